@@ -1,0 +1,45 @@
+# The two commands of the README: `make demo` and `make test`. Each makes .venv if need be.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+UV_VERSION := 0.13.9
+SCENES := demo/scenes/.complete
+
+.PHONY: install demo test lint benchmark clean
+
+install: $(INSTALLED)
+
+# The lock has a hash of every file; uv refuses any other.
+$(INSTALLED): uv.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "humanseg needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..."; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv sync --frozen --active --extra train
+	touch $@
+
+$(SCENES): $(INSTALLED)
+	rm -rf demo/scenes
+	$(BIN)/humanseg data synthesize demo/scenes --count 360 --size 128 128 --seed 1
+	touch $@
+
+demo: $(SCENES)
+	$(BIN)/humanseg compare --data demo/scenes --config examples/demo.yaml --output demo/comparison
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+benchmark: $(INSTALLED)
+	$(BIN)/python benchmarks/training_throughput.py
+
+clean:
+	rm -rf $(VENV) demo
