@@ -1,0 +1,49 @@
+"""Errors that a person can act on.
+
+Every message says what was given, what is allowed and what to do, in one line. The command line
+prints it without a traceback and ends with `exit_code`.
+"""
+
+from __future__ import annotations
+
+
+class HumansegError(Exception):
+    """Something failed that the caller could not have known beforehand. Exit code 1."""
+
+    exit_code = 1
+
+
+class UsageError(HumansegError):
+    """What was asked for is impossible as asked: a wrong flag, value, path or file. Exit code 2."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A configuration is not valid. `problems` holds one sentence per problem, all of them."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+class ImageError(HumansegError):
+    """A file could not be read as a picture or mask."""
+
+
+class DataError(HumansegError):
+    """A data set cannot be trained or evaluated on as it is."""
+
+
+class ModelError(HumansegError):
+    """A model directory, its weights or its encoder weights cannot be used."""
+
+
+class GuardError(HumansegError):
+    """A training run did something that makes its result meaningless."""
+
+
+class Interrupted(HumansegError):
+    """The user stopped the work; what was finished is saved. Exit code 130, as shells expect."""
+
+    exit_code = 130
