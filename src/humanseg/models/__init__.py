@@ -1,0 +1,16 @@
+"""Networks of segmentation-models-pytorch: build, weigh, save, load, run."""
+
+from humanseg.models.backend import TorchBackend
+from humanseg.models.cost import count_macs, count_parameters
+from humanseg.models.network import SegmentationNetwork, build_network
+from humanseg.models.saved import load_network, save_network
+
+__all__ = [
+    "SegmentationNetwork",
+    "TorchBackend",
+    "build_network",
+    "count_macs",
+    "count_parameters",
+    "load_network",
+    "save_network",
+]

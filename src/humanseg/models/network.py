@@ -1,0 +1,142 @@
+"""Build a network: an SMP model with its normalisation inside the graph."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from typing import Any
+
+import segmentation_models_pytorch as smp
+import torch
+from torch import Tensor, nn
+
+from humanseg.config import Arch, ModelConfig
+from humanseg.errors import UsageError
+from humanseg.models.encoder_weights import load_encoder_weights
+
+_CLASSES: dict[Arch, type[nn.Module]] = {
+    "unet": smp.Unet,
+    "fpn": smp.FPN,
+    "deeplabv3plus": smp.DeepLabV3Plus,
+}
+
+ATROUS_RATES = {16: (6, 12, 18), 8: (12, 24, 36)}
+"""Rates by output stride, from the DeepLabV3+ authors' code (tensorflow/models#4233). SMP's default
+of (12, 24, 36) at stride 16 leaves two of three branches without a valid off-centre tap at 320."""
+
+
+class SegmentationNetwork(nn.Module):
+    """RGB pictures in, one logit per pixel out; normalisation cannot be forgotten or done twice."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        mean: tuple[float, float, float] = (0.0, 0.0, 0.0),
+        std: tuple[float, float, float] = (1.0, 1.0, 1.0),
+        weights: str = "none",
+    ) -> None:
+        """Wrap an SMP model.
+
+        Args:
+            network: SMP model with one class and no activation.
+            mean: RGB mean on the scale 0 to 1 that is subtracted.
+            std: RGB deviation on the scale 0 to 1 that is divided by.
+            weights: where the encoder's initial weights came from, for the record.
+        """
+        super().__init__()
+        self.network = network
+        self.weights = weights
+        # Not persistent: model.safetensors holds exactly what plain SMP expects.
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Segment a batch.
+
+        Args:
+            images: (N, 3, H, W) RGB, 0 to 255, any numeric dtype; H and W multiples of 32.
+
+        Returns:
+            (N, 1, H, W) logits; sigmoid gives the probability of a person.
+        """
+        normalised = (images.float() / 255.0 - self.mean) / self.std
+        logits: Tensor = self.network(normalised)
+        return logits
+
+
+def encoder_names() -> list[str]:
+    """Every encoder name that SMP knows by itself; `tu-` plus any timm model works too."""
+    return sorted(smp.encoders.get_encoder_names())
+
+
+def _check_encoder(name: str) -> None:
+    if name.startswith("tu-"):
+        import timm
+
+        architecture = name[3:].split(".")[0]
+        known = timm.list_models()
+        prefix = "tu-"
+    else:
+        architecture, known, prefix = name, encoder_names(), ""
+    if architecture in known:
+        return
+    near = [prefix + match for match in difflib.get_close_matches(architecture, known, n=3)]
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    raise UsageError(
+        f"model.encoder_name: got {name!r}; no such encoder in segmentation-models-pytorch.{hint}"
+    )
+
+
+def _constructor_arguments(config: ModelConfig) -> dict[str, Any]:
+    arguments: dict[str, Any] = {"encoder_name": config.encoder_name, "classes": 1}
+    if config.arch == "deeplabv3plus":
+        stride = config.encoder_output_stride
+        rates = config.decoder_atrous_rates or ATROUS_RATES[stride]
+        arguments |= {"encoder_output_stride": stride, "decoder_atrous_rates": list(rates)}
+    return arguments
+
+
+def build_network(config: ModelConfig) -> SegmentationNetwork:
+    """Build the network of a configuration with its initial weights.
+
+    Parameters that no output depends on (some encoders carry such) are frozen, so that every
+    parameter that still requires a gradient is one that must move in training.
+
+    Raises:
+        UsageError: no such encoder, or no such weights for it.
+        ModelError: the weights cannot be had or do not fit.
+    """
+    _check_encoder(config.encoder_name)
+    with warnings.catch_warnings():
+        # SMP prefers `tu-` names; the `timm-` ones measure faster for EfficientNet-Lite.
+        warnings.filterwarnings("ignore", message="`timm-` encoders are deprecated")
+        smp_class = _CLASSES[config.arch]
+        network = smp_class(**_constructor_arguments(config), encoder_weights=None)
+    weights = load_encoder_weights(network.get_submodule("encoder"), config)
+    if config.normalisation == "none":
+        wrapped = SegmentationNetwork(network, weights=weights.source)
+    else:
+        wrapped = SegmentationNetwork(
+            network, mean=weights.mean, std=weights.std, weights=weights.source
+        )
+    freeze_unused_parameters(wrapped)
+    return wrapped
+
+
+def freeze_unused_parameters(network: nn.Module) -> list[str]:
+    """Stop asking a gradient of parameters that the output does not depend on; their names."""
+    was_training = network.training
+    network.eval()  # batch statistics must stay as they are
+    network(torch.zeros(1, 3, 64, 64)).sum().backward()
+    network.train(was_training)
+    unused = []
+    for name, parameter in network.named_parameters():
+        if parameter.grad is None:
+            parameter.requires_grad_(False)
+            unused.append(name)
+        parameter.grad = None
+    return unused
