@@ -1,0 +1,183 @@
+"""Score a network through the predictor that users get, at the size of each mask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from humanseg.config import DataConfig, EvaluationConfig
+from humanseg.data.fingerprint import fingerprint
+from humanseg.data.layouts import discover
+from humanseg.data.samples import Sample
+from humanseg.errors import DataError, UsageError
+from humanseg.geometry import Size, resize_mask, resize_mask_nearest, resize_probability
+from humanseg.inference import Predictor
+from humanseg.metrics import score_image, summarise
+from humanseg.models import TorchBackend, load_network
+from humanseg.results import ImageScore, Record, ScoreSummary
+
+FLOOR_THRESHOLDS = tuple(np.arange(0.05, 1.0, 0.05).tolist())
+
+Prediction = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+"""A picture in, its probability on the network's grid out."""
+
+
+class Evaluation(Record):
+    """Scores of one model on one data set."""
+
+    schema_version: Literal[1] = 1
+    model: str
+    data_fingerprint: str
+    evaluation: EvaluationConfig
+    scores: tuple[ImageScore, ...]
+    summary: ScoreSummary
+
+
+def score_samples(
+    samples: Sequence[Sample],
+    predict: Prediction,
+    *,
+    cut: Callable[[NDArray[np.float32]], NDArray[np.bool_]],
+    grid_size: Size,
+    mask_resize: str,
+    predictions: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[list[ImageScore], ScoreSummary]:
+    """Score samples one by one; memory does not grow with their number.
+
+    Args:
+        samples: what to score, in the order of the published batches.
+        predict: gives the probability on the network's grid.
+        cut: turns a probability map into a mask.
+        grid_size: (height, width) of that grid, on which the published scores are counted.
+        mask_resize: how truth reaches the grid for the published scores, `area` or `nearest`.
+        predictions: folder for predicted masks as PNG, 0 and 255, at the mask's size.
+        progress: called with (done, total).
+    """
+    shrink = resize_mask if mask_resize == "area" else resize_mask_nearest
+    scores, grid_scores = [], []
+    for number, sample in enumerate(samples, start=1):
+        truth = sample.read_mask()
+        probability = predict(sample.read_image())
+        mask = cut(resize_probability(probability, (truth.shape[0], truth.shape[1])))
+        scores.append(score_image(sample.id, mask, truth))
+        grid_scores.append(score_image(sample.id, cut(probability), shrink(truth, grid_size)))
+        if predictions is not None:
+            write_mask(predictions / f"{sample.id}.png", mask)
+        if progress:
+            progress(number, len(samples))
+    return scores, summarise(scores, grid_scores)
+
+
+def write_mask(path: Path, mask: NDArray[np.bool_]) -> None:
+    """Write a mask as PNG, 0 and 255, atomically.
+
+    Args:
+        path: where to; folders are made.
+        mask: bool (height, width).
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}")
+    try:
+        Image.fromarray(mask.astype(np.uint8) * 255).convert("1").save(temporary, format="PNG")
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def score_floors(
+    samples: Sequence[Sample],
+    train_masks: NDArray[np.bool_],
+    *,
+    mask_resize: str,
+) -> dict[str, ScoreSummary]:
+    """What needs no network: the mean training mask, and calling everything background.
+
+    The mean mask is cut where it scores best on the training masks themselves.
+
+    Args:
+        samples: the samples that networks are scored on.
+        train_masks: bool (N, H, W) on the network's grid.
+        mask_resize: as for `score_samples`.
+    """
+    mean = train_masks.mean(axis=0, dtype=np.float64).astype(np.float32)
+    threshold = max(FLOOR_THRESHOLDS, key=lambda value: _mean_iou(mean >= value, train_masks))
+    grid_size: Size = (mean.shape[0], mean.shape[1])
+
+    def score(probability: NDArray[np.float32], cut_at: float) -> ScoreSummary:
+        _, summary = score_samples(
+            samples,
+            lambda _image: probability,
+            cut=lambda values: np.asarray(values >= cut_at),
+            grid_size=grid_size,
+            mask_resize=mask_resize,
+        )
+        return summary
+
+    return {
+        "mean_mask": score(mean, threshold),
+        "all_background": score(np.zeros_like(mean), 0.5),
+    }
+
+
+def _mean_iou(prediction: NDArray[np.bool_], truths: NDArray[np.bool_]) -> float:
+    intersection = (truths & prediction).sum(axis=(1, 2))
+    union = (truths | prediction).sum(axis=(1, 2))
+    return float(np.mean(intersection / np.maximum(union, 1)))
+
+
+def evaluate(
+    model: Path,
+    *,
+    data: DataConfig,
+    evaluation: EvaluationConfig | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Score a saved model on a data set.
+
+    Args:
+        model: model directory, such as the folder `model` of a run.
+        data: where the pictures are.
+        evaluation: threshold and flip averaging; the model's own settings by default.
+        progress: called with (done, total).
+
+    Raises:
+        UsageError: no data folder given, or it does not exist.
+        DataError: no samples in it.
+        ModelError: not a readable model directory.
+    """
+    if data.root is None:
+        raise UsageError("data.root: not given; name the folder with --data.")
+    network, record = load_network(model)
+    settings = evaluation or record.config.evaluation
+    samples = discover(data.root, data.layout)
+    if not samples:
+        raise DataError(f"{data.root}: holds no pictures to score.")
+    size = record.preprocessing.image_size
+    predictor = Predictor(
+        TorchBackend(network),
+        image_size=size,
+        threshold=settings.threshold,
+        flip_averaging=settings.flip_averaging,
+    )
+    scores, summary = score_samples(
+        samples,
+        predictor.grid_probability,
+        cut=predictor.cut,
+        grid_size=size,
+        mask_resize=data.mask_resize,
+        progress=progress,
+    )
+    return Evaluation(
+        model=str(model),
+        data_fingerprint=fingerprint(samples),
+        evaluation=settings,
+        scores=tuple(scores),
+        summary=summary,
+    )
