@@ -1,0 +1,158 @@
+"""One network in training: steps, optimiser, schedule, moving average. Writes and draws nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import lightning
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from humanseg.augmentation import augment
+from humanseg.config import OptimiserConfig, TrainConfig
+from humanseg.datamodule import Batch
+from humanseg.losses import SegmentationLoss
+from humanseg.models import SegmentationNetwork
+
+
+class RunningScore:
+    """Loss and dataset IoU summed on the device; reading them is the only synchronisation."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._sums: Tensor | None = None
+
+    def add(self, loss: Tensor, logits: Tensor, masks: Tensor) -> None:
+        """Count one batch.
+
+        Args:
+            loss: scalar mean over the batch.
+            logits: (N, 1, H, W); a person where positive.
+            masks: bool (N, 1, H, W).
+        """
+        predicted = logits.detach() > 0
+        intersection = (predicted & masks).sum()
+        union = (predicted | masks).sum()
+        count = torch.tensor(len(masks), device=masks.device)
+        sums = torch.stack([loss.detach().double() * count, intersection, union, count])
+        self._sums = sums if self._sums is None else self._sums + sums
+
+    def read(self) -> tuple[float, float] | None:
+        """Mean loss and pooled IoU since the last call, None if nothing was counted; then empty."""
+        if self._sums is None:
+            return None
+        loss, intersection, union, count = self._sums.tolist()
+        self._sums = None
+        return loss / count, intersection / union if union else 0.0
+
+    def peek(self) -> tuple[float, float] | None:
+        """As `read`, without emptying."""
+        sums = self._sums
+        values = self.read()
+        self._sums = sums
+        return values
+
+
+def rate_factor(step: int, total: int, config: OptimiserConfig) -> float:
+    """Share of the peak learning rate at an optimiser step.
+
+    Linear rise over the first `warmup` share of all steps, then constant or half a cosine to zero
+    (Loshchilov and Hutter 2017, without restarts).
+
+    Args:
+        step: counted from 0.
+        total: steps of the whole run.
+        config: schedule and warm-up.
+    """
+    rising = round(config.warmup * total)
+    if step < rising:
+        return (step + 1) / (rising + 1)
+    if config.schedule == "constant":
+        return 1.0
+    progress = (step - rising) / max(1, total - rising)
+    return 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
+
+
+class SegmentationModule(lightning.LightningModule):
+    """Configure network, loss and optimiser; then short steps."""
+
+    def __init__(self, network: SegmentationNetwork, config: TrainConfig) -> None:
+        """Train `network` in place by `config`."""
+        super().__init__()
+        self.network = network
+        self._config = config
+        self._loss = SegmentationLoss(config.loss)
+        self.training_score = RunningScore()
+        self.validation_score = RunningScore()
+        self.average: AveragedModel | None = None
+        if config.training.ema_decay is not None:
+            self.average = AveragedModel(network, multi_avg_fn=self._move_average, use_buffers=True)
+            self.average.requires_grad_(False)
+
+    @property
+    def kept(self) -> nn.Module:
+        """The network that would be kept: the moving average, or the raw weights without one."""
+        return self.network if self.average is None else self.average.module
+
+    def _move_average(
+        self, averaged: Sequence[Tensor], current: Sequence[Tensor], _count: Tensor | int
+    ) -> None:
+        # Early averages follow closely, or they would remember the random decoder for long.
+        step = self.global_step
+        decay = min(self._config.training.ema_decay or 0.0, (1 + step) / (10 + step))
+        get_ema_multi_avg_fn(decay)(averaged, current, _count)  # type: ignore[no-untyped-call]
+
+    def on_train_epoch_start(self) -> None:
+        """Derive an epoch's randomness from seed and epoch alone, so a resumed run repeats it."""
+        seed = (self._config.training.seed * 1_000_003 + self.current_epoch) % 2**63
+        torch.manual_seed(seed)  # dropout and stochastic depth
+        self._generator = torch.Generator(device=self.device).manual_seed(seed + 1)
+        self.training_score.read()
+
+    def training_step(self, batch: Batch, _index: int) -> Tensor:
+        """Loss of one augmented batch."""
+        with torch.no_grad():
+            images, masks = augment(
+                batch["image"], batch["mask"], self._config.augmentation, self._generator
+            )
+        logits = self.network(images)
+        loss: Tensor = self._loss(logits, masks)
+        self.training_score.add(loss, logits, masks)
+        return loss
+
+    def on_train_batch_end(self, *_: object) -> None:
+        """Move the average after every optimiser step."""
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+
+    def validation_step(self, batch: Batch, _index: int) -> None:
+        """Score the weights that would be kept."""
+        logits = self.kept(batch["image"])
+        self.validation_score.add(self._loss(logits, batch["mask"]), logits, batch["mask"])
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Adam or AdamW; the encoder moves at its own share of the rate."""
+        config = self._config.optimiser
+        encoder = list(self.network.network.encoder.parameters())  # type: ignore[union-attr]
+        known = {id(parameter) for parameter in encoder}
+        rest = [parameter for parameter in self.network.parameters() if id(parameter) not in known]
+        groups = [
+            {
+                "params": [parameter for parameter in parameters if parameter.requires_grad],
+                "lr": config.learning_rate * factor,
+            }
+            for parameters, factor in ((rest, 1.0), (encoder, config.encoder_rate_factor))
+        ]
+        kind = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
+        optimiser = kind(groups, weight_decay=config.weight_decay, fused=True)
+        total = int(self.trainer.estimated_stepping_batches)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimiser, lambda step: rate_factor(step, total, config)
+        )
+        return {
+            "optimizer": optimiser,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }

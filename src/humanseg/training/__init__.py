@@ -1,0 +1,5 @@
+"""Train one network: `train` returns a record and leaves a run folder."""
+
+from humanseg.training.run import train
+
+__all__ = ["train"]

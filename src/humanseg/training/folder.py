@@ -1,0 +1,109 @@
+"""What a run leaves on disk, and what it needs to go on.
+
+config.yaml      the whole configuration
+run.json         split, data fingerprint, chosen mode: fixed at the start
+metrics.csv      one row per epoch
+checkpoints/     last.ckpt after every epoch, best.ckpt with validation; for resuming only
+model/           the model directory
+predictions/     predicted masks of the test pictures
+result.json      `RunResult`; its presence says that the run is finished
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from humanseg.config import TrainConfig
+from humanseg.configuration import resolve, to_yaml
+from humanseg.errors import DataError, UsageError
+from humanseg.results import (
+    Record,
+    Resolved,
+    RunResult,
+    SplitRecord,
+    read_record,
+    write_record,
+    write_text,
+)
+
+
+class RunState(Record):
+    """run.json: what must be the same when a run goes on."""
+
+    schema_version: Literal[1] = 1
+    data_fingerprint: str
+    split: SplitRecord
+    resolved: Resolved
+
+
+class RunFolder:
+    """Paths and state of one run."""
+
+    def __init__(self, root: Path) -> None:
+        """Point at a run folder, existing or not."""
+        self.root = root
+        self.checkpoints = root / "checkpoints"
+        self.last = self.checkpoints / "last.ckpt"
+        self.best = self.checkpoints / "best.ckpt"
+        self.metrics = root / "metrics.csv"
+        self.model = root / "model"
+        self.predictions = root / "predictions"
+        self._config = root / "config.yaml"
+        self._state = root / "run.json"
+        self._result = root / "result.json"
+
+    def open(self, config: TrainConfig, *, resume: bool) -> None:
+        """Make the folder for a new run, or check that an old one can go on.
+
+        Raises:
+            UsageError: it exists and resuming was not asked for, or belongs to another
+                configuration.
+        """
+        if self._config.exists():
+            if not resume:
+                raise UsageError(
+                    f"{self.root}: holds a run already; go on with --resume, or name another "
+                    "folder."
+                )
+            if self.stored_config() != config:
+                raise UsageError(
+                    f"{self.root}: holds a run of another configuration (see its config.yaml); "
+                    "name another folder."
+                )
+            return
+        if self.root.is_file() or (self.root.is_dir() and any(self.root.iterdir())):
+            raise UsageError(f"{self.root}: is not empty and no run folder; name another folder.")
+        write_text(self._config, to_yaml(config))
+
+    def stored_config(self) -> TrainConfig:
+        """The configuration that this folder was made with."""
+        return resolve(TrainConfig, preset=None, file=self._config, overrides={})
+
+    def result(self) -> RunResult | None:
+        """The result, if the run is finished."""
+        return read_record(self._result, RunResult) if self._result.exists() else None
+
+    def state(self, fingerprint: str) -> RunState | None:
+        """What an unfinished run fixed at its start, if it got that far.
+
+        Raises:
+            DataError: the data has changed since.
+        """
+        if not self._state.exists():
+            return None
+        state = read_record(self._state, RunState)
+        if state.data_fingerprint != fingerprint:
+            raise DataError(
+                f"{self.root}: the pictures or masks have changed since this run began; "
+                "begin a new one in another folder."
+            )
+        return state
+
+    def write_state(self, state: RunState) -> None:
+        """Fix what must stay the same."""
+        write_record(self._state, state)
+
+    def write_result(self, result: RunResult) -> None:
+        """Mark the run as finished."""
+        write_record(self._result, result)

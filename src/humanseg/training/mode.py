@@ -1,0 +1,105 @@
+"""Choose arithmetic and memory layout by timing a few steps, not by guessing from the machine."""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass
+from itertools import product
+from typing import Literal
+
+import torch
+from torch import nn
+
+from humanseg.config import TrainConfig
+from humanseg.errors import UsageError
+
+Precision = Literal["fp32", "bf16"]
+MemoryFormat = Literal["contiguous", "channels_last"]
+
+_BATCH = 4
+_STEPS = 2  # the first of each mode warms up and is not counted
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How a run computes, and the seconds per picture of each mode that was tried."""
+
+    device: str
+    precision: Precision
+    memory_format: MemoryFormat
+    timings: dict[str, float]
+
+    def place(self, network: nn.Module) -> nn.Module:
+        """Bring a network to the device in the chosen layout."""
+        return network.to(self.device, memory_format=_TORCH_FORMATS[self.memory_format])  # type: ignore[call-overload,no-any-return]
+
+
+_TORCH_FORMATS = {
+    "contiguous": torch.contiguous_format,
+    "channels_last": torch.channels_last,
+}
+
+
+def resolve_device(wanted: str) -> str:
+    """`auto` to what there is.
+
+    Raises:
+        UsageError: CUDA was asked for and there is none.
+    """
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise UsageError(
+            "training.device: got cuda, but PyTorch sees no CUDA device here; use cpu or auto."
+        )
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return wanted
+
+
+def choose_mode(network: nn.Module, config: TrainConfig) -> Mode:
+    """Settle device, precision and memory format; times only what is left open.
+
+    The network's weights and statistics are untouched: a copy is timed.
+    """
+    training = config.training
+    device = resolve_device(training.device)
+    precisions: list[Precision] = (
+        ["fp32", "bf16"] if training.precision == "auto" else [training.precision]
+    )
+    formats: list[MemoryFormat] = (
+        ["channels_last", "contiguous"]
+        if training.memory_format == "auto"
+        else [training.memory_format]
+    )
+    candidates = list(product(precisions, formats))
+    if len(candidates) == 1:
+        return Mode(device, *candidates[0], timings={})
+    size = config.model.image_size
+    seconds = {pair: _time_mode(network, Mode(device, *pair, {}), size) for pair in candidates}
+    best = min(seconds, key=lambda pair: seconds[pair])
+    timings = {f"{pair[0]} {pair[1]}": round(value, 5) for pair, value in seconds.items()}
+    return Mode(device, *best, timings=timings)
+
+
+def _time_mode(network: nn.Module, mode: Mode, size: tuple[int, int]) -> float:
+    """Seconds per picture of forward and backward, best of the counted steps."""
+    trial = mode.place(copy.deepcopy(network)).train()
+    images = torch.randint(0, 256, (_BATCH, *size, 3), dtype=torch.uint8, device=mode.device)
+    batch = images.permute(0, 3, 1, 2)
+    best = float("inf")
+    for step in range(1 + _STEPS):
+        _wait(mode.device)
+        start = time.perf_counter()
+        kind = mode.device.split(":")[0]
+        with torch.autocast(kind, torch.bfloat16, enabled=mode.precision == "bf16"):
+            logits = trial(batch)
+        logits.float().square().mean().backward()
+        _wait(mode.device)
+        if step > 0:
+            best = min(best, time.perf_counter() - start)
+    return best / _BATCH
+
+
+def _wait(device: str) -> None:
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()

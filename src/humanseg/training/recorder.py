@@ -1,0 +1,103 @@
+"""Keep the course of a run: one record per epoch, in memory, in the checkpoint and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+
+from humanseg.datamodule import Batch
+from humanseg.results import EpochRecord, write_text
+from humanseg.segmentation_module import SegmentationModule
+
+
+class EpochRecorder(lightning.Callback):
+    """Times training iterations apart from everything else and collects an epoch's figures."""
+
+    def __init__(self, csv_path: Path) -> None:
+        """Write the log to `csv_path` after every epoch."""
+        self._csv_path = csv_path
+        self._validation: tuple[float, float] | None = None
+        self._images = 0
+        self._start = self._seconds = 0.0
+        self.epochs: list[EpochRecord] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"epochs": [epoch.model_dump() for epoch in self.epochs]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.epochs = [EpochRecord.model_validate(values) for values in state_dict["epochs"]]
+
+    def on_train_epoch_start(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule
+    ) -> None:
+        """Start the clock."""
+        self._images, self._validation = 0, None
+        self._start = time.perf_counter()
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        module: lightning.LightningModule,
+        outputs: Any,  # noqa: ANN401  Lightning's own type
+        batch: Batch,
+        batch_idx: int,
+    ) -> None:
+        """Count pictures; the last batch stops the clock."""
+        self._images += len(batch["ids"])
+        if trainer.is_last_batch:
+            if module.device.type == "cuda":
+                torch.cuda.synchronize()
+            self._seconds = time.perf_counter() - self._start
+
+    def on_validation_epoch_end(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule
+    ) -> None:
+        """Take the validation score."""
+        self._validation = _segmentation(module).validation_score.read()
+
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule
+    ) -> None:
+        """Make the record; the log and the checkpoint's choice read it."""
+        training = _segmentation(module).training_score.read()
+        if training is None:
+            raise RuntimeError("An epoch ended without a training step.")
+        loss, iou = self._validation or (None, None)
+        # The head's rate; the last group is the encoder's.
+        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        record = EpochRecord(
+            epoch=trainer.current_epoch + 1,
+            train_loss=training[0],
+            train_iou=training[1],
+            validation_loss=loss,
+            validation_iou=iou,
+            learning_rate=float(rate),
+            images_per_second=self._images / self._seconds,
+            seconds=self._seconds,
+        )
+        self.epochs.append(record)
+        self._write_csv()
+        for name, value in record.model_dump(exclude={"epoch"}).items():
+            if value is not None:
+                module.log(name, value)
+
+    def _write_csv(self) -> None:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, fieldnames=list(EpochRecord.model_fields))
+        writer.writeheader()
+        writer.writerows(epoch.model_dump() for epoch in self.epochs)
+        write_text(self._csv_path, text.getvalue())
+
+
+def _segmentation(module: lightning.LightningModule) -> SegmentationModule:
+    if not isinstance(module, SegmentationModule):
+        raise TypeError("EpochRecorder records a SegmentationModule.")
+    return module
