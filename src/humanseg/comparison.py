@@ -1,0 +1,102 @@
+"""Run a plan: every architecture with every seed. Finished runs are never repeated.
+
+FOLDER/plan.yaml        the whole configuration
+FOLDER/runs/NAME/       one run folder each, see `humanseg.training.folder`
+FOLDER/truth/ID.png     truth masks of the test pictures
+FOLDER/pictures.json    where the test pictures are
+FOLDER/results.json     `ComparisonResult`
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from humanseg.config import CompareConfig
+from humanseg.configuration import resolve, to_yaml
+from humanseg.data.layouts import discover
+from humanseg.errors import HumansegError, Interrupted, UsageError
+from humanseg.evaluation import write_mask
+from humanseg.results import ComparisonResult, FailedRun, RunResult, write_record, write_text
+from humanseg.training import train
+
+
+def compare(config: CompareConfig, *, output: Path, quiet: bool = False) -> ComparisonResult:
+    """Train and score every run of a plan, or what is left of it.
+
+    A run that fails does not stop the others; it is recorded, and tried again next time.
+
+    Args:
+        config: the plan.
+        output: comparison folder; an unfinished one of the same plan goes on.
+        quiet: show no progress bars even on a terminal.
+
+    Raises:
+        UsageError: an empty plan, or a folder of another one.
+        Interrupted: Ctrl-C; finished runs and epochs are saved.
+    """
+    _open(config, output)
+    done: dict[str, RunResult] = {}
+    failed: list[FailedRun] = []
+    plan = config.runs()
+    try:
+        for name, run_config in plan.items():
+            try:
+                folder = output / "runs" / name
+                done[name] = train(run_config, output=folder, resume=True, quiet=quiet)
+            except (Interrupted, UsageError):
+                raise
+            except Exception as error:  # one failing run must not lose the others
+                if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                    raise
+                failed.append(FailedRun(name=name, error=_describe(error)))
+    finally:
+        reached = {*done, *(run.name for run in failed)}
+        result = ComparisonResult(
+            config=config,
+            runs=tuple(done.values()),
+            failed=tuple(failed),
+            missing=tuple(name for name in plan if name not in reached),
+        )
+        if done or failed:
+            write_record(output / "results.json", result)
+    _write_truth(config, output, done.values())
+    return result
+
+
+def _describe(error: Exception) -> str:
+    text = " ".join(str(error).split()) or "no message"
+    return text if isinstance(error, HumansegError) else f"{type(error).__name__}: {text}"
+
+
+def _open(config: CompareConfig, output: Path) -> None:
+    if not config.archs or not config.seeds:
+        raise UsageError("archs and seeds: at least one of each is needed; nothing would be run.")
+    plan = output / "plan.yaml"
+    if plan.exists():
+        stored = resolve(CompareConfig, preset=None, file=plan, overrides={})
+        if stored != config:
+            raise UsageError(
+                f"{output}: holds a comparison of another configuration (see its plan.yaml); "
+                "name another folder."
+            )
+        return
+    if output.is_file() or (output.is_dir() and any(output.iterdir())):
+        raise UsageError(f"{output}: is not empty and no comparison; name another folder.")
+    write_text(plan, to_yaml(config))
+
+
+def _write_truth(config: CompareConfig, output: Path, runs: Iterable[RunResult]) -> None:
+    """Leave truth masks and picture paths of all scored pictures for the report."""
+    wanted = {name for run in runs for name in run.split.test}
+    if not wanted or config.data.root is None:
+        return
+    samples = [s for s in discover(config.data.root, config.data.layout) if s.id in wanted]
+    for sample in samples:
+        path = output / "truth" / f"{sample.id}.png"
+        if not path.exists():
+            write_mask(path, sample.read_mask())
+    pictures = {sample.id: str(sample.image.resolve()) for sample in samples}
+    write_text(output / "pictures.json", json.dumps(pictures, indent=1) + "\n")
