@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+from humanseg.data import AuditReport, Finding, audit
+from humanseg.data.mask_values import mask_problem
+from humanseg.errors import DataError, UsageError
+from humanseg.results import read_record, write_record
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def root(tmp_path: Path, write: Write, half: NDArray[np.bool_]) -> Path:
+    """Three sound pairs."""
+    for seed, name in enumerate("abc"):
+        write(f"images/{name}.png", seed=seed)
+        write(f"masks/{name}.png", half)
+    return tmp_path
+
+
+def only(report: AuditReport) -> Finding:
+    assert len(report.findings) == 1, report.findings
+    (finding,) = report.findings
+    assert report.totals == {finding.code: 1}
+    assert report.ok == (finding.severity == "warning")
+    assert (finding in report.errors) != (finding in report.warnings)
+    return finding
+
+
+def test_audit__sound_data(root: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    report = audit(root, progress=lambda done, total: calls.append((done, total)))
+    assert report.ok
+    assert report.findings == ()
+    assert report.pairs == 3
+    assert report.layout == "folders"
+    assert calls == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_audit__is_json(root: Path, write: Write, tmp_path: Path) -> None:
+    write("masks/a.png", np.zeros((12, 16), np.uint8))
+    report = audit(root)
+    write_record(tmp_path / "audit.json", report)
+    assert read_record(tmp_path / "audit.json", AuditReport) == report
+    assert json.loads((tmp_path / "audit.json").read_text())["totals"] == {"empty-mask": 1}
+
+
+def test_audit__unreadable_image(root: Path) -> None:
+    (root / "images/b.png").write_bytes(b"no picture")
+    finding = only(audit(root))
+    assert (finding.code, finding.severity) == ("unreadable-image", "error")
+    assert finding.file == str(root / "images/b.png")
+    assert "not a picture in a known format" in finding.message
+
+
+def test_audit__cut_off_mask(root: Path) -> None:
+    path = root / "masks/b.png"
+    path.write_bytes(path.read_bytes()[:45])
+    finding = only(audit(root))
+    assert (finding.code, finding.severity) == ("unreadable-mask", "error")
+    assert finding.file == str(path)
+
+
+def test_audit__missing_partners(root: Path, write: Write) -> None:
+    (root / "masks/b.png").unlink()
+    write("masks/z.png")
+    report = audit(root)
+    assert report.totals == {"missing-partner": 2}
+    assert not report.ok
+    assert report.pairs == 2
+    assert report.findings[0].message == "images/b.png has no mask in masks/."
+    assert report.findings[1].file == str(root / "masks/z.png")
+
+
+def test_audit__annotation_that_cannot_be_drawn(tmp_path: Path, write: Write) -> None:
+    write("a.png")
+    entry = {"id": 1, "file_name": "a.png", "height": 12, "width": 16}
+    runs = {"size": [12, 16], "counts": "oo0oo0"}
+    person = {"image_id": 1, "category_id": 1, "segmentation": runs}
+    document = {
+        "images": [entry], "annotations": [person], "categories": [{"id": 1, "name": "person"}]
+    }  # fmt: skip
+    (tmp_path / "people.json").write_text(json.dumps(document))
+    finding = only(audit(tmp_path))
+    assert finding.code == "unreadable-mask"
+    assert "run-length annotation is damaged" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("size", "severity"),
+    [((24, 32), "warning"), ((119, 160), "warning"), ((12, 17), "error"), ((16, 12), "error")],
+)
+def test_audit__sizes(root: Path, write: Write, size: tuple[int, int], severity: str) -> None:
+    mask = np.zeros(size, dtype=np.bool_)
+    mask[:5] = True
+    write("masks/b.png", mask)
+    finding = only(audit(root))
+    assert (finding.code, finding.severity) == ("size-differs", severity)
+    assert finding.message.startswith(f"b: picture 16x12, mask {size[1]}x{size[0]}; ")
+
+
+def test_audit__empty_and_full_masks(root: Path, write: Write) -> None:
+    write("masks/a.png", np.zeros((12, 16), np.bool_))
+    write("masks/b.png", np.ones((12, 16), np.bool_))
+    report = audit(root)
+    assert [(f.code, f.severity) for f in report.findings] == [
+        ("empty-mask", "warning"), ("full-mask", "warning"),
+    ]  # fmt: skip
+    assert report.ok
+
+
+def test_audit__nobody_anywhere(root: Path, write: Write) -> None:
+    for name in "abc":
+        write(f"masks/{name}.png", np.zeros((12, 16), np.bool_))
+    report = audit(root)
+    assert report.totals == {"empty-mask": 3, "no-person": 1}
+    assert [finding.code for finding in report.errors] == ["no-person"]
+    assert "none of the 3 masks has a person" in report.errors[0].message
+
+
+def test_audit__duplicates(root: Path, write: Write) -> None:
+    rng = np.random.default_rng(9)
+    large = rng.integers(0, 256, (8, 8, 3)).astype(np.uint8).repeat(9, axis=0).repeat(9, axis=1)
+    for name, image in (("a", large), ("b", large), ("c", large[:, ::-1])):
+        write(f"images/{name}.png", np.ascontiguousarray(image))
+        write(f"masks/{name}.png", np.eye(72, dtype=np.bool_))
+    report = audit(root)
+    assert report.totals == {"exact-duplicate": 1, "near-duplicate": 1}
+    assert report.ok
+    assert report.findings[0].message.startswith("a: the same pixels as b;")
+    assert report.findings[1].message.startswith("a: almost the same picture")
+
+
+def test_audit__grey_and_deep_pictures(root: Path, write: Write) -> None:
+    rng = np.random.default_rng(5)
+    write("images/a.png", rng.integers(0, 256, (12, 16)).astype(np.uint8))
+    write("images/b.png", rng.integers(0, 65536, (12, 16)).astype(np.uint16))
+    report = audit(root)
+    assert report.ok
+    assert [(Path(f.file).name, f.code) for f in report.findings] == [
+        ("a.png", "single-channel"), ("b.png", "single-channel"), ("b.png", "sixteen-bit"),
+    ]  # fmt: skip
+
+
+def test_audit__mask_values(root: Path, write: Write) -> None:
+    classes = np.zeros((12, 16), np.uint8)
+    classes[3:9, 3:9] = 15
+    write("masks/b.png", classes)
+    finding = only(audit(root))
+    assert (finding.code, finding.severity) == ("mask-values", "error")
+    assert finding.file == str(root / "masks/b.png")
+    assert "its values (0, 15) all lie below the cut at 128; use 0 for" in finding.message
+
+
+def disc(inside: int = 255, outside: int = 0, *, side: int = 200) -> NDArray[np.uint8]:
+    y, x = np.mgrid[0:side, 0:side]
+    within = (x - side / 2) ** 2 + (y - side / 2) ** 2 < (side / 3) ** 2
+    return np.where(within, inside, outside).astype(np.uint8)
+
+
+def test_mask_problem__accepts_two_values_and_soft_edges(tmp_path: Path) -> None:
+    masks = [disc(), disc(1), disc(0, 1), disc(0, 255), disc(0), disc(255, 255)]
+    image = Image.fromarray(disc(side=800))
+    masks.append(np.asarray(image.resize((200, 200), Image.Resampling.LANCZOS)))
+    for quality in (30, 60, 90, 95):
+        path = tmp_path / f"{quality}.jpg"
+        Image.fromarray(disc()).save(path, quality=quality)
+        masks.append(np.asarray(Image.open(path)))
+    assert [mask_problem(mask) for mask in masks] == [None] * len(masks)
+
+
+def test_mask_problem__refuses_what_a_cut_would_invent() -> None:
+    trimap = disc()
+    trimap[:40] = 128
+    ignored = disc(1)
+    ignored[:2] = 255  # classes 0 and 1, 255 to be ignored
+    matte = np.asarray(Image.fromarray(disc()).filter(ImageFilter.GaussianBlur(12)))
+    for mask in (disc(127), disc(2), trimap, ignored, matte, disc(200, 60)):
+        assert mask_problem(mask) is not None
+    assert "% of its pixels are neither 0 nor 255" in (mask_problem(trimap) or "")
+
+
+def test_audit__nothing_to_check(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such file or folder"):
+        audit(tmp_path / "gone")
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    with pytest.raises(DataError, match="no pictures found"):
+        audit(tmp_path)

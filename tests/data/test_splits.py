@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from humanseg.config import SplitConfig
+from humanseg.data import Sample, check_split, foreground_shares, make_split
+from humanseg.errors import DataError, UsageError
+from humanseg.results import SplitRecord
+
+Write = Callable[..., Path]
+
+REFERENCE = SplitConfig(protocol="reference")
+REFERENCE_IDS = {
+    4, 9, 14, 15, 29, 34, 40, 41, 43, 56, 66, 68, 70, 79, 80, 83, 84, 87,
+    89, 92, 98, 103, 107, 114, 119, 120, 126, 129, 137, 140, 153, 156, 159, 167, 169, 170,
+    175, 180, 190, 198, 200, 204, 205, 206, 210, 211, 228, 230, 231, 241, 242, 248, 250, 257,
+    258, 261, 263, 277,
+}  # fmt: skip
+
+
+def dummies(ids: list[str]) -> list[Sample]:
+    return [Sample(name, Path(f"{name}.jpg"), Path(f"{name}.png")) for name in ids]
+
+
+def numbered(count: int) -> list[str]:
+    return [str(number) for number in range(count)]
+
+
+def single(ids: list[str]) -> dict[str, str]:
+    return {name: name for name in ids}
+
+
+def ramp(ids: list[str]) -> dict[str, float]:
+    return {name: index / len(ids) for index, name in enumerate(ids)}
+
+
+def parts(split: SplitRecord) -> dict[str, tuple[str, ...]]:
+    return {"train": split.train, "validation": split.validation, "test": split.test}
+
+
+def test_reference__is_the_published_split() -> None:
+    ids = [str(number) for number in range(1, 290)] + ["300"]  # in numerical order, on purpose
+    split = make_split(dummies(ids), REFERENCE)
+    assert {int(name) for name in split.test} == REFERENCE_IDS
+    assert len(split.test) == 58
+    assert split.validation == split.test
+    assert split.validation_is_test
+    assert sorted(split.train + split.test) == sorted(ids)
+    # The published aggregates are over batches in this order.
+    order = np.random.RandomState(42).permutation(290)[:58]
+    assert split.test == tuple(sorted(ids)[index] for index in order)
+
+
+def test_reference__seed_counts() -> None:
+    ids = numbered(50)
+    other = make_split(dummies(ids), SplitConfig(protocol="reference", seed=1))
+    assert set(other.test) != set(make_split(dummies(ids), REFERENCE).test)
+
+
+def test_reference__too_few_and_seed_too_large() -> None:
+    with pytest.raises(DataError, match="at least 2 pictures; 1 given"):
+        make_split(dummies(["a"]), REFERENCE)
+    config = SplitConfig(protocol="reference", seed=2**32)
+    with pytest.raises(UsageError, match=r"split\.seed is 4294967296; .* takes 0 to 4294967295"):
+        make_split(dummies(["a", "b"]), config)
+
+
+@pytest.mark.parametrize("count", [3, 5, 10, 33, 290])
+@pytest.mark.parametrize(("validation", "test"), [(0.1, 0.2), (0.0, 0.2), (0.25, 0.25)])
+def test_holdout__disjoint_parts_of_the_sizes_asked_for(
+    count: int, validation: float, test: float
+) -> None:
+    ids = numbered(count)
+    config = SplitConfig(validation=validation, test=test)
+    split = make_split(dummies(ids), config, shares=ramp(ids), groups=single(ids))
+    assert sorted(split.train + split.validation + split.test) == sorted(ids)
+    assert len(split.test) == max(1, round(test * count))
+    assert len(split.validation) == (max(1, round(validation * count)) if validation else 0)
+    assert not split.validation_is_test
+    check_split(split)
+
+
+def test_holdout__every_part_has_small_and_large_foregrounds() -> None:
+    ids = numbered(290)
+    shares = ramp(ids)
+    split = make_split(dummies(ids), SplitConfig(), shares=shares, groups=single(ids))
+    for names in parts(split).values():
+        thirds = np.bincount([int(shares[name] * 3) for name in names], minlength=3)
+        assert np.abs(thirds - len(names) / 3).max() <= 1.5, thirds
+
+
+def test_holdout__depends_on_the_seed_and_not_on_the_order() -> None:
+    ids = numbered(40)
+    shares, groups = ramp(ids), single(ids)
+    first = make_split(dummies(ids), SplitConfig(), shares=shares, groups=groups)
+    again = make_split(dummies(ids[::-1]), SplitConfig(), shares=shares, groups=groups)
+    other = make_split(dummies(ids), SplitConfig(seed=43), shares=shares, groups=groups)
+    assert first == again
+    assert first.test != other.test
+
+
+def test_holdout__never_divides_a_group() -> None:
+    rng = np.random.default_rng(0)
+    for seed in range(60):
+        count = int(rng.integers(6, 40))
+        ids = numbered(count)
+        groups = {name: f"g{rng.integers(3 + count // 2)}" for name in ids}
+        if len(set(groups.values())) < 3:
+            continue
+        config = SplitConfig(seed=seed)
+        split = make_split(dummies(ids), config, shares=ramp(ids), groups=groups)
+        assert sorted(split.train + split.validation + split.test) == sorted(ids)
+        seen = [{groups[name] for name in names} for names in parts(split).values()]
+        assert all(seen)
+        assert sum(len(names) for names in seen) == len(set(groups.values()))
+
+
+def test_holdout__single_pictures_make_up_for_groups() -> None:
+    ids = numbered(100)
+    groups = single(ids) | dict.fromkeys(ids[:7], "g")
+    split = make_split(dummies(ids), SplitConfig(), shares=ramp(ids), groups=groups)
+    assert [len(names) for names in parts(split).values()] == [70, 10, 20]
+
+
+def test_holdout__few_groups_still_fill_every_part() -> None:
+    ids = numbered(6)
+    groups = {name: str(int(name) // 2) for name in ids}
+    split = make_split(dummies(ids), SplitConfig(), shares=ramp(ids), groups=groups)
+    assert [len(names) for names in parts(split).values()] == [2, 2, 2]
+
+
+def test_holdout__finds_shares_and_duplicates_itself(tmp_path: Path, write: Write) -> None:
+    samples = []
+    for index in range(12):
+        mask = np.zeros((12, 16), dtype=np.bool_)
+        mask[:, :index] = True
+        image = write(f"{index}.png", seed=index // 2)  # every picture twice
+        samples.append(Sample(str(index), image, write(f"m{index}.png", mask)))
+    assert foreground_shares(samples)["4"] == 0.25
+    split = make_split(samples, SplitConfig())
+    for names in parts(split).values():
+        assert {str(int(name) ^ 1) for name in names} == set(names)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_holdout__too_few_pictures(count: int) -> None:
+    ids = numbered(count)
+    with pytest.raises(DataError, match=f"needs more pictures: {count} given, at least 3 diff"):
+        make_split(dummies(ids), SplitConfig(), shares=ramp(ids), groups=single(ids))
+
+
+def test_holdout__too_few_for_two_parts() -> None:
+    config = SplitConfig(validation=0.0)
+    with pytest.raises(DataError, match=r"into train and test parts .* 1 given, at least 2 diff"):
+        make_split(dummies(["a"]), config, shares={"a": 0.1}, groups={"a": "a"})
+
+
+def test_holdout__too_few_without_duplicates() -> None:
+    ids = numbered(10)
+    groups = dict.fromkeys(ids, "same")
+    with pytest.raises(DataError, match="10 given, 1 without duplicates, at least 3 different"):
+        make_split(dummies(ids), SplitConfig(), shares=ramp(ids), groups=groups)
+
+
+def test_holdout__nothing_left_to_train_on() -> None:
+    ids = numbered(10)
+    with pytest.raises(UsageError, match=r"validation 0\.5 and split\.test 0\.5 leave nothing"):
+        make_split(dummies(ids), SplitConfig(validation=0.5, test=0.5))
+    with pytest.raises(DataError, match="needs more pictures"):
+        make_split(
+            dummies(ids), SplitConfig(test=0.89, validation=0.1), shares=ramp(ids),
+            groups=single(ids),
+        )  # fmt: skip
+
+
+def test_split__ids_must_be_unique() -> None:
+    with pytest.raises(DataError, match="the same id"):
+        make_split(dummies(["a", "b", "a"]), REFERENCE)
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "test", "is_test", "message"),
+    [
+        ("ab", "c", "ad", False, r"train and test parts share 1 pictures \(a\)"),
+        ("ab", "b", "c", False, "train and validation parts share 1"),
+        ("ab", "c", "c", False, "validation and test parts share 1"),
+        ("ab", "c", "d", True, "they differ"),
+        ("ab", "c", "cb", True, "they differ"),
+        ("ab", "bc", "bc", True, "train and test parts share 1"),
+        ("aa", "b", "c", False, "train part names a picture twice"),
+        ("", "b", "c", False, "train part is empty"),
+        ("a", "b", "", False, "test part is empty"),
+    ],
+)
+def test_check_split__refuses(
+    train: str, validation: str, test: str, is_test: bool, message: str
+) -> None:
+    split = SplitRecord(
+        train=tuple(train), validation=tuple(validation), test=tuple(test),
+        validation_is_test=is_test,
+    )  # fmt: skip
+    with pytest.raises(DataError, match=message):
+        check_split(split)
+
+
+def test_check_split__accepts_what_is_declared() -> None:
+    check_split(
+        SplitRecord(train=("a",), validation=("c", "b"), test=("b", "c"), validation_is_test=True)
+    )
+    check_split(SplitRecord(train=("a",), validation=(), test=("b",), validation_is_test=False))
