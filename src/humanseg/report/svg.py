@@ -1,0 +1,185 @@
+"""A small chart kit: a panel with two linear axes, drawn as inline SVG.
+
+Colours and fonts come from the page's style sheet through classes, so that charts follow light and
+dark.
+"""
+
+from __future__ import annotations
+
+import math
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+
+
+def ticks(low: float, high: float, count: int = 5) -> list[float]:
+    """Round numbers within [low, high], about `count` of them."""
+    if not high > low:
+        return [low]
+    rough = (high - low) / max(count, 1)
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in _STEPS if factor * power >= rough * (1 - 1e-9))
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    return [round(place * step, 12) for place in range(first, last + 1)]
+
+
+def plain(value: float) -> str:
+    """A tick's label without needless zeros."""
+    return f"{value:.6g}".replace("-", "\N{MINUS SIGN}")
+
+
+def coordinate(value: float) -> str:
+    """A coordinate with one decimal, so that files stay small and equal."""
+    return f"{value:.1f}".removesuffix(".0")
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A linear axis."""
+
+    low: float
+    high: float
+    label: str
+    show: Callable[[float], str] = plain
+    marks: tuple[float, ...] | None = None
+    """Ticks; chosen from the range if unset."""
+
+    @property
+    def ticks(self) -> Sequence[float]:
+        """Where the axis is labelled."""
+        return ticks(self.low, self.high) if self.marks is None else self.marks
+
+    def share(self, value: float) -> float:
+        """Position of a value, 0 at the low end and 1 at the high end."""
+        return (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
+
+
+@dataclass(frozen=True)
+class Box:
+    """The plotting area within a panel, in SVG units."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+class Panel:
+    """One chart. `x` and `y` turn data into SVG units; `add` draws."""
+
+    def __init__(
+        self,
+        title: str,
+        description: str,
+        *,
+        size: tuple[int, int],
+        box: Box,
+        x_axis: Axis,
+        y_axis: Axis | None = None,
+    ) -> None:
+        width, height = size
+        self.box, self.x_axis, self.y_axis = box, x_axis, y_axis
+        self.root = ET.Element(
+            "svg", {"viewBox": f"0 0 {width} {height}", "role": "img", "class": "chart"}
+        )
+        self.add("title", text=title)
+        self.add("desc", text=description)
+        self._draw_x_axis()
+        if y_axis is not None:
+            self._draw_y_axis(y_axis)
+
+    def add(
+        self,
+        tag: str,
+        attributes: dict[str, str | float] | None = None,
+        *,
+        text: str = "",
+        parent: ET.Element | None = None,
+    ) -> ET.Element:
+        """Append an element; numbers become coordinates, text is escaped."""
+        values = {
+            name: value if isinstance(value, str) else coordinate(value)
+            for name, value in (attributes or {}).items()
+        }
+        element = ET.SubElement(self.root if parent is None else parent, tag, values)
+        element.text = text or None
+        return element
+
+    def x(self, value: float) -> float:
+        """Horizontal place of a value."""
+        return self.box.left + self.x_axis.share(value) * (self.box.right - self.box.left)
+
+    def y(self, value: float) -> float:
+        """Vertical place of a value on the vertical axis."""
+        share = self.y_axis.share(value) if self.y_axis else 0.5
+        return self.box.bottom - share * (self.box.bottom - self.box.top)
+
+    def label(
+        self, x: float, y: float, text: str, kind: str = "tick", anchor: str = "start"
+    ) -> None:
+        """Write text at a place, `kind` being its style."""
+        self.add("text", {"x": x, "y": y, "class": kind, "text-anchor": anchor}, text=text)
+
+    def line(self, x1: float, y1: float, x2: float, y2: float, kind: str) -> None:
+        """Draw a straight line, `kind` being its style."""
+        self.add("line", {"x1": x1, "y1": y1, "x2": x2, "y2": y2, "class": kind})
+
+    def path(self, points: Sequence[tuple[float, float]], kind: str) -> None:
+        """Draw a line through places, `kind` being its style."""
+        pairs = " ".join(f"{coordinate(x)},{coordinate(y)}" for x, y in points)
+        self.add("polyline", {"points": pairs, "class": kind})
+
+    def marker(self, x: float, y: float, slot: int, note: str = "", size: float = 3.2) -> None:
+        """Draw a network's marker: its shape tells it apart where colour does not."""
+        kind: dict[str, str | float] = {"class": f"marker net-{slot}"}
+        if slot == 1:
+            element = self.add("circle", {"cx": x, "cy": y, "r": size, **kind})
+        elif slot == 2:
+            side = 1.8 * size
+            place: dict[str, str | float] = {"x": x - side / 2, "y": y - side / 2}
+            element = self.add("rect", {**place, "width": side, "height": side, **kind})
+        else:
+            corners = ((0.0, -1.25), (1.15, 0.85), (-1.15, 0.85))
+            pairs = [(x + size * dx, y + size * dy) for dx, dy in corners]
+            text = " ".join(f"{coordinate(px)},{coordinate(py)}" for px, py in pairs)
+            element = self.add("polygon", {"points": text, **kind})
+        if note:
+            self.add("title", text=note, parent=element)
+
+    def render(self) -> Markup:
+        """The chart as HTML."""
+        # ElementTree has escaped every text and attribute.
+        return Markup(ET.tostring(self.root, encoding="unicode"))
+
+    def _draw_x_axis(self) -> None:
+        box = self.box
+        for value in self.x_axis.ticks:
+            place = self.x(value)
+            self.line(place, box.top, place, box.bottom, "grid")
+            self.label(place, box.bottom + 17, self.x_axis.show(value), anchor="middle")
+        self.line(box.left, box.bottom, box.right, box.bottom, "axis")
+        middle = (box.left + box.right) / 2
+        self.label(middle, box.bottom + 36, self.x_axis.label, "axis-label", "middle")
+
+    def _draw_y_axis(self, axis: Axis) -> None:
+        box = self.box
+        for value in axis.ticks:
+            place = self.y(value)
+            self.line(box.left, place, box.right, place, "grid")
+            self.label(box.left - 7, place + 4, axis.show(value), anchor="end")
+        # Above the axis instead of turned beside it: readable without tilting the head.
+        self.label(0, box.top - 12, axis.label, "axis-label")
+
+
+def key(slot: int) -> Markup:
+    """A network's marker alone, for legends and tables."""
+    axis = Axis(0.0, 1.0, "", marks=())
+    panel = Panel("", "", size=(12, 12), box=Box(0, 0, 12, 12), x_axis=axis)
+    panel.root = ET.Element("svg", {"viewBox": "0 0 12 12", "class": "key", "aria-hidden": "true"})
+    panel.marker(6, 6, slot, size=4.6)
+    return panel.render()
