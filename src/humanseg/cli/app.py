@@ -1,0 +1,92 @@
+"""The entry: registers the commands, runs one, and turns errors into sentences and exit codes."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from cyclopts import App, CycloptsError, Group
+from cyclopts.help import DefaultFormatter
+
+from humanseg import __version__
+from humanseg.cli.failures import explain
+from humanseg.cli.output import complain
+from humanseg.errors import HumansegError
+
+if TYPE_CHECKING:
+    from cyclopts.help import HelpEntry
+    from cyclopts.help.specs import ColumnSpec
+    from rich.console import Console, ConsoleOptions
+
+    Columns: TypeAlias = tuple[ColumnSpec, ...]
+
+_NAMES = 38  # characters
+_COMMANDS = {
+    "compare": ("compare:compare", "Train every network with every seed and write one report."),
+    "train": ("train:train", "Train one network."),
+    "report": ("report:report", "Write the report of a comparison again."),
+    "evaluate": ("evaluate:evaluate", "Score a trained network on labelled pictures."),
+    "data": ("data:app", "Check, download, draw and split pictures with masks."),
+}
+
+
+def _build() -> App:
+    """All commands, by import path: a command's module is loaded when it is run."""
+    app = App(
+        name="humanseg",
+        help="Find the people in pictures, and learn which network finds them best.",
+        version=f"humanseg {__version__}",
+        help_format="plaintext",
+        help_formatter=DefaultFormatter(column_specs=_columns),
+        suppress_keyboard_interrupt=False,
+    )
+    for order, (name, (target, text)) in enumerate(_COMMANDS.items()):
+        app.command(f"humanseg.cli.{target}", name=name, help=text, sort_key=order)
+    options = Group("Options")
+    app["--help"].group = options
+    app["--version"].group = options
+    return app
+
+
+def _columns(console: Console, options: ConsoleOptions, entries: list[HelpEntry]) -> Columns:
+    """Names wide enough that the longest flag stays in one piece and can be searched for."""
+    from cyclopts.help.specs import AsteriskColumn, ColumnSpec, DescriptionRenderer, NameRenderer
+
+    names = ColumnSpec(renderer=NameRenderer(max_width=_NAMES), max_width=_NAMES)
+    texts = ColumnSpec(renderer=DescriptionRenderer(), overflow="fold")
+    required = [AsteriskColumn] if any(entry.required for entry in entries) else []
+    return (*required, names, texts)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Args:
+        arguments: words after the program's name; those of this process if not given.
+
+    Returns:
+        0 done, 1 failed, 2 asked for something impossible, 130 stopped by the user.
+    """
+    _silence_telemetry()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be text
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        code = _build()(words, print_error=False, exit_on_error=False, result_action="return_value")
+        sys.stdout.flush()
+    except (CycloptsError, HumansegError, ModuleNotFoundError, KeyboardInterrupt, OSError) as error:
+        explained = explain(error)
+        if explained is None:
+            raise
+        lines, code = explained
+        complain(*lines)
+    return code if isinstance(code, int) else 0
+
+
+def _silence_telemetry() -> None:
+    """Nothing phones home; both are read when their packages are imported."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

@@ -1,0 +1,103 @@
+"""`humanseg data`: check, download, synthesize and split pictures with masks."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from humanseg.cli import flags
+from humanseg.cli.output import counter, note, numbered, say
+from humanseg.config import TrainConfig
+from humanseg.configuration import resolve
+
+app = App(name="data")
+
+_Root = Annotated[Path, Parameter(help="Folder, CSV or COCO JSON with images and masks.")]
+
+
+@app.command
+def check(
+    path: _Root,
+    /,
+    *,
+    layout: flags.LayoutName = "auto",
+    json: Annotated[bool, flags.switch("Print the findings as JSON.")] = False,
+) -> int:
+    """Look for pictures and masks that would spoil a training."""
+    chosen = _resolve(path, layout).data.layout
+    from humanseg.data.audit import audit
+
+    report = audit(path, chosen, progress=counter("Reading"))
+    if json:
+        say(report.model_dump_json(indent=1))
+    else:
+        say(*(f"{one.severity}: {one.file}: {one.message}" for one in report.findings))
+        errors = sum(one.severity == "error" for one in report.findings)
+        warnings = len(report.findings) - errors
+        say(f"{numbered(errors, 'error')}, {numbered(warnings, 'warning')}.")
+    return 0 if report.ok else 1
+
+
+@app.command
+def download(
+    destination: Annotated[Path | None, Parameter(help="Folder; a cache if not given.")] = None,
+    /,
+) -> None:
+    """Download the published pictures and print where they are."""
+    from humanseg.data.download import download as fetch
+
+    say(str(fetch(destination, progress=sys.stderr.isatty())))
+
+
+@app.command
+def synthesize(
+    out: Annotated[Path, Parameter(help="Folder for the drawn pictures.")],
+    /,
+    *,
+    count: Annotated[int, Parameter(help="Number of pictures.")],
+    size: Annotated[tuple[int, int], Parameter(help="Height and width in pixels.")] = (240, 320),
+    seed: Annotated[int, Parameter(help="Which pictures are drawn.")] = 0,
+) -> None:
+    """Draw pictures with known masks, for trials without data."""
+    from humanseg.data.synthesis import synthesize as draw
+
+    say(str(draw(out, count=count, size=size, seed=seed, progress=counter("Drawing"))))
+
+
+@app.command
+def split(
+    path: _Root,
+    /,
+    *,
+    layout: flags.LayoutName = "auto",
+    output: Annotated[
+        Path | None, Parameter(name=["-o", "--output"], help="JSON file; stdout if not given.")
+    ] = None,
+    settings: flags.SplitFlags | None = None,
+) -> None:
+    """Draw the parts for training, validation and test, and write their names."""
+    config = _resolve(path, layout, settings)
+    from humanseg.data.layouts import discover
+    from humanseg.data.splits import make_split
+    from humanseg.results import write_record
+
+    record = make_split(discover(path, config.data.layout), config.split)
+    if output is None:
+        say(record.model_dump_json(indent=1))
+        return
+    write_record(output, record)
+    parts = (
+        f"{len(record.train)} train, {len(record.validation)} validation, {len(record.test)} test"
+    )
+    note(f"{output}: {parts}.")
+
+
+def _resolve(path: Path, layout: str, split: flags.Values | None = None) -> TrainConfig:
+    """Check what was typed, then that the data are there."""
+    values = {"data": {"root": path, "layout": layout}, "split": split or {}}
+    config = resolve(TrainConfig, overrides=values)
+    flags.existing_data(path)
+    return config

@@ -1,0 +1,175 @@
+"""Flags made from the configuration classes: one dotted flag per field, its docstring as help.
+
+What arrives in a command is a nested dict of just what was typed, unchecked. It becomes the last
+layer of `configuration.resolve`, which checks all layers together and reports all problems.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import NoneType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args, get_origin
+
+from cyclopts import Group, Parameter, Token
+from pydantic import BaseModel, Field, PlainValidator, create_model
+
+from humanseg.config import (
+    Arch,
+    CompareConfig,
+    EvaluationConfig,
+    Layout,
+    Preset,
+    Section,
+    SplitConfig,
+    TrainConfig,
+)
+from humanseg.errors import UsageError
+
+Values: TypeAlias = dict[str, Any]
+
+
+def _sections(kind: type[BaseModel]) -> dict[str, type[Section]]:
+    """Fields of a configuration that are sections of their own."""
+    return {
+        name: field.annotation
+        for name, field in kind.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+    }
+
+
+def _grouped(kind: type[BaseModel]) -> type[BaseModel]:
+    """The same configuration, with the help of each section under a heading of its own."""
+    sections = _sections(kind)
+    fields: dict[str, Any] = {}
+    for order, (name, field) in enumerate(kind.model_fields.items()):
+        annotation: Any = field.annotation
+        if name in sections:
+            heading = Group(
+                name.capitalize(), help=sections[name].__doc__ or "", sort_key=order + 10
+            )
+            annotation = Annotated[annotation, Parameter(group=heading)]
+        fields[name] = (annotation, Field(default=field.default, description=field.description))
+    return create_model(kind.__name__, **fields)
+
+
+def _typed(kind: type[BaseModel], typed: Values) -> Values:
+    """Translate words that stand for something else than text: `none`, and numbers to choose."""
+    values: Values = {}
+    for name, value in typed.items():
+        annotation = kind.model_fields[name].annotation
+        if isinstance(value, dict):
+            values[name] = _typed(_sections(kind)[name], value)
+        elif value in ("none", "null") and NoneType in get_args(annotation):
+            values[name] = None
+        elif isinstance(value, str) and get_origin(annotation) is Literal:
+            choices = {str(choice): choice for choice in get_args(annotation)}
+            values[name] = choices.get(value, value)
+        else:
+            values[name] = value
+    return values
+
+
+if TYPE_CHECKING:
+    TrainFlags: TypeAlias = Values
+    CompareFlags: TypeAlias = Values
+    SplitFlags: TypeAlias = Values
+else:
+    # `negative_none` makes --training.no-ema-decay; an empty list would never be meant.
+    _PARAMETER = Parameter(
+        name="*", consume_multiple=1, json_dict=False, negative_iterable="", negative_none="no-"
+    )
+
+    def _flags(kind):  # noqa: ANN001, ANN202
+        """Annotation that has cyclopts parse flags for `kind` without checking their values."""
+        unchecked = PlainValidator(lambda typed: _typed(kind, typed))
+        return Annotated[_grouped(kind), _PARAMETER, unchecked]
+
+    TrainFlags = _flags(TrainConfig)
+    CompareFlags = _flags(CompareConfig)
+    SplitFlags = Annotated[_flags(SplitConfig), Parameter(name="split")]
+
+
+def switch(text: str) -> Parameter:
+    """A flag that is off unless it is given."""
+    return Parameter(negative="", show_default=False, help=text)
+
+
+def _as_typed(_: object, tokens: Sequence[Token]) -> str:
+    return tokens[0].value
+
+
+# A single flag for one field: checked with the rest of the configuration, like a dotted flag.
+_FIELD = Parameter(converter=_as_typed)
+_UNCHECKED = PlainValidator(lambda typed: typed)
+
+ArchName: TypeAlias = Annotated[
+    Arch | None, _FIELD, _UNCHECKED, Parameter(help="Architecture; the same as --model.arch.")
+]
+Seed: TypeAlias = Annotated[
+    int | None, _FIELD, _UNCHECKED, Parameter(help="Seed; the same as --training.seed.")
+]
+Threshold: TypeAlias = Annotated[
+    float,
+    _FIELD,
+    _UNCHECKED,
+    Parameter(help=EvaluationConfig.model_fields["threshold"].description),
+]
+LayoutName: TypeAlias = Annotated[
+    Layout, _FIELD, _UNCHECKED, Parameter(help="How pairs are found.")
+]
+Data: TypeAlias = Annotated[
+    Path | None, Parameter(help="Folder, CSV or COCO JSON with images and masks.")
+]
+PresetName: TypeAlias = Annotated[
+    Preset | None,
+    Parameter(help="Where the settings start from.", show_default=lambda _: "default"),
+]
+ConfigFile: TypeAlias = Annotated[
+    Path | None, Parameter(help="YAML file with settings; flags win over it.")
+]
+ShowConfig: TypeAlias = Annotated[bool, switch("Print all settings as YAML and train nothing.")]
+Quiet: TypeAlias = Annotated[bool, switch("No progress bar.")]
+Output: TypeAlias = Annotated[
+    Path | None, Parameter(name=["-o", "--output"], help="Folder for everything that is made.")
+]
+
+
+def with_shortcut(values: Values, flag: str, key: str, value: object) -> Values:
+    """Add what a short flag such as `--data` says to the values of dotted flags."""
+    if value is None:
+        return values
+    section, name = key.split(".")
+    given = values.get(section, {})
+    if not isinstance(given, dict):  # a section given as one word, which `resolve` refuses
+        return values
+    if name in given:
+        dotted = key.replace("_", "-")
+        raise UsageError(f"{flag} and --{dotted} are the same setting; give one of them.")
+    return values | {section: given | {name: value}}
+
+
+def typed_flags(values: Values, prefix: str = "--") -> list[str]:
+    """Names of the flags that made these values."""
+    names = []
+    for name, value in values.items():
+        flag = prefix + name.replace("_", "-")
+        names += typed_flags(value, f"{flag}.") if isinstance(value, dict) else [flag]
+    return names
+
+
+def required_output(output: Path | None) -> Path:
+    """The folder of `-o`, checked before anything slow begins."""
+    if output is None:
+        raise UsageError("-o is missing; give the folder for the results with -o RUN.")
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"{output}: is a file; -o needs a folder.")
+    return output
+
+
+def existing_data(root: Path | None) -> None:
+    """Refuse data that are not named or not there, before anything slow begins."""
+    if root is None:
+        raise UsageError("data.root: not given; name the folder with --data.")
+    if not root.exists():
+        raise UsageError(f"{root}: does not exist; give a folder, CSV or COCO JSON.")

@@ -1,0 +1,82 @@
+"""`humanseg train`: one network, new or resumed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from humanseg.cli import flags
+from humanseg.cli.output import duration, say, score, table
+from humanseg.config import TrainConfig
+from humanseg.configuration import resolve, to_yaml
+from humanseg.errors import UsageError
+
+
+def train(
+    *,
+    arch: flags.ArchName = None,
+    data: flags.Data = None,
+    preset: flags.PresetName = None,
+    config: flags.ConfigFile = None,
+    seed: flags.Seed = None,
+    output: flags.Output = None,
+    resume: Annotated[
+        Path | None, Parameter(help="Continue this run with its own settings.")
+    ] = None,
+    show_config: flags.ShowConfig = False,
+    quiet: flags.Quiet = False,
+    settings: flags.TrainFlags | None = None,
+) -> None:
+    """Train one network."""
+    values = settings or {}
+    if resume is None:
+        values = flags.with_shortcut(values, "--arch", "model.arch", arch)
+        values = flags.with_shortcut(values, "--data", "data.root", data)
+        values = flags.with_shortcut(values, "--seed", "training.seed", seed)
+        chosen = resolve(TrainConfig, preset=preset, file=config, overrides=values)
+    else:
+        elsewhere = output is not None and output.resolve() != resume.resolve()
+        others = {
+            "--arch": arch,
+            "--data": data,
+            "--preset": preset,
+            "--config": config,
+            "--seed": seed,
+            "-o": output if elsewhere else None,
+        }
+        given = [flag for flag, value in others.items() if value is not None]
+        chosen = _stored(resume, refused=given + flags.typed_flags(values))
+    if show_config:
+        say(to_yaml(chosen).rstrip())
+        return
+    folder = resume or flags.required_output(output)
+    flags.existing_data(chosen.data.root)
+    _run(chosen, folder, resume=resume is not None, quiet=quiet)
+
+
+def _stored(run: Path, *, refused: list[str]) -> TrainConfig:
+    """Settings of a run to resume, which no flag may change."""
+    if refused:
+        raise UsageError(
+            f"--resume continues {run} with the settings and in the folder it has; "
+            f"leave out {', '.join(refused)}."
+        )
+    file = run / "config.yaml"
+    if not file.is_file():
+        raise UsageError(f"{run}: holds no run to resume (no config.yaml in it).")
+    return resolve(TrainConfig, file=file)
+
+
+def _run(chosen: TrainConfig, folder: Path, *, resume: bool, quiet: bool) -> None:
+    from humanseg.training import train as train_network
+
+    result = train_network(chosen, output=folder, resume=resume, quiet=quiet)
+    rows = [
+        ("IoU (mean over pictures)", score(result.summary.iou_mean)),
+        ("Boundary IoU", score(result.summary.boundary_iou_mean)),
+        ("Batch IoU", score(result.summary.batch_iou)),
+        ("Training", duration(result.cost.train_seconds)),
+    ]
+    say(*table(rows), "", f"Run: {folder}")

@@ -1,0 +1,34 @@
+"""The command line in this process, with stand-ins for the workflows that it calls."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from humanseg.cli import main
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run the command line: exit code, stdout, stderr."""
+
+    def call(*words: str) -> tuple[int, str, str]:
+        code = main(words)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+@pytest.fixture
+def replace(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Put functions in place of a module's, without importing the module."""
+
+    def call(module: str, **functions: Callable[..., Any]) -> None:
+        monkeypatch.setitem(sys.modules, module, SimpleNamespace(**functions))
+
+    return call

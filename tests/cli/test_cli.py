@@ -1,0 +1,291 @@
+"""The command line through the front door: exit codes, sentences, and what it imports."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+import yaml
+
+from humanseg import __version__
+from humanseg.config import CompareConfig, Section, TrainConfig
+from humanseg.configuration import load_yaml, resolve
+
+Run = Callable[..., tuple[int, str, str]]
+
+HEAVY = ("torch", "lightning", "sklearn", "scipy", "jinja2", "PIL", "numpy", "timm")
+
+
+def python(*words: str) -> subprocess.CompletedProcess[str]:
+    """A Python of its own."""
+    return subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=60)
+
+
+def humanseg(*words: str) -> subprocess.CompletedProcess[str]:
+    """The command as a user runs it."""
+    return python("-m", "humanseg", *words)
+
+
+def probe(*words: str) -> str:
+    """Code that runs the command and then prints which heavy packages were imported for it."""
+    return (
+        f"import sys; from humanseg.cli import main; code = main({list(words)}); "
+        f"print([name for name in {HEAVY} if name in sys.modules]); sys.exit(code)"
+    )
+
+
+class TestFrontDoor:
+    def test_help__lists_the_commands_and_imports_nothing_heavy(self) -> None:
+        result = python("-c", probe("--help"))
+        assert (result.returncode, result.stderr) == (0, "")
+        for command in ("compare", "train", "report", "evaluate", "data"):
+            assert command in result.stdout
+        assert result.stdout.splitlines()[-1] == "[]"
+
+    def test_show_config__imports_nothing_heavy(self) -> None:
+        result = python("-c", probe("compare", "--show-config"))
+        assert (result.returncode, result.stderr) == (0, "")
+        assert result.stdout.splitlines()[-1] == "[]"
+
+    def test_version(self) -> None:
+        result = humanseg("--version")
+        assert (result.returncode, result.stdout) == (0, f"humanseg {__version__}\n")
+
+    def test_bad_use__is_lines_on_stderr_and_exit_code_2(self) -> None:
+        result = humanseg("compare", "--training.epochs", "0", "--archs", "unett", "-o", "run")
+        assert result.returncode == 2
+        assert result.stdout == ""
+        assert result.stderr.splitlines() == [
+            "humanseg: training.epochs: got 0; must be at least 1.",
+            "humanseg: archs: got 'unett'; allowed: unet, fpn, deeplabv3plus.",
+        ]
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+    def test_full_disk__is_a_sentence_and_exit_code_1(self) -> None:
+        with Path("/dev/full").open("w") as full:
+            result = subprocess.run(
+                [sys.executable, "-m", "humanseg", "train", "--show-config"],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=60,
+            )
+        assert result.returncode == 1
+        assert result.stderr == (
+            "humanseg: the disk is full. Free some space and run the same command again.\n"
+        )
+
+
+class TestBadUse:
+    @pytest.mark.parametrize(
+        ("words", "sentence"),
+        [
+            ("trainn", 'Unknown command "trainn". Did you mean "train"?'),
+            ("compare --training.epoch 3", "Unknown option: --training.epoch. Did you mean "),
+            ("compare --sedes 3", "Unknown option: --sedes. Did you mean --seeds?"),
+            ("compare", "-o is missing; give the folder for the results with -o RUN."),
+            ("compare -o", "-o needs a value; see --help."),
+            ("compare unet", "unexpected: unet. Options are given by name; see --help."),
+            ("compare --archs -o run", "--archs needs a value; see --help."),
+            ("compare --model.image-size 320", "--model.image-size needs 2 values; see --help."),
+            ("compare --training.epochs 3 --training.epochs 4", "--training.epochs is given twice"),
+            ("compare --preset best", 'Invalid value "best" for --preset. Choose from: "default"'),
+            ("compare --seeds 1 1 -o run", "seeds: 1 is given twice; keep one."),
+            ("compare --config no.yaml", "no.yaml: cannot be read as a configuration (no such"),
+            ("compare -o run", "data.root: not given; name the folder with --data."),
+            ("compare --data no -o run", "no: does not exist; give a folder, CSV or COCO JSON."),
+            ("compare --data a --data.root b", "--data and --data.root are the same setting;"),
+            ("compare --model fpn", "model: got 'fpn'; must be a section with the keys arch, "),
+            ("compare -o file", "file: is a file; -o needs a folder."),
+            ("train --arch unett", "model.arch: got 'unett'; allowed: unet, fpn, deeplabv3plus."),
+            ("train --seed x", "training.seed: got 'x'; must be a whole number, at least 0."),
+            ("train --training x --seed 3", "training: got 'x'; must be a section with the keys"),
+            ("train --archs unet", "Unknown option: --archs. Did you mean --arch?"),
+            ("train --resume no", "no: holds no run to resume (no config.yaml in it)."),
+            ("report", "RUN is missing; see --help."),
+            ("report no", "no: holds no comparison (no results.json in it); give the folder that"),
+            ("evaluate", "MODEL is missing; see --help."),
+            ("evaluate model", "--data is missing; see --help."),
+            ("evaluate no --data .", "no: does not exist; give a model directory."),
+            ("evaluate . --data no", "no: does not exist; give a folder, CSV or COCO JSON."),
+            ("evaluate . --data . --threshold 2", "evaluation.threshold: got 2; must be at least"),
+            ("data spl1t", 'Unknown command "spl1t". Did you mean "split"?'),
+            ("data check no", "no: does not exist; give a folder, CSV or COCO JSON."),
+            ("data check . --layout voc", "data.layout: got 'voc'; allowed: auto, folders, "),
+            ("data split . --split.test 2", "split.test: got 2; must be above 0 and below 1."),
+            ("data synthesize out --size 9", "--size needs 2 values; see --help."),
+            ("data synthesize out", "--count is missing; see --help."),
+        ],
+    )
+    def test_bad_use__is_one_sentence_and_exit_code_2(
+        self,
+        words: str,
+        sentence: str,
+        run: Run,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        Path("file").touch()
+        code, out, err = run(*words.split())
+        assert code == 2
+        assert out == ""
+        assert err.startswith(f"humanseg: {sentence}")
+        assert err.count("\n") == 1
+        assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+    def test_config_file__problems_name_the_file(self, run: Run, tmp_path: Path) -> None:
+        file = tmp_path / "my.yaml"
+        file.write_text("training: {epoch: 3}\nmodel: {arch: unett}\n")
+        code, _, err = run("train", "--config", str(file), "--training.batch-size", "1")
+        assert code == 2
+        assert err.splitlines() == [
+            "humanseg: model.arch: got 'unett'; allowed: unet, fpn, deeplabv3plus.",
+            "humanseg: training.batch_size: got 1; must be at least 2.",
+            "humanseg: training.epoch: unknown key in my.yaml; did you mean training.epochs?",
+        ]
+
+    def test_train__is_told_about_a_plan(self, run: Run, tmp_path: Path) -> None:
+        file = tmp_path / "plan.yaml"
+        file.write_text("archs: [unet]\n")
+        code, _, err = run("train", "--config", str(file))
+        assert code == 2
+        assert err == (
+            "humanseg: archs: is part of a plan; run plan.yaml with `humanseg compare`, or set "
+            "model.arch to train one network.\n"
+        )
+
+    def test_resume__refuses_other_settings(self, run: Run, tmp_path: Path) -> None:
+        words = f"--resume {tmp_path} --seed 3 --preset default --training.epochs 9 -o elsewhere"
+        code, _, err = run("train", *words.split())
+        assert code == 2
+        assert err == (
+            f"humanseg: --resume continues {tmp_path} with the settings and in the folder it has; "
+            "leave out --preset, --seed, -o, --training.epochs.\n"
+        )
+
+
+def leaves() -> dict[str, tuple[Any, Any]]:
+    """Annotation and default of every setting of a plan, by dotted key."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for name, field in CompareConfig.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, Section):
+            for inner, leaf in section.model_fields.items():
+                found[f"{name}.{inner}"] = (leaf.annotation, leaf.default)
+        else:
+            found[name] = (section, field.default)
+    return found
+
+
+def another(annotation: object, default: object) -> object:
+    """An allowed value that is not the default."""
+    options = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        return next(choice for choice in options if choice != default)
+    if default is None:
+        return [1, 2, 3] if any(get_origin(option) is tuple for option in options) else "other"
+    if isinstance(default, tuple):
+        *first, last = default
+        return ["fpn"] if isinstance(last, str) else [*first, last * 2]
+    if isinstance(default, bool):
+        return not default
+    if isinstance(default, int):
+        return default + 1
+    return (default or 0.5) / 2 if isinstance(default, float) else "other"
+
+
+class TestFlags:
+    @pytest.mark.parametrize("key", leaves())
+    def test_field__is_reachable_as_a_flag(self, key: str, run: Run) -> None:
+        value = another(*leaves()[key])
+        flag = "--" + key.replace("_", "-")
+        if value is True:
+            words = [flag]
+        else:
+            words = [flag, *map(str, value if isinstance(value, list) else [value])]
+        code, out, _ = run("compare", "--show-config", *words)
+        assert code == 0
+        shown = yaml.safe_load(out)
+        for part in key.split("."):
+            shown = shown[part]
+        assert shown == value
+
+    def test_help__has_every_flag_in_one_piece_with_its_description(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", "80")
+        _, out, _ = run("compare", "--help")
+        for key in leaves():
+            assert f"--{key.replace('_', '-')} " in out
+        assert "Chance of losing all colour." in out
+
+    @pytest.mark.parametrize(
+        "words",
+        ["--training.no-ema-decay", "--training.ema-decay none", "--training.ema_decay null"],
+    )
+    def test_optional_field__can_be_unset(self, words: str, run: Run) -> None:
+        _, out, _ = run("train", "--show-config", *words.split())
+        assert yaml.safe_load(out)["training"]["ema_decay"] is None
+
+    def test_every_optional_field__can_be_unset(self, run: Run) -> None:
+        for key, (annotation, _) in leaves().items():
+            if NoneType in get_args(annotation):
+                section, name = key.replace("_", "-").split(".")
+                assert run("compare", "--show-config", f"--{section}.no-{name}")[0] == 0
+
+    def test_none__stays_a_word_where_it_is_a_choice(self, run: Run) -> None:
+        words = ("--model.encoder-weights", "none", "--model.normalisation", "none")
+        _, out, _ = run("train", "--show-config", *words)
+        model = yaml.safe_load(out)["model"]
+        assert (model["encoder_weights"], model["normalisation"]) == ("none", "none")
+
+
+class TestShowConfig:
+    def test_train__shows_what_python_would_use(self, run: Run, tmp_path: Path) -> None:
+        words = ("--arch", "fpn", "--seed", "7", "--data", "pictures", "--preset", "reference")
+        code, out, err = run("train", "--show-config", *words)
+        assert (code, err) == (0, "")
+        (tmp_path / "shown.yaml").write_text(out)
+        expected = resolve(
+            TrainConfig,
+            preset="reference",
+            overrides={
+                "model": {"arch": "fpn"},
+                "training": {"seed": 7},
+                "data": {"root": "pictures"},
+            },
+        )
+        assert resolve(TrainConfig, file=tmp_path / "shown.yaml") == expected
+
+    def test_compare__shows_the_runs_and_can_be_run_again(self, run: Run, tmp_path: Path) -> None:
+        words = ("--archs", "unet", "fpn", "--seeds", "1", "2", "--training.epochs", "3")
+        _, out, _ = run("compare", "--show-config", *words)
+        assert out.endswith(
+            "archs: [unet, fpn]\nseeds: [1, 2]\n# Runs:\n#   unet-seed1\n#   fpn-seed1\n"
+            "#   unet-seed2\n#   fpn-seed2\n"
+        )
+        (tmp_path / "plan.yaml").write_text(out)
+        assert load_yaml(tmp_path / "plan.yaml")["training"]["epochs"] == 3
+        assert run("compare", "--show-config", "--config", str(tmp_path / "plan.yaml"))[1] == out
+
+    def test_layers__flags_win_over_the_file_and_the_file_over_the_preset(
+        self, run: Run, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "my.yaml"
+        file.write_text("training: {epochs: 3, batch_size: 4}\n")
+        words = ("--preset", "reference", "--config", str(file), "--training.epochs", "5")
+        _, out, _ = run("train", "--show-config", *words)
+        training = yaml.safe_load(out)["training"]
+        assert (training["epochs"], training["batch_size"]) == (5, 4)
+        assert training["checkpoint"] == "best"
+
+    def test_compare__notes_flags_that_a_plan_ignores(self, run: Run) -> None:
+        code, _, err = run("compare", "--show-config", "--model.arch", "fpn")
+        assert code == 0
+        assert err == "humanseg: note: --model.arch has no effect here; use --archs.\n"

@@ -1,0 +1,365 @@
+"""What each command hands to its workflow, what it prints, and how failures end."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from humanseg.cli.output import duration, table
+from humanseg.config import CompareConfig, SplitConfig, TrainConfig
+from humanseg.configuration import to_yaml
+from humanseg.errors import DataError, Interrupted
+from humanseg.results import (
+    ComparisonResult,
+    Cost,
+    Environment,
+    FailedRun,
+    Resolved,
+    RunResult,
+    ScoreSummary,
+    SplitRecord,
+)
+
+Run = Callable[..., tuple[int, str, str]]
+Replace = Callable[..., None]
+
+SPLIT = SplitRecord(train=("1", "2"), validation=("3",), test=("4",), validation_is_test=False)
+
+
+def summary(iou: float, *, undefined: int = 0) -> ScoreSummary:
+    return ScoreSummary(
+        images=4,
+        undefined=undefined,
+        iou_mean=iou,
+        iou_sd=0.1,
+        iou_median=iou,
+        iou_p05=iou / 2,
+        dice_mean=iou,
+        boundary_iou_mean=iou / 2,
+        dataset_iou=iou,
+        dataset_dice=iou,
+        pixel_accuracy=0.9,
+        batch_iou=None,
+        batch_dice=None,
+        batch_accuracy=None,
+    )
+
+
+def result_of(name: str, config: TrainConfig, *, iou: float, seconds: float) -> RunResult:
+    return RunResult(
+        name=name,
+        config=config,
+        resolved=Resolved(
+            device="cpu",
+            precision="fp32",
+            memory_format="contiguous",
+            encoder_weights="none",
+            mean=(0.0, 0.0, 0.0),
+            std=(1.0, 1.0, 1.0),
+            timings={},
+        ),
+        split=SPLIT,
+        data_fingerprint="0" * 64,
+        epochs=(),
+        kept_epoch=1,
+        scores=(),
+        summary=summary(iou),
+        floors={},
+        cost=Cost(
+            parameters=1,
+            macs=1,
+            train_seconds=seconds,
+            wall_seconds=seconds,
+            images_per_second=1.0,
+            peak_memory_bytes=1,
+        ),
+        environment=Environment(
+            command="humanseg compare",
+            date="2026-01-01T00:00:00Z",
+            humanseg="0",
+            commit=None,
+            python="3",
+            platform="x",
+            processor="x",
+            cores=1,
+            device="cpu",
+            versions={},
+        ),
+    )
+
+
+def files(folder: Path) -> SimpleNamespace:
+    names = {"html": "report.html", "markdown": "report.md", "csv": "runs.csv"}
+    return SimpleNamespace(**{kind: folder / name for kind, name in names.items()})
+
+
+class TestCompare:
+    def compare(
+        self, replace: Replace, *, failed: str | None = None
+    ) -> dict[str, dict[str, object]]:
+        """Stand in for the comparison; returns what it is called with."""
+        calls: dict[str, dict[str, object]] = {}
+
+        def carry_out(config: CompareConfig, **options: object) -> ComparisonResult:
+            calls["compare"] = {"config": config, **options}
+            runs = tuple(
+                result_of(name, one, iou=0.8 + 0.1 * index, seconds=100.0)
+                for index, (name, one) in enumerate(config.runs().items())
+                if name != failed
+            )
+            errors = (FailedRun(name=failed, error="ran out of memory."),) if failed else ()
+            return ComparisonResult(config=config, runs=runs, failed=errors, missing=())
+
+        replace("humanseg.comparison", compare=carry_out)
+        replace("humanseg.report", write_report=files)
+        return calls
+
+    def test_compare__prints_one_line_per_network_and_the_report(
+        self, run: Run, replace: Replace
+    ) -> None:
+        calls = self.compare(replace)
+        words = ("--archs", "unet", "fpn", "--data", ".", "--quiet", "-o", "run")
+        code, out, err = run("compare", *words)
+        assert (code, err) == (0, "")
+        assert out.splitlines() == [
+            "network  seeds     IoU  boundary IoU  batch IoU    training",
+            "unet         1  0.8000        0.4000          -  1 min 40 s",
+            "fpn          1  0.9000        0.4500          -  1 min 40 s",
+            "",
+            "Report: run/report.html",
+        ]
+        config = calls["compare"].pop("config")
+        assert isinstance(config, CompareConfig)
+        assert config.data.root == Path()
+        assert calls["compare"] == {"output": Path("run"), "quiet": True}
+
+    def test_compare__averages_over_seeds(self, run: Run, replace: Replace) -> None:
+        self.compare(replace)
+        _, out, _ = run(
+            "compare", "--archs", "unet", "--seeds", "1", "2", "--data", ".", "-o", "run"
+        )
+        assert out.splitlines()[1].split()[:3] == ["unet", "2", "0.8500"]
+        assert out.splitlines()[2] == "Means over seeds; their spread is in the report."
+
+    def test_compare__failed_run_is_told_and_exits_1(self, run: Run, replace: Replace) -> None:
+        self.compare(replace, failed="fpn-seed42")
+        code, out, err = run("compare", "--archs", "unet", "fpn", "--data", ".", "-o", "run")
+        assert code == 1
+        assert err == "humanseg: fpn-seed42 failed: ran out of memory.\n"
+        assert "unet" in out
+        assert "Report: run/report.html" in out
+
+    def test_compare__all_failed(self, run: Run, replace: Replace) -> None:
+        self.compare(replace, failed="unet-seed42")
+        code, out, _ = run("compare", "--archs", "unet", "--data", ".", "-o", "run")
+        assert code == 1
+        assert out.startswith("No network was trained.\n")
+
+
+class TestTrain:
+    def train(self, replace: Replace) -> list[tuple[TrainConfig, dict[str, object]]]:
+        calls: list[tuple[TrainConfig, dict[str, object]]] = []
+
+        def train_network(config: TrainConfig, **options: object) -> RunResult:
+            calls.append((config, options))
+            return result_of("unet-seed42", config, iou=0.8, seconds=5.0)
+
+        replace("humanseg.training", train=train_network)
+        return calls
+
+    def test_train__hands_over_the_configuration(self, run: Run, replace: Replace) -> None:
+        calls = self.train(replace)
+        code, out, _ = run("train", "--arch", "fpn", "--data", ".", "-o", "run")
+        assert code == 0
+        assert "IoU (mean over pictures)  0.8000" in out
+        assert out.endswith("Run: run\n")
+        ((config, options),) = calls
+        assert (config.model.arch, config.data.root) == ("fpn", Path())
+        assert options == {"output": Path("run"), "resume": False, "quiet": False}
+
+    def test_resume__uses_the_stored_configuration(
+        self, run: Run, replace: Replace, tmp_path: Path
+    ) -> None:
+        calls = self.train(replace)
+        stored = TrainConfig.model_validate({"training": {"epochs": 9}, "data": {"root": tmp_path}})
+        (tmp_path / "config.yaml").write_text(to_yaml(stored))
+        assert run("train", "--resume", str(tmp_path), "-o", str(tmp_path))[0] == 0
+        assert calls == [(stored, {"output": tmp_path, "resume": True, "quiet": False})]
+
+
+class Evaluation(BaseModel):
+    summary: ScoreSummary
+
+
+class TestOtherCommands:
+    def test_report__prints_its_files(self, run: Run, replace: Replace, tmp_path: Path) -> None:
+        replace("humanseg.report", write_report=files)
+        (tmp_path / "results.json").touch()
+        code, out, _ = run("report", str(tmp_path))
+        assert code == 0
+        assert out.splitlines()[0] == str(tmp_path / "report.html")
+
+    def test_evaluate__prints_and_writes_scores(
+        self, run: Run, replace: Replace, tmp_path: Path
+    ) -> None:
+        calls: dict[str, Any] = {}
+
+        def evaluate(model: Path, **options: object) -> Evaluation:
+            calls.update(options, model=model)
+            return Evaluation(summary=summary(0.8, undefined=1))
+
+        replace("humanseg.evaluation", evaluate=evaluate)
+        scores = tmp_path / "scores.json"
+        words = (str(tmp_path), "--data", str(tmp_path), "--threshold", "0.4", "-o", str(scores))
+        code, out, _ = run("evaluate", *words, "--flip-averaging", "--layout", "folders")
+        assert code == 0
+        assert [line.split()[-1] for line in out.splitlines()[:3]] == ["4", "1", "0.8000"]
+        assert out.endswith(f"Scores: {scores}\n")
+        assert calls["model"] == tmp_path
+        assert (calls["data"].root, calls["data"].layout) == (tmp_path, "folders")
+        assert (calls["evaluation"].threshold, calls["evaluation"].flip_averaging) == (0.4, True)
+        assert Evaluation.model_validate_json(scores.read_text()).summary.undefined == 1
+
+    @pytest.mark.parametrize(("ok", "code"), [(True, 0), (False, 1)])
+    def test_check__prints_findings(
+        self, ok: bool, code: int, run: Run, replace: Replace, tmp_path: Path
+    ) -> None:
+        finding = SimpleNamespace(
+            code="size", severity="warning" if ok else "error", file="1.png", message="is small."
+        )
+        report = SimpleNamespace(ok=ok, findings=[finding], model_dump_json=lambda indent: "{}")
+        replace("humanseg.data.audit", audit=lambda root, layout, *, progress: report)
+        assert run("data", "check", str(tmp_path)) == (
+            code,
+            f"{finding.severity}: 1.png: is small.\n"
+            + ("0 errors, 1 warning.\n" if ok else "1 error, 0 warnings.\n"),
+            "",
+        )
+        assert run("data", "check", str(tmp_path), "--json") == (code, "{}\n", "")
+
+    def test_download__prints_the_folder(self, run: Run, replace: Replace) -> None:
+        replace("humanseg.data.download", download=lambda to, *, progress: to or Path("cache"))
+        assert run("data", "download") == (0, "cache\n", "")
+        assert run("data", "download", "here") == (0, "here\n", "")
+
+    def test_synthesize__hands_over_height_and_width(self, run: Run, replace: Replace) -> None:
+        calls: list[dict[str, object]] = []
+
+        def synthesize(out: Path, **options: object) -> Path:
+            calls.append(options)
+            return out
+
+        replace("humanseg.data.synthesis", synthesize=synthesize)
+        words = ("--count", "3", "--size", "64", "96", "--seed", "1")
+        assert run("data", "synthesize", "out", *words) == (0, "out\n", "")
+        assert calls == [{"count": 3, "size": (64, 96), "seed": 1, "progress": None}]
+
+    def test_split__prints_or_writes_the_record(
+        self, run: Run, replace: Replace, tmp_path: Path
+    ) -> None:
+        calls: list[SplitConfig] = []
+
+        def make_split(samples: list[str], config: SplitConfig) -> SplitRecord:
+            assert samples == ["sample"]
+            calls.append(config)
+            return SPLIT
+
+        replace("humanseg.data.layouts", discover=lambda root, layout: ["sample"])
+        replace("humanseg.data.splits", make_split=make_split)
+        code, out, _ = run("data", "split", str(tmp_path), "--split.seed", "3")
+        assert (code, SplitRecord.model_validate_json(out)) == (0, SPLIT)
+        assert calls == [SplitConfig(seed=3)]
+        file = tmp_path / "split.json"
+        code, out, err = run("data", "split", str(tmp_path), "-o", str(file))
+        assert (code, out) == (0, "")
+        assert err == f"{file}: 2 train, 1 validation, 1 test.\n"
+        assert SplitRecord.model_validate_json(file.read_text()) == SPLIT
+
+
+class TestFailures:
+    @pytest.mark.parametrize(
+        ("error", "code", "told"),
+        [
+            (DataError("a: is broken.\nb: too."), 1, ["a: is broken.", "b: too."]),
+            (Interrupted("stopped; run it again to continue."), 130, None),
+            (KeyboardInterrupt(), 130, ["stopped."]),
+            (
+                OSError(errno.ENOSPC, "No space left on device", "run/x"),
+                1,
+                ["run/x: the disk is full. Free some space and run the same command again."],
+            ),
+            (
+                PermissionError(errno.EACCES, "Permission denied", "/x"),
+                1,
+                ["/x: permission denied."],
+            ),
+            (
+                ModuleNotFoundError("No module named 'torch'", name="torch"),
+                1,
+                [
+                    "this command needs the training parts. Install them with: "
+                    'pip install "humanseg[train]"'
+                ],
+            ),
+            (
+                ModuleNotFoundError("No module named 'sklearn.utils'", name="sklearn.utils"),
+                1,
+                [
+                    "this command needs the training parts. Install them with: "
+                    'pip install "humanseg[train]"'
+                ],
+            ),
+            (
+                ModuleNotFoundError("No module named 'tensorboard'", name="tensorboard"),
+                1,
+                [
+                    "training.tensorboard needs TensorBoard. Install it with: "
+                    'pip install "humanseg[tensorboard]"'
+                ],
+            ),
+        ],
+    )
+    def test_failure__is_sentences_and_an_exit_code(
+        self,
+        error: BaseException,
+        code: int,
+        told: list[str] | None,
+        run: Run,
+        replace: Replace,
+    ) -> None:
+        def fail(*_: object, **__: object) -> None:
+            raise error
+
+        replace("humanseg.training", train=fail)
+        expected = [f"humanseg: {line}" for line in told or [str(error)]]
+        returned, out, err = run("train", "--data", ".", "-o", "run")
+        assert (returned, out, err.splitlines()) == (code, "", expected)
+
+    @pytest.mark.parametrize(
+        "bug", [ValueError("x"), ModuleNotFoundError("x", name="humanseg.x"), OSError("x")]
+    )
+    def test_bug__keeps_its_traceback(self, bug: Exception, run: Run, replace: Replace) -> None:
+        def fail(*_: object, **__: object) -> None:
+            raise bug
+
+        replace("humanseg.training", train=fail)
+        with pytest.raises(type(bug)):
+            run("train", "--data", ".", "-o", "run")
+
+
+class TestOutput:
+    @pytest.mark.parametrize(
+        ("seconds", "text"),
+        [(0.44, "0.4 s"), (59.94, "59.9 s"), (59.97, "1 min 00 s"), (3661, "1 h 01 min")],
+    )
+    def test_duration(self, seconds: float, text: str) -> None:
+        assert duration(seconds) == text
+
+    def test_table__aligns_names_left_and_numbers_right(self) -> None:
+        assert table([("name", "x"), ("a", "10")]) == ["name   x", "a     10"]
