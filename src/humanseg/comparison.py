@@ -34,7 +34,7 @@ def compare(config: CompareConfig, *, output: Path, quiet: bool = False) -> Comp
         quiet: show no progress bars even on a terminal.
 
     Raises:
-        UsageError: an empty plan, or a folder of another one.
+        UsageError: a folder of another plan, or a configuration that no run can start from.
         Interrupted: Ctrl-C; finished runs and epochs are saved.
     """
     _open(config, output)
@@ -72,8 +72,6 @@ def _describe(error: Exception) -> str:
 
 
 def _open(config: CompareConfig, output: Path) -> None:
-    if not config.archs or not config.seeds:
-        raise UsageError("archs and seeds: at least one of each is needed; nothing would be run.")
     plan = output / "plan.yaml"
     if plan.exists():
         stored = resolve(CompareConfig, preset=None, file=plan, overrides={})

@@ -7,9 +7,9 @@ checkpoint and the report. The defaults below are the preset `default`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Arch = Literal["unet", "fpn", "deeplabv3plus"]
 Preset = Literal["default", "reference"]
@@ -17,6 +17,8 @@ Layout = Literal["auto", "folders", "original", "csv", "coco"]
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Rate = Annotated[int, Field(ge=1)]
 Side = Annotated[int, Field(ge=32, le=4096, multiple_of=32)]
 
 
@@ -24,7 +26,11 @@ class Section(BaseModel):
     """Frozen, no unknown keys, defaults checked like given values."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
     )
 
 
@@ -48,8 +54,17 @@ class SplitConfig(Section):
     """Share of pictures for learning curves and checkpoint choice (holdout only)."""
     test: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
     """Share of pictures that only the final scores see (holdout only)."""
-    seed: Annotated[int, Field(ge=0)] = 42
+    seed: Seed = 42
     """Seed of the split; the reference split is defined by 42."""
+
+    @model_validator(mode="after")
+    def _leave_something(self) -> Self:
+        if self.validation + self.test >= 1.0:
+            raise ValueError(
+                f"validation {self.validation} and test {self.test} leave nothing to train on; "
+                "their sum must be below 1."
+            )
+        return self
 
 
 class ModelConfig(Section):
@@ -67,7 +82,7 @@ class ModelConfig(Section):
     """`encoder` applies the encoder's own mean and deviation; `none` only divides by 255."""
     encoder_output_stride: Literal[8, 16] = 16
     """Output stride of DeepLabV3+'s encoder; the other two ignore it."""
-    decoder_atrous_rates: tuple[int, int, int] | None = None
+    decoder_atrous_rates: tuple[Rate, Rate, Rate] | None = None
     """DeepLabV3+'s atrous rates; unset: (6, 12, 18) at stride 16, (12, 24, 36) at stride 8."""
 
 
@@ -103,6 +118,13 @@ class AugmentationConfig(Section):
     noise: Probability = 0.1
     """Chance of Gaussian noise."""
 
+    @field_validator("scale")
+    @classmethod
+    def _ordered(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if value[0] > value[1]:
+            raise ValueError(f"got {value[0]} to {value[1]}; the smaller factor comes first.")
+        return value
+
 
 class LossConfig(Section):
     """Weights of the summed loss terms."""
@@ -113,6 +135,12 @@ class LossConfig(Section):
     """Weight of binary cross-entropy."""
     dice_per_image: bool = False
     """Average Dice over pictures instead of pooling the batch."""
+
+    @model_validator(mode="after")
+    def _weigh_something(self) -> Self:
+        if self.dice == 0 and self.bce == 0:
+            raise ValueError("dice and bce are both 0; one must be above 0.")
+        return self
 
 
 class OptimiserConfig(Section):
@@ -139,7 +167,7 @@ class TrainingConfig(Section):
     """Passes over the training pictures."""
     batch_size: Annotated[int, Field(ge=2)] = 16
     """Pictures per step; at least 2, because batch normalisation needs more than one."""
-    seed: Annotated[int, Field(ge=0)] = 42
+    seed: Seed = 42
     """Seed of initial weights, order and augmentation."""
     ema_decay: Annotated[float, Field(gt=0.0, lt=1.0)] | None = 0.98
     """Decay of the moving average of weights that becomes the model; unset keeps raw weights."""
@@ -182,8 +210,15 @@ class CompareConfig(TrainConfig):
 
     archs: tuple[Arch, ...] = ("unet", "fpn", "deeplabv3plus")
     """Architectures to train; `model.arch` is ignored in a plan."""
-    seeds: tuple[int, ...] = (42,)
+    seeds: tuple[Seed, ...] = (42,)
     """Training seeds; `training.seed` is ignored in a plan."""
+
+    @field_validator("archs", "seeds")
+    @classmethod
+    def _distinct(cls, value: tuple[object, ...]) -> tuple[object, ...]:
+        if not value or len(set(value)) != len(value):
+            raise ValueError(f"got {list(value)}; give at least one, and each only once.")
+        return value
 
     def runs(self) -> dict[str, TrainConfig]:
         """One configuration per run, by run name, in the order of training."""

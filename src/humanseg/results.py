@@ -137,6 +137,8 @@ class Environment(Record):
 
     date: str
     """ISO 8601, UTC."""
+    command: str
+    """The command line, without the folder of the program."""
     humanseg: str
     commit: str | None
     """Git commit of the source tree, with `-dirty` if it had changes; None outside a checkout."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import subprocess
+import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -71,6 +73,7 @@ def describe_environment(device: str) -> Environment:
     name = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
     return Environment(
         date=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         humanseg=humanseg.__version__,
         commit=_commit(),
         python=platform.python_version(),

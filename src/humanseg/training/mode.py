@@ -17,8 +17,8 @@ from humanseg.errors import UsageError
 Precision = Literal["fp32", "bf16"]
 MemoryFormat = Literal["contiguous", "channels_last"]
 
-_BATCH = 4
-_STEPS = 2  # the first of each mode warms up and is not counted
+_BATCH = 8
+_STEPS = 2  # counted, after one that warms up
 
 
 @dataclass(frozen=True)
@@ -74,17 +74,18 @@ def choose_mode(network: nn.Module, config: TrainConfig) -> Mode:
     candidates = list(product(precisions, formats))
     if len(candidates) == 1:
         return Mode(device, *candidates[0], timings={})
-    size = config.model.image_size
-    seconds = {pair: _time_mode(network, Mode(device, *pair, {}), size) for pair in candidates}
+    count = min(_BATCH, training.batch_size)
+    shape = (count, *config.model.image_size, 3)
+    seconds = {pair: _time_mode(network, Mode(device, *pair, {}), shape) for pair in candidates}
     best = min(seconds, key=lambda pair: seconds[pair])
     timings = {f"{pair[0]} {pair[1]}": round(value, 5) for pair, value in seconds.items()}
     return Mode(device, *best, timings=timings)
 
 
-def _time_mode(network: nn.Module, mode: Mode, size: tuple[int, int]) -> float:
-    """Seconds per picture of forward and backward, best of the counted steps."""
+def _time_mode(network: nn.Module, mode: Mode, shape: tuple[int, ...]) -> float:
+    """Seconds per picture of forward and backward, the best of the counted steps."""
     trial = mode.place(copy.deepcopy(network)).train()
-    images = torch.randint(0, 256, (_BATCH, *size, 3), dtype=torch.uint8, device=mode.device)
+    images = torch.randint(0, 256, shape, dtype=torch.uint8, device=mode.device)
     batch = images.permute(0, 3, 1, 2)
     best = float("inf")
     for step in range(1 + _STEPS):
@@ -97,7 +98,7 @@ def _time_mode(network: nn.Module, mode: Mode, size: tuple[int, int]) -> float:
         _wait(mode.device)
         if step > 0:
             best = min(best, time.perf_counter() - start)
-    return best / _BATCH
+    return best / shape[0]
 
 
 def _wait(device: str) -> None:

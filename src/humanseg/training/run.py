@@ -46,6 +46,7 @@ from humanseg.results import (
     SplitRecord,
 )
 from humanseg.segmentation_module import SegmentationModule
+from humanseg.training.allocator import keep_freed_memory
 from humanseg.training.environment import describe_environment
 from humanseg.training.folder import RunFolder, RunState
 from humanseg.training.guards import TrainingGuards, check_floor
@@ -94,11 +95,11 @@ def train(
         return finished
     reset_peak_memory()
     data = _find_data(config)
-    state = folder.state(data.fingerprint)
-    network, mode, state = _prepare(config, data, state)
-    folder.write_state(state)
     train_grid = _load(config, data.part(data.split.train))
-    module, recorder = _fit(config, folder, data, train_grid, network, mode, quiet=quiet)
+    with keep_freed_memory():
+        network, mode, state = _prepare(config, data, folder.state(data.fingerprint))
+        folder.write_state(state)
+        module, recorder = _fit(config, folder, data, train_grid, network, mode, quiet=quiet)
     kept_epoch, kept = _keep(config, folder, module, recorder)
     scored = _score(config, folder, data, train_grid, kept, mode)
     check_floor(scored.summary, scored.floors)
@@ -249,8 +250,8 @@ def _calm_lightning() -> Iterator[None]:
             warnings.filterwarnings("ignore", message=".*does not have many workers")
             warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists")
             warnings.filterwarnings("ignore", message=".*GPU available but not used")
-            # Raised on resuming, when Lightning loads fast-forwarded loader states we do not use.
-            warnings.filterwarnings("ignore", message=".*without ensuring it is resumable")
+            # Lightning against a newer torch; nothing of ours.
+            warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)`")
             yield
     finally:
         logger.setLevel(level)
@@ -268,7 +269,8 @@ def _ctrl_c(trainer: lightning.Trainer, folder: RunFolder) -> Iterator[None]:
         done = trainer.current_epoch if folder.last.exists() else 0
         raise Interrupted(
             f"Stopped after {done} of {trainer.max_epochs} epochs of {folder.root.name}; what was "
-            "finished is saved. The same command with the same folder goes on from there."
+            f"finished is saved. Go on with `humanseg train --resume {folder.root}`, or with the "
+            "same `humanseg compare` again."
         ) from error
     finally:
         if signal.getsignal(signal.SIGINT) is not handler:
