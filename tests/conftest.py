@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from humanseg.config import (
+    AugmentationConfig,
+    DataConfig,
+    ModelConfig,
+    SplitConfig,
+    TrainConfig,
+    TrainingConfig,
+)
+
+TINY_ENCODER = "tu-test_efficientnet"
+
+
+def draw_pair(seed: int, size: tuple[int, int]) -> tuple[Image.Image, Image.Image]:
+    """A bright ellipse on a noisy ground, and its mask: learnt within a few epochs."""
+    rng = np.random.default_rng(seed)
+    height, width = size
+    image = Image.fromarray(rng.integers(0, 120, (height, width, 3), dtype=np.uint8))
+    mask = Image.new("L", (width, height), 0)
+    left, top = rng.integers(0, width // 2), rng.integers(0, height // 2)
+    box = (left, top, left + width // 3 + seed % 5, top + height // 2)
+    ImageDraw.Draw(image).ellipse(box, fill=(250, 230, 200))
+    ImageDraw.Draw(mask).ellipse(box, fill=255)
+    return image, mask
+
+
+def draw_folder(root: Path, count: int, size: tuple[int, int] = (72, 56)) -> Path:
+    """A data set of `count` drawn pairs in the `folders` layout."""
+    for part in ("images", "masks"):
+        (root / part).mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        image, mask = draw_pair(number, size)
+        image.save(root / "images" / f"{number:03}.png")
+        mask.save(root / "masks" / f"{number:03}.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_folder(tmp_path_factory.mktemp("drawn"), 20)
+
+
+@pytest.fixture
+def tiny(drawn: Path) -> TrainConfig:
+    """A configuration that trains in about a second."""
+    return TrainConfig(
+        data=DataConfig(root=drawn),
+        split=SplitConfig(validation=0.2, test=0.2),
+        model=ModelConfig(encoder_name=TINY_ENCODER, encoder_weights="none", image_size=(64, 64)),
+        augmentation=AugmentationConfig(affine=0.3),
+        training=TrainingConfig(
+            epochs=3, batch_size=4, precision="fp32", memory_format="contiguous", ema_decay=0.8
+        ),
+    )

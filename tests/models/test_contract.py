@@ -1,0 +1,195 @@
+"""What every architecture must do; each subclass only names itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import segmentation_models_pytorch as smp
+import torch
+
+from humanseg.config import Arch, ModelConfig, TrainConfig
+from humanseg.inference import Predictor
+from humanseg.metrics import score_image, summarise
+from humanseg.model_directory import ModelRecord, Preprocessing
+from humanseg.models import (
+    SegmentationNetwork,
+    TorchBackend,
+    build_network,
+    count_macs,
+    count_parameters,
+    load_network,
+    save_network,
+)
+from humanseg.training.environment import describe_environment
+
+
+def _images(seed: int = 0, size: tuple[int, int] = (64, 96)) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (2, 3, *size), generator=generator, dtype=torch.uint8)
+
+
+def _record(config: ModelConfig, network: SegmentationNetwork) -> ModelRecord:
+    mask = np.eye(8, dtype=bool)
+    red, green, blue = network.mean.flatten().tolist()
+    return ModelRecord(
+        arch=config.arch,
+        encoder_name=config.encoder_name,
+        preprocessing=Preprocessing(
+            image_size=config.image_size,
+            mean=(red, green, blue),
+            std=tuple(network.std.flatten().tolist()),
+        ),
+        threshold=0.5,
+        encoder_weights=network.weights,
+        config=TrainConfig(model=config),
+        data_fingerprint="0" * 64,
+        summary=summarise([score_image("a", mask, mask)]),
+        environment=describe_environment("cpu"),
+    )
+
+
+class ArchitectureContract:
+    arch: Arch
+
+    @pytest.fixture
+    def config(self) -> ModelConfig:
+        return ModelConfig(
+            arch=self.arch,
+            encoder_name="tu-test_efficientnet",
+            encoder_weights="none",
+            image_size=(64, 96),
+        )
+
+    @pytest.fixture
+    def network(self, config: ModelConfig) -> SegmentationNetwork:
+        torch.manual_seed(0)
+        return build_network(config).eval()
+
+    @pytest.mark.parametrize("size", [(32, 32), (64, 96), (160, 64)])
+    def test_forward__one_logit_per_pixel(
+        self, network: SegmentationNetwork, size: tuple[int, int]
+    ) -> None:
+        logits = network(_images(size=size))
+        assert logits.shape == (2, 1, *size)
+        assert logits.dtype == torch.float32
+
+    def test_backward__every_trainable_parameter_gets_a_gradient(
+        self, network: SegmentationNetwork
+    ) -> None:
+        network.train()
+        network(_images()).square().mean().backward()
+        without = [n for n, p in network.named_parameters() if p.requires_grad and p.grad is None]
+        assert without == []
+        encoder = network.network.get_submodule("encoder")
+        assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in encoder.parameters())
+
+    def test_build__same_seed_same_weights(
+        self, config: ModelConfig, network: SegmentationNetwork
+    ) -> None:
+        torch.manual_seed(0)
+        again = build_network(config)
+        for first, second in zip(network.parameters(), again.parameters(), strict=True):
+            assert torch.equal(first, second)
+
+    def test_forward__normalises_inside(
+        self, config: ModelConfig, network: SegmentationNetwork
+    ) -> None:
+        assert network.mean.flatten().tolist() == pytest.approx([0.485, 0.456, 0.406])
+        assert network.std.flatten().tolist() == pytest.approx([0.229, 0.224, 0.225])
+        outside = (_images() / 255.0 - network.mean) / network.std
+        torch.testing.assert_close(network(_images()), network.network(outside))
+
+    def test_forward__without_normalisation_only_scales(self, config: ModelConfig) -> None:
+        plain = config.model_copy(update={"normalisation": "none"})
+        network = build_network(plain).eval()
+        torch.testing.assert_close(network(_images()), network.network(_images() / 255.0))
+
+    def test_save__restored_outputs_are_equal(
+        self, config: ModelConfig, network: SegmentationNetwork, tmp_path: Path
+    ) -> None:
+        save_network(network, _record(config, network), tmp_path / "model")
+        restored, record = load_network(tmp_path / "model")
+        assert torch.equal(restored(_images()), network(_images()))
+        assert record.arch == self.arch
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
+
+    def test_save__plain_smp_reads_it(
+        self, config: ModelConfig, network: SegmentationNetwork, tmp_path: Path
+    ) -> None:
+        save_network(network, _record(config, network), tmp_path / "model")
+        plain = smp.from_pretrained(str(tmp_path / "model")).eval()
+        images = (_images() / 255.0 - network.mean) / network.std
+        assert torch.equal(plain(images), network(_images()))
+
+    def test_backend__gives_probabilities(self, network: SegmentationNetwork) -> None:
+        pictures = _images().permute(0, 2, 3, 1).numpy()
+        probabilities = TorchBackend(network)(pictures)
+        assert probabilities.shape == (2, 64, 96)
+        assert probabilities.dtype == np.float32
+        expected = torch.sigmoid(network(_images()))[:, 0].detach().numpy()
+        np.testing.assert_allclose(probabilities, expected, atol=1e-6)
+
+    @pytest.mark.parametrize("size", [(1, 1), (37, 53), (200, 90)])
+    def test_predictor__output_size_is_input_size(
+        self, network: SegmentationNetwork, size: tuple[int, int]
+    ) -> None:
+        picture = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+        predictor = Predictor(TorchBackend(network), image_size=(64, 96))
+        assert predictor.probability(picture).shape == size
+        assert predictor.mask(picture).dtype == np.bool_
+
+    def test_predictor__flip_averaging_is_symmetric(self, network: SegmentationNetwork) -> None:
+        picture = _images()[0].permute(1, 2, 0).numpy()
+        predictor = Predictor(TorchBackend(network), image_size=(64, 96), flip_averaging=True)
+        np.testing.assert_allclose(
+            predictor.probability(picture),
+            predictor.probability(picture[:, ::-1])[:, ::-1],
+            atol=1e-5,
+        )
+
+    def test_cost__is_counted(self, network: SegmentationNetwork) -> None:
+        assert count_parameters(network) == sum(p.numel() for p in network.network.parameters())
+        macs = count_macs(network, (64, 64))
+        # All but the pooled branches grow with the area.
+        assert count_macs(network, (128, 128)) == pytest.approx(4 * macs, rel=0.05)
+
+
+class TestUNet(ArchitectureContract):
+    arch = "unet"
+
+
+class TestFPN(ArchitectureContract):
+    arch = "fpn"
+
+
+class TestDeepLabV3Plus(ArchitectureContract):
+    arch = "deeplabv3plus"
+
+    @pytest.mark.parametrize(("stride", "rates"), [(16, (6, 12, 18)), (8, (12, 24, 36))])
+    def test_build__atrous_rates_suit_the_stride(
+        self, config: ModelConfig, stride: int, rates: tuple[int, int, int]
+    ) -> None:
+        changed = config.model_copy(update={"encoder_output_stride": stride})
+        network = build_network(changed)
+        dilations = {
+            module.dilation[0]
+            for module in network.network.get_submodule("decoder").modules()
+            if isinstance(module, torch.nn.Conv2d)
+        }
+        assert set(rates) <= dilations
+
+    def test_build__given_rates_are_taken(self, config: ModelConfig) -> None:
+        network = build_network(config.model_copy(update={"decoder_atrous_rates": (2, 3, 5)}))
+        dilations = {
+            module.dilation[0]
+            for module in network.network.get_submodule("decoder").modules()
+            if isinstance(module, torch.nn.Conv2d)
+        }
+        assert {2, 3, 5} <= dilations
+
+
+def test_macs__agree_with_a_hand_count() -> None:
+    layer = torch.nn.Conv2d(3, 8, 3, padding=1, bias=False)
+    assert count_macs(layer, (10, 10)) == 3 * 8 * 9 * 100

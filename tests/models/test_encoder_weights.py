@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+from humanseg.config import ModelConfig
+from humanseg.errors import HumansegError, ModelError, UsageError
+from humanseg.models import build_network
+from humanseg.models.encoder_weights import expected_input
+
+
+def _config(**values: object) -> ModelConfig:
+    return ModelConfig.model_validate(
+        {"encoder_name": "tu-test_efficientnet", "encoder_weights": "none"} | values
+    )
+
+
+def test_local_file__with_timm_names_is_loaded(tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    source = timm.create_model("test_efficientnet", pretrained=False)
+    path = tmp_path / "weights.safetensors"
+    save_file(source.state_dict(), path)
+
+    network = build_network(_config(encoder_weights=str(path)))
+
+    encoder = network.network.get_submodule("encoder").state_dict()
+    assert torch.equal(encoder["model.conv_stem.weight"], source.state_dict()["conv_stem.weight"])
+    assert network.weights.startswith("weights.safetensors sha256:")
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "sentence"),
+    [
+        ({"encoder_name": "eficientnet-b0"}, UsageError, "Did you mean efficientnet-b0"),
+        ({"encoder_name": "tu-test_eficientnet"}, UsageError, "Did you mean tu-test_efficientnet"),
+        ({"encoder_weights": "none/such.safetensors"}, UsageError, "no such file"),
+        (
+            {"encoder_name": "efficientnet-b0", "encoder_weights": "imagenet22k"},
+            UsageError,
+            "allowed for efficientnet-b0: imagenet",
+        ),
+    ],
+)
+def test_bad_names__are_one_sentence(
+    values: dict[str, str], kind: type[HumansegError], sentence: str
+) -> None:
+    with pytest.raises(kind, match=sentence) as caught:
+        build_network(_config(**values))
+    assert "\n" not in str(caught.value)
+
+
+def test_local_file__of_another_encoder_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    save_file({"conv_stem.weight": torch.zeros(3)}, path)
+    with pytest.raises(ModelError, match="does not fit encoder tu-test_efficientnet"):
+        build_network(_config(encoder_weights=str(path)))
+
+
+def test_local_file__that_is_damaged_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bad.safetensors"
+    path.write_bytes(b"not a tensor file")
+    with pytest.raises(ModelError, match="not a readable safetensors file"):
+        build_network(_config(encoder_weights=str(path)))
+
+
+_BUILD = """
+from humanseg.config import ModelConfig
+from humanseg.errors import ModelError
+from humanseg.models import build_network
+import time
+start = time.perf_counter()
+try:
+    build_network(ModelConfig(encoder_name={name!r}, encoder_weights="imagenet"))
+except ModelError as error:
+    print(error)
+    print(time.perf_counter() - start)
+"""
+
+
+@pytest.mark.parametrize("name", ["efficientnet-b0", "tu-test_efficientnet"])
+def test_hub__silent_one_fails_within_ten_seconds(name: str, tmp_path: Path) -> None:
+    """A hub that accepts connections and never answers is the worst case."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        environment = {
+            "HF_ENDPOINT": f"http://127.0.0.1:{port}",
+            "HF_HOME": str(tmp_path),
+            "PATH": "",
+            "no_proxy": "*",
+        }
+        start = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-c", _BUILD.format(name=name)],
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=120,
+            check=False,
+        )
+        total = time.perf_counter() - start
+    assert done.returncode == 0, done.stderr
+    sentence, seconds = done.stdout.splitlines()
+    assert "must be downloaded, and the Hugging Face hub is out of reach" in sentence
+    assert float(seconds) < 10.0, total
+
+
+@pytest.mark.parametrize(
+    ("name", "mean"),
+    [
+        ("efficientnet-b0", 0.485),
+        ("timm-tf_efficientnet_lite0", 0.5),
+        ("tu-tf_efficientnet_lite0", 0.5),
+        ("resnet34", 0.485),
+        ("xception", 0.5),
+        ("inceptionv4", 0.5),
+        ("inceptionresnetv2", 0.5),
+    ],
+)
+def test_expected_input__without_network(name: str, mean: float) -> None:
+    assert expected_input(name)[0][0] == mean

@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from humanseg.config import TrainConfig
+from humanseg.configuration import to_yaml
+from humanseg.errors import DataError, UsageError
+from humanseg.evaluation import evaluate
+from humanseg.images import read_mask
+from humanseg.models import load_network
+from humanseg.results import RunResult, read_record
+from humanseg.training import run as run_module
+from humanseg.training import train
+
+
+def _with(config: TrainConfig, **sections: dict[str, object]) -> TrainConfig:
+    values = config.model_dump()
+    for section, changes in sections.items():
+        values[section] |= changes
+    return TrainConfig.model_validate(values)
+
+
+def _weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_network(folder / "model")[0].state_dict()
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    return {"folder": tmp_path_factory.mktemp("finished") / "unet"}
+
+
+def test_train__leaves_a_scored_model(tiny: TrainConfig, tmp_path: Path) -> None:
+    config = _with(tiny, training={"epochs": 12})
+    folder = tmp_path / "unet"
+    result = train(config, output=folder)
+
+    assert read_record(folder / "result.json", RunResult) == result
+    assert result.summary.iou_mean is not None
+    assert result.summary.iou_mean > 0.8  # ellipses on noise
+    assert len(result.epochs) == result.kept_epoch == 12
+    assert len(result.scores) == len(result.split.test) == 4
+    assert set(result.split.train).isdisjoint(result.split.test)
+    assert result.cost.train_seconds == pytest.approx(sum(e.seconds for e in result.epochs))
+    assert result.cost.wall_seconds > result.cost.train_seconds
+    assert result.cost.peak_memory_bytes > 50_000_000
+    rows = list(csv.DictReader((folder / "metrics.csv").open()))
+    assert [int(row["epoch"]) for row in rows] == list(range(1, 13))
+    score = result.scores[0]
+    assert config.data.root is not None
+    prediction = read_mask(folder / "predictions" / f"{score.id}.png")
+    truth = read_mask(config.data.root / "masks" / f"{score.id}.png")
+    assert np.count_nonzero(prediction & truth) == score.tp
+    assert not list(folder.rglob(".*"))
+
+
+def test_train__saved_model_scores_the_same(tiny: TrainConfig, tmp_path: Path) -> None:
+    """What evaluation reports of the saved model is what training reported."""
+    result = train(_with(tiny, training={"epochs": 6}), output=tmp_path / "run")
+    again = evaluate(tmp_path / "run" / "model", data=tiny.data)
+    scores = {score.id: score for score in again.scores}
+    for score in result.scores:
+        assert abs(scores[score.id].tp - score.tp) <= 2  # memory format may differ
+        assert abs(scores[score.id].fp - score.fp) <= 2
+
+
+@pytest.mark.parametrize("arch", ["unet", "deeplabv3plus"])
+def test_resume__gives_the_weights_of_an_uninterrupted_run(
+    tiny: TrainConfig, tmp_path: Path, arch: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DeepLabV3+ is the one with dropout. The interruption comes in the middle of an epoch."""
+    config = _with(tiny, model={"arch": arch}, training={"epochs": 4})
+    whole = train(config, output=tmp_path / "whole")
+
+    class Stop(Exception):
+        pass
+
+    def stop(self: run_module.ProgressBar, trainer: object, *_: object) -> None:
+        if trainer.global_step == 8:  # type: ignore[attr-defined]  # 3 steps an epoch: in the third
+            raise Stop
+
+    with monkeypatch.context() as patch, pytest.raises(Stop):
+        patch.setattr(run_module.ProgressBar, "on_train_batch_end", stop)
+        train(config, output=tmp_path / "parts")
+    assert not (tmp_path / "parts" / "result.json").exists()
+    resumed = train(config, output=tmp_path / "parts", resume=True)
+
+    first, second = _weights(tmp_path / "whole"), _weights(tmp_path / "parts")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert resumed.scores == whole.scores
+    figures = {"train_loss", "train_iou", "validation_loss", "validation_iou", "learning_rate"}
+    assert [e.model_dump(include=figures) for e in resumed.epochs] == [
+        e.model_dump(include=figures) for e in whole.epochs
+    ]
+
+
+def test_train__same_seed_same_weights_other_seed_other(tiny: TrainConfig, tmp_path: Path) -> None:
+    config = _with(tiny, training={"epochs": 1})
+    train(config, output=tmp_path / "a")
+    train(config, output=tmp_path / "b")
+    train(_with(config, training={"seed": 7}), output=tmp_path / "c")
+    a, b, c = (_weights(tmp_path / name) for name in "abc")
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    assert not all(torch.equal(a[name], c[name]) for name in a)
+
+
+def test_train__best_checkpoint_is_the_one_of_lowest_loss(
+    tiny: TrainConfig, tmp_path: Path
+) -> None:
+    config = _with(
+        tiny,
+        training={"epochs": 5, "checkpoint": "best", "ema_decay": None},
+        optimiser={"learning_rate": 0.03, "schedule": "constant"},
+    )
+    result = train(config, output=tmp_path / "run")
+    losses = [epoch.validation_loss for epoch in result.epochs]
+    assert result.kept_epoch == 1 + int(np.argmin(losses))  # type: ignore[arg-type]
+
+
+def test_train__finished_run_is_only_read(tiny: TrainConfig, tmp_path: Path) -> None:
+    first = train(_with(tiny, training={"epochs": 1}), output=tmp_path / "run")
+    start = time.perf_counter()
+    assert train(first.config, output=tmp_path / "run", resume=True) == first
+    assert time.perf_counter() - start < 1.0
+
+
+def test_train__bf16_and_channels_last(tiny: TrainConfig, tmp_path: Path) -> None:
+    config = _with(tiny, training={"precision": "bf16", "memory_format": "channels_last"})
+    result = train(config, output=tmp_path / "run")
+    assert (result.resolved.precision, result.resolved.memory_format) == ("bf16", "channels_last")
+    assert result.resolved.timings == {}
+
+
+def test_train__auto_times_every_mode(tiny: TrainConfig, tmp_path: Path) -> None:
+    config = _with(tiny, training={"epochs": 1, "precision": "auto", "memory_format": "auto"})
+    resolved = train(config, output=tmp_path / "run").resolved
+    assert len(resolved.timings) == 4
+    fastest = min(resolved.timings, key=lambda name: resolved.timings[name])
+    assert fastest == f"{resolved.precision} {resolved.memory_format}"
+
+
+def test_train__tensorboard_writes_events(tiny: TrainConfig, tmp_path: Path) -> None:
+    train(_with(tiny, training={"epochs": 1, "tensorboard": True}), output=tmp_path / "run")
+    assert list((tmp_path / "run" / "tensorboard").glob("events*"))
+
+
+class TestRefusals:
+    def test_no_data(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match="--data"):
+            train(TrainConfig(), output=tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+
+    def test_best_without_validation(self, tiny: TrainConfig, tmp_path: Path) -> None:
+        config = _with(tiny, split={"validation": 0}, training={"checkpoint": "best"})
+        with pytest.raises(UsageError, match="needs a validation part"):
+            train(config, output=tmp_path / "run")
+
+    def test_folder_of_another_configuration(self, tiny: TrainConfig, tmp_path: Path) -> None:
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / "config.yaml").write_text(to_yaml(tiny))
+        with pytest.raises(UsageError, match="holds a run already"):
+            train(tiny, output=tmp_path / "run")
+        with pytest.raises(UsageError, match="another configuration"):
+            train(_with(tiny, training={"epochs": 9}), output=tmp_path / "run", resume=True)
+
+    def test_folder_of_something_else(self, tiny: TrainConfig, tmp_path: Path) -> None:
+        (tmp_path / "notes.txt").write_text("mine")
+        with pytest.raises(UsageError, match="not empty and no run folder"):
+            train(tiny, output=tmp_path)
+        assert (tmp_path / "notes.txt").read_text() == "mine"
+
+    def test_missing_cuda(self, tiny: TrainConfig, tmp_path: Path) -> None:
+        if torch.cuda.is_available():
+            pytest.skip("has CUDA")
+        with pytest.raises(UsageError, match="no CUDA device"):
+            train(_with(tiny, training={"device": "cuda"}), output=tmp_path / "run")
+
+    def test_black_masks(self, tiny: TrainConfig, drawn: Path, tmp_path: Path) -> None:
+        for part in ("images", "masks"):
+            (tmp_path / "black" / part).mkdir(parents=True)
+        for path in (drawn / "images").iterdir():
+            (tmp_path / "black" / "images" / path.name).write_bytes(path.read_bytes())
+            with Image.open(path) as image:
+                Image.new("L", image.size).save(tmp_path / "black" / "masks" / path.name)
+        config = _with(tiny, data={"root": tmp_path / "black"})
+        with pytest.raises(DataError, match="all are black"):
+            train(config, output=tmp_path / "run")
+
+    def test_data_changed_since_the_run_began(
+        self, tiny: TrainConfig, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: object, **__: object) -> None:
+            raise RuntimeError("stop")
+
+        with monkeypatch.context() as patch, pytest.raises(RuntimeError):
+            patch.setattr(run_module, "_fit", fail)
+            train(tiny, output=tmp_path / "run")
+        state = tmp_path / "run" / "run.json"
+        state.write_text(
+            state.read_text().replace('"data_fingerprint": "', '"data_fingerprint": "0')
+        )
+        with pytest.raises(DataError, match="changed since this run began"):
+            train(tiny, output=tmp_path / "run", resume=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c__saves_and_goes_on(tiny: TrainConfig, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(to_yaml(_with(tiny, training={"epochs": 400})))
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "humanseg", "train", "--config", str(config), "-o", str(run)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (run / "checkpoints" / "last.ckpt").exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(2)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "Stopped after" in stderr
+    assert "Traceback" not in stderr
+    epochs = len((run / "metrics.csv").read_text().splitlines()) - 1
+    assert 1 <= epochs < 400
+    stopped = int(stderr.split("Stopped after ")[1].split()[0])
+    assert abs(stopped - epochs) <= 1
