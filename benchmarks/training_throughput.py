@@ -50,7 +50,7 @@ PICTURES = 64
 class ArchResult(Record):
     """Images per second of both loops, one figure per round."""
 
-    arch: str
+    arch: Arch
     mode: str
     plain: tuple[float, ...]
     ours: tuple[float, ...]
@@ -75,6 +75,7 @@ class _PlainDataset(Dataset[tuple[Tensor, Tensor]]):
     def __init__(self, samples: list[Sample], size: tuple[int, int]) -> None:
         self._samples = samples
         self._size = (size[1], size[0])
+        self._rng = np.random.default_rng(0)
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -86,7 +87,7 @@ class _PlainDataset(Dataset[tuple[Tensor, Tensor]]):
         soft = Image.fromarray(sample.read_mask().astype(np.uint8))
         mask = np.asarray(soft.resize(self._size, Image.Resampling.NEAREST))
         for axis in (0, 1):
-            if np.random.rand() < 0.5:
+            if self._rng.random() < 0.5:
                 image, mask = np.flip(image, axis), np.flip(mask, axis)
         image = np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32) / 255.0
         return torch.from_numpy(image), torch.from_numpy(np.array(mask, dtype=np.float32))[None]

@@ -24,7 +24,7 @@ def draw_pair(seed: int, size: tuple[int, int]) -> tuple[Image.Image, Image.Imag
     height, width = size
     image = Image.fromarray(rng.integers(0, 120, (height, width, 3), dtype=np.uint8))
     mask = Image.new("L", (width, height), 0)
-    left, top = rng.integers(0, width // 2), rng.integers(0, height // 2)
+    left, top = int(rng.integers(0, width // 2)), int(rng.integers(0, height // 2))
     box = (left, top, left + width // 3 + seed % 5, top + height // 2)
     ImageDraw.Draw(image).ellipse(box, fill=(250, 230, 200))
     ImageDraw.Draw(mask).ellipse(box, fill=255)

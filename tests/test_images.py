@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from humanseg.images import read_grey, read_image, read_mask
 RED = (200, 30, 40)
 
 
-def _bytes(image: Image.Image, **options: object) -> bytes:
+def _bytes(image: Image.Image, **options: Any) -> bytes:  # noqa: ANN401  Pillow's own
     stream = io.BytesIO()
     image.save(stream, **options)
     return stream.getvalue()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import json
+import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from humanseg.data.layouts import discover
 from humanseg.errors import HumansegError, Interrupted, UsageError
 from humanseg.evaluation import write_mask
 from humanseg.results import ComparisonResult, FailedRun, RunResult, write_record, write_text
-from humanseg.training import train
+from humanseg.training import preflight, train
 
 
 def compare(config: CompareConfig, *, output: Path, quiet: bool = False) -> ComparisonResult:
@@ -34,17 +35,21 @@ def compare(config: CompareConfig, *, output: Path, quiet: bool = False) -> Comp
         quiet: show no progress bars even on a terminal.
 
     Raises:
-        UsageError: a folder of another plan, or a configuration that no run can start from.
+        UsageError, DataError, ModelError: a folder of another plan, or data or encoder weights
+            that no run could start from; nothing is written then.
         Interrupted: Ctrl-C; finished runs and epochs are saved.
     """
-    _open(config, output)
+    plan = config.runs()
+    _check_folder(config, output)
+    if not all((output / "runs" / name / "result.json").exists() for name in plan):
+        preflight(next(iter(plan.values())))
+    write_text(output / "plan.yaml", to_yaml(config))
     done: dict[str, RunResult] = {}
     failed: list[FailedRun] = []
-    plan = config.runs()
     try:
         for name, run_config in plan.items():
+            folder = output / "runs" / name
             try:
-                folder = output / "runs" / name
                 done[name] = train(run_config, output=folder, resume=True, quiet=quiet)
             except (Interrupted, UsageError):
                 raise
@@ -52,6 +57,8 @@ def compare(config: CompareConfig, *, output: Path, quiet: bool = False) -> Comp
                 if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                     raise
                 failed.append(FailedRun(name=name, error=_describe(error)))
+                if folder.is_dir():
+                    write_text(folder / "error.txt", traceback.format_exc())
     finally:
         reached = {*done, *(run.name for run in failed)}
         result = ComparisonResult(
@@ -71,7 +78,7 @@ def _describe(error: Exception) -> str:
     return text if isinstance(error, HumansegError) else f"{type(error).__name__}: {text}"
 
 
-def _open(config: CompareConfig, output: Path) -> None:
+def _check_folder(config: CompareConfig, output: Path) -> None:
     plan = output / "plan.yaml"
     if plan.exists():
         stored = resolve(CompareConfig, preset=None, file=plan, overrides={})
@@ -83,7 +90,6 @@ def _open(config: CompareConfig, output: Path) -> None:
         return
     if output.is_file() or (output.is_dir() and any(output.iterdir())):
         raise UsageError(f"{output}: is not empty and no comparison; name another folder.")
-    write_text(plan, to_yaml(config))
 
 
 def _write_truth(config: CompareConfig, output: Path, runs: Iterable[RunResult]) -> None:

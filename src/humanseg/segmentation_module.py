@@ -103,17 +103,18 @@ class SegmentationModule(lightning.LightningModule):
         # Early averages follow closely, or they would remember the random decoder for long.
         step = self.global_step
         decay = min(self._config.training.ema_decay or 0.0, (1 + step) / (10 + step))
-        get_ema_multi_avg_fn(decay)(averaged, current, _count)  # type: ignore[no-untyped-call]
+        get_ema_multi_avg_fn(decay)(averaged, current, _count)
 
     def on_train_epoch_start(self) -> None:
         """Derive an epoch's randomness from seed and epoch alone, so a resumed run repeats it."""
-        seed = (self._config.training.seed * 1_000_003 + self.current_epoch) % 2**63
-        torch.manual_seed(seed)  # dropout and stochastic depth
-        self._generator = torch.Generator(device=self.device).manual_seed(seed + 1)
+        self._epoch_seed = (self._config.training.seed * 1_000_003 + self.current_epoch) % 2**48
+        self._generator = torch.Generator(device=self.device).manual_seed(self._epoch_seed + 1)
         self.training_score.read()
 
-    def training_step(self, batch: Batch, _index: int) -> Tensor:
+    def training_step(self, batch: Batch, index: int) -> Tensor:
         """Loss of one augmented batch."""
+        # Dropout draws from the global generator, which data loaders draw from as well.
+        torch.manual_seed(self._epoch_seed * 65_536 + index)
         with torch.no_grad():
             images, masks = augment(
                 batch["image"], batch["mask"], self._config.augmentation, self._generator

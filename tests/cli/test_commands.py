@@ -256,9 +256,10 @@ class TestOtherCommands:
             return out
 
         replace("humanseg.data.synthesis", synthesize=synthesize)
-        words = ("--count", "3", "--size", "64", "96", "--seed", "1")
+        words = ("--count", "3", "--size", "64", "96", "--seed", "1", "--clutter", "0.5")
         assert run("data", "synthesize", "out", *words) == (0, "out\n", "")
-        assert calls == [{"count": 3, "size": (64, 96), "seed": 1, "progress": None}]
+        expected = {"count": 3, "size": (64, 96), "seed": 1, "clutter": 0.5, "progress": None}
+        assert calls == [expected]
 
     def test_split__prints_or_writes_the_record(
         self, run: Run, replace: Replace, tmp_path: Path

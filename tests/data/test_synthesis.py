@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
 from sklearn.tree import DecisionTreeClassifier
 
 from humanseg.data import audit, discover, draw_scene, synthesize
@@ -78,8 +79,18 @@ def test_draw_scene__people_of_every_size_and_nobody() -> None:
     assert np.mean(np.array(shares) < 0.1) > 0.1
 
 
-def test_draw_scene__colour_alone_does_not_find_people() -> None:
-    scenes = [draw_scene(np.random.default_rng([2, i]), SIZE) for i in range(90)]
+def test_draw_scene__without_clutter_there_is_one_large_person() -> None:
+    for index in range(25):
+        _, mask = draw_scene(np.random.default_rng([4, index]), SIZE, clutter=0.0)
+        assert 0.04 < mask.mean() < 0.9
+        parts, count = ndimage.label(mask)
+        sizes = np.bincount(parts.ravel())[1:]
+        assert sizes.max() > 0.9 * sizes.sum(), (index, count)  # nothing hides a part
+
+
+@pytest.mark.parametrize("clutter", [0.0, 1.0])
+def test_draw_scene__colour_alone_does_not_find_people(clutter: float) -> None:
+    scenes = [draw_scene(np.random.default_rng([2, i]), SIZE, clutter=clutter) for i in range(90)]
     colours = np.stack([image for image, _ in scenes]).astype(np.float32)
     people = np.stack([mask for _, mask in scenes])
     tree = DecisionTreeClassifier(
@@ -93,7 +104,7 @@ def test_draw_scene__colour_alone_does_not_find_people() -> None:
         for cut in np.linspace(0.1, 0.9, 17)
     )
     assert truth.mean() > 0.15  # there is something to find
-    assert best < 0.4
+    assert best < 0.5
 
 
 def test_canvas__mask_is_the_painted_shape_and_objects_hide_people() -> None:
@@ -125,6 +136,11 @@ def test_synthesize__bad_requests(
     with pytest.raises(UsageError, match=message):
         synthesize(tmp_path / "x", count=count, size=size, seed=seed)
     assert not (tmp_path / "x").exists()
+
+
+def test_synthesize__clutter_out_of_range(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"clutter is 1\.5; 0 to 1"):
+        synthesize(tmp_path / "x", count=1, size=SIZE, clutter=1.5)
 
 
 def test_synthesize__never_touches_pictures_that_are_there(tmp_path: Path) -> None:

@@ -28,9 +28,8 @@ def _grid(count: int = 8) -> Grid:
     rng = np.random.default_rng(0)
     masks = np.zeros((count, 64, 64), dtype=bool)
     masks[:, 16:48, 16:48] = True
-    images = rng.integers(0, 100, (count, 64, 64, 3), dtype=np.uint8) + masks[..., None] * np.uint8(
-        150
-    )
+    images = rng.integers(0, 100, (count, 64, 64, 3), dtype=np.uint8)
+    images[masks] += 150
     return Grid(tuple(f"picture-{i}" for i in range(count)), images, masks)
 
 
@@ -42,6 +41,7 @@ def _fit(module: SegmentationModule, config: TrainConfig, folder: Path) -> None:
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
+        limit_val_batches=0,
         default_root_dir=folder,
         callbacks=[TrainingGuards()],
     )
@@ -51,8 +51,10 @@ def _fit(module: SegmentationModule, config: TrainConfig, folder: Path) -> None:
 class _PublishedMistake(SegmentationModule):
     """`optimizer_deeplab = torch.optim.Adam(model_fpn.parameters(), ...)`."""
 
-    def __init__(self, network: SegmentationNetwork, fpn: SegmentationNetwork, c: TrainConfig):
-        super().__init__(network, c)
+    def __init__(
+        self, network: SegmentationNetwork, fpn: SegmentationNetwork, config: TrainConfig
+    ) -> None:
+        super().__init__(network, config)
         self._others = list(fpn.parameters())
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
@@ -82,7 +84,8 @@ class TestInTraining:
         self, tiny: TrainConfig, tmp_path: Path
     ) -> None:
         network = _network(tiny)
-        next(iter(network.parameters())).register_hook(lambda g: g * float("nan"))
+        first = next(iter(network.parameters()))
+        first.register_hook(lambda g: g * float("nan"))
         with pytest.raises(GuardError, match=r"not finite in the batch of picture-\d"):
             _fit(SegmentationModule(network, tiny), tiny, tmp_path)
 
@@ -118,7 +121,7 @@ def test_moved__counts_what_stood_still(tiny: TrainConfig) -> None:
     with torch.no_grad():
         for parameter in list(network.parameters())[1:]:
             parameter.add_(1.0)
-    with pytest.raises(GuardError, match="^1 trainable parameters did not move"):
+    with pytest.raises(GuardError, match=r"^1 trainable parameters did not move"):
         check_moved(network, before)
 
 

@@ -60,11 +60,17 @@ def synthesize(
     count: Annotated[int, Parameter(help="Number of pictures.")],
     size: Annotated[tuple[int, int], Parameter(help="Height and width in pixels.")] = (240, 320),
     seed: Annotated[int, Parameter(help="Which pictures are drawn.")] = 0,
+    clutter: Annotated[
+        float, Parameter(help="From 0, one large person, to 1, crowds and hidden people.")
+    ] = 1.0,
 ) -> None:
     """Draw pictures with known masks, for trials without data."""
     from humanseg.data.synthesis import synthesize as draw
 
-    say(str(draw(out, count=count, size=size, seed=seed, progress=counter("Drawing"))))
+    done = draw(
+        out, count=count, size=size, seed=seed, clutter=clutter, progress=counter("Drawing")
+    )
+    say(str(done))
 
 
 @app.command

@@ -14,7 +14,7 @@ from humanseg.config import Arch, ModelConfig
 from humanseg.errors import UsageError
 from humanseg.models.encoder_weights import load_encoder_weights
 
-_CLASSES: dict[Arch, type[nn.Module]] = {
+SMP_CLASSES: dict[Arch, type[nn.Module]] = {
     "unet": smp.Unet,
     "fpn": smp.FPN,
     "deeplabv3plus": smp.DeepLabV3Plus,
@@ -114,7 +114,7 @@ def build_network(config: ModelConfig) -> SegmentationNetwork:
     with warnings.catch_warnings():
         # SMP prefers `tu-` names; the `timm-` ones measure faster for EfficientNet-Lite.
         warnings.filterwarnings("ignore", message="`timm-` encoders are deprecated")
-        smp_class = _CLASSES[config.arch]
+        smp_class = SMP_CLASSES[config.arch]
         network = smp_class(**_constructor_arguments(config), encoder_weights=None)
     weights = load_encoder_weights(network.get_submodule("encoder"), config)
     if config.normalisation == "none":

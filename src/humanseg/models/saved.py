@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import warnings
 from pathlib import Path
 
-import segmentation_models_pytorch as smp
-from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import nn
 
 from humanseg.errors import ModelError
@@ -19,7 +19,7 @@ from humanseg.model_directory import (
     read_model_record,
     write_model_record,
 )
-from humanseg.models.network import SegmentationNetwork
+from humanseg.models.network import SMP_CLASSES, SegmentationNetwork
 
 
 def save_network(network: SegmentationNetwork, record: ModelRecord, directory: Path) -> None:
@@ -51,7 +51,7 @@ def _save_smp(network: nn.Module, directory: Path) -> None:
 
 
 def load_network(directory: Path) -> tuple[SegmentationNetwork, ModelRecord]:
-    """Load a model directory.
+    """Load a model directory; touches no network and runs nothing that the directory names.
 
     Returns:
         The network on the CPU in evaluation mode, and its record.
@@ -61,10 +61,8 @@ def load_network(directory: Path) -> tuple[SegmentationNetwork, ModelRecord]:
     """
     record = read_model_record(directory)
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="`timm-` encoders are deprecated")
-            network = smp.from_pretrained(str(directory))
-    except (SafetensorError, RuntimeError, KeyError, ValueError, AttributeError, OSError) as error:
+        network = _load_smp(directory)
+    except Exception as error:  # a foreign or damaged config.json can raise anything
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(
             f"{directory}: {CONFIG_FILE} and {WEIGHTS_FILE} cannot be loaded ({first}). "
@@ -77,3 +75,18 @@ def load_network(directory: Path) -> tuple[SegmentationNetwork, ModelRecord]:
         weights=record.encoder_weights,
     )
     return wrapped.eval(), record
+
+
+def _load_smp(directory: Path) -> nn.Module:
+    """What `segmentation_models_pytorch.from_pretrained` does, without its remark on stdout."""
+    config = json.loads((directory / CONFIG_FILE).read_text(encoding="utf-8"))
+    name = config.pop("_model_class")
+    known = {kind.__name__: kind for kind in SMP_CLASSES.values()}
+    if name not in known:
+        raise ValueError(f"class {name!r}; allowed: {', '.join(known)}")
+    arguments = config | {"encoder_weights": None}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`timm-` encoders are deprecated")
+        network = known[name](**arguments)
+    network.load_state_dict(load_file(directory / WEIGHTS_FILE))
+    return network

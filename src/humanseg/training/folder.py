@@ -53,8 +53,8 @@ class RunFolder:
         self._state = root / "run.json"
         self._result = root / "result.json"
 
-    def open(self, config: TrainConfig, *, resume: bool) -> None:
-        """Make the folder for a new run, or check that an old one can go on.
+    def check(self, config: TrainConfig, *, resume: bool) -> None:
+        """See that a run of this configuration can begin or go on here; writes nothing.
 
         Raises:
             UsageError: it exists and resuming was not asked for, or belongs to another
@@ -74,7 +74,6 @@ class RunFolder:
             return
         if self.root.is_file() or (self.root.is_dir() and any(self.root.iterdir())):
             raise UsageError(f"{self.root}: is not empty and no run folder; name another folder.")
-        write_text(self._config, to_yaml(config))
 
     def stored_config(self) -> TrainConfig:
         """The configuration that this folder was made with."""
@@ -100,8 +99,9 @@ class RunFolder:
             )
         return state
 
-    def write_state(self, state: RunState) -> None:
-        """Fix what must stay the same."""
+    def begin(self, config: TrainConfig, state: RunState) -> None:
+        """Make the folder and fix what must stay the same."""
+        write_text(self._config, to_yaml(config))
         write_record(self._state, state)
 
     def write_result(self, result: RunResult) -> None:

@@ -89,7 +89,7 @@ def train(
     began = time.perf_counter()
     _check(config)
     folder = RunFolder(output)
-    folder.open(config, resume=resume)
+    folder.check(config, resume=resume)
     finished = folder.result()
     if finished is not None:
         return finished
@@ -98,7 +98,7 @@ def train(
     train_grid = _load(config, data.part(data.split.train))
     with keep_freed_memory():
         network, mode, state = _prepare(config, data, folder.state(data.fingerprint))
-        folder.write_state(state)
+        folder.begin(config, state)
         module, recorder = _fit(config, folder, data, train_grid, network, mode, quiet=quiet)
     kept_epoch, kept = _keep(config, folder, module, recorder)
     scored = _score(config, folder, data, train_grid, kept, mode)
@@ -121,6 +121,17 @@ def train(
     )
     folder.write_result(result)
     return result
+
+
+def preflight(config: TrainConfig) -> None:
+    """Fail on what would stop every run of a plan: its data, its split, its encoder's weights.
+
+    Raises:
+        UsageError, DataError, ModelError: see `train`.
+    """
+    _check(config)
+    _find_data(config)
+    build_network(config.model)
 
 
 def _check(config: TrainConfig) -> None:
@@ -202,6 +213,7 @@ def _fit(
             logger=_logger(config, folder),
             log_every_n_steps=1,
             num_sanity_val_steps=0,
+            limit_val_batches=1.0 if validation.ids else 0,
             enable_progress_bar=False,
             enable_model_summary=False,
             default_root_dir=folder.root,

@@ -14,16 +14,22 @@ from humanseg.data.synthesis.palette import Palette
 from humanseg.data.synthesis.people import Figure, Outfit, draw_person
 from humanseg.geometry import Size
 
-_PEOPLE = (0.08, 0.58, 0.2, 0.09, 0.05)
-"""Chance of 0, 1, 2, 3 and 4 people."""
+_PEOPLE = np.array([0.08, 0.58, 0.2, 0.09, 0.05]), np.array([0.0, 1.0, 0.0, 0.0, 0.0])
+"""Chance of 0, 1, 2, 3 and 4 people in a cluttered and in a plain scene."""
+_HEIGHTS = np.array([0.06, 0.24, 0.36, 0.34]), np.array([0.0, 0.5, 0.5, 0.0])
+"""Chance of small, whole, cropped and close people in a cluttered and in a plain scene."""
 
 
-def draw_scene(rng: np.random.Generator, size: Size) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+def draw_scene(
+    rng: np.random.Generator, size: Size, *, clutter: float = 1.0
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Draw people among things of their own colours.
 
     Args:
         rng: the only source of chance.
         size: (height, width) in pixels.
+        clutter: 0 to 1; from one large person before a background to crowds, tiny and hidden people
+            and things on all sides.
 
     Returns:
         The picture, uint8 (height, width, 3), RGB, and the mask, bool (height, width), True where a
@@ -35,10 +41,10 @@ def draw_scene(rng: np.random.Generator, size: Size) -> tuple[NDArray[np.uint8],
     strength = float(rng.uniform(0.2, 1.0))
     canvas = Canvas(background, tile, strength * point(np.cos(angle), np.sin(angle)))
     stage = Stage(canvas, palette, rng)
-    count = int(rng.choice(len(_PEOPLE), p=_PEOPLE))
-    heights = np.sort(_standing_heights(rng, count))
+    count = int(rng.choice(5, p=_between(*_PEOPLE, clutter)))
+    heights = np.sort(_standing_heights(rng, count, _between(*_HEIGHTS, clutter)))
     horizon = float(rng.uniform(0.35, 0.6))
-    for _ in range(int(rng.integers(1, 7))):
+    for _ in range(round(clutter * int(rng.integers(1, 7)))):
         _place_object(stage, horizon, float(rng.uniform(0.2, 0.9)))
     if rng.random() < 0.3:
         blurred = Image.fromarray(canvas.pixels).filter(
@@ -46,21 +52,29 @@ def draw_scene(rng: np.random.Generator, size: Size) -> tuple[NDArray[np.uint8],
         )
         canvas.pixels = np.array(blurred)
     for place, height in zip(_places(rng, count), heights, strict=True):
-        if rng.random() < 0.25:
+        if rng.random() < 0.25 * clutter:
             _place_object(stage, horizon, float(height) * 0.7)
         _place_person(stage, horizon, place, float(height))
-    if rng.random() < 0.35:
+    if rng.random() < 0.35 * clutter:
         for _ in range(int(rng.integers(1, 4))):
             _place_object(stage, 0.8, float(rng.uniform(0.3, 0.8)))
-    if rng.random() < 0.12:
+    if rng.random() < 0.12 * clutter:
         draw_ledge(stage)
     image, mask = canvas.finish()
     return photograph(rng, image), mask
 
 
-def _standing_heights(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
+def _between(
+    cluttered: NDArray[np.float64], plain: NDArray[np.float64], clutter: float
+) -> NDArray[np.float64]:
+    return np.asarray(clutter * cluttered + (1.0 - clutter) * plain)
+
+
+def _standing_heights(
+    rng: np.random.Generator, count: int, chances: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Heights of people if they stood, as shares of the picture's: small, whole, cropped, close."""
-    kinds = rng.choice(4, size=count, p=[0.06, 0.24, 0.36, 0.34])
+    kinds = rng.choice(4, size=count, p=chances)
     low, high = np.array([0.3, 0.65, 1.1, 2.0]), np.array([0.65, 1.1, 2.0, 4.0])
     return np.asarray(low[kinds] + rng.random(count) * (high - low)[kinds])
 

@@ -25,28 +25,30 @@ def synthesize(
     count: int,
     size: Size = (240, 320),
     seed: int = 0,
+    clutter: float = 1.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Draw a data set: images/00001.jpg and masks/00001.png (0 and 255) and so on.
 
-    Picture i depends on `seed`, `size` and i only, so a larger set begins with the smaller one. A
-    picture appears in the folder whole or not at all, its mask first.
+    Picture i depends on `seed`, `size`, `clutter` and i only, so a larger set begins with the
+    smaller one. A picture appears in the folder whole or not at all, its mask first.
 
     Args:
         output: folder to fill; its images/ and masks/ must be empty or missing.
         count: number of pictures.
         size: (height, width) in pixels.
         seed: which pictures.
+        clutter: 0 to 1; how hard people are to find, see `draw_scene`.
         progress: called with (pictures done, `count`).
 
     Returns:
         `output`.
 
     Raises:
-        UsageError: a count, size or seed out of range, or a folder that already has pictures.
+        UsageError: a count, size, seed or clutter out of range, or a folder with pictures.
         HumansegError: a folder that cannot be written to.
     """
-    _check(count, size, seed)
+    _check(count, size, seed, clutter)
     folders = output / "images", output / "masks"
     try:
         for folder in folders:
@@ -55,7 +57,7 @@ def synthesize(
                 raise UsageError(f"{folder}: already has files in it; name a new or empty folder.")
         for index in range(1, count + 1):
             rng = np.random.default_rng([seed, index])
-            image, mask = draw_scene(rng, size)
+            image, mask = draw_scene(rng, size, clutter=clutter)
             quality = int(rng.integers(70, 96))
             person = Image.fromarray(mask.astype(np.uint8) * 255)
             _write(folders[1] / f"{index:05d}.png", person, {"format": "PNG", "compress_level": 3})
@@ -68,7 +70,7 @@ def synthesize(
     return output
 
 
-def _check(count: int, size: Size, seed: int) -> None:
+def _check(count: int, size: Size, seed: int, clutter: float) -> None:
     if count < 1:
         raise UsageError(f"count is {count}; at least 1 picture.")
     if not all(SMALLEST <= side <= LARGEST for side in size):
@@ -77,6 +79,8 @@ def _check(count: int, size: Size, seed: int) -> None:
         )
     if seed < 0:
         raise UsageError(f"seed is {seed}; 0 or larger.")
+    if not 0.0 <= clutter <= 1.0:
+        raise UsageError(f"clutter is {clutter}; 0 to 1.")
 
 
 def _write(path: Path, image: Image.Image, options: dict[str, str | int]) -> None:

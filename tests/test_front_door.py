@@ -1,0 +1,139 @@
+"""The commands as a user types them, from drawing pictures to the report, in one story."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SMALL = [
+    "--model.encoder-name",
+    "tu-test_efficientnet",
+    "--model.encoder-weights",
+    "none",
+    "--model.image-size",
+    "64",
+    "64",
+    "--training.epochs",
+    "3",
+    "--training.precision",
+    "fp32",
+    "--training.memory-format",
+    "contiguous",
+]
+
+
+def _run(*words: object, expect: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "humanseg", *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        env=os.environ | {"HF_HUB_OFFLINE": "1"},
+    )
+    assert done.returncode == expect, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("front") / "drawn"
+    _run("data", "synthesize", folder, "--count", 24, "--size", 64, 64, "--seed", 3)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def comparison(pictures: Path) -> Path:
+    folder = pictures.parent / "comparison"
+    done = _run(
+        "compare", "--data", pictures, *SMALL, "--archs", "unet", "deeplabv3plus", "-o", folder
+    )
+    assert "deeplabv3plus" in done.stdout
+    assert str(folder / "report.html") in done.stdout
+    return folder
+
+
+def test_data_check__drawn_pictures_are_fit(pictures: Path) -> None:
+    report = json.loads(_run("data", "check", pictures, "--json").stdout)
+    assert not [finding for finding in report["findings"] if finding["severity"] == "error"]
+
+
+def test_compare__writes_every_output(comparison: Path) -> None:
+    results = json.loads((comparison / "results.json").read_text())
+    assert [run["name"] for run in results["runs"]] == ["unet-seed42", "deeplabv3plus-seed42"]
+    assert results["failed"] == results["missing"] == []
+    rows = list(csv.DictReader((comparison / "scores.csv").open()))
+    assert len(rows) == 2 * len(results["runs"][0]["split"]["test"])
+    assert "<svg" in (comparison / "report.html").read_text()
+    assert (comparison / "report.md").read_text().startswith("# ")
+
+
+def test_compare__again_repeats_nothing(comparison: Path, pictures: Path) -> None:
+    checkpoints = {path: path.stat().st_mtime_ns for path in comparison.rglob("*.ckpt")}
+    _run(
+        "compare", "--data", pictures, *SMALL, "--archs", "unet", "deeplabv3plus", "-o", comparison
+    )
+    assert {path: path.stat().st_mtime_ns for path in comparison.rglob("*.ckpt")} == checkpoints
+
+
+def test_compare__other_settings_in_the_same_folder_are_refused(
+    comparison: Path, pictures: Path
+) -> None:
+    done = _run("compare", "--data", pictures, *SMALL, "-o", comparison, expect=2)
+    assert "another configuration" in done.stderr
+
+
+def test_report__is_the_same_again(comparison: Path) -> None:
+    before = (comparison / "report.html").read_bytes()
+    _run("report", comparison)
+    assert (comparison / "report.html").read_bytes() == before
+
+
+def test_evaluate__a_trained_model(comparison: Path, pictures: Path, tmp_path: Path) -> None:
+    model = comparison / "runs" / "unet-seed42" / "model"
+    _run("evaluate", model, "--data", pictures, "-o", tmp_path / "scores.json")
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert len(scores["scores"]) == 24
+
+
+def test_compare__hub_out_of_reach_is_one_sentence(pictures: Path, tmp_path: Path) -> None:
+    done = _run("compare", "--data", pictures, "--archs", "unet", "-o", tmp_path / "c", expect=1)
+    assert "must be downloaded, and the Hugging Face hub is out of reach" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "c").exists()
+
+
+def test_train__too_few_pictures(tmp_path: Path) -> None:
+    _run("data", "synthesize", tmp_path / "two", "--count", 2, "--size", 64, 64)
+    done = _run("train", "--data", tmp_path / "two", *SMALL, "-o", tmp_path / "run", expect=1)
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_train__image_without_mask(pictures: Path, tmp_path: Path) -> None:
+    for part in ("images", "masks"):
+        (tmp_path / "data" / part).mkdir(parents=True)
+        for path in (pictures / part).iterdir():
+            (tmp_path / "data" / part / path.name).write_bytes(path.read_bytes())
+    next((tmp_path / "data" / "masks").iterdir()).unlink()
+    done = _run("train", "--data", tmp_path / "data", *SMALL, "-o", tmp_path / "run", expect=1)
+    assert "humanseg data check" in done.stderr
+
+
+def test_train__unreadable_picture(pictures: Path, tmp_path: Path) -> None:
+    for part in ("images", "masks"):
+        (tmp_path / "data" / part).mkdir(parents=True)
+        for path in (pictures / part).iterdir():
+            (tmp_path / "data" / part / path.name).write_bytes(path.read_bytes())
+    broken = sorted((tmp_path / "data" / "images").iterdir())[0]
+    broken.write_bytes(broken.read_bytes()[:200])
+    done = _run("train", "--data", tmp_path / "data", *SMALL, "-o", tmp_path / "run", expect=1)
+    assert broken.name in done.stderr
+    assert not (tmp_path / "run").exists()
