@@ -102,16 +102,28 @@ def test_augment__grey_has_equal_channels() -> None:
     torch.testing.assert_close(images[:, 0], expected, atol=0.5, rtol=0)
 
 
-def test_blur__equals_torchvision_per_picture() -> None:
+def test_augment__blur_equals_torchvision_per_picture() -> None:
     images = _batch()[0].float()
     draw = _Draw(len(images), images.device, torch.Generator().manual_seed(2))
-    blurred = _blur(images, draw, 1.0)
+    blurred = _blur(images, draw)
     again = _Draw(len(images), images.device, torch.Generator().manual_seed(2))
-    again.chance(1.0)
-    sigmas = again.uniform(0.4, 1.6)
+    sigmas = again.uniform(0.4, 1.6, images).flatten()
+    assert sigmas.max() - sigmas.min() > 0.1
     for picture, result, sigma in zip(images, blurred, sigmas, strict=True):
         expected = reference.gaussian_blur(picture, [9, 9], [sigma.item()])
         torch.testing.assert_close(result, expected, atol=1e-2, rtol=1e-3)
+
+
+def test_augment__noise_has_its_level_and_meets_only_some() -> None:
+    images, _ = _batch(64)
+    flat = torch.full_like(images, 128)
+    masks = torch.zeros(64, 1, 32, 48, dtype=torch.bool)
+    config = OFF.model_copy(update={"noise": 0.5})
+    noisy, _ = augment(flat, masks, config, torch.Generator().manual_seed(0))
+    deviations = (noisy - 128).std((1, 2, 3))
+    untouched = int((deviations == 0).sum())
+    assert 16 <= untouched <= 48
+    assert 8.0 < deviations.max() < 13.0
 
 
 def test_augment__noise_and_colour_leave_the_mask() -> None:

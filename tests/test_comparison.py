@@ -12,6 +12,7 @@ from humanseg.config import CompareConfig, TrainConfig
 from humanseg.errors import Interrupted, ModelError, UsageError
 from humanseg.report import write_report
 from humanseg.results import ComparisonResult, RunResult, read_record
+from humanseg.training import RunData
 
 
 def _plan(tiny: TrainConfig, **changes: object) -> CompareConfig:
@@ -63,7 +64,7 @@ class _Trainings:
         self.calls: list[str] = []
 
     def __call__(
-        self, config: TrainConfig, *, output: Path, resume: bool, quiet: bool
+        self, config: TrainConfig, *, output: Path, resume: bool, quiet: bool, data: RunData
     ) -> RunResult:
         self.calls.append(output.name)
         if output.name in self.failures:

@@ -1,12 +1,14 @@
 """Random changes of training pictures: whole batches at once, drawn per picture, on any device.
 
 Flips by index, one affine resampling for scale, turn and shift, then colour, blur and noise. All
-randomness comes from the generator that is passed in, so a batch can be drawn again.
+randomness comes from the generator that is passed in, so a batch can be drawn again. Each change
+touches only the pictures that it was drawn for.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Generator, Tensor
@@ -28,55 +30,56 @@ def augment(
         images: uint8 (N, 3, H, W), 0 to 255.
         masks: bool (N, 1, H, W), True where there is a person.
         config: chances and ranges.
-        generator: on the tensors' device; the only source of randomness.
+        generator: on the CPU, whatever the tensors' device; the only source of randomness. Which
+            pictures change is known to the host, so a GPU is never waited for.
 
     Returns:
         float32 (N, 3, H, W), 0 to 255, and bool (N, 1, H, W).
     """
     draw = _Draw(len(images), images.device, generator)
-    pictures = images.float()
-    pictures, masks = _flip(pictures, masks, draw, config)
-    if config.affine > 0:
-        pictures, masks = _affine(pictures, masks, draw, config)
-    if config.colour > 0 or config.grey > 0:
-        pictures = _colour(pictures, draw, config)
-    if config.blur > 0:
-        pictures = _blur(pictures, draw, config.blur)
-    if config.noise > 0:
-        pictures = _noise(pictures, draw, config.noise)
-    return pictures.clamp(0.0, 255.0), masks
+    pictures, masks = images.float(), masks.clone()
+    for probability, axis in ((config.horizontal_flip, 3), (config.vertical_flip, 2)):
+        for part in draw.chosen(probability):
+            pictures[part], masks[part] = pictures[part].flip(axis), masks[part].flip(axis)
+    for part in draw.chosen(config.affine):
+        pictures[part], masks[part] = _affine(pictures[part], masks[part], draw, config)
+    for part in draw.chosen(config.colour):
+        pictures[part] = _colour(pictures[part], draw, config)
+    for part in draw.chosen(config.grey):
+        pictures[part] = _luma(pictures[part]).expand(-1, 3, -1, -1)
+    for part in draw.chosen(config.blur):
+        pictures[part] = _blur(pictures[part], draw)
+    for part in draw.chosen(config.noise):
+        pictures[part] = _noise(pictures[part], draw)
+    return pictures.clamp_(0.0, 255.0), masks
 
 
 class _Draw:
     """Per-picture random numbers of one batch."""
 
     def __init__(self, count: int, device: torch.device, generator: Generator) -> None:
-        self.count = count
-        self.device = device
-        self.generator = generator
+        self._count = count
+        self._device = device
+        self._generator = generator
 
-    def uniform(self, low: float, high: float) -> Tensor:
-        values = torch.rand(self.count, device=self.device, generator=self.generator)
-        return low + (high - low) * values
-
-    def chance(self, probability: float) -> Tensor:
-        return self.uniform(0.0, 1.0) < probability
-
-
-def _each(values: Tensor) -> Tensor:
-    """Shape (N,) as (N, 1, 1, 1)."""
-    return values.view(-1, 1, 1, 1)
-
-
-def _flip(
-    images: Tensor, masks: Tensor, draw: _Draw, config: AugmentationConfig
-) -> tuple[Tensor, Tensor]:
-    for probability, axis in ((config.horizontal_flip, 3), (config.vertical_flip, 2)):
+    def chosen(self, probability: float) -> Iterator[Tensor]:
+        """Indices of the pictures that a change meets; yields nothing where it meets none."""
         if probability > 0:
-            chosen = _each(draw.chance(probability))
-            images = torch.where(chosen, images.flip(axis), images)
-            masks = torch.where(chosen, masks.flip(axis), masks)
-    return images, masks
+            hits = torch.rand(self._count, generator=self._generator) < probability
+            indices = hits.nonzero()[:, 0]
+            if len(indices):
+                yield indices.to(self._device)
+
+    def uniform(self, low: float, high: float, pictures: Tensor) -> Tensor:
+        """One number per picture, shape (N, 1, 1, 1), on the pictures' device."""
+        values = torch.rand(len(pictures), 1, 1, 1, generator=self._generator)
+        return (low + (high - low) * values).to(self._device)
+
+    def normal(self, pictures: Tensor) -> Tensor:
+        """Independent standard normal numbers in the shape of the pictures."""
+        seed = int(torch.randint(2**48, (), generator=self._generator))
+        generator = torch.Generator(self._device).manual_seed(seed)
+        return torch.randn(pictures.shape, device=self._device, generator=generator)
 
 
 def _affine(
@@ -87,20 +90,16 @@ def _affine(
     The mirrored margin keeps its labels, so no invented background enters the loss.
     """
     height, width = images.shape[2:]
-    chosen = draw.chance(config.affine).float()
     low, high = (math.log(value) for value in config.scale)
-    zoom = torch.exp(draw.uniform(low, high) * chosen)
-    angle = draw.uniform(-config.rotate, config.rotate) * chosen * (math.pi / 180.0)
-    shift_x, shift_y = (draw.uniform(-1.0, 1.0) * chosen * config.translate * 2.0 for _ in range(2))
+    zoom = torch.exp(draw.uniform(low, high, images))
+    angle = draw.uniform(-config.rotate, config.rotate, images) * (math.pi / 180.0)
+    reach = 2.0 * config.translate  # the grid runs from -1 to 1
+    shift_x, shift_y = (draw.uniform(-reach, reach, images) for _ in range(2))
     cos, sin = torch.cos(angle) / zoom, torch.sin(angle) / zoom
     aspect = height / width
-    rows = [
-        torch.stack([cos, -sin * aspect, shift_x], dim=1),
-        torch.stack([sin / aspect, cos, shift_y], dim=1),
-    ]
-    grid = functional.affine_grid(
-        torch.stack(rows, dim=1), [len(images), 1, height, width], align_corners=False
-    )
+    rows = [[cos, -sin * aspect, shift_x], [sin / aspect, cos, shift_y]]
+    matrices = torch.stack([torch.cat(row, dim=1)[..., 0, 0] for row in rows], dim=1)
+    grid = functional.affine_grid(matrices, [len(images), 1, height, width], align_corners=False)
     # One call for both: a mask sampled bilinearly and cut at one half stays aligned.
     both = torch.cat([images, masks.to(images.dtype)], dim=1)
     both = functional.grid_sample(
@@ -115,42 +114,34 @@ def _luma(images: Tensor) -> Tensor:
 
 
 def _colour(images: Tensor, draw: _Draw, config: AugmentationConfig) -> Tensor:
-    """Gamma, brightness, contrast and saturation, each around 1, then grey for a few."""
-    chosen = draw.chance(config.colour).float()
-
-    def factor(reach: float) -> Tensor:
-        return _each(1.0 + draw.uniform(-reach, reach) * chosen)
-
-    gamma, brightness = factor(config.gamma), factor(config.brightness)
-    contrast, saturation = factor(config.contrast), factor(config.saturation)
+    """Gamma, brightness, contrast and saturation, each around 1."""
+    gamma, brightness, contrast, saturation = (
+        1.0 + draw.uniform(-reach, reach, images)
+        for reach in (config.gamma, config.brightness, config.contrast, config.saturation)
+    )
     images = (images / 255.0).clamp_min(1e-6).pow(gamma) * (255.0 * brightness)
     middle = _luma(images).mean((2, 3), keepdim=True)
     images = middle + (images - middle) * contrast
     grey = _luma(images)
-    saturation = torch.where(_each(draw.chance(config.grey)), 0.0, saturation)
     return (grey + (images - grey) * saturation).clamp(0.0, 255.0)
 
 
-def _blur(images: Tensor, draw: _Draw, probability: float) -> Tensor:
+def _blur(images: Tensor, draw: _Draw) -> Tensor:
     """Gaussian blur with one width per picture, as two grouped one-dimensional convolutions."""
-    chosen = draw.chance(probability)
-    sigma = torch.where(chosen, draw.uniform(*_BLUR_SIGMA), 1e-3)
+    sigma = draw.uniform(*_BLUR_SIGMA, images).view(-1, 1)
     radius = math.ceil(2.5 * _BLUR_SIGMA[1])
     steps = torch.arange(-radius, radius + 1, device=images.device, dtype=images.dtype)
-    kernel = torch.exp(-0.5 * (steps / sigma[:, None]) ** 2)
+    kernel = torch.exp(-0.5 * (steps / sigma) ** 2)
     kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(3, dim=0)
-    count, _, height, width = images.shape
-    flat = images.reshape(1, count * 3, height, width)
-    for shape, padding in (
-        ((-1, 1, 1, len(steps)), (radius, radius, 0, 0)),
-        ((-1, 1, len(steps), 1), (0, 0, radius, radius)),
-    ):
+    count, channels, height, width = images.shape
+    flat = images.reshape(1, count * channels, height, width)
+    for row in (True, False):
+        padding = (radius, radius, 0, 0) if row else (0, 0, radius, radius)
+        shape = (-1, 1, 1, len(steps)) if row else (-1, 1, len(steps), 1)
         padded = functional.pad(flat, padding, mode="reflect")
-        flat = functional.conv2d(padded, kernel.view(*shape), groups=count * 3)
-    return flat.reshape(count, 3, height, width)
+        flat = functional.conv2d(padded, kernel.view(*shape), groups=count * channels)
+    return flat.reshape(images.shape)
 
 
-def _noise(images: Tensor, draw: _Draw, probability: float) -> Tensor:
-    level = draw.uniform(0.0, _NOISE_LEVEL) * draw.chance(probability).float()
-    noise = torch.randn(images.shape, device=images.device, generator=draw.generator)
-    return images + noise * _each(level)
+def _noise(images: Tensor, draw: _Draw) -> Tensor:
+    return images + draw.normal(images) * draw.uniform(0.0, _NOISE_LEVEL, images)

@@ -12,22 +12,23 @@ from __future__ import annotations
 import errno
 import json
 import traceback
-from collections.abc import Iterable
 from pathlib import Path
 
 from humanseg.config import CompareConfig
 from humanseg.configuration import resolve, to_yaml
-from humanseg.data.layouts import discover
 from humanseg.errors import HumansegError, Interrupted, UsageError
 from humanseg.evaluation import write_mask
 from humanseg.results import ComparisonResult, FailedRun, RunResult, write_record, write_text
-from humanseg.training import preflight, train
+from humanseg.training import RunData, find_data, preflight, train
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def compare(config: CompareConfig, *, output: Path, quiet: bool = False) -> ComparisonResult:
     """Train and score every run of a plan, or what is left of it.
 
-    A run that fails does not stop the others; it is recorded, and tried again next time.
+    A run that fails does not stop the others; it is recorded with its error. The same call again
+    goes on with it where it stood.
 
     Args:
         config: the plan.
@@ -41,20 +42,22 @@ def compare(config: CompareConfig, *, output: Path, quiet: bool = False) -> Comp
     """
     plan = config.runs()
     _check_folder(config, output)
-    if not all((output / "runs" / name / "result.json").exists() for name in plan):
-        preflight(next(iter(plan.values())))
+    first = next(iter(plan.values()))
+    finished = all((output / "runs" / name / "result.json").exists() for name in plan)
+    data = find_data(first) if finished else preflight(first)
     write_text(output / "plan.yaml", to_yaml(config))
+    _write_truth(output, data)
     done: dict[str, RunResult] = {}
     failed: list[FailedRun] = []
     try:
         for name, run_config in plan.items():
             folder = output / "runs" / name
             try:
-                done[name] = train(run_config, output=folder, resume=True, quiet=quiet)
+                done[name] = train(run_config, output=folder, resume=True, quiet=quiet, data=data)
             except (Interrupted, UsageError):
                 raise
             except Exception as error:  # one failing run must not lose the others
-                if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                if isinstance(error, OSError) and error.errno in _DISK_FULL:
                     raise
                 failed.append(FailedRun(name=name, error=_describe(error)))
                 if folder.is_dir():
@@ -69,7 +72,6 @@ def compare(config: CompareConfig, *, output: Path, quiet: bool = False) -> Comp
         )
         if done or failed:
             write_record(output / "results.json", result)
-    _write_truth(config, output, done.values())
     return result
 
 
@@ -92,12 +94,9 @@ def _check_folder(config: CompareConfig, output: Path) -> None:
         raise UsageError(f"{output}: is not empty and no comparison; name another folder.")
 
 
-def _write_truth(config: CompareConfig, output: Path, runs: Iterable[RunResult]) -> None:
-    """Leave truth masks and picture paths of all scored pictures for the report."""
-    wanted = {name for run in runs for name in run.split.test}
-    if not wanted or config.data.root is None:
-        return
-    samples = [s for s in discover(config.data.root, config.data.layout) if s.id in wanted]
+def _write_truth(output: Path, data: RunData) -> None:
+    """Leave truth masks and picture paths of all test pictures for the report."""
+    samples = data.part(data.split.test)
     for sample in samples:
         path = output / "truth" / f"{sample.id}.png"
         if not path.exists():

@@ -142,16 +142,13 @@ def resolve(
     for layer in layers.values():
         merged = _merge(merged, _without_empty_sections(layer))
     try:
-        config = kind.model_validate(merged)
-        problems = _plan_problems(config) if isinstance(config, CompareConfig) else []
+        return kind.model_validate(merged)
     except ValidationError as error:
         problems = [
             _sentence(_kind(error), problem, _source(problem["loc"], layers))
             for problem in error.errors()
         ]
-    if problems:
-        raise ConfigError(problems)
-    return config
+        raise ConfigError(problems) from error
 
 
 def _merge(base: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,17 +164,6 @@ def _without_empty_sections(layer: Mapping[str, Any]) -> dict[str, Any]:
     """Drop sections whose every line is commented out, which YAML reads as null."""
     sections = {key for key in CompareConfig.model_fields if _fields(CompareConfig, (key,))}
     return {key: value for key, value in layer.items() if not (value is None and key in sections)}
-
-
-def _plan_problems(config: CompareConfig) -> list[str]:
-    problems = []
-    for key, values in (("archs", config.archs), ("seeds", config.seeds)):
-        if not values:
-            problems.append(f"{key}: got an empty list; must hold at least one.")
-        repeated = [value for value in dict.fromkeys(values) if values.count(value) > 1]
-        problems += [f"{key}: {_shown(value)} is given twice; keep one." for value in repeated]
-    config.runs()
-    return problems
 
 
 def _source(loc: tuple[int | str, ...], layers: Mapping[str, Mapping[str, Any]]) -> str:
@@ -259,6 +245,8 @@ def _allowed(kind: type[BaseModel], loc: tuple[int | str, ...], problem: Mapping
     if problem["type"] in _BOUND_ERRORS and bounds:
         return f"must be {bounds}{null}."
     noun = _noun(core)
+    if problem["type"] == "finite_number" and core is float:
+        noun = "a finite number"
     return f"must be {noun}{', ' if bounds else ''}{bounds}{null}."
 
 
@@ -288,7 +276,7 @@ _NOUNS = {
 def _bounds(limits: list[object]) -> str:
     """Limits in words: `at least 32, at most 4096 and a multiple of 32`."""
     words = [
-        f"{word} {getattr(limit, name):g}"
+        f"{word} {getattr(limit, name):.12g}"  # seeds have ten digits
         for limit in limits
         for name, word in _BOUNDS.items()
         if hasattr(limit, name)

@@ -147,6 +147,11 @@ class SegmentationDataModule(lightning.LightningDataModule):
         self._batch_size = config.training.batch_size
         self._seed = config.training.seed
 
+    @property
+    def validated(self) -> bool:
+        """Whether there is a validation part."""
+        return self._validation is not None
+
     def train_dataloader(self) -> DataLoader[Batch]:
         """Seeded batches; a last batch of one picture is left out, batch statistics need two."""
         count = len(self._train)

@@ -15,7 +15,7 @@ from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
 from humanseg.errors import DataError, UsageError
-from humanseg.geometry import Size, resize_mask, resize_mask_nearest, resize_probability
+from humanseg.geometry import resize_mask, resize_mask_nearest, resize_probability
 from humanseg.inference import Predictor
 from humanseg.metrics import score_image, summarise
 from humanseg.models import TorchBackend, load_network
@@ -23,8 +23,8 @@ from humanseg.results import ImageScore, Record, ScoreSummary
 
 FLOOR_THRESHOLDS = tuple(np.arange(0.05, 1.0, 0.05).tolist())
 
-Prediction = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-"""A picture in, its probability on the network's grid out."""
+Prediction = Callable[[Sample], NDArray[np.float32]]
+"""A sample in, its probability on the network's grid out."""
 
 
 class Evaluation(Record):
@@ -43,7 +43,6 @@ def score_samples(
     predict: Prediction,
     *,
     cut: Callable[[NDArray[np.float32]], NDArray[np.bool_]],
-    grid_size: Size,
     mask_resize: str,
     predictions: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -54,8 +53,7 @@ def score_samples(
         samples: what to score, in the order of the published batches.
         predict: gives the probability on the network's grid.
         cut: turns a probability map into a mask.
-        grid_size: (height, width) of that grid, on which the published scores are counted.
-        mask_resize: how truth reaches the grid for the published scores, `area` or `nearest`.
+        mask_resize: how truth reaches that grid for the published scores, `area` or `nearest`.
         predictions: folder for predicted masks as PNG, 0 and 255, at the mask's size.
         progress: called with (done, total).
     """
@@ -63,7 +61,8 @@ def score_samples(
     scores, grid_scores = [], []
     for number, sample in enumerate(samples, start=1):
         truth = sample.read_mask()
-        probability = predict(sample.read_image())
+        probability = predict(sample)
+        grid_size = (probability.shape[0], probability.shape[1])
         mask = cut(resize_probability(probability, (truth.shape[0], truth.shape[1])))
         scores.append(score_image(sample.id, mask, truth))
         grid_scores.append(score_image(sample.id, cut(probability), shrink(truth, grid_size)))
@@ -108,14 +107,12 @@ def score_floors(
     """
     mean = train_masks.mean(axis=0, dtype=np.float64).astype(np.float32)
     threshold = max(FLOOR_THRESHOLDS, key=lambda value: _mean_iou(mean >= value, train_masks))
-    grid_size: Size = (mean.shape[0], mean.shape[1])
 
     def score(probability: NDArray[np.float32], cut_at: float) -> ScoreSummary:
         _, summary = score_samples(
             samples,
-            lambda _image: probability,
+            lambda _sample: probability,
             cut=lambda values: np.asarray(values >= cut_at),
-            grid_size=grid_size,
             mask_resize=mask_resize,
         )
         return summary
@@ -136,15 +133,19 @@ def evaluate(
     model: Path,
     *,
     data: DataConfig,
-    evaluation: EvaluationConfig | None = None,
+    threshold: float | None = None,
+    flip_averaging: bool | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Score a saved model on a data set.
 
     Args:
         model: model directory, such as the folder `model` of a run.
-        data: where the pictures are.
-        evaluation: threshold and flip averaging; the model's own settings by default.
+        data: where the pictures are. Truth reaches the grid as in the model's training, whatever
+            `data.mask_resize` says, so that the published scores stay comparable.
+        threshold: a pixel is a person where its probability is at least this; the model's own
+            by default.
+        flip_averaging: average with the mirrored picture; the model's own setting by default.
         progress: called with (done, total).
 
     Raises:
@@ -155,23 +156,25 @@ def evaluate(
     if data.root is None:
         raise UsageError("data.root: not given; name the folder with --data.")
     network, record = load_network(model)
-    settings = evaluation or record.config.evaluation
+    own = record.config.evaluation
+    settings = EvaluationConfig(
+        threshold=own.threshold if threshold is None else threshold,
+        flip_averaging=own.flip_averaging if flip_averaging is None else flip_averaging,
+    )
     samples = discover(data.root, data.layout)
     if not samples:
         raise DataError(f"{data.root}: holds no pictures to score.")
-    size = record.preprocessing.image_size
     predictor = Predictor(
         TorchBackend(network),
-        image_size=size,
+        image_size=record.preprocessing.image_size,
         threshold=settings.threshold,
         flip_averaging=settings.flip_averaging,
     )
     scores, summary = score_samples(
         samples,
-        predictor.grid_probability,
+        lambda sample: predictor.grid_probability(sample.read_image()),
         cut=predictor.cut,
-        grid_size=size,
-        mask_resize=data.mask_resize,
+        mask_resize=record.config.data.mask_resize,
         progress=progress,
     )
     return Evaluation(

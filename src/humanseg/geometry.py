@@ -31,7 +31,7 @@ def resize_image(image: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
 
 
 def resize_mask(mask: NDArray[np.bool_], size: Size) -> NDArray[np.bool_]:
-    """Stretch a mask to `size`: average the covered area, person where at least half is.
+    """Stretch a mask to `size`: a triangle filter as wide as the shrinking, cut at one half.
 
     Pixel centres stay aligned with `resize_image`, unlike nearest-neighbour resizing as OpenCV
     does it (opencv/opencv#9096).

@@ -65,12 +65,16 @@ def open_image(source: Source) -> Image.Image:
         raise ImageError(f"{name}: damaged or cut short ({error}).") from error
 
 
-def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """16-bit, 32-bit and float grey as 8-bit grey; integer files by their top byte."""
+def _to_eight_bits(image: Image.Image, *, mask: bool = False) -> Image.Image:
+    """16-bit, 32-bit and float grey as 8-bit grey; integer files by their top byte.
+
+    A 16-bit mask whose values fit into 8 bits holds labels, not brightness, and stays as it is.
+    """
+    sixteen_bits = image.mode.startswith("I;16")
     values = np.asarray(image, dtype=np.float64)
     if image.mode == "F":
         values = values * 255.0 if values.size and values.max() <= 1.0 else values
-    elif image.mode.startswith("I;16") or (values.size and values.max() > 255):
+    elif values.size and (values.max() > 255 or (sixteen_bits and not mask)):
         values = values / 257.0
     return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8), mode="L")
 
@@ -109,7 +113,7 @@ def read_grey(source: Source) -> NDArray[np.uint8]:
     """
     image = open_image(source)
     if image.mode in _WIDE_MODES:
-        image = _to_eight_bits(image)
+        image = _to_eight_bits(image, mask=True)
     if image.mode in ("L", "P"):
         return np.asarray(image)
     if image.mode == "1":

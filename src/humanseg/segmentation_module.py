@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any, cast
 
 import lightning
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from humanseg.augmentation import augment
@@ -93,9 +94,11 @@ class SegmentationModule(lightning.LightningModule):
             self.average.requires_grad_(False)
 
     @property
-    def kept(self) -> nn.Module:
+    def kept(self) -> SegmentationNetwork:
         """The network that would be kept: the moving average, or the raw weights without one."""
-        return self.network if self.average is None else self.average.module
+        if self.average is None:
+            return self.network
+        return cast(SegmentationNetwork, self.average.module)
 
     def _move_average(
         self, averaged: Sequence[Tensor], current: Sequence[Tensor], _count: Tensor | int
@@ -108,14 +111,15 @@ class SegmentationModule(lightning.LightningModule):
     def on_train_epoch_start(self) -> None:
         """Derive an epoch's randomness from seed and epoch alone, so a resumed run repeats it."""
         self._epoch_seed = (self._config.training.seed * 1_000_003 + self.current_epoch) % 2**48
-        self._generator = torch.Generator(device=self.device).manual_seed(self._epoch_seed + 1)
+        self._generator = torch.Generator().manual_seed(self._epoch_seed + 1)
         self.training_score.read()
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Loss of one augmented batch."""
         # Dropout draws from the global generator, which data loaders draw from as well.
         torch.manual_seed(self._epoch_seed * 65_536 + index)
-        with torch.no_grad():
+        # In bf16, sampling positions would be off by a quarter of a pixel.
+        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
             images, masks = augment(
                 batch["image"], batch["mask"], self._config.augmentation, self._generator
             )
@@ -133,6 +137,10 @@ class SegmentationModule(lightning.LightningModule):
         """Score the weights that would be kept."""
         logits = self.kept(batch["image"])
         self.validation_score.add(self._loss(logits, batch["mask"]), logits, batch["mask"])
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Name the configuration in the checkpoint."""
+        checkpoint["config"] = self._config.model_dump(mode="json")
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Adam or AdamW; the encoder moves at its own share of the rate."""

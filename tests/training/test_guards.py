@@ -80,6 +80,18 @@ class TestInTraining:
         with pytest.raises(GuardError, match="did not move in the first epoch"):
             _fit(SegmentationModule(network, tiny), tiny, tmp_path)
 
+    def test_weight_decay_alone__is_caught(self, tiny: TrainConfig, tmp_path: Path) -> None:
+        """Decay moves weights that no gradient reaches."""
+        values = tiny.model_dump()
+        values["optimiser"] |= {"name": "adamw", "weight_decay": 0.1}
+        config = TrainConfig.model_validate(values)
+        network = _network(config)
+        for parameter in network.network.get_submodule("decoder").parameters():
+            parameter.register_hook(torch.zeros_like)
+            parameter.data += 0.01  # decay leaves zeros where they are
+        with pytest.raises(GuardError, match="got no gradient in the first epoch"):
+            _fit(SegmentationModule(network, config), config, tmp_path)
+
     def test_not_finite_gradient__names_the_pictures(
         self, tiny: TrainConfig, tmp_path: Path
     ) -> None:
@@ -137,3 +149,10 @@ def test_floor__no_better_than_the_mean_mask_fails() -> None:
     with pytest.raises(GuardError, match=r"0\.600 is no better than 0\.600"):
         check_floor(_summary(3), {"mean_mask": _summary(3)})
     check_floor(_summary(4), {"mean_mask": _summary(3)})
+
+
+def test_floor__nobody_to_find_fails() -> None:
+    empty = np.zeros((10, 10), dtype=bool)
+    summary = summarise([score_image("a", empty, empty)])
+    with pytest.raises(GuardError, match="No test picture has a person"):
+        check_floor(summary, {"mean_mask": summary})

@@ -5,21 +5,25 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import lightning
 import numpy as np
 import pytest
+import timm
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from humanseg.config import TrainConfig
 from humanseg.configuration import to_yaml
-from humanseg.errors import DataError, UsageError
+from humanseg.errors import DataError, GuardError, UsageError
 from humanseg.evaluation import evaluate
 from humanseg.images import read_mask
-from humanseg.models import load_network
+from humanseg.models import build_network, load_network
 from humanseg.results import RunResult, read_record
+from humanseg.segmentation_module import SegmentationModule
 from humanseg.training import run as run_module
 from humanseg.training import train
 from humanseg.training.progress import ProgressBar
@@ -30,6 +34,18 @@ def _with(config: TrainConfig, **sections: dict[str, object]) -> TrainConfig:
     for section, changes in sections.items():
         values[section] |= changes
     return TrainConfig.model_validate(values)
+
+
+class _Stop(Exception):
+    """Stands for a crash."""
+
+
+def _stop_at(step: int) -> Callable[..., None]:
+    def stop(_self: ProgressBar, trainer: lightning.Trainer, *_: object) -> None:
+        if trainer.global_step == step:
+            raise _Stop
+
+    return stop
 
 
 def _weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -78,16 +94,9 @@ def test_resume__gives_the_weights_of_an_uninterrupted_run(
     config = _with(tiny, model={"arch": arch}, training={"epochs": 4})
     whole = train(config, output=tmp_path / "whole")
 
-    class Stop(Exception):
-        pass
-
-    def stop(_self: ProgressBar, trainer: lightning.Trainer, *_: object) -> None:
-        if trainer.global_step == 8:  # of 3 an epoch: within the third
-            raise Stop
-
     with monkeypatch.context() as patch:
-        patch.setattr(ProgressBar, "on_train_batch_end", stop)
-        with pytest.raises(Stop):
+        patch.setattr(ProgressBar, "on_train_batch_end", _stop_at(8))  # of 3 an epoch: the third
+        with pytest.raises(_Stop):
             train(config, output=tmp_path / "parts")
     assert not (tmp_path / "parts" / "result.json").exists()
     resumed = train(config, output=tmp_path / "parts", resume=True)
@@ -95,6 +104,7 @@ def test_resume__gives_the_weights_of_an_uninterrupted_run(
     first, second = _weights(tmp_path / "whole"), _weights(tmp_path / "parts")
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert resumed.scores == whole.scores
+    assert resumed.cost.wall_seconds > resumed.cost.train_seconds  # both parts are counted
     figures = {"train_loss", "train_iou", "validation_loss", "validation_iou", "learning_rate"}
     assert [e.model_dump(include=figures) for e in resumed.epochs] == [
         e.model_dump(include=figures) for e in whole.epochs
@@ -125,8 +135,81 @@ def test_train__best_checkpoint_is_the_one_of_lowest_loss(
     assert result.kept_epoch == 1 + int(np.argmin(losses))  # type: ignore[arg-type]
 
 
+def test_resume__best_checkpoint_survives_an_interruption(
+    tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder moves in between, and the best epoch comes before the interruption."""
+    config = _with(
+        tiny,
+        training={"epochs": 6, "checkpoint": "best", "ema_decay": None},
+        optimiser={"learning_rate": 0.03, "schedule": "constant"},
+    )
+    monkeypatch.setattr(run_module, "check_floor", lambda *_: None)
+    whole = train(config, output=tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(ProgressBar, "on_train_batch_end", _stop_at(13))
+        with pytest.raises(_Stop):
+            train(config, output=tmp_path / "parts")
+    (tmp_path / "parts").rename(tmp_path / "moved")
+    resumed = train(config, output=tmp_path / "moved", resume=True)
+    assert resumed.kept_epoch == whole.kept_epoch
+    assert resumed.scores == whole.scores
+
+
+def test_resume__before_the_first_checkpoint_still_starts_from_the_encoder_weights(
+    tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(5)
+    source = timm.create_model("test_efficientnet", pretrained=False)
+    save_file(source.state_dict(), tmp_path / "weights.safetensors")
+    config = _with(
+        tiny,
+        model={"encoder_weights": str(tmp_path / "weights.safetensors")},
+        training={"epochs": 2},
+    )
+    train(config, output=tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(ProgressBar, "on_train_batch_end", _stop_at(1))
+        with pytest.raises(_Stop):
+            train(config, output=tmp_path / "parts")
+    train(config, output=tmp_path / "parts", resume=True)
+    first, second = _weights(tmp_path / "whole"), _weights(tmp_path / "parts")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_train__is_guarded_against_another_networks_optimiser(
+    tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The published mistake, made inside the product, does not yield a result."""
+    other = build_network(tiny.model)
+    monkeypatch.setattr(
+        SegmentationModule,
+        "configure_optimizers",
+        lambda _self: torch.optim.Adam(other.parameters(), lr=0.003),
+    )
+    with pytest.raises(GuardError, match="are not the network's"):
+        train(tiny, output=tmp_path / "run")
+    assert not (tmp_path / "run" / "result.json").exists()
+
+
+def test_train__is_guarded_by_the_floor(tiny: TrainConfig, tmp_path: Path) -> None:
+    config = _with(tiny, optimiser={"learning_rate": 1e-5}, training={"epochs": 1})
+    with pytest.raises(GuardError, match="no better than"):
+        train(config, output=tmp_path / "run")
+    assert not (tmp_path / "run" / "result.json").exists()
+    assert not (tmp_path / "run" / "model").exists()
+
+
+def test_checkpoint__names_its_configuration(tiny: TrainConfig, tmp_path: Path) -> None:
+    train(_with(tiny, training={"epochs": 4}), output=tmp_path / "run")
+    path = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    checkpoint = torch.load(path, weights_only=True)
+    stored = TrainConfig.model_validate(checkpoint["config"])
+    assert stored == _with(tiny, training={"epochs": 4})
+
+
 def test_train__finished_run_is_only_read(tiny: TrainConfig, tmp_path: Path) -> None:
-    first = train(_with(tiny, training={"epochs": 1}), output=tmp_path / "run")
+    first = train(_with(tiny, training={"epochs": 4}), output=tmp_path / "run")
     start = time.perf_counter()
     assert train(first.config, output=tmp_path / "run", resume=True) == first
     assert time.perf_counter() - start < 1.0
@@ -193,6 +276,7 @@ class TestRefusals:
         config = _with(tiny, data={"root": tmp_path / "black"})
         with pytest.raises(DataError, match="all are black"):
             train(config, output=tmp_path / "run")
+        assert not (tmp_path / "run").exists()
 
     def test_data_changed_since_the_run_began(
         self, tiny: TrainConfig, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -232,3 +316,4 @@ def test_ctrl_c__saves_and_goes_on(tiny: TrainConfig, tmp_path: Path) -> None:
     assert 1 <= epochs < 400
     stopped = int(stderr.split("Stopped after ")[1].split()[0])
     assert abs(stopped - epochs) <= 1
+    assert f"humanseg train --resume {run}" in stderr

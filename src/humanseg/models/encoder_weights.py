@@ -77,7 +77,7 @@ def load_encoder_weights(encoder: nn.Module, config: ModelConfig) -> EncoderWeig
     elif wanted.endswith(".safetensors") or "/" in wanted:
         source = _load_local(encoder, Path(wanted).expanduser(), config.encoder_name)
     else:
-        source = _load_from_hub(encoder, config)
+        return _load_from_hub(encoder, config)
     mean, std = expected_input(config.encoder_name)
     return EncoderWeights(source, mean, std)
 
@@ -89,6 +89,13 @@ def _load_local(encoder: nn.Module, path: Path, name: str) -> str:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path}: is not a readable safetensors file ({error}).") from error
+    _fill(encoder, tensors, f"{path}: does not fit encoder {name}")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return f"{path.name} sha256:{digest}"
+
+
+def _fill(encoder: nn.Module, tensors: dict[str, Tensor], complaint: str) -> None:
+    """Load tensors; every parameter and statistic of the encoder must be among them."""
     fitting = _match_names(tensors, encoder.state_dict())
     missing = sorted(
         key
@@ -97,13 +104,11 @@ def _load_local(encoder: nn.Module, path: Path, name: str) -> str:
     )
     if missing:
         raise ModelError(
-            f"{path}: does not fit encoder {name}: {len(missing)} of its tensors are missing or "
-            f"of another shape, first {missing[0]}. Give the weights of this very encoder."
+            f"{complaint}: {len(missing)} of its tensors are missing or of another shape, first "
+            f"{missing[0]}. Give the weights of this very encoder."
         )
     # SMP's encoders override load_state_dict to drop classifier keys and return nothing.
     nn.Module.load_state_dict(encoder, fitting, strict=False)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return f"{path.name} sha256:{digest}"
 
 
 def _match_names(given: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -118,7 +123,7 @@ def _match_names(given: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[st
     return fitting
 
 
-def _load_from_hub(encoder: nn.Module, config: ModelConfig) -> str:
+def _load_from_hub(encoder: nn.Module, config: ModelConfig) -> EncoderWeights:
     name, weights = config.encoder_name, config.encoder_weights
     if not name.startswith("tu-"):
         available = list(smp.encoders.encoders.get(name, {}).get("pretrained_settings", {}))
@@ -133,9 +138,19 @@ def _load_from_hub(encoder: nn.Module, config: ModelConfig) -> str:
             loaded = smp.encoders.get_encoder(name, weights=weights)
         except Exception as error:
             raise _hub_error(config, online, error) from error
-    fitting = _match_names(loaded.state_dict(), encoder.state_dict())
-    nn.Module.load_state_dict(encoder, fitting, strict=False)
-    return weights
+        mean_std = _hub_input(name, weights)
+    _fill(encoder, loaded.state_dict(), f"{weights} of {name}")
+    return EncoderWeights(weights, *mean_std)
+
+
+def _hub_input(name: str, weights: str) -> tuple[RGB, RGB]:
+    """Mean and deviation that the hub's record of these very weights names."""
+    if name.startswith("tu-"):
+        return expected_input(name)
+    parameters = smp.encoders.get_preprocessing_params(name, pretrained=weights)
+    scale = 255.0 if list(parameters["input_range"]) == [0, 255] else 1.0
+    mean, std = ([value / scale for value in parameters[key]] for key in ("mean", "std"))
+    return (mean[0], mean[1], mean[2]), (std[0], std[1], std[2])
 
 
 def _hub_error(config: ModelConfig, online: bool, error: Exception) -> HumansegError:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from humanseg.config import Arch, ModelConfig
-from humanseg.errors import UsageError
+from humanseg.errors import GuardError, UsageError
 from humanseg.models.encoder_weights import load_encoder_weights
 
 SMP_CLASSES: dict[Arch, type[nn.Module]] = {
@@ -114,8 +114,7 @@ def build_network(config: ModelConfig) -> SegmentationNetwork:
     with warnings.catch_warnings():
         # SMP prefers `tu-` names; the `timm-` ones measure faster for EfficientNet-Lite.
         warnings.filterwarnings("ignore", message="`timm-` encoders are deprecated")
-        smp_class = SMP_CLASSES[config.arch]
-        network = smp_class(**_constructor_arguments(config), encoder_weights=None)
+        network = _construct(config)
     weights = load_encoder_weights(network.get_submodule("encoder"), config)
     if config.normalisation == "none":
         wrapped = SegmentationNetwork(network, weights=weights.source)
@@ -123,20 +122,41 @@ def build_network(config: ModelConfig) -> SegmentationNetwork:
         wrapped = SegmentationNetwork(
             network, mean=weights.mean, std=weights.std, weights=weights.source
         )
-    freeze_unused_parameters(wrapped)
+    try:
+        freeze_unused_parameters(wrapped, config.image_size)
+    except RuntimeError as error:
+        raise _unfit(config, error) from error
     return wrapped
 
 
-def freeze_unused_parameters(network: nn.Module) -> list[str]:
-    """Stop asking a gradient of parameters that the output does not depend on; their names."""
+def _construct(config: ModelConfig) -> nn.Module:
+    try:
+        return SMP_CLASSES[config.arch](**_constructor_arguments(config), encoder_weights=None)
+    except Exception as error:  # SMP raises many kinds for encoders that do not fit
+        raise _unfit(config, error) from error
+
+
+def _unfit(config: ModelConfig, error: Exception) -> UsageError:
+    first = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return UsageError(
+        f"model.encoder_name: {config.encoder_name} cannot be the encoder of {config.arch} at "
+        f"{config.image_size[0]}x{config.image_size[1]} ({first}). Take another encoder."
+    )
+
+
+def freeze_unused_parameters(network: SegmentationNetwork, image_size: tuple[int, int]) -> None:
+    """Stop asking a gradient of encoder parameters that the output does not depend on.
+
+    Raises:
+        GuardError: the output does not depend on parameters outside the encoder either.
+    """
     was_training = network.training
     network.eval()  # batch statistics must stay as they are
-    network(torch.zeros(1, 3, 64, 64)).sum().backward()
+    network(torch.zeros(1, 3, *image_size)).sum().backward()
     network.train(was_training)
-    unused = []
     for name, parameter in network.named_parameters():
         if parameter.grad is None:
+            if not name.startswith("network.encoder."):
+                raise GuardError(f"The network's output does not depend on its parameter {name}.")
             parameter.requires_grad_(False)
-            unused.append(name)
         parameter.grad = None
-    return unused

@@ -18,6 +18,7 @@ from humanseg.config import TrainConfig
 from humanseg.configuration import resolve, to_yaml
 from humanseg.errors import DataError, UsageError
 from humanseg.results import (
+    Environment,
     Record,
     Resolved,
     RunResult,
@@ -35,6 +36,8 @@ class RunState(Record):
     data_fingerprint: str
     split: SplitRecord
     resolved: Resolved
+    environment: Environment
+    """Where the run began; a resumed run keeps it."""
 
 
 class RunFolder:
@@ -46,7 +49,6 @@ class RunFolder:
         self.checkpoints = root / "checkpoints"
         self.last = self.checkpoints / "last.ckpt"
         self.best = self.checkpoints / "best.ckpt"
-        self.metrics = root / "metrics.csv"
         self.model = root / "model"
         self.predictions = root / "predictions"
         self._config = root / "config.yaml"
@@ -79,9 +81,17 @@ class RunFolder:
         """The configuration that this folder was made with."""
         return resolve(TrainConfig, preset=None, file=self._config, overrides={})
 
-    def result(self) -> RunResult | None:
-        """The result, if the run is finished."""
-        return read_record(self._result, RunResult) if self._result.exists() else None
+    def result(self, fingerprint: str) -> RunResult | None:
+        """The result, if the run is finished.
+
+        Raises:
+            DataError: the data has changed since.
+        """
+        if not self._result.exists():
+            return None
+        result = read_record(self._result, RunResult)
+        self._check_data(result.data_fingerprint, fingerprint)
+        return result
 
     def state(self, fingerprint: str) -> RunState | None:
         """What an unfinished run fixed at its start, if it got that far.
@@ -92,12 +102,15 @@ class RunFolder:
         if not self._state.exists():
             return None
         state = read_record(self._state, RunState)
-        if state.data_fingerprint != fingerprint:
+        self._check_data(state.data_fingerprint, fingerprint)
+        return state
+
+    def _check_data(self, before: str, now: str) -> None:
+        if before != now:
             raise DataError(
                 f"{self.root}: the pictures or masks have changed since this run began; "
                 "begin a new one in another folder."
             )
-        return state
 
     def begin(self, config: TrainConfig, state: RunState) -> None:
         """Make the folder and fix what must stay the same."""

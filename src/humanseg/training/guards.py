@@ -80,7 +80,10 @@ def check_floor(summary: ScoreSummary, floors: dict[str, ScoreSummary]) -> None:
     floor = floors["mean_mask"].iou_mean
     reached = summary.iou_mean
     if reached is None or floor is None:
-        return
+        raise GuardError(
+            "No test picture has a person in its mask, so the result would mean nothing. Use "
+            "pictures with people, or another split.seed."
+        )
     if reached <= floor:
         raise GuardError(
             f"The network's per-image IoU of {reached:.3f} is no better than {floor:.3f}, which "
@@ -95,6 +98,7 @@ class TrainingGuards(lightning.Callback):
     def __init__(self) -> None:
         """Start with nothing seen."""
         self._before: dict[str, Tensor] | None = None
+        self._without_gradient: dict[str, nn.Parameter] = {}
         self._pending: list[tuple[Tensor, list[str]]] = []
         self._ids: list[str] = []
 
@@ -107,6 +111,11 @@ class TrainingGuards(lightning.Callback):
             self._before = {
                 name: parameter.detach().cpu().clone()
                 for name, parameter in network.named_parameters()
+            }
+            self._without_gradient = {
+                name: parameter
+                for name, parameter in network.named_parameters()
+                if parameter.requires_grad
             }
 
     def on_train_batch_start(
@@ -127,6 +136,13 @@ class TrainingGuards(lightning.Callback):
         if gradients:
             norm = nn.utils.get_total_norm(gradients)
             self._watch(norm, module)
+        # Weight decay moves parameters too: a gradient must have been there. Nearly all have one
+        # in the first step, so later steps have nothing left to look at.
+        self._without_gradient = {
+            name: parameter
+            for name, parameter in self._without_gradient.items()
+            if parameter.grad is None or not parameter.grad.any()
+        }
 
     def on_train_batch_end(
         self,
@@ -147,6 +163,11 @@ class TrainingGuards(lightning.Callback):
         if self._before is not None:
             check_moved(_network(module), self._before)
             self._before = None
+        if self._without_gradient:
+            raise GuardError(
+                f"{len(self._without_gradient)} trainable parameters got no gradient in the first "
+                f"epoch ({_some(self._without_gradient)}): they are cut off from the loss."
+            )
 
     def _watch(self, value: Tensor, module: lightning.LightningModule) -> None:
         self._pending.append((torch.isfinite(value.detach()), self._ids))

@@ -6,7 +6,7 @@ import copy
 import time
 from dataclasses import dataclass
 from itertools import product
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from torch import nn
@@ -16,6 +16,7 @@ from humanseg.errors import UsageError
 
 Precision = Literal["fp32", "bf16"]
 MemoryFormat = Literal["contiguous", "channels_last"]
+Network = TypeVar("Network", bound=nn.Module)
 
 _BATCH = 8
 _STEPS = 2  # counted, after one that warms up
@@ -30,9 +31,10 @@ class Mode:
     memory_format: MemoryFormat
     timings: dict[str, float]
 
-    def place(self, network: nn.Module) -> nn.Module:
+    def place(self, network: Network) -> Network:
         """Bring a network to the device in the chosen layout."""
-        return network.to(self.device, memory_format=_TORCH_FORMATS[self.memory_format])  # type: ignore[call-overload,no-any-return]
+        network.to(self.device, memory_format=_TORCH_FORMATS[self.memory_format])  # type: ignore[call-overload]
+        return network
 
 
 _TORCH_FORMATS = {

@@ -77,8 +77,17 @@ class ProgressBar(lightning.Callback):
             loss, iou = metrics["validation_loss"].item(), metrics["validation_iou"].item()
             self._validation = f" | val loss {loss:.3f} IoU {iou:.3f} |"
 
+    def on_exception(
+        self,
+        trainer: lightning.Trainer,
+        module: lightning.LightningModule,
+        exception: BaseException,
+    ) -> None:
+        """Leave the terminal in order after an error or Ctrl-C."""
+        self._progress.stop()
+
     def teardown(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, stage: str
     ) -> None:
-        """Leave the terminal in order, also after an error or Ctrl-C."""
+        """Leave the terminal in order."""
         self._progress.stop()

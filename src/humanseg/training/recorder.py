@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -12,33 +13,68 @@ import lightning
 import torch
 
 from humanseg.datamodule import Batch
+from humanseg.errors import GuardError
 from humanseg.results import EpochRecord, write_text
 from humanseg.segmentation_module import SegmentationModule
+from humanseg.training.memory import peak_memory
 
 
 class EpochRecorder(lightning.Callback):
     """Times training iterations apart from everything else and collects an epoch's figures."""
 
-    def __init__(self, csv_path: Path) -> None:
-        """Write the log to `csv_path` after every epoch."""
+    def __init__(self, csv_path: Path, *, began: float) -> None:
+        """Describe a recorder.
+
+        Args:
+            csv_path: where the log goes after every epoch.
+            began: `time.perf_counter()` at the start of the run, or of its resumption.
+        """
         self._csv_path = csv_path
+        self._began = began
+        self._earlier = 0.0
+        self._earlier_peak = 0
         self._validation: tuple[float, float] | None = None
         self._images = 0
         self._start = self._seconds = 0.0
+        self._device = "cpu"
         self.epochs: list[EpochRecord] = []
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
-        return {"epochs": [epoch.model_dump() for epoch in self.epochs]}
+        epochs = [epoch.model_dump() for epoch in self.epochs]
+        return {
+            "epochs": epochs,
+            "wall_seconds": self.wall_seconds,
+            "peak_memory_bytes": self.peak_memory_bytes,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
         self.epochs = [EpochRecord.model_validate(values) for values in state_dict["epochs"]]
+        self._earlier = state_dict["wall_seconds"]
+        self._earlier_peak = state_dict["peak_memory_bytes"]
+
+    @property
+    def peak_memory_bytes(self) -> int:
+        """Largest memory in use during the run, before an interruption too."""
+        return max(self._earlier_peak, peak_memory(self._device))
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch of lowest validation loss, the first of equals; None without validation."""
+        losses = {e.epoch: e.validation_loss for e in self.epochs if e.validation_loss is not None}
+        return min(losses, key=lambda epoch: losses[epoch]) if losses else None
+
+    @property
+    def wall_seconds(self) -> float:
+        """Since the start of the run; an interrupted one counts up to its last checkpoint."""
+        return self._earlier + time.perf_counter() - self._began
 
     def on_train_epoch_start(
         self, trainer: lightning.Trainer, module: lightning.LightningModule
     ) -> None:
         """Start the clock."""
+        self._device = module.device.type
         self._images, self._validation = 0, None
         self._start = time.perf_counter()
 
@@ -71,6 +107,11 @@ class EpochRecorder(lightning.Callback):
         if training is None:
             raise RuntimeError("An epoch ended without a training step.")
         loss, iou = self._validation or (None, None)
+        if loss is not None and not math.isfinite(loss):
+            raise GuardError(
+                f"The validation loss of epoch {trainer.current_epoch + 1} is not finite. Lower "
+                "optimiser.learning_rate or train with training.precision fp32."
+            )
         # The head's rate; the last group is the encoder's.
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         record = EpochRecord(

@@ -1,0 +1,99 @@
+"""From trained weights to scores, a saved model and the cost of a run."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+
+from humanseg.config import TrainConfig
+from humanseg.datamodule import Grid
+from humanseg.evaluation import score_floors, score_samples
+from humanseg.inference import Predictor
+from humanseg.model_directory import ModelRecord, Preprocessing
+from humanseg.models import (
+    SegmentationNetwork,
+    TorchBackend,
+    count_macs,
+    count_parameters,
+    save_network,
+)
+from humanseg.results import Cost, ImageScore, ScoreSummary
+from humanseg.training.data import RunData
+from humanseg.training.folder import RunFolder, RunState
+from humanseg.training.recorder import EpochRecorder
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Scores of the test part, and of what needs no network."""
+
+    scores: tuple[ImageScore, ...]
+    summary: ScoreSummary
+    floors: dict[str, ScoreSummary]
+
+
+def score_network(
+    config: TrainConfig,
+    folder: RunFolder,
+    data: RunData,
+    train_grid: Grid,
+    network: SegmentationNetwork,
+    device: str,
+) -> Outcome:
+    """Score the kept network through the predictor, and leave its masks in the run folder."""
+    samples = data.part(data.split.test)
+    predictor = Predictor(
+        TorchBackend(network, device=device),
+        image_size=config.model.image_size,
+        threshold=config.evaluation.threshold,
+        flip_averaging=config.evaluation.flip_averaging,
+    )
+    scores, summary = score_samples(
+        samples,
+        lambda sample: predictor.grid_probability(sample.read_image()),
+        cut=predictor.cut,
+        mask_resize=config.data.mask_resize,
+        predictions=folder.predictions,
+    )
+    floors = score_floors(samples, train_grid.masks, mask_resize=config.data.mask_resize)
+    return Outcome(tuple(scores), summary, floors)
+
+
+def save_model(
+    config: TrainConfig,
+    folder: RunFolder,
+    network: SegmentationNetwork,
+    state: RunState,
+    summary: ScoreSummary,
+) -> None:
+    """Write the model directory."""
+    resolved = state.resolved
+    record = ModelRecord(
+        arch=config.model.arch,
+        encoder_name=config.model.encoder_name,
+        preprocessing=Preprocessing(
+            image_size=config.model.image_size, mean=resolved.mean, std=resolved.std
+        ),
+        threshold=config.evaluation.threshold,
+        encoder_weights=resolved.encoder_weights,
+        config=config,
+        data_fingerprint=state.data_fingerprint,
+        summary=summary,
+        environment=state.environment,
+    )
+    save_network(network, record, folder.model)
+
+
+def measure_cost(
+    config: TrainConfig, network: SegmentationNetwork, recorder: EpochRecorder
+) -> Cost:
+    """What the run took, all of its parts together if it was interrupted."""
+    epochs = recorder.epochs
+    return Cost(
+        parameters=count_parameters(network),
+        macs=count_macs(network, config.model.image_size),
+        train_seconds=sum(epoch.seconds for epoch in epochs),
+        wall_seconds=recorder.wall_seconds,
+        images_per_second=statistics.median(epoch.images_per_second for epoch in epochs),
+        peak_memory_bytes=recorder.peak_memory_bytes,
+    )
