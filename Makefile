@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 UV_VERSION := 0.13.9
 SCENES := demo/scenes/.complete
+WEIGHTS := weights/tf_efficientnet_lite0.in1k.safetensors
 
 .PHONY: install demo test lint benchmark clean
 
@@ -20,12 +21,16 @@ $(INSTALLED): uv.lock pyproject.toml
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv sync --frozen --active --extra train
 	touch $@
 
-$(SCENES): $(INSTALLED)
-	rm -rf demo/scenes
-	$(BIN)/humanseg data synthesize demo/scenes --count 360 --size 128 128 --seed 1
+$(WEIGHTS): | $(INSTALLED)
+	$(BIN)/python examples/lite0_weights.py $@
+
+# New scenes make a new comparison: an old one would be of other pictures.
+$(SCENES): examples/demo.yaml Makefile | $(INSTALLED)
+	rm -rf demo
+	$(BIN)/humanseg data synthesize demo/scenes --count 300 --size 160 160 --seed 1 --clutter 0.3
 	touch $@
 
-demo: $(SCENES)
+demo: $(SCENES) $(WEIGHTS)
 	$(BIN)/humanseg compare --data demo/scenes --config examples/demo.yaml --output demo/comparison
 
 test: $(INSTALLED)

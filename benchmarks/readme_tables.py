@@ -12,7 +12,8 @@ import statistics
 import sys
 from pathlib import Path
 
-from humanseg.config import Arch
+from humanseg.report.definitions import PUBLISHED
+from humanseg.report.summary import LABELS
 from humanseg.results import ComparisonResult, RunResult, read_record, write_text
 
 if __package__:
@@ -23,14 +24,6 @@ else:
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 README = ROOT / "README.md"
-NAMES: dict[Arch, str] = {"unet": "U-Net", "fpn": "FPN", "deeplabv3plus": "DeepLabV3+"}
-
-# IoU, Dice, seconds on a T4, as printed in the public notebook.
-PUBLISHED: dict[Arch, tuple[float, float, int]] = {
-    "unet": (0.8991, 0.9468, 178),
-    "fpn": (0.8986, 0.9465, 143),
-    "deeplabv3plus": (0.2068, 0.3424, 165),
-}
 
 
 def _newest(kind: str) -> Path:
@@ -40,7 +33,7 @@ def _newest(kind: str) -> Path:
     return found[-1]
 
 
-def _runs(path: Path) -> dict[Arch, RunResult]:
+def _runs(path: Path) -> dict[str, RunResult]:
     return {run.config.model.arch: run for run in read_record(path, ComparisonResult).runs}
 
 
@@ -67,15 +60,15 @@ def comparison_tables() -> str:
         [
             [
                 name,
-                f"{PUBLISHED[arch][0]:.4f}" + ("*" if arch == "deeplabv3plus" else ""),
+                f"{PUBLISHED[arch].iou:.4f}" + ("*" if arch == "deeplabv3plus" else ""),
                 _three(reference[arch].summary.batch_iou),
                 _three(default[arch].summary.batch_iou),
             ]
-            for arch, name in NAMES.items()
+            for arch, name in LABELS.items()
         ],
     )
     rows = []
-    for arch, name in NAMES.items():
+    for arch, name in LABELS.items():
         run = default[arch]
         summary, cost = run.summary, run.cost
         rows.append(
@@ -85,7 +78,6 @@ def comparison_tables() -> str:
                 _three(summary.dice_mean),
                 _three(summary.boundary_iou_mean),
                 _three(summary.dataset_iou),
-                f"{cost.train_seconds / 60:.1f} min",
                 f"{cost.parameters / 1e6:.1f} M",
                 f"{cost.macs / 1e9:.1f} G",
             ]
@@ -98,7 +90,7 @@ def comparison_tables() -> str:
             _three(floor.dice_mean),
             _three(floor.boundary_iou_mean),
             _three(floor.dataset_iou),
-            *["–"] * 3,
+            *["–"] * 2,
         ]
     )
     full = _table(
@@ -108,7 +100,6 @@ def comparison_tables() -> str:
             "Dice",
             "Boundary IoU",
             "dataset IoU",
-            "training",
             "parameters",
             "MACs",
         ],
@@ -133,7 +124,7 @@ def throughput_table() -> str:
     result = read_record(path, Throughput)
     rows = [
         [
-            NAMES[one.arch],
+            LABELS[one.arch],
             f"{statistics.median(one.plain):.2f}",
             f"{statistics.median(one.ours):.2f}",
             f"{one.ratio:.2f}x",

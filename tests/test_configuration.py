@@ -139,7 +139,7 @@ class TestRoundTrip:
         flip=st.floats(min_value=0, max_value=1),
         decay=st.none() | st.floats(0.5, 0.999),
         size=st.tuples(st.integers(1, 128), st.integers(1, 128)),
-        seeds=st.lists(st.integers(0, 2**40), min_size=1, max_size=3, unique=True),
+        seeds=st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=3, unique=True),
     )
     def test_to_yaml__loads_to_an_equal_object(
         self,
@@ -197,7 +197,12 @@ class TestSentences:
             ("training.tensorboard", "maybe", "got 'maybe'; must be true or false."),
             ("training.ema_decay", 1, "got 1; must be above 0 and below 1, or null."),
             ("optimiser.learning_rate", -1, "got -1; must be above 0."),
-            ("optimiser.learning_rate", float("nan"), "got nan; must be above 0."),
+            ("optimiser.learning_rate", float("nan"), "got nan; must be a finite number, above 0."),
+            ("optimiser.learning_rate", "inf", "got inf; must be a finite number, above 0."),
+            ("training.seed", 2**32, "got 4294967296; must be at least 0 and below 4294967296."),
+            ("split.seed", -1, "got -1; must be at least 0 and below 4294967296."),
+            ("augmentation.scale", [2, 1], "got 2.0 to 1.0; the smaller factor comes first."),
+            ("model.decoder_atrous_rates", [0, 1, 2], "got 0; must be at least 1."),
             ("augmentation.blur", 1.5, "got 1.5; must be at least 0 and at most 1."),
             ("model.encoder_output_stride", 12, "got 12; allowed: 8, 16."),
             ("model.encoder_name", 3, "got 3; must be text."),
@@ -216,7 +221,7 @@ class TestSentences:
             (
                 "model.decoder_atrous_rates",
                 [1, 2, 3, 4],
-                "got [1, 2, 3, 4]; must be a list of 3 numbers, or null.",
+                "got [1, 2, 3, 4]; must be a list of 3 numbers, each at least 1, or null.",
             ),
         ],
     )
@@ -230,17 +235,34 @@ class TestSentences:
         ("values", "problem"),
         [
             ({"archs": "unet"}, "archs: got 'unet'; must be a list of unet, fpn, deeplabv3plus."),
-            ({"archs": []}, "archs: got an empty list; must hold at least one."),
-            ({"archs": ["fpn", "fpn"]}, "archs: 'fpn' is given twice; keep one."),
-            ({"seeds": [1, 1]}, "seeds: 1 is given twice; keep one."),
+            ({"archs": []}, "archs: got []; give at least one, and each only once."),
+            (
+                {"archs": ["fpn", "fpn"]},
+                "archs: got ['fpn', 'fpn']; give at least one, and each only once.",
+            ),
+            ({"seeds": [1, 1]}, "seeds: got [1, 1]; give at least one, and each only once."),
+            ({"seeds": [-1]}, "seeds: got -1; must be at least 0 and below 4294967296."),
         ],
     )
     def test_plan__must_make_sense(self, values: dict[str, Any], problem: str) -> None:
         assert problems_of(values) == [problem]
 
-    def test_plan__refuses_a_seed_that_no_training_takes(self) -> None:
-        (problem,) = problems_of({"seeds": [-1]})
-        assert "got -1; must be at least 0." in problem
+    @pytest.mark.parametrize(
+        ("values", "problem"),
+        [
+            (
+                {"split": {"validation": 0.5, "test": 0.5}},
+                "split: validation 0.5 and test 0.5 leave nothing to train on; their sum must be "
+                "below 1.",
+            ),
+            (
+                {"loss": {"dice": 0, "bce": 0}},
+                "loss: dice and bce are both 0; one must be above 0.",
+            ),
+        ],
+    )
+    def test_section__must_make_sense(self, values: dict[str, Any], problem: str) -> None:
+        assert problems_of(values) == [problem]
 
     @pytest.mark.parametrize(
         ("text", "problem"),

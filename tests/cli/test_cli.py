@@ -95,7 +95,11 @@ class TestBadUse:
             ("compare --model.image-size 320", "--model.image-size needs 2 values; see --help."),
             ("compare --training.epochs 3 --training.epochs 4", "--training.epochs is given twice"),
             ("compare --preset best", 'Invalid value "best" for --preset. Choose from: "default"'),
-            ("compare --seeds 1 1 -o run", "seeds: 1 is given twice; keep one."),
+            ("compare --seeds 1 1 -o run", "seeds: got [1, 1]; give at least one, and each only"),
+            ("compare --archs fpn fpn", "archs: got ['fpn', 'fpn']; give at least one, and each"),
+            ("train --loss.dice 0 --loss.bce 0", "loss: dice and bce are both 0; one must be"),
+            ("train --augmentation.scale 2 1", "augmentation.scale: got 2.0 to 1.0; the smaller"),
+            ("train --split.test 0.9", "split: validation 0.1 and test 0.9 leave nothing to train"),
             ("compare --config no.yaml", "no.yaml: cannot be read as a configuration (no such"),
             ("compare -o run", "data.root: not given; name the folder with --data."),
             ("compare --data no -o run", "no: does not exist; give a folder, CSV or COCO JSON."),
@@ -103,7 +107,7 @@ class TestBadUse:
             ("compare --model fpn", "model: got 'fpn'; must be a section with the keys arch, "),
             ("compare -o file", "file: is a file; -o needs a folder."),
             ("train --arch unett", "model.arch: got 'unett'; allowed: unet, fpn, deeplabv3plus."),
-            ("train --seed x", "training.seed: got 'x'; must be a whole number, at least 0."),
+            ("train --seed x", "training.seed: got 'x'; must be a whole number, at least 0 and "),
             ("train --training x --seed 3", "training: got 'x'; must be a section with the keys"),
             ("train --archs unet", "Unknown option: --archs. Did you mean --arch?"),
             ("train --resume no", "no: holds no run to resume (no config.yaml in it)."),
@@ -114,6 +118,12 @@ class TestBadUse:
             ("evaluate no --data .", "no: does not exist; give a model directory."),
             ("evaluate . --data no", "no: does not exist; give a folder, CSV or COCO JSON."),
             ("evaluate . --data . --threshold 2", "evaluation.threshold: got 2; must be at least"),
+            ("evaluate . --data . -o .", ".: is a folder; -o needs a file."),
+            (
+                "evaluate . --data . -o file/x/y",
+                "file: is a file, not a folder; -o file/x/y cannot",
+            ),
+            ("data split . -o .", ".: is a folder; -o needs a file."),
             ("data spl1t", 'Unknown command "spl1t". Did you mean "split"?'),
             ("data check no", "no: does not exist; give a folder, CSV or COCO JSON."),
             ("data check . --layout voc", "data.layout: got 'voc'; allowed: auto, folders, "),
@@ -285,7 +295,65 @@ class TestShowConfig:
         assert (training["epochs"], training["batch_size"]) == (5, 4)
         assert training["checkpoint"] == "best"
 
-    def test_compare__notes_flags_that_a_plan_ignores(self, run: Run) -> None:
-        code, _, err = run("compare", "--show-config", "--model.arch", "fpn")
-        assert code == 0
-        assert err == "humanseg: note: --model.arch has no effect here; use --archs.\n"
+
+class TestIgnored:
+    """Settings that were given and change nothing are remarked on."""
+
+    ARCH = "humanseg: note: model.arch in my.yaml has no effect here; use archs."
+    SEED = "humanseg: note: training.seed in my.yaml has no effect here; use seeds."
+    REST = "has no effect; the reference split has sizes of its own."
+
+    @pytest.fixture
+    def notes(self, run: Run, tmp_path: Path) -> Callable[..., list[str]]:
+        def call(words: str, text: str | None = None) -> list[str]:
+            if text is not None:
+                (tmp_path / "my.yaml").write_text(text)
+                words += f" --config {tmp_path / 'my.yaml'}"
+            code, out, err = run(*words.split(), "--show-config")
+            assert code == 0
+            assert out.startswith("data:\n")
+            return err.splitlines()
+
+        return call
+
+    def test_compare__flags(self, notes: Callable[..., list[str]]) -> None:
+        assert notes("compare --model.arch fpn --training.seed 3") == [
+            "humanseg: note: --model.arch has no effect here; use --archs.",
+            "humanseg: note: --training.seed has no effect here; use --seeds.",
+        ]
+
+    def test_compare__file(self, notes: Callable[..., list[str]]) -> None:
+        text = "model: {arch: unet}\ntraining: {seed: 3}\nloss:\n"
+        assert notes("compare", text) == [self.ARCH, self.SEED]
+        assert notes("compare", text + "seeds: [3]\n") == [self.ARCH]
+        assert notes("train", text) == []
+
+    @pytest.mark.parametrize("command", ["compare", "train"])
+    def test_reference_split__shares(self, command: str, notes: Callable[..., list[str]]) -> None:
+        flags = f"{command} --split.validation 0.1 --split.test 0.3"
+        assert notes(flags) == []
+        assert notes(f"{flags} --split.protocol reference") == [
+            f"humanseg: note: --split.validation {self.REST}",
+            f"humanseg: note: --split.test {self.REST}",
+        ]
+        text = "split: {protocol: reference, test: 0.3}\n"
+        assert notes(command, text) == [f"humanseg: note: split.test in my.yaml {self.REST}"]
+
+    @pytest.mark.parametrize("command", ["compare", "train"])
+    def test_shown_configuration__is_not_remarked_on(
+        self, command: str, run: Run, notes: Callable[..., list[str]]
+    ) -> None:
+        _, out, _ = run(command, "--show-config", "--split.protocol", "reference")
+        assert notes(command, out) == []
+
+    @pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="needs a pipe with a path")
+    def test_file_from_a_pipe__is_read_once(self) -> None:
+        words = ("-m", "humanseg", "compare", "--show-config", "--config", "/dev/stdin")
+        result = subprocess.run(
+            [sys.executable, *words],
+            input="model: {arch: unet}\n",
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert (result.returncode, result.stderr) == (0, "")

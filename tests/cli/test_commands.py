@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import errno
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from PIL import Image
 from pydantic import BaseModel
 
 from humanseg.cli.output import duration, table
 from humanseg.config import CompareConfig, SplitConfig, TrainConfig
 from humanseg.configuration import to_yaml
+from humanseg.data import AuditReport
 from humanseg.errors import DataError, Interrupted
 from humanseg.results import (
     ComparisonResult,
@@ -198,6 +201,17 @@ class Evaluation(BaseModel):
 
 
 class TestOtherCommands:
+    def evaluate(self, replace: Replace) -> dict[str, Any]:
+        """Stand in for the evaluation; returns what it is called with."""
+        calls: dict[str, Any] = {}
+
+        def score_pictures(model: Path, **options: object) -> Evaluation:
+            calls.update(options, model=model)
+            return Evaluation(summary=summary(0.8, undefined=1))
+
+        replace("humanseg.evaluation", evaluate=score_pictures)
+        return calls
+
     def test_report__prints_its_files(self, run: Run, replace: Replace, tmp_path: Path) -> None:
         replace("humanseg.report", write_report=files)
         (tmp_path / "results.json").touch()
@@ -208,13 +222,7 @@ class TestOtherCommands:
     def test_evaluate__prints_and_writes_scores(
         self, run: Run, replace: Replace, tmp_path: Path
     ) -> None:
-        calls: dict[str, Any] = {}
-
-        def evaluate(model: Path, **options: object) -> Evaluation:
-            calls.update(options, model=model)
-            return Evaluation(summary=summary(0.8, undefined=1))
-
-        replace("humanseg.evaluation", evaluate=evaluate)
+        calls = self.evaluate(replace)
         scores = tmp_path / "scores.json"
         words = (str(tmp_path), "--data", str(tmp_path), "--threshold", "0.4", "-o", str(scores))
         code, out, _ = run("evaluate", *words, "--flip-averaging", "--layout", "folders")
@@ -223,25 +231,64 @@ class TestOtherCommands:
         assert out.endswith(f"Scores: {scores}\n")
         assert calls["model"] == tmp_path
         assert (calls["data"].root, calls["data"].layout) == (tmp_path, "folders")
-        assert (calls["evaluation"].threshold, calls["evaluation"].flip_averaging) == (0.4, True)
+        assert (calls["threshold"], calls["flip_averaging"]) == (0.4, True)
         assert Evaluation.model_validate_json(scores.read_text()).summary.undefined == 1
 
-    @pytest.mark.parametrize(("ok", "code"), [(True, 0), (False, 1)])
-    def test_check__prints_findings(
-        self, ok: bool, code: int, run: Run, replace: Replace, tmp_path: Path
+    @pytest.mark.parametrize(
+        ("words", "threshold", "flip_averaging"),
+        [
+            ([], None, None),
+            (["--threshold", "0.5"], 0.5, None),
+            (["--no-flip-averaging"], None, False),
+        ],
+    )
+    def test_evaluate__leaves_to_the_model_what_is_not_given(
+        self,
+        words: list[str],
+        threshold: float | None,
+        flip_averaging: bool | None,
+        run: Run,
+        replace: Replace,
+        tmp_path: Path,
     ) -> None:
-        finding = SimpleNamespace(
-            code="size", severity="warning" if ok else "error", file="1.png", message="is small."
-        )
-        report = SimpleNamespace(ok=ok, findings=[finding], model_dump_json=lambda indent: "{}")
-        replace("humanseg.data.audit", audit=lambda root, layout, *, progress: report)
-        assert run("data", "check", str(tmp_path)) == (
-            code,
-            f"{finding.severity}: 1.png: is small.\n"
-            + ("0 errors, 1 warning.\n" if ok else "1 error, 0 warnings.\n"),
+        calls = self.evaluate(replace)
+        assert run("evaluate", str(tmp_path), "--data", str(tmp_path), *words)[0] == 0
+        assert calls.keys() == {"model", "data", "threshold", "flip_averaging", "progress"}
+        assert (calls["threshold"], calls["flip_averaging"]) == (threshold, flip_averaging)
+
+    def test_check__prints_each_path_once_and_totals_by_kind(
+        self, run: Run, drawn: Path, tmp_path: Path
+    ) -> None:
+        shutil.copytree(drawn, tmp_path, dirs_exist_ok=True)
+        images, masks = tmp_path / "images", tmp_path / "masks"
+        Image.new("L", (56, 72)).save(masks / "000.png")
+        Image.new("L", (56, 72)).save(masks / "001.png")
+        (images / "002.png").write_bytes(b"no picture")
+        (masks / "003.png").unlink()
+        Image.new("L", (28, 36), 255).save(masks / "004.png")
+        code, out, err = run("data", "check", str(tmp_path))
+        assert (code, err) == (1, "")
+        assert out.splitlines() == [
+            f"error: {images}/003.png: has no mask in masks/.",
+            f"warning: {masks}/000.png: no pixel is a person.",
+            f"warning: {masks}/001.png: no pixel is a person.",
+            f"error: {images}/002.png: not a picture in a known format.",
+            f"warning: {masks}/004.png: every pixel is a person.",
+            f"warning: {masks}/004.png: picture 56x72, mask 28x36; both are scaled to one size.",
             "",
-        )
-        assert run("data", "check", str(tmp_path), "--json") == (code, "{}\n", "")
+            "2 errors, 4 warnings:",
+            "  empty-mask: 2",
+            "  full-mask: 1",
+            "  missing-partner: 1",
+            "  size-differs: 1",
+            "  unreadable-image: 1",
+        ]
+        code, out, _ = run("data", "check", str(tmp_path), "--json")
+        assert code == 1
+        assert AuditReport.model_validate_json(out).totals["empty-mask"] == 2
+
+    def test_check__sound_pictures(self, run: Run, drawn: Path) -> None:
+        assert run("data", "check", str(drawn)) == (0, "0 errors, 0 warnings.\n", "")
 
     def test_download__prints_the_folder(self, run: Run, replace: Replace) -> None:
         replace("humanseg.data.download", download=lambda to, *, progress: to or Path("cache"))
@@ -281,6 +328,9 @@ class TestOtherCommands:
         assert (code, out) == (0, "")
         assert err == f"{file}: 2 train, 1 validation, 1 test.\n"
         assert SplitRecord.model_validate_json(file.read_text()) == SPLIT
+        words = ("--split.protocol", "reference", "--split.test", "0.3")
+        _, _, err = run("data", "split", str(tmp_path), *words)
+        assert err.startswith("humanseg: note: --split.test has no effect; the reference split ")
 
 
 class TestFailures:
@@ -299,6 +349,21 @@ class TestFailures:
                 PermissionError(errno.EACCES, "Permission denied", "/x"),
                 1,
                 ["/x: permission denied."],
+            ),
+            (
+                IsADirectoryError(errno.EISDIR, "Is a directory", "run/.x.tmp", None, "run/x"),
+                2,
+                ["run/x: is a folder; a file is needed here."],
+            ),
+            (
+                NotADirectoryError(errno.ENOTDIR, "Not a directory", "file/run"),
+                2,
+                ["file/run: is a file, or lies below one; a folder is needed here."],
+            ),
+            (
+                FileExistsError(errno.EEXIST, "File exists", "run"),
+                2,
+                ["run: exists already; give another place."],
             ),
             (
                 ModuleNotFoundError("No module named 'torch'", name="torch"),

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from humanseg.cli import flags
-from humanseg.cli.output import complain, duration, mean, note, say, score, table
+from humanseg.cli.ignored import note_ignored
+from humanseg.cli.output import complain, duration, mean, say, score, table
 from humanseg.config import CompareConfig
 from humanseg.configuration import resolve, to_yaml
 
@@ -30,19 +31,13 @@ def compare(
     """
     values = flags.with_shortcut(settings or {}, "--data", "data.root", data)
     plan = resolve(CompareConfig, preset=preset, file=config, overrides=values)
-    _note_ignored(values)
+    note_ignored(plan, file=config, values=values)
     if show_config:
         say(to_yaml(plan) + "# Runs:", *(f"#   {name}" for name in plan.runs()))
         return 0
     folder = flags.required_output(output)
     flags.existing_data(plan.data.root)
     return _run(plan, folder, quiet=quiet)
-
-
-def _note_ignored(values: flags.Values) -> None:
-    for section, name, instead in (("model", "arch", "archs"), ("training", "seed", "seeds")):
-        if name in values.get(section, {}):
-            note(f"humanseg: note: --{section}.{name} has no effect here; use --{instead}.")
 
 
 def _run(plan: CompareConfig, folder: Path, *, quiet: bool) -> int:

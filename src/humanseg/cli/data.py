@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from humanseg.cli import flags
+from humanseg.cli.ignored import note_ignored
 from humanseg.cli.output import counter, note, numbered, say
 from humanseg.config import TrainConfig
 from humanseg.configuration import resolve
+
+if TYPE_CHECKING:
+    from humanseg.data.audit import AuditReport
 
 app = App(name="data")
 
@@ -34,11 +38,19 @@ def check(
     if json:
         say(report.model_dump_json(indent=1))
     else:
-        say(*(f"{one.severity}: {one.file}: {one.message}" for one in report.findings))
-        errors = sum(one.severity == "error" for one in report.findings)
-        warnings = len(report.findings) - errors
-        say(f"{numbered(errors, 'error')}, {numbered(warnings, 'warning')}.")
+        say(*_told(report))
     return 0 if report.ok else 1
+
+
+def _told(report: AuditReport) -> list[str]:
+    """One line per finding, then how many of each kind."""
+    lines = [f"{one.severity}: {one.file}: {one.message}" for one in report.findings]
+    errors = numbered(len(report.errors), "error")
+    warnings = numbered(len(report.warnings), "warning")
+    if not lines:
+        return [f"{errors}, {warnings}."]
+    totals = (f"  {code}: {count}" for code, count in report.totals.items())
+    return [*lines, "", f"{errors}, {warnings}:", *totals]
 
 
 @app.command
@@ -86,6 +98,8 @@ def split(
 ) -> None:
     """Draw the parts for training, validation and test, and write their names."""
     config = _resolve(path, layout, settings)
+    flags.free_output_file(output)
+    note_ignored(config, values={"split": settings or {}})
     from humanseg.data.layouts import discover
     from humanseg.data.splits import make_split
     from humanseg.results import write_record

@@ -23,30 +23,29 @@ def evaluate(
     *,
     data: Annotated[Path, Parameter(help="Folder, CSV or COCO JSON with images and masks.")],
     layout: flags.LayoutName = "auto",
-    threshold: flags.Threshold = 0.5,
-    flip_averaging: Annotated[
-        bool, flags.switch("Average the probability with that of the mirrored picture.")
-    ] = False,
+    threshold: flags.Threshold = None,
+    flip_averaging: flags.FlipAveraging = None,
     output: Annotated[
         Path | None, Parameter(name=["-o", "--output"], help="JSON file for all scores.")
     ] = None,
 ) -> None:
     """Score a trained network on labelled pictures."""
-    config = resolve(
-        TrainConfig,
-        overrides={
-            "data": {"root": data, "layout": layout},
-            "evaluation": {"threshold": threshold, "flip_averaging": flip_averaging},
-        },
-    )
+    values: flags.Values = {"data": {"root": data, "layout": layout}}
+    values = flags.with_shortcut(values, "--threshold", "evaluation.threshold", threshold)
+    config = resolve(TrainConfig, overrides=values)
     if not model.exists():
         raise UsageError(f"{model}: does not exist; give a model directory.")
     flags.existing_data(data)
+    flags.free_output_file(output)
     from humanseg.evaluation import evaluate as score_pictures
     from humanseg.results import write_record
 
     result = score_pictures(
-        model, data=config.data, evaluation=config.evaluation, progress=counter("Scoring")
+        model,
+        data=config.data,
+        threshold=None if threshold is None else config.evaluation.threshold,
+        flip_averaging=flip_averaging,
+        progress=counter("Scoring"),
     )
     say(*_summary(result.summary))
     if output is not None:

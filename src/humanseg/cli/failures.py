@@ -30,6 +30,11 @@ _TRAINING_PARTS = {
     "torchvision",
 }
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_IN_THE_WAY = {
+    errno.EISDIR: "is a folder; a file is needed here",
+    errno.ENOTDIR: "is a file, or lies below one; a folder is needed here",
+    errno.EEXIST: "exists already; give another place",
+}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -72,6 +77,9 @@ def _system(error: OSError) -> tuple[list[str], int] | None:
         return [], 1
     if error.errno in _FULL:
         return [f"{where}the disk is full. Free some space and run the same command again."], 1
+    if error.errno in _IN_THE_WAY and error.filename:
+        place = error.filename2 or error.filename  # of a renaming, the new name
+        return [f"{place}: {_IN_THE_WAY[error.errno]}."], 2
     if error.errno in _FORBIDDEN:
         return [f"{where}{(error.strerror or 'not allowed').lower()}."], 1
     return None

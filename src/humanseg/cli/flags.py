@@ -99,6 +99,10 @@ def _as_typed(_: object, tokens: Sequence[Token]) -> str:
     return tokens[0].value
 
 
+def _models(_: object) -> str:
+    return "the model's own"
+
+
 # A single flag for one field: checked with the rest of the configuration, like a dotted flag.
 _FIELD = Parameter(converter=_as_typed)
 _UNCHECKED = PlainValidator(lambda typed: typed)
@@ -110,10 +114,18 @@ Seed: TypeAlias = Annotated[
     int | None, _FIELD, _UNCHECKED, Parameter(help="Seed; the same as --training.seed.")
 ]
 Threshold: TypeAlias = Annotated[
-    float,
+    float | None,
     _FIELD,
     _UNCHECKED,
-    Parameter(help=EvaluationConfig.model_fields["threshold"].description),
+    Parameter(help=EvaluationConfig.model_fields["threshold"].description, show_default=_models),
+]
+FlipAveraging: TypeAlias = Annotated[
+    bool | None,
+    Parameter(
+        negative="--no-flip-averaging",
+        help=EvaluationConfig.model_fields["flip_averaging"].description,
+        show_default=_models,
+    ),
 ]
 LayoutName: TypeAlias = Annotated[
     Layout, _FIELD, _UNCHECKED, Parameter(help="How pairs are found.")
@@ -165,6 +177,17 @@ def required_output(output: Path | None) -> Path:
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: is a file; -o needs a folder.")
     return output
+
+
+def free_output_file(output: Path | None) -> None:
+    """Refuse an `-o` that no file can be written to, before anything slow begins."""
+    if output is None:
+        return
+    if output.is_dir():
+        raise UsageError(f"{output}: is a folder; -o needs a file.")
+    above = next(folder for folder in output.parents if folder.exists())
+    if not above.is_dir():
+        raise UsageError(f"{above}: is a file, not a folder; -o {output} cannot be written.")
 
 
 def existing_data(root: Path | None) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from humanseg.cli import flags
+from humanseg.cli.ignored import note_ignored
 from humanseg.cli.output import duration, say, score, table
 from humanseg.config import TrainConfig
 from humanseg.configuration import resolve, to_yaml
@@ -36,6 +37,7 @@ def train(
         values = flags.with_shortcut(values, "--data", "data.root", data)
         values = flags.with_shortcut(values, "--seed", "training.seed", seed)
         chosen = resolve(TrainConfig, preset=preset, file=config, overrides=values)
+        note_ignored(chosen, file=config, values=values)
     else:
         elsewhere = output is not None and output.resolve() != resume.resolve()
         others = {

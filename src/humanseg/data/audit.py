@@ -36,6 +36,7 @@ Code = Literal[
 MAX_ASPECT_DIFFERENCE = 0.01
 """Relative difference of the aspect ratios up to which a smaller mask is only a smaller mask."""
 _BATCH = 64
+_WIDE = ("I", "F")  # Pillow's modes of more than 8 bits begin so
 
 
 class Finding(Record):
@@ -45,6 +46,7 @@ class Finding(Record):
     severity: Severity
     file: str
     message: str
+    """What is wrong with `file`, which it does not name again."""
 
 
 class AuditReport(Record):
@@ -106,7 +108,7 @@ def audit(
             code="missing-partner",
             severity="error",
             file=str(missing.path),
-            message=f"{missing.message}.",
+            message=_without_name(f"{missing.message}.", missing.path),
         )
         for missing in pairs.missing
     ]
@@ -162,18 +164,21 @@ def _check_image(sample: Sample, findings: list[Finding]) -> NDArray[np.uint8] |
 
     try:
         image = sample.read_image()
-        with Image.open(sample.image) as header:  # just decoded, so it opens
-            mode = header.mode
     except HumansegError as error:
-        findings.append(
-            Finding(code="unreadable-image", severity="error", file=name, message=str(error))
-        )
+        findings.append(_unreadable("unreadable-image", sample.image, error))
         return None
-    if mode in ("1", "L", "LA") or mode.startswith(("I", "F")):
-        warn("single-channel", f"{name}: a grey picture; it is read as RGB with equal channels.")
-    if mode.startswith(("I", "F")) or _is_deep_png(sample.image):
-        warn("sixteen-bit", f"{name}: more than 8 bits per channel; it is read as 8-bit.")
+    mode = _mode(sample.image)
+    if mode in ("1", "L", "LA") or mode.startswith(_WIDE):
+        warn("single-channel", "a grey picture; it is read as RGB with equal channels.")
+    if mode.startswith(_WIDE) or _is_deep_png(sample.image):
+        warn("sixteen-bit", "more than 8 bits per channel; it is read as 8-bit.")
     return image
+
+
+def _mode(path: Path) -> str:
+    """Pillow's mode of a file that can be decoded."""
+    with Image.open(path) as header:
+        return header.mode
 
 
 def _is_deep_png(path: Path) -> bool:
@@ -183,21 +188,35 @@ def _is_deep_png(path: Path) -> bool:
     return header.startswith(b"\x89PNG\r\n\x1a\n") and len(header) == 25 and header[24] == 16
 
 
+def _unreadable(code: Code, path: Path, error: HumansegError) -> Finding:
+    message = _without_name(str(error), path)
+    return Finding(code=code, severity="error", file=str(path), message=message)
+
+
+def _without_name(message: str, path: Path) -> str:
+    """A message without the path, or the end of it, that it begins with."""
+    parts = path.parts
+    for name in (str(path), *("/".join(parts[start:]) for start in range(len(parts)))):
+        rest = message.removeprefix(name)
+        if rest != message and rest.startswith((":", " ")):
+            return rest.lstrip(": ")
+    return message
+
+
 def _check_mask(sample: Sample, findings: list[Finding]) -> NDArray[np.bool_] | None:
-    name = str(sample.mask or sample.image)
+    path = sample.mask or sample.image
 
     def add(code: Code, severity: Severity, message: str) -> None:
-        finding = Finding(code=code, severity=severity, file=name, message=f"{name}: {message}")
-        findings.append(finding)
+        findings.append(Finding(code=code, severity=severity, file=str(path), message=message))
 
     try:
         mask = sample.read_mask()
         problem = None if sample.mask is None else mask_problem(images.read_grey(sample.mask))
     except HumansegError as error:
-        findings.append(
-            Finding(code="unreadable-mask", severity="error", file=name, message=str(error))
-        )
+        findings.append(_unreadable("unreadable-mask", path, error))
         return None
+    if sample.mask is not None and (_mode(path).startswith(_WIDE) or _is_deep_png(path)):
+        add("sixteen-bit", "warning", "more than 8 bits per pixel; it is read as 8-bit.")
     if problem is not None:
         add("mask-values", "error", problem)
     elif not mask.any():
@@ -224,7 +243,7 @@ def _check_sizes(
             code="size-differs",
             severity="warning" if alike else "error",
             file=str(sample.mask or sample.image),
-            message=f"{sample.id}: picture {image[1]}x{image[0]}, mask {mask[1]}x{mask[0]}; {end}.",
+            message=f"picture {image[1]}x{image[0]}, mask {mask[1]}x{mask[0]}; {end}.",
         )
     )
 
@@ -249,8 +268,8 @@ def _duplicates(samples: tuple[Sample, ...], checked: list[_Checked]) -> list[Fi
         for first in sorted({leader for name, leader in groups.items() if leader != name}):
             others = [name for name, leader in groups.items() if leader == first != name]
             message = (
-                f"{first}: {what} as {', '.join(others)}; a split keeps them in one part, "
-                "scores count them more than once."
+                f"{what} as {', '.join(others)}; a split keeps them in one part, scores count "
+                "them more than once."
             )
             findings.append(
                 Finding(code=code, severity="warning", file=files[first], message=message)
