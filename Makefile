@@ -27,7 +27,7 @@ $(WEIGHTS): | $(INSTALLED)
 # New scenes make a new comparison: an old one would be of other pictures.
 $(SCENES): examples/demo.yaml Makefile | $(INSTALLED)
 	rm -rf demo
-	$(BIN)/humanseg data synthesize demo/scenes --count 300 --size 160 160 --seed 1 --clutter 0.3
+	$(BIN)/humanseg data synthesize demo/scenes --count 540 --size 160 160 --seed 1 --clutter 0
 	touch $@
 
 demo: $(SCENES) $(WEIGHTS)

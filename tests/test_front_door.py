@@ -20,7 +20,11 @@ SMALL = [
     "64",
     "64",
     "--training.epochs",
-    "3",
+    "12",
+    "--training.batch-size",
+    "4",
+    "--training.ema-decay",
+    "0.8",
     "--training.precision",
     "fp32",
     "--training.memory-format",
@@ -50,10 +54,10 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def comparison(pictures: Path) -> Path:
-    folder = pictures.parent / "comparison"
+def comparison(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("front") / "comparison"
     done = _run(
-        "compare", "--data", pictures, *SMALL, "--archs", "unet", "deeplabv3plus", "-o", folder
+        "compare", "--data", drawn, *SMALL, "--archs", "unet", "deeplabv3plus", "-o", folder
     )
     assert "deeplabv3plus" in done.stdout
     assert str(folder / "report.html") in done.stdout
@@ -75,18 +79,16 @@ def test_compare__writes_every_output(comparison: Path) -> None:
     assert (comparison / "report.md").read_text().startswith("# ")
 
 
-def test_compare__again_repeats_nothing(comparison: Path, pictures: Path) -> None:
+def test_compare__again_repeats_nothing(comparison: Path, drawn: Path) -> None:
     checkpoints = {path: path.stat().st_mtime_ns for path in comparison.rglob("*.ckpt")}
-    _run(
-        "compare", "--data", pictures, *SMALL, "--archs", "unet", "deeplabv3plus", "-o", comparison
-    )
+    _run("compare", "--data", drawn, *SMALL, "--archs", "unet", "deeplabv3plus", "-o", comparison)
     assert {path: path.stat().st_mtime_ns for path in comparison.rglob("*.ckpt")} == checkpoints
 
 
 def test_compare__other_settings_in_the_same_folder_are_refused(
-    comparison: Path, pictures: Path
+    comparison: Path, drawn: Path
 ) -> None:
-    done = _run("compare", "--data", pictures, *SMALL, "-o", comparison, expect=2)
+    done = _run("compare", "--data", drawn, *SMALL, "-o", comparison, expect=2)
     assert "another configuration" in done.stderr
 
 
@@ -96,15 +98,15 @@ def test_report__is_the_same_again(comparison: Path) -> None:
     assert (comparison / "report.html").read_bytes() == before
 
 
-def test_evaluate__a_trained_model(comparison: Path, pictures: Path, tmp_path: Path) -> None:
+def test_evaluate__a_trained_model(comparison: Path, drawn: Path, tmp_path: Path) -> None:
     model = comparison / "runs" / "unet-seed42" / "model"
-    _run("evaluate", model, "--data", pictures, "-o", tmp_path / "scores.json")
+    _run("evaluate", model, "--data", drawn, "-o", tmp_path / "scores.json")
     scores = json.loads((tmp_path / "scores.json").read_text())
-    assert len(scores["scores"]) == 24
+    assert len(scores["scores"]) == 20
 
 
-def test_compare__hub_out_of_reach_is_one_sentence(pictures: Path, tmp_path: Path) -> None:
-    done = _run("compare", "--data", pictures, "--archs", "unet", "-o", tmp_path / "c", expect=1)
+def test_compare__hub_out_of_reach_is_one_sentence(drawn: Path, tmp_path: Path) -> None:
+    done = _run("compare", "--data", drawn, "--archs", "unet", "-o", tmp_path / "c", expect=1)
     assert "must be downloaded, and the Hugging Face hub is out of reach" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "c").exists()

@@ -187,9 +187,12 @@ BACKGROUNDS: tuple[Callable[[Setting], Pixels], ...] = (
 )  # fmt: skip
 
 
-def draw_background(setting: Setting) -> NDArray[np.uint8]:
-    """Paint a random background, uint8 (height, width, 3), RGB."""
-    pixels = BACKGROUNDS[int(setting.rng.integers(len(BACKGROUNDS)))](setting)
+def draw_background(setting: Setting, clutter: float = 1.0) -> NDArray[np.uint8]:
+    """Paint a random background, uint8 (height, width, 3), RGB; a plain one without clutter."""
+    paint = BACKGROUNDS[int(setting.rng.integers(len(BACKGROUNDS)))]
+    if clutter < 1.0 and setting.rng.random() >= clutter:
+        paint = studio
+    pixels = paint(setting)
     image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
     if setting.rng.random() < 0.35:
         radius = max(setting.size) * float(setting.rng.uniform(0.003, 0.015))

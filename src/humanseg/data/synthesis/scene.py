@@ -16,7 +16,7 @@ from humanseg.geometry import Size
 
 _PEOPLE = np.array([0.08, 0.58, 0.2, 0.09, 0.05]), np.array([0.0, 1.0, 0.0, 0.0, 0.0])
 """Chance of 0, 1, 2, 3 and 4 people in a cluttered and in a plain scene."""
-_HEIGHTS = np.array([0.06, 0.24, 0.36, 0.34]), np.array([0.0, 0.5, 0.5, 0.0])
+_HEIGHTS = np.array([0.06, 0.24, 0.36, 0.34]), np.array([0.0, 0.0, 0.5, 0.5])
 """Chance of small, whole, cropped and close people in a cluttered and in a plain scene."""
 
 
@@ -28,15 +28,15 @@ def draw_scene(
     Args:
         rng: the only source of chance.
         size: (height, width) in pixels.
-        clutter: 0 to 1; from one large person before a background to crowds, tiny and hidden people
-            and things on all sides.
+        clutter: 0 to 1; from one large person before a plain backdrop to crowds, tiny and hidden
+            people and things on all sides.
 
     Returns:
         The picture, uint8 (height, width, 3), RGB, and the mask, bool (height, width), True where a
         person is the foremost thing in at least half of the pixel.
     """
     palette, tile = Palette.draw(rng), noise_tile(rng)
-    background = draw_background(Setting(rng, size, palette, tile))
+    background = draw_background(Setting(rng, size, palette, tile), clutter)
     angle = float(rng.uniform(0, 2 * np.pi))
     strength = float(rng.uniform(0.2, 1.0))
     canvas = Canvas(background, tile, strength * point(np.cos(angle), np.sin(angle)))
