@@ -17,9 +17,9 @@ from humanseg.report.summary import LABELS
 from humanseg.results import ComparisonResult, RunResult, read_record, write_text
 
 if __package__:
-    from benchmarks.training_throughput import Result as Throughput
+    from benchmarks.throughput_record import Result as Throughput
 else:
-    from training_throughput import Result as Throughput  # type: ignore[no-redef,import-not-found]
+    from throughput_record import Result as Throughput  # type: ignore[no-redef,import-not-found]
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"

@@ -37,37 +37,20 @@ from humanseg.data.samples import Sample
 from humanseg.data.synthesis import synthesize
 from humanseg.datamodule import SegmentationDataModule, load_grid
 from humanseg.models import build_network
-from humanseg.results import Environment, Record, write_record
+from humanseg.results import write_record
 from humanseg.segmentation_module import SegmentationModule
 from humanseg.training.allocator import keep_freed_memory
 from humanseg.training.environment import describe_environment
 from humanseg.training.mode import Mode, choose_mode
 
+if __package__:
+    from benchmarks.throughput_record import ArchResult, Result
+else:
+    from throughput_record import ArchResult, Result  # type: ignore[no-redef,import-not-found]
+
 ARCHS: tuple[Arch, ...] = ("unet", "fpn", "deeplabv3plus")
 BATCH = 16
 PICTURES = 64
-
-
-class ArchResult(Record):
-    """Images per second of both loops, one figure per round."""
-
-    arch: Arch
-    mode: str
-    plain: tuple[float, ...]
-    ours: tuple[float, ...]
-    ratio: float
-    """Median of ours over median of plain."""
-
-
-class Result(Record):
-    """The result file."""
-
-    encoder_name: str
-    batch_size: int
-    image_size: tuple[int, int]
-    steps_per_round: int
-    environment: Environment
-    archs: tuple[ArchResult, ...]
 
 
 class _PlainDataset(Dataset[tuple[Tensor, Tensor]]):
