@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from humanseg.config import OptimiserConfig, TrainConfig
+from humanseg.datamodule import Batch, EpochSampler
+from humanseg.models import SegmentationNetwork, build_network
+from humanseg.segmentation_module import RunningScore, SegmentationModule, rate_factor
+
+
+def _with(config: TrainConfig, **sections: dict[str, object]) -> TrainConfig:
+    values = config.model_dump()
+    for section, changes in sections.items():
+        values[section] |= changes
+    return TrainConfig.model_validate(values)
+
+
+@pytest.fixture
+def network(tiny: TrainConfig) -> SegmentationNetwork:
+    torch.manual_seed(0)
+    return build_network(tiny.model)
+
+
+def _batch() -> Batch:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (3, 3, 64, 64), generator=generator, dtype=torch.uint8)
+    return Batch(image=images, mask=images[:, :1] > 128, ids=["a", "b", "c"])
+
+
+def test_training_step__augments_in_fp32_whatever_the_precision(
+    tiny: TrainConfig, network: SegmentationNetwork
+) -> None:
+    config = _with(tiny, augmentation={"affine": 1.0, "blur": 1.0, "colour": 1.0})
+    module = SegmentationModule(network, config)
+    seen: list[torch.Tensor] = []
+    network.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0].clone()))
+    for enabled in (False, True):
+        module.on_train_epoch_start()
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            module.training_step(_batch(), 0)
+    assert torch.equal(seen[0], seen[1])
+
+
+def test_average__follows_the_weights_and_statistics(
+    tiny: TrainConfig, network: SegmentationNetwork
+) -> None:
+    module = SegmentationModule(network, _with(tiny, training={"ema_decay": 0.9}))
+    module.on_train_batch_end()  # the first update copies
+    before = {name: value.clone() for name, value in module.kept.state_dict().items()}
+    with torch.no_grad():
+        for value in network.state_dict().values():
+            value.add_(1)
+    module.on_train_batch_end()
+    decay = 0.1  # of step 0: (1 + 0) / (10 + 0)
+    for name, value in module.kept.state_dict().items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, before[name] + (1 - decay), rtol=1e-4, atol=1e-5)
+
+
+def test_kept__is_the_raw_network_without_an_average(
+    tiny: TrainConfig, network: SegmentationNetwork
+) -> None:
+    module = SegmentationModule(network, _with(tiny, training={"ema_decay": None}))
+    assert module.kept is network
+
+
+def test_rate_factor__warms_up_then_falls_along_a_cosine() -> None:
+    config = OptimiserConfig(warmup=0.1, schedule="cosine")
+    factors = [rate_factor(step, 100, config) for step in range(101)]
+    assert factors[0] == pytest.approx(1 / 11)
+    assert factors[9] == pytest.approx(10 / 11)
+    assert factors[10] == 1.0
+    assert factors[55] == pytest.approx(0.5)
+    assert factors[100] == pytest.approx(0.0)
+    assert factors[10:] == sorted(factors[10:], reverse=True)
+
+
+def test_rate_factor__constant_stays() -> None:
+    config = OptimiserConfig(warmup=0.0, schedule="constant")
+    assert {rate_factor(step, 100, config) for step in range(101)} == {1.0}
+
+
+def test_running_score__weighs_batches_by_their_pictures() -> None:
+    score = RunningScore()
+    assert score.read() is None
+    masks = torch.tensor([[[[True, False]]]])
+    score.add(torch.tensor(1.0), torch.tensor([[[[1.0, 1.0]]]]), masks)
+    score.add(
+        torch.tensor(4.0),
+        torch.tensor([[[[1.0, -1.0]]]]).repeat(2, 1, 1, 1),
+        masks.repeat(2, 1, 1, 1),
+    )
+    assert score.peek() == (3.0, 0.75)
+    assert score.read() == (3.0, 0.75)
+    assert score.read() is None
+
+
+def test_sampler__order_depends_on_seed_and_epoch() -> None:
+    sampler = EpochSampler(20, seed=1)
+    first = list(sampler)
+    assert sorted(first) == list(range(20))
+    assert list(sampler) == first
+    sampler.set_epoch(1)
+    assert list(sampler) != first
+    assert list(EpochSampler(20, seed=2)) != first
