@@ -13,6 +13,7 @@ from torch import nn
 
 from humanseg.config import TrainConfig
 from humanseg.errors import UsageError
+from humanseg.models.precision import keep_depthwise_in_float32
 
 Precision = Literal["fp32", "bf16"]
 MemoryFormat = Literal["contiguous", "channels_last"]
@@ -32,7 +33,9 @@ class Mode:
     timings: dict[str, float]
 
     def place(self, network: Network) -> Network:
-        """Bring a network to the device in the chosen layout."""
+        """Bring a network to the device in the chosen layout, ready for the chosen arithmetic."""
+        if self.precision == "bf16" and self.device == "cpu":
+            keep_depthwise_in_float32(network)
         network.to(self.device, memory_format=_TORCH_FORMATS[self.memory_format])  # type: ignore[call-overload]
         return network
 
