@@ -1,4 +1,4 @@
-"""Depthwise convolutions of EfficientNet-B0 at 320x320, batch 16: forward and backward by precision.
+"""Depthwise convolutions of EfficientNet-B0 at 320x320, batch 16, by precision.
 
 .venv/bin/python benchmarks/depthwise.py --output benchmarks/results/NAME.json
 """
