@@ -36,7 +36,7 @@ from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
 from humanseg.data.synthesis import synthesize
 from humanseg.datamodule import SegmentationDataModule, load_grid
-from humanseg.models import build_network
+from humanseg.models import SegmentationNetwork, build_network
 from humanseg.results import write_record
 from humanseg.segmentation_module import SegmentationModule
 from humanseg.training.allocator import keep_freed_memory
@@ -104,11 +104,11 @@ def _plain_steps(
 
 
 def _our_steps(
-    network: nn.Module, samples: list[Sample], config: TrainConfig, mode: Mode
+    network: SegmentationNetwork, samples: list[Sample], config: TrainConfig, mode: Mode
 ) -> Callable[[], None]:
     grid = load_grid(samples, config.model.image_size, config.data.mask_resize)
     batches = _endless(SegmentationDataModule(grid, None, config).train_dataloader())
-    module = SegmentationModule(mode.place(network), config).train()  # type: ignore[arg-type]
+    module = SegmentationModule(mode.place(network), config).train()
     module.on_train_epoch_start()
     optimiser = torch.optim.Adam(module.network.parameters(), lr=0.003, fused=True)
 

@@ -23,6 +23,7 @@ from humanseg.models import (
     save_network,
 )
 from humanseg.training.environment import describe_environment
+from humanseg.training.mode import MemoryFormat, Mode
 
 
 def _images(seed: int = 0, size: tuple[int, int] = (64, 96)) -> torch.Tensor:
@@ -121,6 +122,7 @@ class ArchitectureContract:
         save_network(network, _record(config, network), tmp_path / "model")
         plain = smp.from_pretrained(str(tmp_path / "model")).eval()
         images = (_images() / 255.0 - network.mean) / network.std
+        images = images.contiguous(memory_format=torch.channels_last)
         assert torch.equal(plain(images), network(_images()))
 
     def test_backend__gives_probabilities(self, network: SegmentationNetwork) -> None:
@@ -193,3 +195,14 @@ class TestDeepLabV3Plus(ArchitectureContract):
 def test_macs__agree_with_a_hand_count() -> None:
     layer = torch.nn.Conv2d(3, 8, 3, padding=1, bias=False)
     assert count_macs(layer, (10, 10)) == 3 * 8 * 9 * 100
+
+
+@pytest.mark.parametrize("memory_format", ["contiguous", "channels_last"])
+def test_place__pictures_enter_in_the_chosen_layout(memory_format: MemoryFormat) -> None:
+    config = ModelConfig(encoder_name="tu-test_efficientnet", encoder_weights="none")
+    network = Mode("cpu", "fp32", memory_format, {}).place(build_network(config))
+    seen: list[torch.Tensor] = []
+    network.network.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
+    network(_images().permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2))
+    formats = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+    assert seen[0].is_contiguous(memory_format=formats[memory_format])

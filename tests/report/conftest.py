@@ -339,7 +339,8 @@ def study_of() -> StudyMaker:
     def make(
         scores: Mapping[str, Sequence[Sequence[float]]], *, floor: float = 0.4, **changes: object
     ) -> Study:
-        seeds = tuple(range(1, 1 + max((len(one) for one in scores.values()), default=1)))
+        most = max((len(one) for one in scores.values()), default=1)
+        seeds = tuple(range(1, 1 + max(most, 1)))
         config = CompareConfig.model_validate({"archs": tuple(scores), "seeds": seeds, **changes})
         floors = {"mean_mask": summarise([plain_score("1", floor)])}
         runs = [

@@ -30,6 +30,8 @@ class SegmentationNetwork(nn.Module):
 
     mean: Tensor
     std: Tensor
+    memory_format: torch.memory_format
+    """Layout in which pictures enter the convolutions; the weights' own is up to the caller."""
 
     def __init__(
         self,
@@ -50,6 +52,7 @@ class SegmentationNetwork(nn.Module):
         super().__init__()
         self.network = network
         self.weights = weights
+        self.memory_format = torch.channels_last
         # Not persistent: model.safetensors holds exactly what plain SMP expects.
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
@@ -64,7 +67,8 @@ class SegmentationNetwork(nn.Module):
             (N, 1, H, W) logits; sigmoid gives the probability of a person.
         """
         normalised = (images.float() / 255.0 - self.mean) / self.std
-        logits: Tensor = self.network(normalised)
+        # Decoded pictures come as NHWC in memory; convolutions follow whichever side is NHWC.
+        logits: Tensor = self.network(normalised.contiguous(memory_format=self.memory_format))
         return logits
 
 

@@ -6,18 +6,17 @@ import copy
 import time
 from dataclasses import dataclass
 from itertools import product
-from typing import Literal, TypeVar
+from typing import Literal
 
 import torch
-from torch import nn
 
 from humanseg.config import TrainConfig
 from humanseg.errors import UsageError
+from humanseg.models import SegmentationNetwork
 from humanseg.models.precision import keep_depthwise_in_float32
 
 Precision = Literal["fp32", "bf16"]
 MemoryFormat = Literal["contiguous", "channels_last"]
-Network = TypeVar("Network", bound=nn.Module)
 
 _BATCH = 8
 _STEPS = 2  # counted, after one that warms up
@@ -32,11 +31,12 @@ class Mode:
     memory_format: MemoryFormat
     timings: dict[str, float]
 
-    def place(self, network: Network) -> Network:
+    def place(self, network: SegmentationNetwork) -> SegmentationNetwork:
         """Bring a network to the device in the chosen layout, ready for the chosen arithmetic."""
         if self.precision == "bf16" and self.device == "cpu":
             keep_depthwise_in_float32(network)
-        network.to(self.device, memory_format=_TORCH_FORMATS[self.memory_format])  # type: ignore[call-overload]
+        network.memory_format = _TORCH_FORMATS[self.memory_format]
+        network.to(self.device, memory_format=network.memory_format)  # type: ignore[call-overload]
         return network
 
 
@@ -61,7 +61,7 @@ def resolve_device(wanted: str) -> str:
     return wanted
 
 
-def choose_mode(network: nn.Module, config: TrainConfig) -> Mode:
+def choose_mode(network: SegmentationNetwork, config: TrainConfig) -> Mode:
     """Settle device, precision and memory format; times only what is left open.
 
     The network's weights and statistics are untouched: a copy is timed.
@@ -87,7 +87,7 @@ def choose_mode(network: nn.Module, config: TrainConfig) -> Mode:
     return Mode(device, *best, timings=timings)
 
 
-def _time_mode(network: nn.Module, mode: Mode, shape: tuple[int, ...]) -> float:
+def _time_mode(network: SegmentationNetwork, mode: Mode, shape: tuple[int, ...]) -> float:
     """Seconds per picture of forward and backward, the best of the counted steps."""
     trial = mode.place(copy.deepcopy(network)).train()
     images = torch.randint(0, 256, shape, dtype=torch.uint8, device=mode.device)
