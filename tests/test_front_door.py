@@ -73,7 +73,7 @@ def test_compare__writes_every_output(comparison: Path) -> None:
     results = json.loads((comparison / "results.json").read_text())
     assert [run["name"] for run in results["runs"]] == ["unet-seed42", "deeplabv3plus-seed42"]
     assert results["failed"] == results["missing"] == []
-    rows = list(csv.DictReader((comparison / "scores.csv").open()))
+    rows = list(csv.DictReader((comparison / "scores.csv").read_text().splitlines()))
     assert len(rows) == 2 * len(results["runs"][0]["split"]["test"])
     assert "<svg" in (comparison / "report.html").read_text()
     assert (comparison / "report.md").read_text().startswith("# ")
