@@ -54,21 +54,23 @@ def _link(path: Path) -> str:
 def comparison_tables() -> str:
     """Published figures beside both presets, then the default preset in full."""
     reference_path, default_path = _newest("reference"), _newest("default")
-    reference, default = _runs(reference_path), _runs(default_path)
+    default = _runs(default_path)
+    both = (_runs(reference_path), default)
     beside = _table(
         ["Batch-averaged IoU (published convention)", "published", "`reference`", "`default`"],
         [
             [
                 name,
                 f"{PUBLISHED[arch].iou:.4f}" + ("*" if arch == "deeplabv3plus" else ""),
-                _three(reference[arch].summary.batch_iou),
-                _three(default[arch].summary.batch_iou),
+                *(_three(runs[arch].summary.batch_iou if arch in runs else None) for runs in both),
             ]
             for arch, name in LABELS.items()
         ],
     )
     rows = []
     for arch, name in LABELS.items():
+        if arch not in default:
+            continue
         run = default[arch]
         summary, cost = run.summary, run.cost
         rows.append(
