@@ -6,6 +6,8 @@ checkpoint and the report. The defaults below are the preset `default`.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -48,22 +50,36 @@ class DataConfig(Section):
 class SplitConfig(Section):
     """Which pictures train, choose and test."""
 
-    protocol: Literal["holdout", "reference"] = "holdout"
-    """`holdout` draws three disjoint parts; `reference` is the published 232/58 split."""
+    protocol: Literal["holdout", "reference", "folds", "source"] = "holdout"
+    """`holdout` draws three disjoint parts, `folds` tests on one of equal folds, `source` on all
+    pictures of one source; `reference` is the published 232/58 split."""
     validation: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
-    """Share of pictures for learning curves and checkpoint choice (holdout only)."""
+    """Share of pictures for learning curves and checkpoint choice (all but reference)."""
     test: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
     """Share of pictures that only the final scores see (holdout only)."""
+    folds: Annotated[int, Field(ge=2)] = 5
+    """Number of folds (folds only)."""
+    fold: Annotated[int, Field(ge=1)] = 1
+    """The fold to test on, from 1 (folds only)."""
+    held_out: str | None = None
+    """The source to test on (source only)."""
+    groups: Path | None = None
+    """CSV with `id` and `group`, `source` or both: groups are never divided; sources are guessed
+    from picture sizes otherwise."""
     seed: Seed = 42
     """Seed of the split; the reference split is defined by 42."""
 
     @model_validator(mode="after")
     def _leave_something(self) -> Self:
-        if self.validation + self.test >= 1.0:
+        if self.protocol == "holdout" and self.validation + self.test >= 1.0:
             raise ValueError(
                 f"validation {self.validation} and test {self.test} leave nothing to train on; "
                 "their sum must be below 1."
             )
+        if self.fold > self.folds:
+            raise ValueError(f"fold is {self.fold}, folds {self.folds}; folds count from 1.")
+        if self.protocol == "source" and self.held_out is None:
+            raise ValueError("protocol is source, but held_out names none; name the source.")
         return self
 
 
@@ -206,12 +222,18 @@ class TrainConfig(Section):
 
 
 class CompareConfig(TrainConfig):
-    """A plan: every architecture with every seed, all else equal."""
+    """A plan: every architecture with every seed on every split, all else equal."""
 
     archs: tuple[Arch, ...] = ("unet", "fpn", "deeplabv3plus")
     """Architectures to train; `model.arch` is ignored in a plan."""
     seeds: tuple[Seed, ...] = (42,)
     """Training seeds; `training.seed` is ignored in a plan."""
+    folds: Annotated[int, Field(ge=2)] | None = None
+    """Cross-validate: every picture is scored by networks that never saw it; unset: one split."""
+    repeats: Annotated[int, Field(ge=1)] = 1
+    """Cross-validate this many times, each time with other folds."""
+    leave_one_source_out: bool = False
+    """Also train without each source of pictures in turn and test on it."""
 
     @field_validator("archs", "seeds")
     @classmethod
@@ -220,15 +242,67 @@ class CompareConfig(TrainConfig):
             raise ValueError(f"got {list(value)}; give at least one, and each only once.")
         return value
 
-    def runs(self) -> dict[str, TrainConfig]:
-        """One configuration per run, by run name, in the order of training."""
-        shared = self.model_dump(exclude={"archs", "seeds"})
+    @model_validator(mode="after")
+    def _one_protocol(self) -> Self:
+        if self.split.protocol in ("folds", "source"):
+            raise ValueError(
+                f"split.protocol is {self.split.protocol}; in a comparison, ask for folds with "
+                "folds and for sources with leave_one_source_out."
+            )
+        if self.folds is not None and self.split.protocol == "reference":
+            raise ValueError(
+                f"folds is {self.folds}, but split.protocol reference is one fixed split; "
+                "leave one of them out."
+            )
+        if self.repeats > 1 and self.folds is None:
+            raise ValueError(f"repeats is {self.repeats}; it needs folds.")
+        return self
+
+    def splits(self, sources: Sequence[str] = ()) -> dict[str, SplitConfig]:
+        """Splits of the plan by name, `` for a single one, in the order of training.
+
+        Args:
+            sources: sources of the data set; those to leave out, if the plan asks for it.
+        """
+        splits = {}
+        for repeat in range(self.repeats if self.folds else 0):
+            for fold in range(1, (self.folds or 0) + 1):
+                name = f"fold{fold}" if self.repeats == 1 else f"repeat{repeat + 1}-fold{fold}"
+                splits[name] = self._split(
+                    protocol="folds", folds=self.folds, fold=fold, seed=self.split.seed + repeat
+                )
+        if not self.folds:
+            splits[""] = self.split
+        if self.leave_one_source_out:
+            for source in sources:
+                splits[f"without-{slug(source)}"] = self._split(protocol="source", held_out=source)
+        return splits
+
+    def _split(self, **values: object) -> SplitConfig:
+        return SplitConfig.model_validate(self.split.model_dump() | values)
+
+    def runs(self, sources: Sequence[str] = ()) -> dict[str, TrainConfig]:
+        """One configuration per run, by run name, in the order of training.
+
+        Args:
+            sources: see `splits`.
+        """
+        shared = self.model_dump(include=set(TrainConfig.model_fields))
         configs = {}
-        for seed in self.seeds:
-            for arch in self.archs:
-                values = shared | {
-                    "model": shared["model"] | {"arch": arch},
-                    "training": shared["training"] | {"seed": seed},
-                }
-                configs[f"{arch}-seed{seed}"] = TrainConfig.model_validate(values)
+        for split_name, split in self.splits(sources).items():
+            for seed in self.seeds:
+                for arch in self.archs:
+                    values = shared | {
+                        "split": split.model_dump(),
+                        "model": shared["model"] | {"arch": arch},
+                        "training": shared["training"] | {"seed": seed},
+                    }
+                    parts = (arch, split_name, f"seed{seed}")
+                    name = "-".join(part for part in parts if part)
+                    configs[name] = TrainConfig.model_validate(values)
         return configs
+
+
+def slug(text: str) -> str:
+    """A text as part of a file name: letters, digits, dots and dashes."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.") or "x"

@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from humanseg.config import DataConfig, EvaluationConfig
 from humanseg.data.fingerprint import fingerprint
@@ -44,7 +43,6 @@ def score_samples(
     *,
     cut: Callable[[NDArray[np.float32]], NDArray[np.bool_]],
     mask_resize: str,
-    predictions: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[ImageScore], ScoreSummary]:
     """Score samples one by one; memory does not grow with their number.
@@ -54,7 +52,6 @@ def score_samples(
         predict: gives the probability on the network's grid.
         cut: turns a probability map into a mask.
         mask_resize: how truth reaches that grid for the published scores, `area` or `nearest`.
-        predictions: folder for predicted masks as PNG, 0 and 255, at the mask's size.
         progress: called with (done, total).
     """
     shrink = resize_mask if mask_resize == "area" else resize_mask_nearest
@@ -66,28 +63,9 @@ def score_samples(
         mask = cut(resize_probability(probability, (truth.shape[0], truth.shape[1])))
         scores.append(score_image(sample.id, mask, truth))
         grid_scores.append(score_image(sample.id, cut(probability), shrink(truth, grid_size)))
-        if predictions is not None:
-            write_mask(predictions / f"{sample.id}.png", mask)
         if progress:
             progress(number, len(samples))
     return scores, summarise(scores, grid_scores)
-
-
-def write_mask(path: Path, mask: NDArray[np.bool_]) -> None:
-    """Write a mask as PNG, 0 and 255, atomically.
-
-    Args:
-        path: where to; folders are made.
-        mask: bool (height, width).
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    try:
-        Image.fromarray(mask.astype(np.uint8) * 255).convert("1").save(temporary, format="PNG")
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def score_floors(

@@ -146,6 +146,9 @@ class Environment(Record):
     platform: str
     processor: str
     cores: int
+    """Of the processor, whatever a run may use."""
+    threads: int | None = None
+    """Threads that torch computed with; None in older records."""
     device: str
     versions: dict[str, str]
 
@@ -191,8 +194,24 @@ class RunResult(Record):
     summary: ScoreSummary
     floors: dict[str, ScoreSummary]
     """What needs no network: `mean_mask` and `all_background`."""
+    train_summary: ScoreSummary | None = None
+    """Scores of the kept network on its own training pictures; None in older records."""
     cost: Cost
     environment: Environment
+
+
+class DataRecord(Record):
+    """The data set of a comparison: data.json of its folder. Stays on the machine: it has paths."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    fingerprint: str
+    """SHA-256 over names and contents of all pictures and masks."""
+    pictures: dict[str, str]
+    """Path of the picture by id."""
+    sources: dict[str, str]
+    """Source by id; empty where the plan did not look."""
+    groups: dict[str, str]
+    """Group by id; pictures of one group show the same. Empty where the plan did not look."""
 
 
 class FailedRun(Record):

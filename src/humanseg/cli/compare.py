@@ -22,6 +22,7 @@ def compare(
     config: flags.ConfigFile = None,
     output: flags.Output = None,
     show_config: flags.ShowConfig = False,
+    shard: flags.Shard = None,
     quiet: flags.Quiet = False,
     settings: flags.CompareFlags | None = None,
 ) -> int:
@@ -37,14 +38,14 @@ def compare(
         return 0
     folder = flags.required_output(output)
     flags.existing_data(plan.data.root)
-    return _run(plan, folder, quiet=quiet)
+    return _run(plan, folder, flags.parsed_shard(shard), quiet=quiet)
 
 
-def _run(plan: CompareConfig, folder: Path, *, quiet: bool) -> int:
+def _run(plan: CompareConfig, folder: Path, shard: tuple[int, int], *, quiet: bool) -> int:
     from humanseg.comparison import compare as carry_out
     from humanseg.report import write_report
 
-    result = carry_out(plan, output=folder, quiet=quiet)
+    result = carry_out(plan, output=folder, shard=shard, quiet=quiet)
     files = write_report(folder)
     say(*_summary(result), "", f"Report: {files.html}")
     complain(*(f"{run.name} failed: {run.error}" for run in result.failed))

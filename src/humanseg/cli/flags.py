@@ -6,6 +6,7 @@ layer of `configuration.resolve`, which checks all layers together and reports a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from types import NoneType
@@ -141,6 +142,10 @@ ConfigFile: TypeAlias = Annotated[
     Path | None, Parameter(help="YAML file with settings; flags win over it.")
 ]
 ShowConfig: TypeAlias = Annotated[bool, switch("Print all settings as YAML and train nothing.")]
+Shard: TypeAlias = Annotated[
+    str | None,
+    Parameter(help="I/N: take only every Nth part of the work, from the Ith; I counts from 1."),
+]
 Quiet: TypeAlias = Annotated[bool, switch("No progress bar.")]
 Output: TypeAlias = Annotated[
     Path | None, Parameter(name=["-o", "--output"], help="Folder for everything that is made.")
@@ -177,6 +182,16 @@ def required_output(output: Path | None) -> Path:
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: is a file; -o needs a folder.")
     return output
+
+
+def parsed_shard(text: str | None) -> tuple[int, int]:
+    """I and N of `--shard I/N`."""
+    if text is None:
+        return 1, 1
+    found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text.strip())
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise UsageError(f"--shard: got {text!r}; give I/N with I from 1 to N, such as 2/4.")
+    return int(found[1]), int(found[2])
 
 
 def free_output_file(output: Path | None) -> None:

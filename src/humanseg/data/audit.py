@@ -264,7 +264,8 @@ def _duplicates(samples: tuple[Sample, ...], checked: list[_Checked]) -> list[Fi
     files = {sample.id: str(sample.image) for sample, _ in readable}
     for code, what in codes:
         chosen = [pair for pair in pairs if (pair.kind == "exact") == (code == "exact-duplicate")]
-        groups = group_ids([sample.id for sample, _ in readable], chosen)
+        alike = [(pair.first, pair.second) for pair in chosen]
+        groups = group_ids([sample.id for sample, _ in readable], alike)
         for first in sorted({leader for name, leader in groups.items() if leader != name}):
             others = [name for name, leader in groups.items() if leader == first != name]
             message = (

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-
-from humanseg.data.samples import Sample
 
 MAX_HASH_DISTANCE = 6
 """Bits of 64 in which the perceptual hashes of near duplicates may differ."""
@@ -122,22 +119,12 @@ def _difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
     return float(np.abs(first.astype(np.float32) - second.astype(np.float32)).mean())
 
 
-def duplicate_groups(samples: Sequence[Sample]) -> dict[str, str]:
-    """Group pictures that show the same, so that no group is divided between parts of a split.
+def group_ids(ids: Sequence[str], pairs: Iterable[tuple[int, int]]) -> dict[str, str]:
+    """Join pairs of positions into groups: alike to alike is the same group.
 
     Returns:
-        Name of the group of every sample by id: the first id of the group, in string order.
-
-    Raises:
-        ImageError: a picture that cannot be read.
+        Name of the group of every picture by id: the first id of the group, in string order.
     """
-    with ThreadPoolExecutor(WORKERS) as pool:
-        signatures = list(pool.map(lambda sample: signature(sample.read_image()), samples))
-    return group_ids([sample.id for sample in samples], find_duplicates(signatures))
-
-
-def group_ids(ids: Sequence[str], pairs: Sequence[Duplicate]) -> dict[str, str]:
-    """Join pairs into groups: alike to alike is the same group."""
     leader = list(range(len(ids)))
 
     def chain(index: int) -> Iterator[int]:
@@ -147,7 +134,7 @@ def group_ids(ids: Sequence[str], pairs: Sequence[Duplicate]) -> dict[str, str]:
         yield index
 
     for pair in pairs:
-        first, second = (list(chain(index))[-1] for index in (pair.first, pair.second))
+        first, second = (list(chain(index))[-1] for index in pair)
         if ids[first] <= ids[second]:
             leader[second] = first
         else:

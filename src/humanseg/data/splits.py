@@ -2,45 +2,39 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Sequence
 
 from humanseg.config import SplitConfig
-from humanseg.data.duplicates import WORKERS, duplicate_groups
+from humanseg.data.dealing import deal
+from humanseg.data.facts import Facts, read_facts
 from humanseg.data.samples import Sample
 from humanseg.errors import DataError
 from humanseg.results import SplitRecord
 
-_PARTS = ("train", "validation", "test")
 _REFERENCE_TEST_SHARE = 0.2
 
 
 def make_split(
-    samples: Sequence[Sample],
-    config: SplitConfig,
-    *,
-    shares: Mapping[str, float] | None = None,
-    groups: Mapping[str, str] | None = None,
+    samples: Sequence[Sample], config: SplitConfig, *, facts: Facts | None = None
 ) -> SplitRecord:
     """Divide samples as `config` asks.
 
-    `holdout` draws disjoint parts of the asked sizes (rounded, at least one picture each), keeps
-    duplicates together and gives every part its share of small, medium and large foregrounds.
+    `holdout` draws disjoint parts of the asked sizes (rounded, at least one picture each).
+    `folds` cuts the data set into equal test parts, of which this is one; together they hold every
+    picture once. `source` tests on all pictures of one source. All three keep groups together, give
+    every part its share of the sources and of small, medium and large foregrounds in them, and draw
+    validation from what is not tested.
     `reference` is scikit-learn's `train_test_split` of the ids sorted as strings, as published;
     its validation pictures are its test pictures, in the published order. No file is read for it.
 
     Args:
         samples: the data set; its order does not change the parts.
         config: protocol, shares and seed.
-        shares: share of person pixels by id, 0 to 1; read from the masks if not given.
-        groups: group by id, as `duplicate_groups` makes them; found if not given.
+        facts: what is known of the samples; read from the files if not given.
 
     Raises:
-        DataError: too few pictures for the parts asked for, or ids that are not unique.
+        DataError: too few pictures for the parts asked for, ids that are not unique, or a source
+            that the data set does not have.
         ImageError: a file that cannot be read.
     """
     ordered = sorted(samples, key=lambda sample: sample.id)
@@ -49,15 +43,17 @@ def make_split(
         raise DataError("Two pictures have the same id; ids must be unique to make a split.")
     if config.protocol == "reference":
         return _reference(ids, config.seed)
-    wanted = _part_sizes(len(ids), config)
-    groups = duplicate_groups(ordered) if groups is None else groups
-    _check_enough(len(ids), len({groups[name] for name in ids}), wanted)
-    shares = foreground_shares(ordered) if shares is None else shares
-    parts = _holdout(ids, groups, shares, wanted, config.seed)
+    if config.protocol == "holdout":
+        _check_shares(len(ids), config)
+    facts = facts or read_facts(ordered, config.groups)
+    test = _test_part(ids, facts, config)
+    seen = {facts.groups[name] for name in test}  # a source may share a scene with another
+    rest = [name for name in ids if facts.groups[name] not in seen]
+    validation = _validation_part(rest, len(ids), facts, config)
     record = SplitRecord(
-        train=tuple(parts["train"]),
-        validation=tuple(parts["validation"]),
-        test=tuple(parts["test"]),
+        train=tuple(name for name in rest if name not in validation),
+        validation=tuple(sorted(validation)),
+        test=tuple(sorted(test)),
         validation_is_test=False,
     )
     check_split(record)
@@ -95,18 +91,6 @@ def check_split(split: SplitRecord) -> None:
                 )
 
 
-def foreground_shares(samples: Sequence[Sample]) -> dict[str, float]:
-    """Share of person pixels by id, 0 to 1.
-
-    Raises:
-        ImageError: a mask that cannot be read.
-        DataError: a sample without a mask.
-    """
-    with ThreadPoolExecutor(WORKERS) as pool:
-        values = pool.map(lambda sample: float(sample.read_mask().mean()), samples)
-        return {sample.id: value for sample, value in zip(samples, values, strict=True)}
-
-
 def _reference(ids: list[str], seed: int) -> SplitRecord:
     from sklearn.model_selection import train_test_split  # slow to import, and an extra
 
@@ -120,62 +104,80 @@ def _reference(ids: list[str], seed: int) -> SplitRecord:
     return record
 
 
-def _part_sizes(count: int, config: SplitConfig) -> dict[str, int]:
-    """Pictures per part; every part asked for gets at least one."""
-    test = max(1, round(count * config.test))
-    validation = max(1, round(count * config.validation)) if config.validation else 0
-    return {"train": count - validation - test, "validation": validation, "test": test}
+def _check_shares(count: int, config: SplitConfig) -> None:
+    """Refuse shares that leave no picture to train on."""
+    parts = _asked(config)
+    if count - _share(count, config.test) - _share(count, config.validation) < 1:
+        raise DataError(
+            f"A split into {parts} parts of these shares needs more pictures: {count} given. "
+            "Add pictures or ask for smaller parts."
+        )
 
 
-def _check_enough(count: int, groups: int, wanted: dict[str, int]) -> None:
-    needed = 3 if wanted["validation"] else 2
-    if wanted["train"] >= 1 and groups >= needed:
-        return
-    asked = "train, validation and test" if wanted["validation"] else "train and test"
-    given = f"{count} given" if groups == count else f"{count} given, {groups} without duplicates"
-    raise DataError(
-        f"A split into {asked} parts of these shares needs more pictures: {given}, at least "
-        f"{needed} different ones needed. Add pictures or ask for smaller parts."
-    )
+def _asked(config: SplitConfig) -> str:
+    return "train, validation and test" if config.validation else "train and test"
 
 
-def _holdout(
-    ids: list[str],
-    groups: Mapping[str, str],
-    shares: Mapping[str, float],
-    wanted: dict[str, int],
-    seed: int,
-) -> dict[str, list[str]]:
-    """Deal whole groups to the parts, stratum by stratum, always to the part that lacks most.
-
-    scikit-learn's StratifiedGroupKFold only cuts equal folds; asked shares are not equal.
-    """
-    members: dict[str, list[str]] = defaultdict(list)
-    for name in ids:
-        members[groups[name]].append(name)
-    units = list(members.values())
-    strata = _terciles(np.array([np.mean([shares[name] for name in unit]) for unit in units]))
-    shuffled = np.random.default_rng(seed).permutation(len(units))
-    # Large groups first: single pictures then fill what is left, to the last place.
-    order = sorted(shuffled, key=lambda index: (-len(units[index]), int(strata[index])))
-    population = np.bincount(strata, weights=[len(unit) for unit in units], minlength=3)
-    lacking = {part: population * (wanted[part] / len(ids)) for part in _PARTS if wanted[part]}
-    free = {part: wanted[part] for part in lacking}
-    dealt: dict[str, list[str]] = {part: [] for part in _PARTS}
-    for position, index in enumerate(order):
-        unit, stratum = units[index], strata[index]
-        empty = [part for part in free if not dealt[part]]
-        if len(order) - position <= len(empty):
-            candidates = empty
-        else:
-            candidates = [part for part in free if free[part] >= len(unit)] or list(free)
-        part = max(candidates, key=lambda part: (lacking[part][stratum], free[part]))
-        lacking[part][stratum] -= len(unit)
-        free[part] -= len(unit)
-        dealt[part] += unit
-    return {part: sorted(names) for part, names in dealt.items()}
+def _share(count: int, share: float) -> int:
+    """Pictures in a part; every part asked for gets at least one."""
+    return max(1, round(count * share)) if share else 0
 
 
-def _terciles(values: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Third of the distribution that each value lies in: 0, 1 or 2."""
-    return np.digitize(values, np.quantile(values, [1 / 3, 2 / 3]), right=True)
+def _test_part(ids: list[str], facts: Facts, config: SplitConfig) -> set[str]:
+    if config.protocol == "source":
+        return _source_part(ids, facts, config.held_out)
+    groups = len({facts.groups[name] for name in ids})
+    different = f"{len(ids)} given"
+    if groups < len(ids):
+        different += f", {groups} without duplicates and same scenes"
+    if config.protocol == "folds":
+        # Two more than one test part: training and validation need a group each, too.
+        needed = max(config.folds, 3 if config.validation else 2)
+        if groups < needed:
+            raise DataError(
+                f"{config.folds} folds need at least {needed} different pictures: {different}. "
+                "Add pictures or ask for fewer folds with --folds."
+            )
+        sizes = {
+            str(fold): len(ids) // config.folds + (fold <= len(ids) % config.folds)
+            for fold in range(1, config.folds + 1)
+        }
+        return deal(ids, facts, sizes, (config.seed,))[str(config.fold)]
+    needed = 3 if config.validation else 2
+    if groups < needed:
+        raise DataError(
+            f"A split into {_asked(config)} parts needs at least {needed} different pictures: "
+            f"{different}. Add pictures or ask for fewer parts."
+        )
+    test = _share(len(ids), config.test)
+    return deal(ids, facts, {"rest": len(ids) - test, "test": test}, (config.seed,))["test"]
+
+
+def _source_part(ids: list[str], facts: Facts, held_out: str | None) -> set[str]:
+    sources = sorted(set(facts.sources.values()))
+    if held_out not in sources:
+        raise DataError(
+            f"split.held_out: got {held_out!r}; the sources of this data set are "
+            f"{', '.join(sources)}."
+        )
+    if len(sources) < 2:
+        raise DataError(
+            f"All pictures are of one source ({sources[0]}), so none can be left out. Name the "
+            "sources in a CSV table with the columns id and source (split.groups)."
+        )
+    return {name for name in ids if facts.sources[name] == held_out}
+
+
+def _validation_part(rest: list[str], total: int, facts: Facts, config: SplitConfig) -> set[str]:
+    """Pictures for curves and checkpoint choice, from those that are not tested."""
+    wanted = _share(total, config.validation)
+    if not wanted:
+        return set()
+    groups = len({facts.groups[name] for name in rest})
+    if wanted >= len(rest) or groups < 2:
+        raise DataError(
+            f"{len(rest)} pictures are left for training and validation, too few for "
+            f"{wanted} in validation. Add pictures, or set split.validation lower or to 0."
+        )
+    sizes = {"train": len(rest) - wanted, "validation": wanted}
+    return deal(rest, facts, sizes, (config.seed, 1))["validation"]

@@ -1,6 +1,6 @@
-"""Train one network: `train` returns a record and leaves a run folder."""
+"""Train one network: from a configuration to a run folder with a scored model."""
 
-from humanseg.training.data import RunData, find_data
+from humanseg.training.data import Pictures, RunData, find_data, find_pictures
 from humanseg.training.run import preflight, train
 
-__all__ = ["RunData", "find_data", "preflight", "train"]
+__all__ = ["Pictures", "RunData", "find_data", "find_pictures", "preflight", "train"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from humanseg.config import TrainConfig
+from humanseg.config import SplitConfig, TrainConfig
+from humanseg.data.facts import Facts, read_facts
 from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
@@ -15,6 +17,25 @@ from humanseg.results import SplitRecord
 
 
 @dataclass(frozen=True)
+class Pictures:
+    """A data set, not yet divided."""
+
+    samples: dict[str, Sample]
+    fingerprint: str
+    facts: Facts | None
+    """None where nothing needed them: the published split reads no file."""
+
+    def divided(self, config: SplitConfig) -> RunData:
+        """These pictures in parts.
+
+        Raises:
+            DataError: see `make_split`.
+        """
+        split = make_split(list(self.samples.values()), config, facts=self.facts)
+        return RunData(self.samples, self.fingerprint, split)
+
+
+@dataclass(frozen=True)
 class RunData:
     """Samples by name, their fingerprint and their parts."""
 
@@ -22,13 +43,31 @@ class RunData:
     fingerprint: str
     split: SplitRecord
 
-    def part(self, ids: tuple[str, ...]) -> list[Sample]:
+    def part(self, ids: Sequence[str]) -> list[Sample]:
         """Samples of one part, in its order."""
         return [self.samples[name] for name in ids]
 
-    def grid(self, ids: tuple[str, ...], config: TrainConfig) -> Grid:
+    def grid(self, ids: Sequence[str], config: TrainConfig) -> Grid:
         """One part on the network's grid."""
         return load_grid(self.part(ids), config.model.image_size, config.data.mask_resize)
+
+
+def find_pictures(config: TrainConfig, *, look: bool) -> Pictures:
+    """Find and fingerprint the pictures of a configuration.
+
+    Args:
+        config: whose pictures.
+        look: read what splits other than the published one must know of every picture.
+
+    Raises:
+        UsageError: no data given, or it does not exist.
+        DataError: pictures without masks.
+    """
+    if config.data.root is None:
+        raise UsageError("data.root: not given; name the folder with --data.")
+    samples = discover(config.data.root, config.data.layout)
+    facts = read_facts(samples, config.split.groups) if look else None
+    return Pictures({sample.id: sample for sample in samples}, fingerprint(samples), facts)
 
 
 def find_data(config: TrainConfig) -> RunData:
@@ -38,8 +77,5 @@ def find_data(config: TrainConfig) -> RunData:
         UsageError: no data given, or it does not exist.
         DataError: pictures without masks, or too few for the split.
     """
-    if config.data.root is None:
-        raise UsageError("data.root: not given; name the folder with --data.")
-    samples = discover(config.data.root, config.data.layout)
-    split = make_split(samples, config.split)
-    return RunData({sample.id: sample for sample in samples}, fingerprint(samples), split)
+    pictures = find_pictures(config, look=config.split.protocol != "reference")
+    return pictures.divided(config.split)

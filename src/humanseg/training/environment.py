@@ -80,6 +80,7 @@ def describe_environment(device: str) -> Environment:
         platform=platform.platform(),
         processor=_processor(),
         cores=os.cpu_count() or 1,
+        threads=torch.get_num_threads(),
         device=name,
         versions=_versions(),
     )

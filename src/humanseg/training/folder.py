@@ -5,7 +5,7 @@ run.json         split, data fingerprint, chosen mode: fixed at the start
 metrics.csv      one row per epoch
 checkpoints/     last.ckpt after every epoch, best.ckpt with validation; for resuming only
 model/           the model directory
-predictions/     predicted masks of the test pictures
+predictions/     probability maps of the test pictures, see `humanseg.predictions`
 result.json      `RunResult`; its presence says that the run is finished
 """
 
@@ -54,6 +54,10 @@ class RunFolder:
         self._config = root / "config.yaml"
         self._state = root / "run.json"
         self._result = root / "result.json"
+
+    def prediction(self, name: str) -> Path:
+        """File of the probability map of a test picture."""
+        return self.predictions / f"{name}.png"
 
     def check(self, config: TrainConfig, *, resume: bool) -> None:
         """See that a run of this configuration can begin or go on here; writes nothing.

@@ -5,7 +5,11 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from humanseg.config import TrainConfig
+from humanseg.data.samples import Sample
 from humanseg.datamodule import Grid
 from humanseg.evaluation import score_floors, score_samples
 from humanseg.inference import Predictor
@@ -17,6 +21,7 @@ from humanseg.models import (
     count_parameters,
     save_network,
 )
+from humanseg.predictions import write_probability
 from humanseg.results import Cost, ImageScore, ScoreSummary
 from humanseg.training.data import RunData
 from humanseg.training.folder import RunFolder, RunState
@@ -30,6 +35,8 @@ class Outcome:
     scores: tuple[ImageScore, ...]
     summary: ScoreSummary
     floors: dict[str, ScoreSummary]
+    train_summary: ScoreSummary
+    """The same network on the pictures that it was trained on."""
 
 
 def score_network(
@@ -40,7 +47,10 @@ def score_network(
     network: SegmentationNetwork,
     device: str,
 ) -> Outcome:
-    """Score the kept network through the predictor, and leave its masks in the run folder."""
+    """Score the kept network through the predictor, and leave what it found in the run folder.
+
+    What is scored is what was stored, so that scores can be made again without the network.
+    """
     samples = data.part(data.split.test)
     predictor = Predictor(
         TorchBackend(network, device=device),
@@ -48,15 +58,22 @@ def score_network(
         threshold=config.evaluation.threshold,
         flip_averaging=config.evaluation.flip_averaging,
     )
+
+    def predict(sample: Sample) -> NDArray[np.float32]:
+        return predictor.grid_probability(sample.read_image())
+
+    mask_resize = config.data.mask_resize
     scores, summary = score_samples(
         samples,
-        lambda sample: predictor.grid_probability(sample.read_image()),
+        lambda sample: write_probability(folder.prediction(sample.id), predict(sample)),
         cut=predictor.cut,
-        mask_resize=config.data.mask_resize,
-        predictions=folder.predictions,
+        mask_resize=mask_resize,
     )
-    floors = score_floors(samples, train_grid.masks, mask_resize=config.data.mask_resize)
-    return Outcome(tuple(scores), summary, floors)
+    floors = score_floors(samples, train_grid.masks, mask_resize=mask_resize)
+    _, train_summary = score_samples(
+        data.part(data.split.train), predict, cut=predictor.cut, mask_resize=mask_resize
+    )
+    return Outcome(tuple(scores), summary, floors, train_summary)
 
 
 def save_model(

@@ -48,7 +48,7 @@ def train(
         output: run folder; see `humanseg.training.folder` for what it will hold.
         resume: go on with an unfinished run in `output`; a finished one is only read.
         quiet: show no progress bar even on a terminal.
-        data: the pictures of `config`, if they have been found already.
+        data: the pictures of `config`, divided as it says, if they have been found already.
 
     Raises:
         UsageError: no data, an impossible configuration, or a folder of another run.
@@ -89,6 +89,7 @@ def train(
         scores=outcome.scores,
         summary=outcome.summary,
         floors=outcome.floors,
+        train_summary=outcome.train_summary,
         cost=measure_cost(config, kept, recorder),
         environment=state.environment,
     )
@@ -96,16 +97,14 @@ def train(
     return result
 
 
-def preflight(config: TrainConfig) -> RunData:
-    """Fail on what would stop every run of a plan; the data that all of them share.
+def preflight(config: TrainConfig) -> None:
+    """Fail on what would stop every run of a plan.
 
     Raises:
-        UsageError, DataError, ModelError: see `train`.
+        UsageError, ModelError: see `train`.
     """
     _check(config)
-    data = find_data(config)
     build_network(config.model)
-    return data
 
 
 def _check(config: TrainConfig) -> None:

@@ -1,0 +1,105 @@
+"""Where pictures come from, and which show the same scene: from a table, else from the pictures.
+
+A data set that was put together from several others looks like one, but a network that saw pictures
+of a source knows its cameras, light and framing. Leaving a source out tests what is left then.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from humanseg.errors import DataError, UsageError
+
+SOURCE_SHARE = 0.1
+"""A picture size that this share of a data set has is taken for a source of its own."""
+OTHER = "other"
+"""Source of pictures whose size is not shared by many."""
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class GroupTable:
+    """What a table says: group and source by id; ids that it leaves out are not in them."""
+
+    groups: dict[str, str]
+    sources: dict[str, str]
+
+
+def read_group_table(path: Path, ids: Sequence[str]) -> GroupTable:
+    """Read a CSV table with the column `id` and `group`, `source` or both.
+
+    Pictures of a group are never divided between parts of a split. An empty cell says nothing.
+
+    Args:
+        path: the table.
+        ids: names of the data set's pictures.
+
+    Raises:
+        UsageError: no such file.
+        DataError: not such a table, an id twice, or an id that the data set does not have.
+    """
+    rows = _rows(path)
+    names = [row["id"] for row in rows]
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    unknown = sorted(set(names) - set(ids))
+    for wrong, problem in ((repeated, "listed twice"), (unknown, "not in the data set")):
+        if wrong:
+            raise DataError(
+                f"{path}: {len(wrong)} ids are {problem} ({', '.join(wrong[:_SHOWN])}); "
+                "each picture has one line at most, with its name as `humanseg data split` "
+                "prints it."
+            )
+    columns = ("group", "source")
+    groups, sources = (
+        {row["id"]: row[column] for row in rows if row.get(column)} for column in columns
+    )
+    if sources and len(sources) < len(ids):
+        lacking = sorted(set(ids) - set(sources))
+        raise DataError(
+            f"{path}: names no source for {len(lacking)} pictures ({', '.join(lacking[:_SHOWN])}); "
+            "name one for every picture or leave the column out."
+        )
+    return GroupTable(groups, sources)
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream)
+            columns = [name.strip() for name in reader.fieldnames or ()]
+            if "id" not in columns or not {"group", "source"} & set(columns):
+                raise DataError(
+                    f"{path}: needs the column id and group, source or both, separated by commas; "
+                    f"its first line is {','.join(columns)!r}."
+                )
+            reader.fieldnames = columns
+            return [
+                {name: (row.get(name) or "").strip() for name in ("id", "group", "source")}
+                for row in reader
+            ]
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: does not exist; name a CSV table of groups.") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: is not a CSV file in UTF-8 ({error}).") from error
+
+
+def sources_by_size(sizes: Mapping[str, tuple[int, int]]) -> dict[str, str]:
+    """Guess sources from picture sizes: cameras and archives give one, the web gives many.
+
+    A size, upright or not, that at least `SOURCE_SHARE` of all pictures have is a source, named
+    like `640x480`; all other pictures are `other`.
+
+    Args:
+        sizes: (height, width) by id.
+    """
+    names = {name: "x".join(map(str, sorted(size, reverse=True))) for name, size in sizes.items()}
+    counts = Counter(names.values())
+    needed = SOURCE_SHARE * len(sizes)
+    return {name: size if counts[size] >= max(2, needed) else OTHER for name, size in names.items()}
