@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,23 +17,12 @@ from humanseg.geometry import resize_mask, resize_mask_nearest, resize_probabili
 from humanseg.inference import Predictor
 from humanseg.metrics import score_image, summarise
 from humanseg.models import TorchBackend, load_network
-from humanseg.results import ImageScore, Record, ScoreSummary
+from humanseg.results import Evaluation, ImageScore, ScoreSummary
 
 FLOOR_THRESHOLDS = tuple(np.arange(0.05, 1.0, 0.05).tolist())
 
 Prediction = Callable[[Sample], NDArray[np.float32]]
 """A sample in, its probability on the network's grid out."""
-
-
-class Evaluation(Record):
-    """Scores of one model on one data set."""
-
-    schema_version: Literal[1] = 1
-    model: str
-    data_fingerprint: str
-    evaluation: EvaluationConfig
-    scores: tuple[ImageScore, ...]
-    summary: ScoreSummary
 
 
 def score_samples(

@@ -1,0 +1,68 @@
+"""Typed, versioned records of what was measured; JSON on disk.
+
+`read_record` and `write_record` are the only way in and out: writing is atomic, reading refuses
+records of another schema version with a sentence.
+"""
+
+from humanseg.results.analysis import (
+    METRICS,
+    Analysis,
+    Bound,
+    ExternalAnalysis,
+    Interval,
+    Leak,
+    NetworkAnalysis,
+    PairAnalysis,
+    RobustnessAnalysis,
+    SourceAnalysis,
+    Stratum,
+    SuspectLabel,
+)
+from humanseg.results.base import SCHEMA_VERSION, Record
+from humanseg.results.files import read_record, write_record, write_text
+from humanseg.results.runs import (
+    ComparisonResult,
+    Cost,
+    DataRecord,
+    Environment,
+    EpochRecord,
+    Evaluation,
+    FailedRun,
+    Resolved,
+    RunResult,
+    SplitRecord,
+)
+from humanseg.results.scores import Calibration, ImageScore, ScoreSummary
+
+__all__ = [
+    "METRICS",
+    "SCHEMA_VERSION",
+    "Analysis",
+    "Bound",
+    "Calibration",
+    "ComparisonResult",
+    "Cost",
+    "DataRecord",
+    "Environment",
+    "EpochRecord",
+    "Evaluation",
+    "ExternalAnalysis",
+    "FailedRun",
+    "ImageScore",
+    "Interval",
+    "Leak",
+    "NetworkAnalysis",
+    "PairAnalysis",
+    "Record",
+    "Resolved",
+    "RobustnessAnalysis",
+    "RunResult",
+    "ScoreSummary",
+    "SourceAnalysis",
+    "SplitRecord",
+    "Stratum",
+    "SuspectLabel",
+    "read_record",
+    "write_record",
+    "write_text",
+]

@@ -1,0 +1,176 @@
+"""What a training produced."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from humanseg.config import Arch, CompareConfig, EvaluationConfig, TrainConfig
+from humanseg.results.analysis import Analysis
+from humanseg.results.base import SCHEMA_VERSION, Record
+from humanseg.results.scores import Calibration, ImageScore, ScoreSummary
+
+
+class EpochRecord(Record):
+    """One epoch of one run, on the network's grid."""
+
+    epoch: int
+    """Counted from 1."""
+    train_loss: float
+    train_iou: float
+    """Dataset IoU of the augmented training pictures, pooled over the epoch."""
+    validation_loss: float | None
+    """Loss of the weights that would be kept (the moving average where there is one)."""
+    validation_iou: float | None
+    learning_rate: float
+    images_per_second: float
+    seconds: float
+    """Training iterations only, without validation."""
+
+
+class Cost(Record):
+    """What a run took and what its network weighs."""
+
+    parameters: int
+    macs: int
+    """Multiply-accumulates of one forward pass of one picture."""
+    train_seconds: float
+    """Training iterations only."""
+    wall_seconds: float
+    """From the start of the run to its result: set-up, data, training, validation, evaluation."""
+    images_per_second: float
+    """Median over epochs, training iterations only."""
+    peak_memory_bytes: int
+    """Largest resident memory of the process (CPU) or device memory in use (GPU) during the run."""
+
+
+class Environment(Record):
+    """Where a run was made."""
+
+    date: str
+    """ISO 8601, UTC."""
+    command: str
+    """The command line, without the folder of the program."""
+    humanseg: str
+    commit: str | None
+    """Git commit of the source tree, with `-dirty` if it had changes; None outside a checkout."""
+    python: str
+    platform: str
+    processor: str
+    cores: int
+    """Of the processor, whatever a run may use."""
+    threads: int | None = None
+    """Threads that torch computed with; None in older records."""
+    device: str
+    versions: dict[str, str]
+
+
+class Resolved(Record):
+    """What `auto` came to, and what the network was built from."""
+
+    device: str
+    precision: Literal["fp32", "bf16"]
+    memory_format: Literal["contiguous", "channels_last"]
+    encoder_weights: str
+    """`none`, `imagenet`, or file name and SHA-256 of a local file."""
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    timings: dict[str, float]
+    """Seconds per training picture of each mode tried; empty if nothing was left to choose."""
+
+
+class SplitRecord(Record):
+    """Names of the pictures in each part."""
+
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+    validation_is_test: bool
+    """True for the published protocol, where the curves show the very pictures that are scored."""
+
+
+class RunResult(Record):
+    """One finished training: result.json of a run folder."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: str
+    config: TrainConfig
+    resolved: Resolved
+    split: SplitRecord
+    data_fingerprint: str
+    """SHA-256 over names and contents of all pictures and masks."""
+    epochs: tuple[EpochRecord, ...]
+    kept_epoch: int
+    """Epoch whose weights were kept and scored."""
+    scores: tuple[ImageScore, ...]
+    summary: ScoreSummary
+    floors: dict[str, ScoreSummary]
+    """What needs no network: `mean_mask` and `all_background`."""
+    calibration: Calibration | None = None
+    """Over all pixels of the test pictures; None in older records."""
+    band_calibration: Calibration | None = None
+    """Over the pixels within 2 % of the diagonal of the truth's contour; None in older records."""
+    train_summary: ScoreSummary | None = None
+    """Scores of the kept network on its own training pictures; None in older records."""
+    cost: Cost
+    environment: Environment
+
+
+class Evaluation(Record):
+    """Scores of one saved model on one data set: evaluation.json of its folder."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    model: str
+    """Path as it was given."""
+    arch: Arch
+    encoder_name: str
+    trained_on: str
+    """Fingerprint of the data that the model was trained on."""
+    data_fingerprint: str
+    """SHA-256 over names and contents of all pictures and masks."""
+    evaluation: EvaluationConfig
+    scores: tuple[ImageScore, ...]
+    summary: ScoreSummary
+    calibration: Calibration | None = None
+    band_calibration: Calibration | None = None
+    sources: dict[str, str] = Field(default={})
+    """Source by id."""
+    analysis: Analysis | None = None
+    environment: Environment | None = None
+
+
+class DataRecord(Record):
+    """The data set of a comparison: data.json of its folder. Stays on the machine: it has paths."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    fingerprint: str
+    """SHA-256 over names and contents of all pictures and masks."""
+    pictures: dict[str, str]
+    """Path of the picture by id."""
+    sources: dict[str, str]
+    """Source by id; empty where the plan did not look."""
+    groups: dict[str, str]
+    """Group by id; pictures of one group show the same. Empty where the plan did not look."""
+
+
+class FailedRun(Record):
+    """A run of a plan that raised."""
+
+    name: str
+    error: str
+
+
+class ComparisonResult(Record):
+    """A plan with what came of it: results.json of a comparison folder."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    config: CompareConfig
+    runs: tuple[RunResult, ...]
+    failed: tuple[FailedRun, ...]
+    missing: tuple[str, ...]
+    """Runs of the plan that were not reached."""
+    sources: dict[str, str] = Field(default={})
+    """Source by id; empty where the plan did not look."""
+    analysis: Analysis | None = None
+    """What follows from the scores; None in older records and before any run has finished."""

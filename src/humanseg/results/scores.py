@@ -1,0 +1,168 @@
+"""Scores of one picture and of many."""
+
+from __future__ import annotations
+
+import math
+
+from humanseg.results.base import Record
+
+
+class ImageScore(Record):
+    """Pixel counts of one picture at its mask's native size; everything else is derived."""
+
+    id: str
+    """The sample's name within its data set."""
+    height: int
+    width: int
+    tp: int
+    """Person pixels found."""
+    fp: int
+    """Background pixels called person."""
+    fn: int
+    """Person pixels missed."""
+    tn: int
+    boundary_intersection: int
+    """Pixels in both boundary bands (Cheng et al. 2021), band width 2 % of the diagonal."""
+    boundary_union: int
+    """Pixels in either boundary band."""
+    contour_true: int | None = None
+    """Contour pixels of the truth; None, like all that follows, where it was not measured."""
+    contour_predicted: int | None = None
+    contour_near_05: int | None = None
+    """Contour pixels of both within 0.5 % of the diagonal of the other's contour."""
+    contour_near_10: int | None = None
+    """The same within 1 %."""
+    distance_sum: float | None = None
+    """Pixels: sum over contour pixels of both of the distance to the other's contour; None also
+    where one of the masks has no contour."""
+    distance_p95: float | None = None
+    """Pixels: the larger of both directions' 95th percentiles; None like `distance_sum`."""
+
+    @property
+    def iou(self) -> float | None:
+        """Intersection over union, 0 to 1; None if neither mask has a person."""
+        union = self.tp + self.fp + self.fn
+        return self.tp / union if union else None
+
+    @property
+    def dice(self) -> float | None:
+        """Dice score, 0 to 1; None if neither mask has a person."""
+        total = 2 * self.tp + self.fp + self.fn
+        return 2 * self.tp / total if total else None
+
+    @property
+    def boundary_iou(self) -> float | None:
+        """Boundary IoU, 0 to 1; None if neither mask has a person."""
+        return self.boundary_intersection / self.boundary_union if self.boundary_union else None
+
+    @property
+    def measured(self) -> bool:
+        """Whether contours were measured; older records lack them."""
+        return self.contour_true is not None and self.contour_predicted is not None
+
+    @property
+    def surface_dice_05(self) -> float | None:
+        """Normalised surface Dice at 0.5 % of the diagonal, 0 to 1; None without any contour."""
+        return self._surface_dice(self.contour_near_05)
+
+    @property
+    def surface_dice_10(self) -> float | None:
+        """Normalised surface Dice at 1 % of the diagonal, 0 to 1; None without any contour."""
+        return self._surface_dice(self.contour_near_10)
+
+    def _surface_dice(self, near: int | None) -> float | None:
+        total = (self.contour_true or 0) + (self.contour_predicted or 0)
+        return near / total if near is not None and total else None
+
+    @property
+    def assd(self) -> float | None:
+        """Average symmetric surface distance in shares of the diagonal.
+
+        1, the worst, where only one mask has a contour; None where neither has.
+        """
+        total = (self.contour_true or 0) + (self.contour_predicted or 0)
+        return self._distance(None if self.distance_sum is None else self.distance_sum / total)
+
+    @property
+    def hd95(self) -> float | None:
+        """95th percentile Hausdorff distance in shares of the diagonal; see `assd`."""
+        return self._distance(self.distance_p95)
+
+    def _distance(self, pixels: float | None) -> float | None:
+        if pixels is not None:
+            return pixels / math.hypot(self.height, self.width)
+        return 1.0 if self.contour_true or self.contour_predicted else None
+
+    @property
+    def precision(self) -> float | None:
+        """Share of the pixels called person that are; 0 if none is called so but some are."""
+        found = self.tp + self.fp
+        return self.tp / found if found else (0.0 if self.fn else None)
+
+    @property
+    def recall(self) -> float | None:
+        """Share of the person's pixels that were found; 0 if nobody is there but was found."""
+        there = self.tp + self.fn
+        return self.tp / there if there else (0.0 if self.fp else None)
+
+    @property
+    def person_free(self) -> bool:
+        """Whether nobody is in the truth."""
+        return self.tp + self.fn == 0
+
+    @property
+    def pixel_accuracy(self) -> float:
+        """Share of pixels called right, 0 to 1."""
+        return (self.tp + self.tn) / (self.height * self.width)
+
+    @property
+    def foreground_share(self) -> float:
+        """Share of person pixels in the truth, 0 to 1."""
+        return (self.tp + self.fn) / (self.height * self.width)
+
+
+class Calibration(Record):
+    """How often pixels of a probability are person: 15 bins of equal width over many pictures."""
+
+    pixels: tuple[int, ...]
+    """Pixels per bin."""
+    probability: tuple[float, ...]
+    """Sum of their probabilities."""
+    person: tuple[int, ...]
+    """How many of them are person."""
+
+    @property
+    def error(self) -> float | None:
+        """Expected calibration error, 0 to 1: mean distance of probability and share of person.
+
+        Naeini et al., "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015.
+        """
+        total = sum(self.pixels)
+        pairs = zip(self.probability, self.person, strict=True)
+        return sum(abs(person - sum_) for sum_, person in pairs) / total if total else None
+
+
+class ScoreSummary(Record):
+    """Aggregates over pictures. Per-image means leave out pictures where both masks are empty."""
+
+    images: int
+    undefined: int
+    """Pictures without a person in truth and prediction: counted here, not in per-image means."""
+    iou_mean: float | None
+    iou_sd: float | None
+    """Sample standard deviation over pictures; None with fewer than two."""
+    iou_median: float | None
+    iou_p05: float | None
+    """5th percentile: one picture in twenty is worse."""
+    dice_mean: float | None
+    boundary_iou_mean: float | None
+    dataset_iou: float | None
+    """Sum of intersections over sum of unions."""
+    dataset_dice: float | None
+    pixel_accuracy: float
+    """Pooled share of pixels called right."""
+    batch_iou: float | None
+    """Mean over batches of 16 on the network's grid of the batch-pooled IoU, as published; see
+    docs/metrics.md. For comparison with published numbers only."""
+    batch_dice: float | None
+    batch_accuracy: float | None
