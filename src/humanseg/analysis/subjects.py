@@ -1,0 +1,116 @@
+"""Runs of one network, and their scores picture by picture."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean, stdev
+
+from humanseg.results import Calibration, Evaluation, ImageScore, RunResult
+
+Value = Callable[[ImageScore], float | None]
+
+
+@dataclass(frozen=True)
+class Tested:
+    """One network of one training, with the pictures that it was tested on."""
+
+    name: str
+    seed: int
+    fold: tuple[int, int]
+    """Seed of the split and number of the fold; the same for runs with the same test pictures."""
+    test_over_train: float
+    scores: tuple[ImageScore, ...]
+    calibration: Calibration | None
+    band_calibration: Calibration | None
+    iou: float | None
+    train_iou: float | None
+
+
+def tested(result: RunResult) -> Tested:
+    """What the analysis needs of a run."""
+    config, split = result.config, result.split
+    train = result.train_summary
+    return Tested(
+        name=result.name,
+        seed=config.training.seed,
+        fold=(config.split.seed, config.split.fold if config.split.protocol == "folds" else 0),
+        test_over_train=len(split.test) / max(1, len(split.train)),
+        scores=result.scores,
+        calibration=result.calibration,
+        band_calibration=result.band_calibration,
+        iou=result.summary.iou_mean,
+        train_iou=train.iou_mean if train is not None else None,
+    )
+
+
+def evaluated(result: Evaluation) -> Tested:
+    """The same of a model that was scored on a data set."""
+    return Tested(
+        name=result.model,
+        seed=0,
+        fold=(0, 0),
+        test_over_train=0.0,
+        scores=result.scores,
+        calibration=result.calibration,
+        band_calibration=result.band_calibration,
+        iou=result.summary.iou_mean,
+        train_iou=None,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """All runs of one network."""
+
+    name: str
+    arch: str
+    runs: tuple[Tested, ...]
+
+    @cached_property
+    def by_picture(self) -> dict[str, list[ImageScore]]:
+        """Scores of every picture, one per run that tested it, in string order of the ids."""
+        found: dict[str, list[ImageScore]] = defaultdict(list)
+        for run in self.runs:
+            for score in run.scores:
+                found[score.id].append(score)
+        return dict(sorted(found.items()))
+
+    def mean(self, value: Value) -> dict[str, float | None]:
+        """Mean over runs of one number of every picture; None where no run has it."""
+        return {name: mean_of(map(value, scores)) for name, scores in self.by_picture.items()}
+
+    def metric(self, name: str) -> dict[str, float | None]:
+        """Mean over runs of a score of `ImageScore`."""
+        return self.mean(lambda score: getattr(score, name))
+
+    def sums(self, value: Value) -> list[float]:
+        """Sum over runs of a count of every picture."""
+        return [
+            float(sum(value(score) or 0 for score in scores)) for scores in self.by_picture.values()
+        ]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Training seeds, each once."""
+        return tuple(dict.fromkeys(run.seed for run in self.runs))
+
+    def of_seed(self, seed: int) -> Subject:
+        """The same network, runs of one seed only."""
+        return Subject(self.name, self.arch, tuple(run for run in self.runs if run.seed == seed))
+
+    def seed_sd(self, metric: str) -> float | None:
+        """Deviation over seeds of the mean over pictures."""
+        if len(self.seeds) < 2:
+            return None
+        means = [mean_of(self.of_seed(seed).metric(metric).values()) for seed in self.seeds]
+        known = [value for value in means if value is not None]
+        return stdev(known) if len(known) > 1 else None
+
+
+def mean_of(values: Iterable[float | None]) -> float | None:
+    """Mean of the values that are defined; None if none is."""
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None

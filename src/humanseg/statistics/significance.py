@@ -1,0 +1,140 @@
+"""Tests and effect sizes of paired differences."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+_DECIMALS = 12
+"""Scores averaged in another order differ in the last bits; that is no difference."""
+
+
+@dataclass(frozen=True)
+class CorrectedT:
+    """Corrected resampled t-test of one pair."""
+
+    t: float | None
+    """None where it is infinite: the differences are all the same, and not zero."""
+    df: int
+    p: float
+    """Two-sided."""
+
+
+def wilcoxon(differences: Sequence[float]) -> tuple[float | None, float]:
+    """Wilcoxon signed-rank test of paired differences, and its effect size.
+
+    Zeros are ranked with the rest and then left out of both sums of ranks (Pratt 1959). Without
+    zeros and ties, up to 50 differences are tested exactly; with them, up to 13; otherwise by the
+    normal approximation.
+
+    The effect size is the matched-pairs rank-biserial correlation (Kerby 2014): the share of all
+    ranks that positive differences hold minus the share that negative ones hold. The ranks of zeros
+    are for neither and remain in the whole, so many zeros draw it towards 0.
+
+    Args:
+        differences: at least one, finite. Rounded to 12 decimals.
+
+    Returns:
+        Two-sided p, None if all differences are zero; effect size from -1 to 1.
+
+    Raises:
+        ValueError: no differences, or some not finite.
+    """
+    rounded = _rounded(differences)
+    if not len(rounded):
+        raise ValueError("No differences to test: give at least one.")
+    if not rounded.any():
+        return None, 0.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # how p is approximated is said above
+        p = float(stats.wilcoxon(rounded, zero_method="pratt").pvalue)
+    ranks = stats.rankdata(np.abs(rounded))
+    return p, float((ranks * np.sign(rounded)).sum() / ranks.sum())
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Correct p-values for their number, step-down (Holm 1979).
+
+    Args:
+        p_values: 0 to 1; None where there was no test, which then does not count as one.
+
+    Returns:
+        Corrected p-values in the same order, at most 1; None stays None.
+    """
+    corrected: list[float | None] = [None] * len(p_values)
+    tests = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
+    largest = 0.0
+    for done, (p, place) in enumerate(tests):
+        largest = max(largest, min(1.0, (len(tests) - done) * p))
+        corrected[place] = largest
+    return corrected
+
+
+def corrected_t(
+    differences_by_fold: Sequence[float], test_share_over_train: float
+) -> CorrectedT | None:
+    """Corrected resampled t-test over folds.
+
+    Training parts overlap, so folds are not independent and the plain t-test over them claims far
+    too much. The variance of their mean is taken as (1/J + n_test/n_train) s^2 instead of s^2/J
+    (Nadeau and Bengio 2003; for repeated cross-validation Bouckaert and Frank 2004), with J - 1
+    degrees of freedom.
+
+    Args:
+        differences_by_fold: (J,) mean difference over each test part, of every repeat. Repeats must
+            divide the pictures anew; other seeds on the same folds are averaged beforehand. Rounded
+            to 12 decimals.
+        test_share_over_train: pictures tested over pictures trained on; with k folds 1 / (k - 1).
+
+    Returns:
+        The test; None with fewer than two folds. If all differences are the same, p is 0, or 1 if
+        they are zero.
+
+    Raises:
+        ValueError: differences that are not finite, or a share that is not above zero.
+    """
+    if not (math.isfinite(test_share_over_train) and test_share_over_train > 0):
+        raise ValueError(
+            f"Test over training pictures is {test_share_over_train}: give a number above 0."
+        )
+    rounded = _rounded(differences_by_fold)
+    folds = len(rounded)
+    if folds < 2:
+        return None
+    if np.ptp(rounded) == 0:
+        zero = not rounded.any()
+        return CorrectedT(t=0.0 if zero else None, df=folds - 1, p=1.0 if zero else 0.0)
+    variance = (1 / folds + test_share_over_train) * np.var(rounded, ddof=1)
+    t = float(np.mean(rounded) / np.sqrt(variance))
+    return CorrectedT(t=t, df=folds - 1, p=float(2 * stats.t.sf(abs(t), folds - 1)))
+
+
+def cohen_dz(differences: Sequence[float]) -> float | None:
+    """Mean over sample standard deviation of paired differences (Cohen 1988).
+
+    Args:
+        differences: finite. Rounded to 12 decimals.
+
+    Returns:
+        The ratio; None with fewer than two differences or if all are the same.
+
+    Raises:
+        ValueError: differences that are not finite.
+    """
+    rounded = _rounded(differences)
+    if len(rounded) < 2 or np.ptp(rounded) == 0:
+        return None
+    return float(np.mean(rounded) / np.std(rounded, ddof=1))
+
+
+def _rounded(differences: Sequence[float]) -> NDArray[np.float64]:
+    values = np.asarray(differences, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("A difference is not finite: leave out what has no score.")
+    return np.round(values, _DECIMALS)
