@@ -1,59 +1,235 @@
-"""Score a network through the predictor that users get, at the size of each mask."""
+"""Score a network through the predictor that users get, at the size of each mask.
+
+Pictures are read and scored on other threads while the network predicts on the caller's; only a few
+are under way at once, so memory does not grow with their number.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from humanseg.config import DataConfig, EvaluationConfig
+from humanseg.data.facts import read_facts
 from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
 from humanseg.errors import DataError, UsageError
 from humanseg.geometry import resize_mask, resize_mask_nearest, resize_probability
 from humanseg.inference import Predictor
-from humanseg.metrics import score_image, summarise
+from humanseg.metrics import (
+    Counts,
+    Mask,
+    add_calibrations,
+    calibrate,
+    count_pixels,
+    score_image,
+    summarise,
+)
 from humanseg.models import TorchBackend, load_network
-from humanseg.results import Evaluation, ImageScore, ScoreSummary
+from humanseg.predictions import read_probability, write_mask, write_probability
+from humanseg.results import (
+    Calibration,
+    DataRecord,
+    Evaluation,
+    ImageScore,
+    ScoreSummary,
+    read_record,
+    write_record,
+)
 
 FLOOR_THRESHOLDS = tuple(np.arange(0.05, 1.0, 0.05).tolist())
 
-Prediction = Callable[[Sample], NDArray[np.float32]]
-"""A sample in, its probability on the network's grid out."""
+WORKERS = max(2, min(4, os.cpu_count() or 1))
+"""Threads that read and score."""
+
+Probability = NDArray[np.float32]
+Progress = Callable[[int, int], None]
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores of some pictures, in their order."""
+
+    scores: tuple[ImageScore, ...]
+    summary: ScoreSummary
+    calibration: Calibration | None
+    """Over all pixels at the masks' native size; None where it was not asked for."""
+    band_calibration: Calibration | None
+    """The same over the pixels within 2 % of the diagonal of the truth's contour."""
+
+
+@dataclass(frozen=True)
+class _Measured:
+    score: ImageScore
+    grid: Counts
+    calibrations: tuple[Calibration, Calibration] | None
+
+
+@dataclass(frozen=True)
+class _Ruler:
+    """How every picture is measured."""
+
+    cut: Callable[[Probability], Mask]
+    mask_resize: str
+    detailed: bool
+
+    def measure(self, sample: Sample, probability: Probability) -> _Measured:
+        truth = sample.read_mask()
+        shrink = resize_mask if self.mask_resize == "area" else resize_mask_nearest
+        grid_truth = shrink(truth, (probability.shape[0], probability.shape[1]))
+        native = resize_probability(probability, (truth.shape[0], truth.shape[1]))
+        return _Measured(
+            score_image(sample.id, self.cut(native), truth, contours=self.detailed),
+            count_pixels(self.cut(probability), grid_truth),
+            calibrate(native, truth) if self.detailed else None,
+        )
 
 
 def score_samples(
     samples: Sequence[Sample],
-    predict: Prediction,
+    predict: Callable[[NDArray[np.uint8]], Probability],
     *,
-    cut: Callable[[NDArray[np.float32]], NDArray[np.bool_]],
+    cut: Callable[[Probability], Mask],
     mask_resize: str,
-    progress: Callable[[int, int], None] | None = None,
-) -> tuple[list[ImageScore], ScoreSummary]:
-    """Score samples one by one; memory does not grow with their number.
+    store: Callable[[str], Path] | None = None,
+    detailed: bool = True,
+    progress: Progress | None = None,
+) -> Scored:
+    """Score what a network finds in samples.
 
     Args:
         samples: what to score, in the order of the published batches.
-        predict: gives the probability on the network's grid.
+        predict: takes a picture, uint8 (H, W, 3), and gives the probability on the network's grid;
+            called on this thread, one picture after the other.
         cut: turns a probability map into a mask.
         mask_resize: how truth reaches that grid for the published scores, `area` or `nearest`.
-        progress: called with (done, total).
+        store: file to keep a sample's probability in, by its id. What is scored is then what was
+            stored, and `score_stored` finds the very same.
+        detailed: also measure contours and calibration, which the summary does not hold.
+        progress: called with (done, total), on this thread.
+
+    Raises:
+        ImageError: a picture or mask that cannot be read.
+        DataError: a sample without a mask, or a probability that is none.
+        ValueError: no samples.
     """
-    shrink = resize_mask if mask_resize == "area" else resize_mask_nearest
-    scores, grid_scores = [], []
-    for number, sample in enumerate(samples, start=1):
-        truth = sample.read_mask()
-        probability = predict(sample)
-        grid_size = (probability.shape[0], probability.shape[1])
-        mask = cut(resize_probability(probability, (truth.shape[0], truth.shape[1])))
-        scores.append(score_image(sample.id, mask, truth))
-        grid_scores.append(score_image(sample.id, cut(probability), shrink(truth, grid_size)))
+    ruler = _Ruler(cut, mask_resize, detailed)
+
+    def finish(found: tuple[Sample, Probability]) -> _Measured:
+        sample, probability = found
+        if store is not None:
+            probability = write_probability(store(sample.id), probability)
+        return ruler.measure(sample, probability)
+
+    with _workers() as pool:
+        pictures = _ahead(pool, Sample.read_image, samples)
+        found = (
+            (sample, _checked(sample, predict(picture)))
+            for sample, picture in zip(samples, pictures, strict=True)
+        )
+        return _collect(_ahead(pool, finish, found), len(samples), progress)
+
+
+def score_stored(
+    samples: Sequence[Sample],
+    file: Callable[[str], Path],
+    *,
+    threshold: float,
+    mask_resize: str,
+    progress: Progress | None = None,
+) -> Scored:
+    """Score stored probability maps; needs no network.
+
+    Args:
+        samples: as for `score_samples`.
+        file: where the probability of a sample lies, by its id.
+        threshold: a pixel is a person where its probability is at least this.
+        mask_resize: as for `score_samples`.
+        progress: called with (done, total), on this thread.
+
+    Raises:
+        ImageError: a mask that cannot be read.
+        DataError: a stored map that is missing or damaged, or a sample without a mask.
+        ValueError: no samples.
+    """
+    ruler = _Ruler(partial(_at_least, threshold), mask_resize, detailed=True)
+    with _workers() as pool:
+        measured = _ahead(
+            pool,
+            lambda sample: ruler.measure(sample, read_probability(file(sample.id))),
+            samples,
+        )
+        return _collect(measured, len(samples), progress)
+
+
+def _at_least(threshold: float, probability: Probability) -> Mask:
+    return np.asarray(probability >= threshold)
+
+
+def _checked(sample: Sample, probability: Probability) -> Probability:
+    if not (probability.min() >= 0.0 and probability.max() <= 1.0):  # NaN is neither
+        raise DataError(
+            f"{sample.id}: the network gave no probability for this picture (NaN, or outside 0 to "
+            "1), so its weights are damaged. Copy the model again or train anew."
+        )
+    return probability
+
+
+@contextmanager
+def _workers() -> Iterator[ThreadPoolExecutor]:
+    """A pool that drops what it has not begun when its caller fails or is interrupted."""
+    pool = ThreadPoolExecutor(WORKERS)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ahead(pool: ThreadPoolExecutor, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """`function` of every item, in order, worked on in the pool; items are taken on this thread.
+
+    At most two items per worker wait or are worked on at once.
+    """
+    waiting: deque[Future[R]] = deque()
+    for item in items:
+        waiting.append(pool.submit(function, item))
+        if len(waiting) == 2 * WORKERS:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _collect(measured: Iterable[_Measured], total: int, progress: Progress | None) -> Scored:
+    scores: list[ImageScore] = []
+    grid: list[Counts] = []
+    whole: Calibration | None = None
+    band: Calibration | None = None
+    for done, one in enumerate(measured, start=1):
+        scores.append(one.score)
+        grid.append(one.grid)
+        if one.calibrations is not None:
+            whole = _plus(whole, one.calibrations[0])
+            band = _plus(band, one.calibrations[1])
         if progress:
-            progress(number, len(samples))
-    return scores, summarise(scores, grid_scores)
+            progress(done, total)
+    return Scored(tuple(scores), summarise(scores, grid), whole, band)
+
+
+def _plus(before: Calibration | None, more: Calibration) -> Calibration:
+    return more if before is None else add_calibrations((before, more))
 
 
 def score_floors(
@@ -74,14 +250,11 @@ def score_floors(
     mean = train_masks.mean(axis=0, dtype=np.float64).astype(np.float32)
     threshold = max(FLOOR_THRESHOLDS, key=lambda value: _mean_iou(mean >= value, train_masks))
 
-    def score(probability: NDArray[np.float32], cut_at: float) -> ScoreSummary:
-        _, summary = score_samples(
-            samples,
-            lambda _sample: probability,
-            cut=lambda values: np.asarray(values >= cut_at),
-            mask_resize=mask_resize,
-        )
-        return summary
+    def score(probability: Probability, cut_at: float) -> ScoreSummary:
+        ruler = _Ruler(partial(_at_least, cut_at), mask_resize, detailed=False)
+        with _workers() as pool:
+            measured = _ahead(pool, lambda sample: ruler.measure(sample, probability), samples)
+            return _collect(measured, len(samples), None).summary
 
     return {
         "mean_mask": score(mean, threshold),
@@ -99,24 +272,36 @@ def evaluate(
     model: Path,
     *,
     data: DataConfig,
+    groups: Path | None = None,
     threshold: float | None = None,
     flip_averaging: bool | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    output: Path | None = None,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Score a saved model on a data set.
+
+    With `output` it leaves there what the scores were made from:
+
+    predictions/ID.png   probability maps, see `humanseg.predictions`
+    truth/ID.png         truth masks
+    data.json            `DataRecord`
 
     Args:
         model: model directory, such as the folder `model` of a run.
         data: where the pictures are. Truth reaches the grid as in the model's training, whatever
             `data.mask_resize` says, so that the published scores stay comparable.
+        groups: CSV table of groups and sources, see `read_facts`; both are guessed without it.
         threshold: a pixel is a person where its probability is at least this; the model's own
             by default.
         flip_averaging: average with the mirrored picture; the model's own setting by default.
+        output: folder, made if need be. One that holds an evaluation of the same pictures is
+            filled anew.
         progress: called with (done, total).
 
     Raises:
-        UsageError: no data folder given, or it does not exist.
-        DataError: no samples in it.
+        UsageError: no data folder given, it does not exist, or `output` holds something else.
+        DataError: no samples in it, a picture without truth, or a table that does not fit.
+        ImageError: a picture or mask that cannot be read.
         ModelError: not a readable model directory.
     """
     if data.root is None:
@@ -128,25 +313,73 @@ def evaluate(
         flip_averaging=own.flip_averaging if flip_averaging is None else flip_averaging,
     )
     samples = discover(data.root, data.layout)
-    if not samples:
-        raise DataError(f"{data.root}: holds no pictures to score.")
+    described = _describe(samples, groups)
+    if output is not None:
+        _begin(output, described, samples)
     predictor = Predictor(
         TorchBackend(network),
         image_size=record.preprocessing.image_size,
         threshold=settings.threshold,
         flip_averaging=settings.flip_averaging,
     )
-    scores, summary = score_samples(
+    scored = score_samples(
         samples,
-        lambda sample: predictor.grid_probability(sample.read_image()),
+        predictor.grid_probability,
         cut=predictor.cut,
         mask_resize=record.config.data.mask_resize,
+        store=None if output is None else partial(_png, output / "predictions"),
         progress=progress,
     )
     return Evaluation(
         model=str(model),
-        data_fingerprint=fingerprint(samples),
+        arch=record.config.model.arch,
+        encoder_name=record.encoder_name,
+        trained_on=record.data_fingerprint,
+        data_fingerprint=described.fingerprint,
         evaluation=settings,
-        scores=tuple(scores),
-        summary=summary,
+        scores=scored.scores,
+        summary=scored.summary,
+        calibration=scored.calibration,
+        band_calibration=scored.band_calibration,
+        sources=described.sources,
+        groups=described.groups,
     )
+
+
+def _describe(samples: Sequence[Sample], groups: Path | None) -> DataRecord:
+    facts = read_facts(samples, groups)
+    return DataRecord(
+        fingerprint=fingerprint(samples),
+        pictures={sample.id: str(sample.image.resolve()) for sample in samples},
+        sources=facts.sources,
+        groups=facts.groups,
+        copies=facts.copies,
+    )
+
+
+def _begin(output: Path, described: DataRecord, samples: Sequence[Sample]) -> None:
+    """Leave in a new folder, or one of these very pictures, what is known before predicting."""
+    _check_output(output, described)
+    write_record(output / "data.json", described)
+
+    def leave_truth(sample: Sample) -> None:
+        write_mask(_png(output / "truth", sample.id), sample.read_mask())
+
+    with _workers() as pool:
+        for _ in _ahead(pool, leave_truth, samples):
+            pass
+
+
+def _check_output(output: Path, described: DataRecord) -> None:
+    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
+        return
+    if not (output / "data.json").is_file() or (output / "plan.yaml").exists():
+        raise UsageError(f"{output}: is not empty and no evaluation; name another folder.")
+    if read_record(output / "data.json", DataRecord).fingerprint != described.fingerprint:
+        raise UsageError(
+            f"{output}: holds an evaluation on other pictures or masks; name another folder."
+        )
+
+
+def _png(folder: Path, name: str) -> Path:
+    return folder / f"{name}.png"

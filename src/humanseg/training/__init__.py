@@ -1,6 +1,7 @@
 """Train one network: from a configuration to a run folder with a scored model."""
 
 from humanseg.training.data import Pictures, RunData, find_data, find_pictures
+from humanseg.training.progress import count
 from humanseg.training.run import preflight, train
 
-__all__ = ["Pictures", "RunData", "find_data", "find_pictures", "preflight", "train"]
+__all__ = ["Pictures", "RunData", "count", "find_data", "find_pictures", "preflight", "train"]

@@ -5,11 +5,7 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from humanseg.config import TrainConfig
-from humanseg.data.samples import Sample
 from humanseg.datamodule import Grid
 from humanseg.evaluation import score_floors, score_samples
 from humanseg.inference import Predictor
@@ -21,8 +17,7 @@ from humanseg.models import (
     count_parameters,
     save_network,
 )
-from humanseg.predictions import write_probability
-from humanseg.results import Cost, ImageScore, ScoreSummary
+from humanseg.results import Calibration, Cost, ImageScore, ScoreSummary
 from humanseg.training.data import RunData
 from humanseg.training.folder import RunFolder, RunState
 from humanseg.training.recorder import EpochRecorder
@@ -35,6 +30,8 @@ class Outcome:
     scores: tuple[ImageScore, ...]
     summary: ScoreSummary
     floors: dict[str, ScoreSummary]
+    calibration: Calibration | None
+    band_calibration: Calibration | None
     train_summary: ScoreSummary
     """The same network on the pictures that it was trained on."""
 
@@ -59,21 +56,29 @@ def score_network(
         flip_averaging=config.evaluation.flip_averaging,
     )
 
-    def predict(sample: Sample) -> NDArray[np.float32]:
-        return predictor.grid_probability(sample.read_image())
-
     mask_resize = config.data.mask_resize
-    scores, summary = score_samples(
+    scored = score_samples(
         samples,
-        lambda sample: write_probability(folder.prediction(sample.id), predict(sample)),
+        predictor.grid_probability,
         cut=predictor.cut,
         mask_resize=mask_resize,
+        store=folder.prediction,
     )
-    floors = score_floors(samples, train_grid.masks, mask_resize=mask_resize)
-    _, train_summary = score_samples(
-        data.part(data.split.train), predict, cut=predictor.cut, mask_resize=mask_resize
+    trained = score_samples(
+        data.part(data.split.train),
+        predictor.grid_probability,
+        cut=predictor.cut,
+        mask_resize=mask_resize,
+        detailed=False,
     )
-    return Outcome(tuple(scores), summary, floors, train_summary)
+    return Outcome(
+        scores=scored.scores,
+        summary=scored.summary,
+        floors=score_floors(samples, train_grid.masks, mask_resize=mask_resize),
+        calibration=scored.calibration,
+        band_calibration=scored.band_calibration,
+        train_summary=trained.summary,
+    )
 
 
 def save_model(

@@ -3,16 +3,45 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import lightning
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from humanseg.datamodule import Batch
 from humanseg.segmentation_module import SegmentationModule
 
 _REFRESH = 0.5  # seconds between updates; reading the loss makes a GPU wait
+
+
+@contextmanager
+def count(name: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """A bar for work other than training; gives a function of (done, total) that moves it."""
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=console,
+        disable=quiet or not console.is_terminal,
+    ) as progress:
+        task = progress.add_task(name, total=None)
+
+        def show(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        yield show
 
 
 class ProgressBar(lightning.Callback):

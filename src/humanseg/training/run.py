@@ -89,6 +89,8 @@ def train(
         scores=outcome.scores,
         summary=outcome.summary,
         floors=outcome.floors,
+        calibration=outcome.calibration,
+        band_calibration=outcome.band_calibration,
         train_summary=outcome.train_summary,
         cost=measure_cost(config, kept, recorder),
         environment=state.environment,
@@ -97,14 +99,14 @@ def train(
     return result
 
 
-def preflight(config: TrainConfig) -> None:
-    """Fail on what would stop every run of a plan.
+def preflight(config: TrainConfig) -> SegmentationNetwork:
+    """Fail on what would stop every run of a plan; the first network, as it would start.
 
     Raises:
         UsageError, ModelError: see `train`.
     """
     _check(config)
-    build_network(config.model)
+    return build_network(config.model)
 
 
 def _check(config: TrainConfig) -> None:
