@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import errno
-import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,9 +9,18 @@ import pytest
 from humanseg import comparison
 from humanseg.comparison import compare
 from humanseg.config import CompareConfig, TrainConfig
-from humanseg.errors import Interrupted, ModelError, UsageError
+from humanseg.corruptions import CORRUPTIONS
+from humanseg.data import synthesize
+from humanseg.errors import DataError, Interrupted, ModelError, UsageError
 from humanseg.report import write_report
-from humanseg.results import ComparisonResult, RunResult, read_record
+from humanseg.results import (
+    METRICS,
+    ComparisonResult,
+    DataRecord,
+    RunResult,
+    read_record,
+    write_record,
+)
 from humanseg.training import RunData
 
 
@@ -44,8 +53,11 @@ def test_compare__trains_the_plan_once(tiny: TrainConfig, tmp_path: Path) -> Non
     assert read_record(tmp_path / "c" / "results.json", ComparisonResult) == result
     test = result.runs[0].split.test
     assert {path.stem for path in (tmp_path / "c" / "truth").iterdir()} == set(test)
-    pictures = json.loads((tmp_path / "c" / "pictures.json").read_text())
+    pictures = read_record(tmp_path / "c" / "data.json", DataRecord).pictures
     assert all(Path(pictures[name]).is_file() for name in test)
+    assert result.analysis is not None
+    assert [one.name for one in result.analysis.networks] == ["unet", "fpn"]
+    assert result.analysis.seeds == 2
 
     before = _trained(tmp_path / "c")
     assert compare(plan, output=tmp_path / "c", quiet=True) == result
@@ -57,8 +69,11 @@ def test_compare__trains_the_plan_once(tiny: TrainConfig, tmp_path: Path) -> Non
 class _Trainings:
     """Stands in for `train`: counts calls and fails where it is told to."""
 
-    def __init__(self, template: RunResult, failures: dict[str, Exception]) -> None:
+    def __init__(
+        self, template: RunResult, failures: dict[str, Exception], *, keep: bool = False
+    ) -> None:
         self._template = template
+        self._keep = keep  # leave a result on disk, as the real one does
         self.failures = failures
         self.done: dict[str, RunResult] = {}
         self.calls: list[str] = []
@@ -71,6 +86,8 @@ class _Trainings:
             raise self.failures[output.name]
         result = self._template.model_copy(update={"name": output.name, "config": config})
         self.done[output.name] = result
+        if self._keep:
+            write_record(output / "result.json", result)
         return result
 
 
@@ -137,6 +154,18 @@ def test_compare__folder_of_another_plan_is_refused(
     compare(_plan(tiny), output=tmp_path / "c")
     with pytest.raises(UsageError, match="another configuration"):
         compare(_plan(tiny, seeds=(1,)), output=tmp_path / "c")
+    with pytest.raises(UsageError, match="on other data"):
+        compare(_plan(tiny, data={"root": tmp_path}), output=tmp_path / "c")
+
+
+def test_compare__a_plan_may_grow(
+    tiny: TrainConfig, tmp_path: Path, template: RunResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainings = _Trainings(template, {})
+    monkeypatch.setattr(comparison, "train", trainings)
+    compare(_plan(tiny, seeds=(1,)), output=tmp_path / "c")
+    grown = compare(_plan(tiny), output=tmp_path / "c")
+    assert [run.name for run in grown.runs] == list(_plan(tiny).runs())
 
 
 def test_compare__folder_of_something_else_is_refused(tiny: TrainConfig, tmp_path: Path) -> None:
@@ -144,3 +173,184 @@ def test_compare__folder_of_something_else_is_refused(tiny: TrainConfig, tmp_pat
     with pytest.raises(UsageError, match="no comparison"):
         compare(_plan(tiny), output=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_compare__shards_divide_the_plan_and_the_last_merges(
+    tiny: TrainConfig, tmp_path: Path, template: RunResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainings = _Trainings(template, {}, keep=True)
+    monkeypatch.setattr(comparison, "train", trainings)
+    first = compare(_plan(tiny), output=tmp_path / "c", shard=(1, 2))
+    assert trainings.calls == ["unet-seed1", "unet-seed2"]
+    assert first.missing == ("fpn-seed1", "fpn-seed2")
+    assert first.analysis is not None
+    assert [one.name for one in first.analysis.networks] == ["unet"]
+    trainings.calls = []
+    second = compare(_plan(tiny), output=tmp_path / "c", shard=(2, 2))
+    assert trainings.calls == ["unet-seed1", "fpn-seed1", "unet-seed2", "fpn-seed2"]
+    assert not second.missing
+    assert second.analysis is not None
+    assert [one.name for one in second.analysis.networks] == ["unet", "fpn"]
+
+
+def test_compare__changed_data_are_refused(
+    tiny: TrainConfig, tmp_path: Path, template: RunResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparison, "train", _Trainings(template, {}))
+    data = tmp_path / "data"
+    shutil.copytree(tiny.data.root or Path(), data)
+    plan = _plan(tiny, data={"root": data})
+    compare(plan, output=tmp_path / "c")
+    first, second = sorted((data / "images").iterdir())[:2]
+    first.write_bytes(second.read_bytes())
+    with pytest.raises(DataError, match="the pictures or masks have changed since this comparison"):
+        compare(plan, output=tmp_path / "c")
+
+
+def test_compare__changed_groups_are_refused(
+    tiny: TrainConfig, tmp_path: Path, template: RunResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparison, "train", _Trainings(template, {}))
+    table = tmp_path / "groups.csv"
+    ids = sorted(path.stem for path in (tiny.data.root or Path()).glob("images/*"))
+    table.write_text(f"id,group\n{ids[0]},a\n{ids[1]},a\n")
+    plan = _plan(tiny, split=tiny.split.model_dump() | {"groups": table})
+    compare(plan, output=tmp_path / "c")
+    table.write_text(f"id,group\n{ids[0]},a\n{ids[2]},a\n")
+    with pytest.raises(DataError, match="the groups of pictures have changed"):
+        compare(plan, output=tmp_path / "c")
+
+
+def test_compare__fewer_groups_than_folds_writes_nothing(tiny: TrainConfig, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="50 folds need at least 50 different pictures: 20 given"):
+        compare(_plan(tiny, folds=50), output=tmp_path / "c")
+    assert not (tmp_path / "c").exists()
+
+
+def test_compare__one_source_cannot_be_left_out(tiny: TrainConfig, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="all pictures are of one source"):
+        compare(_plan(tiny, leave_one_source_out=True), output=tmp_path / "c")
+
+
+def test_compare__own_pictures_are_no_other_data(tiny: TrainConfig, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"20 of its pictures .* are also in the data"):
+        compare(_plan(tiny, test_on=(tiny.data.root,)), output=tmp_path / "c")
+
+
+@pytest.fixture(scope="module")
+def thorough(
+    tmp_path_factory: pytest.TempPathFactory, drawn: Path
+) -> tuple[CompareConfig, Path, ComparisonResult]:
+    """Folds, a source left out, another data set and corruptions, really trained."""
+    folder = tmp_path_factory.mktemp("thorough")
+    ids = sorted(path.stem for path in drawn.glob("images/*"))
+    table = folder / "groups.csv"
+    lines = [f"{name},{'ab'[index % 2]}" for index, name in enumerate(ids)]
+    table.write_text("\n".join(["id,source", *lines]) + "\n")
+    other = synthesize(folder / "other", count=3, size=(48, 64), seed=9, clutter=0.0)
+    config = CompareConfig.model_validate(
+        {
+            "data": {"root": drawn},
+            "split": {"validation": 0.2, "groups": table},
+            "model": {
+                "encoder_name": "tu-test_efficientnet",
+                "encoder_weights": "none",
+                "image_size": (32, 32),
+            },
+            "training": {"epochs": 3, "precision": "fp32", "memory_format": "contiguous"},
+            "archs": ("unet", "fpn"),
+            "folds": 2,
+            "leave_one_source_out": True,
+            "test_on": (other,),
+            "corrupted_pictures": 3,
+        }
+    )
+    return config, folder / "c", compare(config, output=folder / "c", quiet=True)
+
+
+@pytest.mark.filterwarnings("ignore:`isinstance")
+def test_thorough__every_picture_is_tested_once_by_a_network_that_never_saw_it(
+    thorough: tuple[CompareConfig, Path, ComparisonResult],
+) -> None:
+    _, _, result = thorough
+    assert not result.failed
+    folds = [run for run in result.runs if run.name.startswith("unet-fold")]
+    tested = [score.id for run in folds for score in run.scores]
+    assert sorted(tested) == sorted({*result.sources})
+    for run in result.runs:
+        assert not set(run.split.train) & {score.id for score in run.scores}
+
+
+def test_thorough__says_everything_that_was_asked(
+    thorough: tuple[CompareConfig, Path, ComparisonResult],
+) -> None:
+    _, output, result = thorough
+    analysis = result.analysis
+    assert analysis is not None
+    assert (analysis.folds, analysis.repeats, analysis.seeds, analysis.pictures) == (2, 1, 1, 20)
+    assert {(one.network, one.source) for one in analysis.sources} == {
+        (arch, source) for arch in ("unet", "fpn") for source in "ab"
+    }
+    assert [(one.network, one.images) for one in analysis.external] == [("unet", 3), ("fpn", 3)]
+    assert len(analysis.robustness) == 2 * len(CORRUPTIONS)
+    assert {one.images for one in analysis.robustness} == {3}
+    bounds = {(one.name, one.detail) for one in analysis.bounds}
+    assert {("mean_mask", ""), ("output_grid", "32x32"), ("output_grid", "8x8")} <= bounds
+    unet = analysis.networks[0]
+    assert unet.gap is not None
+    assert set(METRICS) - set(unet.metrics) == {"false_positive_images", "false_positive_area"}
+    assert all(score.measured for run in result.runs for score in run.scores)
+    assert (output / "runs" / "unet-fold1-seed42" / "elsewhere" / "other.json").exists()
+
+
+def test_thorough__scores_are_made_again_from_stored_predictions(
+    thorough: tuple[CompareConfig, Path, ComparisonResult], tmp_path: Path
+) -> None:
+    config, output, result = thorough
+    copy = tmp_path / "c"
+    shutil.copytree(output, copy)
+    bare = [
+        score.model_copy(update={"contour_true": None, "contour_predicted": None})
+        for score in result.runs[0].scores
+    ]
+    file = copy / "runs" / result.runs[0].name / "result.json"
+    write_record(
+        file, result.runs[0].model_copy(update={"scores": tuple(bare), "calibration": None})
+    )
+    shutil.rmtree(file.parent / "model")  # not needed any more
+    again = compare(config, output=copy, quiet=True)
+    assert again.runs[0] == result.runs[0]
+    assert again.analysis == result.analysis
+
+
+def test_thorough__a_lost_prediction_is_named(
+    thorough: tuple[CompareConfig, Path, ComparisonResult], tmp_path: Path
+) -> None:
+    config, output, result = thorough
+    copy = tmp_path / "c"
+    shutil.copytree(output, copy)
+    run = result.runs[0]
+    file = copy / "runs" / run.name
+    write_record(file / "result.json", run.model_copy(update={"calibration": None}))
+    (file / "predictions" / f"{run.scores[0].id}.png").write_bytes(b"cut short")
+    failed = compare(config, output=copy, quiet=True).failed
+    assert [one.name for one in failed] == [run.name]
+    assert f"{run.scores[0].id}.png" in failed[0].error
+
+
+def test_thorough__scores_of_another_schema_are_refused(
+    thorough: tuple[CompareConfig, Path, ComparisonResult], tmp_path: Path
+) -> None:
+    config, output, result = thorough
+    copy = tmp_path / "c"
+    shutil.copytree(output, copy)
+    file = copy / "runs" / result.runs[0].name / "result.json"
+    file.write_text(file.read_text().replace('"schema_version": 1', '"schema_version": 9', 1))
+    failed = compare(config, output=copy, quiet=True).failed
+    assert "has schema version 9; this humanseg reads version 1" in failed[0].error
+    file.write_text(file.read_text().replace('"schema_version": 9', '"schema_version": 1', 1))
+    number = f'"iou_mean": {result.runs[0].summary.iou_mean}'
+    assert number in file.read_text()
+    file.write_text(file.read_text().replace(number, '"iou_mean": NaN', 1))
+    failed = compare(config, output=copy, quiet=True).failed
+    assert "is damaged at summary.iou_mean" in failed[0].error

@@ -86,5 +86,50 @@ def test_plan__runs_every_network_with_every_seed_and_all_else_equal() -> None:
                 "training": run.training.model_copy(update={"seed": 99}),
             }
         )
-        shared = TrainConfig.model_validate(plan.model_dump(exclude={"archs", "seeds"}))
+        shared = TrainConfig.model_validate(plan.model_dump(include=set(TrainConfig.model_fields)))
         assert alike == shared
+
+
+def test_plan__crosses_folds_repeats_and_sources() -> None:
+    plan = CompareConfig(archs=("unet",), folds=2, repeats=2, leave_one_source_out=True)
+    runs = plan.runs(["a", "b c"])
+    assert list(runs) == [
+        "unet-repeat1-fold1-seed42",
+        "unet-repeat1-fold2-seed42",
+        "unet-repeat2-fold1-seed42",
+        "unet-repeat2-fold2-seed42",
+        "unet-without-a-seed42",
+        "unet-without-b-c-seed42",
+    ]
+    splits = [run.split for run in runs.values()]
+    assert [(one.protocol, one.folds, one.fold, one.seed) for one in splits[:4]] == [
+        ("folds", 2, 1, 42),
+        ("folds", 2, 2, 42),
+        ("folds", 2, 1, 43),
+        ("folds", 2, 2, 43),
+    ]
+    assert [one.held_out for one in splits[4:]] == ["a", "b c"]
+
+
+def test_plan__names_folds_alone_without_repeats() -> None:
+    assert list(CompareConfig(archs=("fpn",), folds=2).runs()) == [
+        "fpn-fold1-seed42",
+        "fpn-fold2-seed42",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"split": {"protocol": "folds"}}, "ask for folds with folds"),
+        ({"split": {"protocol": "reference"}, "folds": 5}, "is one fixed split"),
+        ({"repeats": 3}, "it needs folds"),
+        ({"folds": 1}, "greater than or equal to 2"),
+        ({"split": {"fold": 6}}, "fold is 6, folds 5"),
+        ({"split": {"protocol": "source", "held_out": None}}, "held_out names none"),
+        ({"test_on": ["x/set", "y/set"]}, "their names must differ"),
+    ],
+)
+def test_plan__refuses_what_cannot_be_meant(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        CompareConfig.model_validate(values)

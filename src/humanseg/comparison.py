@@ -12,11 +12,21 @@ from __future__ import annotations
 import errno
 import traceback
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from humanseg.config import CompareConfig, TrainConfig, slug
+from humanseg.checks import write_features
+from humanseg.conclusions import Finished, complete_scores, conclude
+from humanseg.config import CompareConfig, SplitConfig, TrainConfig, slug
 from humanseg.configuration import resolve, to_yaml
 from humanseg.errors import DataError, HumansegError, Interrupted, UsageError
+from humanseg.generalisation import (
+    OtherData,
+    choose_pictures,
+    find_other_data,
+    score_corrupted,
+    score_elsewhere,
+)
 from humanseg.predictions import write_mask
 from humanseg.results import (
     ComparisonResult,
@@ -27,9 +37,30 @@ from humanseg.results import (
     write_record,
     write_text,
 )
-from humanseg.training import Pictures, find_pictures, preflight, train
+from humanseg.training import Pictures, count, find_pictures, preflight, train
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A plan that may begin."""
+
+    config: CompareConfig
+    plan: Mapping[str, TrainConfig]
+    pictures: Pictures
+    data: DataRecord
+    others: tuple[OtherData, ...]
+    corrupted: tuple[str, ...]
+    """Test pictures that are also scored corrupted."""
+    folder: Path
+    quiet: bool
+
+    def run_folder(self, name: str) -> Path:
+        return self.folder / "runs" / name
+
+    def is_finished(self, name: str) -> bool:
+        return (self.run_folder(name) / "result.json").exists()
 
 
 def compare(
@@ -39,11 +70,11 @@ def compare(
     shard: tuple[int, int] = (1, 1),
     quiet: bool = False,
 ) -> ComparisonResult:
-    """Train and score every run of a plan, or what is left of it.
+    """Train and score every run of a plan, or what is left of it, and say what follows.
 
     A run that fails does not stop the others; it is recorded with its error. The same call again
-    goes on with it where it stood. A plan may grow: more archs, seeds, folds or repeats go on in
-    the folder of the smaller plan.
+    goes on with it where it stood. A plan may grow: more archs, seeds, other data sets or
+    corrupted pictures go on in the folder of the smaller plan.
 
     Args:
         config: the plan.
@@ -57,69 +88,118 @@ def compare(
             began, or data or encoder weights that no run could start from; nothing is written then.
         Interrupted: Ctrl-C; finished runs and epochs are saved.
     """
-    _check_folder(config, output)
-    look = config.split.protocol != "reference" or config.leave_one_source_out
-    pictures = find_pictures(config, look=look)
-    record = _describe_data(pictures)
-    _check_data(record, output)
-    plan = config.runs(_sources(config, pictures))
-    _check_runs(config, plan, output)
-    if not all((output / "runs" / name / "result.json").exists() for name in plan):
-        preflight(next(iter(plan.values())))
-    for split in {name: run.split for name, run in plan.items()}.values():
-        pictures.divided(split)
-    write_text(output / "plan.yaml", to_yaml(config))
-    write_record(output / "data.json", record)
-    return _carry_out(config, plan, pictures, output, shard, quiet=quiet)
-
-
-def _carry_out(
-    config: CompareConfig,
-    plan: Mapping[str, TrainConfig],
-    pictures: Pictures,
-    output: Path,
-    shard: tuple[int, int],
-    *,
-    quiet: bool,
-) -> ComparisonResult:
+    work = _prepare(config, output, quiet=quiet)
     done: dict[str, RunResult] = {}
     failed: list[FailedRun] = []
     try:
-        for number, (name, run_config) in enumerate(plan.items()):
-            folder = output / "runs" / name
+        for number, name in enumerate(work.plan):
             mine = number % shard[1] == shard[0] - 1
-            if not mine and not (folder / "result.json").exists():
+            if not mine and not work.is_finished(name):
                 continue
-            data = pictures.divided(run_config.split)
-            _write_truth(output, pictures, data.split.test)
             try:
-                done[name] = train(run_config, output=folder, resume=True, quiet=quiet, data=data)
+                done[name] = _run(work, name, mine=mine)
             except (Interrupted, UsageError):
                 raise
             except Exception as error:  # one failing run must not lose the others
                 if isinstance(error, OSError) and error.errno in _DISK_FULL:
                     raise
                 failed.append(FailedRun(name=name, error=_describe(error)))
-                if folder.is_dir():
-                    write_text(folder / "error.txt", traceback.format_exc())
+                if work.run_folder(name).is_dir():
+                    write_text(work.run_folder(name) / "error.txt", traceback.format_exc())
     finally:
-        reached = {*done, *(run.name for run in failed)}
-        result = ComparisonResult(
-            config=config,
-            runs=tuple(done.values()),
-            failed=tuple(failed),
-            missing=tuple(name for name in plan if name not in reached),
-        )
-        if done or failed:
-            write_record(output / "results.json", result)
+        result = _collect(work, done, failed)
+    finished = Finished(output, config, tuple(work.plan), done, work.data)
+    result = result.model_copy(update={"analysis": conclude(finished, work.pictures)})
+    if done or failed:
+        write_record(output / "results.json", result)
     return result
 
 
-def _sources(config: CompareConfig, pictures: Pictures) -> list[str]:
+def _prepare(config: CompareConfig, output: Path, *, quiet: bool) -> _Work:
+    """Find out whether anything stands in the way, before the first file is written."""
+    _check_folder(config, output)
+    pictures = find_pictures(config, look=True)
+    data = _describe_data(pictures)
+    _check_data(data, output)
+    plan = config.runs(_sources(config, data))
+    _check_runs(config, plan, output)
+    parts = {split: pictures.divided(split).split for split in _splits(plan)}
+    tested = {name for split, part in parts.items() if split.held_out is None for name in part.test}
+    samples = list(pictures.samples.values())
+    work = _Work(
+        config=config,
+        plan=plan,
+        pictures=pictures,
+        data=data,
+        others=tuple(find_other_data(root, samples) for root in config.test_on),
+        corrupted=choose_pictures(sorted(tested), config.corrupted_pictures, config.split.seed),
+        folder=output,
+        quiet=quiet,
+    )
+    _begin(work)
+    return work
+
+
+def _splits(plan: Mapping[str, TrainConfig]) -> list[SplitConfig]:
+    return list(dict.fromkeys(run.split for run in plan.values()))
+
+
+def _begin(work: _Work) -> None:
+    """See that networks can be built, and write what must stay the same."""
+    features = work.folder / "features.npz"
+    pretrained = work.config.model.encoder_weights != "none"
+    missing = pretrained and not features.exists()
+    network = None
+    if missing or not all(work.is_finished(name) for name in work.plan):
+        network = preflight(next(iter(work.plan.values())))
+    write_text(work.folder / "plan.yaml", to_yaml(work.config))
+    write_record(work.folder / "data.json", work.data)
+    if network is not None and missing:
+        samples = list(work.pictures.samples.values())
+        write_features(network, work.config.model.image_size, samples, features)
+
+
+def _run(work: _Work, name: str, *, mine: bool) -> RunResult:
+    """Train one run or read its result, and test its network further as the plan asks."""
+    config, folder = work.plan[name], work.run_folder(name)
+    data = work.pictures.divided(config.split)
+    _write_truth(work, data.split.test)
+    result = train(config, output=folder, resume=True, quiet=work.quiet, data=data)
+    if not mine:
+        return result
+    result = complete_scores(result, folder, work.pictures)
+    if config.split.protocol == "source":
+        return result
+    for other in work.others:
+        with count(f"{name} on {other.name}", quiet=work.quiet) as progress:
+            score_elsewhere(folder, other, progress)
+    if work.corrupted:
+        with count(f"{name} on corrupted pictures", quiet=work.quiet) as progress:
+            score_corrupted(folder, result, work.pictures.samples, work.corrupted, progress)
+    return result
+
+
+def _collect(work: _Work, done: dict[str, RunResult], failed: list[FailedRun]) -> ComparisonResult:
+    """What came of the plan so far, also after an interruption."""
+    reached = {*done, *(run.name for run in failed)}
+    result = ComparisonResult(
+        config=work.config,
+        runs=tuple(done.values()),
+        failed=tuple(failed),
+        missing=tuple(name for name in work.plan if name not in reached),
+        sources=work.data.sources,
+        groups=work.data.groups,
+    )
+    if done or failed:
+        write_record(work.folder / "results.json", result)
+    return result
+
+
+def _sources(config: CompareConfig, data: DataRecord) -> list[str]:
     """Sources to leave out, if the plan asks for it."""
-    if not config.leave_one_source_out or pictures.facts is None:
+    if not config.leave_one_source_out:
         return []
-    sources = sorted(set(pictures.facts.sources.values()))
+    sources = sorted(set(data.sources.values()))
     if len(sources) < 2:
         raise DataError(
             f"leave_one_source_out: all pictures are of one source ({sources[0]}). Name the "
@@ -139,30 +219,35 @@ def _describe(error: Exception) -> str:
 
 
 def _check_folder(config: CompareConfig, output: Path) -> None:
-    if (output / "plan.yaml").exists():
-        stored = resolve(CompareConfig, preset=None, file=output / "plan.yaml", overrides={})
-        if stored.data != config.data:
-            raise UsageError(
-                f"{output}: holds a comparison on other data (see its plan.yaml); "
-                "name another folder."
-            )
-    elif output.is_file() or (output.is_dir() and any(output.iterdir())):
+    stored = _stored(output)
+    if stored is not None and stored.data != config.data:
+        raise UsageError(
+            f"{output}: holds a comparison on other data (see its plan.yaml); name another folder."
+        )
+    begun = output.is_file() or (output.is_dir() and any(output.iterdir()))
+    if stored is None and begun:
         raise UsageError(f"{output}: is not empty and no comparison; name another folder.")
+
+
+def _stored(output: Path) -> CompareConfig | None:
+    """The plan that a folder was begun with."""
+    if not (output / "plan.yaml").exists():
+        return None
+    return resolve(CompareConfig, preset=None, file=output / "plan.yaml", overrides={})
 
 
 def _check_runs(config: CompareConfig, plan: Mapping[str, TrainConfig], output: Path) -> None:
     """Refuse a plan that drops or changes runs of the plan that is stored."""
-    if not (output / "plan.yaml").exists():
+    stored = _stored(output)
+    if stored is None:
         return
-    stored = resolve(CompareConfig, preset=None, file=output / "plan.yaml", overrides={})
-    sources = [run.split.held_out for run in plan.values() if run.split.held_out is not None]
-    before = stored.runs(list(dict.fromkeys(sources)))
-    dropped = [name for name in before if name not in plan]
-    changed = [name for name in before if name in plan and plan[name] != before[name]]
-    if dropped or changed:
+    left_out = [run.split.held_out for run in plan.values() if run.split.held_out is not None]
+    before = stored.runs(list(dict.fromkeys(left_out)))
+    other = [name for name in before if plan.get(name) != before[name]]
+    if other:
         raise UsageError(
             f"{output}: holds a comparison of another configuration (see its plan.yaml): "
-            f"{(changed + dropped)[0]} is not the same in it. Name another folder."
+            f"{other[0]} is not the same in it. Name another folder."
         )
 
 
@@ -173,6 +258,7 @@ def _describe_data(pictures: Pictures) -> DataRecord:
         pictures={name: str(sample.image.resolve()) for name, sample in pictures.samples.items()},
         sources=facts.sources if facts else {},
         groups=facts.groups if facts else {},
+        copies=facts.copies if facts else (),
     )
 
 
@@ -185,16 +271,16 @@ def _check_data(record: DataRecord, output: Path) -> None:
             f"{output}: the pictures or masks have changed since this comparison began. Restore "
             "them, or begin a new comparison in another folder."
         )
-    if before.groups and record.groups and before.groups != record.groups:
+    if before.groups != record.groups:
         raise DataError(
             f"{output}: the groups of pictures have changed since this comparison began, so test "
             "pictures may have been trained on. Restore the table or begin in another folder."
         )
 
 
-def _write_truth(output: Path, pictures: Pictures, ids: tuple[str, ...]) -> None:
+def _write_truth(work: _Work, ids: tuple[str, ...]) -> None:
     """Leave truth masks of test pictures for the report."""
     for name in ids:
-        path = output / "truth" / f"{name}.png"
+        path = work.folder / "truth" / f"{name}.png"
         if not path.exists():
-            write_mask(path, pictures.samples[name].read_mask())
+            write_mask(path, work.pictures.samples[name].read_mask())

@@ -234,12 +234,27 @@ class CompareConfig(TrainConfig):
     """Cross-validate this many times, each time with other folds."""
     leave_one_source_out: bool = False
     """Also train without each source of pictures in turn and test on it."""
+    test_on: tuple[Path, ...] = ()
+    """Other data sets to score every network on; nothing is trained on them."""
+    corrupted_pictures: Annotated[int, Field(ge=0)] = 0
+    """Number of test pictures that are also scored with noise, blur, fog and the like; 0: none."""
 
     @field_validator("archs", "seeds")
     @classmethod
     def _distinct(cls, value: tuple[object, ...]) -> tuple[object, ...]:
         if not value or len(set(value)) != len(value):
             raise ValueError(f"got {list(value)}; give at least one, and each only once.")
+        return value
+
+    @field_validator("test_on")
+    @classmethod
+    def _distinct_names(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        names = [slug(path.name) for path in value]
+        if len(set(names)) != len(names):
+            raise ValueError(
+                f"got {[str(path) for path in value]}; their names must differ, since results are "
+                "kept under them."
+            )
         return value
 
     @model_validator(mode="after")

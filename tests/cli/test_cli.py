@@ -198,6 +198,10 @@ def another(annotation: object, default: object) -> object:
     options = get_args(annotation)
     if get_origin(annotation) is Literal:
         return next(choice for choice in options if choice != default)
+    if int in options:
+        return 3
+    if default == ():
+        return ["other"]
     if default is None:
         return [1, 2, 3] if any(get_origin(option) is tuple for option in options) else "other"
     if isinstance(default, tuple):
@@ -214,12 +218,13 @@ class TestFlags:
     @pytest.mark.parametrize("key", leaves())
     def test_field__is_reachable_as_a_flag(self, key: str, run: Run) -> None:
         value = another(*leaves()[key])
+        extra = ["--folds", "3"] if key == "repeats" else []  # they need each other
         flag = "--" + key.replace("_", "-")
         if value is True:
             words = [flag]
         else:
             words = [flag, *map(str, value if isinstance(value, list) else [value])]
-        code, out, _ = run("compare", "--show-config", *words)
+        code, out, _ = run("compare", "--show-config", *words, *extra)
         assert code == 0
         shown = yaml.safe_load(out)
         for part in key.split("."):
@@ -246,8 +251,9 @@ class TestFlags:
     def test_every_optional_field__can_be_unset(self, run: Run) -> None:
         for key, (annotation, _) in leaves().items():
             if NoneType in get_args(annotation):
-                section, name = key.replace("_", "-").split(".")
-                assert run("compare", "--show-config", f"--{section}.no-{name}")[0] == 0
+                section, _, name = key.replace("_", "-").rpartition(".")
+                flag = f"--{section}.no-{name}" if section else f"--no-{name}"
+                assert run("compare", "--show-config", flag)[0] == 0
 
     def test_none__stays_a_word_where_it_is_a_choice(self, run: Run) -> None:
         words = ("--model.encoder-weights", "none", "--model.normalisation", "none")
@@ -276,9 +282,9 @@ class TestShowConfig:
     def test_compare__shows_the_runs_and_can_be_run_again(self, run: Run, tmp_path: Path) -> None:
         words = ("--archs", "unet", "fpn", "--seeds", "1", "2", "--training.epochs", "3")
         _, out, _ = run("compare", "--show-config", *words)
+        assert "\narchs: [unet, fpn]\nseeds: [1, 2]\n" in out
         assert out.endswith(
-            "archs: [unet, fpn]\nseeds: [1, 2]\n# Runs:\n#   unet-seed1\n#   fpn-seed1\n"
-            "#   unet-seed2\n#   fpn-seed2\n"
+            "# Runs:\n#   unet-seed1\n#   fpn-seed1\n#   unet-seed2\n#   fpn-seed2\n"
         )
         (tmp_path / "plan.yaml").write_text(out)
         assert load_yaml(tmp_path / "plan.yaml")["training"]["epochs"] == 3

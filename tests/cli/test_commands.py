@@ -140,7 +140,7 @@ class TestCompare:
         config = calls["compare"].pop("config")
         assert isinstance(config, CompareConfig)
         assert config.data.root == Path()
-        assert calls["compare"] == {"output": Path("run"), "quiet": True}
+        assert calls["compare"] == {"output": Path("run"), "shard": (1, 1), "quiet": True}
 
     def test_compare__averages_over_seeds(self, run: Run, replace: Replace) -> None:
         self.compare(replace)

@@ -8,9 +8,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from humanseg.data import Sample, draw_scene, duplicate_groups
-from humanseg.data.duplicates import find_duplicates, signature
+from humanseg.data import draw_scene
+from humanseg.data.duplicates import find_duplicates, group_ids, signature
 from humanseg.errors import ImageError
+from humanseg.images import read_image
 
 Write = Callable[..., Path]
 
@@ -20,7 +21,8 @@ def scene(seed: int) -> NDArray[np.uint8]:
 
 
 def groups(pictures: dict[str, Path]) -> dict[str, str]:
-    return duplicate_groups([Sample(name, path) for name, path in pictures.items()])
+    found = find_duplicates([signature(read_image(path)) for path in pictures.values()])
+    return group_ids(list(pictures), [(pair.first, pair.second) for pair in found])
 
 
 def test_groups__copies_resized_recompressed_and_mirrored(tmp_path: Path, write: Write) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from humanseg.config import SplitConfig
-from humanseg.data import Sample, check_split, foreground_shares, make_split
+from humanseg.data import Facts, Sample, check_split, make_split, read_facts
 from humanseg.errors import DataError
 from humanseg.results import SplitRecord
 
@@ -36,6 +36,12 @@ def single(ids: list[str]) -> dict[str, str]:
 
 def ramp(ids: list[str]) -> dict[str, float]:
     return {name: index / len(ids) for index, name in enumerate(ids)}
+
+
+def facts(
+    shares: dict[str, float], groups: dict[str, str], sources: dict[str, str] | None = None
+) -> Facts:
+    return Facts(groups, shares, sources or dict.fromkeys(shares, "one"))
 
 
 def parts(split: SplitRecord) -> dict[str, tuple[str, ...]]:
@@ -78,7 +84,7 @@ def test_holdout__disjoint_parts_of_the_sizes_asked_for(
 ) -> None:
     ids = numbered(count)
     config = SplitConfig(validation=validation, test=test)
-    split = make_split(dummies(ids), config, shares=ramp(ids), groups=single(ids))
+    split = make_split(dummies(ids), config, facts=facts(ramp(ids), single(ids)))
     assert sorted(split.train + split.validation + split.test) == sorted(ids)
     assert len(split.test) == max(1, round(test * count))
     assert len(split.validation) == (max(1, round(validation * count)) if validation else 0)
@@ -89,7 +95,7 @@ def test_holdout__disjoint_parts_of_the_sizes_asked_for(
 def test_holdout__every_part_has_small_and_large_foregrounds() -> None:
     ids = numbered(290)
     shares = ramp(ids)
-    split = make_split(dummies(ids), SplitConfig(), shares=shares, groups=single(ids))
+    split = make_split(dummies(ids), SplitConfig(), facts=facts(shares, single(ids)))
     for names in parts(split).values():
         thirds = np.bincount([int(shares[name] * 3) for name in names], minlength=3)
         assert np.abs(thirds - len(names) / 3).max() <= 1.5, thirds
@@ -98,9 +104,9 @@ def test_holdout__every_part_has_small_and_large_foregrounds() -> None:
 def test_holdout__depends_on_the_seed_and_not_on_the_order() -> None:
     ids = numbered(40)
     shares, groups = ramp(ids), single(ids)
-    first = make_split(dummies(ids), SplitConfig(), shares=shares, groups=groups)
-    again = make_split(dummies(ids[::-1]), SplitConfig(), shares=shares, groups=groups)
-    other = make_split(dummies(ids), SplitConfig(seed=43), shares=shares, groups=groups)
+    first = make_split(dummies(ids), SplitConfig(), facts=facts(shares, groups))
+    again = make_split(dummies(ids[::-1]), SplitConfig(), facts=facts(shares, groups))
+    other = make_split(dummies(ids), SplitConfig(seed=43), facts=facts(shares, groups))
     assert first == again
     assert first.test != other.test
 
@@ -114,7 +120,7 @@ def test_holdout__never_divides_a_group() -> None:
         if len(set(groups.values())) < 3:
             continue
         config = SplitConfig(seed=seed)
-        split = make_split(dummies(ids), config, shares=ramp(ids), groups=groups)
+        split = make_split(dummies(ids), config, facts=facts(ramp(ids), groups))
         assert sorted(split.train + split.validation + split.test) == sorted(ids)
         seen = [{groups[name] for name in names} for names in parts(split).values()]
         assert all(seen)
@@ -124,14 +130,14 @@ def test_holdout__never_divides_a_group() -> None:
 def test_holdout__single_pictures_make_up_for_groups() -> None:
     ids = numbered(100)
     groups = single(ids) | dict.fromkeys(ids[:7], "g")
-    split = make_split(dummies(ids), SplitConfig(), shares=ramp(ids), groups=groups)
+    split = make_split(dummies(ids), SplitConfig(), facts=facts(ramp(ids), groups))
     assert [len(names) for names in parts(split).values()] == [70, 10, 20]
 
 
 def test_holdout__few_groups_still_fill_every_part() -> None:
     ids = numbered(6)
     groups = {name: str(int(name) // 2) for name in ids}
-    split = make_split(dummies(ids), SplitConfig(), shares=ramp(ids), groups=groups)
+    split = make_split(dummies(ids), SplitConfig(), facts=facts(ramp(ids), groups))
     assert [len(names) for names in parts(split).values()] == [2, 2, 2]
 
 
@@ -142,7 +148,7 @@ def test_holdout__finds_shares_and_duplicates_itself(tmp_path: Path, write: Writ
         mask[:, :index] = True
         image = write(f"{index}.png", seed=index // 2)  # every picture twice
         samples.append(Sample(str(index), image, write(f"m{index}.png", mask)))
-    assert foreground_shares(samples)["4"] == 0.25
+    assert read_facts(samples).shares["4"] == 0.25
     split = make_split(samples, SplitConfig())
     for names in parts(split).values():
         assert {str(int(name) ^ 1) for name in names} == set(names)
@@ -151,30 +157,126 @@ def test_holdout__finds_shares_and_duplicates_itself(tmp_path: Path, write: Writ
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_holdout__too_few_pictures(count: int) -> None:
     ids = numbered(count)
-    with pytest.raises(DataError, match=f"needs more pictures: {count} given, at least 3 diff"):
-        make_split(dummies(ids), SplitConfig(), shares=ramp(ids), groups=single(ids))
+    with pytest.raises(DataError, match=f"needs more pictures: {count} given"):
+        make_split(dummies(ids), SplitConfig(), facts=facts(ramp(ids), single(ids)))
 
 
 def test_holdout__too_few_for_two_parts() -> None:
     config = SplitConfig(validation=0.0)
-    with pytest.raises(DataError, match=r"into train and test parts .* 1 given, at least 2 diff"):
-        make_split(dummies(["a"]), config, shares={"a": 0.1}, groups={"a": "a"})
+    with pytest.raises(DataError, match=r"into train and test parts .* 1 given"):
+        make_split(dummies(["a"]), config, facts=facts({"a": 0.1}, {"a": "a"}))
 
 
 def test_holdout__too_few_without_duplicates() -> None:
     ids = numbered(10)
     groups = dict.fromkeys(ids, "same")
-    with pytest.raises(DataError, match="10 given, 1 without duplicates, at least 3 different"):
-        make_split(dummies(ids), SplitConfig(), shares=ramp(ids), groups=groups)
+    with pytest.raises(DataError, match=r"10 given, 1 without duplicates .* at least 3 different"):
+        make_split(dummies(ids), SplitConfig(), facts=facts(ramp(ids), groups))
 
 
 def test_holdout__nothing_left_to_train_on() -> None:
     ids = numbered(10)
+    config = SplitConfig(test=0.89, validation=0.1)
     with pytest.raises(DataError, match="needs more pictures"):
+        make_split(dummies(ids), config, facts=facts(ramp(ids), single(ids)))
+
+
+def in_folds(
+    known: Facts, folds: int, *, seed: int = 42, validation: float = 0.1
+) -> list[SplitRecord]:
+    ids = list(known.groups)
+    return [
         make_split(
-            dummies(ids), SplitConfig(test=0.89, validation=0.1), shares=ramp(ids),
-            groups=single(ids),
-        )  # fmt: skip
+            dummies(ids),
+            SplitConfig(protocol="folds", folds=folds, fold=fold, seed=seed, validation=validation),
+            facts=known,
+        )
+        for fold in range(1, folds + 1)
+    ]
+
+
+@pytest.mark.parametrize(("count", "folds"), [(290, 5), (23, 4), (6, 2), (10, 10)])
+def test_folds__test_every_picture_once(count: int, folds: int) -> None:
+    ids = numbered(count)
+    splits = in_folds(facts(ramp(ids), single(ids)), folds)
+    assert sorted(name for split in splits for name in split.test) == sorted(ids)
+    sizes = {len(split.test) for split in splits}
+    assert max(sizes) - min(sizes) <= 1
+    for split in splits:
+        assert sorted(split.train + split.validation + split.test) == sorted(ids)
+        assert len(split.validation) == max(1, round(0.1 * count))
+
+
+def test_folds__never_divide_a_group() -> None:
+    rng = np.random.default_rng(1)
+    for seed in range(10):
+        ids = numbered(int(rng.integers(30, 60)))
+        groups = {name: f"g{rng.integers(len(ids) // 2)}" for name in ids}
+        for split in in_folds(facts(ramp(ids), groups), 4, seed=seed):
+            seen = [{groups[name] for name in names} for names in parts(split).values()]
+            assert all(seen)
+            assert sum(map(len, seen)) == len(set.union(*seen))
+
+
+def test_folds__have_their_share_of_every_source_and_size() -> None:
+    ids = numbered(290)
+    sources = {name: "a" if int(name) % 2 else "b" for name in ids}
+    shares = ramp(ids)
+    for split in in_folds(facts(shares, single(ids), sources), 5):
+        from_a = sum(sources[name] == "a" for name in split.test)
+        assert abs(from_a - 29) <= 3
+        thirds = np.bincount([int(shares[name] * 3) for name in split.test], minlength=3)
+        assert np.abs(thirds - 58 / 3).max() <= 3
+
+
+def test_folds__other_seed_other_folds() -> None:
+    ids = numbered(40)
+    known = facts(ramp(ids), single(ids))
+    assert in_folds(known, 4) == in_folds(known, 4)
+    assert in_folds(known, 4)[0] != in_folds(known, 4, seed=43)[0]
+
+
+def test_folds__without_validation() -> None:
+    ids = numbered(20)
+    assert all(
+        not split.validation for split in in_folds(facts(ramp(ids), single(ids)), 4, validation=0.0)
+    )
+
+
+def test_folds__fewer_groups_than_folds() -> None:
+    ids = numbered(10)
+    groups = {name: str(int(name) // 3) for name in ids}
+    with pytest.raises(DataError, match=r"5 folds need at least 5 .* 4 without .* fewer folds"):
+        in_folds(facts(ramp(ids), groups), 5)
+
+
+def test_source__tests_on_all_of_it_and_trains_on_none_of_its_scenes() -> None:
+    ids = numbered(40)
+    sources = {name: "a" if int(name) < 15 else "b" for name in ids}
+    groups = single(ids) | {"3": "shared", "20": "shared"}
+    split = make_split(
+        dummies(ids),
+        SplitConfig(protocol="source", held_out="a"),
+        facts=facts(ramp(ids), groups, sources),
+    )
+    assert set(split.test) == {name for name in ids if sources[name] == "a"}
+    assert set(split.train + split.validation) == set(ids) - set(split.test) - {"20"}
+    assert len(split.validation) == 4
+
+
+@pytest.mark.parametrize(
+    ("sources", "held_out", "message"),
+    [("ab", "c", "got 'c'; the sources of this data set are a, b"), ("aa", "a", "of one source")],
+)
+def test_source__refuses(sources: str, held_out: str, message: str) -> None:
+    ids = numbered(10)
+    names = {name: sources[int(name) % 2] for name in ids}
+    with pytest.raises(DataError, match=message):
+        make_split(
+            dummies(ids),
+            SplitConfig(protocol="source", held_out=held_out),
+            facts=facts(ramp(ids), single(ids), names),
+        )
 
 
 def test_split__ids_must_be_unique() -> None:

@@ -10,7 +10,18 @@ from humanseg.config import CompareConfig, SplitConfig, TrainConfig
 from humanseg.configuration import load_yaml
 
 _PLANNED = (("model", "arch", "archs"), ("training", "seed", "seeds"))
-_DRAWN = ("validation", "test")
+_UNUSED = {
+    "reference": ("validation", "test", "groups", "folds", "fold", "held_out"),
+    "holdout": ("folds", "fold", "held_out"),
+    "folds": ("test", "held_out"),
+    "source": ("test", "folds", "fold"),
+}
+_WHY = {
+    "reference": "the reference split has sizes of its own",
+    "holdout": "the split is one hold-out split",
+    "folds": "the test parts are folds",
+    "source": "the test part is a source",
+}
 
 
 def note_ignored(config: TrainConfig, *, values: Values, file: Path | None = None) -> None:
@@ -33,14 +44,26 @@ def note_ignored(config: TrainConfig, *, values: Values, file: Path | None = Non
                 _note(f"--{section}.{name} has no effect here; use --{instead}.")
             elif name in (written.get(section) or {}) and instead not in written:
                 _note(f"{section}.{name}{where} has no effect here; use {instead}.")
-    if config.split.protocol != "reference":
-        return
-    for name in _DRAWN:
+        if values.get("seeds") is not None and len(config.seeds) == 1 and 1 < config.seeds[0] < 10:
+            seed = config.seeds[0]
+            _note(
+                f"--seeds {seed} is one seed, the number {seed}; for several trainings of each "
+                "network give several numbers, such as --seeds 1 2 3."
+            )
+    _note_parts(config, values, written, where)
+
+
+def _note_parts(config: TrainConfig, values: Values, written: Values, where: str) -> None:
+    """Settings of the split that its protocol does not use."""
+    protocol = config.split.protocol
+    if isinstance(config, CompareConfig) and config.folds:
+        protocol = "folds"
+    for name in _UNUSED[protocol]:
         default = SplitConfig.model_fields[name].default
         if name in values.get("split", {}):
-            _note(f"--split.{name} has no effect; the reference split has sizes of its own.")
+            _note(f"--split.{name.replace('_', '-')} has no effect; {_WHY[protocol]}.")
         elif (written.get("split") or {}).get(name, default) != default:
-            _note(f"split.{name}{where} has no effect; the reference split has sizes of its own.")
+            _note(f"split.{name}{where} has no effect; {_WHY[protocol]}.")
 
 
 def _note(text: str) -> None:

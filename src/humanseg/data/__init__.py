@@ -9,6 +9,7 @@ from humanseg.data.facts import Facts, read_facts
 from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover, find_pairs
 from humanseg.data.samples import Sample
+from humanseg.data.scenes import leaks, scene_pairs
 from humanseg.data.splits import check_split, make_split
 from humanseg.data.synthesis import draw_scene, synthesize
 
@@ -26,7 +27,9 @@ __all__ = [
     "draw_scene",
     "find_pairs",
     "fingerprint",
+    "leaks",
     "make_split",
     "read_facts",
+    "scene_pairs",
     "synthesize",
 ]

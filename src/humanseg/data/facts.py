@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from humanseg.data.duplicates import WORKERS, Signature, find_duplicates, group_ids, signature
 from humanseg.data.samples import Sample
 from humanseg.data.sources import GroupTable, read_group_table, sources_by_size
+
+Copies = tuple[str, str, Literal["exact", "near", "mirrored"]]
+"""Two ids, and how their pictures are alike."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,8 @@ class Facts:
     """Share of person pixels, 0 to 1."""
     sources: dict[str, str]
     """Where the picture comes from."""
+    copies: tuple[Copies, ...] = ()
+    """Pairs of pictures that show the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +64,13 @@ def read_facts(samples: Sequence[Sample], table: Path | None = None) -> Facts:
     with ThreadPoolExecutor(WORKERS) as pool:
         seen = list(pool.map(look, samples))
     copies = find_duplicates([one.signature for one in seen])
-    pairs = [(pair.first, pair.second) for pair in copies] + _told_pairs(ids, told)
+    pairs = [(pair.first, pair.second) for pair in copies]
     return Facts(
-        groups=group_ids(ids, pairs),
+        groups=group_ids(ids, pairs + _told_pairs(ids, told)),
         shares={name: one.share for name, one in zip(ids, seen, strict=True)},
         sources=told.sources
         or sources_by_size({name: one.size for name, one in zip(ids, seen, strict=True)}),
+        copies=tuple((ids[pair.first], ids[pair.second], pair.kind) for pair in copies),
     )
 
 

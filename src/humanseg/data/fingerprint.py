@@ -25,14 +25,19 @@ def fingerprint(samples: Sequence[Sample]) -> str:
     """
     total = hashlib.sha256()
     for sample in sorted(samples, key=lambda sample: sample.id):
-        truth = _digest(sample.mask) if sample.mask is not None else _annotations_digest(sample)
+        truth = file_digest(sample.mask) if sample.mask is not None else _annotations_digest(sample)
         # One JSON line per picture: no two lists of names and digests give the same bytes.
-        line = json.dumps([sample.id, _digest(sample.image), truth])
+        line = json.dumps([sample.id, file_digest(sample.image), truth])
         total.update(line.encode() + b"\n")
     return total.hexdigest()
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, read in pieces, as 64 hexadecimal digits.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     try:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -43,17 +43,15 @@ def make_split(
         raise DataError("Two pictures have the same id; ids must be unique to make a split.")
     if config.protocol == "reference":
         return _reference(ids, config.seed)
-    if config.protocol == "holdout":
-        _check_shares(len(ids), config)
     facts = facts or read_facts(ordered, config.groups)
-    test = _test_part(ids, facts, config)
-    seen = {facts.groups[name] for name in test}  # a source may share a scene with another
-    rest = [name for name in ids if facts.groups[name] not in seen]
-    validation = _validation_part(rest, len(ids), facts, config)
+    if config.protocol == "holdout":
+        parts = _holdout(ids, facts, config)
+    else:
+        parts = _nested(ids, facts, config)
     record = SplitRecord(
-        train=tuple(name for name in rest if name not in validation),
-        validation=tuple(sorted(validation)),
-        test=tuple(sorted(test)),
+        train=tuple(sorted(parts["train"])),
+        validation=tuple(sorted(parts["validation"])),
+        test=tuple(sorted(parts["test"])),
         validation_is_test=False,
     )
     check_split(record)
@@ -104,56 +102,68 @@ def _reference(ids: list[str], seed: int) -> SplitRecord:
     return record
 
 
-def _check_shares(count: int, config: SplitConfig) -> None:
-    """Refuse shares that leave no picture to train on."""
-    parts = _asked(config)
-    if count - _share(count, config.test) - _share(count, config.validation) < 1:
-        raise DataError(
-            f"A split into {parts} parts of these shares needs more pictures: {count} given. "
-            "Add pictures or ask for smaller parts."
-        )
-
-
-def _asked(config: SplitConfig) -> str:
-    return "train, validation and test" if config.validation else "train and test"
-
-
 def _share(count: int, share: float) -> int:
     """Pictures in a part; every part asked for gets at least one."""
     return max(1, round(count * share)) if share else 0
 
 
-def _test_part(ids: list[str], facts: Facts, config: SplitConfig) -> set[str]:
-    if config.protocol == "source":
-        return _source_part(ids, facts, config.held_out)
+def _different(ids: list[str], facts: Facts) -> tuple[int, str]:
+    """Number of groups, and what was given in words."""
     groups = len({facts.groups[name] for name in ids})
-    different = f"{len(ids)} given"
-    if groups < len(ids):
-        different += f", {groups} without duplicates and same scenes"
-    if config.protocol == "folds":
-        # Two more than one test part: training and validation need a group each, too.
-        needed = max(config.folds, 3 if config.validation else 2)
-        if groups < needed:
-            raise DataError(
-                f"{config.folds} folds need at least {needed} different pictures: {different}. "
-                "Add pictures or ask for fewer folds with --folds."
-            )
-        sizes = {
-            str(fold): len(ids) // config.folds + (fold <= len(ids) % config.folds)
-            for fold in range(1, config.folds + 1)
-        }
-        return deal(ids, facts, sizes, (config.seed,))[str(config.fold)]
-    needed = 3 if config.validation else 2
-    if groups < needed:
+    if groups == len(ids):
+        return groups, f"{groups} given"
+    return groups, f"{len(ids)} given, {groups} without duplicates and same scenes"
+
+
+def _holdout(ids: list[str], facts: Facts, config: SplitConfig) -> dict[str, set[str]]:
+    """Three parts at once."""
+    test, validation = _share(len(ids), config.test), _share(len(ids), config.validation)
+    sizes = {"train": len(ids) - validation - test, "validation": validation, "test": test}
+    wanted = {part: size for part, size in sizes.items() if part == "train" or size}
+    groups, given = _different(ids, facts)
+    if wanted["train"] < 1 or groups < len(wanted):
+        names = "train, validation and test" if validation else "train and test"
         raise DataError(
-            f"A split into {_asked(config)} parts needs at least {needed} different pictures: "
-            f"{different}. Add pictures or ask for fewer parts."
+            f"A split into {names} parts of these shares needs more pictures: {given}, at least "
+            f"{len(wanted)} different ones needed. Add pictures or ask for smaller parts."
         )
-    test = _share(len(ids), config.test)
-    return deal(ids, facts, {"rest": len(ids) - test, "test": test}, (config.seed,))["test"]
+    return {"validation": set(), **deal(ids, facts, wanted, (config.seed,))}
 
 
-def _source_part(ids: list[str], facts: Facts, held_out: str | None) -> set[str]:
+def _nested(ids: list[str], facts: Facts, config: SplitConfig) -> dict[str, set[str]]:
+    """The test part first, validation from what is left."""
+    by_source = config.protocol == "source"
+    test = _source(ids, facts, config.held_out) if by_source else _fold(ids, facts, config)
+    seen = {facts.groups[name] for name in test}  # a source may share a scene with another
+    rest = [name for name in ids if facts.groups[name] not in seen]
+    wanted = _share(len(ids), config.validation)
+    groups, given = _different(rest, facts)
+    if len(rest) <= wanted or groups < 1 + bool(wanted):
+        raise DataError(
+            f"Training and validation need more pictures than the test part leaves: {given}, "
+            f"{wanted} of them for validation. Add pictures, or set split.validation lower or to 0."
+        )
+    if not wanted:
+        return {"train": set(rest), "validation": set(), "test": test}
+    sizes = {"train": len(rest) - wanted, "validation": wanted}
+    return {**deal(rest, facts, sizes, (config.seed, 1)), "test": test}
+
+
+def _fold(ids: list[str], facts: Facts, config: SplitConfig) -> set[str]:
+    groups, given = _different(ids, facts)
+    if groups < config.folds:
+        raise DataError(
+            f"{config.folds} folds need at least {config.folds} different pictures: {given}. "
+            "Add pictures or ask for fewer folds."
+        )
+    sizes = {
+        str(fold): len(ids) // config.folds + (fold <= len(ids) % config.folds)
+        for fold in range(1, config.folds + 1)
+    }
+    return deal(ids, facts, sizes, (config.seed,))[str(config.fold)]
+
+
+def _source(ids: list[str], facts: Facts, held_out: str | None) -> set[str]:
     sources = sorted(set(facts.sources.values()))
     if held_out not in sources:
         raise DataError(
@@ -166,18 +176,3 @@ def _source_part(ids: list[str], facts: Facts, held_out: str | None) -> set[str]
             "sources in a CSV table with the columns id and source (split.groups)."
         )
     return {name for name in ids if facts.sources[name] == held_out}
-
-
-def _validation_part(rest: list[str], total: int, facts: Facts, config: SplitConfig) -> set[str]:
-    """Pictures for curves and checkpoint choice, from those that are not tested."""
-    wanted = _share(total, config.validation)
-    if not wanted:
-        return set()
-    groups = len({facts.groups[name] for name in rest})
-    if wanted >= len(rest) or groups < 2:
-        raise DataError(
-            f"{len(rest)} pictures are left for training and validation, too few for "
-            f"{wanted} in validation. Add pictures, or set split.validation lower or to 0."
-        )
-    sizes = {"train": len(rest) - wanted, "validation": wanted}
-    return deal(rest, facts, sizes, (config.seed, 1))["validation"]

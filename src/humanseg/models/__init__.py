@@ -2,6 +2,7 @@
 
 from humanseg.models.backend import TorchBackend
 from humanseg.models.cost import count_macs, count_parameters
+from humanseg.models.features import pooled_features
 from humanseg.models.network import SegmentationNetwork, build_network
 from humanseg.models.saved import load_network, save_network
 
@@ -12,5 +13,6 @@ __all__ = [
     "count_macs",
     "count_parameters",
     "load_network",
+    "pooled_features",
     "save_network",
 ]

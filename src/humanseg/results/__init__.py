@@ -22,6 +22,7 @@ from humanseg.results.base import SCHEMA_VERSION, Record
 from humanseg.results.files import read_record, write_record, write_text
 from humanseg.results.runs import (
     ComparisonResult,
+    CorruptedScores,
     Cost,
     DataRecord,
     Environment,
@@ -41,6 +42,7 @@ __all__ = [
     "Bound",
     "Calibration",
     "ComparisonResult",
+    "CorruptedScores",
     "Cost",
     "DataRecord",
     "Environment",

@@ -136,8 +136,22 @@ class Evaluation(Record):
     band_calibration: Calibration | None = None
     sources: dict[str, str] = Field(default={})
     """Source by id."""
+    groups: dict[str, str] = Field(default={})
+    """Group by id; pictures of one group show the same."""
     analysis: Analysis | None = None
     environment: Environment | None = None
+
+
+class CorruptedScores(Record):
+    """Per-image IoU of a run's test pictures as they are and corrupted; see docs/robustness.md."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    data_fingerprint: str
+    pictures: tuple[str, ...]
+    clean: tuple[float | None, ...]
+    """IoU by picture; None where neither mask has a person."""
+    ious: dict[str, tuple[tuple[float | None, ...], ...]]
+    """By corruption: for severity 1, 2 and so on the IoU by picture."""
 
 
 class DataRecord(Record):
@@ -152,6 +166,8 @@ class DataRecord(Record):
     """Source by id; empty where the plan did not look."""
     groups: dict[str, str]
     """Group by id; pictures of one group show the same. Empty where the plan did not look."""
+    copies: tuple[tuple[str, str, Literal["exact", "near", "mirrored"]], ...] = ()
+    """Pairs of pictures that show the same, and how they are alike."""
 
 
 class FailedRun(Record):
@@ -172,5 +188,7 @@ class ComparisonResult(Record):
     """Runs of the plan that were not reached."""
     sources: dict[str, str] = Field(default={})
     """Source by id; empty where the plan did not look."""
+    groups: dict[str, str] = Field(default={})
+    """Group by id; pictures of one group show the same."""
     analysis: Analysis | None = None
     """What follows from the scores; None in older records and before any run has finished."""

@@ -1,0 +1,214 @@
+"""From finished runs on disk to everything that is said about them: no training happens here.
+
+FOLDER/features.npz   encoder features of all pictures, to find pictures of one scene
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from humanseg.analysis import (
+    Subject,
+    analyse,
+    analyse_external,
+    analyse_robustness,
+    evaluated,
+    floors,
+    tested,
+)
+from humanseg.checks import ceilings, find_leaks, find_suspects
+from humanseg.config import CompareConfig, slug
+from humanseg.errors import DataError
+from humanseg.evaluation import score_stored
+from humanseg.results import (
+    Analysis,
+    CorruptedScores,
+    DataRecord,
+    Evaluation,
+    ExternalAnalysis,
+    RobustnessAnalysis,
+    RunResult,
+    read_record,
+    write_record,
+)
+from humanseg.training import Pictures
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a comparison has to conclude from."""
+
+    folder: Path
+    config: CompareConfig
+    planned: tuple[str, ...]
+    """Names of all runs of the plan."""
+    runs: Mapping[str, RunResult]
+    """Finished ones by name."""
+    data: DataRecord
+
+
+def main_runs(finished: Finished) -> dict[str, list[RunResult]]:
+    """Runs of the main protocol by architecture, of architectures that finished all of theirs.
+
+    A network with a missing fold was not tested on the same pictures as the others.
+    """
+    found: dict[str, list[RunResult]] = {}
+    for arch in finished.config.archs:
+        planned = [name for name in finished.planned if _is_main(name, arch)]
+        if planned and all(name in finished.runs for name in planned):
+            found[arch] = [finished.runs[name] for name in planned]
+    return found
+
+
+def _is_main(name: str, arch: str) -> bool:
+    return name.startswith(f"{arch}-") and not name.startswith(f"{arch}-without-")
+
+
+def conclude(finished: Finished, pictures: Pictures) -> Analysis | None:
+    """Analyse a comparison; None before any network has finished all of its runs.
+
+    Raises:
+        DataError: stored scores or predictions that cannot be read.
+    """
+    by_arch = main_runs(finished)
+    if not by_arch:
+        return None
+    subjects = [
+        Subject(arch, arch, tuple(tested(run) for run in runs)) for arch, runs in by_arch.items()
+    ]
+    data = finished.data
+    analysis = analyse(
+        subjects, groups=data.groups, sources=data.sources, without=_without(finished, by_arch)
+    )
+    runs = [run for one in by_arch.values() for run in one]
+    samples = {
+        name: pictures.samples[name] for name in sorted({i for r in runs for i in r.split.test})
+    }
+    return analysis.model_copy(
+        update={
+            "external": tuple(_external(finished, by_arch)),
+            "robustness": tuple(_robustness(finished, by_arch)),
+            "bounds": (*floors(runs), *ceilings(runs, samples, data)),
+            "leaks": find_leaks(runs, data, finished.folder / "features.npz"),
+            "suspects": find_suspects(samples, subjects),
+        }
+    )
+
+
+def complete_scores(result: RunResult, folder: Path, pictures: Pictures) -> RunResult:
+    """Score a run again from its stored predictions, if it was scored before all was measured.
+
+    Args:
+        result: what came of the run.
+        folder: its run folder.
+        pictures: the data set.
+
+    Raises:
+        DataError: a stored prediction that cannot be read.
+    """
+    whole = all(score.measured for score in result.scores) and result.calibration is not None
+    if whole or not (folder / "predictions").is_dir():
+        return result
+    scored = score_stored(
+        [pictures.samples[name] for name in result.split.test],
+        lambda name: folder / "predictions" / f"{name}.png",
+        threshold=result.config.evaluation.threshold,
+        mask_resize=result.config.data.mask_resize,
+    )
+    again = result.model_copy(
+        update={
+            "scores": scored.scores,
+            "summary": scored.summary,
+            "calibration": scored.calibration,
+            "band_calibration": scored.band_calibration,
+        }
+    )
+    write_record(folder / "result.json", again)
+    return again
+
+
+def _without(
+    finished: Finished, by_arch: Mapping[str, Sequence[RunResult]]
+) -> dict[str, list[Subject]]:
+    """By source, the networks that trained without it and finished with every seed."""
+    found: dict[str, list[Subject]] = defaultdict(list)
+    for source in sorted(set(finished.data.sources.values())):
+        for arch in by_arch:
+            prefix = f"{arch}-without-{slug(source)}-seed"
+            planned = [name for name in finished.planned if name.startswith(prefix)]
+            if planned and all(name in finished.runs for name in planned):
+                runs = tuple(tested(finished.runs[name]) for name in planned)
+                found[source].append(Subject(arch, arch, runs))
+    return dict(found)
+
+
+def _external(
+    finished: Finished, by_arch: Mapping[str, Sequence[RunResult]]
+) -> list[ExternalAnalysis]:
+    found = []
+    for root in finished.config.test_on:
+        name = slug(root.stem)
+        for arch, runs in by_arch.items():
+            files = [
+                finished.folder / "runs" / run.name / "elsewhere" / f"{name}.json" for run in runs
+            ]
+            if not all(file.exists() for file in files):
+                continue
+            results = [read_record(file, Evaluation) for file in files]
+            prints = {result.data_fingerprint for result in results}
+            if len(prints) > 1:
+                raise DataError(
+                    f"{root}: changed between runs of this comparison; delete the folders "
+                    f"elsewhere/ in {finished.folder / 'runs'} and run it again."
+                )
+            subject = Subject(arch, arch, tuple(evaluated(result) for result in results))
+            found.append(analyse_external(subject, name=name, fingerprint=prints.pop()))
+    return found
+
+
+def _robustness(
+    finished: Finished, by_arch: Mapping[str, Sequence[RunResult]]
+) -> list[RobustnessAnalysis]:
+    found: list[RobustnessAnalysis] = []
+    for arch, runs in by_arch.items():
+        files = [finished.folder / "runs" / run.name / "corrupted.json" for run in runs]
+        if finished.config.corrupted_pictures and all(file.exists() for file in files):
+            records = [read_record(file, CorruptedScores) for file in files]
+            found += analyse_robustness(arch, records, finished.data.groups)
+    return found
+
+
+def conclude_evaluation(result: Evaluation) -> Analysis:
+    """Analyse one model: intervals, strata and false positives, with nothing to compare."""
+    subject = Subject(result.arch, result.arch, (evaluated(result),))
+    return analyse([subject], groups=result.groups, sources=result.sources)
+
+
+def conclude_together(
+    networks: Sequence[tuple[str, str, Sequence[RunResult | Evaluation]]],
+    *,
+    groups: Mapping[str, str],
+    sources: Mapping[str, str],
+) -> Analysis:
+    """Analyse networks of several finished folders side by side.
+
+    Args:
+        networks: name, architecture and finished runs or evaluations of each.
+        groups: group by picture.
+        sources: source by picture.
+
+    Raises:
+        ValueError: no scores at all.
+    """
+    subjects = [
+        Subject(
+            name,
+            arch,
+            tuple(evaluated(one) if isinstance(one, Evaluation) else tested(one) for one in found),
+        )
+        for name, arch, found in networks
+    ]
+    return analyse(subjects, groups=groups, sources=sources)

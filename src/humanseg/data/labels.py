@@ -1,0 +1,150 @@
+"""Truth masks that may be wrong: a list for a person to look through, not a verdict.
+
+A hole can be the gap between arm and hip, a speck can be a hand behind a door, and a picture that
+every network fails on can simply be hard. Nothing is repaired or left out. Empty and full masks are
+found by `humanseg.data.audit`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from humanseg.results import SuspectLabel
+
+MIN_PARTS = 10
+"""So many holes or specks make a mask suspect ..."""
+MAX_HOLE_SHARE = 0.01
+"""... or holes of more than this share of the person's pixels, however few,"""
+MAX_SPECK_SHARE = 0.005
+"""... or specks of more than this share."""
+SPECK_OF_PERSON = 0.001
+"""A speck is smaller than this share of the person's pixels ..."""
+SPECK_OF_PICTURE = 0.0005
+"""... and than this share of the picture."""
+OUTLIER_PERCENTILE = 5.0
+"""A picture that all networks fail on is below this percentile of the best IoUs ..."""
+OUTLIER_DEVIATIONS = 3.0
+"""... and so many robust deviations below their median."""
+
+_ALL_AROUND = np.ones((3, 3), dtype=np.bool_)  # 8-connected
+_DEVIATION_OF_MAD = 1.4826  # makes the median absolute deviation a standard deviation, if normal
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Small parts of a mask."""
+
+    count: int
+    share: float
+    """Their pixels over the person's; of holes it can exceed 1."""
+
+
+def holes(mask: NDArray[np.bool_]) -> Parts:
+    """Parts of the background that the person encloses.
+
+    A part is 4-connected, so that a person's outline holds even where it is only corners thick.
+    What touches the picture's border is no hole.
+
+    Args:
+        mask: bool (height, width), True where there is a person.
+    """
+    labels, count = ndimage.label(~mask)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    edges = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
+    sizes[np.unique(np.concatenate(edges))] = 0
+    return _parts(sizes[1:], mask)
+
+
+def specks(mask: NDArray[np.bool_]) -> Parts:
+    """Tiny parts of the person that touch no other part, not even by a corner.
+
+    Tiny is below both `SPECK_OF_PERSON` and `SPECK_OF_PICTURE`: the first alone would call a
+    distant second person a speck beside a large one, the second alone all of a distant crowd.
+
+    Args:
+        mask: bool (height, width), True where there is a person.
+    """
+    labels, count = ndimage.label(mask, structure=_ALL_AROUND)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    limit = min(SPECK_OF_PERSON * sizes.sum(), SPECK_OF_PICTURE * mask.size)
+    return _parts(np.where(sizes < limit, sizes, 0), mask)
+
+
+def _parts(sizes: NDArray[np.int64], mask: NDArray[np.bool_]) -> Parts:
+    """Count the sizes that are not zero."""
+    person = int(np.count_nonzero(mask))
+    return Parts(int(np.count_nonzero(sizes)), int(sizes.sum()) / person if person else 0.0)
+
+
+def suspects(
+    masks: Iterable[tuple[str, NDArray[np.bool_]]], best_iou: Mapping[str, float]
+) -> list[SuspectLabel]:
+    """List the truth masks that may be wrong.
+
+    `holes`: at least `MIN_PARTS` holes, or more than `MAX_HOLE_SHARE`; `specks` alike;
+    `disagreement`: see `disagreements`. A picture can be listed for several reasons.
+
+    Args:
+        masks: id and bool (height, width) of every picture, read one at a time.
+        best_iou: by id, the highest of all networks' IoUs, 0 to 1; empty before any was trained.
+
+    Returns:
+        By reason, in the order above, and within it the largest value first.
+    """
+    holed: list[SuspectLabel] = []
+    specked: list[SuspectLabel] = []
+    for name, mask in masks:
+        found = holes(mask)
+        if found.count >= MIN_PARTS or found.share > MAX_HOLE_SHARE:
+            holed.append(_suspect(name, "holes", found))
+        found = specks(mask)
+        if found.count >= MIN_PARTS or found.share > MAX_SPECK_SHARE:
+            specked.append(_suspect(name, "specks", found))
+    return [
+        *sorted(holed, key=_rank),
+        *sorted(specked, key=_rank),
+        *disagreements(best_iou),
+    ]
+
+
+def disagreements(best_iou: Mapping[str, float]) -> list[SuspectLabel]:
+    """Pictures that even the best network fails on, against what it does on the others.
+
+    A picture is listed where its IoU is below the 5th percentile and more than three robust
+    deviations (1.4826 median absolute deviations) below the median. The second alone would list
+    many: IoUs crowd near 1 and have a long tail.
+
+    Args:
+        best_iou: see `suspects`.
+
+    Returns:
+        The largest loss first.
+    """
+    if not best_iou:
+        return []
+    values = np.array(list(best_iou.values()), dtype=np.float64)
+    median = float(np.median(values))
+    deviation = _DEVIATION_OF_MAD * float(np.median(np.abs(values - median)))
+    bound = min(
+        float(np.percentile(values, OUTLIER_PERCENTILE)), median - OUTLIER_DEVIATIONS * deviation
+    )
+    found = [
+        SuspectLabel(id=name, reason="disagreement", value=1.0 - iou)
+        for name, iou in best_iou.items()
+        if iou < bound
+    ]
+    return sorted(found, key=_rank)
+
+
+def _suspect(name: str, reason: Literal["holes", "specks"], parts: Parts) -> SuspectLabel:
+    return SuspectLabel(id=name, reason=reason, value=parts.share, count=parts.count)
+
+
+def _rank(suspect: SuspectLabel) -> tuple[float, int, str]:
+    return (-suspect.value, -suspect.count, suspect.id)
