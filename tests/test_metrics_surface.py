@@ -40,7 +40,7 @@ def _brute(prediction: np.ndarray, truth: np.ndarray) -> dict[str, float | None]
     """Every surface measure by brute force."""
     found, true = _brute_contour(prediction), _brute_contour(truth)
     total = found.sum() + true.sum()
-    if not total:
+    if not total and (prediction == truth).all():
         return dict.fromkeys(("surface_dice_05", "surface_dice_10", "assd", "hd95"))
     if not found.any() or not true.any():
         return {"surface_dice_05": 0.0, "surface_dice_10": 0.0, "assd": 1.0, "hd95": 1.0}
@@ -217,7 +217,7 @@ FAR[3, 24] = True
     [
         (EMPTY, EMPTY, None, None),
         (FULL, FULL, None, None),
-        (FULL, EMPTY, None, None),
+        (FULL, EMPTY, 0.0, 1.0),
         (ONE, EMPTY, 0.0, 1.0),
         (EMPTY, ONE, 0.0, 1.0),
         (ONE, FULL, 0.0, 1.0),

@@ -6,7 +6,7 @@ FOLDER/features.npz   encoder features of all pictures, to find pictures of one 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +15,14 @@ from humanseg.analysis import (
     analyse,
     analyse_external,
     analyse_robustness,
-    evaluated,
     floors,
-    tested,
+    of_evaluation,
+    of_run,
 )
 from humanseg.checks import ceilings, find_leaks, find_suspects
-from humanseg.config import CompareConfig, slug
+from humanseg.config import CompareConfig, DataConfig, slug
 from humanseg.errors import DataError
-from humanseg.evaluation import score_stored
+from humanseg.evaluation import evaluate, score_stored
 from humanseg.results import (
     Analysis,
     CorruptedScores,
@@ -34,7 +34,7 @@ from humanseg.results import (
     read_record,
     write_record,
 )
-from humanseg.training import Pictures
+from humanseg.training import Pictures, describe_environment
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def conclude(finished: Finished, pictures: Pictures) -> Analysis | None:
     if not by_arch:
         return None
     subjects = [
-        Subject(arch, arch, tuple(tested(run) for run in runs)) for arch, runs in by_arch.items()
+        Subject(arch, arch, tuple(of_run(run) for run in runs)) for arch, runs in by_arch.items()
     ]
     data = finished.data
     analysis = analyse(
@@ -140,7 +140,7 @@ def _without(
             prefix = f"{arch}-without-{slug(source)}-seed"
             planned = [name for name in finished.planned if name.startswith(prefix)]
             if planned and all(name in finished.runs for name in planned):
-                runs = tuple(tested(finished.runs[name]) for name in planned)
+                runs = tuple(of_run(finished.runs[name]) for name in planned)
                 found[source].append(Subject(arch, arch, runs))
     return dict(found)
 
@@ -164,7 +164,7 @@ def _external(
                     f"{root}: changed between runs of this comparison; delete the folders "
                     f"elsewhere/ in {finished.folder / 'runs'} and run it again."
                 )
-            subject = Subject(arch, arch, tuple(evaluated(result) for result in results))
+            subject = Subject(arch, arch, tuple(of_evaluation(result) for result in results))
             found.append(analyse_external(subject, name=name, fingerprint=prints.pop()))
     return found
 
@@ -183,7 +183,7 @@ def _robustness(
 
 def conclude_evaluation(result: Evaluation) -> Analysis:
     """Analyse one model: intervals, strata and false positives, with nothing to compare."""
-    subject = Subject(result.arch, result.arch, (evaluated(result),))
+    subject = Subject(result.arch, result.arch, (of_evaluation(result),))
     return analyse([subject], groups=result.groups, sources=result.sources)
 
 
@@ -207,8 +207,41 @@ def conclude_together(
         Subject(
             name,
             arch,
-            tuple(evaluated(one) if isinstance(one, Evaluation) else tested(one) for one in found),
+            tuple(
+                of_evaluation(one) if isinstance(one, Evaluation) else of_run(one) for one in found
+            ),
         )
         for name, arch, found in networks
     ]
     return analyse(subjects, groups=groups, sources=sources)
+
+
+def evaluate_model(
+    model: Path,
+    *,
+    data: DataConfig,
+    groups: Path | None = None,
+    threshold: float | None = None,
+    flip_averaging: bool | None = None,
+    output: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Score a saved model on a data set and say what follows.
+
+    See `humanseg.evaluation.evaluate` for the arguments and errors. With `output`, the record is
+    also written there as evaluation.json, beside what the report needs.
+    """
+    scored = evaluate(
+        model,
+        data=data,
+        groups=groups,
+        threshold=threshold,
+        flip_averaging=flip_averaging,
+        output=output,
+        progress=progress,
+    )
+    known = {"analysis": conclude_evaluation(scored), "environment": describe_environment("cpu")}
+    result = scored.model_copy(update=known)
+    if output is not None:
+        write_record(output / "evaluation.json", result)
+    return result

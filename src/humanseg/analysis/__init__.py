@@ -11,18 +11,18 @@ from humanseg.analysis.elsewhere import analyse_external, analyse_robustness, an
 from humanseg.analysis.floors import floors
 from humanseg.analysis.networks import analyse_network
 from humanseg.analysis.pairs import analyse_pairs
-from humanseg.analysis.subjects import Subject, Tested, evaluated, tested
+from humanseg.analysis.subjects import RunScores, Subject, of_evaluation, of_run
 from humanseg.results import Analysis
 
 __all__ = [
+    "RunScores",
     "Subject",
-    "Tested",
     "analyse",
     "analyse_external",
     "analyse_robustness",
-    "evaluated",
     "floors",
-    "tested",
+    "of_evaluation",
+    "of_run",
 ]
 
 

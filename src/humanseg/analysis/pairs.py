@@ -9,7 +9,7 @@ from typing import Literal
 
 from humanseg.analysis.measures import bootstrap_of
 from humanseg.analysis.networks import COMPARED
-from humanseg.analysis.subjects import Subject, Tested, mean_of
+from humanseg.analysis.subjects import RunScores, Subject, mean_of
 from humanseg.results import PairAnalysis
 from humanseg.statistics import compare_pair, finish_pairs
 
@@ -73,5 +73,5 @@ def _fold_differences(first: Subject, second: Subject, metric: str) -> list[floa
 
 
 def _in_fold(subject: Subject, fold: tuple[int, int], metric: str) -> dict[str, float | None]:
-    runs: tuple[Tested, ...] = tuple(run for run in subject.runs if run.fold == fold)
+    runs: tuple[RunScores, ...] = tuple(run for run in subject.runs if run.fold == fold)
     return Subject(subject.name, subject.arch, runs).metric(metric)

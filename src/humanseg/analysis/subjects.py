@@ -14,7 +14,7 @@ Value = Callable[[ImageScore], float | None]
 
 
 @dataclass(frozen=True)
-class Tested:
+class RunScores:
     """One network of one training, with the pictures that it was tested on."""
 
     name: str
@@ -29,11 +29,11 @@ class Tested:
     train_iou: float | None
 
 
-def tested(result: RunResult) -> Tested:
+def of_run(result: RunResult) -> RunScores:
     """What the analysis needs of a run."""
     config, split = result.config, result.split
     train = result.train_summary
-    return Tested(
+    return RunScores(
         name=result.name,
         seed=config.training.seed,
         fold=(config.split.seed, config.split.fold if config.split.protocol == "folds" else 0),
@@ -46,9 +46,9 @@ def tested(result: RunResult) -> Tested:
     )
 
 
-def evaluated(result: Evaluation) -> Tested:
+def of_evaluation(result: Evaluation) -> RunScores:
     """The same of a model that was scored on a data set."""
-    return Tested(
+    return RunScores(
         name=result.model,
         seed=0,
         fold=(0, 0),
@@ -67,7 +67,7 @@ class Subject:
 
     name: str
     arch: str
-    runs: tuple[Tested, ...]
+    runs: tuple[RunScores, ...]
 
     @cached_property
     def by_picture(self) -> dict[str, list[ImageScore]]:

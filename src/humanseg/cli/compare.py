@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 
 from humanseg.cli import flags
 from humanseg.cli.ignored import note_ignored
-from humanseg.cli.output import complain, duration, mean, say, score, table
+from humanseg.cli.output import (
+    bracket,
+    complain,
+    duration,
+    mean,
+    note,
+    numbered,
+    say,
+    score,
+    table,
+)
 from humanseg.config import CompareConfig
 from humanseg.configuration import resolve, to_yaml
 
@@ -43,36 +53,52 @@ def compare(
 
 def _run(plan: CompareConfig, folder: Path, shard: tuple[int, int], *, quiet: bool) -> int:
     from humanseg.comparison import compare as carry_out
-    from humanseg.report import write_report
+    from humanseg.report import headline, write_report
 
     result = carry_out(plan, output=folder, shard=shard, quiet=quiet)
     files = write_report(folder)
-    say(*_summary(result), "", f"Report: {files.html}")
+    say(*_summary(result), "", headline(folder, result), f"Report: {files.html}")
     complain(*(f"{run.name} failed: {run.error}" for run in result.failed))
+    if result.missing and not result.failed:
+        note(
+            f"{numbered(len(result.missing), 'run')} of the plan belong to other shards or are "
+            "still to be done; the same command without --shard does and merges what is left."
+        )
     return 1 if result.failed else 0
 
 
 def _summary(result: ComparisonResult) -> list[str]:
-    """One line per network, over all its seeds, in the order of the plan."""
-    rows = [("network", "seeds", "IoU", "boundary IoU", "batch IoU", "training")]
+    """One line per network, over all its runs, in the order of the plan."""
+    rows = [("network", "runs", "IoU", "95 % interval", "boundary IoU", "training, each")]
     for arch in result.config.archs:
-        runs = [run for run in result.runs if run.config.model.arch == arch]
+        runs = [
+            run
+            for run in result.runs
+            if run.config.model.arch == arch and run.config.split.protocol != "source"
+        ]
         if runs:
-            rows.append((arch, str(len(runs)), *_means(runs)))
-    if len(rows) == 1:
-        return ["No network was trained."]
-    lines = table(rows)
-    if len(result.config.seeds) > 1:
-        lines.append("Means over seeds; their spread is in the report.")
-    return lines
+            rows.append((arch, str(len(runs)), *_numbers(result, arch, runs)))
+    return table(rows) if len(rows) > 1 else ["No network was trained."]
 
 
-def _means(runs: list[RunResult]) -> tuple[str, str, str, str]:
+def _numbers(
+    result: ComparisonResult, arch: str, runs: list[RunResult]
+) -> tuple[str, str, str, str]:
+    seconds = duration(sum(run.cost.train_seconds for run in runs) / len(runs))
+    networks = result.analysis.networks if result.analysis else ()
+    metrics = next((one.metrics for one in networks if one.name == arch), {})
+    if "iou" in metrics:
+        iou, contour = metrics["iou"], metrics.get("boundary_iou")
+        return (
+            score(iou.estimate),
+            bracket(iou.low, iou.high),
+            score(contour.estimate if contour else None),
+            seconds,
+        )
     scores = [run.summary for run in runs]
-    seconds = sum(run.cost.train_seconds for run in runs) / len(runs)
     return (
         score(mean([one.iou_mean for one in scores])),
+        "-",
         score(mean([one.boundary_iou_mean for one in scores])),
-        score(mean([one.batch_iou for one in scores])),
-        duration(seconds),
+        seconds,
     )

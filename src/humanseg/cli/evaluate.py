@@ -1,4 +1,4 @@
-"""`humanseg evaluate`: scores of a trained network on labelled pictures."""
+"""`humanseg evaluate`: scores of a trained network on labelled pictures, with a page."""
 
 from __future__ import annotations
 
@@ -8,13 +8,29 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from humanseg.cli import flags
-from humanseg.cli.output import counter, say, score, table
+from humanseg.cli.output import bracket, counter, note, numbered, say, score, table
 from humanseg.config import TrainConfig
 from humanseg.configuration import resolve
 from humanseg.errors import UsageError
 
 if TYPE_CHECKING:
-    from humanseg.results import ScoreSummary
+    from humanseg.results import Evaluation
+
+_ROWS = {
+    "iou": "IoU, mean over pictures",
+    "iou_sd": "IoU, standard deviation",
+    "iou_median": "IoU, median",
+    "iou_p05": "IoU, 5th percentile",
+    "dice": "Dice, mean over pictures",
+    "boundary_iou": "Boundary IoU, mean over pictures",
+    "surface_dice_10": "Surface Dice at 1 % of the diagonal",
+    "dataset_iou": "IoU, all pixels pooled",
+    "two_class_miou": "IoU, mean of person and background",
+    "pixel_accuracy": "Pixel accuracy",
+    "ece": "Calibration error",
+    "false_positive_images": "Pictures without people that were marked",
+    "false_positive_area": "Area marked in pictures without people",
+}
 
 
 def evaluate(
@@ -23,49 +39,62 @@ def evaluate(
     *,
     data: Annotated[Path, Parameter(help="Folder, CSV or COCO JSON with images and masks.")],
     layout: flags.LayoutName = "auto",
+    groups: Annotated[
+        Path | None,
+        Parameter(help="CSV with id and group, source or both; pictures of a group count as one."),
+    ] = None,
     threshold: flags.Threshold = None,
     flip_averaging: flags.FlipAveraging = None,
     output: Annotated[
-        Path | None, Parameter(name=["-o", "--output"], help="JSON file for all scores.")
+        Path | None,
+        Parameter(name=["-o", "--output"], help="Folder for the page, all scores and masks."),
     ] = None,
 ) -> None:
-    """Score a trained network on labelled pictures."""
+    """Score a trained network on labelled pictures, with confidence intervals and a page."""
     values: flags.Values = {"data": {"root": data, "layout": layout}}
     values = flags.with_shortcut(values, "--threshold", "evaluation.threshold", threshold)
     config = resolve(TrainConfig, overrides=values)
     if not model.exists():
         raise UsageError(f"{model}: does not exist; give a model directory.")
     flags.existing_data(data)
-    flags.free_output_file(output)
-    from humanseg.evaluation import evaluate as score_pictures
-    from humanseg.results import write_record
+    if output is not None:
+        flags.required_output(output)
+    from humanseg.conclusions import evaluate_model
 
-    result = score_pictures(
+    result = evaluate_model(
         model,
         data=config.data,
+        groups=groups,
         threshold=None if threshold is None else config.evaluation.threshold,
         flip_averaging=flip_averaging,
+        output=output,
         progress=counter("Scoring"),
     )
-    say(*_summary(result.summary))
+    say(*_summary(result))
+    if result.trained_on == result.data_fingerprint:
+        note(
+            "humanseg: note: the model was trained on pictures of this very data set; these are "
+            "no scores on new pictures."
+        )
     if output is not None:
-        write_record(output, result)
-        say("", f"Scores: {output}")
+        from humanseg.report import write_report
+
+        say("", f"Report: {write_report(output).html}")
 
 
-def _summary(summary: ScoreSummary) -> list[str]:
-    rows = [
-        ("Pictures", str(summary.images)),
-        ("IoU, mean over pictures", score(summary.iou_mean)),
-        ("IoU, standard deviation", score(summary.iou_sd)),
-        ("IoU, median", score(summary.iou_median)),
-        ("IoU, 5th percentile", score(summary.iou_p05)),
-        ("Dice, mean over pictures", score(summary.dice_mean)),
-        ("Boundary IoU, mean over pictures", score(summary.boundary_iou_mean)),
-        ("IoU, all pixels pooled", score(summary.dataset_iou)),
-        ("Pixel accuracy", score(summary.pixel_accuracy)),
-        ("Batch IoU, as published", score(summary.batch_iou)),
-    ]
+def _summary(result: Evaluation) -> list[str]:
+    summary, analysis = result.summary, result.analysis
+    metrics = analysis.networks[0].metrics if analysis else {}
+    rows = [("Pictures", str(summary.images), "")]
     if summary.undefined:
-        rows.insert(1, ("Of these without a person, and none found", str(summary.undefined)))
-    return table(rows)
+        rows.append(("Of these without a person, and none found", str(summary.undefined), ""))
+    rows += [
+        (label, score(metrics[name].estimate), bracket(metrics[name].low, metrics[name].high))
+        for name, label in _ROWS.items()
+        if name in metrics
+    ]
+    rows.append(("Batch IoU, as published", score(summary.batch_iou), ""))
+    lines = table(rows)
+    if analysis and analysis.groups > 1:
+        lines.append(f"In brackets: 95 % intervals over {numbered(analysis.groups, 'group')}.")
+    return lines

@@ -51,6 +51,11 @@ def score(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
+def bracket(low: float | None, high: float | None) -> str:
+    """An interval of scores; a dash where there is none."""
+    return "-" if low is None or high is None else f"[{score(low)}, {score(high)}]"
+
+
 def numbered(count: int, noun: str) -> str:
     """A count with its noun: `1 error`, `2 errors`."""
     return f"{count} {noun}{'' if count == 1 else 's'}"

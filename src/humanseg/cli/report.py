@@ -1,24 +1,62 @@
-"""`humanseg report`: the pages of a finished or half-finished comparison, written again."""
+"""`humanseg report`: the page of finished work written again, or several side by side."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from humanseg.cli import flags
 from humanseg.cli.output import say
 from humanseg.errors import UsageError
 
+if TYPE_CHECKING:
+    from humanseg.report import ReportFiles
 
-def report(run: Annotated[Path, Parameter(help="Folder of a comparison.")], /) -> None:
-    """Write the report of a comparison again."""
-    if not (run / "results.json").is_file():
-        raise UsageError(
-            f"{run}: holds no comparison (no results.json in it); give the folder that "
-            "`humanseg compare` wrote."
-        )
+_RECORDS = ("results.json", "result.json", "evaluation.json")
+
+
+def report(
+    *runs: Annotated[
+        Path, Parameter(help="Folders of comparisons, trainings or evaluations on the same data.")
+    ],
+    output: Annotated[
+        Path | None,
+        Parameter(
+            name=["-o", "--output"],
+            help="Folder for the page; needed for several folders, else the folder itself.",
+        ),
+    ] = None,
+) -> None:
+    """Write the report of finished work again, or put several side by side."""
+    if not runs:
+        raise UsageError("RUN is missing; see --help.")
+    for run in runs:
+        if not any((run / name).is_file() for name in _RECORDS):
+            raise UsageError(
+                f"{run}: holds no results ({', '.join(_RECORDS)}); give a folder that "
+                "`humanseg compare`, `train` or `evaluate` wrote."
+            )
+    if len(runs) > 1:
+        flags.required_output(output)
     from humanseg.report import write_report
 
-    files = write_report(run)
+    if len(runs) == 1:
+        files = write_report(runs[0], output=output)
+    else:
+        files = _side_by_side(runs, output or Path())
     say(str(files.html), str(files.markdown), str(files.csv))
+
+
+def _side_by_side(runs: tuple[Path, ...], output: Path) -> ReportFiles:
+    from humanseg.conclusions import conclude_together
+    from humanseg.report import load_studies, write_report
+
+    study = load_studies(runs)
+    analysis = conclude_together(
+        [(network.name, network.arch, network.scored) for network in study.finished],
+        groups=study.groups,
+        sources=study.sources,
+    )
+    return write_report(output, study=load_studies(runs, analysis), output=output)

@@ -41,7 +41,7 @@ class Corruption(Generic[Level]):
 
 def _scale(image: Picture) -> float:
     """Pixels of this picture for one pixel of ImageNet-C."""
-    return min(image.shape[:2]) / _REFERENCE_SIDE
+    return float(min(image.shape[:2])) / _REFERENCE_SIDE
 
 
 def _to_bytes(values: NDArray[np.float32]) -> Picture:
@@ -93,7 +93,7 @@ def _trail(radius: float, sigma: float, angle: float) -> NDArray[np.float32]:
 
 
 def _normalised(kernel: NDArray[np.float64]) -> NDArray[np.float32]:
-    return (kernel / kernel.sum()).astype(np.float32)
+    return np.asarray(kernel / kernel.sum(), dtype=np.float32)
 
 
 def _filter(image: Picture, kernel: NDArray[np.float32]) -> Picture:
@@ -121,9 +121,9 @@ def _fog(image: Picture, level: tuple[float, float], random: Generator) -> Pictu
     strength, decay = level
     clouds = Image.fromarray(cloud(decay, random)[:_REFERENCE_SIDE, :_REFERENCE_SIDE])
     fitted = clouds.resize((image.shape[1], image.shape[0]), Image.Resampling.BILINEAR)
+    added = np.asarray(fitted, dtype=np.float32)[..., None] * np.float32(255 * strength)
     brightest = float(image.max()) / 255
-    dimmed = np.float32(brightest / (brightest + strength))
-    return _to_bytes((image + np.asarray(fitted)[..., None] * np.float32(255 * strength)) * dimmed)
+    return _to_bytes((image + added) * np.float32(brightest / (brightest + strength)))
 
 
 def _jpeg(image: Picture, quality: int, random: Generator) -> Picture:

@@ -34,7 +34,7 @@ def cloud(decay: float, random: Generator) -> NDArray[np.float32]:
         corners = _refine(corners, roughness, random)
         roughness /= decay**2
     corners -= corners.min()
-    return (corners / corners.max()).astype(np.float32)
+    return np.asarray(corners / corners.max(), dtype=np.float32)
 
 
 def _refine(

@@ -62,23 +62,26 @@ class ImageScore(Record):
 
     @property
     def surface_dice_05(self) -> float | None:
-        """Normalised surface Dice at 0.5 % of the diagonal, 0 to 1; None without any contour."""
+        """Normalised surface Dice at 0.5 % of the diagonal, 0 to 1; see `assd` for no contour."""
         return self._surface_dice(self.contour_near_05)
 
     @property
     def surface_dice_10(self) -> float | None:
-        """Normalised surface Dice at 1 % of the diagonal, 0 to 1; None without any contour."""
+        """Normalised surface Dice at 1 % of the diagonal, 0 to 1; see `assd` for no contour."""
         return self._surface_dice(self.contour_near_10)
 
     def _surface_dice(self, near: int | None) -> float | None:
         total = (self.contour_true or 0) + (self.contour_predicted or 0)
-        return near / total if near is not None and total else None
+        if near is None:
+            return None
+        return near / total if total else self._without_contours(0.0)
 
     @property
     def assd(self) -> float | None:
         """Average symmetric surface distance in shares of the diagonal.
 
-        1, the worst, where only one mask has a contour; None where neither has.
+        1, the worst, where only one mask has a contour, or where one mask is full and the other
+        empty; None where both are full or both empty.
         """
         total = (self.contour_true or 0) + (self.contour_predicted or 0)
         return self._distance(None if self.distance_sum is None else self.distance_sum / total)
@@ -91,7 +94,13 @@ class ImageScore(Record):
     def _distance(self, pixels: float | None) -> float | None:
         if pixels is not None:
             return pixels / math.hypot(self.height, self.width)
-        return 1.0 if self.contour_true or self.contour_predicted else None
+        if self.contour_true or self.contour_predicted:
+            return 1.0
+        return self._without_contours(1.0) if self.measured else None
+
+    def _without_contours(self, worst: float) -> float | None:
+        """A full mask has no contour inside the picture: worst against an empty one."""
+        return worst if self.fp + self.fn else None
 
     @property
     def precision(self) -> float | None:
