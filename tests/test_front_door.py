@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -88,7 +89,8 @@ def test_compare__again_repeats_nothing(comparison: Path, drawn: Path) -> None:
 def test_compare__other_settings_in_the_same_folder_are_refused(
     comparison: Path, drawn: Path
 ) -> None:
-    done = _run("compare", "--data", drawn, *SMALL, "-o", comparison, expect=2)
+    words = ("--archs", "unet", "deeplabv3plus", "--loss.bce", "0.5")
+    done = _run("compare", "--data", drawn, *SMALL, *words, "-o", comparison, expect=2)
     assert "another configuration" in done.stderr
 
 
@@ -98,11 +100,70 @@ def test_report__is_the_same_again(comparison: Path) -> None:
     assert (comparison / "report.html").read_bytes() == before
 
 
-def test_evaluate__a_trained_model(comparison: Path, drawn: Path, tmp_path: Path) -> None:
+def test_evaluate__a_trained_model(comparison: Path, pictures: Path, tmp_path: Path) -> None:
     model = comparison / "runs" / "unet-seed42" / "model"
-    _run("evaluate", model, "--data", drawn, "-o", tmp_path / "scores.json")
-    scores = json.loads((tmp_path / "scores.json").read_text())
-    assert len(scores["scores"]) == 20
+    done = _run("evaluate", model, "--data", pictures, "-o", tmp_path / "out")
+    assert "95 % intervals over 24 groups" in done.stdout
+    scores = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert len(scores["scores"]) == 24
+    assert scores["analysis"]["networks"][0]["metrics"]["iou"]["low"] is not None
+    assert "<svg" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_evaluate__on_the_training_pictures_is_remarked(comparison: Path, drawn: Path) -> None:
+    model = comparison / "runs" / "unet-seed42" / "model"
+    assert "no scores on new pictures" in _run("evaluate", model, "--data", drawn).stderr
+
+
+def test_report__side_by_side(comparison: Path, tmp_path: Path) -> None:
+    runs = [comparison / "runs" / f"{arch}-seed42" for arch in ("unet", "deeplabv3plus")]
+    _run("report", *runs, "-o", tmp_path / "both")
+    text = (tmp_path / "both" / "report.md").read_text()
+    assert "unet-seed42: U-Net" in text
+    assert "deeplabv3plus-seed42: DeepLabV3+" in text
+
+
+@pytest.fixture(scope="module")
+def folds(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two folds of two networks, trained by two processes one after the other."""
+    folder = tmp_path_factory.mktemp("front") / "folds"
+    words = ("--data", drawn, *SMALL, "--archs", "unet", "fpn", "--folds", 2, "-o", folder)
+    first = _run("compare", *words, "--shard", "1/2")
+    assert "2 runs of the plan belong to other shards" in first.stderr
+    second = _run("compare", *words, "--shard", "2/2")
+    assert "belong to other shards" not in second.stderr
+    return folder
+
+
+def test_folds__are_merged_by_the_last_shard(folds: Path) -> None:
+    results = json.loads((folds / "results.json").read_text())
+    assert not results["missing"]
+    analysis = results["analysis"]
+    assert (analysis["pictures"], analysis["folds"]) == (20, 2)
+    assert [one["images"] for one in analysis["networks"]] == [20, 20]
+    assert analysis["pairs"][0]["corrected_df"] == 1
+    page = (folds / "report.html").read_text()
+    assert "<script src" not in page
+    assert "http-equiv" in page
+
+
+def test_folds__changed_data_are_refused(folds: Path, drawn: Path, tmp_path: Path) -> None:
+    shutil.copytree(folds, tmp_path / "folds")
+    shutil.copytree(drawn, tmp_path / "drawn")
+    plan = tmp_path / "folds" / "plan.yaml"
+    plan.write_text(plan.read_text().replace(str(drawn), str(tmp_path / "drawn")))
+    first, second = sorted((tmp_path / "drawn" / "images").iterdir())[:2]
+    first.write_bytes(second.read_bytes())
+    words = ("--data", tmp_path / "drawn", *SMALL, "--archs", "unet", "fpn", "--folds", 2)
+    done = _run("compare", *words, "-o", tmp_path / "folds", expect=1)
+    assert "have changed since this comparison began" in done.stderr
+
+
+def test_folds__more_than_pictures_are_refused(drawn: Path, tmp_path: Path) -> None:
+    words = ("--data", drawn, *SMALL, "--folds", 30, "-o", tmp_path / "c")
+    done = _run("compare", *words, expect=1)
+    assert "30 folds need at least 30 different pictures: 20 given" in done.stderr
+    assert not (tmp_path / "c").exists()
 
 
 def test_compare__hub_out_of_reach_is_one_sentence(drawn: Path, tmp_path: Path) -> None:

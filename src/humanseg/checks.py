@@ -130,7 +130,7 @@ def output_grid(config: ModelConfig) -> Size:
 
 
 def grid_ceiling(samples: Sequence[Sample], grid: Size, networks: tuple[str, ...]) -> Bound:
-    """Scores of the truth itself, averaged onto a grid and brought back.
+    """Scores of the truth itself, brought onto a grid as a soft mask and back.
 
     Args:
         samples: what to score.
@@ -141,7 +141,7 @@ def grid_ceiling(samples: Sequence[Sample], grid: Size, networks: tuple[str, ...
     def best(sample: Sample) -> ImageScore:
         truth = sample.read_mask()
         soft = Image.fromarray(truth.astype(np.float32))
-        small = np.asarray(soft.resize((grid[1], grid[0]), Image.Resampling.BOX))
+        small = np.asarray(soft.resize((grid[1], grid[0]), Image.Resampling.BILINEAR))
         back = resize_probability(small, (truth.shape[0], truth.shape[1]))
         return score_image(sample.id, np.asarray(back >= 0.5), truth)
 

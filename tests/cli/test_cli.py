@@ -112,17 +112,16 @@ class TestBadUse:
             ("train --archs unet", "Unknown option: --archs. Did you mean --arch?"),
             ("train --resume no", "no: holds no run to resume (no config.yaml in it)."),
             ("report", "RUN is missing; see --help."),
-            ("report no", "no: holds no comparison (no results.json in it); give the folder that"),
+            (
+                "report no",
+                "no: holds no results (results.json, result.json, evaluation.json); give",
+            ),
             ("evaluate", "MODEL is missing; see --help."),
             ("evaluate model", "--data is missing; see --help."),
             ("evaluate no --data .", "no: does not exist; give a model directory."),
             ("evaluate . --data no", "no: does not exist; give a folder, CSV or COCO JSON."),
             ("evaluate . --data . --threshold 2", "evaluation.threshold: got 2; must be at least"),
-            ("evaluate . --data . -o .", ".: is a folder; -o needs a file."),
-            (
-                "evaluate . --data . -o file/x/y",
-                "file: is a file, not a folder; -o file/x/y cannot",
-            ),
+            ("evaluate . --data . -o file", "file: is a file; -o needs a folder."),
             ("data split . -o .", ".: is a folder; -o needs a file."),
             ("data spl1t", 'Unknown command "spl1t". Did you mean "split"?'),
             ("data check no", "no: does not exist; give a folder, CSV or COCO JSON."),
@@ -198,7 +197,7 @@ def another(annotation: object, default: object) -> object:
     options = get_args(annotation)
     if get_origin(annotation) is Literal:
         return next(choice for choice in options if choice != default)
-    if int in options:
+    if any(int in (option, *get_args(option)) for option in options if default is None):
         return 3
     if default == ():
         return ["other"]

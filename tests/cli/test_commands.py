@@ -11,18 +11,21 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from pydantic import BaseModel
 
 from humanseg.cli.output import duration, table
-from humanseg.config import CompareConfig, SplitConfig, TrainConfig
+from humanseg.config import CompareConfig, EvaluationConfig, SplitConfig, TrainConfig
 from humanseg.configuration import to_yaml
 from humanseg.data import AuditReport
 from humanseg.errors import DataError, Interrupted
 from humanseg.results import (
+    Analysis,
     ComparisonResult,
     Cost,
     Environment,
+    Evaluation,
     FailedRun,
+    Interval,
+    NetworkAnalysis,
     Resolved,
     RunResult,
     ScoreSummary,
@@ -97,14 +100,48 @@ def result_of(name: str, config: TrainConfig, *, iou: float, seconds: float) -> 
     )
 
 
-def files(folder: Path) -> SimpleNamespace:
+ANALYSIS = Analysis(
+    pictures=4,
+    groups=4,
+    folds=None,
+    repeats=1,
+    seeds=1,
+    networks=(
+        NetworkAnalysis(
+            name="unet",
+            arch="unet",
+            runs=("unet-seed42",),
+            images=4,
+            undefined=0,
+            metrics={
+                "iou": Interval(estimate=0.7, low=0.6, high=0.8),
+                "boundary_iou": Interval(estimate=0.5),
+            },
+            seed_sd=None,
+            fold_ious=(0.7,),
+            train_iou=None,
+            gap=None,
+            strata=(),
+        ),
+    ),
+    pairs=(),
+)
+
+
+def files(folder: Path, output: Path | None = None) -> SimpleNamespace:
+    assert output is None
     names = {"html": "report.html", "markdown": "report.md", "csv": "runs.csv"}
     return SimpleNamespace(**{kind: folder / name for kind, name in names.items()})
 
 
 class TestCompare:
     def compare(
-        self, replace: Replace, *, failed: str | None = None
+        self,
+        replace: Replace,
+        *,
+        failed: str | None = None,
+        missing: tuple[str, ...] = (),
+        analysed: bool = False,
     ) -> dict[str, dict[str, object]]:
         """Stand in for the comparison; returns what it is called with."""
         calls: dict[str, dict[str, object]] = {}
@@ -114,13 +151,21 @@ class TestCompare:
             runs = tuple(
                 result_of(name, one, iou=0.8 + 0.1 * index, seconds=100.0)
                 for index, (name, one) in enumerate(config.runs().items())
-                if name != failed
+                if name != failed and name not in missing
             )
             errors = (FailedRun(name=failed, error="ran out of memory."),) if failed else ()
-            return ComparisonResult(config=config, runs=runs, failed=errors, missing=())
+            return ComparisonResult(
+                config=config,
+                runs=runs,
+                failed=errors,
+                missing=missing,
+                analysis=ANALYSIS if analysed else None,
+            )
 
         replace("humanseg.comparison", compare=carry_out)
-        replace("humanseg.report", write_report=files)
+        replace(
+            "humanseg.report", write_report=files, headline=lambda folder, result: "The answer."
+        )
         return calls
 
     def test_compare__prints_one_line_per_network_and_the_report(
@@ -131,10 +176,11 @@ class TestCompare:
         code, out, err = run("compare", *words)
         assert (code, err) == (0, "")
         assert out.splitlines() == [
-            "network  seeds     IoU  boundary IoU  batch IoU    training",
-            "unet         1  0.8000        0.4000          -  1 min 40 s",
-            "fpn          1  0.9000        0.4500          -  1 min 40 s",
+            "network  runs     IoU  95 % interval  boundary IoU  training, each",
+            "unet        1  0.8000              -        0.4000      1 min 40 s",
+            "fpn         1  0.9000              -        0.4500      1 min 40 s",
             "",
+            "The answer.",
             "Report: run/report.html",
         ]
         config = calls["compare"].pop("config")
@@ -142,13 +188,36 @@ class TestCompare:
         assert config.data.root == Path()
         assert calls["compare"] == {"output": Path("run"), "shard": (1, 1), "quiet": True}
 
-    def test_compare__averages_over_seeds(self, run: Run, replace: Replace) -> None:
+    def test_compare__averages_over_runs(self, run: Run, replace: Replace) -> None:
         self.compare(replace)
         _, out, _ = run(
             "compare", "--archs", "unet", "--seeds", "1", "2", "--data", ".", "-o", "run"
         )
         assert out.splitlines()[1].split()[:3] == ["unet", "2", "0.8500"]
-        assert out.splitlines()[2] == "Means over seeds; their spread is in the report."
+
+    def test_compare__shows_intervals_of_the_analysis(self, run: Run, replace: Replace) -> None:
+        self.compare(replace, analysed=True)
+        _, out, _ = run("compare", "--archs", "unet", "--data", ".", "-o", "run")
+        assert out.splitlines()[1].split()[2:6] == ["0.7000", "[0.6000,", "0.8000]", "0.5000"]
+
+    def test_compare__takes_its_shard_and_tells_what_is_left(
+        self, run: Run, replace: Replace
+    ) -> None:
+        calls = self.compare(replace, missing=("fpn-seed42",))
+        words = ("--archs", "unet", "fpn", "--data", ".", "-o", "run")
+        code, _, err = run("compare", *words, "--shard", "2/3")
+        assert code == 0
+        assert calls["compare"]["shard"] == (2, 3)
+        assert err.startswith("1 run of the plan belong")
+
+    @pytest.mark.parametrize("shard", ["0/2", "3/2", "2", "a/b", "1/0", "-1/2"])
+    def test_compare__refuses_no_shard(self, shard: str, run: Run, replace: Replace) -> None:
+        self.compare(replace)
+        code, _, err = run("compare", "--data", ".", "-o", "run", f"--shard={shard}")
+        assert code == 2
+        assert err == (
+            f"humanseg: --shard: got {shard!r}; give I/N with I from 1 to N, such as 2/4.\n"
+        )
 
     def test_compare__failed_run_is_told_and_exits_1(self, run: Run, replace: Replace) -> None:
         self.compare(replace, failed="fpn-seed42")
@@ -196,20 +265,27 @@ class TestTrain:
         assert calls == [(stored, {"output": tmp_path, "resume": True, "quiet": False})]
 
 
-class Evaluation(BaseModel):
-    summary: ScoreSummary
-
-
 class TestOtherCommands:
-    def evaluate(self, replace: Replace) -> dict[str, Any]:
+    def evaluate(self, replace: Replace, **changes: object) -> dict[str, Any]:
         """Stand in for the evaluation; returns what it is called with."""
         calls: dict[str, Any] = {}
 
         def score_pictures(model: Path, **options: object) -> Evaluation:
             calls.update(options, model=model)
-            return Evaluation(summary=summary(0.8, undefined=1))
+            return Evaluation(
+                model="m",
+                arch="unet",
+                encoder_name="e",
+                trained_on="0" * 64,
+                data_fingerprint="1" * 64,
+                evaluation=EvaluationConfig(),
+                scores=(),
+                summary=summary(0.8, undefined=1),
+                analysis=ANALYSIS,
+            ).model_copy(update=changes)
 
-        replace("humanseg.evaluation", evaluate=score_pictures)
+        replace("humanseg.conclusions", evaluate_model=score_pictures)
+        replace("humanseg.report", write_report=files)
         return calls
 
     def test_report__prints_its_files(self, run: Run, replace: Replace, tmp_path: Path) -> None:
@@ -219,20 +295,39 @@ class TestOtherCommands:
         assert code == 0
         assert out.splitlines()[0] == str(tmp_path / "report.html")
 
-    def test_evaluate__prints_and_writes_scores(
+    def test_report__of_several_needs_a_folder(self, run: Run, tmp_path: Path) -> None:
+        for name in "ab":
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "evaluation.json").touch()
+        code, _, err = run("report", str(tmp_path / "a"), str(tmp_path / "b"))
+        assert code == 2
+        assert err == "humanseg: -o is missing; give the folder for the results with -o RUN.\n"
+
+    def test_evaluate__prints_scores_and_leaves_a_folder(
         self, run: Run, replace: Replace, tmp_path: Path
     ) -> None:
         calls = self.evaluate(replace)
-        scores = tmp_path / "scores.json"
-        words = (str(tmp_path), "--data", str(tmp_path), "--threshold", "0.4", "-o", str(scores))
-        code, out, _ = run("evaluate", *words, "--flip-averaging", "--layout", "folders")
-        assert code == 0
-        assert [line.split()[-1] for line in out.splitlines()[:3]] == ["4", "1", "0.8000"]
-        assert out.endswith(f"Scores: {scores}\n")
+        out_folder, table = tmp_path / "out", tmp_path / "g.csv"
+        words = (str(tmp_path), "--data", str(tmp_path), "--threshold", "0.4")
+        more = ("-o", str(out_folder), "--groups", str(table), "--flip-averaging")
+        code, out, err = run("evaluate", *words, *more, "--layout", "folders")
+        assert (code, err) == (0, "")
+        lines = out.splitlines()
+        assert lines[0].split() == ["Pictures", "4"]
+        assert lines[2].split()[-3:] == ["0.7000", "[0.6000,", "0.8000]"]
+        assert lines[-3] == "In brackets: 95 % intervals over 4 groups."
+        assert lines[-1] == f"Report: {out_folder / 'report.html'}"
         assert calls["model"] == tmp_path
         assert (calls["data"].root, calls["data"].layout) == (tmp_path, "folders")
         assert (calls["threshold"], calls["flip_averaging"]) == (0.4, True)
-        assert Evaluation.model_validate_json(scores.read_text()).summary.undefined == 1
+        assert (calls["groups"], calls["output"]) == (table, out_folder)
+
+    def test_evaluate__says_when_the_model_knows_the_pictures(
+        self, run: Run, replace: Replace, tmp_path: Path
+    ) -> None:
+        self.evaluate(replace, trained_on="1" * 64)
+        _, _, err = run("evaluate", str(tmp_path), "--data", str(tmp_path))
+        assert "was trained on pictures of this very data set" in err
 
     @pytest.mark.parametrize(
         ("words", "threshold", "flip_averaging"),
@@ -253,8 +348,8 @@ class TestOtherCommands:
     ) -> None:
         calls = self.evaluate(replace)
         assert run("evaluate", str(tmp_path), "--data", str(tmp_path), *words)[0] == 0
-        assert calls.keys() == {"model", "data", "threshold", "flip_averaging", "progress"}
         assert (calls["threshold"], calls["flip_averaging"]) == (threshold, flip_averaging)
+        assert (calls["output"], calls["groups"]) == (None, None)
 
     def test_check__prints_each_path_once_and_totals_by_kind(
         self, run: Run, drawn: Path, tmp_path: Path

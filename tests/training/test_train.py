@@ -20,8 +20,10 @@ from humanseg.config import TrainConfig
 from humanseg.configuration import to_yaml
 from humanseg.errors import DataError, GuardError, UsageError
 from humanseg.evaluation import evaluate
+from humanseg.geometry import resize_probability
 from humanseg.images import read_mask
 from humanseg.models import build_network, load_network
+from humanseg.predictions import read_probability
 from humanseg.results import RunResult, read_record
 from humanseg.segmentation_module import SegmentationModule
 from humanseg.training import run as run_module
@@ -70,9 +72,15 @@ def test_train__leaves_a_scored_model(tiny: TrainConfig, tmp_path: Path) -> None
     assert [int(row["epoch"]) for row in rows] == list(range(1, 13))
     score = result.scores[0]
     assert config.data.root is not None
-    prediction = read_mask(folder / "predictions" / f"{score.id}.png")
+    probability = read_probability(folder / "predictions" / f"{score.id}.png")
     truth = read_mask(config.data.root / "masks" / f"{score.id}.png")
+    prediction = resize_probability(probability, truth.shape) >= 0.5
     assert np.count_nonzero(prediction & truth) == score.tp
+    assert result.calibration is not None
+    pixels = sum(one.height * one.width for one in result.scores)
+    assert sum(result.calibration.pixels) == pixels
+    assert result.train_summary is not None
+    assert result.train_summary.images == len(result.split.train)
     assert not list(folder.rglob(".*"))
 
 
