@@ -10,11 +10,20 @@ from __future__ import annotations
 
 import statistics
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from humanseg.report.definitions import PUBLISHED
 from humanseg.report.summary import LABELS
-from humanseg.results import ComparisonResult, RunResult, read_record, write_text
+from humanseg.results import (
+    Analysis,
+    ComparisonResult,
+    Cost,
+    Interval,
+    RunResult,
+    read_record,
+    write_text,
+)
 
 if __package__:
     from benchmarks.throughput_record import Result as Throughput
@@ -51,11 +60,160 @@ def _link(path: Path) -> str:
     return f"[{path.name}](benchmarks/results/{path.name})"
 
 
-def comparison_tables() -> str:
-    """Published figures beside both presets, then the default preset in full."""
+def _interval(interval: Interval | None) -> str:
+    if interval is None:
+        return "–"
+    if interval.low is None or interval.high is None:
+        return _three(interval.estimate)
+    return f"{_three(interval.estimate)} [{_three(interval.low)}, {_three(interval.high)}]"
+
+
+def _points(interval: Interval) -> str:
+    text = f"{100 * interval.estimate:+.1f}"
+    if interval.low is None or interval.high is None:
+        return text
+    return f"{text} [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def folds_tables() -> str:
+    """The main result: cross-validated scores, what differs, and how far they carry."""
+    path = _newest("folds")
+    result = read_record(path, ComparisonResult)
+    analysis = result.analysis
+    if analysis is None:
+        raise SystemExit(f"{path} holds no analysis.")
+    costs: dict[str, Cost] = {run.config.model.arch: run.cost for run in result.runs}
+    parts = [
+        _fold_scores(analysis, costs),
+        _fold_pairs(analysis),
+        _beyond(analysis),
+        f"From {_link(path)}.",
+    ]
+    return "\n\n".join(parts)
+
+
+def _fold_scores(analysis: Analysis, costs: Mapping[str, Cost]) -> str:
+    rows = []
+    for one in analysis.networks:
+        get, cost = one.metrics.get, costs[one.arch]
+        assd, hd95 = get("assd"), get("hd95")
+        rows.append(
+            [
+                LABELS[one.arch],
+                _interval(get("iou")),
+                *(_three(found.estimate if (found := get(name)) else None) for name in _FEW),
+                _interval(get("boundary_iou")),
+                _percent(assd.estimate if assd else None),
+                _percent(hd95.estimate if hd95 else None),
+                f"{cost.parameters / 1e6:.1f} M",
+                f"{cost.macs / 1e9:.1f} G",
+            ]
+        )
+    for bound in analysis.bounds:
+        who = " and ".join(LABELS[name] for name in bound.networks)
+        name = _BOUNDS[bound.name].format(detail=bound.detail, who=who)
+        empty = ["–"] * len(_FEW)
+        edge = _three(bound.boundary_iou)
+        rows.append([name, _three(bound.iou), *empty, edge, *["–"] * 4])
+    header = [
+        f"{analysis.pictures} pictures, each scored out of fold",
+        "per-image IoU [95 %]",
+        "SD",
+        "5th percentile",
+        "Dice",
+        "dataset IoU",
+        "two-class mIoU",
+        "Boundary IoU [95 %]",
+        "ASSD",
+        "HD95",
+        "parameters",
+        "MACs",
+    ]
+    return _table(header, rows)
+
+
+_FEW = ("iou_sd", "iou_p05", "dice", "dataset_iou", "two_class_miou")
+_BOUNDS = {
+    "mean_mask": "floor: mean training mask",
+    "all_background": "floor: all background",
+    "output_grid": "ceiling: the truth itself on {who}'s {detail} output grid",
+    "label_agreement": "ceiling: two masks of one picture ({detail})",
+}
+
+
+def _fold_pairs(analysis: Analysis) -> str:
+    names = {"iou": "per-image IoU", "boundary_iou": "Boundary IoU"}
+    rows = [
+        [
+            f"{LABELS[pair.first]} − {LABELS[pair.second]}",
+            names[pair.metric],
+            _points(pair.difference),
+            _p(pair.corrected_holm),
+            _p(pair.wilcoxon_holm),
+            "yes" if pair.evidence else "no",
+        ]
+        for pair in analysis.pairs
+    ]
+    header = [
+        "Difference, in points [95 %]",
+        "metric",
+        "mean",
+        "p over folds (corrected t, Holm)",
+        "p over pictures (Wilcoxon, Holm)",
+        "evidence of a difference",
+    ]
+    return _table(header, rows)
+
+
+def _beyond(analysis: Analysis) -> str:
+    """Train gap, left-out sources, other data, corruptions."""
+    sources = sorted({one.source for one in analysis.sources})
+    others = sorted({one.data for one in analysis.external})
+    left = {(one.network, one.source): one for one in analysis.sources}
+    external = {(one.network, one.data): one for one in analysis.external}
+    rows = []
+    for one in analysis.networks:
+        kept = [r.retention.estimate for r in analysis.robustness if r.network == one.name]
+        cells = [LABELS[one.arch], "–" if one.gap is None else f"{100 * one.gap:.1f} points"]
+        for source in sources:
+            found = left.get((one.name, source))
+            cells.append(
+                "–"
+                if found is None or found.seen is None
+                else f"{_three(found.seen.estimate)} → {_three(found.unseen.estimate)}"
+            )
+        cells += [
+            "–"
+            if (elsewhere := external.get((one.name, name))) is None
+            else _interval(elsewhere.metrics.get("iou"))
+            for name in others
+        ]
+        cells.append(_percent(statistics.fmean(kept) if kept else None))
+        rows.append(cells)
+    header = [
+        "Beyond these pictures (per-image IoU)",
+        "train − held out",
+        *(f"{source}: trained with → without it" for source in sources),
+        *others,
+        "kept under corruption",
+    ]
+    return _table(header, rows)
+
+
+def preset_table() -> str:
+    """Published figures beside both presets, on the published split."""
     reference_path, default_path = _newest("reference"), _newest("default")
-    default = _runs(default_path)
-    both = (_runs(reference_path), default)
+    both = (_runs(reference_path), _runs(default_path))
     beside = _table(
         ["Batch-averaged IoU (published convention)", "published", "`reference`", "`default`"],
         [
@@ -67,53 +225,11 @@ def comparison_tables() -> str:
             for arch, name in LABELS.items()
         ],
     )
-    rows = []
-    for arch, name in LABELS.items():
-        if arch not in default:
-            continue
-        run = default[arch]
-        summary, cost = run.summary, run.cost
-        rows.append(
-            [
-                name,
-                f"{_three(summary.iou_mean)} ± {_three(summary.iou_sd)}",
-                _three(summary.dice_mean),
-                _three(summary.boundary_iou_mean),
-                _three(summary.dataset_iou),
-                f"{cost.parameters / 1e6:.1f} M",
-                f"{cost.macs / 1e9:.1f} G",
-            ]
-        )
-    floor = default["unet"].floors["mean_mask"]
-    rows.append(
-        [
-            "mean training mask (floor)",
-            f"{_three(floor.iou_mean)} ± {_three(floor.iou_sd)}",
-            _three(floor.dice_mean),
-            _three(floor.boundary_iou_mean),
-            _three(floor.dataset_iou),
-            *["–"] * 2,
-        ]
-    )
-    full = _table(
-        [
-            "`default`, at each mask's own size",
-            "per-image IoU ± SD over pictures",
-            "Dice",
-            "Boundary IoU",
-            "dataset IoU",
-            "parameters",
-            "MACs",
-        ],
-        rows,
-    )
     return "\n".join(
         [
             beside,
             "",
             "\\* Never trained: the optimiser of that run held the FPN's parameters.",
-            "",
-            full,
             "",
             f"From {_link(reference_path)} and {_link(default_path)}.",
         ]
@@ -140,8 +256,13 @@ def throughput_table() -> str:
 
 
 def render(text: str) -> str:
-    """README with both tables renewed between their markers."""
-    for name, table in (("comparison", comparison_tables()), ("throughput", throughput_table())):
+    """README with all tables renewed between their markers."""
+    tables = {
+        "folds": folds_tables(),
+        "presets": preset_table(),
+        "throughput": throughput_table(),
+    }
+    for name, table in tables.items():
         begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
         head, rest = text.split(begin)
         _, tail = rest.split(end)

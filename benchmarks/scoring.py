@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import resource
 import time
+from functools import partial
 from pathlib import Path
 
 from humanseg.data.layouts import discover
@@ -37,6 +38,10 @@ class Result(Record):
     rows: tuple[Row, ...]
 
 
+def _file(folder: Path, name: str) -> Path:
+    return folder / f"{name}.png"
+
+
 def main() -> None:
     """Score, check that the scores are those on record, and write the result file."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -56,7 +61,7 @@ def main() -> None:
         begin = time.perf_counter()
         scored = score_stored(
             [samples[score.id] for score in run.scores],
-            lambda name, folder=folder: folder / f"{name}.png",
+            partial(_file, folder),
             threshold=run.config.evaluation.threshold,
             mask_resize=run.config.data.mask_resize,
         )

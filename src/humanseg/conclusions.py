@@ -23,6 +23,7 @@ from humanseg.checks import ceilings, find_leaks, find_suspects
 from humanseg.config import CompareConfig, DataConfig, slug
 from humanseg.errors import DataError
 from humanseg.evaluation import evaluate, score_stored
+from humanseg.models import TorchBackend, load_network, measure_latency
 from humanseg.results import (
     Analysis,
     CorruptedScores,
@@ -118,8 +119,14 @@ def complete_scores(result: RunResult, folder: Path, pictures: Pictures) -> RunR
         threshold=result.config.evaluation.threshold,
         mask_resize=result.config.data.mask_resize,
     )
+    cost = result.cost
+    if cost.latency_seconds is None and (folder / "model").is_dir():
+        network, _ = load_network(folder / "model")
+        latency = measure_latency(TorchBackend(network), result.config.model.image_size)
+        cost = cost.model_copy(update={"latency_seconds": latency})
     again = result.model_copy(
         update={
+            "cost": cost,
             "scores": scored.scores,
             "summary": scored.summary,
             "calibration": scored.calibration,

@@ -163,9 +163,9 @@ class TestCompare:
             )
 
         replace("humanseg.comparison", compare=carry_out)
-        replace(
-            "humanseg.report", write_report=files, headline=lambda folder, result: "The answer."
-        )
+        replace("humanseg.report", write_report=files)
+        replace("humanseg.report.loading", comparison_study=lambda folder, result: result)
+        replace("humanseg.report.words", headline=lambda study: "The answer.")
         return calls
 
     def test_compare__prints_one_line_per_network_and_the_report(

@@ -51,10 +51,7 @@ def measure(subject: Subject, groups: Mapping[str, str]) -> dict[str, Interval]:
 
 
 def _pooled(subject: Subject, bootstrap: GroupBootstrap) -> dict[str, Interval | None]:
-    tp, fp, fn, tn = (
-        np.array(subject.sums(lambda score, key=key: getattr(score, key)))
-        for key in ("tp", "fp", "fn", "tn")
-    )
+    tp, fp, fn, tn = (np.array(subject.sums(key)) for key in ("tp", "fp", "fn", "tn"))
     columns = np.stack([tp, tp + fp + fn, tn, tn + fp + fn], axis=1)
     return {
         "pixel_accuracy": bootstrap.ratio(tp + tn, tp + fp + fn + tn),

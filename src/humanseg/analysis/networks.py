@@ -75,7 +75,7 @@ def _strata(
 
 def _few(subject: Subject, ids: Sequence[str], groups: Mapping[str, str]) -> dict[str, Interval]:
     bootstrap = bootstrap_of(ids, groups)
-    found = {}
+    found: dict[str, Interval] = {}
     for metric in COMPARED:
         values = subject.metric(metric)
         mean = bootstrap.mean([values[name] for name in ids])

@@ -86,10 +86,11 @@ class Subject:
         """Mean over runs of a score of `ImageScore`."""
         return self.mean(lambda score: getattr(score, name))
 
-    def sums(self, value: Value) -> list[float]:
-        """Sum over runs of a count of every picture."""
+    def sums(self, name: str) -> list[float]:
+        """Sum over runs of a count of `ImageScore`, of every picture."""
         return [
-            float(sum(value(score) or 0 for score in scores)) for scores in self.by_picture.values()
+            float(sum(getattr(score, name) for score in scores))
+            for scores in self.by_picture.values()
         ]
 
     @property

@@ -53,11 +53,13 @@ def compare(
 
 def _run(plan: CompareConfig, folder: Path, shard: tuple[int, int], *, quiet: bool) -> int:
     from humanseg.comparison import compare as carry_out
-    from humanseg.report import headline, write_report
+    from humanseg.report import write_report
+    from humanseg.report.loading import comparison_study
+    from humanseg.report.words import headline
 
     result = carry_out(plan, output=folder, shard=shard, quiet=quiet)
     files = write_report(folder)
-    say(*_summary(result), "", headline(folder, result), f"Report: {files.html}")
+    say(*_summary(result), "", headline(comparison_study(folder, result)), f"Report: {files.html}")
     complain(*(f"{run.name} failed: {run.error}" for run in result.failed))
     if result.missing and not result.failed:
         note(

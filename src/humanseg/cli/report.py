@@ -51,7 +51,8 @@ def report(
 
 def _side_by_side(runs: tuple[Path, ...], output: Path) -> ReportFiles:
     from humanseg.conclusions import conclude_together
-    from humanseg.report import load_studies, write_report
+    from humanseg.report import write_report
+    from humanseg.report.loading import load_studies
 
     study = load_studies(runs)
     analysis = conclude_together(

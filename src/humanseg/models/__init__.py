@@ -1,7 +1,7 @@
 """Networks of segmentation-models-pytorch: build, weigh, save, load, run."""
 
 from humanseg.models.backend import TorchBackend
-from humanseg.models.cost import count_macs, count_parameters
+from humanseg.models.cost import count_macs, count_parameters, measure_latency
 from humanseg.models.features import pooled_features
 from humanseg.models.network import SegmentationNetwork, build_network
 from humanseg.models.saved import load_network, save_network
@@ -13,6 +13,7 @@ __all__ = [
     "count_macs",
     "count_parameters",
     "load_network",
+    "measure_latency",
     "pooled_features",
     "save_network",
 ]

@@ -41,6 +41,9 @@ class Cost(Record):
     """From the start of the run to its result: set-up, data, training, validation, evaluation."""
     images_per_second: float
     """Median over epochs, training iterations only."""
+    latency_seconds: float | None = None
+    """Median time of one picture on the network's grid to its probabilities, as the predictor runs
+    it on the run's device; None in older records."""
     peak_memory_bytes: int
     """Largest resident memory of the process (CPU) or device memory in use (GPU) during the run."""
 

@@ -5,4 +5,13 @@ from humanseg.training.environment import describe_environment
 from humanseg.training.progress import count
 from humanseg.training.run import preflight, train
 
-__all__ = ["Pictures", "RunData", "count", "describe_environment", "find_data", "find_pictures", "preflight", "train"]
+__all__ = [
+    "Pictures",
+    "RunData",
+    "count",
+    "describe_environment",
+    "find_data",
+    "find_pictures",
+    "preflight",
+    "train",
+]

@@ -15,6 +15,7 @@ from humanseg.models import (
     TorchBackend,
     count_macs,
     count_parameters,
+    measure_latency,
     save_network,
 )
 from humanseg.results import Calibration, Cost, ImageScore, ScoreSummary
@@ -107,7 +108,7 @@ def save_model(
 
 
 def measure_cost(
-    config: TrainConfig, network: SegmentationNetwork, recorder: EpochRecorder
+    config: TrainConfig, network: SegmentationNetwork, recorder: EpochRecorder, device: str
 ) -> Cost:
     """What the run took, all of its parts together if it was interrupted."""
     epochs = recorder.epochs
@@ -117,5 +118,8 @@ def measure_cost(
         train_seconds=sum(epoch.seconds for epoch in epochs),
         wall_seconds=recorder.wall_seconds,
         images_per_second=statistics.median(epoch.images_per_second for epoch in epochs),
+        latency_seconds=measure_latency(
+            TorchBackend(network, device=device), config.model.image_size
+        ),
         peak_memory_bytes=recorder.peak_memory_bytes,
     )

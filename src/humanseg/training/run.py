@@ -92,7 +92,7 @@ def train(
         calibration=outcome.calibration,
         band_calibration=outcome.band_calibration,
         train_summary=outcome.train_summary,
-        cost=measure_cost(config, kept, recorder),
+        cost=measure_cost(config, kept, recorder, mode.device),
         environment=state.environment,
     )
     folder.write_result(result)
