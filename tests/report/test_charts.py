@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,8 +10,12 @@ from pathlib import Path
 import pytest
 
 from humanseg.report import charts
-from humanseg.report.summary import Study, load_study
-from humanseg.report.svg import Axis, Box, Panel, ticks
+from humanseg.report.costplots import cost_plots
+from humanseg.report.curves import learning_curves, loss_limit
+from humanseg.report.loading import load_studies, load_study
+from humanseg.report.robustness import robustness_curves
+from humanseg.report.summary import SLOTS, Study
+from humanseg.report.svg import Axis, Box, Panel, key, ticks
 
 StudyMaker = Callable[..., Study]
 
@@ -39,12 +45,30 @@ def test_panel__escapes_text() -> None:
     assert "&lt;x&gt;" in text
 
 
+def test_key__every_slot_has_a_shape_of_its_own() -> None:
+    shapes = {slot: ET.fromstring(key(slot))[0] for slot in range(1, SLOTS + 1)}
+    drawn = {(shape.tag, shape.attrib.get("points")) for shape in shapes.values()}
+    assert len(drawn) == SLOTS
+    for slot, shape in shapes.items():
+        assert shape.attrib["class"] == f"marker net-{slot}"
+        places = [float(part) for part in shape.attrib.get("points", "").replace(",", " ").split()]
+        assert all(0 <= place <= 12 for place in places)
+
+
 def drawings(study: Study) -> Iterator[str]:
     yield charts.strip_plot(study)
     yield charts.share_plot(study)
-    yield from charts.cost_plots(study)
-    for curves in charts.learning_curves(study):
+    yield charts.interval_plot(study, "iou")
+    yield charts.interval_plot(study, "boundary_iou")
+    yield from charts.reliability_plots(study)
+    yield from cost_plots(study)
+    yield from robustness_curves(study)
+    for curves in learning_curves(study):
         yield from (curves.loss, curves.overlap)
+
+
+def drawn(study: Study) -> list[ET.Element]:
+    return [ET.fromstring(text) for text in drawings(study) if text]
 
 
 def places(root: ET.Element) -> Iterator[tuple[float, float]]:
@@ -57,40 +81,172 @@ def places(root: ET.Element) -> Iterator[tuple[float, float]]:
             yield float(first), float(second)
 
 
-@pytest.mark.parametrize("name", ["finished", "broken"])
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("compared", 2 + 2 + 2 + 3 + 6),
+        ("cross_data", 2 + 2 + 2 + 3 + 2 + 6),
+        ("old_data", 2 + 3 + 6),
+        ("evaluation_data", 2 + 2),
+    ],
+)
 def test_charts__are_titled_and_draw_inside_their_frame(
-    name: str, request: pytest.FixtureRequest
+    name: str, count: int, request: pytest.FixtureRequest
 ) -> None:
     study = load_study(request.getfixturevalue(name))
-    for text in drawings(study):
-        root = ET.fromstring(text)
+    roots = drawn(study)
+    assert len(roots) == count
+    for root in roots:
         assert root.findtext("title")
         assert root.findtext("desc")
         width, height = (float(part) for part in root.attrib["viewBox"].split()[2:])
         assert all(0 <= x <= width and 0 <= y <= height for x, y in places(root))
 
 
-def test_strip_plot__one_mark_per_picture_and_network(finished: Path) -> None:
-    study = load_study(finished)
+def of_class(root: ET.Element, name: str) -> list[ET.Element]:
+    return [one for one in root.iter() if name in one.attrib.get("class", "").split()]
+
+
+def test_strip_plot__one_mark_per_picture_and_the_mean_with_its_interval(compared: Path) -> None:
+    study = load_study(compared)
     root = ET.fromstring(charts.strip_plot(study))
-    marks = [one for one in root.iter() if "marker" in one.attrib.get("class", "")]
-    assert len(marks) == 3 * study.pictures
-    medians = [one.text for one in root.iter("text") if "median" in (one.text or "")]
-    assert len(medians) == 3
+    assert len(of_class(root, "marker")) == 3 * study.images + 3
+    assert len(of_class(root, "median")) == 3
+    whiskers = of_class(root, "whisker")
+    for network, whisker in zip(study.finished, whiskers, strict=True):
+        mean = study.metric(network, "iou")
+        assert mean is not None
+        low, high = float(whisker.attrib["x1"]), float(whisker.attrib["x2"])
+        (mark,) = [
+            one
+            for one in of_class(root, "marker")
+            if f"mean {mean.estimate:.3f}" in (one[0].text or "")
+        ]
+        assert low < middle(mark) < high
 
 
-def test_cost_plot__labels_never_touch(study_of: StudyMaker) -> None:
+def middle(mark: ET.Element) -> float:
+    if "cx" in mark.attrib:
+        return float(mark.attrib["cx"])
+    xs = [float(pair.split(",")[0]) for pair in mark.attrib["points"].split()]
+    return (min(xs) + max(xs)) / 2
+
+
+def test_strip_plot__without_an_analysis_draws_no_interval(old_data: Path) -> None:
+    root = ET.fromstring(charts.strip_plot(load_study(old_data)))
+    assert of_class(root, "whisker") == []
+    assert "[" not in (root.findtext("desc") or "")
+
+
+def test_charts__nothing_to_draw_is_nothing(study_of: StudyMaker) -> None:
+    study = study_of({"unet": [], "fpn": []})
+    assert not any(drawings(study))
+
+
+def test_interval_plot__zero_line_and_hollow_marks_for_no_evidence(study_of: StudyMaker) -> None:
+    study = study_of({"unet": [[0.9] * 4], "fpn": [[0.8] * 4], "deeplabv3plus": [[0.799] * 4]})
+    root = ET.fromstring(charts.interval_plot(study, "iou"))
+    zero, *others = of_class(root, "zero")
+    assert {one.attrib["x1"] for one in others} == {zero.attrib["x1"]}
+    assert len(of_class(root, "marker")) == 3
+    (level,) = of_class(root, "open")
+    assert "FPN minus DeepLabV3+" in (level[0].text or "")
+    clear = [one for one in of_class(root, "marker") if one is not level]
+    assert all(middle(one) > float(zero.attrib["x1"]) for one in clear)
+
+
+def test_learning_curves__many_runs_are_one_mean_and_a_range(cross_data: Path) -> None:
+    study = load_study(cross_data)
+    (first, *_) = learning_curves(study)
+    root = ET.fromstring(first.loss)
+    assert len(of_class(root, "curve")) == 2
+    assert len(of_class(root, "band")) == 2
+    assert len(of_class(root, "kept")) == 1
+    assert "6 runs" in (root.findtext("desc") or "").replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_learning_curves__one_run_has_no_range(compared: Path) -> None:
+    (first, *_) = learning_curves(load_study(compared))
+    root = ET.fromstring(first.overlap)
+    assert of_class(root, "band") == []
+    assert len(of_class(root, "curve")) == 2
+    assert len(of_class(root, "marker")) == 1
+
+
+def test_learning_curves__mean_lies_within_the_range(cross_data: Path) -> None:
+    (first, *_) = learning_curves(load_study(cross_data))
+    root = ET.fromstring(first.overlap)
+    for line, band in zip(of_class(root, "curve"), of_class(root, "band"), strict=True):
+        heights: dict[str, list[float]] = {}
+        for pair in band.attrib["points"].split():
+            heights.setdefault(pair.split(",")[0], []).append(float(pair.split(",")[1]))
+        for pair in line.attrib["points"].split():
+            x, y = pair.split(",")
+            assert min(heights[x]) - 0.11 <= float(y) <= max(heights[x]) + 0.11
+
+
+def test_reliability_plots__perfect_probabilities_lie_on_the_diagonal(
+    study_of: StudyMaker,
+) -> None:
+    study = study_of({"unet": [[0.9]]})
+    (network,) = study.finished
+    (run,) = network.runs
+    pixels = tuple(1000 for _ in range(15))
+    likely = tuple(1000 * (place + 0.5) / 15 for place in range(15))
+    bins = {"pixels": pixels, "probability": likely, "person": tuple(round(one) for one in likely)}
+    changed = type(run).model_validate(run.model_dump() | {"calibration": bins})
+    network = dataclasses.replace(network, scored=(changed,))
+    (plot,) = charts.reliability_plots(dataclasses.replace(study, networks=(network,)))
+    root = ET.fromstring(plot)
+    (diagonal,) = of_class(root, "diagonal")
+    x1, y1, x2, y2 = (float(diagonal.attrib[name]) for name in ("x1", "y1", "x2", "y2"))
+    for mark in of_class(root, "marker"):
+        x, y = float(mark.attrib["cx"]), float(mark.attrib["cy"])
+        assert y == pytest.approx(y1 + (x - x1) / (x2 - x1) * (y2 - y1), abs=0.3)
+    assert len(of_class(root, "marker")) == 15
+
+
+def test_robustness_curves__one_panel_per_corruption_from_clean_to_worst(cross_data: Path) -> None:
+    study = load_study(cross_data)
+    panels = [ET.fromstring(text) for text in robustness_curves(study)]
+    assert [panel.findtext("title") for panel in panels] == [
+        "Per-image IoU by severity: gaussian noise",
+        "Per-image IoU by severity: motion blur",
+    ]
+    for panel in panels:
+        assert len(of_class(panel, "curve")) == 3
+        assert len(of_class(panel, "marker")) == 3 * 6
+        notes = [one[0].text or "" for one in of_class(panel, "marker")]
+        assert any("severity 0: 0.880" in note for note in notes)
+
+
+def test_cost_plots__labels_never_touch(study_of: StudyMaker) -> None:
     study = study_of({"unet": [[0.9] * 4], "fpn": [[0.9] * 4], "deeplabv3plus": [[0.9] * 4]})
-    for text in charts.cost_plots(study):
+    plots = cost_plots(study)
+    assert len(plots) == 3
+    for text in plots:
         root = ET.fromstring(text)
         labels = [one for one in root.iter("text") if one.attrib["class"] == "series"]
         heights = sorted(float(one.attrib["y"]) for one in labels)
         assert all(after - before >= 15 for before, after in itertools.pairwise(heights))
 
 
+def test_cost_plots__many_equal_networks_keep_their_labels_inside(
+    compared: Path, tmp_path: Path
+) -> None:
+    folders = [Path(shutil.copytree(compared, tmp_path / name)) for name in ("a", "b", "c")]
+    for text in cost_plots(load_studies(folders)):
+        root = ET.fromstring(text)
+        labels = [one for one in root.iter("text") if one.attrib["class"] == "series"]
+        heights = sorted(float(one.attrib["y"]) for one in labels)
+        assert len(heights) == 9
+        assert all(after - before >= 15 for before, after in itertools.pairwise(heights))
+        assert heights[-1] <= 236
+
+
 def test_loss_limit__a_wild_start_does_not_flatten_the_rest(study_of: StudyMaker) -> None:
     (run,) = study_of({"unet": [[0.9]]}).runs
     wild = run.epochs[0].model_copy(update={"validation_loss": 340.0, "train_loss": 1.2})
-    assert charts.loss_limit([wild, *run.epochs[1:]]) == pytest.approx(2.4)
+    assert loss_limit([wild, *run.epochs[1:]]) == pytest.approx(2.4)
     calm = run.epochs[0].model_copy(update={"validation_loss": 1.3, "train_loss": 1.2})
-    assert charts.loss_limit([calm]) == pytest.approx(1.3)
+    assert loss_limit([calm]) == pytest.approx(1.3)

@@ -1,45 +1,99 @@
 from __future__ import annotations
 
 import csv
+import io
+import json
 from pathlib import Path
 
-from humanseg.config import CompareConfig
-from humanseg.report.exports import escape, markdown_table
-from humanseg.report.provenance import changed_settings, configuration_table
-from humanseg.report.summary import load_study
-from humanseg.report.tables import Column, Row, Table, published_table, score_table
+import pytest
+
+from humanseg.report.exports import CSV_COLUMNS, escape, markdown, markdown_table, scores_csv
+from humanseg.report.loading import load_study
+from humanseg.report.schema import results_schema
+from humanseg.report.tables import Column, Row, Table
+from humanseg.report.words import answer
+from humanseg.results import ComparisonResult, read_record
+
+ROOT = Path(__file__).parents[2]
 
 
-def test_csv__gives_back_every_count(finished: Path) -> None:
-    study = load_study(finished)
-    with (finished / "scores.csv").open(newline="", encoding="utf-8") as stream:
-        rows = {(row["run"], row["id"]): row for row in csv.DictReader(stream)}
-    assert len(rows) == 3 * study.pictures
-    for run in study.runs:
+def rows_of(folder: Path) -> dict[tuple[str, str], dict[str, str]]:
+    stream = io.StringIO(scores_csv(load_study(folder)))
+    return {(row["run"], row["id"]): row for row in csv.DictReader(stream)}
+
+
+def test_csv__gives_back_every_count(cross_data: Path) -> None:
+    rows = rows_of(cross_data)
+    runs = read_record(cross_data / "results.json", ComparisonResult).runs
+    assert len(rows) == sum(len(run.scores) for run in runs) == 18 * 4 + 12 * 6
+    for run in runs:
         for image in run.scores:
             row = rows[run.name, image.id]
-            assert row["arch"] == run.config.model.arch
+            assert tuple(row) == CSV_COLUMNS
+            assert row["arch"] == row["network"] == run.config.model.arch
             assert int(row["seed"]) == run.config.training.seed
-            for name in ("height", "width", "tp", "fp", "fn", "tn"):
+            for name in ("height", "width", "tp", "fp", "fn", "tn", "contour_near_10"):
                 assert int(row[name]) == getattr(image, name)
-            for name in ("iou", "dice", "boundary_iou", "pixel_accuracy", "foreground_share"):
+            for name in ("iou", "boundary_iou", "hd95", "recall", "foreground_share"):
                 value = getattr(image, name)
                 assert row[name] == ("" if value is None else f"{value:.6f}")
 
 
-def test_markdown__says_the_same_without_pictures(broken: Path) -> None:
-    text = (broken / "report.md").read_text(encoding="utf-8")
+def test_csv__says_how_each_picture_was_tested(cross_data: Path) -> None:
+    rows = rows_of(cross_data)
+    fold = rows["unet-fold2-seed43", "street/1"]
+    assert [fold[name] for name in ("protocol", "fold", "held_out", "source")] == [
+        "folds",
+        "2",
+        "",
+        "web",
+    ]
+    left_out = rows["fpn-without-web-seed42", "street/1"]
+    assert [left_out[name] for name in ("protocol", "fold", "held_out", "source")] == [
+        "source",
+        "",
+        "web",
+        "web",
+    ]
+
+
+def test_csv__what_was_not_measured_is_empty(old_data: Path, evaluation_data: Path) -> None:
+    (row, *_) = rows_of(old_data).values()
+    assert row["contour_true"] == row["assd"] == row["source"] == ""
+    assert float(row["iou"]) > 0
+    row = rows_of(evaluation_data)["models/unet", "nobody/1"]
+    assert row["seed"] == row["protocol"] == row["fold"] == ""
+    assert row["foreground_share"] == "0.000000"
+
+
+@pytest.mark.parametrize("name", ["compared", "cross_data", "old_data", "evaluation_data"])
+def test_markdown__tables_are_whole(name: str, request: pytest.FixtureRequest) -> None:
+    study = load_study(request.getfixturevalue(name))
+    text = markdown(study, answer(study), ())
     assert text.startswith("# ")
-    assert "fpn-seed43 (failed): RuntimeError: out of memory after 3 epochs \\<b\\>" in text
-    assert "deeplabv3plus-seed43 (missing)" in text
-    assert "0.8991" in text
-    assert "optimiser mistake" in text
-    assert "training.batch\\_size (changed) | 8 | 16" in text
     assert "data:" not in text.replace("data.", "")
     for block in text.split("\n\n"):
         lines = [line for line in block.splitlines() if line.startswith("|")]
         pipes = {line.replace("\\|", "").count("|") for line in lines}
         assert len(pipes) <= 1
+
+
+def test_markdown__says_the_same_without_pictures(old_data: Path, cross_data: Path) -> None:
+    study = load_study(old_data)
+    text = markdown(study, answer(study), ())
+    assert "fpn-seed43 (failed): RuntimeError: out of memory after 3 epochs \\<b\\>" in text
+    assert "deeplabv3plus-seed43 (missing)" in text
+    assert "0.8991" in text
+    assert "optimiser mistake" in text
+    assert "training.batch\\_size (changed) | 8 | 16" in text
+    assert "## Beyond these pictures" not in text
+    study = load_study(cross_data)
+    said = answer(study)
+    text = markdown(study, said, ())
+    for sentence in (said.headline, *said.findings, *said.generalisation, said.limits):
+        assert escape(sentence) in text
+    for title in ("Differences between networks", "Beyond these pictures", "Checks of the data"):
+        assert f"## {title}" in text
 
 
 def test_markdown_table__escapes_cells() -> None:
@@ -59,36 +113,16 @@ def test_escape__keeps_plain_text() -> None:
     assert escape("a_b*c`d") == "a\\_b\\*c\\`d"
 
 
-def test_score_table__seeds_apart_and_floors_beneath(broken: Path) -> None:
-    table = score_table(load_study(broken))
-    assert [(row.cells[0].replace("\N{NO-BREAK SPACE}", " "), row.kind) for row in table.rows] == [
-        ("U-Net", "plain"),
-        ("SD over 2 seeds", "spread"),
-        ("FPN", "plain"),
-        ("DeepLabV3+", "plain"),
-        ("Mean mask", "floor"),
-        ("All background", "floor"),
-    ]
-    assert all(len(row.cells) == len(table.columns) for row in table.rows)
-    assert sum(span for _, span in table.groups) == len(table.columns)
+def test_schema__published_file_is_up_to_date() -> None:
+    file = ROOT / "docs" / "schema" / "results.schema.json"
+    assert file.read_text(encoding="utf-8") == results_schema(), (
+        "Write it again: python -m humanseg.report.schema > docs/schema/results.schema.json"
+    )
 
 
-def test_published_table__only_for_that_protocol(finished: Path, broken: Path) -> None:
-    assert published_table(load_study(finished)) is None
-    table = published_table(load_study(broken))
-    assert table is not None
-    assert [row.cells[1] for row in table.rows] == ["0.8991", "0.8986", "0.2068"]
-
-
-def test_configuration_table__marks_what_was_changed() -> None:
-    config = CompareConfig.model_validate({"loss": {"bce": 0.5}, "seeds": (1, 2)})
-    table = configuration_table(config)
-    changed = changed_settings(table)
-    assert [row.cells[:3] for row in changed.rows] == [
-        ("seeds", "1, 2", "42"),
-        ("loss.bce", "0.5", "1.0"),
-    ]
-    keys = [row.cells[0] for row in table.rows]
-    assert "model.arch" not in keys
-    assert "training.epochs" in keys
-    assert all(row.cells[3] for row in table.rows)
+def test_schema__knows_every_key_of_a_result(cross_data: Path) -> None:
+    schema = json.loads(results_schema())
+    written = json.loads((cross_data / "results.json").read_text())
+    assert set(written) == set(schema["properties"])
+    assert set(written["analysis"]) == set(schema["$defs"]["Analysis"]["properties"])
+    assert schema["additionalProperties"] is False

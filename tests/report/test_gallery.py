@@ -2,96 +2,200 @@ from __future__ import annotations
 
 import base64
 import io
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from humanseg.predictions import write_probability
 from humanseg.report.gallery import (
-    LONGEST_SIDE,
-    MISSED,
-    WRONG,
+    CHOSEN_SIDE,
+    OTHER_SIDE,
+    Cell,
+    GalleryRow,
     choose,
     gallery,
-    overlay,
-    shown_size,
+    selection,
 )
-from humanseg.report.page import read_pictures
-from humanseg.report.summary import load_study
+from humanseg.report.loading import load_study
+from humanseg.results import SuspectLabel
+
+MEANS = {"a": 0.99, "b": 0.95, "c": 0.9, "d": 0.85, "e": 0.8, "f": 0.75, "g": 0.7, "h": 0.2}
+
+
+def kinds(reasons: tuple[str, ...]) -> list[str]:
+    return [reason.split(":")[0] for reason in reasons]
 
 
 def test_choose__follows_the_rule() -> None:
-    means = {"a": 0.99, "b": 0.95, "c": 0.90, "d": 0.85, "e": 0.80, "f": 0.75, "g": 0.7, "h": 0.2}
-    first = {**means, "b": 1.0, "e": 0.9}
-    second = {**means, "b": 0.9, "e": 0.7}
-    chosen = choose({"unet": first, "fpn": second}, seed=1)
-    assert [one.id for one in chosen[:6]] == ["a", "d", "h", "g", "e", "b"]
-    assert [one.reason.split(":")[0] for one in chosen] == [
-        "Best",
-        "Median",
-        "Among the worst",
-        "Among the worst",
-        "Networks disagree",
-        "Networks disagree",
-        "Drawn at random",
-        "Drawn at random",
-    ]
-    assert {one.id for one in chosen[6:]} == {"c", "f"}
+    scores = {f"{place:02}": 1 - place / 100 for place in range(40)}
+    chosen = {one.id: kinds(one.reasons) for one in choose({"U-Net": scores}, seed=1)}
+    found = {
+        kind: {id_ for id_, reasons in chosen.items() if kind in reasons}
+        for kind in ("Best", "Median", "Worst", "Drawn at random")
+    }
+    assert found["Best"] == {"00", "01", "02"}
+    assert found["Median"] == {"19", "20", "18"}
+    assert found["Worst"] == {"37", "38", "39"}
+    assert len(found["Drawn at random"]) == 2
+    assert {reason for reasons in chosen.values() for reason in reasons} == set(found)
+
+
+def test_choose__several_networks_give_their_worst_and_what_divides_them() -> None:
+    first = {**MEANS, "b": 0.1}
+    second = {**MEANS, "a": 0.05}
+    chosen = {one.id: one.reasons for one in choose({"U-Net": first, "FPN": second}, seed=1)}
+    assert "Worst of U-Net: IoU 0.100" in chosen["b"]
+    assert "Worst of FPN: IoU 0.050" in chosen["a"]
+    assert "Networks disagree: IoU differs by 0.940" in chosen["a"]
+    assert "Networks disagree" not in kinds(chosen["h"])
+
+
+def test_choose__draws_from_every_source_and_names_suspects() -> None:
+    sources = {id_: "web" if id_ in "abcd" else "graz" for id_ in MEANS}
+    suspects = [SuspectLabel(id="c", reason="holes", value=0.1, count=3)]
+    chosen = choose({"U-Net": MEANS}, 1, sources=sources, suspects=suspects)
+    reasons = [reason for one in chosen for reason in one.reasons]
+    assert reasons.count("Drawn at random from web") == 2
+    assert reasons.count("Drawn at random from graz") == 2
+    assert (
+        "Truth to check: holes in the person"
+        in next(one for one in chosen if one.id == "c").reasons
+    )
 
 
 def test_choose__seed_decides_the_random_ones_alone() -> None:
     scores = {"unet": {str(place): 1 - place / 100 for place in range(60)}}
     draws = {tuple(one.id for one in choose(scores, seed)) for seed in range(5)}
     assert len(draws) > 1
-    assert len({draw[:4] for draw in draws}) == 1
+    assert len({draw[:9] for draw in draws}) == 1
     assert choose(scores, 3) == choose(scores, 3)
 
 
-def test_choose__few_pictures_are_never_shown_twice() -> None:
+def test_choose__names_a_picture_once_with_every_reason() -> None:
     chosen = choose({"unet": {"a": 0.5, "b": 0.4}, "fpn": {"a": 0.5}}, seed=0)
     assert [one.id for one in chosen] == ["a", "b"]
+    assert kinds(chosen[0].reasons)[:3] == ["Best", "Median", "Worst"]
     assert choose({}, seed=0) == []
 
 
-def test_overlay__paints_errors_and_keeps_the_person() -> None:
-    base = np.full((1, 4, 3), (200, 100, 50), dtype=np.uint8)
-    truth = np.array([[True, True, False, False]])
-    predicted = np.array([[True, False, True, False]])
-    hit, missed, wrong, rest = overlay(base, truth, predicted)[0].tolist()
-    assert hit == [200, 100, 50]
-    assert np.abs(np.array(missed) - np.array(MISSED)).max() <= 0.2 * 255
-    assert np.abs(np.array(wrong) - np.array(WRONG)).max() <= 0.2 * 255
-    assert rest[0] == rest[1] == rest[2]
+def test_selection__holds_every_picture_hardest_of_the_others_first(cross_data: Path) -> None:
+    study = load_study(cross_data)
+    found = selection(study)
+    ids = [one.id for one in found]
+    assert set(ids) == {id_ for net in study.finished for id_ in net.image_scores}
+    assert len(ids) == len(set(ids))
+    chosen = [bool(one.reasons) for one in found]
+    assert chosen == sorted(chosen, reverse=True)
 
 
-def test_shown_size__shrinks_and_never_enlarges() -> None:
-    assert shown_size((1000, 500)) == (LONGEST_SIDE, LONGEST_SIDE // 2)
-    assert shown_size((20, 10)) == (20, 10)
-    assert shown_size((1, 5000)) == (1, LONGEST_SIDE)
+def decoded(uri: str) -> Image.Image:
+    image = Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1])))
+    image.load()
+    return image
+
+
+def cell(row: GalleryRow, view: str, network: int = -1) -> Cell:
+    return next(one for one in row.cells if (one.view, one.network) == (view, network))
+
+
+def test_gallery__layers_fit_their_picture(finished: Path) -> None:
+    for row in gallery(load_study(finished)):
+        assert max(row.size) <= (CHOSEN_SIDE if row.chosen else OTHER_SIDE)
+        for uri in (row.photo, *(one.uri for one in row.cells if one.uri)):
+            assert decoded(uri).size == row.size[::-1]
+        assert [one.view for one in row.cells if one.extra] == ["mask"] * 3
+
+
+def test_gallery__colours_say_what_is_wrong(finished: Path) -> None:
+    study = load_study(finished)
+    network = study.finished[0]
+    for row in gallery(study):
+        places = np.asarray(decoded(cell(row, "errors", 0).uri))
+        image = network.image_scores[row.id]
+        found = [(places == place).mean() for place in range(4)]
+        counts = [image.tn, image.tp, image.fp, image.fn]
+        wanted = np.array(counts) / (image.height * image.width)
+        assert np.abs(np.array(found) - wanted).max() < 0.02
+        mask = np.asarray(decoded(cell(row, "mask", 0).uri))
+        assert (mask == np.isin(places, (1, 2))).all()
+        truth = np.asarray(decoded(cell(row, "truth").uri))
+        assert (truth == np.isin(places, (1, 3))).all()
+
+
+def test_gallery__shows_the_run_that_tested_a_picture(cross_data: Path) -> None:
+    study = load_study(cross_data)
+    row = gallery(study)[0]
+    network = study.finished[0]
+    file = network.prediction_file(row.id)
+    assert file is not None
+    run = next(run for run in study.runs if run.name == file.relative_to(cross_data).parts[1])
+    assert row.id in run.split.test
+    image = next(one for one in run.scores if one.id == row.id)
+    assert cell(row, "errors", 0).notes[0] == f"IoU {image.iou:.3f}"
+
+
+def test_gallery__cuts_probabilities_at_the_threshold(finished_copy: Path) -> None:
+    study = load_study(finished_copy)
+    row = gallery(study)[0]
+    file = study.finished[0].prediction_file(row.id)
+    assert file is not None
+    half = np.full((4, 4), 0.49, dtype=np.float32)
+    half[:, 2:] = 0.51
+    write_probability(file, half)
+    mask = np.asarray(decoded(cell(gallery(study)[0], "mask", 0).uri))
+    middle = mask.shape[1] // 2
+    assert not mask[:, : middle - 2].any()
+    assert mask[:, middle + 2 :].all()
+
+
+def test_gallery__old_folders_hold_masks(old_data: Path) -> None:
+    rows = gallery(load_study(old_data))
+    assert rows
+    assert all(cell(row, "errors", 0).uri for row in rows)
 
 
 def test_gallery__lost_files_leave_words(finished_copy: Path) -> None:
     study = load_study(finished_copy)
-    (first, *_) = gallery(study, {})
+    first, second, *_ = gallery(study)
     (finished_copy / "truth" / f"{first.id}.png").unlink()
-    names = {row.id for row in gallery(study, {}) if row.cells[1].problem}
-    assert names == {first.id}
-    second = gallery(study, {})[1]
-    (finished_copy / "runs/unet-seed42/predictions" / f"{second.id}.png").write_bytes(b"no picture")
-    cells = gallery(study, {})[1].cells
-    assert "does not say where" in cells[0].problem
-    assert cells[2].problem.startswith("The mask cannot be shown.")
-    assert str(finished_copy) not in cells[2].problem
-    assert cells[2].notes[0].startswith("IoU 0.")
-    assert not cells[3].problem
+    prediction = finished_copy / "runs/unet-seed42/predictions"
+    (prediction / f"{second.id}.png").write_bytes(b"no picture")
+    broken = finished_copy / "broken.png"  # the copy names the pictures of the original
+    broken.write_bytes(b"no picture either")
+    study.pictures[second.id] = broken
+    first, second, third, *_ = gallery(study)
+    assert cell(first, "truth").problem.startswith("Cannot be shown.")
+    masks = [one for one in first.cells if one.view == "mask"]
+    assert [(bool(one.uri), one.extra) for one in masks] == [(True, False)] * 3
+    assert not [one for one in first.cells if one.view == "errors"]
+    assert second.photo == ""
+    lost = cell(second, "errors", 0)
+    assert lost.problem.startswith("Cannot be shown.")
+    assert lost.notes[0].startswith("IoU 0.")
+    assert cell(second, "errors", 1).uri
+    problems = [one.problem for row in (first, second) for one in row.cells if one.problem]
+    assert len(problems) == 3
+    assert not [problem for problem in problems if str(finished_copy) in problem]
+    assert not [one for one in third.cells if one.problem]
 
 
-def test_gallery__pictures_are_jpeg_of_the_stated_size(finished: Path) -> None:
-    study = load_study(finished)
-    files = read_pictures(finished / "pictures.json")
-    for row in gallery(study, files):
-        for cell in row.cells:
-            data = base64.b64decode(cell.uri.removeprefix("data:image/jpeg;base64,"))
-            image = Image.open(io.BytesIO(data))
-            assert (image.height, image.width) == cell.size
-            assert max(image.size) <= LONGEST_SIDE
+def test_gallery__a_folder_without_files_is_all_words(finished_copy: Path) -> None:
+    for name in ("truth", "runs"):
+        shutil.rmtree(finished_copy / name)
+    study = load_study(finished_copy)
+    study.pictures.update(dict.fromkeys(study.pictures, finished_copy / "gone.png"))
+    for row in gallery(study):
+        assert row.photo == ""
+        assert [one.view for one in row.cells] == ["picture", "truth", *["errors"] * 3]
+        assert all(re.match("Cannot be shown", one.problem) for one in row.cells)
+
+
+def test_gallery__pictures_without_anyone_have_no_score(evaluation_data: Path) -> None:
+    study = load_study(evaluation_data)
+    rows = {row.id: row for row in gallery(study)}
+    assert rows["nobody/1"].share == 0
+    undefined = [id_ for id_, image in study.finished[0].image_scores.items() if image.iou is None]
+    assert all(rows[id_].scores == (None,) and rows[id_].gap == 0 for id_ in undefined)

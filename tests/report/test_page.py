@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import hashlib
 import itertools
 import re
 import shutil
@@ -10,14 +12,18 @@ from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from humanseg.errors import DataError
+from humanseg.predictions import write_mask
 from humanseg.report import write_report
-from humanseg.report.page import html
-from humanseg.report.summary import Study
+from humanseg.report.loading import load_studies, load_study
+from humanseg.report.page import html, whole
+from humanseg.report.summary import SLOTS, Study
 from humanseg.report.words import answer
-from humanseg.results import write_record
+from humanseg.results import ComparisonResult, DataRecord, Evaluation, read_record, write_record
 
 StudyMaker = Callable[..., Study]
 
@@ -59,7 +65,7 @@ def read(folder: Path) -> str:
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
-@pytest.fixture(params=["finished", "broken"])
+@pytest.fixture(params=["finished", "broken", "cross_validated", "evaluated"])
 def text(request: pytest.FixtureRequest) -> str:
     return read(request.getfixturevalue(request.param))
 
@@ -71,19 +77,38 @@ def test_page__nests_and_links_within_itself(text: str) -> None:
     assert len(ids) == len(set(ids))
     references = [one[1:] for one in page.values("href")] + page.values("aria-labelledby")
     assert set(references) <= set(ids)
-    assert all(one["alt"] for tag, one in page.tags if tag == "img")
+    assert all("alt" in one for tag, one in page.tags if tag == "img")
+    assert all(
+        one["aria-label"] for _, one in page.tags if one.get("class") == "shot" and "role" in one
+    )
     levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h\d", tag)]
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
 
 
+def test_page__tables_have_captions_and_scopes(text: str) -> None:
+    tags = Page(text).tags
+    names = [tag for tag, _ in tags]
+    assert names.count("caption") == names.count("table") > 0
+    assert all("scope" in attributes for tag, attributes in tags if tag == "th")
+
+
 def test_page__needs_nothing_from_outside(text: str) -> None:
     page = Page(text)
-    assert all(one.startswith("data:image/jpeg;base64,") for one in page.values("src"))
+    assert all(one.startswith("data:image/png;base64,") for one in page.values("src"))
     assert all(one.startswith("#") for one in page.values("href"))
-    assert not re.search(r"https?://|url\(|@import", text)
+    assert set(re.findall(r"url\(([^)]{10})", text)) <= {"data:image"}
+    assert not re.search(r"https?://|@import", text)
     assert not any(tag in ("link", "iframe", "object") for tag, _ in page.tags)
+    (policy,) = [
+        one["content"] for _, one in page.tags if one.get("http-equiv") == "Content-Security-Policy"
+    ]
+    assert policy.startswith("default-src 'none'; img-src data:; ")
+    script = re.search(r"<script>(.*?)</script>", text, re.DOTALL)
+    assert script
+    digest = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in policy
 
 
 def test_page__escapes_file_names(finished: Path) -> None:
@@ -96,19 +121,60 @@ def test_page__names_failures_loudly(broken: Path) -> None:
     text = Page(read(broken)).text
     assert "2 runs of the plan without a result" in text
     assert "RuntimeError: out of memory\nafter 3 epochs <b>" in text
-    assert text.index("fpn-seed43") < text.index("What the scores say")
+    assert text.index("fpn-seed43") < text.index("How sure is that?")
 
 
-def test_page__holds_every_section(finished: Path) -> None:
-    page = Page(read(finished))
-    assert page.text.count("Per-image IoU against") >= 3
-    charts = [one for tag, one in page.tags if tag == "svg" and one.get("role") == "img"]
-    assert len(charts) == 2 + 6 + 2
-    rows = [one for tag, one in page.tags if tag == "article"]
-    assert len(rows) == 8
-    linked = [one for one in page.values("href") if one.startswith("#picture-")]
-    assert len(linked) == 8
-    assert "Published split" not in page.text
+def test_page__answers_first(finished: Path) -> None:
+    text = Page(read(finished)).text
+    asked = [
+        answer(load_study(finished)).headline,
+        "How sure is that?",
+        "What does it look like?",
+        "What does it cost?",
+        "Accuracy",
+    ]
+    places = [text.index(one, text.index("Skip to the answer")) for one in asked[:-1]]
+    assert places == sorted(places)
+    assert places[-1] < text.index("A mean hides its failures")
+
+
+def test_page__holds_every_section(cross_validated: Path) -> None:
+    page = Page(read(cross_validated))
+    sections = {one["id"] for tag, one in page.tags if tag == "section"}
+    assert sections == {
+        *("answer", "scores", "differences", "generalisation", "calibration", "cost", "curves"),
+        *("checks", "gallery", "pictures", "made", "meanings"),
+    }
+    links = [one["href"][1:] for tag, one in page.tags if tag == "a" and "href" in one]
+    assert sections <= set(links)
+    findings = [
+        one for tag, one in page.tags if tag == "figure" and "--ratio" in one.get("style", "")
+    ]
+    assert len(findings) == 2 + 2 + 3  # two pairs of pictures and three masks
+
+
+def test_page__every_picture_leads_to_its_entry(cross_validated: Path) -> None:
+    page = Page(read(cross_validated))
+    entries = {one["data-id"]: one["id"] for tag, one in page.tags if tag == "article"}
+    assert set(entries) == set(load_study(cross_validated).finished[0].image_scores)
+    linked = [
+        one["href"][1:] for tag, one in page.tags if one.get("href", "").startswith("#picture-")
+    ]
+    assert set(entries.values()) <= set(linked)
+    table = read(cross_validated).split('id="pictures"')[1].split("</section>")[0]
+    assert all(f'href="#{anchor}"' in table for anchor in entries.values())
+
+
+def test_page__stores_a_picture_once(finished: Path) -> None:
+    text = read(finished).split('id="gallery"')[1]
+    photos = re.findall(r"--photo:url\((data:image/webp;base64,[^)]*)\)", text)
+    assert len(photos) == len(set(photos)) == load_study(finished).images
+
+
+def test_page__keeps_the_folders_of_the_machine_out_of_what_it_shows(finished_copy: Path) -> None:
+    shutil.rmtree(finished_copy / "truth")
+    write_report(finished_copy)
+    assert str(finished_copy) not in read(finished_copy).split('id="made"')[0]
 
 
 def test_write_report__same_bytes_twice(finished_copy: Path) -> None:
@@ -120,19 +186,68 @@ def test_write_report__same_bytes_twice(finished_copy: Path) -> None:
     assert not list(finished_copy.glob(".*"))
 
 
+def test_write_report__beside_the_record_or_elsewhere(finished: Path, tmp_path: Path) -> None:
+    before = (finished / "results.json").stat().st_mtime_ns
+    files = write_report(finished)
+    assert files.json == finished / "results.json"
+    assert (finished / "results.json").stat().st_mtime_ns == before
+    elsewhere = write_report(finished, output=tmp_path / "new")
+    assert {path.parent for path in (elsewhere.html, elsewhere.markdown, elsewhere.csv)} == {
+        tmp_path / "new"
+    }
+    assert elsewhere.json == tmp_path / "new/results.json"
+    assert read_record(elsewhere.json, ComparisonResult) == load_study(finished).result
+    assert elsewhere.html.read_bytes() == files.html.read_bytes()
+
+
+def test_write_report__of_one_model(evaluated: Path, tmp_path: Path) -> None:
+    files = write_report(evaluated, output=tmp_path)
+    assert files.json == tmp_path / "evaluation.json"
+    assert read_record(files.json, Evaluation) == load_study(evaluated).evaluations[0]
+    page = Page(files.html.read_text(encoding="utf-8"))
+    assert "Differences between networks" not in page.text
+    assert "evaluated" in page.text
+    assert "threshold" in page.text
+
+
+def test_write_report__of_one_run(cross_validated: Path, tmp_path: Path) -> None:
+    study = load_study(cross_validated)
+    run = study.runs[0]
+    write_record(tmp_path / "result.json", run)
+    files = write_report(tmp_path)
+    assert files.json == tmp_path / "result.json"
+    text = Page(read(tmp_path)).text
+    assert "does not say where this picture is" in text
+    assert f"Split of {run.name}" in text
+
+
+def test_write_report__several_folders_side_by_side(
+    finished: Path, evaluated: Path, tmp_path: Path
+) -> None:
+    study = load_studies([finished, evaluated])
+    files = write_report(finished, study=study, output=tmp_path)
+    assert files.json is None
+    page = Page(read(tmp_path))
+    assert page.open == []
+    assert all(network.label in page.text for network in study.finished)
+    assert "Settings of the first run of each network" in page.text
+
+
 def test_write_report__lost_picture_is_said_and_the_rest_drawn(finished_copy: Path) -> None:
     whole = Page(read(finished_copy)).values("src")
-    shutil.move(finished_copy / "pictures.json", finished_copy / "gone.json")
+    images = load_study(finished_copy).images
+    shutil.move(finished_copy / "data.json", finished_copy / "gone.json")
     write_report(finished_copy)
-    page = Page(read(finished_copy))
-    assert page.text.count("does not say where this picture is") == 8
-    assert len(page.values("src")) == len(whole) - 8
+    text = read(finished_copy)
+    assert text.split('id="gallery"')[1].count("does not say where this picture is") == images
+    assert "--photo:url" not in text
+    assert len(Page(text).values("src")) == len(whole)
 
 
-@pytest.mark.parametrize("content", ["[]", '{"a": 1}', "{"])
-def test_write_report__damaged_pictures_file(finished_copy: Path, content: str) -> None:
-    (finished_copy / "pictures.json").write_text(content)
-    with pytest.raises(DataError, match=r"pictures\.json"):
+@pytest.mark.parametrize("content", ["[]", '{"pictures": 1}', "{"])
+def test_write_report__damaged_data_file(finished_copy: Path, content: str) -> None:
+    (finished_copy / "data.json").write_text(content)
+    with pytest.raises(DataError, match=r"data\.json"):
         write_report(finished_copy)
 
 
@@ -158,6 +273,7 @@ def test_html__odd_plans_still_make_a_page(
 
 def test_write_report__pictures_without_anyone(study_of: StudyMaker, tmp_path: Path) -> None:
     result = study_of({"unet": [[0.0]]}).result
+    assert result
     (run,) = result.runs
     empty = {"tp": 0, "fp": 0, "fn": 0, "tn": 2000}
     nobody = run.scores[0].model_copy(
@@ -167,10 +283,11 @@ def test_write_report__pictures_without_anyone(study_of: StudyMaker, tmp_path: P
     undefined = {**dict.fromkeys(fields), "dataset_iou": None, "undefined": 1}
     summary = run.summary.model_copy(update=undefined)
     changed = run.model_copy(update={"scores": (nobody,), "summary": summary})
-    write_record(tmp_path / "results.json", result.model_copy(update={"runs": (changed,)}))
+    bare = result.model_copy(update={"runs": (changed,), "analysis": None})
+    write_record(tmp_path / "results.json", bare)
     files = write_report(tmp_path)
     assert "IoU is not defined" in read(tmp_path)
-    assert files.csv.read_text().splitlines()[1].endswith("0,0,0,2000,,,,1.000000,0.000000")
+    assert "2000" in files.csv.read_text()
 
 
 def luminance(colour: str) -> float:
@@ -184,17 +301,85 @@ def contrast(first: str, second: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
+def colours(scheme: int) -> dict[str, str]:
+    style = files("humanseg.report").joinpath("templates/style.css").read_text(encoding="utf-8")
+    pairs = re.findall(r"--([\w-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\);", style)
+    return {name: (light, dark)[scheme] for name, light, dark in pairs}
+
+
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
 def test_style__contrast_meets_wcag_aa(scheme: int) -> None:
-    style = files("humanseg.report").joinpath("templates/style.css").read_text(encoding="utf-8")
-    block = re.findall(r":root \{(.*?)\}", style, re.DOTALL)[scheme]
-    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block))
+    found = colours(scheme)
     for ground in ("paper", "surface"):
         for text in ("ink", "muted", "accent", "alert"):
-            assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
-        for graphic in ("net-1", "net-2", "net-3", "net-4"):
-            assert contrast(colours[graphic], colours[ground]) >= 3.0, (graphic, ground)
-    assert contrast(colours["alert"], colours["alert-paper"]) >= 4.5
+            assert contrast(found[text], found[ground]) >= 4.5, (text, ground)
+        for graphic in ("control", *(f"net-{slot}" for slot in range(1, SLOTS + 1))):
+            assert contrast(found[graphic], found[ground]) >= 3.0, (graphic, ground)
+    assert contrast(found["alert"], found["alert-paper"]) >= 4.5
+
+
+@pytest.fixture
+def crowd(study_of: StudyMaker, tmp_path: Path) -> Path:
+    """290 pictures and three networks: eight drawn pictures under many names."""
+    random = np.random.default_rng(3)
+    values = random.uniform(0.3, 0.99, (3, 290))
+    archs = ("unet", "fpn", "deeplabv3plus")
+    result = study_of({arch: [list(row)] for arch, row in zip(archs, values, strict=True)}).result
+    assert result
+    runs = tuple(
+        run.model_copy(
+            update={
+                "scores": tuple(
+                    one.model_copy(update={"height": 300, "width": 400}) for one in run.scores
+                )
+            }
+        )
+        for run in result.runs
+    )
+    write_record(tmp_path / "results.json", result.model_copy(update={"runs": runs}))
+    photos, masks = [], []
+    for place in range(8):
+        coarse = random.integers(0, 256, (20, 26, 3), dtype=np.uint8)
+        grain = random.normal(0, 6, (300, 400, 3))  # as noisy as a photograph
+        smooth = np.asarray(Image.fromarray(coarse).resize((400, 300)), dtype=np.float64)
+        photos.append(tmp_path / f"photo-{place}.jpg")
+        Image.fromarray(np.clip(smooth + grain, 0, 255).astype(np.uint8)).save(photos[-1])
+        rough = Image.fromarray((coarse[..., 0] > 110).astype(np.uint8) * 255)
+        masks.append(tmp_path / f"mask-{place}.png")
+        write_mask(masks[-1], np.asarray(rough.resize((400, 300))) > 127)
+    ids = [str(place) for place in range(290)]
+    record = DataRecord(
+        fingerprint="",
+        pictures={id_: str(photos[int(id_) % 8]) for id_ in ids},
+        sources={id_: ("a", "b")[int(id_) % 2] for id_ in ids},
+        groups={},
+    )
+    write_record(tmp_path / "data.json", record)
+    for folder in (
+        tmp_path / "truth",
+        *(tmp_path / f"runs/{run.name}/predictions" for run in runs),
+    ):
+        folder.mkdir(parents=True)
+        shift = len(folder.parts[-2])
+        for id_ in ids:
+            (folder / f"{id_}.png").hardlink_to(masks[(int(id_) + shift) % 8])
+    return tmp_path
+
+
+def test_write_report__many_pictures_stay_a_small_page(crowd: Path) -> None:
+    html_file = write_report(crowd).html
+    text = html_file.read_text(encoding="utf-8")
+    entries = [one for tag, one in Page(text).tags if tag == "article"]
+    assert len(entries) == 290
+    assert 12 < sum("data-chosen" in one for one in entries) < 60
+    assert text.count("--photo:url") >= 290
+    assert "Cannot be shown" not in text
+    assert html_file.stat().st_size < 15_000_000
+
+
+def test_whole__keeps_hyphenated_words_together() -> None:
+    assert whole("<U-Net> is best") == '&lt;<span class="whole">U-Net</span>&gt; is best'
+    assert whole("no - hyphen") == "no - hyphen"
 
 
 def test_report__needs_no_torch() -> None:

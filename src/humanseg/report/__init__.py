@@ -1,7 +1,7 @@
 """One page that says which network finds people best, drawn from records alone.
 
-Reads a comparison folder and writes a self-contained HTML page, the same in Markdown, and the
-per-picture counts as CSV. No model is ever loaded here.
+Reads a comparison, run or evaluation folder and writes a self-contained HTML page, the same in
+Markdown, and the per-picture counts as CSV. No model is ever loaded here.
 """
 
 from __future__ import annotations

@@ -1,51 +1,58 @@
-"""The report's charts."""
+"""Charts of scores: their spread over pictures, their differences, and how sure networks are."""
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from humanseg.report.formatting import duration, large, percent, score
-from humanseg.report.summary import Network, Study, interval
-from humanseg.report.svg import Axis, Box, Panel, plain, ticks
-from humanseg.results import EpochRecord
+from humanseg.report.formatting import bounded, counted, percent, points, score, signed
+from humanseg.report.summary import Metric, Network, Pair, Study
+from humanseg.report.svg import Axis, Box, Panel
+from humanseg.report.tables import METRIC_NAMES
+from humanseg.results import Calibration
 
-_WIDE = 480
-_STRIP = 74
+WIDE = 480
+NOTHING = Markup("")
+_STRIP = 88
 _BEE_STEP = 5.0
+_PAIR = 46
 
 
-def _floor_tenth(value: float) -> float:
+def floor_tenth(value: float) -> float:
+    """The tenth below a score, for an axis to begin at."""
     return max(0.0, math.floor(value * 10 - 1e-9) / 10)
 
 
 def strip_plot(study: Study) -> Markup:
-    """Every picture's IoU, one strip per network, medians marked."""
+    """Every picture's IoU, one strip per network, with median, mean and its interval."""
     scores = {network: network.by_picture("iou") for network in study.finished}
-    low = _floor_tenth(min((min(one.values(), default=1.0) for one in scores.values()), default=0))
+    if not any(scores.values()):
+        return NOTHING
+    low = floor_tenth(min(min(one.values(), default=1.0) for one in scores.values()))
     height = 14 + _STRIP * len(scores) + 44
     panel = Panel(
         "Per-image IoU of every test picture, by network",
         "; ".join(
-            f"{network.label}: median {score(statistics.median(one.values()))}"
+            f"{network.label}: mean {bounded(study.metric(network, 'iou'))}, median "
+            f"{score(statistics.median(one.values()))}"
             for network, one in scores.items()
             if one
         ),
-        size=(_WIDE, height),
-        box=Box(10, 14, _WIDE - 14, 14 + _STRIP * len(scores)),
+        size=(WIDE, height),
+        box=Box(10, 14, WIDE - 14, 14 + _STRIP * len(scores)),
         x_axis=Axis(low, 1.0, "Per-image IoU"),
     )
     for place, (network, values) in enumerate(scores.items()):
-        _strip(panel, network, values, 14 + _STRIP * place)
+        _strip(panel, study, network, values, 14 + _STRIP * place)
     return panel.render()
 
 
-def _strip(panel: Panel, network: Network, values: dict[str, float], top: float) -> None:
-    centre = top + 46
+def _strip(
+    panel: Panel, study: Study, network: Network, values: dict[str, float], top: float
+) -> None:
+    centre = top + 48
     panel.label(panel.box.left, top + 13, network.label, "series")
     if not values:
         return
@@ -53,11 +60,17 @@ def _strip(panel: Panel, network: Network, values: dict[str, float], top: float)
         note = f"{id_}: {score(values[id_])}"
         panel.marker(panel.x(values[id_]), centre + dy, network.slot, note)
     median = statistics.median(values.values())
-    place = panel.x(median)
-    panel.line(place, centre - 25, place, centre + 25, "median")
-    anchor = "end" if place > panel.box.right - 50 else "middle"
-    right = min(place, panel.box.right)
-    panel.label(right, top + 16, f"median {score(median)}", "value", anchor)
+    panel.line(panel.x(median), centre - 24, panel.x(median), centre + 24, "median")
+    mean = study.metric(network, "iou")
+    if mean is None:
+        return
+    bar = top + 79
+    if mean.low is not None and mean.high is not None:
+        ends = [panel.x(max(panel.x_axis.low, min(1.0, end))) for end in (mean.low, mean.high)]
+        panel.line(ends[0], bar, ends[1], bar, f"whisker net-{network.slot}")
+    panel.marker(panel.x(mean.estimate), bar, network.slot, f"mean {bounded(mean)}", size=4.2)
+    text = f"mean {bounded(mean)}, median {score(median)}"
+    panel.label(panel.box.right, top + 13, text, "value", "end")
 
 
 def _swarm(panel: Panel, values: dict[str, float]) -> dict[str, float]:
@@ -76,16 +89,22 @@ def _swarm(panel: Panel, values: dict[str, float]) -> dict[str, float]:
 
 def share_plot(study: Study) -> Markup:
     """IoU against the share of the picture that is person."""
-    shares = {image.id: image.foreground_share for run in study.runs for image in run.scores}
+    shares = {
+        id_: image.foreground_share
+        for network in study.finished
+        for id_, image in network.image_scores.items()
+    }
     scores = [(network, network.by_picture("iou")) for network in study.finished]
-    low = _floor_tenth(min((min(one.values(), default=1.0) for _, one in scores), default=0))
+    if not any(values for _, values in scores):
+        return NOTHING
+    low = floor_tenth(min(min(one.values(), default=1.0) for _, one in scores))
     high = max(0.1, math.ceil(max(shares.values(), default=1.0) * 10) / 10)
-    height = 14 + _STRIP * len(scores) + 44
+    height = 14 + _STRIP * max(len(scores), 2) + 44
     panel = Panel(
         "Per-image IoU against foreground share",
         "One mark per test picture and network; small persons are on the left.",
-        size=(_WIDE, height),
-        box=Box(38, 34, _WIDE - 14, height - 44),
+        size=(WIDE, height),
+        box=Box(38, 34, WIDE - 14, height - 44),
         x_axis=Axis(0.0, high, "Foreground share of the truth", lambda one: f"{100 * one:g} %"),
         y_axis=Axis(low, 1.0, "Per-image IoU"),
     )
@@ -96,156 +115,116 @@ def share_plot(study: Study) -> Markup:
     return panel.render()
 
 
-@dataclass(frozen=True)
-class Curves:
-    """One network's learning curves."""
-
-    network: Network
-    loss: Markup
-    overlap: Markup
-
-
-def learning_curves(study: Study) -> tuple[Curves, ...]:
-    """Loss and IoU per epoch of every network, on shared axes."""
-    if not study.runs:
-        return ()
-    records = [record for run in study.runs for record in run.epochs]
-    top = loss_limit(records)
-    low = _floor_tenth(min((_lowest_iou(record) for record in records), default=0.0))
-    return tuple(
-        Curves(
-            network,
-            _curve(study, network, "loss", Axis(0.0, top, "Loss")),
-            _curve(study, network, "iou", Axis(low, 1.0, "IoU")),
-        )
-        for network in study.finished
-    )
-
-
-def _lowest_iou(record: EpochRecord) -> float:
-    return min(
-        record.train_iou,
-        record.train_iou if record.validation_iou is None else record.validation_iou,
-    )
-
-
-def loss_limit(records: Sequence[EpochRecord]) -> float:
-    """Upper end of the loss axis: a first epoch's wild validation loss must not flatten the rest.
-
-    Twice the largest training loss is enough for curves that behave.
-    """
-    train = max((record.train_loss for record in records), default=1.0)
-    losses = [record.validation_loss for record in records if record.validation_loss is not None]
-    return max(min(max([train, *losses]), 2 * train), 1e-6)
-
-
-def _curve(study: Study, network: Network, kind: str, y_axis: Axis) -> Markup:
-    last = max((len(run.epochs) for run in study.runs), default=1)
-    title = f"{y_axis.label} per epoch, {network.label}"
-    kept = ", ".join(str(run.kept_epoch) for run in network.runs)
-    epochs = tuple(dict.fromkeys([1, *(tick for tick in range(5, last + 1, _stride(last)))]))
+def interval_plot(study: Study, metric: Metric) -> Markup:
+    """Every pair's difference with its interval; nothing without an analysis or pair."""
+    pairs = study.pairs(metric)
+    if not pairs:
+        return NOTHING
+    ends = [end for pair in pairs for end in _ends(pair)]
+    reach = max(0.02, *(abs(end) for end in ends))
+    bottom = 10 + _PAIR * len(pairs)
     panel = Panel(
-        title,
-        f"Training dashed, validation solid; kept epoch {kept}.",
-        size=(360, 220),
-        box=Box(38, 30, 350, 176),
-        x_axis=Axis(1, max(last, 2), "Epoch", marks=epochs),
-        y_axis=y_axis,
+        f"Differences in {METRIC_NAMES[metric]} between networks",
+        "; ".join(_described(pair) for pair in pairs),
+        size=(WIDE, bottom + 44),
+        box=Box(14, 10, WIDE - 14, bottom),
+        x_axis=Axis(
+            min(-0.3 * reach, *ends),
+            1.08 * max(*ends, 0.3 * reach),
+            f"Difference in {METRIC_NAMES[metric]} (points), mean with 95 % interval",
+            signed,
+        ),
     )
-    for run in network.runs:
-        for part in ("train", "validation"):
-            points = [
-                (panel.x(record.epoch), panel.y(min(value, y_axis.high)))
-                for record in run.epochs
-                if (value := getattr(record, f"{part}_{kind}")) is not None
-            ]
-            panel.path(points, f"curve {part} net-{network.slot}")
-        _mark_kept(panel, network, run.epochs, run.kept_epoch, kind)
+    for place, pair in enumerate(pairs):
+        _draw_pair(panel, pair, 10 + _PAIR * place)
     return panel.render()
 
 
-def _stride(last: int) -> int:
-    return 5 * max(1, math.ceil(last / 40))
+def _ends(pair: Pair) -> tuple[float, float]:
+    one = pair.difference
+    if one.low is None or one.high is None:
+        return one.estimate, one.estimate
+    return one.low, one.high
 
 
-def _mark_kept(
-    panel: Panel, network: Network, epochs: Sequence[EpochRecord], kept: int, kind: str
-) -> None:
-    place = panel.x(kept)
-    panel.line(place, panel.box.top, place, panel.box.bottom, "kept")
-    record = next((one for one in epochs if one.epoch == kept), None)
-    if record is None:
-        return
-    value = getattr(record, f"validation_{kind}")
-    value = getattr(record, f"train_{kind}") if value is None else value
-    high = panel.y_axis.high if panel.y_axis else value
-    note = f"kept: epoch {kept}, {score(value)}"
-    panel.marker(place, panel.y(min(value, high)), network.slot, note, 4.2)
+def _described(pair: Pair) -> str:
+    reading = "evidence of a difference" if pair.record.evidence else "no evidence of a difference"
+    difference = bounded(pair.difference, points)
+    return f"{pair.first.label} minus {pair.second.label}: {difference} points, {reading}"
 
 
-_SECONDS = ((3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
-_COUNTS = ((1e9, "billions"), (1e6, "millions"), (1.0, ""))
-
-
-def cost_plots(study: Study) -> tuple[Markup, ...]:
-    """Accuracy against training time and against MACs."""
-    return (
-        _cost_plot(study, "train_seconds", "Training time", _SECONDS, duration),
-        _cost_plot(study, "macs", "MACs per picture", _COUNTS, large),
+def _draw_pair(panel: Panel, pair: Pair, top: float) -> None:
+    middle = top + 30
+    low, high = (panel.x(end) for end in _ends(pair))
+    panel.line(panel.x(0.0), middle - 10, panel.x(0.0), middle + 12, "zero")
+    panel.label(panel.box.left, top + 16, f"{pair.first.label} − {pair.second.label}", "series")
+    text = bounded(pair.difference, signed)
+    panel.label(panel.box.right, top + 16, text, "value", "end")
+    panel.line(low, middle, high, middle, "whisker net-0")
+    kind = "" if pair.record.evidence else "open"
+    panel.marker(
+        panel.x(pair.difference.estimate), middle, 0, _described(pair), size=5.0, kind=kind
     )
 
 
-def _cost_axis(name: str, values: Sequence[float], units: Sequence[tuple[float, str]]) -> Axis:
-    """An axis from zero, labelled in the largest unit that keeps ticks above one."""
-    high = 1.15 * max(values, default=1.0) or 1.0
-    factor, unit = next(((one, name) for one, name in units if high >= 2 * one), units[-1])
-    label = f"{name} ({unit})" if unit else name
-    return Axis(0.0, high, label, lambda value: plain(value / factor), _unit_ticks(high, factor))
+_FEW = 1e-5
+"""Bins with a smaller share of the pixels are not drawn: their frequencies are noise."""
+
+_CURVES = (
+    ("calibration", "ece", "all pixels"),
+    ("band_calibration", "band_ece", "pixels near contours"),
+)
 
 
-def _unit_ticks(high: float, factor: float) -> tuple[float, ...]:
-    return tuple(factor * tick for tick in ticks(0.0, high / factor))
+def reliability_plots(study: Study) -> tuple[Markup, ...]:
+    """How often pixels of a probability are person, over all pixels and near contours."""
+    plots = (_reliability_plot(study, *curve) for curve in _CURVES)
+    return tuple(plot for plot in plots if plot)
 
 
-def _cost_plot(
-    study: Study,
-    field: str,
-    name: str,
-    units: Sequence[tuple[float, str]],
-    show: Callable[[float | None], str],
-) -> Markup:
-    scored = [
-        (network, network.cost(field).mean or 0.0, network.score("iou_mean").mean or 0.0)
-        for network in study.ranked("iou")
+def _reliability_plot(study: Study, field: str, metric: str, where: str) -> Markup:
+    found = {network: _bins(network, field) for network in study.finished}
+    known = {network: bins for network, bins in found.items() if bins}
+    if not known:
+        return NOTHING
+    panel = Panel(
+        f"Probability against frequency, {where}",
+        "Calibration error: "
+        + "; ".join(f"{one.label} {bounded(study.metric(one, metric))}" for one in known)
+        + ". On the diagonal a probability is what it says.",
+        size=(360, 330),
+        box=Box(38, 34, 350, 286),
+        x_axis=Axis(0.0, 1.0, f"Probability, {where}"),
+        y_axis=Axis(0.0, 1.0, "Share of pixels that are person"),
+    )
+    panel.line(panel.x(0.0), panel.y(0.0), panel.x(1.0), panel.y(1.0), "diagonal")
+    for network, bins in known.items():
+        places = [(panel.x(probability), panel.y(share)) for probability, share, _ in bins]
+        panel.path(places, f"curve net-{network.slot}")
+        for (x, y), (probability, share, pixels) in zip(places, bins, strict=True):
+            note = (
+                f"{network.label}: probability {score(probability, 2)}, person "
+                f"{percent(share)} of {counted(pixels, 'pixel')}"
+            )
+            panel.marker(x, y, network.slot, note)
+    return panel.render()
+
+
+def _bins(network: Network, field: str) -> list[tuple[float, float, int]]:
+    """Mean probability, share of person and pixels of every bin, over all that scored."""
+    curves: list[Calibration] = []
+    for one in network.scored:
+        curve: Calibration | None = getattr(one, field)
+        if curve is not None:
+            curves.append(curve)
+    if not curves or len(curves) < len(network.scored):
+        return []
+    pixels = [sum(each) for each in zip(*(one.pixels for one in curves), strict=True)]
+    probability = [sum(each) for each in zip(*(one.probability for one in curves), strict=True)]
+    person = [sum(each) for each in zip(*(one.person for one in curves), strict=True)]
+    least = max(1.0, _FEW * sum(pixels))
+    return [
+        (likely / count, true / count, count)
+        for count, likely, true in zip(pixels, probability, person, strict=True)
+        if count >= least
     ]
-    bounds = [interval(network.by_picture("iou").values()) for network, _, _ in scored]
-    low, high = _padded([bound for pair in bounds for bound in pair])
-    panel = Panel(
-        f"Per-image IoU against {name.removesuffix(' per picture')}",
-        "; ".join(f"{one.label}: {score(mean)}, {show(cost)}" for one, cost, mean in scored),
-        size=(_WIDE, 280),
-        box=Box(46, 34, _WIDE - 14, 236),
-        x_axis=_cost_axis(name, [cost for _, cost, _ in scored], units),
-        y_axis=Axis(low, high, "Per-image IoU, mean with 95 % interval"),
-    )
-    lowest = 0.0
-    for (network, cost, mean), (bottom, top) in zip(scored, bounds, strict=True):
-        x, y = panel.x(cost), panel.y(mean)
-        panel.line(x, panel.y(bottom), x, panel.y(top), f"whisker net-{network.slot}")
-        panel.marker(x, y, network.slot, f"{score(mean)}, {show(cost)}", 5.5)
-        lowest = max(y + 4, lowest + 17)  # labels go down in the order of scores, never touching
-        leftwards = x > (panel.box.left + panel.box.right) / 2
-        text = f"{network.label} {score(mean)}"
-        side = -10 if leftwards else 10
-        panel.label(x + side, lowest, text, "series", "end" if leftwards else "start")
-    return panel.render()
-
-
-def _padded(values: Sequence[float]) -> tuple[float, float]:
-    """An axis range of at least ten points, so that small gaps look small."""
-    low, high = min(values, default=0.0), max(values, default=1.0)
-    missing = max(0.0, 0.1 - (high - low)) / 2
-    low, high = low - missing, high + missing
-    if high > 1.0:
-        low, high = low - (high - 1.0), 1.0
-    return max(0.0, low - 0.01), min(1.0, high + 0.01)

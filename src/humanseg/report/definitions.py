@@ -11,10 +11,13 @@ DEFINITIONS: dict[str, str] = {
     ),
     "5th percentile": "One picture in twenty has a lower per-image IoU.",
     "SD over pictures": (
-        "Sample standard deviation of per-image IoU over the test pictures of one run; with "
-        "several seeds, its mean over seeds."
+        "Sample standard deviation of per-image IoU over pictures; scores of one picture from "
+        "several runs are averaged first."
     ),
-    "SD over seeds": "Sample standard deviation of a run's number over training seeds.",
+    "SD over seeds": (
+        "Sample standard deviation over training seeds of the mean over pictures: how far a score "
+        "moves with another training. Never part of an interval."
+    ),
     "Dice": (
         "Twice the shared person pixels over the sum of both person areas, per picture; mean over "
         "pictures."
@@ -23,13 +26,36 @@ DEFINITIONS: dict[str, str] = {
         "IoU of the two contour bands, each 2 % of the picture's diagonal wide and inside its "
         "mask; the picture's edge counts as contour; mean over pictures."
     ),
+    "NSD": (
+        "Normalised surface Dice: share of the contour pixels of truth and prediction that lie "
+        "within a tolerance of the other's contour, 0.5 % or 1 % of the diagonal; mean over "
+        "pictures. The picture's edge is no contour."
+    ),
+    "ASSD": (
+        "Average distance of the contour pixels of either mask to the other's contour, as a share "
+        "of the diagonal; the whole diagonal where only one mask has a contour; mean over pictures."
+    ),
+    "HD95": (
+        "The larger of both directions' 95th percentiles of these distances, as a share of the "
+        "diagonal; mean over pictures."
+    ),
     "Dataset IoU": (
         "Shared person pixels of all pictures together over united person pixels of all pictures "
         "together, so large persons weigh more."
     ),
+    "Two-class mIoU": "Mean of the dataset IoU of the person and that of the background.",
     "Pixel accuracy": (
         "Share of all pixels called right; high even for a mask without anyone where persons are "
         "small."
+    ),
+    "Precision and recall": (
+        "Share of the pixels called person that are, and share of the person's pixels that were "
+        "found, per picture; means over pictures."
+    ),
+    "Calibration error": (
+        "Mean distance between a probability and the share of such pixels that are person, in 15 "
+        "bins of equal width: over all pixels, most of which are easy, and over those within 2 % "
+        "of the diagonal of the true contour."
     ),
     "Batch-averaged IoU": (
         "Mean over batches of 16 pictures on the network's grid of the IoU pooled in the batch, as "
@@ -39,19 +65,46 @@ DEFINITIONS: dict[str, str] = {
         "Where neither truth nor prediction has a person, IoU, Dice and Boundary IoU have no value "
         "and the picture is left out of their means."
     ),
+    "Alarm": "A picture without a person of which more than 0.1 % of the pixels are marked.",
     "Point": "One hundredth of a score.",
     "95 % interval": (
-        "Percentile bootstrap over pictures of the paired difference of two networks, 5000 "
-        "resamples with a fixed seed."
+        "Percentile bootstrap over groups of pictures that show the same, 10,000 resamples with a "
+        "fixed seed: how much the number would move with other pictures of the same kind. Holds "
+        "neither another training nor pictures of another kind."
+    ),
+    "Signed ranks over pictures": (
+        "Two-sided Wilcoxon signed-rank test of the paired differences, corrected for the number "
+        "of pairs (Holm), and its effect size: share of ranks for the first network minus that for "
+        "the second, −1 to 1."
+    ),
+    "Corrected t over folds": (
+        "Corrected resampled t-test (Nadeau and Bengio 2003): takes into account that folds share "
+        "training pictures; corrected for the number of pairs (Holm)."
     ),
     "Evidence of a difference": (
-        "Said only where the difference is at least one point, its interval excludes zero, and it "
-        "is larger than the spread between seeds."
+        "Said only where the difference is at least one point, its interval excludes zero, the "
+        "test over pictures and that over folds are significant, and it is larger than the spread "
+        "between seeds. No evidence of a difference is no proof of equality."
+    ),
+    "Gap": (
+        "Per-image IoU on a network's own training pictures minus that on held-out ones: what was "
+        "learned by heart."
+    ),
+    "IoU kept": (
+        "Mean over five severities of the IoU on corrupted pictures, over the IoU on the same "
+        "pictures as they are; 100 % is no loss."
     ),
     "Mean mask": (
         "The average of the training masks, thresholded, as the answer to every picture."
     ),
     "All background": "The answer that nobody is there, to every picture.",
+    "Best possible": (
+        "The truth itself, brought to the grid that a network answers on and back: what a "
+        "network's output grid can express."
+    ),
+    "Label source with itself": (
+        "Agreement of two truth masks of the same photograph: how exact the truth is."
+    ),
     "Foreground share": "Share of the picture's pixels that the truth calls person.",
     "Training time": "Seconds in training iterations only, without validation and set-up.",
     "Wall time": (

@@ -5,58 +5,103 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Iterator, Sequence
 
+from humanseg.report import checks, costs, generalisation, provenance, tables
 from humanseg.report.definitions import DEFINITIONS, PUBLISHED_NOTE
 from humanseg.report.gallery import GalleryRow, rule
-from humanseg.report.provenance import configuration_table, environment_table, run_table
-from humanseg.report.summary import Study
-from humanseg.report.tables import (
-    Table,
-    cost_table,
-    difference_table,
-    published_table,
-    score_table,
-)
+from humanseg.report.pairs import pair_table
+from humanseg.report.summary import Scored, Study
+from humanseg.report.tables import Table
 from humanseg.report.words import Answer, basis, problems, protocol
+from humanseg.results import RunResult
 
-CSV_COLUMNS = (
+_ABOUT = (
+    "network",
     "run",
     "arch",
     "seed",
+    "protocol",
+    "split_seed",
+    "fold",
+    "held_out",
+    "source",
     "id",
+)
+_COUNTS = (
     "height",
     "width",
     "tp",
     "fp",
     "fn",
     "tn",
+    "boundary_intersection",
+    "boundary_union",
+    "contour_true",
+    "contour_predicted",
+    "contour_near_05",
+    "contour_near_10",
+)
+_SHARES = (
+    "distance_sum",
+    "distance_p95",
     "iou",
     "dice",
     "boundary_iou",
+    "surface_dice_05",
+    "surface_dice_10",
+    "assd",
+    "hd95",
+    "precision",
+    "recall",
     "pixel_accuracy",
     "foreground_share",
 )
+CSV_COLUMNS = (*_ABOUT, *_COUNTS, *_SHARES)
+"""Columns of scores.csv: what was scored, pixel counts, and what follows from them."""
 
 
 def scores_csv(study: Study) -> str:
-    """One row per run and picture; a score that is undefined is empty."""
+    """One row per network, run and picture; a number that is undefined or unknown is empty."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
-    for run in study.runs:
-        for image in run.scores:
-            counts = (image.height, image.width, image.tp, image.fp, image.fn, image.tn)
-            shares = (
-                image.iou,
-                image.dice,
-                image.boundary_iou,
-                image.pixel_accuracy,
-                image.foreground_share,
-            )
+    for network, one in _every_score(study):
+        about = _about(network, one)
+        for image in one.scores:
+            counts = (getattr(image, name) for name in _COUNTS)
+            shares = (getattr(image, name) for name in _SHARES)
             written = ("" if value is None else f"{value:.6f}" for value in shares)
-            about = (run.name, run.config.model.arch, run.config.training.seed, image.id)
-            writer.writerow((*about, *counts, *written))
+            source = study.sources.get(image.id, "")
+            writer.writerow((*about, source, image.id, *counts, *written))
     return stream.getvalue()
+
+
+def _every_score(study: Study) -> Iterator[tuple[str, Scored]]:
+    """Everything that was scored, those that left a source out too, with the network's name."""
+    for network in study.networks:
+        for one in network.scored:
+            yield network.name, one
+    for run in study.result.runs if study.result else ():
+        if run.config.split.protocol == "source":
+            yield run.config.model.arch, run
+
+
+def _about(network: str, one: Scored) -> tuple[object, ...]:
+    if not isinstance(one, RunResult):
+        return (network, one.model, one.arch, *[""] * 5)
+    split = one.config.split
+    fold = split.fold if split.protocol == "folds" else ""
+    return (
+        network,
+        one.name,
+        one.config.model.arch,
+        one.config.training.seed,
+        split.protocol,
+        split.seed,
+        fold,
+        split.held_out or "",
+    )
 
 
 def escape(text: str) -> str:
@@ -91,51 +136,87 @@ def _line(cells: list[str], *, raw: bool = False) -> str:
     return f"| {' | '.join(cells if raw else [escape(cell) for cell in cells])} |"
 
 
-def _bullets(lines: list[str] | tuple[str, ...]) -> str:
+def _bullets(lines: Sequence[str]) -> str:
     return "\n".join(f"- {escape(line)}" for line in lines)
 
 
 def _first_screen(study: Study, said: Answer) -> list[str]:
-    parts = [f"# {escape(said.headline)}", f"{basis(study)}."]
+    parts = [f"# {escape(said.headline)}", f"{escape(study.title)}: {basis(study)}."]
     gaps = [f"{one.name} ({one.state}): {one.detail}" for one in problems(study)]
     if gaps:
         parts += ["**Runs without a result:**", _bullets(gaps)]
     if said.warnings:
         parts += ["**Warnings:**", _bullets(said.warnings)]
     parts += [escape(text) for text in said.findings]
-    parts.append(escape(said.cost))
+    parts += [escape(said.limits), escape(said.cost)]
     if said.cautions:
         parts += ["Before you rely on this:", _bullets(said.cautions)]
     return parts
 
 
-def _split_parts(study: Study) -> list[str]:
-    if study.first is None:
-        return []
-    split = study.first.split
-    named = {"Training": split.train, "Validation": split.validation, "Test": split.test}
+def _section(title: str, *parts: Table | str | None) -> list[str]:
+    """A heading with its tables and texts; nothing if all are empty."""
+    shown = [markdown_table(part) if isinstance(part, Table) else part for part in parts if part]
+    return [f"## {title}", *shown] if shown else []
+
+
+def _score_parts(study: Study, said: Answer) -> list[str]:
+    published = costs.published_table(study)
     return [
-        f"**{name} ({len(ids)}):** {escape(', '.join(ids)) or 'none'}"
-        for name, ids in named.items()
+        *_section(
+            "Scores",
+            tables.overlap_table(study),
+            _bullets(protocol(study)),
+            tables.contour_table(study),
+            tables.pixel_table(study),
+            tables.strata_table(study),
+            tables.fold_table(study),
+        ),
+        *_section("Differences between networks", pair_table(study)),
+        *_section(
+            "Beyond these pictures",
+            _bullets(said.generalisation),
+            generalisation.gap_table(study),
+            generalisation.source_table(study),
+            generalisation.external_table(study),
+            generalisation.alarm_table(study),
+            generalisation.robustness_table(study),
+        ),
+        *_section("Cost", costs.cost_table(study)),
+        *_section("Beside the published figures", published, published and PUBLISHED_NOTE),
+        *_section("Checks of the data", checks.leak_table(study), checks.suspect_table(study)),
     ]
 
 
-def markdown(study: Study, said: Answer, rows: tuple[GalleryRow, ...]) -> str:
-    """The report without pictures."""
-    parts = _first_screen(study, said)
-    parts += ["## Scores", markdown_table(score_table(study)), _bullets(protocol(study))]
-    differences = difference_table(study)
-    if differences.rows:
-        parts.append(markdown_table(differences))
-    published = published_table(study)
-    if published:
-        parts += ["## Beside the published figures", markdown_table(published), PUBLISHED_NOTE]
-    parts += ["## Cost", markdown_table(cost_table(study))]
-    parts += ["## Gallery", rule(study.result.config.split.seed)]
-    parts.append(_bullets([f"{row.id}: {row.reason}" for row in rows]))
-    parts += ["## How this was made", markdown_table(run_table(study))]
-    parts.append(markdown_table(configuration_table(study.result.config)))
-    parts += [markdown_table(environment_table(study)), *_split_parts(study)]
-    parts += ["## What the numbers mean"]
-    parts.append(_bullets([f"{name}: {text}" for name, text in DEFINITIONS.items()]))
+def _origin_parts(study: Study) -> list[str]:
+    settings = provenance.settings(study)
+    parts = _section(
+        "How this was made",
+        provenance.run_table(study),
+        settings.full if settings else None,
+        provenance.environment_table(study),
+    )
+    for division in provenance.split_lists(study):
+        named = [f"{name} ({len(ids)}): {', '.join(ids) or 'none'}" for name, ids in division.parts]
+        parts += [f"**Pictures of {escape(', '.join(division.runs))}:**", _bullets(named)]
+    return parts
+
+
+def markdown(study: Study, said: Answer, rows: Sequence[GalleryRow]) -> str:
+    """The report without pictures.
+
+    Args:
+        study: what is reported.
+        said: its sentences.
+        rows: pictures that the gallery's rule chose.
+    """
+    chosen = [f"{row.id}: {row.reason}" for row in rows]
+    parts = [
+        *_first_screen(study, said),
+        *_score_parts(study, said),
+        *(_section("Gallery", rule(study.split_seed), _bullets(chosen)) if chosen else []),
+        *_origin_parts(study),
+        "## What the numbers mean",
+        _bullets([f"{name}: {text}" for name, text in DEFINITIONS.items()]),
+    ]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+from humanseg.results import Interval
 
 UNKNOWN = "–"
 """Stands where a number is not defined."""
@@ -16,9 +18,35 @@ def score(value: float | None, decimals: int = 3) -> str:
     return UNKNOWN if value is None else f"{value:.{decimals}f}".replace("-", _MINUS)
 
 
-def percent(share: float | None) -> str:
+def percent(share: float | None, decimals: int = 1) -> str:
     """A share from 0 to 1, as `27.1 %`."""
-    return UNKNOWN if share is None else f"{100 * share:.1f}{_SPACE}%"
+    if share is None:
+        return UNKNOWN
+    return f"{100 * share:.{decimals}f}{_SPACE}%".replace("-", _MINUS)
+
+
+def bounded(value: Interval | None, show: Callable[[float], str] = score) -> str:
+    """A number with its 95 % interval, as `0.873 [0.861, 0.884]`; without one the number alone."""
+    if value is None:
+        return UNKNOWN
+    text = show(value.estimate)
+    if value.low is None or value.high is None:
+        return text
+    return f"{text} [{show(value.low)}, {show(value.high)}]"
+
+
+def bounds(value: Interval, show: Callable[[float], str]) -> str:
+    """A 95 % interval in a sentence, as `1.2 to 3.0`; empty without one."""
+    if value.low is None or value.high is None:
+        return ""
+    return f"{show(value.low)} to {show(value.high)}"
+
+
+def probability(value: float | None) -> str:
+    """A p-value, as `0.012` or `< 0.001`."""
+    if value is None:
+        return UNKNOWN
+    return f"<{_SPACE}0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def points(difference: float, *, sign: bool = False) -> str:
@@ -27,6 +55,11 @@ def points(difference: float, *, sign: bool = False) -> str:
     if float(text) == 0:
         return "0.0"
     return text.replace("-", _MINUS)
+
+
+def signed(difference: float) -> str:
+    """A difference of scores in hundredths with its sign, as `+2.3`."""
+    return points(difference, sign=True)
 
 
 def gap(difference: float) -> str:
@@ -71,6 +104,14 @@ def memory(count: float | None) -> str:
     if count >= 2**30:
         return f"{count / 2**30:.1f}{_SPACE}GiB"
     return f"{count / 2**20:.0f}{_SPACE}MiB"
+
+
+def milliseconds(seconds: float | None) -> str:
+    """A short time, as `4.2 ms` or `38 ms`."""
+    if seconds is None:
+        return UNKNOWN
+    value = 1000 * seconds
+    return f"{value:.0f}{_SPACE}ms" if value >= 10 else f"{value:.1f}{_SPACE}ms"
 
 
 def rate(value: float | None) -> str:

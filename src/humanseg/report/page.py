@@ -1,37 +1,30 @@
-"""Assembles the report: reads a comparison folder, writes three files into it."""
+"""Assembles the report: what is known of a folder, as a page, as Markdown, as CSV and as JSON."""
 
 from __future__ import annotations
 
-import json
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files as package_files
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from humanseg.errors import DataError
-from humanseg.report import charts
-from humanseg.report.definitions import DEFINITIONS, PUBLISHED_NOTE
+from humanseg.report import provenance
+from humanseg.report.definitions import DEFINITIONS
 from humanseg.report.exports import markdown, scores_csv
-from humanseg.report.formatting import duration, large, score
+from humanseg.report.formatting import UNKNOWN, duration, large, score
 from humanseg.report.gallery import GalleryRow, gallery, rule
-from humanseg.report.provenance import (
-    changed_settings,
-    configuration_table,
-    environment_table,
-    run_table,
-)
-from humanseg.report.summary import Study, load_study
+from humanseg.report.loading import load_study
+from humanseg.report.sections import sections
+from humanseg.report.summary import Metric, Network, Study
 from humanseg.report.svg import key
-from humanseg.report.tables import (
-    cost_table,
-    difference_table,
-    picture_table,
-    published_table,
-    score_table,
-)
-from humanseg.report.words import Answer, answer, basis, labels, problems, protocol
-from humanseg.results import write_text
+from humanseg.report.tables import picture_table
+from humanseg.report.words import Answer, answer, basis, problems
+from humanseg.results import Record, write_record, write_text
 
 
 @dataclass(frozen=True)
@@ -41,44 +34,68 @@ class ReportFiles:
     html: Path
     markdown: Path
     csv: Path
+    json: Path | None
+    """The record behind it all; None for several folders without a joint analysis."""
 
 
-def write_report(folder: Path) -> ReportFiles:
-    """Write report.html, report.md and scores.csv into a comparison folder.
+def write_report(
+    folder: Path, *, study: Study | None = None, output: Path | None = None
+) -> ReportFiles:
+    """Write report.html, report.md and scores.csv, with the record that they were drawn from.
 
     The same folder gives the same bytes. Pictures and masks that are gone are named on the page.
 
     Args:
-        folder: holds results.json, pictures.json, truth/ and runs/.
+        folder: a comparison, run or evaluation folder.
+        study: what to report, if it is not just what `folder` holds; several folders, say.
+        output: where to write; `folder` if unset. The record is written only there.
 
     Raises:
-        DataError: results.json or pictures.json is damaged, or the former is missing.
+        DataError: the folder's record is missing or damaged.
     """
-    study = load_study(folder)
-    rows = gallery(study, read_pictures(folder / "pictures.json"))
+    study = load_study(folder) if study is None else study
+    place = folder if output is None else output
+    rows = gallery(study)
     said = answer(study)
-    files = ReportFiles(folder / "report.html", folder / "report.md", folder / "scores.csv")
-    write_text(files.csv, scores_csv(study))
-    write_text(files.markdown, markdown(study, said, rows))
-    write_text(files.html, html(study, said, rows))
-    return files
+    chosen = tuple(row for row in rows if row.chosen)
+    written = ReportFiles(
+        place / "report.html",
+        place / "report.md",
+        place / "scores.csv",
+        _write_records(study, folder, place),
+    )
+    write_text(written.csv, scores_csv(study))
+    write_text(written.markdown, markdown(study, said, chosen))
+    write_text(written.html, html(study, said, rows))
+    return written
 
 
-def read_pictures(path: Path) -> dict[str, Path]:
-    """Where each test picture is; empty without the file.
+def _write_records(study: Study, folder: Path, place: Path) -> Path | None:
+    name, record = _record(study)
+    if record is None:
+        return None
+    if study.kind == "several" or place.resolve() != folder.resolve():
+        write_record(place / name, record)
+    return place / name
 
-    Raises:
-        DataError: not a JSON object of texts.
-    """
-    if not path.exists():
-        return {}
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: is not JSON; run the comparison again.") from error
-    if not isinstance(found, dict) or not all(isinstance(one, str) for one in found.values()):
-        raise DataError(f"{path}: must map each test picture to its file's path.")
-    return {id_: Path(file) for id_, file in found.items()}
+
+def _record(study: Study) -> tuple[str, Record | None]:
+    if study.kind == "several":
+        return "analysis.json", study.analysis
+    if study.kind == "comparison":
+        return "results.json", study.result
+    if study.kind == "run":
+        return "result.json", study.first
+    return "evaluation.json", study.evaluations[0]
+
+
+@dataclass(frozen=True)
+class Number:
+    """A large number of a card."""
+
+    value: str
+    name: str
+    bounds: str
 
 
 @dataclass(frozen=True)
@@ -87,9 +104,11 @@ class Card:
 
     label: str
     slot: int
-    overlap: str
-    contour: str
+    numbers: tuple[Number, ...]
     facts: tuple[tuple[str, str], ...]
+
+
+_NUMBERS: dict[Metric, str] = {"iou": "per-image IoU", "boundary_iou": "Boundary IoU"}
 
 
 def _cards(study: Study) -> tuple[Card, ...]:
@@ -97,20 +116,38 @@ def _cards(study: Study) -> tuple[Card, ...]:
         Card(
             network.label,
             network.slot,
-            score(network.score("iou_mean").mean),
-            score(network.score("boundary_iou_mean").mean),
-            (
-                ("Training", duration(network.cost("train_seconds").mean)),
-                ("Parameters", large(network.cost("parameters").mean)),
-                ("MACs", large(network.cost("macs").mean)),
-            ),
+            tuple(_number(study, network, metric) for metric in _NUMBERS),
+            tuple((name, text) for name, text in _facts(network) if text != UNKNOWN),
         )
         for network in study.finished
     )
 
 
-def html(study: Study, said: Answer, rows: tuple[GalleryRow, ...]) -> str:
-    """The page."""
+def _number(study: Study, network: Network, metric: Metric) -> Number:
+    found = study.metric(network, metric)
+    if found is None:
+        return Number(UNKNOWN, _NUMBERS[metric], "")
+    known = found.low is not None and found.high is not None
+    bounds = f"{score(found.low)} to {score(found.high)}" if known else ""
+    return Number(score(found.estimate), _NUMBERS[metric], bounds)
+
+
+def _facts(network: Network) -> tuple[tuple[str, str], ...]:
+    return (
+        ("Training", duration(network.cost("train_seconds").mean)),
+        ("Parameters", large(network.cost("parameters").mean)),
+        ("MACs per picture", large(network.cost("macs").mean)),
+    )
+
+
+def html(study: Study, said: Answer, rows: Sequence[GalleryRow]) -> str:
+    """The page.
+
+    Args:
+        study: what is reported.
+        said: its sentences.
+        rows: the gallery; those that the rule chose come first.
+    """
     environment = Environment(
         loader=PackageLoader("humanseg.report"),
         autoescape=True,
@@ -118,51 +155,64 @@ def html(study: Study, said: Answer, rows: tuple[GalleryRow, ...]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    split = study.first.split if study.first else None
+    environment.filters["whole"] = whole
+    anchors = {row.id: row.anchor for row in rows}
+    script = _template("page.js") + _template("viewer.js")
+    slots = {network.slot for network in study.networks}
     return (
         environment.get_template("report.html").render(
-            names=labels(study.networks),
+            study=study,
             basis=basis(study),
             said=said,
             cards=_cards(study),
             problems=problems(study),
-            tables=_tables(study, rows),
-            protocol=protocol(study),
-            published_note=PUBLISHED_NOTE,
-            drawings=_drawings(study),
-            legend=[(network.slot, network.label) for network in study.finished],
-            keys={slot: key(slot) for slot in {network.slot for network in study.networks}},
-            rule=rule(study.result.config.split.seed),
-            first_seed=study.several_seeds,
-            rows=rows,
-            split=split,
+            sections=sections(study, anchors),
+            preview=preview(rows),
+            chosen=[row for row in rows if row.chosen],
+            others=[row for row in rows if not row.chosen],
+            origins=sorted({row.source for row in rows if row.source}),
+            rule=rule(study.split_seed),
+            pictures=picture_table(study, anchors),
+            runs=provenance.run_table(study),
+            settings=provenance.settings(study),
+            environment=provenance.environment_table(study),
+            splits=provenance.split_lists(study),
+            keys={slot: key(slot) for slot in slots},
             definitions=DEFINITIONS,
+            script=Markup(script),
+            script_hash=_hash(script),
+            style=Markup(_template("style.css")),
         )
         + "\n"
     )
 
 
-def _tables(study: Study, rows: tuple[GalleryRow, ...]) -> dict[str, object]:
-    configuration = configuration_table(study.result.config)
-    return {
-        "scores": score_table(study),
-        "differences": difference_table(study),
-        "published": published_table(study),
-        "cost": cost_table(study),
-        "pictures": picture_table(study, {row.id: row.anchor for row in rows}),
-        "runs": run_table(study),
-        "changed": changed_settings(configuration),
-        "configuration": configuration,
-        "environment": environment_table(study),
-    }
+def whole(text: str) -> Markup:
+    """A sentence whose hyphenated words, such as U-Net, stay on one line."""
+    joined = re.compile(r"(\w+(?:-\w+)+)")
+    parts = (
+        Markup('<span class="whole">{}</span>').format(part) if joined.fullmatch(part) else part
+        for part in joined.split(text)
+    )
+    return Markup("").join(parts)
 
 
-def _drawings(study: Study) -> dict[str, object]:
-    empty: tuple[Markup, ...] = ()
-    scored = bool(study.ranked("iou"))
-    return {
-        "strip": charts.strip_plot(study) if scored else "",
-        "share": charts.share_plot(study) if scored else "",
-        "curves": charts.learning_curves(study),
-        "cost": charts.cost_plots(study) if scored else empty,
-    }
+def preview(rows: Sequence[GalleryRow]) -> tuple[tuple[str, GalleryRow], ...]:
+    """The best, a median and the worst picture, for the first screen."""
+    wanted = {"Best": "One of the best", "Median": "Around the median", "Worst": "The worst"}
+    found: dict[str, GalleryRow] = {}
+    for row in rows:
+        for reason in row.reasons:
+            kind = reason.split(":")[0]
+            if kind in wanted and row not in found.values():
+                found.setdefault(wanted[kind], row)
+    return tuple(found.items())
+
+
+def _template(name: str) -> str:
+    return package_files("humanseg.report").joinpath(f"templates/{name}").read_text("utf-8")
+
+
+def _hash(text: str) -> str:
+    """What the content security policy allows to run."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}"

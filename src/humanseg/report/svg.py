@@ -38,6 +38,35 @@ def coordinate(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
+def _pairs(points: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{coordinate(x)},{coordinate(y)}" for x, y in points)
+
+
+def _star(corners: int, inner: float, turn: float = 0.0) -> tuple[tuple[float, float], ...]:
+    """Corners on a circle, those between them nearer to its middle."""
+    step = math.pi / corners
+    return tuple(
+        (
+            (1.35 if place % 2 == 0 else inner) * math.sin(turn + place * step),
+            -(1.35 if place % 2 == 0 else inner) * math.cos(turn + place * step),
+        )
+        for place in range(2 * corners)
+    )
+
+
+_SHAPES: tuple[tuple[tuple[float, float], ...], ...] = (
+    (),  # a circle
+    ((-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)),
+    ((0.0, -1.25), (1.15, 0.85), (-1.15, 0.85)),
+    ((0.0, -1.3), (1.1, 0.0), (0.0, 1.3), (-1.1, 0.0)),
+    _star(4, 0.45, math.pi / 4),
+    ((-1.15, -0.85), (1.15, -0.85), (0.0, 1.25)),
+    _star(5, 0.55),
+    _star(4, 0.4),
+)
+"""A marker's corners by the network's slot, in sizes."""
+
+
 @dataclass(frozen=True)
 class Axis:
     """A linear axis."""
@@ -131,23 +160,32 @@ class Panel:
 
     def path(self, points: Sequence[tuple[float, float]], kind: str) -> None:
         """Draw a line through places, `kind` being its style."""
-        pairs = " ".join(f"{coordinate(x)},{coordinate(y)}" for x, y in points)
-        self.add("polyline", {"points": pairs, "class": kind})
+        self.add("polyline", {"points": _pairs(points), "class": kind})
 
-    def marker(self, x: float, y: float, slot: int, note: str = "", size: float = 3.2) -> None:
-        """Draw a network's marker: its shape tells it apart where colour does not."""
-        kind: dict[str, str | float] = {"class": f"marker net-{slot}"}
-        if slot == 1:
-            element = self.add("circle", {"cx": x, "cy": y, "r": size, **kind})
-        elif slot == 2:
-            side = 1.8 * size
-            place: dict[str, str | float] = {"x": x - side / 2, "y": y - side / 2}
-            element = self.add("rect", {**place, "width": side, "height": side, **kind})
+    def area(self, points: Sequence[tuple[float, float]], kind: str) -> None:
+        """Fill the polygon through places, `kind` being its style."""
+        self.add("polygon", {"points": _pairs(points), "class": kind})
+
+    def marker(
+        self, x: float, y: float, slot: int, note: str = "", *, size: float = 3.2, kind: str = ""
+    ) -> None:
+        """Draw a network's marker: its shape tells it apart where colour does not.
+
+        Args:
+            x: SVG units.
+            y: SVG units.
+            slot: the network's colour and shape, from 1; 0 for none.
+            note: shown when pointed at.
+            size: half the marker's extent.
+            kind: style beside the network's.
+        """
+        style = f"marker net-{slot} {kind}".rstrip()
+        corners = _SHAPES[(slot - 1) % len(_SHAPES)] if slot else ()
+        if corners:
+            places = [(x + size * dx, y + size * dy) for dx, dy in corners]
+            element = self.add("polygon", {"points": _pairs(places), "class": style})
         else:
-            corners = ((0.0, -1.25), (1.15, 0.85), (-1.15, 0.85))
-            pairs = [(x + size * dx, y + size * dy) for dx, dy in corners]
-            text = " ".join(f"{coordinate(px)},{coordinate(py)}" for px, py in pairs)
-            element = self.add("polygon", {"points": text, **kind})
+            element = self.add("circle", {"cx": x, "cy": y, "r": size, "class": style})
         if note:
             self.add("title", text=note, parent=element)
 
@@ -181,5 +219,5 @@ def key(slot: int) -> Markup:
     axis = Axis(0.0, 1.0, "", marks=())
     panel = Panel("", "", size=(12, 12), box=Box(0, 0, 12, 12), x_axis=axis)
     panel.root = ET.Element("svg", {"viewBox": "0 0 12 12", "class": "key", "aria-hidden": "true"})
-    panel.marker(6, 6, slot, size=4.6)
+    panel.marker(6, 6, slot, size=4.2)
     return panel.render()

@@ -1,27 +1,42 @@
-"""The report's sentences, made from the numbers."""
+"""The report's sentences, made from the numbers: the answer and what it rests on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from humanseg.report.caveats import cautions, comparable_times, protocol, warnings
 from humanseg.report.formatting import (
+    bounded,
+    bounds,
     counted,
     duration,
     gap,
     large,
     listed,
+    milliseconds,
     points,
-    score,
 )
-from humanseg.report.summary import Difference, Metric, Network, Study
+from humanseg.report.pairs import doubts
+from humanseg.report.reach import generalisation, limits
+from humanseg.report.summary import Metric, Network, Pair, Study
+from humanseg.report.tables import METRIC_NAMES
 from humanseg.results import Environment
 
-FEW_PICTURES = 30
-"""Below this many test pictures the report says that they are few."""
+__all__ = [
+    "Answer",
+    "Problem",
+    "answer",
+    "basis",
+    "cost_sentence",
+    "finding",
+    "headline",
+    "labels",
+    "problems",
+    "protocol",
+]
 
 _NBSP = "\N{NO-BREAK SPACE}"
-_NAMES: dict[Metric, str] = {"iou": "per-image IoU", "boundary_iou": "Boundary IoU"}
 
 
 @dataclass(frozen=True)
@@ -30,8 +45,12 @@ class Answer:
 
     headline: str
     findings: tuple[str, ...]
-    """What the scores say, one sentence or two per metric."""
+    """What the scores say, a few sentences per metric."""
     cost: str
+    generalisation: tuple[str, ...]
+    """How far the scores carry, one sentence per kind of test."""
+    limits: str
+    """What needs no network, and what no network can pass; may be empty."""
     warnings: tuple[str, ...]
     """What makes the numbers untrustworthy. Shown loudly."""
     cautions: tuple[str, ...]
@@ -48,46 +67,123 @@ class Problem:
 
 
 def answer(study: Study) -> Answer:
-    """Everything that the first screen says about a comparison."""
-    findings = [text for metric in _NAMES if (text := finding(study, metric))]
+    """Everything that the first screen says."""
+    findings = [text for metric in METRIC_NAMES if (text := finding(study, metric))]
     return Answer(
         headline=headline(study),
         findings=tuple(findings),
         cost=cost_sentence(study),
+        generalisation=tuple(generalisation(study)),
+        limits=limits(study),
         warnings=tuple(warnings(study)),
         cautions=tuple(cautions(study)),
     )
 
 
-def labels(networks: tuple[Network, ...] | list[Network]) -> str:
+def labels(networks: Sequence[Network]) -> str:
     """Networks as a sentence lists them."""
     return listed([network.label for network in networks])
 
 
 def headline(study: Study) -> str:
-    """The answer in one sentence, by per-image IoU."""
+    """Which network to use and how sure that is, in one sentence."""
     ranked = study.ranked("iou")
     if not study.finished:
         return "No run finished: there is nothing to compare."
+    if not study.compared:
+        return "No network finished all of its runs: there is nothing to compare yet."
     if not ranked:
         return "No test picture has a person in truth or prediction: IoU is not defined."
     best = ranked[0]
-    mean = score(best.score("iou_mean").mean)
     if len(ranked) == 1:
-        return f"{best.label} reaches {mean} per-image IoU; no other network was scored."
-    against = [one for one in study.differences["iou"] if one.better is best]
-    level = [one.worse for one in against if not one.is_evidence]
-    if not level:
-        nearest = against[0]
+        alone = "" if study.kind in ("evaluation", "run") else "; no other network was scored"
+        return f"{best.label} reaches {_value(study, best, 'iou')} per-image IoU{alone}."
+    pairs = {one: study.pair("iou", best, one) for one in ranked[1:]}
+    if all(pair is None for pair in pairs.values()):
+        mean = _value(study, best, "iou")
         return (
-            f"{best.label} scored highest: per-image IoU {mean}, "
-            f"{gap(nearest.mean)} above {nearest.worse.label}."
+            f"{best.label} has the highest per-image IoU, {mean}; whether that is more than "
+            "chance was not computed."
         )
-    text = f"No evidence of a difference between {labels([best, *level])} in per-image IoU"
-    behind = [one.worse for one in against if one.is_evidence]
+    level = [one for one, pair in pairs.items() if pair is None or not pair.above]
+    if level:
+        return _level_headline(study, [best, *level], [one for one in pairs if one not in level])
+    nearest = min(
+        (pair for pair in pairs.values() if pair), key=lambda pair: pair.difference.estimate
+    )
+    return f"Use {best.label}: per-image IoU {_value(study, best, 'iou')}, {_above(nearest)}."
+
+
+def _above(pair: Pair) -> str:
+    interval = bounds(pair.difference, points)
+    bracket = f" (95{_NBSP}% interval {interval})" if interval else ""
+    return f"{gap(pair.difference.estimate)} above {pair.second.label}{bracket}"
+
+
+def _level_headline(study: Study, level: list[Network], behind: list[Network]) -> str:
+    """What to use where no network is ahead: by contours, and by cost."""
+    text = f"No evidence of a difference between {labels(level)} in per-image IoU"
     if behind:
-        text += f"; {labels(behind)} scored lower than {best.label}"
-    return f"{text}."
+        text += f" ({labels(behind)} scored lower)"
+    # Too uncertain to be called lower is no reason to use what did worse than those that are.
+    ranked = study.ranked("iou")
+    worst = min((ranked.index(one) for one in behind), default=len(ranked))
+    able = [one for one in level if ranked.index(one) < worst]
+    if len(able) == 1:
+        return f"{text}: use {able[0].label}, which has the highest mean."
+    cheapest, why = _cheapest(study, able)
+    sharpest, ahead = _sharpest(study, able, cheapest)
+    if cheapest is None and sharpest is None:
+        return f"{text}: choose by other needs."
+    if cheapest is None or sharpest is cheapest:
+        reasons = " and ".join(part for part in (ahead, why) if part)
+        chosen = sharpest or cheapest
+        return f"{text}: use {chosen.label if chosen else ''}, which {reasons}."
+    if sharpest is None:
+        return f"{text}: use {cheapest.label}, which {why}."
+    return f"{text}: use {sharpest.label}, which {ahead}, or {cheapest.label}, which {why}."
+
+
+def _cheapest(study: Study, level: Sequence[Network]) -> tuple[Network | None, str]:
+    """The network of least cost and what it needs; by time only where times compare."""
+    if any(not network.runs for network in level):
+        return None, ""
+    macs = {network: network.cost("macs").mean or 0.0 for network in level}
+    cheapest = min(level, key=lambda network: macs[network])
+    if list(macs.values()).count(macs[cheapest]) == 1:
+        return cheapest, f"needs the fewest MACs ({large(macs[cheapest])} per picture)"
+    if not comparable_times(study):
+        return None, ""
+    seconds = {network: network.cost("train_seconds").mean or 0.0 for network in level}
+    cheapest = min(level, key=lambda network: seconds[network])
+    return cheapest, f"trains fastest ({duration(seconds[cheapest])})"
+
+
+def _sharpest(
+    study: Study, level: Sequence[Network], cheapest: Network | None
+) -> tuple[Network | None, str]:
+    """The network of better contours, where there is evidence for it.
+
+    Against the cheapest one if that is known, so that its price buys something; else against all.
+    """
+    ranked = [network for network in study.ranked("boundary_iou") if network in level]
+    if not ranked:
+        return None, ""
+    best = ranked[0]
+    others = [one for one in level if one is not best]
+    against = [study.pair("boundary_iou", best, one) for one in others]
+    if cheapest is not None and best is not cheapest:
+        against = [study.pair("boundary_iou", best, cheapest)]
+    known = [pair for pair in against if pair is not None and pair.above]
+    if not known or len(known) < len(against):
+        return None, ""
+    nearest = min(known, key=lambda pair: pair.difference.estimate)
+    higher = f"{gap(nearest.difference.estimate)} above {nearest.second.label}"
+    return best, f"has the better contours (Boundary IoU {higher})"
+
+
+def _value(study: Study, network: Network, metric: Metric) -> str:
+    return bounded(study.metric(network, metric))
 
 
 def finding(study: Study, metric: Metric) -> str:
@@ -96,50 +192,64 @@ def finding(study: Study, metric: Metric) -> str:
     if not ranked:
         return ""
     best = ranked[0]
-    against = [one for one in study.differences[metric] if one.better is best]
-    if not against:
-        return f"{best.label} reaches {score(_mean(best, metric))} {_NAMES[metric]}."
-    text = f"{best.label} has the highest {_NAMES[metric]}, {score(_mean(best, metric))}."
-    return " ".join([text, *(_lower(one, metric) for one in against)])
+    name = METRIC_NAMES[metric]
+    if len(ranked) == 1:
+        return f"{best.label} reaches {_value(study, best, metric)} {name}."
+    sentences = [f"{best.label} has the highest {name}, {_value(study, best, metric)}."]
+    for other in ranked[1:]:
+        pair = study.pair(metric, best, other)
+        if pair is None:
+            sentences.append(f"{other.label} reaches {_value(study, other, metric)}.")
+        else:
+            sentences.append(_lower(study, pair, metric))
+    return " ".join(sentences)
 
 
-def _lower(difference: Difference, metric: Metric) -> str:
-    name = f"{difference.worse.label} ({score(_mean(difference.worse, metric))})"
-    bounds = f"95{_NBSP}% interval {points(difference.low)} to {points(difference.high)}"
-    if difference.is_evidence:
+def _lower(study: Study, pair: Pair, metric: Metric) -> str:
+    name = f"{pair.second.label} ({_value(study, pair.second, metric)})"
+    interval = bounds(pair.difference, points)
+    bracket = f" (95{_NBSP}% interval {interval})" if interval else ""
+    if pair.record.evidence:
         worth = "a clear difference on these pictures"
     else:
-        worth = f"no evidence of a difference, because {listed(difference.doubts)}"
-    return f"{name} is {gap(difference.mean)} lower ({bounds}): {worth}."
-
-
-def _mean(network: Network, metric: Metric) -> float | None:
-    return network.score(f"{metric}_mean").mean
+        worth = f"no evidence of a difference, because {listed(doubts(pair))}"
+    side = "lower" if pair.difference.estimate >= 0 else "higher on the shared pictures"
+    return f"{name} is {gap(pair.difference.estimate)} {side}{bracket}: {worth}."
 
 
 def basis(study: Study) -> str:
-    """How many pictures and seeds the answer rests on."""
-    seeds = max((len(network.runs) for network in study.finished), default=0)
-    return f"{counted(study.pictures, 'test picture')}, {counted(seeds, 'training seed')}"
+    """How many pictures, folds and seeds the answer rests on."""
+    parts = [counted(study.images, "test picture")]
+    if study.analysis and study.analysis.groups < study.analysis.pictures:
+        parts[0] += f" in {counted(study.analysis.groups, 'group')}"
+    if study.cross_validated and study.folds:
+        parts.append(counted(study.folds, "fold"))
+        if study.repeats > 1:
+            parts.append(counted(study.repeats, "repeat"))
+    if study.runs:
+        parts.append(counted(study.seeds, "training seed"))
+    return ", ".join(parts)
 
 
 def cost_sentence(study: Study) -> str:
-    """What each network takes, in one sentence."""
-    if not study.finished:
+    """What each network takes, in a few sentences; empty without trainings."""
+    trained = [network for network in study.finished if network.runs]
+    if not trained:
         return ""
 
     def each(field: str, show: Callable[[float | None], str]) -> str:
-        return listed([show(network.cost(field).mean) for network in study.finished])
+        return listed([show(network.cost(field).mean) for network in trained])
 
     times = [
-        f"{duration(network.cost('train_seconds').mean)} for {network.label}"
-        for network in study.finished
+        f"{duration(network.cost('train_seconds').mean)} for {network.label}" for network in trained
     ]
     machines = dict.fromkeys(_machine(run.environment) for run in study.runs)
-    order = "In the same order: " if len(study.finished) > 1 else ""
+    order = "In the same order: " if len(trained) > 1 else ""
+    timed = all(network.cost("latency_seconds").mean is not None for network in trained)
+    latency = f"{each('latency_seconds', milliseconds)} for one picture; " if timed else ""
     return (
-        f"Training took {listed(times)} (iterations only, on {listed(list(machines))}). "
-        f"{order}{each('parameters', large)} parameters; "
+        f"One training took {listed(times)} (iterations only, on {listed(list(machines))}). "
+        f"{order}{latency}{each('parameters', large)} parameters; "
         f"{each('macs', large)} multiply-accumulates (MACs) per picture."
     )
 
@@ -152,125 +262,6 @@ def _machine(environment: Environment) -> str:
 
 def problems(study: Study) -> tuple[Problem, ...]:
     """Runs of the plan that failed or were not reached."""
-    failed = (Problem(run.name, "failed", run.error) for run in study.result.failed)
-    missing = (Problem(name, "missing", "not reached") for name in study.result.missing)
+    failed = (Problem(run.name, "failed", run.error) for run in study.failed)
+    missing = (Problem(name, "missing", "not reached") for name in study.missing)
     return (*failed, *missing)
-
-
-def warnings(study: Study) -> list[str]:
-    """What makes scores or their comparison untrustworthy."""
-    found = []
-    if _selected_on_test(study):
-        found.append(
-            "The kept epoch was chosen on the very pictures that are scored. These scores are "
-            "too high for new pictures; use them only beside numbers made the same way."
-        )
-    if len({run.data_fingerprint for run in study.runs}) > 1:
-        found.append("The runs saw different data: their fingerprints differ. Do not compare them.")
-    if len({run.split for run in study.runs}) > 1:
-        found.append("The runs used different splits: their scores are not comparable.")
-    floor = study.floors["mean_mask"].iou_mean if "mean_mask" in study.floors else None
-    for network in study.finished:
-        mean = network.score("iou_mean").mean
-        if floor is not None and mean is not None and mean <= floor:
-            found.append(
-                f"{network.label} does not beat the mean mask ({score(mean)} against "
-                f"{score(floor)}), which looks at no picture: it has learned nothing useful."
-            )
-    settings = {(run.environment.device, run.environment.processor) for run in study.runs}
-    modes = {(run.resolved.precision, run.resolved.memory_format) for run in study.runs}
-    if len(settings) > 1:
-        found.append("The runs were made on different hardware: do not compare their times.")
-    elif len(modes) > 1:
-        found.append(
-            "The runs used different precisions or memory formats (see the cost table): "
-            "their times compare networks and modes at once."
-        )
-    return found
-
-
-def _selected_on_test(study: Study) -> bool:
-    return any(
-        run.split.validation_is_test and run.config.training.checkpoint == "best"
-        for run in study.runs
-    )
-
-
-def cautions(study: Study) -> list[str]:
-    """What limits how far the scores reach, though each is sound."""
-    if not study.finished:
-        return []
-    found = []
-    if not study.several_seeds:
-        found.append(
-            "One training seed: how far scores move from seed to seed was not measured, so "
-            "another seed may order the networks differently."
-        )
-    seeds = {len(network.runs) for network in study.finished}
-    if len(seeds) > 1:
-        counts = [f"{one.label} {counted(len(one.runs), 'seed')}" for one in study.finished]
-        found.append(f"The networks have different numbers of finished runs: {listed(counts)}.")
-    found.append(
-        "One split: intervals cover the choice of these test pictures, not of the training "
-        "pictures."
-    )
-    if study.pictures < FEW_PICTURES:
-        found.append(f"Only {counted(study.pictures, 'test picture')}: intervals are rough.")
-    undefined = [
-        f"{network.label} {counted(sum(run.summary.undefined for run in network.runs), 'picture')}"
-        for network in study.finished
-        if any(run.summary.undefined for run in network.runs)
-    ]
-    if undefined:
-        found.append(
-            "Pictures with no person in truth and prediction have no IoU and are left out of "
-            f"per-image means: {listed(undefined)}."
-        )
-    if study.first and study.first.split.validation_is_test and not _selected_on_test(study):
-        found.append(
-            "The learning curves show the pictures that are scored; nothing was chosen by them."
-        )
-    return found
-
-
-def protocol(study: Study) -> tuple[str, ...]:
-    """How the scores were made, for the caption of the main table."""
-    run = study.first
-    if run is None:
-        return ()
-    split, config = run.split, run.config
-    name = "Published split" if config.split.protocol == "reference" else "Hold-out split"
-    validation = (
-        "the test pictures also serve as validation pictures"
-        if split.validation_is_test
-        else counted(len(split.validation), "validation picture")
-    )
-    flips = (
-        "probabilities are averaged with those of the mirrored picture"
-        if config.evaluation.flip_averaging
-        else "no flip averaging"
-    )
-    sizes = "×".join(str(side) for side in config.model.image_size)
-    return (
-        f"{name} (seed {config.split.seed}): {counted(len(split.train), 'training picture')}, "
-        f"{validation}, {counted(len(split.test), 'test picture')}.",
-        _selection(study),
-        f"Scored at each mask's own size; the network sees {sizes} pixels. A pixel is a person "
-        f"from probability {config.evaluation.threshold:g}; {flips}.",
-        f"Encoder {config.model.encoder_name}, starting weights: {run.resolved.encoder_weights}.",
-        "SD over pictures says how much pictures differ, SD over seeds how much trainings differ.",
-    )
-
-
-def _selection(study: Study) -> str:
-    run = study.first
-    if run is None or run.config.training.checkpoint == "last":
-        return "The last epoch was kept: nothing was selected on the scored pictures."
-    if _selected_on_test(study):
-        return (
-            "Warning: the epoch of lowest loss was selected on the scored pictures, so scores "
-            "are too high for new pictures."
-        )
-    return (
-        "The epoch of lowest validation loss was kept; nothing was selected on the scored pictures."
-    )

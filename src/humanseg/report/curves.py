@@ -1,0 +1,132 @@
+"""Learning curves: a line for one run, mean and range for several."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from humanseg.report.charts import floor_tenth
+from humanseg.report.formatting import counted, listed, score
+from humanseg.report.summary import Network, Study
+from humanseg.report.svg import Axis, Box, Panel
+from humanseg.results import EpochRecord
+
+
+@dataclass(frozen=True)
+class Curves:
+    """One network's learning curves."""
+
+    network: Network
+    loss: Markup
+    overlap: Markup
+
+
+def learning_curves(study: Study) -> tuple[Curves, ...]:
+    """Loss and IoU per epoch of every network, on shared axes; nothing without trainings."""
+    if not study.runs:
+        return ()
+    records = [record for run in study.runs for record in run.epochs]
+    top = loss_limit(records)
+    low = floor_tenth(min((_lowest_iou(record) for record in records), default=0.0))
+    return tuple(
+        Curves(
+            network,
+            _curve(study, network, "loss", Axis(0.0, top, "Loss")),
+            _curve(study, network, "iou", Axis(low, 1.0, "IoU")),
+        )
+        for network in study.finished
+        if network.runs
+    )
+
+
+def _lowest_iou(record: EpochRecord) -> float:
+    return min(
+        record.train_iou,
+        record.train_iou if record.validation_iou is None else record.validation_iou,
+    )
+
+
+def loss_limit(records: Sequence[EpochRecord]) -> float:
+    """Upper end of the loss axis: a first epoch's wild validation loss must not flatten the rest.
+
+    Twice the largest training loss is enough for curves that behave.
+    """
+    train = max((record.train_loss for record in records), default=1.0)
+    losses = [record.validation_loss for record in records if record.validation_loss is not None]
+    return max(min(max([train, *losses]), 2 * train), 1e-6)
+
+
+def _by_epoch(network: Network, name: str) -> dict[int, list[float]]:
+    """Values of all runs by epoch."""
+    found: dict[int, list[float]] = {}
+    for run in network.runs:
+        for record in run.epochs:
+            value: float | None = getattr(record, name)
+            if value is not None:
+                found.setdefault(record.epoch, []).append(value)
+    return dict(sorted(found.items()))
+
+
+def _curve(study: Study, network: Network, kind: str, y_axis: Axis) -> Markup:
+    last = max((len(run.epochs) for run in study.runs), default=1)
+    kept = sorted({run.kept_epoch for run in network.runs})
+    several = len(network.runs) > 1
+    over = f" Mean and range over {counted(len(network.runs), 'run')}." if several else ""
+    epochs = listed([str(one) for one in kept])
+    marks = tuple(dict.fromkeys([1, *(tick for tick in range(5, last + 1, _stride(last)))]))
+    panel = Panel(
+        f"{y_axis.label} per epoch, {network.label}",
+        f"Training dashed, validation solid; kept epoch {epochs}.{over}",
+        size=(360, 220),
+        box=Box(38, 30, 350, 176),
+        x_axis=Axis(1, max(last, 2), "Epoch", marks=marks),
+        y_axis=y_axis,
+    )
+    for part in ("train", "validation"):
+        values = _by_epoch(network, f"{part}_{kind}")
+        if several:
+            _draw_range(panel, values, f"band {part} net-{network.slot}")
+        panel.path(
+            [
+                (panel.x(epoch), _inside(panel, statistics.fmean(found)))
+                for epoch, found in values.items()
+            ],
+            f"curve {part} net-{network.slot}",
+        )
+    for epoch in kept:
+        panel.line(panel.x(epoch), panel.box.top, panel.x(epoch), panel.box.bottom, "kept")
+    if len(kept) == 1:
+        _mark_kept(panel, network, kept[0], kind)
+    return panel.render()
+
+
+def _inside(panel: Panel, value: float) -> float:
+    """Vertical place of a value; beyond the axis at its end."""
+    axis = panel.y_axis
+    return panel.y(value if axis is None else max(axis.low, min(value, axis.high)))
+
+
+def _draw_range(panel: Panel, values: dict[int, list[float]], kind: str) -> None:
+    upper = [(panel.x(epoch), _inside(panel, max(found))) for epoch, found in values.items()]
+    lower = [(panel.x(epoch), _inside(panel, min(found))) for epoch, found in values.items()]
+    if upper:
+        panel.area([*upper, *reversed(lower)], kind)
+
+
+def _stride(last: int) -> int:
+    return 5 * max(1, math.ceil(last / 40))
+
+
+def _mark_kept(panel: Panel, network: Network, kept: int, kind: str) -> None:
+    """Mark the mean of the kept epoch; without validation that of training."""
+    values = _by_epoch(network, f"validation_{kind}").get(kept)
+    values = values or _by_epoch(network, f"train_{kind}").get(kept)
+    if not values:
+        return
+    mean = statistics.fmean(values)
+    note = f"kept: epoch {kept}, {score(mean)}"
+    panel.marker(panel.x(kept), _inside(panel, mean), network.slot, note, size=4.2)

@@ -1,0 +1,65 @@
+"""No finding of axe-core that keeps anyone from reading the page."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+Visit = Callable[..., Any]
+
+RUN = """
+const found = await axe.run(document, { resultTypes: ["violations"] });
+return found.violations.map((one) => ({
+  id: one.id,
+  impact: one.impact,
+  nodes: one.nodes.slice(0, 3).map((node) => node.html.slice(0, 200)),
+}));
+"""
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    found = importlib.util.find_spec("axe_core_python")
+    if found is None or found.origin is None:
+        pytest.skip("axe-core-python is not installed")
+    script = Path(found.origin).with_name("axe.min.js").read_text(encoding="utf-8")
+    return script.replace("</script", "<\\/script")
+
+
+def serious(visit: Visit, axe: str, folder: Path, **looks: object) -> list[dict[str, object]]:
+    seen = visit(folder, RUN, library=axe, **looks)
+    assert seen.errors == []
+    found = cast(list[dict[str, object]], seen.value)
+    return [one for one in found if one["impact"] in ("serious", "critical")]
+
+
+@pytest.mark.parametrize(
+    "looks", [{}, {"dark": True}, {"width": 390}], ids=["light", "dark", "phone"]
+)
+def test_report__everything_in_it_has_no_serious_finding(
+    visit: Visit, axe: str, cross_validated: Path, looks: dict[str, Any]
+) -> None:
+    assert serious(visit, axe, cross_validated, **looks) == []
+
+
+@pytest.mark.parametrize("name", ["broken", "evaluated"])
+def test_report__of_other_kinds_has_no_serious_finding(
+    visit: Visit, axe: str, name: str, request: pytest.FixtureRequest
+) -> None:
+    assert serious(visit, axe, request.getfixturevalue(name)) == []
+
+
+def test_report__without_scripts_has_no_serious_finding(
+    visit: Visit, axe: str, finished: Path
+) -> None:
+    assert serious(visit, axe, finished, own_script=False) == []
+
+
+def test_axe__finds_what_is_wrong(visit: Visit, axe: str, finished: Path) -> None:
+    spoil = "document.querySelector('.shot img').removeAttribute('alt');" + RUN
+    found = cast(list[dict[str, object]], visit(finished, spoil, library=axe).value)
+    assert "image-alt" in [one["id"] for one in found]

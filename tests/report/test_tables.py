@@ -1,0 +1,345 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from humanseg.report.checks import leak_table, suspect_table
+from humanseg.report.costs import cost_table, published_table
+from humanseg.report.generalisation import (
+    alarm_table,
+    external_table,
+    gap_table,
+    robustness_table,
+    source_table,
+)
+from humanseg.report.loading import load_study
+from humanseg.report.pairs import pair_table
+from humanseg.report.summary import Study
+from humanseg.report.tables import (
+    Table,
+    contour_table,
+    fold_table,
+    overlap_table,
+    picture_table,
+    pixel_table,
+    strata_table,
+)
+from humanseg.results import Analysis
+
+StudyMaker = Callable[..., Study]
+Maker = Callable[[Study], Table | None]
+
+
+def pictures(study: Study) -> Table | None:
+    return picture_table(study, {})
+
+
+ALL: dict[str, Maker] = {
+    "overlap": overlap_table,
+    "contour": contour_table,
+    "pixel": pixel_table,
+    "pair": pair_table,
+    "fold": fold_table,
+    "strata": strata_table,
+    "gap": gap_table,
+    "source": source_table,
+    "external": external_table,
+    "alarm": alarm_table,
+    "robustness": robustness_table,
+    "leak": leak_table,
+    "suspect": suspect_table,
+    "cost": cost_table,
+    "published": published_table,
+    "picture": pictures,
+}
+
+
+def plain(text: str) -> str:
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def shown(table: Table | None) -> list[list[str]]:
+    assert table is not None
+    return [[plain(cell) for cell in row.cells] for row in table.rows]
+
+
+def headings(table: Table | None) -> list[str]:
+    assert table is not None
+    return [column.label for column in table.columns]
+
+
+@pytest.mark.parametrize(
+    ("name", "absent"),
+    [
+        ("cross_data", {"alarm", "published"}),
+        (
+            "compared",
+            {
+                "fold",
+                "source",
+                "external",
+                "alarm",
+                "robustness",
+                "leak",
+                "suspect",
+                "published",
+            },
+        ),
+        (
+            "old_data",
+            {
+                "pair",
+                "strata",
+                "gap",
+                "source",
+                "external",
+                "alarm",
+                "robustness",
+                "leak",
+                "suspect",
+            },
+        ),
+        (
+            "evaluation_data",
+            {
+                "pair",
+                "fold",
+                "gap",
+                "source",
+                "external",
+                "robustness",
+                "leak",
+                "suspect",
+                "cost",
+                "published",
+            },
+        ),
+    ],
+)
+def test_tables__are_there_where_there_is_something_and_whole(
+    name: str, absent: set[str], request: pytest.FixtureRequest
+) -> None:
+    study = load_study(request.getfixturevalue(name))
+    found = {key: make(study) for key, make in ALL.items()}
+    assert {key for key, table in found.items() if table is None} == absent
+    for table in found.values():
+        if table is None:
+            continue
+        assert table.rows
+        assert table.caption.endswith(".")
+        assert all(len(row.cells) == len(table.columns) for row in table.rows)
+        if table.groups:
+            assert sum(span for _, span in table.groups) == len(table.columns)
+
+
+def test_tables__nothing_finished_is_no_error(study_of: StudyMaker) -> None:
+    study = study_of({"unet": [], "fpn": []})
+    found = {key for key, make in ALL.items() if make(study) is not None}
+    assert found == {"overlap", "contour", "pixel"}
+
+
+def test_overlap_table__intervals_seeds_floors_and_ceilings(cross_data: Path) -> None:
+    study = load_study(cross_data)
+    table = overlap_table(study)
+    assert headings(table)[:4] == [
+        "Network",
+        "Mean [95 % interval]",
+        "± SD over pictures",
+        "SD over seeds",
+    ]
+    rows = shown(table)
+    assert [row[0] for row in rows] == [
+        "U-Net",
+        "FPN",
+        "DeepLabV3+",
+        "Mean mask",
+        "Best possible, 80×80 (FPN and DeepLabV3+)",
+        "Label source with itself, street/3 and street/7",
+    ]
+    assert table is not None
+    assert [row.kind for row in table.rows] == [*["plain"] * 3, "floor", "bound", "bound"]
+    assert study.analysis is not None
+    mean = study.analysis.networks[0].metrics["iou"]
+    assert rows[0][1] == f"{mean.estimate:.3f} [{mean.low:.3f}, {mean.high:.3f}]"
+    assert rows[4][1] == "0.986"
+    assert rows[4][2:] == [""] * (len(rows[4]) - 2)
+
+
+def test_overlap_table__without_an_analysis_has_no_interval(old_data: Path) -> None:
+    table = overlap_table(load_study(old_data))
+    assert headings(table)[1] == "Mean"
+    assert not any("[" in cell for row in shown(table) for cell in row)
+    assert shown(table)[-1][:2] == ["All background", "0.000"]
+
+
+def test_contour_table__distances_are_shares_of_the_diagonal(cross_data: Path) -> None:
+    study = load_study(cross_data)
+    table = contour_table(study)
+    found = study.metric(study.networks[0], "assd")
+    assert found is not None
+    assert shown(table)[0][4] == f"{100 * found.estimate:.2f} %"
+    assert shown(table)[4][1] == "0.921"
+
+
+def test_contour_table__older_results_have_none(old_data: Path) -> None:
+    assert all(row[2:] == ["–"] * 4 for row in shown(contour_table(load_study(old_data)))[:3])
+
+
+def test_pair_table__reads_differences_and_doubts(study_of: StudyMaker) -> None:
+    study = study_of({"fpn": [[0.80] * 6], "unet": [[0.9] * 6], "deeplabv3plus": [[0.799] * 6]})
+    rows = shown(pair_table(study))
+    assert [row[0] for row in rows[:3]] == [
+        "U-Net over FPN",
+        "U-Net over DeepLabV3+",
+        "FPN over DeepLabV3+",
+    ]
+    assert rows[0][2] == "+10.0 [+9.5, +10.5]"
+    assert rows[0][4] == "< 0.001"
+    assert rows[0][-1] == "a clear difference on these pictures"
+    assert rows[2][-1].startswith("no evidence of a difference: it is below one point; its inter")
+    assert "p (Holm)" in headings(pair_table(study))
+    assert headings(pair_table(study)).count("p (Holm)") == 1
+
+
+def test_pair_table__has_the_corrected_test_where_there_are_folds(cross_data: Path) -> None:
+    assert headings(pair_table(load_study(cross_data))).count("p (Holm)") == 2
+
+
+def test_fold_table__a_row_per_split_and_seed(cross_data: Path) -> None:
+    study = load_study(cross_data)
+    rows = shown(fold_table(study))
+    assert [row[0] for row in rows[:2]] == ["Fold 1, seed 42", "Fold 1, seed 43"]
+    assert len(rows) == 6
+    run = next(run for run in study.runs if run.name == "fpn-fold2-seed43")
+    assert rows[3][2] == f"{run.summary.iou_mean:.3f}"
+
+
+def test_fold_table__a_missing_run_leaves_a_dash(old_data: Path) -> None:
+    first, second = shown(fold_table(load_study(old_data)))
+    assert "–" not in first
+    assert second[0] == "Seed 43"
+    assert second[2:] == ["–", "–"]
+
+
+def test_strata_table__thirds_and_sources(cross_data: Path) -> None:
+    rows = shown(strata_table(load_study(cross_data)))
+    assert [row[0] for row in rows] == [
+        "Foreground: small",
+        "Foreground: medium",
+        "Foreground: large",
+        "Source: graz",
+        "Source: web",
+    ]
+    assert [row[1] for row in rows] == ["4", "4", "4", "6", "6"]
+
+
+def test_gap_table__training_minus_held_out(cross_data: Path) -> None:
+    (first, *_) = shown(gap_table(load_study(cross_data)))
+    assert float(first[1]) - float(first[2]) == pytest.approx(float(first[3]) / 100, abs=0.0011)
+
+
+def test_source_table__seen_and_unseen(cross_data: Path) -> None:
+    rows = shown(source_table(load_study(cross_data)))
+    assert len(rows) == 6
+    assert rows[1] == [
+        "FPN",
+        "graz",
+        "6",
+        "0.880 [0.875, 0.885]",
+        "0.830 [0.825, 0.835]",
+        "5.0 [4.5, 5.5]",
+    ]
+
+
+def test_external_table__alarms_only_where_nobody_is(cross_data: Path) -> None:
+    study = load_study(cross_data)
+    table = external_table(study)
+    assert headings(table)[-3:] == ["Number", "With an alarm", "Area marked"]
+    assert shown(table)[0][-3:] == ["4", "25.0 % [24.5 %, 25.5 %]", "0.40 % [−0.10 %, 0.90 %]"]
+    assert study.analysis is not None
+    external = [one.model_dump() | {"person_free": 0} for one in study.analysis.external]
+    changed = Analysis.model_validate(study.analysis.model_dump() | {"external": external})
+    table = external_table(dataclasses.replace(study, analysis=changed))
+    assert headings(table)[-1] == "NSD at 1 %"
+
+
+def test_alarm_table__pictures_without_anyone(evaluation_data: Path) -> None:
+    assert shown(alarm_table(load_study(evaluation_data))) == [
+        ["U-Net", "2", "50.0 % [49.5 %, 50.5 %]", "1.20 % [0.70 %, 1.70 %]"]
+    ]
+
+
+def test_robustness_table__retention_and_its_mean(cross_data: Path) -> None:
+    rows = shown(robustness_table(load_study(cross_data)))
+    assert [row[0] for row in rows] == ["Gaussian noise", "Motion blur", "Mean over corruptions"]
+    assert rows[0][1].startswith("93.2 % [92.7 %")
+    assert rows[2][1] == "89.8 %"
+
+
+def test_leak_table__divided_ones_first(cross_data: Path) -> None:
+    rows = shown(leak_table(load_study(cross_data)))
+    assert rows == [
+        ["street/1 and street/2", "Perhaps the same scene", "0.93", "yes"],
+        ["street/3 and street/7", "The same file", "–", "no"],
+    ]
+
+
+def test_suspect_table__says_how_much_and_links(cross_data: Path) -> None:
+    table = suspect_table(load_study(cross_data), {"street/5": "picture-2"})
+    assert [row[2] for row in shown(table)] == [
+        "12 holes, 3.1 % of the person's pixels",
+        "3 specks, 0.4 % of the person's pixels",
+        "the best network loses 41.0 % of IoU",
+    ]
+    assert table is not None
+    assert [row.anchor for row in table.rows] == ["", "picture-2", ""]
+
+
+def test_cost_table__spread_beneath_networks_of_several_runs(old_data: Path) -> None:
+    table = cost_table(load_study(old_data))
+    assert [row[0] for row in shown(table)] == ["U-Net", "SD over 2 runs", "FPN", "DeepLabV3+"]
+    assert headings(table)[-1] == "Threads"
+
+
+def test_published_table__only_for_that_protocol(compared: Path, old_data: Path) -> None:
+    assert published_table(load_study(compared)) is None
+    table = published_table(load_study(old_data))
+    assert [row[1] for row in shown(table)] == ["0.8991", "0.8986", "0.2068"]
+    assert table is not None
+    assert "selected on the reported pictures" in table.caption
+
+
+def test_picture_table__hardest_first_with_values_to_sort_by(cross_data: Path) -> None:
+    study = load_study(cross_data)
+    table = picture_table(study, {"street/1": "picture-1"})
+    assert table is not None
+    assert len(table.rows) == study.images
+    means = [row.values[-2] for row in table.rows]
+    assert means == sorted(means, key=lambda value: value if isinstance(value, float) else 2.0)
+    for row in table.rows:
+        assert len(row.values) == len(row.cells)
+        id_ = str(row.values[0])
+        assert row.anchor == ("picture-1" if id_ == "street/1" else "")
+        assert row.values[3] == study.sources[id_]
+        assert row.values[4] == study.networks[0].by_picture("iou")[id_]
+        assert row.values[-1] == study.disagreement(id_)
+    assert table.columns[-3].group == "NSD at 1 %"
+
+
+def test_picture_table__leaves_out_what_older_results_lack(old_data: Path) -> None:
+    table = picture_table(load_study(old_data), {})
+    assert table is not None
+    assert {column.group for column in table.columns} == {"", "Per-image IoU", "Boundary IoU"}
+    assert "Source" not in headings(table)
+
+
+def test_picture_table__undefined_scores_come_last(evaluation_data: Path) -> None:
+    table = picture_table(load_study(evaluation_data), {})
+    assert table is not None
+    last = table.rows[-1]
+    assert str(last.values[0]).startswith("nobody/")
+    assert last.cells[4] == "–"
+    assert last.values[4] is None
