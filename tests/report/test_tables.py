@@ -283,7 +283,7 @@ def test_leak_table__divided_ones_first(cross_data: Path) -> None:
     rows = shown(leak_table(load_study(cross_data)))
     assert rows == [
         ["street/1 and street/2", "Perhaps the same scene", "0.93", "yes"],
-        ["street/3 and street/7", "The same file", "–", "no"],
+        ["street/3 and street/7", "The same pixels", "–", "no"],
     ]
 
 

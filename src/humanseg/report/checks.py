@@ -8,7 +8,7 @@ from humanseg.report.tables import Column, Row, Table
 from humanseg.results import SuspectLabel
 
 LEAK_KINDS = {
-    "exact": "The same file",
+    "exact": "The same pixels",
     "near": "The same picture, changed",
     "mirrored": "The same picture, mirrored",
     "scene": "Perhaps the same scene",

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from humanseg.report import provenance
 from humanseg.report.definitions import DEFINITIONS
 from humanseg.report.exports import markdown, scores_csv
-from humanseg.report.formatting import UNKNOWN, duration, large, score
+from humanseg.report.formatting import UNKNOWN, duration, large, milliseconds, score
 from humanseg.report.gallery import GalleryRow, gallery, rule
 from humanseg.report.loading import load_study
 from humanseg.report.sections import sections
@@ -135,6 +135,7 @@ def _number(study: Study, network: Network, metric: Metric) -> Number:
 def _facts(network: Network) -> tuple[tuple[str, str], ...]:
     return (
         ("Training", duration(network.cost("train_seconds").mean)),
+        ("Latency of one picture", milliseconds(network.cost("latency_seconds").mean)),
         ("Parameters", large(network.cost("parameters").mean)),
         ("MACs per picture", large(network.cost("macs").mean)),
     )

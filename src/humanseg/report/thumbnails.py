@@ -19,7 +19,7 @@ MOST = 12
 """So many findings of one kind are shown; the tables name all."""
 
 _LEAKS = {
-    "exact": "The same file",
+    "exact": "The same pixels",
     "near": "Nearly the same picture",
     "mirrored": "The same picture, mirrored",
     "scene": "Perhaps the same scene",
