@@ -17,6 +17,7 @@ from humanseg.results import (
     METRICS,
     ComparisonResult,
     DataRecord,
+    Evaluation,
     RunResult,
     read_record,
     write_record,
@@ -237,6 +238,14 @@ def test_compare__own_pictures_are_no_other_data(tiny: TrainConfig, tmp_path: Pa
         compare(_plan(tiny, test_on=(tiny.data.root,)), output=tmp_path / "c")
 
 
+def test_compare__other_data_must_have_a_picture_for_every_fold(
+    tiny: TrainConfig, tmp_path: Path
+) -> None:
+    other = synthesize(tmp_path / "other", count=2, size=(48, 64), seed=9, clutter=0.0)
+    with pytest.raises(DataError, match="holds 2 pictures, too few for the networks of 4 folds"):
+        compare(_plan(tiny, folds=4, test_on=(other,)), output=tmp_path / "c")
+
+
 @pytest.fixture(scope="module")
 def thorough(
     tmp_path_factory: pytest.TempPathFactory, drawn: Path
@@ -292,6 +301,8 @@ def test_thorough__says_everything_that_was_asked(
         (arch, source) for arch in ("unet", "fpn") for source in "ab"
     }
     assert [(one.network, one.images) for one in analysis.external] == [("unet", 3), ("fpn", 3)]
+    files = [output / "runs" / f"unet-fold{n}-seed42" / "elsewhere" / "other.json" for n in (1, 2)]
+    assert [len(read_record(file, Evaluation).scores) for file in files] == [2, 1]
     assert len(analysis.robustness) == 2 * len(CORRUPTIONS)
     assert {one.images for one in analysis.robustness} == {3}
     bounds = {(one.name, one.detail) for one in analysis.bounds}

@@ -131,7 +131,9 @@ def _prepare(config: CompareConfig, output: Path, *, quiet: bool) -> _Work:
         plan=plan,
         pictures=pictures,
         data=data,
-        others=tuple(find_other_data(root, samples) for root in config.test_on),
+        others=tuple(
+            find_other_data(root, samples, folds=config.folds or 1) for root in config.test_on
+        ),
         corrupted=choose_pictures(sorted(tested), config.corrupted_pictures, config.split.seed),
         folder=output,
         quiet=quiet,

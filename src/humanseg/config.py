@@ -235,7 +235,8 @@ class CompareConfig(TrainConfig):
     leave_one_source_out: bool = False
     """Also train without each source of pictures in turn and test on it."""
     test_on: tuple[Path, ...] = ()
-    """Other data sets to score every network on; nothing is trained on them."""
+    """Other data sets to score the networks on; nothing is trained on them. With folds, their
+    pictures are divided among the folds' networks."""
     corrupted_pictures: Annotated[int, Field(ge=0)] = 0
     """Number of test pictures that are also scored with noise, blur, fog and the like; 0: none."""
 

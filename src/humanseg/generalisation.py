@@ -16,7 +16,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.config import slug
+from humanseg.config import SplitConfig, slug
 from humanseg.corruptions import CORRUPTIONS, SEVERITIES, corrupt_pair
 from humanseg.data.fingerprint import file_digest, fingerprint
 from humanseg.data.layouts import discover
@@ -43,17 +43,29 @@ class OtherData:
     samples: tuple[Sample, ...]
     fingerprint: str
 
+    def part(self, split: SplitConfig) -> tuple[Sample, ...]:
+        """Pictures that the network of this split scores: all, or with folds every K-th.
 
-def find_other_data(root: Path, trained_on: Sequence[Sample]) -> OtherData:
+        Like the comparison's own pictures, each is then scored once per repeat and seed, and all
+        folds' networks have their share.
+        """
+        if split.protocol != "folds":
+            return self.samples
+        return self.samples[split.fold - 1 :: split.folds]
+
+
+def find_other_data(root: Path, trained_on: Sequence[Sample], *, folds: int = 1) -> OtherData:
     """Find another data set's pictures.
 
     Args:
         root: folder, CSV or COCO JSON with images and masks.
         trained_on: the pictures of the comparison.
+        folds: number of its folds.
 
     Raises:
         UsageError: no such path or no known layout.
-        DataError: pictures without masks, or pictures that are also in the comparison's own data.
+        DataError: pictures without masks, fewer than folds, or pictures that are also in the
+            comparison's own data.
     """
     samples = discover(root)
     own = {file_digest(sample.image) for sample in trained_on}
@@ -62,6 +74,11 @@ def find_other_data(root: Path, trained_on: Sequence[Sample]) -> OtherData:
         raise DataError(
             f"{root}: {len(shared)} of its pictures ({', '.join(shared[:_SHOWN])}) are also in the "
             "data that is trained on, so this would be no test on other data. Remove them."
+        )
+    if len(samples) < folds:
+        raise DataError(
+            f"{root}: holds {len(samples)} pictures, too few for the networks of {folds} folds. "
+            "Add pictures or leave it out."
         )
     return OtherData(slug(root.stem), tuple(samples), fingerprint(samples))
 
@@ -84,7 +101,9 @@ def load_predictor(run: Path) -> tuple[Predictor, ModelRecord]:
 
 
 def score_elsewhere(run: Path, data: OtherData, progress: Progress | None = None) -> Evaluation:
-    """Score a finished run's network on another data set, or read what was scored before.
+    """Score a finished run's network on its part of another data set.
+
+    What was scored before is read, if the data are the same.
 
     Args:
         run: run folder.
@@ -102,7 +121,7 @@ def score_elsewhere(run: Path, data: OtherData, progress: Progress | None = None
             return before
     predictor, record = load_predictor(run)
     scored = score_samples(
-        data.samples,
+        data.part(record.config.split),
         predictor.grid_probability,
         cut=predictor.cut,
         mask_resize=record.config.data.mask_resize,

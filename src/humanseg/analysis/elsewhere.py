@@ -60,7 +60,7 @@ def _difference(first: float | None, second: float | None) -> float | None:
 
 
 def analyse_external(subject: Subject, *, name: str, fingerprint: str) -> ExternalAnalysis:
-    """One network on another data set; every run scored every picture.
+    """One network on another data set.
 
     Args:
         subject: the network with its scores on the other data set.
