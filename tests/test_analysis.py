@@ -17,10 +17,23 @@ from humanseg.results import (
     Analysis,
     Calibration,
     CorruptedScores,
+    Environment,
     ImageScore,
     NetworkAnalysis,
 )
 
+MACHINE = Environment(
+    date="2026-01-01T00:00:00Z",
+    command="humanseg compare",
+    humanseg="0",
+    commit=None,
+    python="3",
+    platform="x",
+    processor="x",
+    cores=1,
+    device="cpu",
+    versions={},
+)
 EMPTY_BINS = (0,) * 13
 CURVE = Calibration(
     pixels=(10, *EMPTY_BINS, 10), probability=(1.0, *EMPTY_BINS, 9.0), person=(2, *EMPTY_BINS, 8)
@@ -226,6 +239,13 @@ def test_pairs__seeds_on_the_same_folds_are_no_repeats() -> None:
     assert found.images == 60
 
 
+def test_pairs__other_folds_are_no_evidence() -> None:
+    first, second = cross_validated("a", 0.05), cross_validated("b", 0.0)
+    other = tuple(RunScores(**{**one.__dict__, "fold": (43, one.fold[1])}) for one in second.runs)
+    found = analyse([first, Subject("b", "b", other)], groups={}, sources={}).pairs[0]
+    assert (found.evidence, found.doubts, found.corrected_p) == (False, ("folds",), None)
+
+
 def test_pairs__without_folds_there_is_no_fold_test() -> None:
     first = Subject("a", "unet", (run({"x": 0.9, "y": 0.8}),))
     second = Subject("b", "fpn", (run({"x": 0.8, "z": 0.8}),))
@@ -282,7 +302,11 @@ def corrupted(
         for severity in (1, 2)
     )
     return CorruptedScores(
-        data_fingerprint="0" * 64, pictures=pictures, clean=tuple(clean), ious={"fog": levels}
+        data_fingerprint="0" * 64,
+        environment=MACHINE,
+        pictures=pictures,
+        clean=tuple(clean),
+        ious={"fog": levels},
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from humanseg import comparison
 from humanseg.comparison import compare
 from humanseg.config import CompareConfig, TrainConfig
+from humanseg.configuration import to_yaml
 from humanseg.corruptions import CORRUPTIONS
 from humanseg.data import synthesize
 from humanseg.errors import DataError, Interrupted, ModelError, UsageError
@@ -23,6 +24,7 @@ from humanseg.results import (
     write_record,
 )
 from humanseg.training import RunData
+from humanseg.training.folder import RunFolder
 
 
 def _plan(tiny: TrainConfig, **changes: object) -> CompareConfig:
@@ -188,10 +190,88 @@ def test_compare__shards_divide_the_plan_and_the_last_merges(
     assert [one.name for one in first.analysis.networks] == ["unet"]
     trainings.calls = []
     second = compare(_plan(tiny), output=tmp_path / "c", shard=(2, 2))
-    assert trainings.calls == ["unet-seed1", "fpn-seed1", "unet-seed2", "fpn-seed2"]
+    assert trainings.calls == ["fpn-seed1", "fpn-seed2", "unet-seed1", "unet-seed2"]
     assert not second.missing
     assert second.analysis is not None
     assert [one.name for one in second.analysis.networks] == ["unet", "fpn"]
+
+
+def test_compare__a_run_that_another_shard_finished_meanwhile_is_merged(
+    tiny: TrainConfig, tmp_path: Path, template: RunResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainings = _Trainings(template, {}, keep=True)
+
+    def train_beside_another(
+        config: TrainConfig, *, output: Path, resume: bool, quiet: bool, data: RunData
+    ) -> RunResult:
+        if output.name == "fpn-seed2":  # while this shard is at its last run, the other ends
+            for name, run in _plan(tiny).runs().items():
+                if name.startswith("unet"):
+                    folder = output.parent / name
+                    trainings(run, output=folder, resume=resume, quiet=quiet, data=data)
+        return trainings(config, output=output, resume=resume, quiet=quiet, data=data)
+
+    monkeypatch.setattr(comparison, "train", train_beside_another)
+    result = compare(_plan(tiny), output=tmp_path / "c", shard=(2, 2))
+    assert not result.missing
+    assert [run.name for run in result.runs] == list(_plan(tiny).runs())
+
+
+def test_compare__a_shard_without_work_leaves_a_record(
+    tiny: TrainConfig, tmp_path: Path, template: RunResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparison, "train", _Trainings(template, {}))
+    result = compare(_plan(tiny), output=tmp_path / "c", shard=(9, 9))
+    assert len(result.missing) == 4
+    assert result.analysis is None
+    assert read_record(tmp_path / "c" / "results.json", ComparisonResult) == result
+
+
+def test_compare__a_run_in_other_hands_is_left_to_them(tiny: TrainConfig, tmp_path: Path) -> None:
+    plan = _plan(tiny, archs=("unet",), seeds=(1,))
+    with RunFolder(tmp_path / "c" / "runs" / "unet-seed1").held():
+        (tmp_path / "c" / "plan.yaml").write_text(to_yaml(plan))
+        result = compare(plan, output=tmp_path / "c", quiet=True)
+    assert result.missing == ("unet-seed1",)
+    assert not result.failed
+
+
+def test_compare__stopping_a_grown_plan_keeps_the_analysis(
+    tiny: TrainConfig, tmp_path: Path, template: RunResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainings = _Trainings(template, {}, keep=True)
+    monkeypatch.setattr(comparison, "train", trainings)
+    before = compare(_plan(tiny, seeds=(2,)), output=tmp_path / "c")
+    trainings.failures = {"unet-seed1": Interrupted("Stopped.")}
+    grown = _plan(tiny, seeds=(1, 2))
+    with pytest.raises(Interrupted):
+        compare(grown, output=tmp_path / "c")
+    stored = read_record(tmp_path / "c" / "results.json", ComparisonResult)
+    assert [run.name for run in stored.runs] == ["unet-seed2", "fpn-seed2"]
+    assert stored.missing == ("unet-seed1", "fpn-seed1")
+    assert stored.analysis == before.analysis
+    assert stored.analysis is not None
+
+
+def test_compare__a_failing_further_test_leaves_the_run(
+    thorough: tuple[CompareConfig, Path, ComparisonResult], tmp_path: Path
+) -> None:
+    config, output, result = thorough
+    copy, other = tmp_path / "c", tmp_path / "broken"
+    shutil.copytree(output, copy)
+    shutil.copytree(config.test_on[0], other)
+    image = sorted((other / "images").iterdir())[0]
+    image.write_bytes(image.read_bytes()[:100])
+    plan = config.model_copy(update={"test_on": (*config.test_on, other)})
+    again = compare(plan, output=copy, quiet=True)
+    assert [run.name for run in again.failed] == [
+        "unet-fold1-seed42 on broken",
+        "fpn-fold1-seed42 on broken",
+    ]
+    assert image.name in again.failed[0].error
+    assert again.runs == result.runs
+    assert again.analysis is not None
+    assert {one.data for one in again.analysis.external} == {"other"}
 
 
 def test_compare__changed_data_are_refused(
@@ -218,7 +298,7 @@ def test_compare__changed_groups_are_refused(
     plan = _plan(tiny, split=tiny.split.model_dump() | {"groups": table})
     compare(plan, output=tmp_path / "c")
     table.write_text(f"id,group\n{ids[0]},a\n{ids[2]},a\n")
-    with pytest.raises(DataError, match="the groups of pictures have changed"):
+    with pytest.raises(DataError, match="the groups or sources of pictures have changed"):
         compare(plan, output=tmp_path / "c")
 
 
@@ -344,6 +424,11 @@ def test_thorough__a_lost_prediction_is_named(
     file = copy / "runs" / run.name
     write_record(file / "result.json", run.model_copy(update={"calibration": None}))
     (file / "predictions" / f"{run.scores[0].id}.png").write_bytes(b"cut short")
+    again = compare(config, output=copy, quiet=True)  # the network finds it anew
+    assert again.runs[0].scores == run.scores
+    write_record(file / "result.json", run.model_copy(update={"calibration": None}))
+    (file / "predictions" / f"{run.scores[0].id}.png").write_bytes(b"cut short")
+    shutil.rmtree(file / "model")
     failed = compare(config, output=copy, quiet=True).failed
     assert [one.name for one in failed] == [run.name]
     assert f"{run.scores[0].id}.png" in failed[0].error

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import fmean
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,7 @@ def write_features(
     os.close(handle)
     try:
         np.savez(temporary, ids=[sample.id for sample in samples], features=np.stack(features))
+        Path(temporary).chmod(0o644)
         Path(temporary).replace(file)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -85,7 +87,7 @@ def _read_features(file: Path) -> tuple[list[str], NDArray[np.float32]]:
     try:
         with np.load(file, allow_pickle=False) as stored:
             return [str(name) for name in stored["ids"]], stored["features"]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise DataError(f"{file}: is damaged ({error}); delete it and run again.") from error
 
 

@@ -11,17 +11,27 @@ from __future__ import annotations
 
 import errno
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from humanseg.checks import write_features
 from humanseg.conclusions import Finished, complete_scores, conclude
 from humanseg.config import CompareConfig, SplitConfig, TrainConfig, slug
 from humanseg.configuration import resolve, to_yaml
-from humanseg.errors import DataError, HumansegError, Interrupted, UsageError
+from humanseg.errors import (
+    DataError,
+    FolderBusy,
+    HumansegError,
+    Interrupted,
+    ModelError,
+    UsageError,
+)
 from humanseg.generalisation import (
     OtherData,
+    Progress,
     choose_pictures,
     find_other_data,
     score_corrupted,
@@ -93,26 +103,45 @@ def compare(
     failed: list[FailedRun] = []
     try:
         for number, name in enumerate(work.plan):
-            mine = number % shard[1] == shard[0] - 1
-            if not mine and not work.is_finished(name):
-                continue
-            try:
-                done[name] = _run(work, name, mine=mine)
-            except (Interrupted, UsageError):
-                raise
-            except Exception as error:  # one failing run must not lose the others
-                if isinstance(error, OSError) and error.errno in _DISK_FULL:
-                    raise
-                failed.append(FailedRun(name=name, error=_describe(error)))
-                if work.run_folder(name).is_dir():
-                    write_text(work.run_folder(name) / "error.txt", traceback.format_exc())
+            if number % shard[1] == shard[0] - 1:
+                _attempt(work, name, done, failed)
     finally:
+        # What other shards and earlier calls finished counts too, even when this one is stopped.
+        for name in work.plan:
+            if name not in {*done, *(run.name for run in failed)} and work.is_finished(name):
+                _attempt(work, name, done, failed, read_only=True)
         result = _collect(work, done, failed)
     finished = Finished(output, config, tuple(work.plan), done, work.data)
     result = result.model_copy(update={"analysis": conclude(finished, work.pictures)})
-    if done or failed:
-        write_record(output / "results.json", result)
+    write_record(output / "results.json", result)
     return result
+
+
+def _attempt(
+    work: _Work,
+    name: str,
+    done: dict[str, RunResult],
+    failed: list[FailedRun],
+    *,
+    read_only: bool = False,
+) -> None:
+    """Do one run, or read it; note what fails and let the others go on."""
+    folder = work.run_folder(name)
+    try:
+        done[name] = _train(work, name)
+        if not read_only:
+            done[name] = _go_on(work, name, done[name], failed)
+    except FolderBusy:
+        pass  # another process is at it
+    except (Interrupted, UsageError):
+        raise
+    except Exception as error:  # one failing run must not lose the others
+        if isinstance(error, OSError) and error.errno in _DISK_FULL:
+            raise
+        done.pop(name, None)
+        failed.append(FailedRun(name=name, error=_describe(error)))
+        if folder.is_dir():
+            write_text(folder / "error.txt", traceback.format_exc())
 
 
 def _prepare(config: CompareConfig, output: Path, *, quiet: bool) -> _Work:
@@ -122,7 +151,7 @@ def _prepare(config: CompareConfig, output: Path, *, quiet: bool) -> _Work:
     data = _describe_data(pictures)
     _check_data(data, output)
     plan = config.runs(_sources(config, data))
-    _check_runs(config, plan, output)
+    _check_runs(plan, data, output)
     parts = {split: pictures.divided(split).split for split in _splits(plan)}
     tested = {name for split, part in parts.items() if split.held_out is None for name in part.test}
     samples = list(pictures.samples.values())
@@ -149,51 +178,70 @@ def _splits(plan: Mapping[str, TrainConfig]) -> list[SplitConfig]:
 def _begin(work: _Work) -> None:
     """See that networks can be built, and write what must stay the same."""
     features = work.folder / "features.npz"
-    pretrained = work.config.model.encoder_weights != "none"
-    missing = pretrained and not features.exists()
+    wanted = work.config.model.encoder_weights != "none" and not features.exists()
     network = None
-    if missing or not all(work.is_finished(name) for name in work.plan):
+    if not all(work.is_finished(name) for name in work.plan):
         network = preflight(next(iter(work.plan.values())))
+    elif wanted:
+        with suppress(ModelError):  # finished work can be analysed without its encoder's weights
+            network = preflight(next(iter(work.plan.values())))
     write_text(work.folder / "plan.yaml", to_yaml(work.config))
     write_record(work.folder / "data.json", work.data)
-    if network is not None and missing:
+    if network is not None and wanted:
         samples = list(work.pictures.samples.values())
         write_features(network, work.config.model.image_size, samples, features)
 
 
-def _run(work: _Work, name: str, *, mine: bool) -> RunResult:
-    """Train one run or read its result, and test its network further as the plan asks."""
-    config, folder = work.plan[name], work.run_folder(name)
+def _train(work: _Work, name: str) -> RunResult:
+    """Train one run, or read its result."""
+    config = work.plan[name]
     data = work.pictures.divided(config.split)
     _write_truth(work, data.split.test)
-    result = train(config, output=folder, resume=True, quiet=work.quiet, data=data)
-    if not mine:
-        return result
+    return train(config, output=work.run_folder(name), resume=True, quiet=work.quiet, data=data)
+
+
+def _go_on(work: _Work, name: str, result: RunResult, failed: list[FailedRun]) -> RunResult:
+    """Measure what is not measured yet, and test the network further as the plan asks.
+
+    A further test that fails is noted; the run itself stands.
+    """
+    folder = work.run_folder(name)
     result = complete_scores(result, folder, work.pictures)
-    if config.split.protocol == "source":
+    if result.config.split.protocol == "source":
         return result
-    for other in work.others:
-        with count(f"{name} on {other.name}", quiet=work.quiet) as progress:
-            score_elsewhere(folder, other, progress)
+    tests: dict[str, Callable[[Progress], object]] = {
+        f"on {other.name}": partial(score_elsewhere, folder, result, other) for other in work.others
+    }
     if work.corrupted:
-        with count(f"{name} on corrupted pictures", quiet=work.quiet) as progress:
-            score_corrupted(folder, result, work.pictures.samples, work.corrupted, progress)
+        samples = work.pictures.samples
+        tests["on corrupted pictures"] = partial(
+            score_corrupted, folder, result, samples, work.corrupted
+        )
+    for what, test in tests.items():
+        try:
+            with count(f"{name} {what}", quiet=work.quiet) as progress:
+                test(progress)
+        except HumansegError as error:
+            failed.append(FailedRun(name=f"{name} {what}", error=_describe(error)))
     return result
 
 
 def _collect(work: _Work, done: dict[str, RunResult], failed: list[FailedRun]) -> ComparisonResult:
     """What came of the plan so far, also after an interruption."""
+    file = work.folder / "results.json"
     reached = {*done, *(run.name for run in failed)}
+    runs = tuple(done[name] for name in work.plan if name in done)
+    before = read_record(file, ComparisonResult) if file.exists() else None
     result = ComparisonResult(
         config=work.config,
-        runs=tuple(done.values()),
+        runs=runs,
         failed=tuple(failed),
         missing=tuple(name for name in work.plan if name not in reached),
         sources=work.data.sources,
         groups=work.data.groups,
+        analysis=before.analysis if before is not None and before.runs == runs else None,
     )
-    if done or failed:
-        write_record(work.folder / "results.json", result)
+    write_record(file, result)
     return result
 
 
@@ -238,13 +286,12 @@ def _stored(output: Path) -> CompareConfig | None:
     return resolve(CompareConfig, preset=None, file=output / "plan.yaml", overrides={})
 
 
-def _check_runs(config: CompareConfig, plan: Mapping[str, TrainConfig], output: Path) -> None:
+def _check_runs(plan: Mapping[str, TrainConfig], data: DataRecord, output: Path) -> None:
     """Refuse a plan that drops or changes runs of the plan that is stored."""
     stored = _stored(output)
     if stored is None:
         return
-    left_out = [run.split.held_out for run in plan.values() if run.split.held_out is not None]
-    before = stored.runs(list(dict.fromkeys(left_out)))
+    before = stored.runs(_sources(stored, data))
     other = [name for name in before if plan.get(name) != before[name]]
     if other:
         raise UsageError(
@@ -273,10 +320,11 @@ def _check_data(record: DataRecord, output: Path) -> None:
             f"{output}: the pictures or masks have changed since this comparison began. Restore "
             "them, or begin a new comparison in another folder."
         )
-    if before.groups != record.groups:
+    if (before.groups, before.sources) != (record.groups, record.sources):
         raise DataError(
-            f"{output}: the groups of pictures have changed since this comparison began, so test "
-            "pictures may have been trained on. Restore the table or begin in another folder."
+            f"{output}: the groups or sources of pictures have changed since this comparison "
+            "began, so test pictures may have been trained on. Restore the table or begin in "
+            "another folder."
         )
 
 

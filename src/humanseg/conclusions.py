@@ -22,7 +22,8 @@ from humanseg.analysis import (
 from humanseg.checks import ceilings, find_leaks, find_suspects
 from humanseg.config import CompareConfig, DataConfig, slug
 from humanseg.errors import DataError
-from humanseg.evaluation import evaluate, score_stored
+from humanseg.evaluation import Scored, evaluate, score_samples, score_stored
+from humanseg.generalisation import load_predictor
 from humanseg.models import TorchBackend, load_network, measure_latency
 from humanseg.results import (
     Analysis,
@@ -110,17 +111,14 @@ def complete_scores(result: RunResult, folder: Path, pictures: Pictures) -> RunR
     Raises:
         DataError: a stored prediction that cannot be read.
     """
-    whole = all(score.measured for score in result.scores) and result.calibration is not None
-    if whole or not (folder / "predictions").is_dir():
+    if all(score.measured for score in result.scores) and result.calibration is not None:
         return result
-    scored = score_stored(
-        [pictures.samples[name] for name in result.split.test],
-        lambda name: folder / "predictions" / f"{name}.png",
-        threshold=result.config.evaluation.threshold,
-        mask_resize=result.config.data.mask_resize,
-    )
+    if not (folder / "predictions").is_dir() and not (folder / "model").is_dir():
+        return result
+    scored = _score_again(result, folder, pictures)
     cost = result.cost
-    if cost.latency_seconds is None and (folder / "model").is_dir():
+    here = result.resolved.device == "cpu" and (folder / "model").is_dir()
+    if cost.latency_seconds is None and here:
         network, _ = load_network(folder / "model")
         latency = measure_latency(TorchBackend(network), result.config.model.image_size)
         cost = cost.model_copy(update={"latency_seconds": latency})
@@ -137,6 +135,30 @@ def complete_scores(result: RunResult, folder: Path, pictures: Pictures) -> RunR
     return again
 
 
+def _score_again(result: RunResult, folder: Path, pictures: Pictures) -> Scored:
+    """Score stored predictions; where they are gone or masks, as once, ask the network again."""
+
+    def file(name: str) -> Path:
+        return folder / "predictions" / f"{name}.png"
+
+    samples = [pictures.samples[name] for name in result.split.test]
+    mask_resize = result.config.data.mask_resize
+    threshold = result.config.evaluation.threshold
+    try:
+        return score_stored(samples, file, threshold=threshold, mask_resize=mask_resize)
+    except DataError:
+        if not (folder / "model").is_dir():
+            raise
+    predictor, _ = load_predictor(folder)
+    return score_samples(
+        samples,
+        predictor.grid_probability,
+        cut=predictor.cut,
+        mask_resize=mask_resize,
+        store=file,
+    )
+
+
 def _without(
     finished: Finished, by_arch: Mapping[str, Sequence[RunResult]]
 ) -> dict[str, list[Subject]]:
@@ -144,8 +166,8 @@ def _without(
     found: dict[str, list[Subject]] = defaultdict(list)
     for source in sorted(set(finished.data.sources.values())):
         for arch in by_arch:
-            prefix = f"{arch}-without-{slug(source)}-seed"
-            planned = [name for name in finished.planned if name.startswith(prefix)]
+            names = {f"{arch}-without-{slug(source)}-seed{seed}" for seed in finished.config.seeds}
+            planned = [name for name in finished.planned if name in names]
             if planned and all(name in finished.runs for name in planned):
                 runs = tuple(of_run(finished.runs[name]) for name in planned)
                 found[source].append(Subject(arch, arch, runs))
@@ -157,7 +179,7 @@ def _external(
 ) -> list[ExternalAnalysis]:
     found = []
     for root in finished.config.test_on:
-        name = slug(root.stem)
+        name = slug(root.name)
         for arch, runs in by_arch.items():
             files = [
                 finished.folder / "runs" / run.name / "elsewhere" / f"{name}.json" for run in runs

@@ -270,6 +270,11 @@ class CompareConfig(TrainConfig):
                 f"folds is {self.folds}, but split.protocol reference is one fixed split; "
                 "leave one of them out."
             )
+        if self.split.seed + self.repeats > 2**32:
+            raise ValueError(
+                f"repeats is {self.repeats} and split.seed {self.split.seed}; every repeat takes "
+                "the next seed, and 4294967295 is the last. Take a smaller split.seed."
+            )
         if self.repeats > 1 and self.folds is None:
             raise ValueError(f"repeats is {self.repeats}; it needs folds.")
         return self

@@ -19,6 +19,10 @@ class UsageError(HumansegError):
     exit_code = 2
 
 
+class FolderBusy(UsageError):
+    """Another process works in a folder."""
+
+
 class ConfigError(UsageError):
     """A configuration is not valid. `problems` holds one sentence per problem, all of them."""
 

@@ -360,6 +360,7 @@ def _describe(samples: Sequence[Sample], groups: Path | None) -> DataRecord:
 def _begin(output: Path, described: DataRecord, samples: Sequence[Sample]) -> None:
     """Leave in a new folder, or one of these very pictures, what is known before predicting."""
     _check_output(output, described)
+    (output / "evaluation.json").unlink(missing_ok=True)  # its predictions are about to go
     write_record(output / "data.json", described)
 
     def leave_truth(sample: Sample) -> None:

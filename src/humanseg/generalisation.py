@@ -80,7 +80,7 @@ def find_other_data(root: Path, trained_on: Sequence[Sample], *, folds: int = 1)
             f"{root}: holds {len(samples)} pictures, too few for the networks of {folds} folds. "
             "Add pictures or leave it out."
         )
-    return OtherData(slug(root.stem), tuple(samples), fingerprint(samples))
+    return OtherData(slug(root.name), tuple(samples), fingerprint(samples))
 
 
 def load_predictor(run: Path) -> tuple[Predictor, ModelRecord]:
@@ -100,13 +100,16 @@ def load_predictor(run: Path) -> tuple[Predictor, ModelRecord]:
     return predictor, record
 
 
-def score_elsewhere(run: Path, data: OtherData, progress: Progress | None = None) -> Evaluation:
+def score_elsewhere(
+    run: Path, result: RunResult, data: OtherData, progress: Progress | None = None
+) -> Evaluation:
     """Score a finished run's network on its part of another data set.
 
     What was scored before is read, if the data are the same.
 
     Args:
         run: run folder.
+        result: what came of the run.
         data: the other data set.
         progress: called with (done, total).
 
@@ -115,19 +118,22 @@ def score_elsewhere(run: Path, data: OtherData, progress: Progress | None = None
         ImageError: a picture that cannot be read.
     """
     file = run / "elsewhere" / f"{data.name}.json"
+    samples = data.part(result.config.split)
     if file.exists():
         before = read_record(file, Evaluation)
-        if before.data_fingerprint == data.fingerprint:
+        same = [score.id for score in before.scores] == [sample.id for sample in samples]
+        known = (before.data_fingerprint, before.environment)
+        if same and known == (data.fingerprint, result.environment):
             return before
     predictor, record = load_predictor(run)
     scored = score_samples(
-        data.part(record.config.split),
+        samples,
         predictor.grid_probability,
         cut=predictor.cut,
         mask_resize=record.config.data.mask_resize,
         progress=progress,
     )
-    result = Evaluation(
+    evaluation = Evaluation(
         model=f"{run.name}/model",
         arch=record.arch,
         encoder_name=record.encoder_name,
@@ -138,9 +144,10 @@ def score_elsewhere(run: Path, data: OtherData, progress: Progress | None = None
         summary=scored.summary,
         calibration=scored.calibration,
         band_calibration=scored.band_calibration,
+        environment=result.environment,
     )
-    write_record(file, result)
-    return result
+    write_record(file, evaluation)
+    return evaluation
 
 
 def choose_pictures(ids: Sequence[str], count: int, seed: int) -> tuple[str, ...]:
@@ -182,7 +189,8 @@ def score_corrupted(
     file = run / "corrupted.json"
     if file.exists():
         before = read_record(file, CorruptedScores)
-        if before.pictures == ids and before.data_fingerprint == result.data_fingerprint:
+        known = (before.pictures, before.data_fingerprint, before.environment)
+        if known == (ids, result.data_fingerprint, result.environment):
             return before
     predictor, _ = load_predictor(run)
     clean: list[float | None] = []
@@ -198,6 +206,7 @@ def score_corrupted(
             progress(number, len(ids))
     record = CorruptedScores(
         data_fingerprint=result.data_fingerprint,
+        environment=result.environment,
         pictures=ids,
         clean=tuple(clean),
         ious={name: tuple(map(tuple, levels)) for name, levels in ious.items()},

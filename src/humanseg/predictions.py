@@ -7,6 +7,7 @@ can be made from it again, and rounding moves no probability by more than 1/1310
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -71,9 +72,12 @@ def _from_levels(levels: NDArray[np.uint16]) -> NDArray[np.float32]:
 
 def _save(path: Path, image: Image.Image) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")  # several processes share a folder
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".png")
+    temporary = Path(name)
     try:
-        image.save(temporary, format="PNG", compress_level=_QUICK)
+        with os.fdopen(handle, "wb") as stream:
+            image.save(stream, format="PNG", compress_level=_QUICK)
+        temporary.chmod(0o644)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

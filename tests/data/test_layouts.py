@@ -80,6 +80,13 @@ def test_csv__keeps_the_order_of_rows_and_ignores_a_stale_prefix(tmp_path: Path)
     assert discover(tmp_path, "csv") == samples
 
 
+def test_csv__ids_never_lead_out_of_a_folder(tmp_path: Path) -> None:
+    touch(tmp_path, "photos/a.jpg", "masks/a.png", "set/imgs/b.jpg", "set/masks/b.png")
+    table = tmp_path / "set" / "train.csv"
+    table.write_text("images,masks\n../photos/a.jpg,../masks/a.png\nimgs/b.jpg,masks/b.png\n")
+    assert [sample.id for sample in discover(table)] == ["photos/a", "set/imgs/b"]
+
+
 def test_csv__same_samples_as_the_folders(tmp_path: Path) -> None:
     make_original(tmp_path)
     assert discover(tmp_path / "train.csv") == discover(tmp_path, "original")

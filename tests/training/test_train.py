@@ -18,16 +18,17 @@ from safetensors.torch import save_file
 
 from humanseg.config import TrainConfig
 from humanseg.configuration import to_yaml
-from humanseg.errors import DataError, GuardError, UsageError
+from humanseg.errors import DataError, FolderBusy, GuardError, UsageError
 from humanseg.evaluation import evaluate
 from humanseg.geometry import resize_probability
 from humanseg.images import read_mask
 from humanseg.models import build_network, load_network
 from humanseg.predictions import read_probability
-from humanseg.results import RunResult, read_record
+from humanseg.results import RunResult, read_record, write_record
 from humanseg.segmentation_module import SegmentationModule
 from humanseg.training import run as run_module
 from humanseg.training import train
+from humanseg.training.folder import RunFolder
 from humanseg.training.progress import ProgressBar
 
 
@@ -253,6 +254,32 @@ class TestRefusals:
         config = _with(tiny, split={"validation": 0}, training={"checkpoint": "best"})
         with pytest.raises(UsageError, match="needs a validation part"):
             train(config, output=tmp_path / "run")
+
+    @pytest.mark.parametrize(
+        "split", [{"protocol": "folds", "validation": 0}, {"protocol": "holdout", "validation": 0}]
+    )
+    def test_best_without_validation_in_any_protocol(
+        self, tiny: TrainConfig, tmp_path: Path, split: dict[str, object]
+    ) -> None:
+        config = _with(tiny, split=split, training={"checkpoint": "best"})
+        with pytest.raises(UsageError, match="needs a validation part"):
+            train(config, output=tmp_path / "run")
+
+    def test_folder_in_other_hands(self, tiny: TrainConfig, tmp_path: Path) -> None:
+        with (
+            RunFolder(tmp_path / "run").held(),
+            pytest.raises(FolderBusy, match="another process is training here"),
+        ):
+            train(tiny, output=tmp_path / "run")
+        assert not (tmp_path / "run").exists()  # nothing came of it
+
+    def test_another_split_of_a_finished_run(self, tiny: TrainConfig, tmp_path: Path) -> None:
+        config = _with(tiny, training={"epochs": 3})
+        result = train(config, output=tmp_path / "run")
+        moved = result.split.model_copy(update={"train": result.split.train[::-1]})
+        write_record(tmp_path / "run" / "result.json", result.model_copy(update={"split": moved}))
+        with pytest.raises(DataError, match="the split comes out differently"):
+            train(config, output=tmp_path / "run", resume=True)
 
     def test_folder_of_another_configuration(self, tiny: TrainConfig, tmp_path: Path) -> None:
         (tmp_path / "run").mkdir()

@@ -24,7 +24,24 @@ def analyse_pairs(
         for first, second in combinations(subjects, 2)
         if (pair := _pair(first, second, metric, groups)) is not None
     ]
-    return tuple(finish_pairs(pairs))
+    folds = {subject.name: _folds(subject) for subject in subjects}
+    return tuple(
+        pair if folds[pair.first] == folds[pair.second] else _doubted(pair)
+        for pair in finish_pairs(pairs)
+    )
+
+
+def _folds(subject: Subject) -> dict[tuple[int, int], frozenset[str]]:
+    """Pictures of every test fold."""
+    return {
+        run.fold: frozenset(score.id for score in run.scores) for run in subject.runs if run.fold[1]
+    }
+
+
+def _doubted(pair: PairAnalysis) -> PairAnalysis:
+    """Networks that were not tested on the same folds did not train on the same pictures either."""
+    doubts = (*pair.doubts, *(() if "folds" in pair.doubts else ("folds",)))
+    return pair.model_copy(update={"doubts": doubts, "evidence": False})
 
 
 def _pair(
@@ -38,7 +55,8 @@ def _pair(
     differences = [_difference(ours[name], theirs[name]) for name in names]
     if all(difference is None for difference in differences):
         return None
-    by_fold = _fold_differences(first, second, metric)
+    same = _folds(first) == _folds(second)
+    by_fold = _fold_differences(first, second, metric) if same else []
     deviations = [one for one in (first.seed_sd(metric), second.seed_sd(metric)) if one is not None]
     return compare_pair(
         first.name,

@@ -64,7 +64,8 @@ def _run(plan: CompareConfig, folder: Path, shard: tuple[int, int], *, quiet: bo
     if result.missing and not result.failed:
         note(
             f"{numbered(len(result.missing), 'run')} of the plan belong to other shards or are "
-            "still to be done; the same command without --shard does and merges what is left."
+            "still to be done. Once the other shards have ended, the same command without --shard "
+            "does what is left and merges all."
         )
     return 1 if result.failed else 0
 

@@ -39,7 +39,9 @@ def report(
                 "`humanseg compare`, `train` or `evaluate` wrote."
             )
     if len(runs) > 1:
-        flags.required_output(output)
+        place = flags.required_output(output)
+        if any(run.resolve() == place.resolve() for run in runs):
+            raise UsageError(f"{place}: has a page of its own; -o needs another folder.")
     from humanseg.report import write_report
 
     if len(runs) == 1:
@@ -55,8 +57,13 @@ def _side_by_side(runs: tuple[Path, ...], output: Path) -> ReportFiles:
     from humanseg.report.loading import load_studies
 
     study = load_studies(runs)
+    if not study.compared:
+        raise UsageError(
+            "None of these folders holds a network that finished all of its runs; finish them with "
+            "`humanseg compare` first."
+        )
     analysis = conclude_together(
-        [(network.name, network.arch, network.scored) for network in study.finished],
+        [(network.name, network.arch, network.scored) for network in study.compared],
         groups=study.groups,
         sources=study.sources,
     )

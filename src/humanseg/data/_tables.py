@@ -108,8 +108,10 @@ def _short_ids(paths: Sequence[Path]) -> list[str]:
     """Paths without the folders that all share and without suffix: `12`, `sub/a`."""
     if not paths:
         return []
-    common = Path(os.path.commonpath([path.absolute().parent for path in paths]))
-    return [path.absolute().relative_to(common).with_suffix("").as_posix() for path in paths]
+    # Two dots in a name would lead out of every folder that is made from it.
+    whole = [Path(os.path.normpath(path.absolute())) for path in paths]
+    common = Path(os.path.commonpath([path.parent for path in whole]))
+    return [path.relative_to(common).with_suffix("").as_posix() for path in whole]
 
 
 def read_coco(path: Path) -> Pairs:

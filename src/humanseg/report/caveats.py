@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from humanseg.config import EvaluationConfig
+from humanseg.report import folders
 from humanseg.report.formatting import counted, listed, score
 from humanseg.report.summary import Network, Study
 from humanseg.results import Evaluation, RunResult
@@ -225,6 +226,10 @@ def protocol(study: Study) -> tuple[str, ...]:
     """How the scores were made, for the notes beneath the main tables."""
     if not study.finished:
         return ()
+    if study.parts:
+        named = zip(folders.names(study.folders), study.parts, strict=True)
+        trained = [f"{name}: {note}" for name, part in named for note in _trained(part)]
+        return (*trained, *_cut(study), *_counted(study))
     return (*_trained(study), *_cut(study), *_counted(study))
 
 

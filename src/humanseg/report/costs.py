@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable
 
-from humanseg.report.definitions import PUBLISHED
+from humanseg.report.definitions import PUBLISHED, PUBLISHED_TEST_IDS
 from humanseg.report.formatting import (
     UNKNOWN,
     counted,
@@ -96,7 +96,14 @@ def published_table(study: Study) -> Table | None:
         rows.append(Row(cells, slot=network.slot))
     selected = any(run.config.training.checkpoint == "best" for run in study.runs)
     note = " The epoch was selected on the reported pictures, there and here." if selected else ""
-    return Table(f"Published figures beside these runs.{note}", columns, tuple(rows))
+    seen = {frozenset(run.split.test) for run in study.runs}
+    beside = "Published figures beside these runs."
+    if seen != {PUBLISHED_TEST_IDS}:
+        beside = (
+            "Published figures beside these runs, which were tested on other pictures: the "
+            "protocol is the same, the scores cannot be compared."
+        )
+    return Table(f"{beside}{note}", columns, tuple(rows))
 
 
 def _mean(network: Network, field: str) -> float | None:

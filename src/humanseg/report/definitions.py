@@ -127,6 +127,18 @@ class Published:
     """Training time on an NVIDIA T4."""
 
 
+PUBLISHED_TEST_IDS = frozenset(
+    str(number)
+    for number in (
+        *(4, 9, 14, 15, 29, 34, 40, 41, 43, 56, 66, 68, 70, 79, 80),
+        *(83, 84, 87, 89, 92, 98, 103, 107, 114, 119, 120, 126, 129, 137, 140),
+        *(153, 156, 159, 167, 169, 170, 175, 180, 190, 198, 200, 204, 205, 206, 210),
+        *(211, 228, 230, 231, 241, 242, 248, 250, 257, 258, 261, 263, 277),
+    )
+)
+"""Pictures that the published figures are of: `train_test_split(rows, test_size=0.2,
+random_state=42)` of the data set's train.csv."""
+
 PUBLISHED = {
     "unet": Published(0.8991, 0.9468, 178),
     "fpn": Published(0.8986, 0.9465, 143),

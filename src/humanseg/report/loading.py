@@ -42,11 +42,14 @@ def comparison_study(folder: Path, result: ComparisonResult) -> Study:
     main = [run for run in result.runs if run.config.split.protocol != "source"]
     runs = sorted(main, key=lambda run: (order.get(run.name, len(order)), run.name))
     archs = dict.fromkeys([*result.config.archs, *(run.config.model.arch for run in runs)])
+    lacking = [*(run.name for run in result.failed), *result.missing]
+    unfinished = {arch for arch in archs if any(_is_main(name, arch) for name in lacking)}
     networks = []
     for arch in archs:
         own = tuple(run for run in runs if run.config.model.arch == arch)
         places = tuple(folder / "runs" / run.name for run in own)
-        networks.append(Network(arch, LABELS.get(arch, arch), arch, _slot(arch), own, places))
+        label, slot, complete = LABELS.get(arch, arch), _slot(arch), arch not in unfinished
+        networks.append(Network(arch, label, arch, slot, own, places, complete))
     return Study(
         folders=(folder,),
         kind="comparison",
@@ -54,6 +57,16 @@ def comparison_study(folder: Path, result: ComparisonResult) -> Study:
         analysis=result.analysis,
         result=result,
         sources=result.sources,
+    )
+
+
+def _is_main(name: str, arch: str) -> bool:
+    """Whether a run's name is of this architecture and of the main protocol.
+
+    A further test of a finished run that failed has a space in its name.
+    """
+    return (
+        name.startswith(f"{arch}-") and not name.startswith(f"{arch}-without-") and " " not in name
     )
 
 
@@ -107,6 +120,7 @@ def load_studies(paths: Sequence[Path], analysis: Analysis | None = None) -> Stu
         networks=tuple(_side_by_side(studies)),
         analysis=analysis,
         sources=sources,
+        parts=tuple(studies),
     )
 
 

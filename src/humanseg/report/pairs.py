@@ -20,6 +20,8 @@ def doubts(pair: Pair) -> list[str]:
         "folds": (
             "the corrected t-test over folds is not significant "
             f"(p = {probability(_known(record.corrected_holm, record.corrected_p))})"
+            if _known(record.corrected_holm, record.corrected_p) is not None
+            else "the networks were not tested on the same folds"
         ),
         "seeds": "it is no larger than the spread between seeds",
     }

@@ -73,6 +73,8 @@ class Network:
     """Finished runs of the main protocol, or the evaluation of a saved model."""
     places: tuple[Path, ...] = ()
     """Folder of each of `scored`, which holds `predictions/`."""
+    complete: bool = True
+    """Whether all of its planned runs have finished."""
 
     @cached_property
     def runs(self) -> tuple[RunResult, ...]:
@@ -177,14 +179,19 @@ class Study:
     """The comparison, where it is one."""
     sources: dict[str, str] = field(default_factory=dict)
     """Source by picture, where it is known."""
+    parts: tuple[Study, ...] = ()
+    """Studies of the single folders, where they stand side by side."""
 
     @cached_property
     def groups(self) -> dict[str, str]:
         """Group by picture, as the folders say it."""
         found: dict[str, str] = {}
-        for folder in self.folders:
-            found = folders.read_groups(folder) | found
-        return found
+        for part in self.parts:
+            found = part.groups | found
+        if self.parts:
+            return found
+        known = [self.result.groups if self.result else {}, *(e.groups for e in self.evaluations)]
+        return next((one for one in known if one), {}) or folders.read_groups(self.folders[0])
 
     @property
     def title(self) -> str:
@@ -226,12 +233,14 @@ class Study:
     @property
     def failed(self) -> tuple[FailedRun, ...]:
         """Runs of the plan that raised."""
-        return self.result.failed if self.result else ()
+        own = self.result.failed if self.result else ()
+        return (*own, *(run for part in self.parts for run in part.failed))
 
     @property
     def missing(self) -> tuple[str, ...]:
         """Runs of the plan that were not reached."""
-        return self.result.missing if self.result else ()
+        own = self.result.missing if self.result else ()
+        return (*own, *(name for part in self.parts for name in part.missing))
 
     @property
     def environments(self) -> tuple[Environment, ...]:
@@ -319,7 +328,7 @@ class Study:
     @property
     def cross_validated(self) -> bool:
         """Whether every finished network was tested on every fold."""
-        return bool(self.runs) and all(is_fold(run) for run in self.runs)
+        return bool(self.runs) and all(_has_all_folds(network) for network in self.finished)
 
     @cached_property
     def _analysed(self) -> dict[str, NetworkAnalysis]:
@@ -338,12 +347,13 @@ class Study:
     def compared(self) -> tuple[Network, ...]:
         """Networks that may be put beside each other.
 
-        With an analysis those in it: it leaves out networks with a missing run, which were not
-        tested on the same pictures.
+        Those without a missing run, which were tested on the same pictures; with an analysis,
+        those in it.
         """
+        whole = tuple(network for network in self.finished if network.complete)
         if self.analysis is None:
-            return self.finished
-        return tuple(network for network in self.finished if self.analysed(network))
+            return whole
+        return tuple(network for network in whole if self.analysed(network))
 
     def ranked(self, metric: Metric) -> tuple[Network, ...]:
         """Networks that may be compared and have this score, highest first."""
@@ -385,6 +395,17 @@ class Study:
 
 
 BOUNDS: tuple[Literal["mean_mask", "all_background"], ...] = ("mean_mask", "all_background")
+
+
+def _has_all_folds(network: Network) -> bool:
+    """Whether the runs of a network cover every fold of every repeat."""
+    folds: dict[int, set[int]] = {}
+    for run in network.runs:
+        if is_fold(run):
+            folds.setdefault(run.config.split.seed, set()).add(run.config.split.fold)
+    counts = {run.config.split.folds for run in network.runs}
+    alone = all(is_fold(run) for run in network.runs) and len(counts) == 1
+    return alone and all(found == set(range(1, max(counts) + 1)) for found in folds.values())
 
 
 def is_fold(run: RunResult) -> bool:

@@ -42,7 +42,7 @@ def read_record(path: Path, kind: type[R]) -> R:
         DataError: no such file, not JSON, another schema version, or not this kind of record.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
     try:
@@ -59,4 +59,7 @@ def read_record(path: Path, kind: type[R]) -> R:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise DataError(f"{path}: is damaged at {where}: {first['msg']}.") from error
+        raise DataError(
+            f"{path}: is damaged at {where}: {first['msg']}. Restore it, or delete it and run the "
+            "command that wrote it again."
+        ) from error

@@ -150,6 +150,8 @@ class CorruptedScores(Record):
 
     schema_version: Literal[1] = SCHEMA_VERSION
     data_fingerprint: str
+    environment: Environment
+    """Of the run whose network was tested."""
     pictures: tuple[str, ...]
     clean: tuple[float | None, ...]
     """IoU by picture; None where neither mask has a person."""

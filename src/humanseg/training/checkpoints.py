@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import lightning
@@ -34,7 +35,7 @@ class EpochCheckpoints(Checkpoint):
 
 
 def _save(trainer: lightning.Trainer, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         trainer.save_checkpoint(temporary)

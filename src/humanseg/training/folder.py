@@ -11,12 +11,15 @@ result.json      `RunResult`; its presence says that the run is finished
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
 from humanseg.config import TrainConfig
 from humanseg.configuration import resolve, to_yaml
-from humanseg.errors import DataError, UsageError
+from humanseg.errors import DataError, FolderBusy, UsageError
 from humanseg.results import (
     Environment,
     Record,
@@ -27,6 +30,11 @@ from humanseg.results import (
     write_record,
     write_text,
 )
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 class RunState(Record):
@@ -85,17 +93,50 @@ class RunFolder:
         """The configuration that this folder was made with."""
         return resolve(TrainConfig, preset=None, file=self._config, overrides={})
 
-    def result(self, fingerprint: str) -> RunResult | None:
+    def result(self, fingerprint: str, split: SplitRecord) -> RunResult | None:
         """The result, if the run is finished.
 
         Raises:
-            DataError: the data has changed since.
+            DataError: the data, or how it is split, has changed since.
         """
         if not self._result.exists():
             return None
         result = read_record(self._result, RunResult)
         self._check_data(result.data_fingerprint, fingerprint)
+        if result.split != split:
+            raise DataError(
+                f"{self.root}: the split comes out differently than when this run was made, such "
+                "as with another table of sources; restore it or begin in another folder."
+            )
         return result
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes out of this folder, where the file system can.
+
+        Raises:
+            FolderBusy: another process is in it.
+        """
+        if fcntl is None:
+            yield
+            return
+        self.root.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.root, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise FolderBusy(
+                    f"{self.root}: another process is training here; wait for it or name another "
+                    "folder."
+                ) from error
+            except OSError:  # no locks on this file system
+                pass
+            yield
+        finally:
+            os.close(handle)
+            with suppress(OSError):  # nothing came of it
+                self.root.rmdir()
 
     def state(self, fingerprint: str) -> RunState | None:
         """What an unfinished run fixed at its start, if it got that far.
