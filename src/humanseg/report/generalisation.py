@@ -154,7 +154,7 @@ def alarm_table(study: Study) -> Table | None:
 
 def corruption_name(name: str) -> str:
     """A corruption as the page names it."""
-    words = name.replace("_", " ")
+    words = {"jpeg": "JPEG"}.get(name, name.replace("_", " "))
     return f"{words[:1].upper()}{words[1:]}"
 
 
