@@ -20,8 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg.config import DataConfig, EvaluationConfig
-from humanseg.data.facts import read_facts
-from humanseg.data.fingerprint import fingerprint
+from humanseg.data.facts import describe_data, read_facts
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
 from humanseg.errors import DataError, UsageError
@@ -36,6 +35,7 @@ from humanseg.metrics import (
     score_image,
     summarise,
 )
+from humanseg.model_directory import ModelRecord
 from humanseg.models import TorchBackend, load_network
 from humanseg.predictions import read_probability, write_mask, write_probability
 from humanseg.results import (
@@ -268,6 +268,45 @@ def _mean_iou(prediction: NDArray[np.bool_], truths: NDArray[np.bool_]) -> float
     return float(np.mean(intersection / np.maximum(union, 1)))
 
 
+@dataclass(frozen=True)
+class LoadedModel:
+    """A saved model, ready to predict."""
+
+    predictor: Predictor
+    record: ModelRecord
+    settings: EvaluationConfig
+    """How it cuts and averages: its own settings, but for what was asked for."""
+
+
+def load_model(
+    model: Path, *, threshold: float | None = None, flip_averaging: bool | None = None
+) -> LoadedModel:
+    """The predictor of a model directory.
+
+    Args:
+        model: model directory.
+        threshold: a pixel is a person where its probability is at least this; the model's own
+            by default.
+        flip_averaging: average with the mirrored picture; the model's own setting by default.
+
+    Raises:
+        ModelError: not a readable model directory.
+    """
+    network, record = load_network(model)
+    own = record.config.evaluation
+    settings = EvaluationConfig(
+        threshold=own.threshold if threshold is None else threshold,
+        flip_averaging=own.flip_averaging if flip_averaging is None else flip_averaging,
+    )
+    predictor = Predictor(
+        TorchBackend(network),
+        image_size=record.preprocessing.image_size,
+        threshold=settings.threshold,
+        flip_averaging=settings.flip_averaging,
+    )
+    return LoadedModel(predictor, record, settings)
+
+
 def evaluate(
     model: Path,
     *,
@@ -306,22 +345,12 @@ def evaluate(
     """
     if data.root is None:
         raise UsageError("data.root: not given; name the folder with --data.")
-    network, record = load_network(model)
-    own = record.config.evaluation
-    settings = EvaluationConfig(
-        threshold=own.threshold if threshold is None else threshold,
-        flip_averaging=own.flip_averaging if flip_averaging is None else flip_averaging,
-    )
+    loaded = load_model(model, threshold=threshold, flip_averaging=flip_averaging)
+    predictor, record = loaded.predictor, loaded.record
     samples = discover(data.root, data.layout)
-    described = _describe(samples, groups)
+    described = describe_data(samples, read_facts(samples, groups))
     if output is not None:
         _begin(output, described, samples)
-    predictor = Predictor(
-        TorchBackend(network),
-        image_size=record.preprocessing.image_size,
-        threshold=settings.threshold,
-        flip_averaging=settings.flip_averaging,
-    )
     scored = score_samples(
         samples,
         predictor.grid_probability,
@@ -336,24 +365,13 @@ def evaluate(
         encoder_name=record.encoder_name,
         trained_on=record.data_fingerprint,
         data_fingerprint=described.fingerprint,
-        evaluation=settings,
+        evaluation=loaded.settings,
         scores=scored.scores,
         summary=scored.summary,
         calibration=scored.calibration,
         band_calibration=scored.band_calibration,
         sources=described.sources,
         groups=described.groups,
-    )
-
-
-def _describe(samples: Sequence[Sample], groups: Path | None) -> DataRecord:
-    facts = read_facts(samples, groups)
-    return DataRecord(
-        fingerprint=fingerprint(samples),
-        pictures={sample.id: str(sample.image.resolve()) for sample in samples},
-        sources=facts.sources,
-        groups=facts.groups,
-        copies=facts.copies,
     )
 
 

@@ -22,11 +22,8 @@ from humanseg.data.fingerprint import file_digest, fingerprint
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
 from humanseg.errors import DataError
-from humanseg.evaluation import score_samples
+from humanseg.evaluation import load_model, score_samples
 from humanseg.geometry import resize_mask
-from humanseg.inference import Predictor
-from humanseg.model_directory import ModelRecord
-from humanseg.models import TorchBackend, load_network
 from humanseg.results import CorruptedScores, Evaluation, RunResult, read_record, write_record
 
 Progress = Callable[[int, int], None]
@@ -83,23 +80,6 @@ def find_other_data(root: Path, trained_on: Sequence[Sample], *, folds: int = 1)
     return OtherData(slug(root.name), tuple(samples), fingerprint(samples))
 
 
-def load_predictor(run: Path) -> tuple[Predictor, ModelRecord]:
-    """The predictor of a finished run, as its own test pictures were scored.
-
-    Raises:
-        ModelError: its model directory is gone or damaged.
-    """
-    network, record = load_network(run / "model")
-    settings = record.config.evaluation
-    predictor = Predictor(
-        TorchBackend(network),
-        image_size=record.preprocessing.image_size,
-        threshold=settings.threshold,
-        flip_averaging=settings.flip_averaging,
-    )
-    return predictor, record
-
-
 def score_elsewhere(
     run: Path, result: RunResult, data: OtherData, progress: Progress | None = None
 ) -> Evaluation:
@@ -125,7 +105,8 @@ def score_elsewhere(
         known = (before.data_fingerprint, before.environment)
         if same and known == (data.fingerprint, result.environment):
             return before
-    predictor, record = load_predictor(run)
+    loaded = load_model(run / "model")
+    predictor, record = loaded.predictor, loaded.record
     scored = score_samples(
         samples,
         predictor.grid_probability,
@@ -192,7 +173,7 @@ def score_corrupted(
         known = (before.pictures, before.data_fingerprint, before.environment)
         if known == (ids, result.data_fingerprint, result.environment):
             return before
-    predictor, _ = load_predictor(run)
+    predictor = load_model(run / "model").predictor
     clean: list[float | None] = []
     ious: dict[str, list[list[float | None]]] = {
         name: [[] for _ in SEVERITIES] for name in CORRUPTIONS

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 from humanseg.data.duplicates import WORKERS, Signature, find_duplicates, group_ids, signature
+from humanseg.data.fingerprint import fingerprint
 from humanseg.data.samples import Sample
 from humanseg.data.sources import GroupTable, read_group_table, sources_by_size
+from humanseg.results import DataRecord
 
 Copies = tuple[str, str, Literal["exact", "near", "mirrored"]]
 """Two ids, and how their pictures are alike."""
@@ -71,6 +73,25 @@ def read_facts(samples: Sequence[Sample], table: Path | None = None) -> Facts:
         sources=told.sources
         or sources_by_size({name: one.size for name, one in zip(ids, seen, strict=True)}),
         copies=tuple((ids[pair.first], ids[pair.second], pair.kind) for pair in copies),
+    )
+
+
+def describe_data(samples: Sequence[Sample], facts: Facts) -> DataRecord:
+    """Record of a data set, for those who read its results.
+
+    Args:
+        samples: the data set.
+        facts: what `read_facts` found.
+
+    Raises:
+        DataError: a file that cannot be read.
+    """
+    return DataRecord(
+        fingerprint=fingerprint(samples),
+        pictures={sample.id: str(sample.image.resolve()) for sample in samples},
+        sources=facts.sources,
+        groups=facts.groups,
+        copies=facts.copies,
     )
 
 
