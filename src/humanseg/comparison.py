@@ -111,7 +111,7 @@ def compare(
             if name not in {*done, *(run.name for run in failed)} and work.is_finished(name):
                 _attempt(work, name, done, failed, read_only=True)
         result = _collect(work, done, failed)
-    finished = Finished(output, config, tuple(work.plan), done, work.data)
+    finished = Finished(output, config, work.plan, done, work.data)
     result = result.model_copy(update={"analysis": conclude(finished, work.pictures)})
     write_record(output / "results.json", result)
     return result
@@ -153,7 +153,7 @@ def _prepare(config: CompareConfig, output: Path, *, quiet: bool) -> _Work:
     plan = config.runs(_sources(config, data))
     _check_runs(plan, data, output)
     parts = {split: pictures.divided(split).split for split in _splits(plan)}
-    tested = {name for split, part in parts.items() if split.held_out is None for name in part.test}
+    tested = {name for split, part in parts.items() if split.left_out is None for name in part.test}
     samples = list(pictures.samples.values())
     work = _Work(
         config=config,

@@ -20,10 +20,9 @@ from humanseg.analysis import (
     of_run,
 )
 from humanseg.checks import ceilings, find_leaks, find_suspects
-from humanseg.config import CompareConfig, DataConfig, slug
+from humanseg.config import CompareConfig, DataConfig, TrainConfig, slug
 from humanseg.errors import DataError
-from humanseg.evaluation import Scored, evaluate, score_samples, score_stored
-from humanseg.generalisation import load_predictor
+from humanseg.evaluation import Scored, evaluate, load_model, score_samples, score_stored
 from humanseg.models import TorchBackend, load_network, measure_latency
 from humanseg.results import (
     Analysis,
@@ -45,28 +44,25 @@ class Finished:
 
     folder: Path
     config: CompareConfig
-    planned: tuple[str, ...]
-    """Names of all runs of the plan."""
+    plan: Mapping[str, TrainConfig]
+    """All runs of the plan by name."""
     runs: Mapping[str, RunResult]
     """Finished ones by name."""
     data: DataRecord
 
+    def whole(self, arch: str, left_out: str | None = None) -> list[RunResult]:
+        """Runs of one architecture, of the main protocol or without one source.
 
-def main_runs(finished: Finished) -> dict[str, list[RunResult]]:
-    """Runs of the main protocol by architecture, of architectures that finished all of theirs.
-
-    A network with a missing fold was not tested on the same pictures as the others.
-    """
-    found: dict[str, list[RunResult]] = {}
-    for arch in finished.config.archs:
-        planned = [name for name in finished.planned if _is_main(name, arch)]
-        if planned and all(name in finished.runs for name in planned):
-            found[arch] = [finished.runs[name] for name in planned]
-    return found
-
-
-def _is_main(name: str, arch: str) -> bool:
-    return name.startswith(f"{arch}-") and not name.startswith(f"{arch}-without-")
+        Empty if one is missing: the network was not tested on the same pictures as the others.
+        """
+        planned = [
+            name
+            for name, run in self.plan.items()
+            if (run.model.arch, run.split.left_out) == (arch, left_out)
+        ]
+        if not all(name in self.runs for name in planned):
+            return []
+        return [self.runs[name] for name in planned]
 
 
 def conclude(finished: Finished, pictures: Pictures) -> Analysis | None:
@@ -75,7 +71,9 @@ def conclude(finished: Finished, pictures: Pictures) -> Analysis | None:
     Raises:
         DataError: stored scores or predictions that cannot be read.
     """
-    by_arch = main_runs(finished)
+    by_arch: dict[str, list[RunResult]] = {
+        arch: runs for arch in finished.config.archs if (runs := finished.whole(arch))
+    }
     if not by_arch:
         return None
     subjects = [
@@ -86,9 +84,8 @@ def conclude(finished: Finished, pictures: Pictures) -> Analysis | None:
         subjects, groups=data.groups, sources=data.sources, without=_without(finished, by_arch)
     )
     runs = [run for one in by_arch.values() for run in one]
-    samples = {
-        name: pictures.samples[name] for name in sorted({i for r in runs for i in r.split.test})
-    }
+    tested_on = sorted({name for run in runs for name in run.split.test})
+    samples = {name: pictures.samples[name] for name in tested_on}
     return analysis.model_copy(
         update={
             "external": tuple(_external(finished, by_arch)),
@@ -149,7 +146,7 @@ def _score_again(result: RunResult, folder: Path, pictures: Pictures) -> Scored:
     except DataError:
         if not (folder / "model").is_dir():
             raise
-    predictor, _ = load_predictor(folder)
+    predictor = load_model(folder / "model").predictor
     return score_samples(
         samples,
         predictor.grid_probability,
@@ -166,10 +163,8 @@ def _without(
     found: dict[str, list[Subject]] = defaultdict(list)
     for source in sorted(set(finished.data.sources.values())):
         for arch in by_arch:
-            names = {f"{arch}-without-{slug(source)}-seed{seed}" for seed in finished.config.seeds}
-            planned = [name for name in finished.planned if name in names]
-            if planned and all(name in finished.runs for name in planned):
-                runs = tuple(of_run(finished.runs[name]) for name in planned)
+            runs = tuple(of_run(run) for run in finished.whole(arch, left_out=source))
+            if runs:
                 found[source].append(Subject(arch, arch, runs))
     return dict(found)
 

@@ -69,6 +69,11 @@ class SplitConfig(Section):
     seed: Seed = 42
     """Seed of the split; the reference split is defined by 42."""
 
+    @property
+    def left_out(self) -> str | None:
+        """The source that nothing is trained on; None where the protocol leaves none out."""
+        return self.held_out if self.protocol == "source" else None
+
     @model_validator(mode="after")
     def _leave_something(self) -> Self:
         if self.protocol == "holdout" and self.validation + self.test >= 1.0:

@@ -38,12 +38,13 @@ def load_study(folder: Path) -> Study:
 
 def comparison_study(folder: Path, result: ComparisonResult) -> Study:
     """A study of one comparison."""
-    order = {name: place for place, name in enumerate(result.config.runs())}
-    main = [run for run in result.runs if run.config.split.protocol != "source"]
+    plan = result.config.runs(sorted(set(result.sources.values())))
+    order = {name: place for place, name in enumerate(plan)}
+    main = [run for run in result.runs if run.config.split.left_out is None]
     runs = sorted(main, key=lambda run: (order.get(run.name, len(order)), run.name))
     archs = dict.fromkeys([*result.config.archs, *(run.config.model.arch for run in runs)])
-    lacking = [*(run.name for run in result.failed), *result.missing]
-    unfinished = {arch for arch in archs if any(_is_main(name, arch) for name in lacking)}
+    lacking = [plan.get(name) for name in (*(run.name for run in result.failed), *result.missing)]
+    unfinished = {run.model.arch for run in lacking if run and run.split.left_out is None}
     networks = []
     for arch in archs:
         own = tuple(run for run in runs if run.config.model.arch == arch)
@@ -57,16 +58,6 @@ def comparison_study(folder: Path, result: ComparisonResult) -> Study:
         analysis=result.analysis,
         result=result,
         sources=result.sources,
-    )
-
-
-def _is_main(name: str, arch: str) -> bool:
-    """Whether a run's name is of this architecture and of the main protocol.
-
-    A further test of a finished run that failed has a space in its name.
-    """
-    return (
-        name.startswith(f"{arch}-") and not name.startswith(f"{arch}-without-") and " " not in name
     )
 
 
