@@ -21,6 +21,7 @@ Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Rate = Annotated[int, Field(ge=1)]
+Width = Annotated[int, Field(ge=1, le=2048)]
 Side = Annotated[int, Field(ge=32, le=4096, multiple_of=32)]
 
 
@@ -43,6 +44,8 @@ class DataConfig(Section):
     """Folder, CSV or COCO JSON with images and masks."""
     layout: Layout = "auto"
     """How pairs are found; `auto` recognises the layout."""
+    extra: tuple[Path, ...] = ()
+    """Further data sets: every picture of theirs is trained on, none is validated or tested on."""
     mask_resize: Literal["area", "nearest"] = "area"
     """`area` averages and cuts at one half; `nearest` takes the top-left pixel, as published."""
 
@@ -101,6 +104,8 @@ class ModelConfig(Section):
     """Height and width of the network's input in pixels, multiples of 32."""
     normalisation: Literal["encoder", "none"] = "encoder"
     """`encoder` applies the encoder's own mean and deviation; `none` only divides by 255."""
+    decoder_channels: tuple[Width, Width, Width, Width, Width] | None = None
+    """U-Net's decoder widths from coarse to fine; unset: (256, 128, 64, 32, 16)."""
     encoder_output_stride: Literal[8, 16] = 16
     """Output stride of DeepLabV3+'s encoder; the other two ignore it."""
     decoder_atrous_rates: tuple[Rate, Rate, Rate] | None = None

@@ -97,6 +97,8 @@ def _check_encoder(name: str) -> None:
 
 def _constructor_arguments(config: ModelConfig) -> dict[str, Any]:
     arguments: dict[str, Any] = {"encoder_name": config.encoder_name, "classes": 1}
+    if config.arch == "unet" and config.decoder_channels is not None:
+        arguments["decoder_channels"] = list(config.decoder_channels)
     if config.arch == "deeplabv3plus":
         stride = config.encoder_output_stride
         rates = config.decoder_atrous_rates or ATROUS_RATES[stride]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from humanseg.config import SplitConfig, TrainConfig
+from humanseg.config import SplitConfig, TrainConfig, slug
 from humanseg.data.facts import Facts, read_facts
 from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
@@ -17,6 +18,15 @@ from humanseg.results import SplitRecord
 
 
 @dataclass(frozen=True)
+class ExtraData:
+    """A data set that is only ever trained on."""
+
+    name: str
+    samples: tuple[Sample, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
 class Pictures:
     """A data set, not yet divided."""
 
@@ -24,6 +34,7 @@ class Pictures:
     fingerprint: str
     facts: Facts | None
     """None where nothing needed them: the published split reads no file."""
+    extra: tuple[ExtraData, ...] = ()
 
     def divided(self, config: SplitConfig) -> RunData:
         """These pictures in parts.
@@ -32,7 +43,7 @@ class Pictures:
             DataError: see `make_split`.
         """
         split = make_split(list(self.samples.values()), config, facts=self.facts)
-        return RunData(self.samples, self.fingerprint, split)
+        return RunData(self.samples, self.fingerprint, split, self.extra)
 
 
 @dataclass(frozen=True)
@@ -42,10 +53,17 @@ class RunData:
     samples: dict[str, Sample]
     fingerprint: str
     split: SplitRecord
+    extra: tuple[ExtraData, ...] = ()
 
     def part(self, ids: Sequence[str]) -> list[Sample]:
         """Samples of one part, in its order."""
         return [self.samples[name] for name in ids]
+
+    def train_grid(self, config: TrainConfig) -> Grid:
+        """Everything that is trained on, on the network's grid."""
+        further = [sample for data in self.extra for sample in data.samples]
+        samples = [*self.part(self.split.train), *further]
+        return load_grid(samples, config.model.image_size, config.data.mask_resize)
 
     def grid(self, ids: Sequence[str], config: TrainConfig) -> Grid:
         """One part on the network's grid."""
@@ -67,7 +85,16 @@ def find_pictures(config: TrainConfig, *, look: bool) -> Pictures:
         raise UsageError("data.root: not given; name the folder with --data.")
     samples = discover(config.data.root, config.data.layout)
     facts = read_facts(samples, config.split.groups) if look else None
-    return Pictures({sample.id: sample for sample in samples}, fingerprint(samples), facts)
+    extra = tuple(_find_extra(root) for root in config.data.extra)
+    return Pictures({sample.id: sample for sample in samples}, fingerprint(samples), facts, extra)
+
+
+def _find_extra(root: Path) -> ExtraData:
+    if not root.exists():
+        raise UsageError(f"data.extra: {root} does not exist; give a folder, CSV or COCO JSON.")
+    found = discover(root, "auto")
+    samples = [replace(sample, id=f"{slug(root.name)}/{sample.id}") for sample in found]
+    return ExtraData(slug(root.name), tuple(samples), fingerprint(found))
 
 
 def find_data(config: TrainConfig) -> RunData:

@@ -74,7 +74,7 @@ def _train(
     config: TrainConfig, folder: RunFolder, data: RunData, recorder: EpochRecorder, *, quiet: bool
 ) -> RunResult:
     reset_peak_memory()
-    train_grid = data.grid(data.split.train, config)
+    train_grid = data.train_grid(config)
     batches = SegmentationDataModule(train_grid, data.grid(data.split.validation, config), config)
     with keep_freed_memory():
         network, mode, state = _prepare(config, data, folder)
