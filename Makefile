@@ -18,7 +18,8 @@ $(INSTALLED): uv.lock pyproject.toml
 		{ echo "humanseg needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..."; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv sync --frozen --active --extra train
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv sync --frozen --active \
+		--extra train --extra openvino --extra video --extra heic
 	touch $@
 
 $(WEIGHTS): | $(INSTALLED)
