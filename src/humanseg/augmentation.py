@@ -54,6 +54,24 @@ def augment(
     return pictures.clamp_(0.0, 255.0), masks
 
 
+def shrink(images: Tensor, masks: Tensor, size: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
+    """Bring a batch to a smaller size, pictures with antialiasing, masks cut at one half.
+
+    Args:
+        images: uint8 (N, 3, H, W), 0 to 255.
+        masks: bool (N, 1, H, W).
+        size: (height, width); None leaves everything as it is.
+
+    Returns:
+        uint8 (N, 3, *size) and bool (N, 1, *size).
+    """
+    if size is None:
+        return images, masks
+    smaller = functional.interpolate(images.float(), size, mode="bilinear", antialias=True)
+    cover = functional.interpolate(masks.float(), size, mode="bilinear", antialias=True)
+    return smaller.round_().clamp_(0.0, 255.0).to(torch.uint8), cover >= 0.5
+
+
 class _Draw:
     """Per-picture random numbers of one batch."""
 

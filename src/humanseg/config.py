@@ -195,6 +195,11 @@ class TrainingConfig(Section):
     """Pictures per step; at least 2, because batch normalisation needs more than one."""
     seed: Seed = 42
     """Seed of initial weights, order and augmentation."""
+    early_size: tuple[Side, Side] | None = None
+    """Height and width of training pictures in the early epochs, which then take less time; unset:
+    the network's size from the start."""
+    early_share: Probability = 0.5
+    """Share of the epochs, rounded down, that are early (with early_size only)."""
     ema_decay: Annotated[float, Field(gt=0.0, lt=1.0)] | None = 0.98
     """Decay of the moving average of weights that becomes the model; unset keeps raw weights."""
     checkpoint: Literal["best", "last"] = "last"

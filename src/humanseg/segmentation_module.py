@@ -12,8 +12,8 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from humanseg.augmentation import augment
-from humanseg.config import OptimiserConfig, TrainConfig
+from humanseg.augmentation import augment, shrink
+from humanseg.config import OptimiserConfig, TrainConfig, TrainingConfig
 from humanseg.datamodule import Batch
 from humanseg.losses import SegmentationLoss
 from humanseg.models import SegmentationNetwork
@@ -77,6 +77,11 @@ def rate_factor(step: int, total: int, config: OptimiserConfig) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
 
 
+def early_epochs(config: TrainingConfig) -> int:
+    """Number of epochs at the smaller size (Howard 2018, "progressive resizing")."""
+    return int(config.early_share * config.epochs) if config.early_size is not None else 0
+
+
 class SegmentationModule(lightning.LightningModule):
     """Configure network, loss and optimiser; then short steps."""
 
@@ -120,9 +125,10 @@ class SegmentationModule(lightning.LightningModule):
         torch.manual_seed(self._epoch_seed * 65_536 + index)
         # In bf16, sampling positions would be off by a quarter of a pixel.
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
-            images, masks = augment(
-                batch["image"], batch["mask"], self._config.augmentation, self._generator
-            )
+            images, masks = batch["image"], batch["mask"]
+            if self.current_epoch < early_epochs(self._config.training):
+                images, masks = shrink(images, masks, self._config.training.early_size)
+            images, masks = augment(images, masks, self._config.augmentation, self._generator)
         logits = self.network(images)
         loss: Tensor = self._loss(logits, masks)
         self.training_score.add(loss, logits, masks)

@@ -86,6 +86,61 @@ def synthesize(
 
 
 @app.command
+def compose(
+    out: Annotated[Path, Parameter(help="New folder for the scenes.")],
+    /,
+    *,
+    data: Annotated[
+        Path,
+        Parameter(
+            help="Folder, CSV or COCO JSON; people of its training part are cut out, and its empty "
+            "parts serve as grounds."
+        ),
+    ],
+    extra: Annotated[
+        tuple[Path, ...],
+        Parameter(
+            consume_multiple=True, help="Further data sets, of which all people may be used."
+        ),
+    ] = (),
+    backgrounds: Annotated[
+        tuple[Path, ...],
+        Parameter(consume_multiple=True, help="Folders of photographs that show nobody."),
+    ] = (),
+    objects: Annotated[
+        tuple[Path, ...],
+        Parameter(consume_multiple=True, help="Folders of things cut out, with transparency."),
+    ] = (),
+    count: Annotated[int, Parameter(help="Number of scenes.")],
+    seed: Annotated[int, Parameter(help="Which scenes are composed.")] = 0,
+    settings: flags.SplitFlags | None = None,
+) -> None:
+    """Lay people of photographs elsewhere: small, several, hidden in part, or nobody at all."""
+    config = _resolve(data, "auto", settings)
+    note_ignored(config, values={"split": settings or {}})
+    from humanseg.data.composition import compose as lay
+    from humanseg.data.layouts import discover
+    from humanseg.data.splits import make_split
+
+    samples = discover(data, "auto")
+    people = {data.name: (samples, make_split(samples, config.split).train)}
+    for root in extra:
+        flags.existing_data(root)
+        found = discover(root, "auto")
+        people[str(root)] = (found, tuple(sample.id for sample in found))
+    done = lay(
+        out,
+        people=people,
+        backgrounds=backgrounds,
+        objects=objects,
+        count=count,
+        seed=seed,
+        progress=counter("Composing"),
+    )
+    say(str(done))
+
+
+@app.command
 def split(
     path: _Root,
     /,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
-from humanseg.config import SplitConfig, TrainConfig, slug
+from humanseg.config import SplitConfig, TrainConfig
 from humanseg.data.facts import Facts, read_facts
 from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
@@ -15,15 +14,7 @@ from humanseg.data.splits import make_split
 from humanseg.datamodule import Grid, load_grid
 from humanseg.errors import UsageError
 from humanseg.results import SplitRecord
-
-
-@dataclass(frozen=True)
-class ExtraData:
-    """A data set that is only ever trained on."""
-
-    name: str
-    samples: tuple[Sample, ...]
-    fingerprint: str
+from humanseg.training.extra import ExtraData, check_extra, find_extra
 
 
 @dataclass(frozen=True)
@@ -40,9 +31,12 @@ class Pictures:
         """These pictures in parts.
 
         Raises:
-            DataError: see `make_split`.
+            DataError: see `make_split`; or further pictures that give held-out ones away.
         """
         split = make_split(list(self.samples.values()), config, facts=self.facts)
+        held_out = {*split.validation, *split.test}
+        for data in self.extra:
+            check_extra(data, self.fingerprint, [self.samples[name] for name in held_out])
         return RunData(self.samples, self.fingerprint, split, self.extra)
 
 
@@ -85,16 +79,8 @@ def find_pictures(config: TrainConfig, *, look: bool) -> Pictures:
         raise UsageError("data.root: not given; name the folder with --data.")
     samples = discover(config.data.root, config.data.layout)
     facts = read_facts(samples, config.split.groups) if look else None
-    extra = tuple(_find_extra(root) for root in config.data.extra)
+    extra = tuple(find_extra(root) for root in config.data.extra)
     return Pictures({sample.id: sample for sample in samples}, fingerprint(samples), facts, extra)
-
-
-def _find_extra(root: Path) -> ExtraData:
-    if not root.exists():
-        raise UsageError(f"data.extra: {root} does not exist; give a folder, CSV or COCO JSON.")
-    found = discover(root, "auto")
-    samples = [replace(sample, id=f"{slug(root.name)}/{sample.id}") for sample in found]
-    return ExtraData(slug(root.name), tuple(samples), fingerprint(found))
 
 
 def find_data(config: TrainConfig) -> RunData:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from humanseg.data.pairs import write_pair
 from humanseg.data.synthesis.scene import draw_scene
 from humanseg.errors import HumansegError, UsageError
 from humanseg.geometry import Size
@@ -58,11 +55,7 @@ def synthesize(
         for index in range(1, count + 1):
             rng = np.random.default_rng([seed, index])
             image, mask = draw_scene(rng, size, clutter=clutter)
-            quality = int(rng.integers(70, 96))
-            person = Image.fromarray(mask.astype(np.uint8) * 255)
-            _write(folders[1] / f"{index:05d}.png", person, {"format": "PNG", "compress_level": 3})
-            picture = Image.fromarray(image)
-            _write(folders[0] / f"{index:05d}.jpg", picture, {"format": "JPEG", "quality": quality})
+            write_pair(output, f"{index:05d}", image, mask, quality=int(rng.integers(70, 96)))
             if progress is not None:
                 progress(index, count)
     except OSError as error:
@@ -81,18 +74,3 @@ def _check(count: int, size: Size, seed: int, clutter: float) -> None:
         raise UsageError(f"seed is {seed}; 0 or larger.")
     if not 0.0 <= clutter <= 1.0:
         raise UsageError(f"clutter is {clutter}; 0 to 1.")
-
-
-def _write(path: Path, image: Image.Image, options: dict[str, str | int]) -> None:
-    """Write a picture at once or not at all."""
-    buffer = io.BytesIO()
-    image.save(buffer, **options)  # type: ignore[arg-type]  # format and encoder settings together
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(buffer.getvalue())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
