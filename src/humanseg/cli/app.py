@@ -29,7 +29,7 @@ _COMMANDS = {
     "train": ("train:train", "Train one network."),
     "report": ("report:report", "Write the report of a comparison again."),
     "evaluate": ("evaluate:evaluate", "Score a trained network on labelled pictures."),
-    "data": ("data:app", "Check, download, draw and split pictures with masks."),
+    "data": ("data:app", "Check, download, draw, compose and split pictures with masks."),
 }
 
 
