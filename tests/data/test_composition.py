@@ -130,6 +130,14 @@ class TestGrounds:
     def test_empty_part__is_none_where_people_leave_no_room(self, tmp_path: Path) -> None:
         assert empty_part(write_sample(tmp_path, "a", (40, 0, 160, 160))) is None
 
+    @given(st.integers(20, 300), st.integers(20, 300), st.integers(0, 99))
+    def test_ground__fits_photographs_of_all_sizes(
+        self, height: int, width: int, seed: int
+    ) -> None:
+        photograph = np.zeros((height, width, 3), dtype=np.uint8)
+        ground = take_ground(np.random.default_rng(seed), photograph, (381, 571))
+        assert ground.shape == (381, 571, 3)
+
     def test_ground__has_the_size_asked_for(self) -> None:
         photograph = np.random.default_rng(0).integers(0, 256, (90, 400, 3), dtype=np.uint8)
         ground = take_ground(np.random.default_rng(1), photograph, (64, 48))

@@ -77,7 +77,8 @@ def take_ground(
     largest = min(width / size[1], height / size[0])
     smallest = min(1.0, largest)  # enlarging makes mush
     scale = rng.uniform(smallest, largest)
-    box_width, box_height = size[1] * scale, size[0] * scale
+    box_width = min(float(width), size[1] * scale)  # rounding must not lead outside
+    box_height = min(float(height), size[0] * scale)
     left = rng.uniform(0.0, width - box_width)
     top = rng.uniform(0.0, height - box_height)
     box = (left, top, left + box_width, top + box_height)
