@@ -46,6 +46,8 @@ class DataConfig(Section):
     """How pairs are found; `auto` recognises the layout."""
     extra: tuple[Path, ...] = ()
     """Further data sets: every picture of theirs is trained on, none is validated or tested on."""
+    repeat: Annotated[int, Field(ge=1)] = 1
+    """Times that an epoch shows each training picture of `root`, against once of `extra`."""
     mask_resize: Literal["area", "nearest"] = "area"
     """`area` averages and cuts at one half; `nearest` takes the top-left pixel, as published."""
 

@@ -45,6 +45,18 @@ def test_extra_pictures__are_trained_on_and_nothing_else(
     assert ids[len(plain.split.train) :] == tuple(f"more/{name}" for name in plain.split.test)
 
 
+def test_repeated_pictures__are_shown_more_often(
+    tiny: TrainConfig, drawn: Path, tmp_path: Path
+) -> None:
+    data = find_data(tiny)
+    extra = copy_some(drawn, tmp_path / "more", [data.split.train[0]], "x")
+    config = with_extra(tiny, extra)
+    values = config.data.model_copy(update={"repeat": 3})
+    ids = find_data(config).train_grid(config.model_copy(update={"data": values})).ids
+    assert [ids.count(name) for name in data.split.train] == [3] * len(data.split.train)
+    assert ids.count(f"more/{data.split.train[0]}") == 1
+
+
 def test_extra_pictures__move_the_weights(tiny: TrainConfig, drawn: Path, tmp_path: Path) -> None:
     extra = copy_some(drawn, tmp_path / "more", list(find_data(tiny).split.train), "x")
     losses = [

@@ -56,7 +56,7 @@ class RunData:
     def train_grid(self, config: TrainConfig) -> Grid:
         """Everything that is trained on, on the network's grid."""
         further = [sample for data in self.extra for sample in data.samples]
-        samples = [*self.part(self.split.train), *further]
+        samples = [*self.part(self.split.train) * config.data.repeat, *further]
         return load_grid(samples, config.model.image_size, config.data.mask_resize)
 
     def grid(self, ids: Sequence[str], config: TrainConfig) -> Grid:
