@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from humanseg.errors import ImageError
 from humanseg.images import read_grey, read_image, read_mask
@@ -65,7 +65,7 @@ def test_read_image__transparency_is_laid_on_white() -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", "not a picture"),
+        (b"", r"not a picture, the file is empty \(0 bytes\)"),
         (b"hello", "not a picture"),
         (_bytes(Image.new("RGB", (64, 64), RED), format="PNG")[:80], "damaged or cut short"),
         (_bytes(Image.new("RGB", (640, 640), RED), format="JPEG")[:900], "damaged or cut short"),
@@ -82,6 +82,55 @@ def test_read_image__bad_file_is_one_sentence(
     assert "\n" not in str(caught.value)
 
 
+def test_read_image__lab_is_converted() -> None:
+    lab = Image.new("LAB", (3, 2), (138, 128, 128))  # L* 54, without colour
+    array = read_image(_bytes(lab, format="TIFF"))
+    assert abs(array.astype(int) - 128).max() <= 3
+
+
+def test_read_image__colour_profile_changes_nothing() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    image = Image.new("RGB", (3, 2), RED)
+    array = read_image(_bytes(image, format="PNG", icc_profile=profile))
+    np.testing.assert_array_equal(array[0, 0], RED)
+
+
+def test_read_image__damaged_exif_is_taken_as_upright() -> None:
+    image = Image.new("RGB", (8, 4), RED)
+    data = _bytes(image, format="JPEG", exif=b"Exif\x00\x00II*\x00\xff\xff\xff")
+    assert read_image(data).shape == (4, 8, 3)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_read_image__float_file_without_numbers_is_refused(value: float) -> None:
+    data = _bytes(Image.fromarray(np.full((2, 2), value, dtype=np.float32)), format="TIFF")
+    with pytest.raises(ImageError, match="not numbers"):
+        read_image(data)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "I;16", "CMYK"])
+def test_read_image__large_picture_in_bands_equals_the_whole(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (31, 17, 4), dtype=np.uint8)
+    image = Image.fromarray(noise, mode="RGBA")
+    if mode == "I;16":
+        image = Image.fromarray(noise[..., 0].astype(np.uint16) * 256 + noise[..., 1])
+    else:
+        image = image if mode == "RGBA" else image.convert("RGB").convert(mode)
+    data = _bytes(image, format="TIFF")
+    whole = read_image(data)
+    monkeypatch.setattr("humanseg.images.colours._BAND", 17 * 4)
+    np.testing.assert_array_equal(read_image(data), whole)
+
+
+@pytest.mark.parametrize("kind", ["EPS", "PDF", "ICO", "TGA", "SGI"])
+def test_read_image__formats_of_no_camera_are_refused(kind: str) -> None:
+    data = _bytes(Image.new("RGB", (32, 32), RED), format=kind)
+    with pytest.raises(ImageError, match="not a picture in a known format"):
+        read_image(data)
+
+
 def test_read_image__missing_file(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="no such file"):
         read_image(tmp_path / "none.png")
@@ -90,7 +139,7 @@ def test_read_image__missing_file(tmp_path: Path) -> None:
 def test_read_image__too_many_pixels_are_refused_before_decoding(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("humanseg.images.MAX_PIXELS", 10)
+    monkeypatch.setattr("humanseg.images.files.MAX_PIXELS", 10)
     with pytest.raises(ImageError, match="at most"):
         read_image(_bytes(Image.new("RGB", (4, 4)), format="PNG"))
 

@@ -1,0 +1,258 @@
+"""Open a stranger's file, whatever it holds: a decoded, upright picture or one sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from humanseg.errors import ImageError
+from humanseg.images.quiet import Quiet
+
+MAX_PIXELS = 100_000_000
+"""Larger pictures are refused before they are decoded."""
+MAX_BYTES = 1 << 30
+"""Larger files are refused; 100 million pixels of 16 bits in three channels take 0.6 GB."""
+
+SUFFIXES = frozenset(
+    {
+        ".apng", ".avif", ".bmp", ".gif", ".heic", ".heif", ".hif", ".j2k", ".jfif", ".jp2", ".jpe",
+        ".jpeg", ".jpg", ".jpx", ".mpo", ".pbm", ".pfm", ".pgm", ".png", ".pnm", ".ppm", ".tif",
+        ".tiff", ".webp",
+    }
+)  # fmt: skip
+"""Endings, in small letters, of the files in a folder that are taken for pictures."""
+
+# What cameras, phones, scanners and the web write. Left out on purpose: PostScript, PDF and WMF,
+# which run programs, and formats that Pillow guesses without a signature or that nobody sends.
+_PLUGINS = {
+    "JPEG": "JpegImagePlugin",  # and MPO, which several phones write
+    "PNG": "PngImagePlugin",
+    "WEBP": "WebPImagePlugin",
+    "TIFF": "TiffImagePlugin",
+    "GIF": "GifImagePlugin",
+    "BMP": "BmpImagePlugin",
+    "AVIF": "AvifImagePlugin",
+    "JPEG2000": "Jpeg2KImagePlugin",
+    "PPM": "PpmImagePlugin",
+}
+_HEIF_BRANDS = frozenset(
+    {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
+)
+
+# EXIF orientation: how to turn what is stored so that it stands upright.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass
+class Opened:
+    """A decoded picture in its own mode."""
+
+    image: Image.Image
+    """Upright."""
+    size: tuple[int, int]
+    """(height, width) of the upright original; larger than `image` where that is `reduced`."""
+    reduced: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+def decode(stream: BinaryIO, name: str, *, at_least: int | None = None) -> Opened:
+    """Decode a picture from a stream that can seek, upright.
+
+    Args:
+        stream: the file; read from its beginning.
+        name: for the error's sentence.
+        at_least: JPEG files may be decoded at 1/2, 1/4 or 1/8 of their size as long as both sides
+            stay at least so long.
+
+    Raises:
+        ImageError: not a picture, truncated, or more than `MAX_PIXELS` pixels.
+    """
+    with sentences(name), Quiet():
+        _check_bytes(stream, name)
+        file = _identify(stream, name)
+        check_pixels(file.size, name)
+        whole = file.size
+        if at_least is not None and file.format in ("JPEG", "MPO"):
+            image = _load_reduced(file, max(1, at_least))
+        else:
+            file.load()
+            image = file
+            whole = file.size  # TIFF files are turned, HEIC corrected, only now
+            check_pixels(whole, name)
+        reduced = image.size != whole
+        notes = _frames(file, stream)
+        orientation, problem = read_orientation(image)
+        size = whole if orientation >= 5 else whole[::-1]
+        return Opened(turn_upright(image, orientation), size, reduced, [*notes, *problem])
+
+
+def read_orientation(image: Image.Image) -> tuple[int, list[str]]:
+    """The EXIF orientation, 1 to 8, and a note if it cannot be read."""
+    try:
+        found = image.getexif().get(0x0112, 1)
+    except Exception:  # noqa: BLE001  damaged EXIF data raises many kinds; the pixels are sound
+        return 1, ["damaged EXIF data: taken as upright"]
+    return (found if found in _UPRIGHT else 1), []
+
+
+def turn_upright(image: Image.Image, orientation: int) -> Image.Image:
+    """A new picture that stands upright; the given one, untouched, if it does already."""
+    method = _UPRIGHT.get(orientation)
+    return image if method is None else image.transpose(method)
+
+
+@contextlib.contextmanager
+def open_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for reading; `ImageError` with one sentence where that fails."""
+    try:
+        stream = path.open("rb")
+    except FileNotFoundError as error:
+        raise ImageError(f"{path}: no such file.") from error
+    except (IsADirectoryError, PermissionError) as error:
+        # Windows calls a folder a matter of permission; `Path.is_dir` may itself be refused.
+        if os.path.isdir(path):  # noqa: PTH112
+            raise ImageError(f"{path}: is a folder, not a picture.") from error
+        raise ImageError(f"{path}: may not be read (permission denied).") from error
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{path}: cannot be opened ({_reason(error)}).") from error
+    with stream:
+        yield stream
+
+
+@contextlib.contextmanager
+def sentences(name: str) -> Iterator[None]:
+    """Everything that decoders raise, as `ImageError`."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{name}: not a picture in a known format.") from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(
+            f"{name}: too many pixels; at most {MAX_PIXELS // 1_000_000} million are allowed."
+        ) from error
+    except MemoryError as error:
+        raise ImageError(f"{name}: too large for the memory of this machine.") from error
+    except Exception as error:  # Pillow's decoders raise many kinds on damaged files
+        raise ImageError(f"{name}: damaged or cut short ({_reason(error)}).") from error
+
+
+def _reason(error: Exception) -> str:
+    """What a library says, on one short line."""
+    words = "".join(sign if sign.isprintable() else " " for sign in str(error)).split()
+    return " ".join(words)[:200] or type(error).__name__
+
+
+def _check_bytes(stream: BinaryIO, name: str) -> None:
+    stream.seek(0, os.SEEK_END)
+    length = stream.tell()
+    stream.seek(0)
+    if length == 0:
+        raise ImageError(f"{name}: not a picture, the file is empty (0 bytes).")
+    if length > MAX_BYTES:
+        raise ImageError(
+            f"{name}: {length / 1e9:.1f} GB; files of at most {MAX_BYTES / 1e9:.1f} GB are read."
+        )
+
+
+def check_pixels(size: tuple[int, int], name: str) -> None:
+    """Refuse a picture of more than `MAX_PIXELS`; `size` is (width, height)."""
+    width, height = size
+    if height * width > MAX_PIXELS:
+        raise ImageError(
+            f"{name}: {width}x{height} pixels; at most {MAX_PIXELS // 1_000_000} million are "
+            "allowed. Make it smaller first."
+        )
+    if height < 1 or width < 1:
+        raise ImageError(f"{name}: {width}x{height} pixels; it holds no picture.")
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    """The allowed formats that this Pillow can read.
+
+    Importing their plugins by name keeps Pillow from importing all of its others.
+    """
+    found = []
+    for format_name, plugin in _PLUGINS.items():
+        with contextlib.suppress(ImportError):  # AVIF came with Pillow 11.3
+            importlib.import_module(f"PIL.{plugin}")
+            found.append(format_name)
+    return tuple(found)
+
+
+def _identify(stream: BinaryIO, name: str) -> ImageFile.ImageFile:
+    """Read the header."""
+    prefix = stream.read(12)
+    stream.seek(0)
+    if prefix[4:8] != b"ftyp" or prefix[8:12] not in _HEIF_BRANDS:
+        return Image.open(stream, formats=_formats())
+    with contextlib.suppress(UnidentifiedImageError):  # AVIF files share two of the brands
+        return Image.open(stream, formats=_formats())
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError as error:
+        raise ImageError(
+            f'{name}: HEIC pictures need the optional reader: pip install "humanseg[heic]".'
+        ) from error
+    stream.seek(0)
+    found: ImageFile.ImageFile = HeifImageFile(stream)  # type: ignore[no-untyped-call]
+    return found
+
+
+def _load_reduced(image: ImageFile.ImageFile, at_least: int) -> Image.Image:
+    """Decode a JPEG file at the smallest scale that keeps both sides at least `at_least`.
+
+    libjpeg rounds the reduced sides up, so the last row and column reach beyond the picture; what
+    is beyond is cut off, to the fraction of a pixel.
+    """
+    drafted = image.draft(None, (at_least, at_least))
+    image.load()
+    if drafted is None:
+        return image
+    _, inner = drafted
+    size = (int(inner[2]), int(inner[3]))
+    if size == (inner[2], inner[3]):
+        return image
+    return image.resize(size, Image.Resampling.BILINEAR, box=inner)
+
+
+def _frames(image: ImageFile.ImageFile, stream: BinaryIO) -> list[str]:
+    """A note where a file holds several pictures.
+
+    They are counted only where the header says how many there are: a made-up GIF or TIFF file can
+    hold millions.
+    """
+    try:
+        match image.format:
+            case "PNG" | "WEBP" | "AVIF":
+                count = getattr(image, "n_frames", 1)
+                return [f"animated: first of {count} frames"] if count > 1 else []
+            case "GIF":  # looking for a second frame would lose the first one's pixels
+                animated = bool(getattr(Image.open(stream, formats=("GIF",)), "is_animated", False))
+                return ["animated: first frame"] if animated else []
+            case "TIFF":
+                return ["several pages: the first"] if getattr(image, "is_animated", False) else []
+            case "HEIF":
+                count = getattr(image, "n_frames", 1)
+                return [f"several pictures: the main one of {count}"] if count > 1 else []
+    except Exception:  # noqa: BLE001  damage beyond the first frame does not matter
+        return []
+    return []  # MPO: one photo with previews or a depth map
