@@ -1,0 +1,70 @@
+"""From repeated times to the figures that are told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from humanseg.benchmark.records import Timing
+
+Clock = Callable[[], float]
+"""Seconds that only grow, such as `time.perf_counter`."""
+
+_DIGITS = 7  # a tenth of a microsecond; clocks are no finer
+
+
+def time_calls(
+    call: Callable[[], object],
+    *,
+    calls: int,
+    warm_up: int = 0,
+    clock: Clock = time.perf_counter,
+) -> tuple[float, ...]:
+    """Seconds of each of `calls` calls, after `warm_up` that are not timed."""
+    for _ in range(warm_up):
+        call()
+    seconds = []
+    for _ in range(calls):
+        start = clock()
+        call()
+        seconds.append(clock() - start)
+    return tuple(seconds)
+
+
+def summarise_times(rounds: Sequence[Sequence[float]]) -> Timing:
+    """Median, 95th percentile, quartiles and drift of times.
+
+    Args:
+        rounds: seconds, by round; rounds without any are left out.
+
+    Raises:
+        ValueError: no times.
+    """
+    kept = tuple(tuple(round(value, _DIGITS) for value in one) for one in rounds if len(one))
+    if not kept:
+        raise ValueError("No times to summarise.")
+    every = np.array([value for one in kept for value in one], dtype=np.float64)
+    lower, median, upper, p95 = (
+        round(float(value), _DIGITS) for value in np.percentile(every, (25, 50, 75, 95))
+    )
+    return Timing(
+        rounds=kept,
+        count=len(every),
+        median=median,
+        p95=p95,
+        lower_quartile=lower,
+        upper_quartile=upper,
+        minimum=float(every.min()),
+        maximum=float(every.max()),
+        drift=_drift(kept, median),
+    )
+
+
+def _drift(rounds: Sequence[Sequence[float]], median: float) -> float | None:
+    """Spread of the rounds' medians: what a slow or busy minute did to one of them."""
+    if len(rounds) < 2 or median <= 0:
+        return None
+    medians = [float(np.median(one)) for one in rounds]
+    return round((max(medians) - min(medians)) / median, 4)

@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from humanseg.benchmark.fresh import ProbeAnswer, ProbeRequest
+from humanseg.benchmark.records import Configuration, SpeedRecord
+from humanseg.benchmark.speed import Effort, measure_speed, quick_look
+from humanseg.errors import HumansegError, ImageError, ModelError, UsageError
+from humanseg.inference.processor import usable_cores
+from humanseg.results import read_record, write_record
+
+SMALL = ((60, 80), (90, 120))
+
+
+class Probe:
+    """Answers with the request's number, and keeps the requests."""
+
+    def __init__(self, **missing: str) -> None:
+        self.missing = missing
+        self.requests: list[ProbeRequest] = []
+
+    def __call__(self, request: ProbeRequest) -> ProbeAnswer | str:
+        self.requests.append(request)
+        if request.backend in self.missing:
+            return self.missing[request.backend]
+        if request.precision == "bf16" and request.backend == "onnxruntime":
+            return "does not compute in bf16."
+        number = float(len(self.requests))
+        return ProbeAnswer(
+            opened=Configuration(
+                backend="onnxruntime" if request.backend == "auto" else request.backend,
+                precision="fp32" if request.precision == "auto" else request.precision,
+                device="cpu",
+                threads=request.threads,
+            ),
+            image_size=(8, 8),
+            flip_averaging=False,
+            imported=0.1,
+            loaded=0.2,
+            first=0.3,
+            total=0.7,
+            network=(number,) * request.calls,
+            pictures=((number,) * request.calls,) * len(request.pictures),
+            rate=number,
+            memory=int(number),
+        )
+
+
+def names(requests: list[ProbeRequest]) -> list[str]:
+    return [f"{one.backend} {one.precision} {one.threads} {one.workers}" for one in requests]
+
+
+def test_measure_speed__every_round_sees_every_way_and_every_other_goes_backwards(
+    model: Path,
+) -> None:
+    probe = Probe()
+    measure_speed(
+        model,
+        backends=("onnxruntime", "openvino"),
+        precisions=("fp32",),
+        threads=(1, 3),
+        sizes=SMALL,
+        effort=Effort(rounds=3, calls=2),
+        probe=probe,
+    )
+    cores = usable_cores()
+    one_round = [
+        "onnxruntime fp32 1 0",
+        "onnxruntime fp32 3 0",
+        "openvino fp32 1 0",
+        "openvino fp32 3 0",
+        f"onnxruntime fp32 1 {cores}",
+        f"openvino fp32 1 {cores}",
+    ]
+    assert names(probe.requests) == one_round + one_round[::-1] + one_round
+
+
+def test_measure_speed__keeps_times_by_round(model: Path) -> None:
+    record = measure_speed(
+        model,
+        backends=("onnxruntime",),
+        precisions=("fp32",),
+        threads=(1,),
+        sizes=SMALL,
+        effort=Effort(rounds=2, calls=2),
+        probe=Probe(),
+    )
+    (one,) = record.measured
+    assert one.network.rounds == ((1.0, 1.0), (4.0, 4.0))  # 1 and 4: the second round is backwards
+    assert one.network.drift == pytest.approx(3 / 2.5)
+    assert set(one.pictures) == {"80x60.jpg", "120x90.jpg"}
+    assert one.peak_memory == (1, 4)
+    assert one.cold_start.total.rounds == ((0.7,), (0.7,))
+    assert record.throughput[0].rates == (2.0, 3.0)
+    assert record.throughput[0].median == 2.5
+    assert record.image_size == (8, 8)
+    assert list(record.model_files) == ["model.onnx"]
+
+
+def test_measure_speed__lists_what_is_not_there_once_and_does_not_ask_again(model: Path) -> None:
+    probe = Probe(torch="is not installed.")
+    record = measure_speed(
+        model, threads=(1, 2), sizes=SMALL, effort=Effort(rounds=2, calls=1), probe=probe
+    )
+    listed = [(one.backend, one.precision, one.reason) for one in record.unavailable]
+    assert listed == [
+        ("onnxruntime", "bf16", "does not compute in bf16."),
+        ("torch", "fp32", "is not installed."),
+        ("torch", "bf16", "is not installed."),
+        ("torch", "int8", "is not installed."),
+    ]
+    assert {one.configuration.backend for one in record.measured} == {"onnxruntime", "openvino"}
+    assert len(record.measured) == 5 * 2
+    assert sum(one.backend == "torch" for one in probe.requests) == 3 * (2 + 1)
+
+
+def test_measure_speed__does_not_take_one_way_for_another(model: Path) -> None:
+    def silently_fp32(request: ProbeRequest) -> ProbeAnswer | str:
+        answer = Probe()(request.model_copy(update={"precision": "fp32"}))
+        assert isinstance(answer, ProbeAnswer)
+        return answer
+
+    record = measure_speed(
+        model,
+        backends=("openvino",),
+        precisions=("fp32", "bf16"),
+        threads=(1,),
+        sizes=SMALL,
+        effort=Effort(rounds=1, calls=1),
+        probe=silently_fp32,
+    )
+    (missing,) = record.unavailable
+    assert (missing.precision, missing.reason.partition(";")[0]) == (
+        "bf16",
+        "bf16 was asked for and fp32 came",
+    )
+
+
+def test_measure_speed__drops_what_fails_in_a_later_round(model: Path) -> None:
+    good = Probe()
+
+    def dies(request: ProbeRequest) -> ProbeAnswer | str:
+        late = len(good.requests) > 4 and request.backend == "openvino"
+        return "its process ended with signal 9" if late else good(request)
+
+    record = measure_speed(
+        model,
+        backends=("onnxruntime", "openvino"),
+        precisions=("fp32",),
+        threads=(1,),
+        sizes=SMALL,
+        effort=Effort(rounds=3, calls=1),
+        probe=dies,
+    )
+    assert [one.configuration.backend for one in record.measured] == ["onnxruntime"]
+    assert [one.reason for one in record.unavailable] == ["its process ended with signal 9"]
+
+
+def test_measure_speed__says_why_if_nothing_can_be_measured(model: Path) -> None:
+    with pytest.raises(HumansegError, match="torch fp32: is not installed"):
+        measure_speed(
+            model, backends=("torch",), sizes=SMALL, probe=Probe(torch="is not installed.")
+        )
+
+
+def test_measure_speed__refuses_a_model_that_changes_meanwhile(model: Path) -> None:
+    probe = Probe()
+
+    def changing(request: ProbeRequest) -> ProbeAnswer | str:
+        (model / "model.int8.onnx").write_bytes(b"new")
+        return probe(request)
+
+    with pytest.raises(HumansegError, match="changed while it was measured"):
+        measure_speed(model, **quick_look() | {"sizes": SMALL}, probe=changing)
+
+
+def test_measure_speed__counts_processes(model: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    measure_speed(
+        model,
+        backends=("onnxruntime",),
+        precisions=("fp32",),
+        threads=(1,),
+        sizes=SMALL,
+        effort=Effort(rounds=2, calls=1),
+        progress=lambda done, total: seen.append((done, total)),
+        probe=Probe(),
+    )
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_measure_speed__record_comes_back_from_its_file(model: Path, tmp_path: Path) -> None:
+    settings = quick_look() | {"sizes": SMALL}
+    record = measure_speed(model, **settings, probe=Probe())
+    write_record(tmp_path / "speed.json", record)
+    assert read_record(tmp_path / "speed.json", SpeedRecord) == record
+    assert record.measured[0].configuration.backend == "onnxruntime"
+
+
+def test_measure_speed__times_given_pictures(model: Path, tmp_path: Path, drawn: Path) -> None:
+    probe = Probe()
+    record = measure_speed(
+        model,
+        **quick_look() | {"sizes": SMALL},
+        pictures=[drawn / "images" / "000.png", drawn / "images" / "001.png"],
+        probe=probe,
+    )
+    assert [one.name for one in record.pictures] == ["000.png", "001.png"]
+    assert not record.pictures[0].generated
+    assert (record.pictures[0].height, record.pictures[0].width) == (72, 56)
+    assert probe.requests[0].pictures[0] == str(drawn / "images" / "000.png")
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"pictures": [Path("missing.jpg")]}, UsageError, "missing.jpg: does not exist"),
+        ({"threads": (0,)}, UsageError, "give at least 1"),
+    ],
+)
+def test_measure_speed__refuses_what_cannot_be(
+    model: Path, settings: dict[str, object], error: type[Exception], message: str
+) -> None:
+    def never(request: ProbeRequest) -> str:
+        raise AssertionError(request)
+
+    with pytest.raises(error, match=message):
+        measure_speed(model, **settings, probe=never)  # type: ignore[arg-type]
+
+
+def test_measure_speed__refuses_a_file_that_is_no_picture(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.jpg").write_bytes(b"no picture")
+    with pytest.raises(ImageError, match=r"bad\.jpg"):
+        measure_speed(model, pictures=[tmp_path / "bad.jpg"], probe=Probe())
+
+
+def test_measure_speed__refuses_more_pictures_than_can_be_timed(model: Path, drawn: Path) -> None:
+    with pytest.raises(UsageError, match="40 pictures; at most 20"):
+        measure_speed(model, pictures=[drawn], probe=Probe())
+
+
+def test_measure_speed__refuses_what_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="is not a model directory"):
+        measure_speed(tmp_path, probe=Probe())
+
+
+@pytest.mark.parametrize("effort", [{"rounds": 0}, {"calls": 0}, {"warm_up": -1}])
+def test_effort__refuses_what_gives_no_times(effort: dict[str, int]) -> None:
+    with pytest.raises(UsageError, match="at least one round and one call"):
+        Effort(**effort)
+
+
+def test_throughput__is_of_the_picture_nearest_to_one_megapixel(model: Path) -> None:
+    probe = Probe()
+    record = measure_speed(
+        model, **quick_look() | {"sizes": ((30, 40), (1000, 1000), (1500, 1500))}, probe=probe
+    )
+    assert record.throughput[0].picture == "1000x1000.jpg"
+    assert {request.usual for request in probe.requests} == {1}
