@@ -16,9 +16,8 @@ from humanseg.data.facts import Copies
 from humanseg.results import Leak
 
 SCENE_THRESHOLD = 0.7
-"""Least cosine of centred features. On 290 pictures of people, pooled features of an
-EfficientNet-Lite0 trained on ImageNet gave 1.00 for an exact copy and 0.5 to 0.78 for other views
-of one scene; four of the first ten pairs above 0.7 showed one scene."""
+"""Least cosine of centred features. Pairs above it need not show one scene, and other views of one
+scene may stay below it."""
 MAX_SCENES = 50
 """Pairs that are listed; nobody looks through more."""
 
