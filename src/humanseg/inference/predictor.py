@@ -52,11 +52,22 @@ class Predictor:
             float32 (grid height, grid width), 0 to 1.
         """
         grid = resize_image(image, self._image_size)[None]
-        probability = self._backend(grid)[0]
+        return np.asarray(self.grid_probabilities(grid)[0])
+
+    def grid_probabilities(self, grids: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Probabilities of pictures that are on the network's grid already.
+
+        Args:
+            grids: uint8 (N, grid height, grid width, 3) RGB.
+
+        Returns:
+            float32 (N, grid height, grid width), 0 to 1.
+        """
+        probabilities = self._backend(grids)
         if self._flip_averaging:
-            mirrored = self._backend(np.ascontiguousarray(grid[:, :, ::-1]))[0][:, ::-1]
-            probability = (probability + mirrored) / 2.0
-        return np.ascontiguousarray(probability, dtype=np.float32)
+            mirrored = self._backend(np.ascontiguousarray(grids[:, :, ::-1]))[:, :, ::-1]
+            probabilities = (probabilities + mirrored) / 2.0
+        return np.ascontiguousarray(probabilities, dtype=np.float32)
 
     def probability(
         self, image: NDArray[np.uint8], *, size: Size | None = None

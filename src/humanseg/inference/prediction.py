@@ -1,0 +1,231 @@
+"""What came of one picture: the probability, and everything that can be made from it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humanseg import images
+from humanseg.errors import ImageError
+from humanseg.geometry import Size, resize_mask_from_probability, resize_probability
+from humanseg.images import ImageLike, Picture
+from humanseg.inference.compositing import Colour, soft_alpha
+from humanseg.inference.effects import Effect, apply
+
+Background: TypeAlias = Colour | ImageLike
+"""A colour, or a picture, which is scaled to cover and cut off evenly where it sticks out."""
+
+
+class Prediction:
+    """Where the people are in one picture. Everything is worked out when it is first asked for.
+
+    Arrays are the prediction's own and shared between calls: copy before writing into them.
+
+    Attributes:
+        grid: probabilities on the network's grid, float32 (grid height, grid width), 0 to 1.
+        size: (height, width) of the upright picture in pixels.
+        threshold: a pixel is a person where its probability is at least this.
+        source: the picture as it was given; of a file object, its content.
+        notes: remarks on the picture, such as `animated: first of 12 frames`.
+    """
+
+    def __init__(
+        self,
+        *,
+        grid: NDArray[np.float32],
+        size: Size,
+        threshold: float,
+        source: ImageLike,
+        notes: tuple[str, ...] = (),
+        picture: Picture | None = None,
+    ) -> None:
+        """Describe a prediction.
+
+        Args:
+            grid: see the class.
+            size: see the class.
+            threshold: see the class.
+            source: see the class; read again where `picture` is missing or reduced.
+            notes: see the class.
+            picture: the decoded picture, if it is at hand.
+        """
+        self.grid = grid
+        self.size = size
+        self.threshold = threshold
+        self.source = source
+        self.notes = notes
+        self._decoded = None if picture is None or picture.reduced else picture
+
+    @cached_property
+    def probability(self) -> NDArray[np.float32]:
+        """Probability of a person in every pixel, float32 (height, width), 0 to 1.
+
+        Never rescaled, so that a picture without people stays low.
+        """
+        return resize_probability(self.grid, self.size)
+
+    @cached_property
+    def mask(self) -> NDArray[np.bool_]:
+        """Bool (height, width), True where there is a person: `probability >= threshold`."""
+        return resize_mask_from_probability(self.grid, self.size, self.threshold)
+
+    @cached_property
+    def coverage(self) -> float:
+        """Share of the picture that is person, 0 to 1."""
+        return float(np.count_nonzero(self.mask) / self.mask.size)
+
+    @property
+    def found(self) -> bool:
+        """Whether there is a person: whether the mask has any pixel."""
+        return self.coverage > 0.0
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """The picture, uint8 (height, width, 3), RGB, upright, at full size.
+
+        Raises:
+            ImageError: the file has to be read again for it and has gone or changed.
+        """
+        return self._picture.pixels
+
+    @property
+    def transparency(self) -> NDArray[np.uint8] | None:
+        """The picture's own alpha channel, uint8 (height, width), 255 opaque; None without one.
+
+        Raises:
+            ImageError: see `image`.
+        """
+        return self._picture.alpha
+
+    @cached_property
+    def _picture(self) -> Picture:
+        if self._decoded is not None:
+            return self._decoded
+        picture = images.load(self.source)
+        if picture.size != self.size:
+            name = self.source if isinstance(self.source, (str, Path)) else "picture"
+            raise ImageError(f"{name}: has changed since its people were looked for.")
+        return picture
+
+    @cached_property
+    def alpha(self) -> NDArray[np.uint8]:
+        """Opacity of the people with soft outlines, uint8 (height, width), 255 person.
+
+        The alpha channel of `cutout()`, except that this would also keep what was transparent in
+        the picture itself.
+        """
+        return soft_alpha(self.grid, self.size, threshold=self.threshold)
+
+    def cutout(
+        self, *, feather: float = 0.0, refine: bool = False, decontaminate: bool = True
+    ) -> NDArray[np.uint8]:
+        """The people on transparent ground.
+
+        Args:
+            feather: pixels by which the soft outline is widened to either side.
+            refine: follow the picture's own edges at full resolution; slower.
+            decontaminate: replace the ground's colour in the rim by the person's.
+
+        Returns:
+            uint8 (height, width, 4): red, green, blue, straight (not premultiplied) alpha.
+        """
+        return self._made(
+            Effect(
+                output="cutout",
+                threshold=self.threshold,
+                feather=feather,
+                refine=refine,
+                decontaminate=decontaminate,
+            )
+        )
+
+    def composite(
+        self,
+        background: Background,
+        *,
+        feather: float = 0.0,
+        refine: bool = False,
+        decontaminate: bool = True,
+    ) -> NDArray[np.uint8]:
+        """The people in front of something else.
+
+        Args:
+            background: (red, green, blue), 0 to 255 each, or a picture.
+            feather: see `cutout`.
+            refine: see `cutout`.
+            decontaminate: see `cutout`.
+
+        Returns:
+            uint8 (height, width, 3), RGB.
+
+        Raises:
+            UsageError: three values that are no colour.
+            ImageError: the background is no picture that can be read.
+        """
+        return self._made(
+            Effect(
+                output="replace",
+                threshold=self.threshold,
+                background=_ground(background),
+                feather=feather,
+                refine=refine,
+                decontaminate=decontaminate,
+            )
+        )
+
+    def blur(
+        self, radius: float | None = None, *, feather: float = 0.0, refine: bool = False
+    ) -> NDArray[np.uint8]:
+        """The picture with everything but the people blurred.
+
+        Args:
+            radius: standard deviation of the blur in pixels; by the picture's size if None.
+            feather: see `cutout`.
+            refine: see `cutout`.
+
+        Returns:
+            uint8 (height, width, 3), RGB.
+        """
+        return self._made(
+            Effect(
+                output="blur",
+                threshold=self.threshold,
+                blur_radius=radius,
+                feather=feather,
+                refine=refine,
+            )
+        )
+
+    def overlay(self) -> NDArray[np.uint8]:
+        """The picture with the mask tinted, to look at: uint8 (height, width, 3), RGB."""
+        return self._made(Effect(output="overlay", threshold=self.threshold))
+
+    def apply(self, effect: Effect) -> NDArray[np.uint8] | NDArray[np.uint16]:
+        """Anything that `humanseg predict` can make; the effect's own threshold counts.
+
+        Args:
+            effect: see `humanseg.inference.effects.Effect`.
+
+        Returns:
+            See `humanseg.inference.effects.apply`.
+
+        Raises:
+            ImageError: see `image`.
+        """
+        return apply(effect, self.image, self.grid, alpha_in=self.transparency)
+
+    def _made(self, effect: Effect) -> NDArray[np.uint8]:
+        return cast("NDArray[np.uint8]", self.apply(effect))
+
+    def __repr__(self) -> str:
+        height, width = self.size
+        return f"Prediction({height}x{width}, threshold={self.threshold})"
+
+
+def _ground(background: Background) -> Colour | NDArray[np.uint8]:
+    """A colour as it is; a picture as RGB."""
+    return background if isinstance(background, tuple) else images.load(background).pixels

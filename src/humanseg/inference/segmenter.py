@@ -1,0 +1,244 @@
+"""From pictures to people in one line: `Segmenter().predict("photo.jpg").mask`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humanseg import images
+from humanseg.errors import ImageError, UsageError
+from humanseg.geometry import Size
+from humanseg.images import ImageLike, Picture
+from humanseg.inference.backends import (
+    BackendName,
+    DeviceName,
+    OpenedBackend,
+    PrecisionName,
+    open_backend,
+)
+from humanseg.inference.prediction import Background, Prediction
+from humanseg.inference.predictor import Predictor
+from humanseg.inference.stream import PredictionStream
+from humanseg.model_directory import ModelRecord, find_model, read_model_record
+
+
+class Segmenter:
+    """Finds the people in pictures. May be used from several threads at once.
+
+    Attributes:
+        model: the model's directory.
+        record: what its humanseg.json says: scores, provenance, configuration.
+        backend: what runs the network; `name`, `precision`, `device`, `threads` and `reason` say
+            what was chosen and why.
+        image_size: (height, width) of the grid that pictures are stretched to for the network.
+        threshold: a pixel is a person where its probability is at least this.
+        flip_averaging: whether the probability is averaged with that of the mirrored picture.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | None = None,
+        *,
+        backend: BackendName = "auto",
+        precision: PrecisionName = "auto",
+        device: DeviceName = "auto",
+        threads: int | None = None,
+        threshold: float | None = None,
+        flip_averaging: bool | None = None,
+    ) -> None:
+        """Load a model. Touches no network and writes no files.
+
+        Args:
+            model: model directory, as training writes it; the bundled one if None.
+            backend: `auto`, `onnxruntime`, `openvino` or `torch`.
+            precision: `auto`, `fp32`, `bf16` or `int8`; see `humanseg.inference.open_backend`.
+            device: `auto`, `cpu` or `cuda`.
+            threads: processor threads for one picture; all usable cores if None.
+            threshold: 0 to 1; the model's own if None.
+            flip_averaging: average with the mirrored picture, for twice the time; the model's own
+                setting if None.
+
+        Raises:
+            ModelError: no model directory there, or it is damaged or foreign.
+            UsageError: a value that is not allowed, or a backend, precision or device that is not
+                there.
+        """
+        self.model = find_model(model)
+        self.record: ModelRecord = read_model_record(self.model)
+        own = self.record.config.evaluation
+        self.threshold = self.record.threshold if threshold is None else _checked(threshold)
+        self.flip_averaging = own.flip_averaging if flip_averaging is None else flip_averaging
+        self.backend: OpenedBackend = open_backend(
+            self.model, backend=backend, precision=precision, device=device, threads=threads
+        )
+        self.image_size: Size = self.backend.image_size
+        self._predictor = Predictor(
+            self.backend,
+            image_size=self.image_size,
+            threshold=self.threshold,
+            flip_averaging=self.flip_averaging,
+        )
+
+    def predict(self, image: ImageLike, *, full_size: bool = False) -> Prediction:
+        """Find the people in a picture.
+
+        Args:
+            image: path, bytes of a file, binary file object, PIL image, or uint8 array: (H, W, 3)
+                RGB, (H, W) grey or (H, W, 4) RGBA.
+            full_size: decode files at full size at once, because their pixels will be wanted;
+                otherwise a JPEG is decoded at a reduced scale, which is faster, and once more
+                should its pixels be asked for.
+
+        Raises:
+            ImageError: missing, not a picture, damaged, too large, or an array of another type or
+                shape.
+        """
+        source = _rereadable(image)
+        picture = self._load(source, full_size=full_size)
+        return self._prediction(source, picture, self.grid_probability(picture.pixels))
+
+    __call__ = predict
+
+    def predict_many(
+        self,
+        pictures: Iterable[ImageLike],
+        *,
+        batch_size: int = 8,
+        full_size: bool = False,
+        on_error: Callable[[int, Exception], None] | None = None,
+    ) -> Iterator[Prediction]:
+        """Find the people in many pictures; threads decode the next ones meanwhile.
+
+        Args:
+            pictures: any number of pictures, see `predict`; taken as they are needed, at most two
+                batches ahead, so that memory does not grow with their number.
+            batch_size: pictures given to the network at a time, at least 1.
+            full_size: see `predict`.
+            on_error: called with a picture's number, from 0, and what is wrong with it; the picture
+                is then left out. Without it the error is raised at the picture's place, and the
+                iterator goes on with the next one if it is asked again.
+
+        Returns:
+            Iterator over predictions in the order of the pictures; for use by one thread.
+
+        Raises:
+            UsageError: a single picture instead of many, or a batch size below 1.
+            ImageError: see `predict`; when the iterator gets there.
+        """
+        if isinstance(batch_size, bool) or batch_size < 1:
+            raise UsageError(f"batch_size: got {batch_size}; give at least 1.")
+        _refuse_single(pictures)
+
+        def read(image: ImageLike) -> tuple[ImageLike, Picture]:
+            source = _rereadable(image)
+            return source, self._load(source, full_size=full_size)
+
+        def finish(source: ImageLike, picture: Picture, grid: NDArray[np.float32]) -> Prediction:
+            keep = full_size or not isinstance(source, (str, Path, bytes))
+            return self._prediction(source, picture, grid, keep=keep)
+
+        return PredictionStream(
+            pictures,
+            read=read,
+            grids=self._predictor.grid_probabilities,
+            finish=finish,
+            image_size=self.image_size,
+            batch_size=batch_size,
+            on_error=on_error,
+        )
+
+    def grid_probability(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Probability on the network's grid, the form in which films are smoothed.
+
+        Args:
+            image: uint8 (H, W, 3) RGB of any size.
+
+        Returns:
+            float32 (grid height, grid width), 0 to 1.
+        """
+        return self._predictor.grid_probability(image)
+
+    def probability(self, image: ImageLike) -> NDArray[np.float32]:
+        """Probability of a person in every pixel, float32 (H, W), 0 to 1; see `predict`."""
+        return self.predict(image).probability
+
+    def mask(self, image: ImageLike) -> NDArray[np.bool_]:
+        """Person mask, bool (H, W); see `predict`."""
+        return self.predict(image).mask
+
+    def cutout(self, image: ImageLike) -> NDArray[np.uint8]:
+        """The people on transparent ground, uint8 (H, W, 4); see `Prediction.cutout`."""
+        return self.predict(image, full_size=True).cutout()
+
+    def composite(self, image: ImageLike, background: Background) -> NDArray[np.uint8]:
+        """The people before another ground, uint8 (H, W, 3); see `Prediction.composite`."""
+        return self.predict(image, full_size=True).composite(background)
+
+    def blur(self, image: ImageLike, radius: float | None = None) -> NDArray[np.uint8]:
+        """The picture with its ground blurred, uint8 (H, W, 3); see `Prediction.blur`."""
+        return self.predict(image, full_size=True).blur(radius)
+
+    def _load(self, source: ImageLike, *, full_size: bool) -> Picture:
+        return images.load(source, at_least=None if full_size else max(self.image_size))
+
+    def _prediction(
+        self,
+        source: ImageLike,
+        picture: Picture,
+        grid: NDArray[np.float32],
+        *,
+        keep: bool = True,
+    ) -> Prediction:
+        return Prediction(
+            grid=grid,
+            size=picture.size,
+            threshold=self.threshold,
+            source=source,
+            notes=picture.notes,
+            picture=picture if keep else None,
+        )
+
+    def __repr__(self) -> str:
+        backend = self.backend
+        return (
+            f"Segmenter({str(self.model)!r}, {backend.name} {backend.precision} on "
+            f"{backend.device}, threshold={self.threshold})"
+        )
+
+
+def _checked(threshold: float) -> float:
+    if isinstance(threshold, bool) or not math.isfinite(threshold) or not 0 <= threshold <= 1:
+        raise UsageError(f"threshold: got {threshold}; give a number from 0 to 1.")
+    return float(threshold)
+
+
+def _rereadable(image: ImageLike) -> ImageLike:
+    """A file object's content, from its beginning if it can seek; everything else as it is."""
+    if not hasattr(image, "read"):
+        return image
+    stream = cast("BinaryIO", image)
+    try:
+        if stream.seekable():
+            stream.seek(0)
+        content: object = stream.read(images.MAX_BYTES + 1)  # one more than `load` allows
+    except (OSError, ValueError) as error:
+        raise ImageError(f"picture: the file object cannot be read ({error}).") from error
+    if not isinstance(content, bytes):
+        raise ImageError("picture: the file object gives text; open it with mode 'rb'.")
+    return content
+
+
+def _refuse_single(pictures: object) -> None:
+    """Refuse one picture where many are wanted: its letters, lines or rows are no pictures."""
+    single = isinstance(pictures, (str, bytes, Path)) or hasattr(pictures, "read")
+    rows = isinstance(pictures, np.ndarray) and pictures.ndim != 4
+    if single or rows or not isinstance(pictures, Iterable):
+        raise UsageError(
+            "pictures: got a single one or no list of them; give several, such as a list of paths, "
+            "or use predict."
+        )

@@ -1,0 +1,517 @@
+"""`Segmenter` and `Prediction`: from whatever a user calls a picture to masks and pictures."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+import humanseg
+from humanseg import Prediction, Segmenter, images, model_directory
+from humanseg.errors import ImageError, ModelError, UsageError
+from humanseg.geometry import resize_image, resize_probability
+from humanseg.inference import stream
+from humanseg.inference.predictor import Predictor
+
+Formula = Callable[..., NDArray[np.float32]]
+OnnxFile = Callable[..., bytes]
+MakeModel = Callable[..., Path]
+Pixels = NDArray[np.uint8]
+
+SIZE = (151, 97)
+
+
+@pytest.fixture(scope="module")
+def segmenter(brightness_model: Path) -> Segmenter:
+    return Segmenter(brightness_model, backend="onnxruntime")
+
+
+@pytest.fixture(scope="module")
+def flipping(brightness_model: Path) -> Segmenter:
+    return Segmenter(brightness_model, backend="onnxruntime", flip_averaging=True)
+
+
+@pytest.fixture(scope="module")
+def picture() -> Pixels:
+    """A bright block, which counts as a person, on dark ground."""
+    pixels = np.full((*SIZE, 3), (20, 60, 30), dtype=np.uint8)
+    pixels[40:120, 30:70] = (250, 220, 190)
+    return pixels
+
+
+def as_file(pixels: Pixels, **settings: Any) -> bytes:  # noqa: ANN401
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, **({"format": "PNG"} | settings))
+    return stream.getvalue()
+
+
+class TestPredict:
+    def test_probability__is_the_networks_at_the_pictures_size(
+        self, segmenter: Segmenter, picture: Pixels, brightness: Formula, grid: tuple[int, int]
+    ) -> None:
+        prediction = segmenter.predict(picture)
+        expected = resize_probability(brightness(resize_image(picture, grid)), SIZE)
+        assert prediction.size == SIZE
+        assert prediction.grid.shape == grid
+        assert prediction.probability.dtype == np.float32
+        np.testing.assert_allclose(prediction.probability, expected, atol=1e-6)
+        np.testing.assert_array_equal(segmenter(picture).grid, prediction.grid)
+        np.testing.assert_array_equal(segmenter.grid_probability(picture), prediction.grid)
+
+    def test_mask__is_the_block(self, segmenter: Segmenter, picture: Pixels) -> None:
+        prediction = segmenter.predict(picture)
+        inner, outer = np.zeros(SIZE, bool), np.zeros(SIZE, bool)
+        inner[45:115, 34:66] = True
+        outer[35:125, 26:74] = True
+        assert prediction.mask.dtype == np.bool_
+        assert prediction.mask[inner].all()
+        assert not prediction.mask[~outer].any()
+        assert prediction.found
+        assert prediction.coverage == prediction.mask.mean()
+
+    @pytest.mark.parametrize("threshold", [0.0, 0.13, 0.5, 0.97, 1.0])
+    @pytest.mark.parametrize("size", [SIZE, (1201, 1603)])
+    def test_mask__equals_the_probability_cut_at_the_threshold(
+        self, threshold: float, size: tuple[int, int], brightness_model: Path
+    ) -> None:
+        segmenter = Segmenter(brightness_model, backend="onnxruntime", threshold=threshold)
+        rng = np.random.default_rng(1)
+        noise = resize_image(rng.integers(0, 256, (9, 7, 3), dtype=np.uint8), size)
+        prediction = segmenter.predict(noise)
+        np.testing.assert_array_equal(prediction.mask, prediction.probability >= threshold)
+
+    def test_nobody__is_said_plainly(self, segmenter: Segmenter) -> None:
+        prediction = segmenter.predict(np.full((50, 60, 3), 40, dtype=np.uint8))
+        assert not prediction.found
+        assert prediction.coverage == 0.0
+        assert prediction.probability.max() < 0.001
+
+    @pytest.mark.parametrize("size", [(1, 1), (1, 300), (1999, 3)])
+    def test_predict__takes_pictures_of_any_shape(
+        self, size: tuple[int, int], segmenter: Segmenter
+    ) -> None:
+        prediction = segmenter.predict(np.full((*size, 3), 200, dtype=np.uint8))
+        assert prediction.mask.shape == size
+        assert prediction.mask.all()
+
+    def test_predict__every_kind_of_picture_gives_the_same(
+        self, segmenter: Segmenter, picture: Pixels, tmp_path: Path
+    ) -> None:
+        content = as_file(picture)
+        path = tmp_path / "picture.png"
+        path.write_bytes(content)
+        expected = segmenter.predict(picture).probability
+        opened = io.BytesIO(content)
+        opened.read(20)  # read from the beginning all the same
+        with path.open("rb") as file:
+            kinds: list[Any] = [path, str(path), content, opened, file, Image.fromarray(picture)]
+            for kind in kinds:
+                prediction = segmenter.predict(kind)
+                np.testing.assert_array_equal(prediction.probability, expected)
+                np.testing.assert_array_equal(prediction.image, picture)
+
+    def test_predict__grey_and_transparent_arrays(
+        self, segmenter: Segmenter, picture: Pixels
+    ) -> None:
+        grey = segmenter.predict(picture[:, :, 0])
+        np.testing.assert_array_equal(
+            grey.probability, segmenter.predict(np.stack([picture[:, :, 0]] * 3, -1)).probability
+        )
+        alpha = np.zeros((*SIZE, 1), dtype=np.uint8)
+        alpha[:60] = 255
+        clear = segmenter.predict(np.concatenate([picture, alpha], axis=2))
+        assert clear.mask[100:].all()  # transparent is laid on white, which is bright
+        np.testing.assert_array_equal(clear.transparency, alpha[:, :, 0])
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            np.full((5, 5, 3), np.nan, dtype=np.float32),
+            np.zeros((5, 5, 3), dtype=np.float64),
+            np.zeros((5, 5, 3), dtype=np.int32),
+            np.zeros((5, 5, 2), dtype=np.uint8),
+            np.zeros((2, 5, 5, 3), dtype=np.uint8),
+            np.zeros((0, 5, 3), dtype=np.uint8),
+            b"",
+            b"not a picture",
+            "missing.jpg",
+            Path("/"),
+            None,
+            7,
+            ["a.jpg"],
+            io.StringIO("text"),
+        ],
+    )
+    def test_predict__what_is_no_picture_is_one_sentence(
+        self, wrong: object, segmenter: Segmenter
+    ) -> None:
+        with pytest.raises(ImageError) as caught:
+            segmenter.predict(cast("Any", wrong))
+        assert len(str(caught.value).splitlines()) == 1
+
+    def test_predict__turned_photographs_line_up(
+        self, segmenter: Segmenter, picture: Pixels
+    ) -> None:
+        turned = Image.Exif()
+        turned[0x0112] = 6
+        content = as_file(np.rot90(picture), exif=turned)
+        prediction = segmenter.predict(content)
+        assert prediction.size == SIZE
+        np.testing.assert_array_equal(prediction.image, picture)
+        np.testing.assert_array_equal(prediction.mask, segmenter.predict(picture).mask)
+
+    def test_predict__large_photographs_are_reduced_and_read_again_for_pixels(
+        self, segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        large = np.full((600, 800, 3), 10, dtype=np.uint8)
+        large[150:450, 200:600] = 240
+        path = tmp_path / "photo.jpg"
+        path.write_bytes(as_file(large, format="JPEG", quality=95))
+        loaded: list[images.Picture] = []
+        load = images.load
+
+        def watched(*arguments: Any, **settings: Any) -> images.Picture:  # noqa: ANN401
+            loaded.append(load(*arguments, **settings))
+            return loaded[-1]
+
+        monkeypatch.setattr(images, "load", watched)
+        prediction = segmenter.predict(path)
+        whole = segmenter.predict(path, full_size=True)
+        assert [one.reduced for one in loaded] == [True, False]
+        assert prediction.mask.shape == (600, 800)
+        assert (prediction.mask != whole.mask).mean() < 0.01
+        np.testing.assert_array_equal(prediction.image, whole.image)
+        assert len(loaded) == 3
+        assert prediction.image is prediction.image
+
+    def test_prediction__of_a_file_that_changed_is_refused(
+        self, segmenter: Segmenter, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "photo.jpg"
+        Image.new("RGB", (800, 600)).save(path)
+        changed, gone = segmenter.predict(path), segmenter.predict(path)
+        Image.new("RGB", (80, 60)).save(path)
+        with pytest.raises(ImageError, match="has changed"):
+            changed.cutout()
+        path.unlink()
+        with pytest.raises(ImageError, match="no such file"):
+            gone.cutout()
+
+    def test_predict__does_not_follow_later_changes_of_an_array(
+        self, segmenter: Segmenter, picture: Pixels
+    ) -> None:
+        mine = picture.copy()
+        prediction = segmenter.predict(mine)
+        mine[:] = 0
+        np.testing.assert_array_equal(prediction.image, picture)
+
+    def test_shortcuts__are_those_of_the_prediction(
+        self, segmenter: Segmenter, picture: Pixels
+    ) -> None:
+        prediction = segmenter.predict(picture)
+        np.testing.assert_array_equal(segmenter.probability(picture), prediction.probability)
+        np.testing.assert_array_equal(segmenter.mask(picture), prediction.mask)
+        np.testing.assert_array_equal(segmenter.cutout(picture), prediction.cutout())
+        np.testing.assert_array_equal(segmenter.blur(picture, 3.0), prediction.blur(3.0))
+        np.testing.assert_array_equal(
+            segmenter.composite(picture, (1, 2, 3)), prediction.composite((1, 2, 3))
+        )
+
+    def test_effects__keep_the_person_and_change_the_ground(
+        self, segmenter: Segmenter, picture: Pixels
+    ) -> None:
+        prediction = segmenter.predict(picture)
+        person, ground = (slice(50, 110), slice(38, 62)), (slice(0, 25), slice(0, 15))
+        cut = prediction.cutout()
+        assert cut.shape == (*SIZE, 4)
+        np.testing.assert_array_equal(cut[person][..., :3], picture[person])
+        assert (cut[person][..., 3] == 255).all()
+        assert not cut[ground][..., 3].any()
+        np.testing.assert_array_equal(prediction.alpha, cut[..., 3])
+        feathered = prediction.cutout(feather=8.0)[..., 3]
+        assert ((feathered > 0) & (feathered < 255)).sum() > 4 * ((cut[..., 3] % 255) > 0).sum()
+        green = prediction.composite((0, 255, 0))
+        np.testing.assert_array_equal(green[person], picture[person])
+        assert (green[ground] == (0, 255, 0)).all()
+        other = np.full((40, 30, 3), (9, 8, 7), dtype=np.uint8)
+        for background in (other, Image.fromarray(other), as_file(other)):
+            assert (prediction.composite(background)[ground] == (9, 8, 7)).all()
+        np.testing.assert_array_equal(prediction.blur(2.0)[person], picture[person])
+        assert prediction.overlay().shape == (*SIZE, 3)
+        np.testing.assert_array_equal(prediction.overlay()[ground], picture[ground])
+
+    @pytest.mark.parametrize("background", [(1, 2), (0, 0, 256), (-1, 0, 0)])
+    def test_composite__what_is_no_colour_is_refused(
+        self, background: tuple[int, int, int], segmenter: Segmenter, picture: Pixels
+    ) -> None:
+        with pytest.raises(UsageError, match="background"):
+            segmenter.composite(picture, background)
+
+
+class TestModel:
+    def test_segmenter__takes_the_bundled_model_by_default(
+        self, brightness_model: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(model_directory, "bundled", lambda: brightness_model)
+        assert Segmenter().model == Segmenter("bundled").model == brightness_model
+
+    def test_segmenter__takes_the_models_settings_unless_told(
+        self, make_model: MakeModel, brightness_onnx: OnnxFile
+    ) -> None:
+        model = make_model(onnx=brightness_onnx(), threshold=0.3, flip_averaging=True)
+        own = Segmenter(model)
+        assert (own.threshold, own.flip_averaging, own.image_size) == (0.3, True, own.image_size)
+        assert own.record.arch == "unet"
+        told = Segmenter(model, threshold=0.7, flip_averaging=False, threads=1)
+        assert (told.threshold, told.flip_averaging, told.backend.threads) == (0.7, False, 1)
+
+    def test_flip_averaging__is_the_mean_with_the_mirrored_picture(self) -> None:
+        ramp = np.linspace(0, 1, 6, dtype=np.float32)
+
+        def leaning(images: Pixels) -> NDArray[np.float32]:
+            return np.asarray(images[..., 0] / 510 + ramp / 2, dtype=np.float32)
+
+        rng = np.random.default_rng(2)
+        grids = rng.integers(0, 256, (3, 4, 6, 3), dtype=np.uint8)
+        predictor = Predictor(leaning, image_size=(4, 6), flip_averaging=True)
+        expected = grids[..., 0].astype(np.float32) / 510 + (ramp + ramp[::-1]) / 4
+        np.testing.assert_allclose(predictor.grid_probabilities(grids), expected, atol=1e-6)
+        np.testing.assert_allclose(predictor.grid_probability(grids[1]), expected[1], atol=1e-6)
+
+    @pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan"), True])
+    def test_segmenter__impossible_threshold_is_refused(
+        self, threshold: float, brightness_model: Path
+    ) -> None:
+        with pytest.raises(UsageError, match=r"threshold: got .*; give a number from 0 to 1"):
+            Segmenter(brightness_model, threshold=threshold)
+
+    def test_segmenter__foreign_directory_is_refused(self, tmp_path: Path) -> None:
+        for wrong in (tmp_path, tmp_path / "missing", Path(__file__)):
+            with pytest.raises(ModelError):
+                Segmenter(wrong)
+
+    def test_package__offers_the_names_lazily(self) -> None:
+        assert {"Prediction", "Segmenter"} <= set(dir(humanseg))
+        assert Prediction.__module__ == "humanseg.inference.prediction"
+        with pytest.raises(AttributeError, match="no attribute 'Segmentor'"):
+            humanseg.Segmentor  # noqa: B018
+
+
+class TestMany:
+    @pytest.fixture
+    def pictures(self) -> list[Pixels]:
+        """Each of a size of its own, by which its prediction is known again."""
+        rng = np.random.default_rng(3)
+        return [rng.integers(0, 256, (20 + number, 30, 3), dtype=np.uint8) for number in range(19)]
+
+    @pytest.mark.parametrize("batch_size", [1, 4, 8, 100])
+    def test_many__are_those_of_one_by_one_in_order(
+        self, batch_size: int, segmenter: Segmenter, pictures: list[Pixels]
+    ) -> None:
+        found = list(segmenter.predict_many(iter(pictures), batch_size=batch_size))
+        assert [one.size for one in found] == [one.shape[:2] for one in pictures]
+        for one, picture in zip(found, pictures, strict=True):
+            np.testing.assert_array_equal(one.grid, segmenter.predict(picture).grid)
+            assert one.source is picture
+
+    def test_many__order_does_not_depend_on_decoding_times(
+        self, segmenter: Segmenter, pictures: list[Pixels], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        load = images.load
+
+        def slow(source: Any, **settings: Any) -> images.Picture:  # noqa: ANN401
+            time.sleep(0.02 if len(source) % 2 else 0.0)
+            return load(source, **settings)
+
+        monkeypatch.setattr(images, "load", slow)
+        found = list(segmenter.predict_many(pictures, batch_size=3))
+        assert [one.size[0] for one in found] == [len(one) for one in pictures]
+
+    def test_many__flip_averaging_is_that_of_one(
+        self, flipping: Segmenter, pictures: list[Pixels]
+    ) -> None:
+        found = list(flipping.predict_many(pictures[:3]))
+        for one, picture in zip(found, pictures[:3], strict=True):
+            np.testing.assert_array_equal(one.grid, flipping.predict(picture).grid)
+
+    def test_many__reads_no_more_than_two_batches_ahead(
+        self, segmenter: Segmenter, pictures: list[Pixels]
+    ) -> None:
+        taken = 0
+
+        def endless() -> Iterator[Pixels]:
+            nonlocal taken
+            for picture in itertools.cycle(pictures):
+                taken += 1
+                yield picture
+
+        predictions = segmenter.predict_many(endless(), batch_size=4)
+        assert taken == 0
+        for number in range(1, 30):
+            next(predictions)
+            assert taken <= number + 3 * 4
+
+    def test_many__large_pictures_are_not_hoarded(
+        self, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(stream, "_MOST_PIXELS", 20_000)
+        taken = 0
+
+        def large() -> Iterator[Pixels]:
+            nonlocal taken
+            for _ in range(60):
+                taken += 1
+                yield np.zeros((100, 100, 3), dtype=np.uint8)
+                time.sleep(0.005)  # decoded before the next is handed out
+
+        predictions = segmenter.predict_many(large(), batch_size=16)
+        next(predictions)
+        assert taken < 32
+        assert 1 + sum(1 for _ in predictions) == 60
+
+    def test_many__pixels_of_files_are_kept_only_if_wanted(
+        self, segmenter: Segmenter, picture: Pixels, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        content = as_file(picture)
+        without, *_ = segmenter.predict_many([content])
+        kept, *_ = segmenter.predict_many([content], full_size=True)
+        of_array, *_ = segmenter.predict_many([picture])
+        loads = 0
+        load = images.load
+
+        def counted(*arguments: Any, **settings: Any) -> images.Picture:  # noqa: ANN401
+            nonlocal loads
+            loads += 1
+            return load(*arguments, **settings)
+
+        monkeypatch.setattr(images, "load", counted)
+        for one, expected in ((kept, 0), (of_array, 0), (without, 1)):
+            loads = 0
+            np.testing.assert_array_equal(one.image, picture)
+            assert loads == expected
+
+    def test_many__an_error_comes_at_its_place_and_the_rest_after_it(
+        self, segmenter: Segmenter, pictures: list[Pixels]
+    ) -> None:
+        mixed: list[Any] = [pictures[0], b"broken", pictures[1], "missing.png", pictures[2]]
+        predictions = segmenter.predict_many(mixed, batch_size=2)
+        outcomes: list[Any] = []
+        while True:
+            try:
+                outcomes.append(next(predictions).size[0])
+            except StopIteration:
+                break
+            except ImageError as error:
+                outcomes.append(type(error))
+        assert outcomes == [20, ImageError, 21, ImageError, 22]
+
+    def test_many__on_error_gets_the_number_and_the_rest_goes_on(
+        self, segmenter: Segmenter, pictures: list[Pixels]
+    ) -> None:
+        mixed: list[Any] = [b"broken", pictures[0], pictures[1], "missing.png"]
+        told: list[tuple[int, str]] = []
+        predictions = segmenter.predict_many(
+            mixed, on_error=lambda number, error: told.append((number, str(error)))
+        )
+        assert [one.size[0] for one in predictions] == [20, 21]
+        assert [number for number, _ in told] == [0, 3]
+        assert "missing.png" in told[1][1]
+
+    def test_many__an_error_of_the_caller_comes_through(self, segmenter: Segmenter) -> None:
+        def failing() -> Iterator[Pixels]:
+            yield np.zeros((4, 4, 3), dtype=np.uint8)
+            raise RuntimeError("the camera is gone")
+
+        with pytest.raises(RuntimeError, match="the camera is gone"):
+            list(segmenter.predict_many(failing(), batch_size=1))
+
+    def test_many__threads_end_with_the_work(
+        self, segmenter: Segmenter, pictures: list[Pixels]
+    ) -> None:
+        def readers() -> int:
+            return sum("humanseg-reader" in one.name for one in threading.enumerate())
+
+        before = readers()
+        assert len(list(segmenter.predict_many(pictures))) == 19
+        given_up = segmenter.predict_many(pictures, batch_size=2)
+        next(given_up)
+        del given_up
+        limit = time.monotonic() + 5
+        while readers() > before and time.monotonic() < limit:
+            time.sleep(0.01)
+        assert readers() <= before
+
+    @pytest.mark.parametrize(
+        "single", ["photo.jpg", Path("photo.jpg"), b"x", np.zeros((4, 4, 3), np.uint8), 5]
+    )
+    def test_many__a_single_picture_is_refused(self, single: object, segmenter: Segmenter) -> None:
+        with pytest.raises(UsageError, match="use predict"):
+            segmenter.predict_many(cast("Any", single))
+        with io.BytesIO(b"x") as file, pytest.raises(UsageError, match="use predict"):
+            segmenter.predict_many(file)
+
+    def test_many__takes_an_array_of_pictures(self, segmenter: Segmenter) -> None:
+        assert len(list(segmenter.predict_many(np.zeros((3, 8, 9, 3), np.uint8)))) == 3
+
+    def test_many__impossible_batch_size_is_refused(self, segmenter: Segmenter) -> None:
+        with pytest.raises(UsageError, match="batch_size: got 0; give at least 1"):
+            segmenter.predict_many([], batch_size=0)
+        assert list(segmenter.predict_many([])) == []
+
+
+class TestThreads:
+    def test_segmenter__eight_threads_get_what_one_gets(
+        self, segmenter: Segmenter, picture: Pixels
+    ) -> None:
+        pictures = [np.roll(picture, 5 * number, axis=1) for number in range(8)]
+        expected = [segmenter.predict(one).probability for one in pictures]
+        together = threading.Barrier(8)
+
+        def hammer(number: int) -> bool:
+            together.wait()
+            alone = (segmenter.predict(pictures[number]) for _ in range(15))
+            many = segmenter.predict_many([pictures[number]] * 5, batch_size=2)
+            return all(
+                np.array_equal(one.probability, expected[number])
+                for one in itertools.chain(alone, many)
+            )
+
+        with ThreadPoolExecutor(8) as pool:
+            assert all(pool.map(hammer, range(8)))
+
+
+def test_documentation__its_examples_run(
+    brightness_model: Path,
+    picture: Pixels,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(model_directory, "bundled", lambda: brightness_model)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    for name in ("photo.jpg", "beach.jpg", "photos/1.jpg", "photos/3.jpg"):
+        Image.fromarray(picture).save(name)
+    Path("photos/2.txt").write_text("no picture")
+    page = (Path(__file__).parents[2] / "docs" / "python.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    assert len(blocks) == 5
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(compile(block, "docs/python.md", "exec"), names)
+    with Image.open("person.png") as person:
+        assert (person.mode, person.size) == ("RGBA", SIZE[::-1])
+    said = capsys.readouterr().out
+    assert "picture 1: photos/2.txt" in said
+    assert "photos/3.jpg" in said
