@@ -1,0 +1,273 @@
+"""What edge refinement and flip averaging bring in accuracy, and what they and the outputs cost.
+
+    .venv/bin/python benchmarks/edges.py MODEL DATA --output benchmarks/results/NAME.json
+
+Every picture is scored at its mask's native size four times: as the network gives it, refined,
+flip averaged, and both. Times are processor time of the whole process per picture, from decoded
+pixels to a mask, so that other work on the machine lengthens them little; with OMP_NUM_THREADS=1
+they are those of one core. Score pictures that the model was not trained on: `--like
+RUN/predictions` takes those that a comparison's run was tested on. The refinement's own settings
+were chosen on 20 pictures that the U-Net of fold 1 of runs/folds was tested on; the other folds'
+tests hold none of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humanseg.data.fingerprint import fingerprint
+from humanseg.data.layouts import discover
+from humanseg.data.samples import Sample
+from humanseg.evaluation import load_model
+from humanseg.geometry import resize_image, resize_mask_from_probability, resize_probability
+from humanseg.inference import Predictor
+from humanseg.inference.effects import Effect, apply
+from humanseg.inference.refinement import EPSILON, RADIUS, SIDE, refine
+from humanseg.metrics import Mask, score_image
+from humanseg.results import Environment, Interval, Record, write_record
+from humanseg.statistics import GroupBootstrap
+from humanseg.training import describe_environment
+
+VARIANTS = ("plain", "refined", "flip", "flip, refined")
+EFFECT_SIZE = (1080, 1920)
+REPEATS = 9
+GREEN = (0, 160, 60)
+
+Picture = NDArray[np.uint8]
+Probability = NDArray[np.float32]
+
+
+class Row(Record):
+    """One picture, one variant."""
+
+    id: str
+    variant: str
+    iou: float | None
+    boundary_iou: float | None
+    milliseconds: float
+    """From the decoded picture to a mask at its size."""
+
+
+class Summary(Record):
+    """One variant over all pictures; means of what is defined."""
+
+    variant: str
+    iou: Interval | None
+    boundary_iou: Interval | None
+    iou_gain: Interval | None
+    """Per picture, over `plain`."""
+    boundary_iou_gain: Interval | None
+    better: int
+    """Pictures whose Boundary IoU is higher than `plain`'s."""
+    worse: int
+    milliseconds: float
+    """Median."""
+
+
+class EffectTime(Record):
+    """One output at 1080 x 1920 pixels, from a probability map of the network's grid."""
+
+    output: str
+    settings: str
+    milliseconds: float
+    """Median of the repeats, on one thread."""
+
+
+class Result(Record):
+    """The result file."""
+
+    environment: Environment
+    model: str
+    arch: str
+    encoder_name: str
+    trained_on: str
+    data_fingerprint: str
+    pictures: int
+    side: int
+    radius: int
+    epsilon: float
+    summaries: tuple[Summary, ...]
+    effects: tuple[EffectTime, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class _Contest:
+    """How every picture is measured."""
+
+    predictors: dict[str, Predictor]
+    threshold: float
+    refine: Callable[[Picture, Probability], Probability]
+
+    def rows(self, sample: Sample) -> Iterator[Row]:
+        """The four variants of a picture."""
+        image, truth = sample.read_image(), sample.read_mask()
+        size, native = (image.shape[0], image.shape[1]), (truth.shape[0], truth.shape[1])
+        for name, predictor in self.predictors.items():
+            begin = time.process_time()
+            grid = predictor.grid_probability(image)
+            seen = time.process_time()
+            resize_mask_from_probability(grid, size, self.threshold)
+            cut = time.process_time()
+            refined = self.refine(image, grid)
+            np.greater_equal(refined, self.threshold)
+            end = time.process_time()
+            # A few truths have another size than their picture.
+            plain = resize_mask_from_probability(grid, native, self.threshold)
+            sharp = np.asarray(resize_probability(refined, native) >= self.threshold)
+            yield _row(sample, name, plain, truth, cut - begin)
+            refined_name = "refined" if name == "plain" else f"{name}, refined"
+            yield _row(sample, refined_name, sharp, truth, seen - begin + end - cut)
+
+
+def _row(sample: Sample, variant: str, mask: Mask, truth: Mask, seconds: float) -> Row:
+    score = score_image(sample.id, mask, truth, contours=False)
+    return Row(
+        id=sample.id,
+        variant=variant,
+        iou=score.iou,
+        boundary_iou=score.boundary_iou,
+        milliseconds=round(seconds * 1e3, 3),
+    )
+
+
+def _gains(rows: Sequence[Row], plain: Sequence[Row], metric: str) -> list[float | None]:
+    pairs = (
+        (getattr(row, metric), getattr(base, metric)) for row, base in zip(rows, plain, strict=True)
+    )
+    return [None if one is None or other is None else one - other for one, other in pairs]
+
+
+def _summarise(variant: str, rows: Sequence[Row], groups: Sequence[str]) -> Summary:
+    own = [row for row in rows if row.variant == variant]
+    plain = [row for row in rows if row.variant == "plain"]
+    bootstrap = GroupBootstrap(groups)
+    gains = _gains(own, plain, "boundary_iou")
+    return Summary(
+        variant=variant,
+        iou=bootstrap.mean([row.iou for row in own]),
+        boundary_iou=bootstrap.mean([row.boundary_iou for row in own]),
+        iou_gain=bootstrap.mean(_gains(own, plain, "iou")),
+        boundary_iou_gain=bootstrap.mean(gains),
+        better=sum(gain is not None and gain > 0.0 for gain in gains),
+        worse=sum(gain is not None and gain < 0.0 for gain in gains),
+        milliseconds=statistics.median(row.milliseconds for row in own),
+    )
+
+
+def _effects(image: Picture, grid: Probability) -> Iterator[EffectTime]:
+    """Time every output on one picture of `EFFECT_SIZE`."""
+    picture = resize_image(image, EFFECT_SIZE)
+    ground = np.ascontiguousarray(picture[::-1])
+    asked: list[tuple[str, Effect]] = [
+        ("", Effect(output="mask")),
+        ("", Effect(output="probability")),
+        ("", Effect(output="blur")),
+        ("colour, rim as it is", Effect(output="replace", background=GREEN, decontaminate=False)),
+        ("colour", Effect(output="replace", background=GREEN)),
+        ("picture of the same size", Effect(output="replace", background=ground)),
+        ("picture of half the size", Effect(output="replace", background=ground[::2, ::2].copy())),
+        ("rim as it is", Effect(output="cutout", decontaminate=False)),
+        ("", Effect(output="cutout")),
+        ("feather 5", Effect(output="cutout", feather=5.0)),
+        ("refined", Effect(output="cutout", refine=True)),
+        ("largest region", Effect(output="cutout", largest=True)),
+        ("", Effect(output="overlay")),
+    ]
+    for settings, effect in asked:
+        times = []
+        for _ in range(REPEATS):
+            begin = time.process_time()
+            apply(effect, picture, grid)
+            times.append((time.process_time() - begin) * 1e3)
+        yield EffectTime(
+            output=effect.output, settings=settings, milliseconds=round(statistics.median(times), 2)
+        )
+
+
+def _samples(data: Path, like: Path | None, limit: int | None) -> list[Sample]:
+    samples = discover(data, "auto")
+    if like is not None:
+        names = {path.stem for path in like.iterdir()}
+        samples = [sample for sample in samples if sample.id in names]
+    if not samples:
+        raise SystemExit(f"{like}: names no picture of {data}.")
+    return samples[:limit]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--like", type=Path, help="score pictures with a file of that name here")
+    parser.add_argument("--limit", type=int, help="score only so many pictures")
+    parser.add_argument("--side", type=int, default=SIDE)
+    parser.add_argument("--radius", type=int, default=RADIUS)
+    parser.add_argument("--epsilon", type=float, default=EPSILON)
+    parser.add_argument("--output", type=Path)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Score, print a table, and write the result file if asked to."""
+    arguments = _arguments()
+    loaded = load_model(arguments.model, flip_averaging=False)
+    flipped = load_model(arguments.model, flip_averaging=True)
+    contest = _Contest(
+        {"plain": loaded.predictor, "flip": flipped.predictor},
+        loaded.settings.threshold,
+        partial(refine, side=arguments.side, radius=arguments.radius, epsilon=arguments.epsilon),
+    )
+    samples = _samples(arguments.data, arguments.like, arguments.limit)
+    first = samples[0].read_image()
+    loaded.predictor.grid_probability(first)  # the first call is slower
+    rows = [row for sample in samples for row in contest.rows(sample)]
+    names = [sample.id for sample in samples]
+    summaries = tuple(_summarise(variant, rows, names) for variant in VARIANTS)
+    effects = tuple(_effects(first, loaded.predictor.grid_probability(first)))
+    _show(summaries, effects)
+    if arguments.output:
+        result = Result(
+            environment=describe_environment("cpu"),
+            model=str(arguments.model),
+            arch=loaded.record.arch,
+            encoder_name=loaded.record.encoder_name,
+            trained_on=loaded.record.data_fingerprint,
+            data_fingerprint=fingerprint(samples),
+            pictures=len(samples),
+            side=arguments.side,
+            radius=arguments.radius,
+            epsilon=arguments.epsilon,
+            summaries=summaries,
+            effects=effects,
+            rows=tuple(rows),
+        )
+        write_record(arguments.output, result)
+        print(f"written to {arguments.output}")
+
+
+def _show(summaries: Sequence[Summary], effects: Sequence[EffectTime]) -> None:
+    def said(interval: Interval | None) -> str:
+        return "-" if interval is None else f"{interval.estimate:+.4f}"
+
+    for row in summaries:
+        print(
+            f"{row.variant:14} IoU {said(row.iou)} ({said(row.iou_gain)})   Boundary IoU "
+            f"{said(row.boundary_iou)} ({said(row.boundary_iou_gain)}; {row.better} better, "
+            f"{row.worse} worse)   {row.milliseconds:.0f} ms"
+        )
+    for effect in effects:
+        print(f"{effect.output:12} {effect.settings:26} {effect.milliseconds:6.1f} ms")
+
+
+if __name__ == "__main__":
+    main()
