@@ -56,6 +56,11 @@ def tiny(drawn: Path) -> TrainConfig:
         model=ModelConfig(encoder_name=TINY_ENCODER, encoder_weights="none", image_size=(64, 64)),
         augmentation=AugmentationConfig(affine=0.3),
         training=TrainingConfig(
-            epochs=3, batch_size=4, precision="fp32", memory_format="contiguous", ema_decay=0.8
+            epochs=3,
+            batch_size=4,
+            precision="fp32",
+            memory_format="contiguous",
+            ema_decay=0.8,
+            onnx=False,  # seconds per run; one test writes it
         ),
     )

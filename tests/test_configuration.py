@@ -81,7 +81,7 @@ class TestPresets:
     def test_preset__unknown(self) -> None:
         with pytest.raises(UsageError) as caught:
             load_preset("best")
-        assert str(caught.value) == "preset: got 'best'; allowed: default, reference."
+        assert str(caught.value) == "preset: got 'best'; allowed: default, reference, finetune."
 
 
 class TestLayers:

@@ -37,7 +37,13 @@ def model(saved: Path, tmp_path: Path) -> Path:
 
 def test_directory__holds_what_the_design_names(model: Path) -> None:
     names = {path.name for path in model.iterdir()}
-    assert names == {"README.md", "config.json", "humanseg.json", "model.safetensors"}
+    assert names == {
+        "README.md",
+        "config.json",
+        "humanseg.json",
+        "model.onnx",
+        "model.safetensors",
+    }
     assert json.loads((model / "config.json").read_text())["encoder_weights"] is None
     card = (model / "README.md").read_text()
     assert "held-out pictures" in card

@@ -154,7 +154,8 @@ def _prepare(config: CompareConfig, output: Path, *, quiet: bool) -> _Work:
     _check_runs(plan, data, output)
     parts = {split: pictures.divided(split).split for split in _splits(plan)}
     tested = {name for split, part in parts.items() if split.left_out is None for name in part.test}
-    samples = list(pictures.samples.values())
+    further = [sample for data in pictures.extra for sample in data.samples]
+    samples = [*pictures.samples.values(), *further]
     work = _Work(
         config=config,
         plan=plan,

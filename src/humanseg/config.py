@@ -14,7 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Arch = Literal["unet", "fpn", "deeplabv3plus"]
-Preset = Literal["default", "reference"]
+Preset = Literal["default", "reference", "finetune"]
 Layout = Literal["auto", "folders", "original", "csv", "coco"]
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -102,6 +102,9 @@ class ModelConfig(Section):
     """Any encoder of segmentation-models-pytorch."""
     encoder_weights: str = "imagenet"
     """`imagenet` (from the hub), `none`, or the path of a safetensors file."""
+    start_from: str | None = None
+    """Model directory to start from instead, decoder and all, or `bundled` for the model that comes
+    with humanseg; its architecture and encoder must be these."""
     image_size: tuple[Side, Side] = (320, 320)
     """Height and width of the network's input in pixels, multiples of 32."""
     normalisation: Literal["encoder", "none"] = "encoder"
@@ -212,6 +215,8 @@ class TrainingConfig(Section):
     """Memory layout; `auto` times a few steps and takes the fastest."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train; asking for a missing device fails."""
+    onnx: bool = True
+    """Also write model.onnx, by which the model runs without PyTorch."""
     tensorboard: bool = False
     """Also write TensorBoard events."""
 

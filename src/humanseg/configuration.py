@@ -1,6 +1,7 @@
 """From preset, file and given values to one configuration, and from its errors to sentences.
 
-Three layers, each a nested dict, later ones win key by key: preset, YAML file, given values.
+Layers, each a nested dict, later ones win key by key: preset, model to start from, YAML file, given
+values.
 Lists are replaced whole.
 """
 
@@ -117,6 +118,7 @@ def resolve(
     kind: type[T],
     *,
     preset: Preset | None = None,
+    start: Mapping[str, Any] | None = None,
     file: Path | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> T:
@@ -125,8 +127,9 @@ def resolve(
     Args:
         kind: `TrainConfig` or `CompareConfig`.
         preset: name of a shipped preset; none starts from the defaults, which equal `default`.
+        start: nested dict of values of a model that is started from; win over the preset.
         file: YAML file with any part of the configuration.
-        overrides: nested dict of values that win over both.
+        overrides: nested dict of values that win over all.
 
     Raises:
         ConfigError: with one sentence for every problem in any layer.
@@ -135,6 +138,8 @@ def resolve(
     layers: dict[str, Mapping[str, Any]] = {}
     if preset is not None:
         layers[f"preset {preset}"] = load_preset(preset)
+    if start is not None:
+        layers["the model to start from"] = start
     if file is not None:
         layers[file.name] = load_yaml(file)
     layers["the given values"] = overrides or {}

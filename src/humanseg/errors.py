@@ -43,6 +43,10 @@ class ModelError(HumansegError):
     """A model directory, its weights or its encoder weights cannot be used."""
 
 
+class ExportError(HumansegError):
+    """A network cannot be written in a format, or what was written computes something else."""
+
+
 class GuardError(HumansegError):
     """A training run did something that makes its result meaningless."""
 

@@ -35,7 +35,7 @@ from humanseg.metrics import (
     score_image,
     summarise,
 )
-from humanseg.model_directory import ModelRecord
+from humanseg.model_directory import ModelRecord, find_model
 from humanseg.models import TorchBackend, load_network
 from humanseg.predictions import read_probability, write_mask, write_probability
 from humanseg.results import (
@@ -284,7 +284,7 @@ def load_model(
     """The predictor of a model directory.
 
     Args:
-        model: model directory.
+        model: model directory, or `bundled`.
         threshold: a pixel is a person where its probability is at least this; the model's own
             by default.
         flip_averaging: average with the mirrored picture; the model's own setting by default.
@@ -292,7 +292,7 @@ def load_model(
     Raises:
         ModelError: not a readable model directory.
     """
-    network, record = load_network(model)
+    network, record = load_network(find_model(model))
     own = record.config.evaluation
     settings = EvaluationConfig(
         threshold=own.threshold if threshold is None else threshold,
@@ -364,6 +364,7 @@ def evaluate(
         arch=record.config.model.arch,
         encoder_name=record.encoder_name,
         trained_on=record.data_fingerprint,
+        also_trained_on=record.extra_fingerprints,
         data_fingerprint=described.fingerprint,
         evaluation=loaded.settings,
         scores=scored.scores,

@@ -118,7 +118,7 @@ class TestBadUse:
             ),
             ("evaluate", "MODEL is missing; see --help."),
             ("evaluate model", "--data is missing; see --help."),
-            ("evaluate no --data .", "no: does not exist; give a model directory."),
+            ("evaluate no --data .", "no: does not exist; give a model directory, or bundled."),
             ("evaluate . --data no", "no: does not exist; give a folder, CSV or COCO JSON."),
             ("evaluate . --data . --threshold 2", "evaluation.threshold: got 2; must be at least"),
             ("evaluate . --data . -o file", "file: is a file; -o needs a folder."),
@@ -202,7 +202,8 @@ def another(annotation: object, default: object) -> object:
     if default == ():
         return ["other"]
     if default is None:
-        return [1, 2, 3] if any(get_origin(option) is tuple for option in options) else "other"
+        tuples = [get_args(option) for option in options if get_origin(option) is tuple]
+        return [32 * place for place in range(1, len(tuples[0]) + 1)] if tuples else "other"
     if isinstance(default, tuple):
         *first, last = default
         return ["fpn"] if isinstance(last, str) else [*first, last * 2]
@@ -221,6 +222,9 @@ class TestFlags:
         flag = "--" + key.replace("_", "-")
         if value is True:
             words = [flag]
+        elif value is False:
+            section, _, name = flag.rpartition(".")
+            words = [f"{section}.no-{name}" if section else f"--no-{name[2:]}"]
         else:
             words = [flag, *map(str, value if isinstance(value, list) else [value])]
         code, out, _ = run("compare", "--show-config", *words, *extra)
@@ -344,11 +348,81 @@ class TestIgnored:
         text = "split: {protocol: reference, test: 0.3}\n"
         assert notes(command, text) == [f"humanseg: note: split.test in my.yaml {self.REST}"]
 
+    def test_groups__count_in_every_comparison(self, notes: Callable[..., list[str]]) -> None:
+        flags = "--split.protocol reference --split.groups groups.csv"
+        assert notes(f"train {flags}") == [f"humanseg: note: --split.groups {self.REST}"]
+        assert notes(f"compare {flags}") == []
+        text = "split: {protocol: reference, groups: groups.csv}\n"
+        assert notes("train", text) == [f"humanseg: note: split.groups in my.yaml {self.REST}"]
+        assert notes("compare", text) == []
+
+    def test_validation__counts_where_sources_are_left_out(
+        self, notes: Callable[..., list[str]]
+    ) -> None:
+        flags = "compare --split.protocol reference --split.validation 0.3"
+        assert notes(flags) == [f"humanseg: note: --split.validation {self.REST}"]
+        assert notes(f"{flags} --leave-one-source-out") == []
+
+    def test_folds__are_the_comparisons_own(self, notes: Callable[..., list[str]]) -> None:
+        flags = "--split.folds 3 --split.fold 2 --split.validation 0.3"
+        rest = "has no effect; the comparison's own folds are the test parts."
+        assert notes(f"compare --folds 4 {flags}") == [
+            f"humanseg: note: --split.folds {rest}",
+            f"humanseg: note: --split.fold {rest}",
+        ]
+        assert notes(f"train --split.protocol folds {flags}") == []
+
+    def test_early_share__needs_a_size(self, notes: Callable[..., list[str]]) -> None:
+        rest = "has no effect; it needs training.early_size."
+        flags = "train --training.early-share 0.3"
+        assert notes(flags) == [f"humanseg: note: --training.early-share {rest}"]
+        assert notes(f"{flags} --training.early-size 64 64") == []
+        text = "training: {early_share: 0.3}\n"
+        expected = [f"humanseg: note: training.early_share in my.yaml {rest}"]
+        assert notes("train", text) == expected
+
+    @pytest.mark.parametrize(
+        ("flag", "arch", "owner"),
+        [
+            ("decoder-channels 64 32 16 8 8", "unet", "U-Net has such a decoder"),
+            ("encoder-output-stride 8", "deeplabv3plus", "DeepLabV3+ has it"),
+            ("decoder-atrous-rates 1 2 3", "deeplabv3plus", "DeepLabV3+ has it"),
+        ],
+    )
+    def test_setting_of_one_network__elsewhere(
+        self, flag: str, arch: str, owner: str, notes: Callable[..., list[str]]
+    ) -> None:
+        name = flag.split()[0]
+        expected = [f"humanseg: note: --model.{name} has no effect; only {owner}."]
+        assert notes(f"train --model.{flag} --arch fpn") == expected
+        assert notes(f"train --model.{flag} --arch {arch}") == []
+        assert notes(f"compare --model.{flag} --archs fpn") == expected
+        assert notes(f"compare --model.{flag} --archs fpn {arch}") == []
+
+    def test_encoder_weights__of_a_model_to_start_from(
+        self, notes: Callable[..., list[str]]
+    ) -> None:
+        rest = "has no effect; all weights are those of model.start_from."
+        flags = "--model.encoder-weights my.safetensors"
+        assert notes(f"train {flags}") == []
+        expected = [f"humanseg: note: --model.encoder-weights {rest}"]
+        for command in ("train", "compare"):
+            assert notes(f"{command} {flags} --model.start-from bundled") == expected
+        # Without them a comparison does not look for scenes.
+        none = "--model.encoder-weights none --model.start-from bundled"
+        assert notes(f"train {none}") == expected
+        assert notes(f"compare {none}") == []
+
+    def test_repeat__counts_without_further_data(self, notes: Callable[..., list[str]]) -> None:
+        assert notes("train --data.repeat 2") == []
+
+    @pytest.mark.parametrize("preset", ["default", "reference", "finetune"])
     @pytest.mark.parametrize("command", ["compare", "train"])
     def test_shown_configuration__is_not_remarked_on(
-        self, command: str, run: Run, notes: Callable[..., list[str]]
+        self, command: str, preset: str, run: Run, notes: Callable[..., list[str]]
     ) -> None:
-        _, out, _ = run(command, "--show-config", "--split.protocol", "reference")
+        words = ("--split.protocol", "reference", "--preset", preset)
+        _, out, _ = run(command, "--show-config", *words)
         assert notes(command, out) == []
 
     @pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="needs a pipe with a path")

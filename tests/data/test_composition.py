@@ -216,7 +216,7 @@ class TestCompose:
         record = json.loads((out / "composition.json").read_text())
         assert record["seed"] == 3
         assert record["sources"][0]["pictures"] == ["a", "b"]
-        assert list(record["backgrounds"]) == ["wall.png"]
+        assert list(record["backgrounds"]) == ["grounds/wall.png"]
 
     def test_larger_set__need_not_be_drawn_from_the_caller_twice(
         self, tmp_path: Path, people: dict[str, tuple[list[Sample], list[str]]]

@@ -71,7 +71,7 @@ def test_held_out_picture_in_extra__is_refused(
 ) -> None:
     name = find_data(tiny).split.test[0]
     extra = copy_some(drawn, tmp_path / "more", [name])
-    with pytest.raises(DataError, match=f"is the held-out picture {name}"):
+    with pytest.raises(DataError, match=f"shows the same as the held-out picture {name}"):
         find_data(with_extra(tiny, extra))
 
 

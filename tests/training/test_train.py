@@ -18,11 +18,11 @@ from safetensors.torch import save_file
 
 from humanseg.config import TrainConfig
 from humanseg.configuration import to_yaml
-from humanseg.errors import DataError, FolderBusy, GuardError, UsageError
+from humanseg.errors import DataError, ExportError, FolderBusy, GuardError, UsageError
 from humanseg.evaluation import evaluate
 from humanseg.geometry import resize_probability
 from humanseg.images import read_mask
-from humanseg.models import build_network, load_network
+from humanseg.models import OnnxBackend, TorchBackend, build_network, load_network
 from humanseg.predictions import read_probability
 from humanseg.results import RunResult, read_record, write_record
 from humanseg.segmentation_module import SegmentationModule
@@ -53,6 +53,31 @@ def _stop_at(step: int) -> Callable[..., None]:
 
 def _weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_network(folder / "model")[0].state_dict()
+
+
+def test_train__leaves_a_model_that_runs_without_torch(tiny: TrainConfig, tmp_path: Path) -> None:
+    config = _with(tiny, training={"epochs": 1, "onnx": True})
+    train(config, output=tmp_path / "unet")
+    network, record = load_network(tmp_path / "unet" / "model")
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+    onnx = OnnxBackend(tmp_path / "unet" / "model" / "model.onnx")
+    assert np.allclose(onnx(pictures), TorchBackend(network)(pictures), atol=1e-4)
+    assert record.onnx is not None
+
+
+def test_train__keeps_the_network_where_onnx_fails(
+    tiny: TrainConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ExportError("no such operator.")
+
+    monkeypatch.setattr("humanseg.models.saved.write_onnx", fail)
+    train(_with(tiny, training={"epochs": 1, "onnx": True}), output=tmp_path / "unet")
+    assert load_network(tmp_path / "unet" / "model")[1].onnx is None
+    assert "has no model.onnx: no such operator." in capsys.readouterr().err
 
 
 def test_train__leaves_a_scored_model(tiny: TrainConfig, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from humanseg.cli.output import bracket, counter, note, numbered, say, score, ta
 from humanseg.config import TrainConfig
 from humanseg.configuration import resolve
 from humanseg.errors import UsageError
+from humanseg.model_directory import BUNDLED
 
 if TYPE_CHECKING:
     from humanseg.results import Evaluation
@@ -34,7 +35,7 @@ _ROWS = {
 
 
 def evaluate(
-    model: Annotated[Path, Parameter(help="Model directory, as training writes it.")],
+    model: Annotated[Path, Parameter(help="Model directory, as training writes it, or bundled.")],
     /,
     *,
     data: Annotated[Path, Parameter(help="Folder, CSV or COCO JSON with images and masks.")],
@@ -54,8 +55,8 @@ def evaluate(
     values: flags.Values = {"data": {"root": data, "layout": layout}}
     values = flags.with_shortcut(values, "--threshold", "evaluation.threshold", threshold)
     config = resolve(TrainConfig, overrides=values)
-    if not model.exists():
-        raise UsageError(f"{model}: does not exist; give a model directory.")
+    if not model.exists() and str(model) != BUNDLED:
+        raise UsageError(f"{model}: does not exist; give a model directory, or {BUNDLED}.")
     flags.existing_data(data)
     if output is not None:
         flags.required_output(output)
@@ -71,7 +72,7 @@ def evaluate(
         progress=counter("Scoring"),
     )
     say(*_summary(result))
-    if result.trained_on == result.data_fingerprint:
+    if result.seen_in_training:
         note(
             "humanseg: note: the model was trained on pictures of this very data set; these are "
             "no scores on new pictures."

@@ -19,6 +19,8 @@ _TRAINING_PARTS = {
     "imagehash",
     "jinja2",
     "lightning",
+    "onnx",
+    "onnxscript",
     "pooch",
     "pycocotools",
     "safetensors",

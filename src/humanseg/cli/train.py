@@ -13,6 +13,7 @@ from humanseg.cli.output import duration, say, score, table
 from humanseg.config import TrainConfig
 from humanseg.configuration import resolve, to_yaml
 from humanseg.errors import UsageError
+from humanseg.model_directory import structure_of
 
 
 def train(
@@ -22,6 +23,14 @@ def train(
     preset: flags.PresetName = None,
     config: flags.ConfigFile = None,
     seed: flags.Seed = None,
+    start: Annotated[
+        str | None,
+        Parameter(
+            name="--from",
+            help="Model directory, or bundled: start from its weights, with its architecture and "
+            "input size, and with the preset finetune unless another is given.",
+        ),
+    ] = None,
     output: flags.Output = None,
     resume: Annotated[
         Path | None, Parameter(help="Continue this run with its own settings.")
@@ -32,11 +41,16 @@ def train(
 ) -> None:
     """Train one network."""
     values = settings or {}
+    base: flags.Values | None = None
     if resume is None:
         values = flags.with_shortcut(values, "--arch", "model.arch", arch)
         values = flags.with_shortcut(values, "--data", "data.root", data)
         values = flags.with_shortcut(values, "--seed", "training.seed", seed)
-        chosen = resolve(TrainConfig, preset=preset, file=config, overrides=values)
+        values = flags.with_shortcut(values, "--from", "model.start_from", start)
+        if start is not None:
+            base = {"model": structure_of(start)}
+            preset = preset or "finetune"
+        chosen = resolve(TrainConfig, preset=preset, start=base, file=config, overrides=values)
         note_ignored(chosen, file=config, values=values)
     else:
         elsewhere = output is not None and output.resolve() != resume.resolve()
@@ -46,6 +60,7 @@ def train(
             "--preset": preset,
             "--config": config,
             "--seed": seed,
+            "--from": start,
             "-o": output if elsewhere else None,
         }
         given = [flag for flag, value in others.items() if value is not None]

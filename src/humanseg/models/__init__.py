@@ -4,16 +4,23 @@ from humanseg.models.backend import TorchBackend
 from humanseg.models.cost import count_macs, count_parameters, measure_latency
 from humanseg.models.features import pooled_features
 from humanseg.models.network import SegmentationNetwork, build_network
-from humanseg.models.saved import load_network, save_network
+from humanseg.models.onnx_file import FromBytes, OnnxBackend, write_onnx
+from humanseg.models.saved import halved, load_network, save_network
+from humanseg.models.starting import start_network
 
 __all__ = [
+    "FromBytes",
+    "OnnxBackend",
     "SegmentationNetwork",
     "TorchBackend",
     "build_network",
     "count_macs",
     "count_parameters",
+    "halved",
     "load_network",
     "measure_latency",
     "pooled_features",
     "save_network",
+    "start_network",
+    "write_onnx",
 ]

@@ -57,6 +57,13 @@ class SegmentationNetwork(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
+    def normalise_by(
+        self, mean: tuple[float, float, float], std: tuple[float, float, float]
+    ) -> None:
+        """Take another RGB mean and deviation, on the scale 0 to 1."""
+        self.mean.copy_(torch.tensor(mean).view(1, 3, 1, 1))
+        self.std.copy_(torch.tensor(std).view(1, 3, 1, 1))
+
     def forward(self, images: Tensor) -> Tensor:
         """Segment a batch.
 

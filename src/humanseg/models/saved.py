@@ -2,52 +2,128 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import tempfile
 import warnings
 from pathlib import Path
 
-from safetensors.torch import load_file
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from humanseg.errors import ModelError
 from humanseg.model_directory import (
     CONFIG_FILE,
+    ONNX_FILE,
     WEIGHTS_FILE,
     ModelRecord,
     read_model_record,
     write_model_record,
 )
 from humanseg.models.network import SMP_CLASSES, SegmentationNetwork
+from humanseg.models.onnx_file import write_onnx
+
+_CONVOLUTION = 4
+"""Dimensions of a convolution's weights."""
 
 
-def save_network(network: SegmentationNetwork, record: ModelRecord, directory: Path) -> None:
+def save_network(
+    network: SegmentationNetwork,
+    record: ModelRecord,
+    directory: Path,
+    *,
+    onnx: bool = False,
+    half: bool = False,
+    pictures: NDArray[np.uint8] | None = None,
+) -> ModelRecord:
     """Write a model directory, all of it or nothing; an existing one is replaced.
 
     Args:
-        network: the network; its weights may be on any device.
+        network: the network; its weights may be on any device. It is not changed.
         record: what humanseg.json will hold.
         directory: where to; its parent is made if need be.
+        onnx: also write model.onnx, if it computes what torch does.
+        half: save `halved(network)` instead, in files of half the size. torch and ONNX Runtime
+            then read the same weights, and so does plain segmentation-models-pytorch.
+        pictures: to compare ONNX and torch on, see `write_onnx`.
+
+    Returns:
+        The record as written: with what is known about the ONNX file.
+
+    Raises:
+        ExportError: the network cannot be written as ONNX, or the file computes something else.
+        ModelError: `half`, and weights too large for it.
     """
+    if half:
+        network = halved(network)
     directory.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}."))
     try:
         _save_smp(network.network, staging)
+        if half:
+            _store_half(staging / WEIGHTS_FILE)
+        written = None
+        if onnx:
+            written = write_onnx(network, record, staging / ONNX_FILE, half=half, pictures=pictures)
+        record = record.model_copy(update={"onnx": written})
         write_model_record(staging, record)
-        staging.chmod(0o755)
+        _open_to_readers(staging)
         if directory.exists():
             shutil.rmtree(directory)
         staging.replace(directory)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
+    return record
 
 
 def _save_smp(network: nn.Module, directory: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the hub client's remarks about its card template
         network.save_pretrained(str(directory))  # type: ignore[operator]
+
+
+def _open_to_readers(directory: Path) -> None:
+    """Temporary folders, and the files that safetensors makes, are their owner's alone."""
+    directory.chmod(0o755)
+    for file in directory.iterdir():
+        file.chmod(0o644)
+
+
+def halved(network: SegmentationNetwork) -> SegmentationNetwork:
+    """A copy whose convolution weights are rounded to values that float16 holds.
+
+    It computes in float32 as before. Biases and normalisation keep all their digits: they are
+    small, and batch variances can leave the range of float16.
+
+    Raises:
+        ModelError: a weight is beyond 65504, the largest number of float16.
+    """
+    rounded = copy.deepcopy(network)
+    for name, parameter in rounded.named_parameters():
+        if parameter.ndim == _CONVOLUTION:
+            parameter.data = parameter.data.half().to(parameter.dtype)
+            if not torch.isfinite(parameter).all():
+                raise ModelError(
+                    f"{name}: has weights that float16 cannot hold; save the network in full."
+                )
+    return rounded
+
+
+def _store_half(file: Path) -> None:
+    """Rewrite saved weights of `halved` with convolutions as float16; nothing is lost."""
+    with safe_open(file, framework="pt") as stored:
+        metadata = stored.metadata()
+    tensors = {
+        name: tensor.half() if tensor.ndim == _CONVOLUTION else tensor
+        for name, tensor in load_file(file).items()
+    }
+    save_file(tensors, file, metadata=metadata)
 
 
 def load_network(directory: Path) -> tuple[SegmentationNetwork, ModelRecord]:
@@ -84,6 +160,8 @@ def _load_smp(directory: Path) -> nn.Module:
     known = {kind.__name__: kind for kind in SMP_CLASSES.values()}
     if name not in known:
         raise ValueError(f"class {name!r}; allowed: {', '.join(known)}")
+    if ":" in str(config.get("encoder_name")):  # timm would ask a hub, or read another folder
+        raise ValueError(f"encoder {config['encoder_name']!r}; its name must name no place")
     arguments = config | {"encoder_weights": None}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="`timm-` encoders are deprecated")

@@ -103,6 +103,8 @@ class RunResult(Record):
     split: SplitRecord
     data_fingerprint: str
     """SHA-256 over names and contents of all pictures and masks."""
+    extra: dict[str, str] = Field(default={})
+    """Fingerprints of the further data sets that were trained on, by name."""
     epochs: tuple[EpochRecord, ...]
     kept_epoch: int
     """Epoch whose weights were kept and scored."""
@@ -130,6 +132,8 @@ class Evaluation(Record):
     encoder_name: str
     trained_on: str
     """Fingerprint of the data that the model was trained on."""
+    also_trained_on: tuple[str, ...] = ()
+    """Fingerprints of the further data sets that it was trained on."""
     data_fingerprint: str
     """SHA-256 over names and contents of all pictures and masks."""
     evaluation: EvaluationConfig
@@ -143,6 +147,11 @@ class Evaluation(Record):
     """Group by id; pictures of one group show the same."""
     analysis: Analysis | None = None
     environment: Environment | None = None
+
+    @property
+    def seen_in_training(self) -> bool:
+        """Whether the model was trained on pictures of this very data set."""
+        return self.data_fingerprint in (self.trained_on, *self.also_trained_on)
 
 
 class CorruptedScores(Record):
@@ -168,9 +177,9 @@ class DataRecord(Record):
     pictures: dict[str, str]
     """Path of the picture by id."""
     sources: dict[str, str]
-    """Source by id; empty where the plan did not look."""
+    """Source by id; empty in older records."""
     groups: dict[str, str]
-    """Group by id; pictures of one group show the same. Empty where the plan did not look."""
+    """Group by id; pictures of one group show the same. Empty in older records."""
     copies: tuple[tuple[str, str, Literal["exact", "near", "mirrored"]], ...] = ()
     """Pairs of pictures that show the same, and how they are alike."""
 
@@ -192,8 +201,8 @@ class ComparisonResult(Record):
     missing: tuple[str, ...]
     """Runs of the plan that were not reached."""
     sources: dict[str, str] = Field(default={})
-    """Source by id; empty where the plan did not look."""
+    """Source by id; empty in older records."""
     groups: dict[str, str] = Field(default={})
-    """Group by id; pictures of one group show the same."""
+    """Group by id; pictures of one group show the same. Empty in older records."""
     analysis: Analysis | None = None
     """What follows from the scores; None in older records and before any run has finished."""

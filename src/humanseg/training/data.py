@@ -49,6 +49,11 @@ class RunData:
     split: SplitRecord
     extra: tuple[ExtraData, ...] = ()
 
+    @property
+    def extra_fingerprints(self) -> dict[str, str]:
+        """Fingerprints of the further data sets by name."""
+        return {data.name: data.fingerprint for data in self.extra}
+
     def part(self, ids: Sequence[str]) -> list[Sample]:
         """Samples of one part, in its order."""
         return [self.samples[name] for name in ids]

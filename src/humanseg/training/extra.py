@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from humanseg.config import slug
 from humanseg.data.composition import RECORD_FILE, CompositionRecord
-from humanseg.data.fingerprint import file_digest, fingerprint
+from humanseg.data.duplicates import WORKERS, Signature, find_duplicates, signature
+from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
 from humanseg.errors import DataError, UsageError
@@ -24,23 +26,42 @@ class ExtraData:
     fingerprint: str
     composition: CompositionRecord | None
     """What its scenes were composed from, where `humanseg data compose` made it."""
+    signatures: tuple[Signature, ...]
+    """Of its pictures, to find copies with; empty for composed scenes, which copy no picture."""
 
 
 def find_extra(root: Path) -> ExtraData:
-    """Find and fingerprint a further data set.
+    """Find, fingerprint and look at a further data set.
 
     Raises:
         UsageError: it does not exist.
-        DataError: pictures without masks, or a damaged record of its composition.
+        DataError: pictures without masks, scenes that were not composed to the end, or a damaged
+            record of them.
+        ImageError: a picture that cannot be read.
     """
     if not root.exists():
         raise UsageError(f"data.extra: {root} does not exist; give a folder, CSV or COCO JSON.")
     found = discover(root, "auto")
-    name = slug(root.name)
-    samples = tuple(replace(sample, id=f"{name}/{sample.id}") for sample in found)
     record = root / RECORD_FILE
     composition = read_record(record, CompositionRecord) if record.is_file() else None
-    return ExtraData(name, samples, fingerprint(found), composition)
+    if composition is not None and sum(composition.kinds.values()) != len(found):
+        raise DataError(
+            f"data.extra: {root} holds {len(found)} of {sum(composition.kinds.values())} scenes; "
+            "composing was interrupted. Compose them again into a new folder."
+        )
+    name = slug(root.name)
+    return ExtraData(
+        name=name,
+        samples=tuple(replace(sample, id=f"{name}/{sample.id}") for sample in found),
+        fingerprint=fingerprint(found),
+        composition=composition,
+        signatures=() if composition is not None else _signatures(found),
+    )
+
+
+def _signatures(samples: Sequence[Sample]) -> tuple[Signature, ...]:
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return tuple(pool.map(lambda sample: signature(sample.read_image()), samples))
 
 
 def check_extra(extra: ExtraData, data_fingerprint: str, held_out: Sequence[Sample]) -> None:
@@ -52,16 +73,12 @@ def check_extra(extra: ExtraData, data_fingerprint: str, held_out: Sequence[Samp
         held_out: its validation and test pictures.
 
     Raises:
-        DataError: one of them is in `extra`, byte for byte, or people of it are in its scenes.
+        DataError: one of them, or a resized, recompressed or mirrored copy, is in `extra`, or
+            people of it are in its scenes.
+        ImageError: a held-out picture that cannot be read.
     """
-    digests = {file_digest(sample.image): sample.id for sample in held_out}
-    for sample in extra.samples:
-        known = digests.get(file_digest(sample.image))
-        if known is not None:
-            raise DataError(
-                f"data.extra: {sample.image} is the held-out picture {known}; scores on it would "
-                "mean nothing. Take it out of one of the two data sets."
-            )
+    if extra.signatures:
+        _check_copies(extra, held_out)
     for source in extra.composition.sources if extra.composition else ():
         if source.fingerprint != data_fingerprint:
             continue
@@ -70,4 +87,16 @@ def check_extra(extra: ExtraData, data_fingerprint: str, held_out: Sequence[Samp
             raise DataError(
                 f"data.extra: scenes of {extra.name} show people of {len(shown)} held-out "
                 f"picture(s), such as {min(shown)}. Compose them again with the split of this run."
+            )
+
+
+def _check_copies(extra: ExtraData, held_out: Sequence[Sample]) -> None:
+    own = _signatures(held_out)
+    for pair in find_duplicates((*own, *extra.signatures)):
+        if pair.first < len(own) <= pair.second:
+            shown = extra.samples[pair.second - len(own)]
+            raise DataError(
+                f"data.extra: {shown.image} shows the same as the held-out picture "
+                f"{held_out[pair.first].id} ({pair.kind}); scores on it would mean nothing. Take "
+                "it out of one of the two data sets."
             )

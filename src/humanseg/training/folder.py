@@ -12,10 +12,13 @@ result.json      `RunResult`; its presence says that the run is finished
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
+
+from pydantic import Field
 
 from humanseg.config import TrainConfig
 from humanseg.configuration import resolve, to_yaml
@@ -42,6 +45,8 @@ class RunState(Record):
 
     schema_version: Literal[1] = 1
     data_fingerprint: str
+    extra: dict[str, str] = Field(default={})
+    """Fingerprints of the further data sets by name."""
     split: SplitRecord
     resolved: Resolved
     environment: Environment
@@ -93,7 +98,9 @@ class RunFolder:
         """The configuration that this folder was made with."""
         return resolve(TrainConfig, preset=None, file=self._config, overrides={})
 
-    def result(self, fingerprint: str, split: SplitRecord) -> RunResult | None:
+    def result(
+        self, fingerprint: str, split: SplitRecord, extra: Mapping[str, str] = MappingProxyType({})
+    ) -> RunResult | None:
         """The result, if the run is finished.
 
         Raises:
@@ -102,7 +109,7 @@ class RunFolder:
         if not self._result.exists():
             return None
         result = read_record(self._result, RunResult)
-        self._check_data(result.data_fingerprint, fingerprint)
+        self._check_data((result.data_fingerprint, result.extra), (fingerprint, extra))
         if result.split != split:
             raise DataError(
                 f"{self.root}: the split comes out differently than when this run was made, such "
@@ -138,7 +145,9 @@ class RunFolder:
             with suppress(OSError):  # nothing came of it
                 self.root.rmdir()
 
-    def state(self, fingerprint: str) -> RunState | None:
+    def state(
+        self, fingerprint: str, extra: Mapping[str, str] = MappingProxyType({})
+    ) -> RunState | None:
         """What an unfinished run fixed at its start, if it got that far.
 
         Raises:
@@ -147,10 +156,12 @@ class RunFolder:
         if not self._state.exists():
             return None
         state = read_record(self._state, RunState)
-        self._check_data(state.data_fingerprint, fingerprint)
+        self._check_data((state.data_fingerprint, state.extra), (fingerprint, extra))
         return state
 
-    def _check_data(self, before: str, now: str) -> None:
+    def _check_data(
+        self, before: tuple[str, Mapping[str, str]], now: tuple[str, Mapping[str, str]]
+    ) -> None:
         if before != now:
             raise DataError(
                 f"{self.root}: the pictures or masks have changed since this run began; "

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import statistics
+import sys
 from dataclasses import dataclass
 
 from humanseg.config import TrainConfig
 from humanseg.datamodule import Grid
+from humanseg.errors import ExportError
 from humanseg.evaluation import score_floors, score_samples
 from humanseg.inference import Predictor
-from humanseg.model_directory import ModelRecord, Preprocessing
+from humanseg.model_directory import ONNX_FILE, ModelRecord, Preprocessing
 from humanseg.models import (
     SegmentationNetwork,
     TorchBackend,
@@ -89,7 +91,7 @@ def save_model(
     state: RunState,
     summary: ScoreSummary,
 ) -> None:
-    """Write the model directory."""
+    """Write the model directory, if need be without model.onnx: a trained network is not lost."""
     resolved = state.resolved
     record = ModelRecord(
         arch=config.model.arch,
@@ -101,10 +103,15 @@ def save_model(
         encoder_weights=resolved.encoder_weights,
         config=config,
         data_fingerprint=state.data_fingerprint,
+        extra_fingerprints=tuple(state.extra.values()),
         summary=summary,
         environment=state.environment,
     )
-    save_network(network, record, folder.model)
+    try:
+        save_network(network, record, folder.model, onnx=config.training.onnx)
+    except ExportError as error:
+        save_network(network, record, folder.model)
+        sys.stderr.write(f"humanseg: note: {folder.model} has no {ONNX_FILE}: {error}\n")
 
 
 def measure_cost(

@@ -17,7 +17,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from humanseg.config import TrainConfig
 from humanseg.datamodule import SegmentationDataModule
 from humanseg.errors import DataError, Interrupted, UsageError
-from humanseg.models import SegmentationNetwork, build_network
+from humanseg.models import SegmentationNetwork, build_network, start_network
 from humanseg.results import Resolved, RunResult
 from humanseg.segmentation_module import SegmentationModule
 from humanseg.training.allocator import keep_freed_memory
@@ -63,7 +63,7 @@ def train(
     folder = RunFolder(output)
     folder.check(config, resume=resume)
     data = data or find_data(config)
-    finished = folder.result(data.fingerprint, data.split)
+    finished = folder.result(data.fingerprint, data.split, data.extra_fingerprints)
     if finished is not None:
         return finished
     with folder.held():
@@ -93,6 +93,7 @@ def _train(
         resolved=state.resolved,
         split=data.split,
         data_fingerprint=data.fingerprint,
+        extra=data.extra_fingerprints,
         epochs=tuple(recorder.epochs),
         kept_epoch=kept_epoch,
         scores=outcome.scores,
@@ -115,7 +116,7 @@ def preflight(config: TrainConfig) -> SegmentationNetwork:
         UsageError, ModelError: see `train`.
     """
     _check(config)
-    return build_network(config.model)
+    return start_network(config.model)
 
 
 def _check(config: TrainConfig) -> None:
@@ -133,16 +134,18 @@ def _prepare(
 ) -> tuple[SegmentationNetwork, Mode, RunState]:
     """Build the network and settle how it computes; a resumed run repeats its first choices."""
     torch.manual_seed(config.training.seed)  # the decoder's initial weights
-    state = folder.state(data.fingerprint)
+    state = folder.state(data.fingerprint, data.extra_fingerprints)
     if state is not None and folder.last.exists():
         # All weights come from the checkpoint: the hub need not be within reach any more.
-        network = build_network(config.model.model_copy(update={"encoder_weights": "none"}))
+        weightless = {"encoder_weights": "none", "start_from": None}
+        network = build_network(config.model.model_copy(update=weightless))
         _check_same_split(state, data, folder)
         resolved = state.resolved
+        network.normalise_by(resolved.mean, resolved.std)
         device = resolve_device(config.training.device)
         mode = Mode(device, resolved.precision, resolved.memory_format, resolved.timings)
         return network, mode, state
-    network = build_network(config.model)
+    network = start_network(config.model)
     mode = choose_mode(network, config)
     resolved = Resolved(
         device=mode.device,
@@ -155,6 +158,7 @@ def _prepare(
     )
     state = RunState(
         data_fingerprint=data.fingerprint,
+        extra=data.extra_fingerprints,
         split=data.split,
         resolved=resolved,
         environment=describe_environment(mode.device),

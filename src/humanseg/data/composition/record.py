@@ -26,8 +26,8 @@ class CompositionRecord(Record):
     seed: int
     sources: tuple[SourceRecord, ...]
     backgrounds: dict[str, str]
-    """SHA-256 by file name."""
+    """SHA-256 by file: the folder's name and the path within it."""
     objects: dict[str, str]
-    """SHA-256 by file name."""
+    """Likewise."""
     kinds: dict[str, int]
-    """Number of scenes by kind."""
+    """Number of scenes by kind; in a folder that holds fewer, composing was interrupted."""

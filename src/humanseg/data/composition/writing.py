@@ -73,8 +73,8 @@ def compose(
     record = CompositionRecord(
         seed=seed,
         sources=tuple(sources),
-        backgrounds={path.name: file_digest(path) for path in grounds},
-        objects={path.name: file_digest(path) for path in things},
+        backgrounds=_digests(backgrounds, grounds),
+        objects=_digests(objects, things),
         kinds={kind: kinds.count(kind) for kind in KINDS},
     )
     try:
@@ -99,6 +99,14 @@ def _files(folders: Sequence[Path]) -> list[Path]:
             raise UsageError(f"{folder}: is not a folder of pictures.")
         found += sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     return found
+
+
+def _digests(folders: Sequence[Path], files: Sequence[Path]) -> dict[str, str]:
+    names = {}
+    for file in files:
+        folder = next(folder for folder in folders if file.is_relative_to(folder))
+        names[f"{folder.resolve().name}/{file.relative_to(folder).as_posix()}"] = file_digest(file)
+    return names
 
 
 def _deal(count: int, seed: int) -> list[Kind]:

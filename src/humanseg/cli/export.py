@@ -1,0 +1,141 @@
+"""`humanseg export`: a trained network as a file for another runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from humanseg.cli import flags
+from humanseg.cli.output import counter, note, say, score, table
+from humanseg.errors import UsageError
+from humanseg.model_directory import find_model
+
+if TYPE_CHECKING:
+    from humanseg.export import ExportRecord
+
+_NAMES = {
+    "onnx": "ONNX",
+    "openvino": "OpenVINO IR",
+    "torchscript": "TorchScript",
+    "torch_export": "torch.export",
+}
+
+
+def export(
+    model: Annotated[str, Parameter(help="Model directory, or `bundled`.")],
+    /,
+    *,
+    output: Annotated[
+        Path | None,
+        Parameter(
+            name=["-o", "--output"],
+            help="File to write: .onnx, .xml (OpenVINO), .pt (TorchScript) or .pt2 (torch.export).",
+        ),
+    ] = None,
+    format: Annotated[
+        Literal["onnx", "openvino", "torchscript", "torch_export"] | None,
+        Parameter(help="Format; must be the one of the file's suffix.", show_default=False),
+    ] = None,
+    quantize: Annotated[
+        Literal["none", "int8"], Parameter(help="int8: whole-number arithmetic, ONNX and OpenVINO.")
+    ] = "none",
+    calibrate: Annotated[
+        Path | None,
+        Parameter(help="Pictures for int8: a folder or data set of the kind to be segmented."),
+    ] = None,
+    calibration_pictures: Annotated[
+        int, Parameter(help="How many of them to draw, at least 8.")
+    ] = 32,
+    seed: Annotated[int, Parameter(help="Seed of that draw.")] = 42,
+    data: Annotated[
+        Path | None,
+        Parameter(help="Labelled pictures to measure on what int8 costs; best untrained ones."),
+    ] = None,
+    half: Annotated[bool, flags.switch("Store weights as float16; ONNX and OpenVINO.")] = False,
+    tolerance: Annotated[
+        float | None,
+        Parameter(
+            help="Largest difference from torch in probability; for int8 also the share of pixels "
+            "that change sides. 0.001 by default, 0.02 for float16 and int8.",
+            show_default=False,
+        ),
+    ] = None,
+    overwrite: Annotated[bool, flags.switch("Replace existing files.")] = False,
+) -> None:
+    """Write a trained network as one file that takes RGB bytes and gives probabilities."""
+    if output is None:
+        raise UsageError("-o is missing; give the file to write with -o FILE.")
+    directory = find_model(model)
+    flags.free_output_file(output)
+    if data is not None:
+        flags.existing_data(data)
+    if not 8 <= calibration_pictures <= 1000:
+        raise UsageError(
+            f"--calibration-pictures: got {calibration_pictures}; allowed are 8 to 1000."
+        )
+    from humanseg.export import export as write
+
+    record = write(
+        directory,
+        output,
+        format=format,
+        quantize=quantize,
+        calibration=calibrate,
+        calibration_count=calibration_pictures,
+        seed=seed,
+        data=data,
+        half=half,
+        tolerance=tolerance,
+        overwrite=overwrite,
+        progress=counter("Measuring"),
+    )
+    say(*_summary(record, output))
+    _remark(record, directory)
+
+
+def _summary(record: ExportRecord, output: Path) -> list[str]:
+    parity = record.parity
+    # In int8 single pixels at the rim of a person may differ by anything; their mean says more.
+    apart = (
+        f"{parity.mean_difference:.4f} on average"
+        if record.precision == "int8"
+        else f"{parity.largest_difference:.1e} at most"
+    )
+    lines = [
+        f"{output}: {_NAMES[record.format]} in {record.precision}, "
+        f"{record.size_bytes / 1e6:.1f} MB.",
+        f"Against torch on {parity.pictures} pictures: probabilities differ by {apart}; masks "
+        f"agree in {parity.mask_agreement:.3%} of the pixels.",
+    ]
+    cost = record.quantisation.cost if record.quantisation else None
+    if cost is not None:
+        lines += table(
+            [
+                ("", "fp32", "int8", "lost"),
+                _row("IoU, mean over pictures", cost.iou_fp32, cost.iou_int8),
+                _row("Boundary IoU", cost.boundary_iou_fp32, cost.boundary_iou_int8),
+            ]
+        )
+        lines.append(f"Measured on {cost.pictures} labelled pictures.")
+    return lines
+
+
+def _row(name: str, before: float, after: float) -> tuple[str, str, str, str]:
+    return name, score(before), score(after), f"{before - after:+.4f}"
+
+
+def _remark(record: ExportRecord, directory: Path) -> None:
+    from humanseg.model_directory import read_model_record
+
+    if record.quantisation is None:
+        return
+    cost = record.quantisation.cost
+    if cost is None:
+        note("humanseg: note: what int8 costs was not measured; --data DIR measures it.")
+    elif cost.data_fingerprint == read_model_record(directory).data_fingerprint:
+        note(
+            "humanseg: note: the model was trained on pictures of this very data set; new "
+            "pictures may lose more."
+        )

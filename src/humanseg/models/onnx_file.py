@@ -1,0 +1,298 @@
+"""Write a network as an ONNX file that takes RGB bytes and gives probabilities.
+
+Input `image`: uint8 (N, H, W, 3) RGB; N is free, H and W are the record's image size.
+Output `probability`: float32 (N, H, W), 0 to 1. Normalisation and sigmoid are inside.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from humanseg import __version__
+from humanseg.errors import ExportError
+from humanseg.inference.runtimes import import_onnxruntime
+from humanseg.model_directory import ModelRecord, OnnxRecord, Parity
+from humanseg.models.backend import TorchBackend
+from humanseg.models.network import SegmentationNetwork
+from humanseg.models.parity import TOLERANCE, check_parity, measure_parity, probe_pictures
+from humanseg.models.staging import staged
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto
+
+INPUT = "image"
+OUTPUT = "probability"
+
+LARGEST_BATCH = 4096
+_SMALL = 256  # values; below it, float32 costs less than the two nodes that float16 needs
+
+
+class FromBytes(nn.Module):
+    """The network as every exported file has it: RGB bytes in, probabilities out."""
+
+    def __init__(self, network: SegmentationNetwork) -> None:
+        """Copy a network to the CPU, in evaluation mode and plain memory layout."""
+        super().__init__()
+        copied = copy.deepcopy(network).cpu().eval().requires_grad_(False)
+        self.segmenter = copied.to(memory_format=torch.contiguous_format)
+        self.segmenter.memory_format = torch.contiguous_format
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Probability of a person in every pixel.
+
+        Args:
+            image: uint8 (N, H, W, 3) RGB.
+
+        Returns:
+            float32 (N, H, W), 0 to 1.
+        """
+        return torch.sigmoid(self.segmenter(image.permute(0, 3, 1, 2)))[:, 0]
+
+
+class OnnxBackend:
+    """An ONNX file on the CPU, as the predictor wants it."""
+
+    def __init__(self, file: Path | bytes, *, threads: int = 0) -> None:
+        """Load a file, or its contents.
+
+        Args:
+            file: path or contents.
+            threads: threads to compute with; 0 leaves the choice to ONNX Runtime.
+
+        Raises:
+            ExportError: ONNX Runtime cannot load it.
+        """
+        onnxruntime: Any = import_onnxruntime()
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # errors; warnings are about its own optimisations
+        options.intra_op_num_threads = threads
+        try:
+            self._session = onnxruntime.InferenceSession(
+                file if isinstance(file, bytes) else str(file),
+                options,
+                providers=["CPUExecutionProvider"],
+            )
+        except Exception as error:  # ONNX Runtime's errors share no public class
+            raise ExportError(f"ONNX Runtime cannot load the file ({_first(error)}).") from error
+
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Probabilities (N, H, W), float32, of pictures (N, H, W, 3), uint8."""
+        (found,) = self._session.run([OUTPUT], {INPUT: np.ascontiguousarray(images)})
+        return np.asarray(found, dtype=np.float32)
+
+
+def write_onnx(
+    network: SegmentationNetwork,
+    record: ModelRecord,
+    path: Path,
+    *,
+    half: bool = False,
+    pictures: NDArray[np.uint8] | None = None,
+    tolerance: float = TOLERANCE,
+) -> OnnxRecord:
+    """Write a network as ONNX if the file computes what torch does; at once or not at all.
+
+    Args:
+        network: the network; it is not changed.
+        record: what it is; goes into the file's metadata.
+        path: file to write; its folder is made if need be.
+        half: store weights that float16 holds exactly as such, at half the size, with casts to
+            float32 that runtimes fold when they load the file. Others stay float32.
+        pictures: uint8 (N, H, W, 3) on the network's grid, to compare on; made up by default.
+        tolerance: see `check_parity`.
+
+    Returns:
+        How the file stores weights, and how far it is from torch.
+
+    Raises:
+        ExportError: the network cannot be written as ONNX, or the file computes something else.
+    """
+    size = record.preprocessing.image_size
+    wrapped = FromBytes(network)
+    model = onnx_model(wrapped, size)
+    if half:
+        store_half(model.graph, dict(wrapped.named_parameters()))
+    parity = measure_parity(
+        TorchBackend(wrapped.segmenter),
+        OnnxBackend(model.SerializeToString()),
+        probe_pictures(size) if pictures is None else pictures,
+        threshold=record.threshold,
+    )
+    check_parity(parity, what=path.name, tolerance=tolerance)
+    written = OnnxRecord(precision="fp16" if half else "fp32", parity=parity)
+    describe(model, record, written.precision, parity)
+    with staged(path) as place:
+        place.write_bytes(model.SerializeToString())
+    return written
+
+
+def onnx_model(network: FromBytes, size: tuple[int, int]) -> ModelProto:
+    """The network as ONNX, with nothing in it about the machine that made it.
+
+    Raises:
+        ExportError: it cannot be written as ONNX.
+    """
+    # Two pictures: the exporter would take a batch of one for a constant.
+    example = torch.zeros(2, *size, 3, dtype=torch.uint8)
+    batch = torch.export.Dim("n", min=1, max=LARGEST_BATCH)
+    try:
+        with calm_exporter():
+            program = torch.onnx.export(
+                network,
+                (example,),
+                dynamo=True,
+                dynamic_shapes=({0: batch},),
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                verbose=False,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        raise ExportError(
+            f"The network cannot be written as ONNX ({_first(error)}); take another encoder."
+        ) from error
+    if program is None:
+        raise ExportError("torch wrote no ONNX model; install its current release.")
+    model: ModelProto = program.model_proto
+    _forget_origin(model.graph)
+    return model
+
+
+def describe(model: ModelProto, record: ModelRecord, precision: str, parity: Parity) -> None:
+    """Write into a model's metadata what using it needs, and where it comes from.
+
+    Args:
+        model: changed in place.
+        record: of the network.
+        precision: `fp32`, `fp16` or `int8`.
+        parity: how far it is from torch.
+    """
+    height, width = record.preprocessing.image_size
+    model.producer_name = "humanseg"
+    model.producer_version = __version__
+    model.doc_string = (
+        f"Person segmentation. {INPUT}: uint8 (N, {height}, {width}, 3) RGB; {OUTPUT}: float32 "
+        f"(N, {height}, {width}), a person where at least {record.threshold:g}."
+    )
+    add_metadata(model, description(record, precision) | {"parity": parity.model_dump_json()})
+
+
+def description(record: ModelRecord, precision: str) -> dict[str, str]:
+    """What an exported file says of itself, whatever its format.
+
+    Args:
+        record: of the network.
+        precision: `fp32`, `fp16` or `int8`.
+    """
+    height, width = record.preprocessing.image_size
+    return {
+        "schema_version": str(record.schema_version),
+        "arch": record.arch,
+        "encoder_name": record.encoder_name,
+        "image_size": f"{height}x{width}",
+        "threshold": str(record.threshold),
+        "precision": precision,
+        "humanseg": __version__,
+        "torch": str(torch.__version__),
+        "encoder_weights": record.encoder_weights,
+        "data_fingerprint": record.data_fingerprint,
+        "provenance": "\n".join(record.provenance),
+    }
+
+
+def add_metadata(model: ModelProto, values: dict[str, str]) -> None:
+    """Set metadata `humanseg.NAME` of a model; others of these names are replaced."""
+    names = {f"humanseg.{name}": value for name, value in values.items()}
+    kept = [entry for entry in model.metadata_props if entry.key not in names]
+    del model.metadata_props[:]
+    model.metadata_props.extend(kept)
+    for name, value in names.items():
+        model.metadata_props.add(key=name, value=value)
+
+
+def _forget_origin(graph: GraphProto) -> None:
+    """Drop what the exporter notes of every node: stack traces with paths of this machine."""
+    parts = (graph.node, graph.input, graph.output, graph.value_info, graph.initializer)
+    for part in parts:
+        for item in part:
+            item.ClearField("metadata_props")
+            item.ClearField("doc_string")
+
+
+def store_half(graph: GraphProto, parameters: dict[str, nn.Parameter]) -> None:
+    """Store weights as float16 values times a float32 factor for each output channel.
+
+    The exporter folds batch normalisation into convolutions, which takes weights off the values
+    that float16 holds; the factor takes them back.
+    """
+    from onnx import helper, numpy_helper
+
+    casts = []
+    for index, stored in enumerate(graph.initializer):
+        parameter = parameters.get(stored.name)
+        if parameter is None or parameter.ndim != 4 or parameter.numel() < _SMALL:
+            continue
+        folded = numpy_helper.to_array(stored)
+        plain = parameter.detach().numpy()
+        factor = _channel_factor(folded, plain)
+        if factor is None:
+            continue
+        name = stored.name
+        halved = numpy_helper.from_array(plain.astype(np.float16), f"{name}.half")
+        graph.initializer[index].CopyFrom(halved)
+        scaled = not np.all(factor == 1.0)
+        cast = f"{name}.float" if scaled else name
+        casts.append(helper.make_node("Cast", [halved.name], [cast], to=1, name=f"{name}.cast"))
+        if scaled:
+            graph.initializer.append(numpy_helper.from_array(factor, f"{name}.factor"))
+            inputs = [cast, f"{name}.factor"]
+            casts.append(helper.make_node("Mul", inputs, [name], name=f"{name}.scale"))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _channel_factor(
+    folded: NDArray[np.float32], plain: NDArray[np.float32]
+) -> NDArray[np.float32] | None:
+    """Factor (O, 1, 1, 1) that takes float16 weights to the folded ones; None if there is none."""
+    if folded.shape != plain.shape or not np.array_equal(plain.astype(np.float16), plain):
+        return None
+    rows, wanted = plain.reshape(len(plain), -1), folded.reshape(len(plain), -1)
+    largest = np.abs(rows).argmax(axis=1)[:, None]
+    pivots = np.take_along_axis(rows, largest, axis=1)
+    factor = np.take_along_axis(wanted, largest, axis=1) / np.where(pivots == 0, 1.0, pivots)
+    bound = 1e-6 * np.abs(wanted).max(axis=1, keepdims=True)
+    if not np.all(np.abs(rows * factor - wanted) <= bound):
+        return None
+    return np.asarray(factor, dtype=np.float32).reshape(-1, 1, 1, 1)
+
+
+@contextmanager
+def calm_exporter() -> Iterator[None]:
+    """Silence remarks of torch's exporters that a user can do nothing about."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _first(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

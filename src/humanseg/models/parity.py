@@ -1,0 +1,146 @@
+"""Hold an exported network against the one that it was made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humanseg.errors import ExportError
+from humanseg.geometry import Size, resize_image
+from humanseg.inference import Backend
+from humanseg.model_directory import Parity
+
+TOLERANCE = 1e-3
+"""Largest difference of a probability between torch and an exported file in float32. The same
+arithmetic in another order differs by 1e-6 to 1e-5, a step left out or done twice by 0.1."""
+
+HALF_TOLERANCE = 0.02
+"""The same for weights that are rounded to float16."""
+
+INT8_TOLERANCE = 0.02
+"""Share of pixels that int8 may move across the threshold, and mean difference of probabilities. A
+trained U-Net with EfficientNet-Lite0 moves 0.002; one quantised per tensor 0.13."""
+
+_TOGETHER = 2
+"""Pictures in the batch; more would need much memory at large sizes."""
+
+_AGREEMENT = 0.999
+"""Share of pixels that must fall on the same side of the threshold."""
+
+
+def probe_pictures(size: Size) -> NDArray[np.uint8]:
+    """Pictures that need no files: noise, soft noise, a ramp of colours, bright shapes, flat grey.
+
+    Args:
+        size: (height, width) of the network's grid.
+
+    Returns:
+        uint8 (6, height, width, 3), always the same ones.
+    """
+    height, width = size
+    draw = np.random.default_rng(0)
+    noise = draw.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    coarse, fine = (
+        resize_image(draw.integers(0, 256, (cells, cells, 3), dtype=np.uint8), size)
+        for cells in (4, 16)
+    )
+    y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
+    ramp = (np.stack([x, y, 1.0 - x], axis=-1) * 255).astype(np.uint8)
+    figure = ((x - 0.5) / 0.2) ** 2 + ((y - 0.55) / 0.4) ** 2 < 1
+    shapes = np.where(figure[..., None], np.array([225, 180, 150], dtype=np.uint8), coarse // 3)
+    flat = np.full_like(noise, 128)
+    return np.stack([noise, coarse, fine, ramp, shapes.astype(np.uint8), flat])
+
+
+def on_grid(pictures: Sequence[NDArray[np.uint8]], size: Size) -> NDArray[np.uint8]:
+    """Pictures of any size, uint8 (H, W, 3), as one batch (N, height, width, 3) on the grid."""
+    return np.stack([resize_image(picture, size) for picture in pictures])
+
+
+def measure_parity(
+    reference: Backend, exported: Backend, pictures: NDArray[np.uint8], *, threshold: float
+) -> Parity:
+    """Run both on the same pictures, one by one and then the first two as a batch.
+
+    Args:
+        reference: the network in torch.
+        exported: what was written, loaded again.
+        pictures: uint8 (N, H, W, 3) on the network's grid; N at least 1.
+        threshold: a pixel is a person where its probability is at least this.
+
+    Raises:
+        ExportError: the exported network gives another shape, or values that are no probability.
+    """
+    expected = np.concatenate([reference(picture[None]) for picture in pictures])
+    singly = np.concatenate([exported(picture[None]) for picture in pictures])
+    together = exported(pictures[:_TOGETHER])
+    wanted = np.concatenate([expected, expected[:_TOGETHER]])
+    for found, shape in ((singly, expected.shape), (together, expected[:_TOGETHER].shape)):
+        if found.shape != shape:
+            raise ExportError(
+                f"The exported network gives shape {found.shape} where torch gives {shape}; "
+                "nothing was kept. Export with another version of the runtime."
+            )
+    values = np.concatenate([singly, together])
+    if not (values.min() >= 0.0 and values.max() <= 1.0):  # NaN is neither
+        raise ExportError(
+            "The exported network gives values that are no probabilities (NaN, or outside 0 to 1); "
+            "nothing was kept. Check the weights with `humanseg evaluate`."
+        )
+    difference = np.abs(values - wanted)
+    return Parity(
+        pictures=len(pictures),
+        largest_difference=float(difference.max()),
+        mean_difference=float(difference.mean()),
+        mask_agreement=float(((values >= threshold) == (wanted >= threshold)).mean()),
+    )
+
+
+def check_parity(parity: Parity, *, what: str, tolerance: float = TOLERANCE) -> None:
+    """Refuse an exported file that computes something else.
+
+    Args:
+        parity: what was measured.
+        what: name of the file or format, for the message.
+        tolerance: largest difference of a probability.
+
+    Raises:
+        ExportError: a probability differs by more, or masks agree in less than 99.9 % of pixels
+            (in less than the tolerance leaves, if it is above 0.001).
+    """
+    agreement = min(_AGREEMENT, 1.0 - tolerance)
+    if parity.largest_difference <= tolerance and parity.mask_agreement >= agreement:
+        return
+    raise ExportError(
+        f"{what}: differs from torch by up to {parity.largest_difference:.2g} in probability and "
+        f"agrees in {parity.mask_agreement:.2%} of the masks' pixels on {parity.pictures} "
+        f"pictures; allowed are {tolerance:g} and {agreement:.2%}. Nothing was kept; raise the "
+        "tolerance only if you know why they differ."
+    )
+
+
+def check_int8_parity(parity: Parity, *, what: str, tolerance: float = INT8_TOLERANCE) -> None:
+    """Refuse an int8 file whose masks are not those of the network.
+
+    Single probabilities may differ by much at the rim of a person, so they are held to their mean.
+
+    Args:
+        parity: what was measured, on real pictures.
+        what: name of the file, for the message.
+        tolerance: largest share of pixels on the other side of the threshold, and largest mean
+            difference of the probabilities.
+
+    Raises:
+        ExportError: more pixels change sides, or probabilities differ by more.
+    """
+    changed = 1.0 - parity.mask_agreement
+    if changed <= tolerance and parity.mean_difference <= tolerance:
+        return
+    raise ExportError(
+        f"{what}: int8 changes {changed:.2%} of the masks' pixels and probabilities by "
+        f"{parity.mean_difference:.3f} on average, on {parity.pictures} pictures; {tolerance:g} is "
+        "allowed of both. Nothing was kept: this network does not bear int8, or the calibration "
+        "pictures are unlike those in use."
+    )
