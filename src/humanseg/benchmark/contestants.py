@@ -79,7 +79,8 @@ class Ours:
 
         self._segmenter = Segmenter(model, **options)
         self.load_seconds = time.perf_counter() - start
-        self.trained_on: str = self._segmenter.record.data_fingerprint
+        record = self._segmenter.record
+        self.trained_on = (record.data_fingerprint, *record.extra_fingerprints)
         opened = self._segmenter.backend
         self.name = f"humanseg {opened.name} {opened.precision} x{opened.threads}"
         self.settings = {

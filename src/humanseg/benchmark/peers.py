@@ -118,7 +118,7 @@ def compare_with_peers(
     ways = product(backends, precisions, threads or (None,))
     with ExitStack() as stack:
         notes: list[_Notes] = []
-        trained_on = ""
+        trained_on: tuple[str, ...] = ("",)
         for contender in _contenders(directory, ways, device, peers, peer_python):
             stack.callback(contender.close)
             notes.append(_Notes(contender))
@@ -134,7 +134,8 @@ def compare_with_peers(
     return PeersRecord(
         model=str(model or "bundled"),
         model_files=describe_model(directory),
-        trained_on=trained_on,
+        trained_on=trained_on[0],
+        also_trained_on=trained_on[1:],
         data_fingerprint=labelled.fingerprint,
         groups=len({labelled.groups[sample.id] for sample in labelled.samples}),
         person_free_fingerprint=fingerprint(empty) if empty else None,

@@ -189,6 +189,8 @@ class PeersRecord(Record):
     model_files: dict[str, str]
     trained_on: str
     """Fingerprint of the data that the model was trained on."""
+    also_trained_on: tuple[str, ...] = ()
+    """Fingerprints of the further data sets that it was trained on."""
     data_fingerprint: str | None
     """SHA-256 over names and contents of all labelled pictures and masks, before a split or limit
     leaves some out; None without any."""

@@ -89,7 +89,7 @@ def noise_in_words(record: SpeedRecord) -> list[str]:
 def doubts_in_words(record: PeersRecord) -> list[str]:
     """What speaks against quoting this comparison; nothing if nothing does."""
     lines = busy_in_words(record.machine)
-    if record.trained_on == record.data_fingerprint:
+    if record.data_fingerprint in (record.trained_on, *record.also_trained_on):
         lines.append(
             "humanseg: note: our model was trained on pictures of this very data set; only those "
             "that were held out, with --split, compare fairly."
