@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from humanseg.config import TrainConfig
 from humanseg.data.composition import RECORD_FILE, CompositionRecord, SourceRecord
@@ -36,13 +37,15 @@ def test_extra_pictures__are_trained_on_and_nothing_else(
     tiny: TrainConfig, drawn: Path, tmp_path: Path
 ) -> None:
     plain = find_data(tiny)
-    extra = copy_some(drawn, tmp_path / "more", list(plain.split.test), "x")
+    extra = copy_some(drawn, tmp_path / "more", list(plain.split.train), "x")
     data = find_data(with_extra(tiny, extra))
     assert data.split == plain.split
     assert data.fingerprint == plain.fingerprint
     ids = data.train_grid(tiny).ids
     assert ids[: len(plain.split.train)] == plain.split.train
-    assert ids[len(plain.split.train) :] == tuple(f"more/{name}" for name in plain.split.test)
+    assert ids[len(plain.split.train) :] == tuple(
+        f"more/{name}" for name in sorted(plain.split.train)
+    )
 
 
 def test_repeated_pictures__are_shown_more_often(
@@ -75,6 +78,40 @@ def test_held_out_picture_in_extra__is_refused(
         find_data(with_extra(tiny, extra))
 
 
+def test_mirrored_copy_of_a_held_out_picture__is_refused(
+    tiny: TrainConfig, drawn: Path, tmp_path: Path
+) -> None:
+    name = find_data(tiny).split.test[0]
+    extra = copy_some(drawn, tmp_path / "more", [name])
+    for file in extra.glob("*/*.png"):
+        Image.open(file).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(file)
+    with pytest.raises(DataError, match=rf"held-out picture {name} \(mirrored\)"):
+        find_data(with_extra(tiny, extra))
+
+
+def test_scenes_that_were_not_composed_to_the_end__are_refused(
+    tiny: TrainConfig, drawn: Path, tmp_path: Path
+) -> None:
+    extra = copy_some(drawn, tmp_path / "scenes", [find_data(tiny).split.train[0]])
+    record = CompositionRecord(seed=0, sources=(), backgrounds={}, objects={}, kinds={"small": 2})
+    write_record(extra / RECORD_FILE, record)
+    with pytest.raises(DataError, match="holds 1 of 2 scenes; composing was interrupted"):
+        find_data(with_extra(tiny, extra))
+
+
+def test_other_extra__ends_a_run_that_had_begun(
+    tiny: TrainConfig, drawn: Path, tmp_path: Path
+) -> None:
+    extra = copy_some(drawn, tmp_path / "more", [find_data(tiny).split.train[0]], "x")
+    config = with_extra(tiny, extra)
+    result = train(config, output=tmp_path / "run")
+    assert list(result.extra) == ["more"]
+    with (extra / "images" / f"{find_data(tiny).split.train[0]}.png").open("ab") as stream:
+        stream.write(b"y")
+    with pytest.raises(DataError, match="have changed since this run began"):
+        train(config, output=tmp_path / "run", resume=True)
+
+
 @pytest.mark.parametrize("part", ["test", "validation"])
 def test_scenes_of_held_out_people__are_refused(
     tiny: TrainConfig, drawn: Path, tmp_path: Path, part: str
@@ -83,7 +120,9 @@ def test_scenes_of_held_out_people__are_refused(
     name = getattr(data.split, part)[0]
     extra = copy_some(drawn, tmp_path / "scenes", [data.split.train[0]])
     source = SourceRecord(name="drawn", fingerprint=data.fingerprint, pictures=(name,))
-    record = CompositionRecord(seed=0, sources=(source,), backgrounds={}, objects={}, kinds={})
+    record = CompositionRecord(
+        seed=0, sources=(source,), backgrounds={}, objects={}, kinds={"small": 1}
+    )
     write_record(extra / RECORD_FILE, record)
     with pytest.raises(DataError, match="show people of 1 held-out picture"):
         find_data(with_extra(tiny, extra))
@@ -95,7 +134,9 @@ def test_scenes_of_training_people__are_welcome(
     data = find_data(tiny)
     extra = copy_some(drawn, tmp_path / "scenes", [data.split.train[0]])
     source = SourceRecord(name="drawn", fingerprint=data.fingerprint, pictures=data.split.train)
-    record = CompositionRecord(seed=0, sources=(source,), backgrounds={}, objects={}, kinds={})
+    record = CompositionRecord(
+        seed=0, sources=(source,), backgrounds={}, objects={}, kinds={"small": 1}
+    )
     write_record(extra / RECORD_FILE, record)
     assert len(find_data(with_extra(tiny, extra)).extra[0].samples) == 1
 
