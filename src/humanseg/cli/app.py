@@ -29,6 +29,10 @@ _COMMANDS = {
     "train": ("train:train", "Train one network."),
     "report": ("report:report", "Write the report of a comparison again."),
     "evaluate": ("evaluate:evaluate", "Score a trained network on labelled pictures."),
+    "predict": ("predict:predict", "Find the people in pictures, folders and videos."),
+    "export": ("export:export", "Write a trained network as a file for another runtime."),
+    "benchmark": ("benchmark:benchmark", "Time a model on this machine, and others beside it."),
+    "doctor": ("doctor:doctor", "Say what is installed, what works, and what would be used."),
     "data": ("data:app", "Check, download, draw, compose and split pictures with masks."),
 }
 

@@ -1,0 +1,234 @@
+"""`humanseg predict`: masks and effects for pictures, folders, videos, pipes and cameras."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from humanseg.cli import flags
+from humanseg.cli.effect_flags import EffectFlags
+from humanseg.cli.output import note, numbered
+from humanseg.cli.predict_flags import PIPE, FileFlags, NetworkFlags, Request, refuse_options
+from humanseg.cli.predict_report import Report
+from humanseg.cli.predict_streams import predict_pipe, record_camera
+from humanseg.errors import Interrupted, UsageError
+
+if TYPE_CHECKING:
+    from humanseg.inference.jobs import Found, Item, Job
+
+
+def predict(
+    *inputs: Annotated[
+        str,
+        Parameter(
+            allow_leading_hyphen=True,
+            help="Files, folders with all their sub-folders, patterns in quotes, or - for standard "
+            "input.",
+        ),
+    ],
+    files: FileFlags | None = None,
+    making: EffectFlags | None = None,
+    network: NetworkFlags | None = None,
+    json: Annotated[
+        bool, flags.switch("One line of JSON per input on standard output, as it is done.")
+    ] = False,
+    quiet: Annotated[bool, flags.switch("Say nothing but what went wrong.")] = False,
+) -> int:
+    """Find the people in pictures and videos, and write masks, cut-outs or other backgrounds."""
+    refuse_options(predict, inputs)
+    request = Request.checked(
+        inputs,
+        files=files or FileFlags(),
+        making=making or EffectFlags(),
+        network=network or NetworkFlags(),
+        as_json=json,
+        quiet=quiet,
+    )
+    if request.files.camera is not None:
+        return record_camera(request, request.files.camera)
+    if PIPE in (request.output, *inputs):
+        return predict_pipe(request)
+    return _predict_files(request)
+
+
+def _predict_files(request: Request) -> int:
+    """Predict files, folders and patterns into a folder, or one file into a file."""
+    from humanseg.inference.jobs import find, plan, refuse_collisions
+    from humanseg.inference.video import SOURCE_SUFFIXES
+
+    output = Path(request.output)
+    found = find(request.inputs, output=output, video_suffixes=SOURCE_SUFFIXES)
+    named = _names_a_file(output, found)
+    root = output.parent if named else output
+    jobs = _jobs(request, found, output, named=named)
+    ground = request.making.background
+    refuse_collisions(jobs, inputs=[] if ground is None else [Path(ground)])
+    chosen = plan(jobs, output=root, shard=request.shard, overwrite=request.files.overwrite)
+    _note_ignored(request, jobs)
+    _check_writable(root)
+    report = Report(str(output), as_json=request.as_json, quiet=request.quiet)
+    report.unreadable(found.problems)
+    report.left_out(existing=chosen.existing, elsewhere=chosen.elsewhere, others=found.others)
+    try:
+        _work(request, chosen.jobs, report, output if named else None)
+    finally:
+        report.close()
+    return report.code
+
+
+def _names_a_file(output: Path, found: Found) -> bool:
+    """Whether `-o` is the result itself and not a folder for it."""
+    from humanseg.inference.jobs import PICTURE_SUFFIXES
+    from humanseg.inference.video import SOURCE_SUFFIXES, TARGET_SUFFIXES
+    from humanseg.inference.writing import SUFFIXES
+
+    suffix = output.suffix.lower()
+    if output.is_dir() or suffix not in (PICTURE_SUFFIXES | SOURCE_SUFFIXES):
+        if output.exists() and not output.is_dir():
+            raise UsageError(f"{output}: is a file; -o needs a folder.")
+        return False
+    if not found.single:
+        raise UsageError(f"{output}: names a file; these inputs need a folder with -o.")
+    kind, allowed = ("video", TARGET_SUFFIXES) if found.items[0].video else ("picture", SUFFIXES)
+    if suffix not in allowed:
+        raise UsageError(f"{output}: a {kind} is written as {', '.join(allowed)}; change -o.")
+    return True
+
+
+def _jobs(request: Request, found: Found, output: Path, *, named: bool) -> list[Job]:
+    from humanseg.inference.jobs import Job, mirrored
+    from humanseg.inference.video import TARGET_SUFFIXES
+    from humanseg.inference.video_target import check_suffix
+
+    transparent = request.making.output == "cutout"
+    if named:
+        item = found.items[0]
+        if request.files.keep_suffix:
+            raise UsageError(f"--keep-suffix has no effect on -o {output}; leave it out.")
+        if item.video:
+            check_suffix(output, transparent=transparent)
+        else:
+            request.format_of(output)
+        return [Job(item.path, output, item.video)]
+    name = request.format_of()
+
+    def suffix_of(item: Item) -> str:
+        if not item.video:
+            return f".{name}"
+        own = item.path.suffix.lower()
+        return ".webm" if transparent else own if own in TARGET_SUFFIXES else ".mp4"
+
+    keep = request.files.keep_suffix
+    return mirrored(found.items, output=output, suffix_of=suffix_of, keep_suffix=keep)
+
+
+def _note_ignored(request: Request, jobs: Sequence[Job]) -> None:
+    """Say which flags have no effect on what was found."""
+    smoothing = request.files.smoothing
+    if smoothing is not None and not any(job.video for job in jobs):
+        flag = "--smoothing" if smoothing else "--no-smoothing"
+        note(f"humanseg: note: {flag} has no effect; there is no video among the inputs.")
+    if request.files.format is not None and all(job.video for job in jobs):
+        note("humanseg: note: --format has no effect on videos; no input is a picture.")
+
+
+def _check_writable(folder: Path) -> None:
+    """Refuse an output folder that cannot be made or written to, before anything slow begins."""
+    above = next(one for one in (folder, *folder.parents, Path.cwd()) if one.exists())
+    if not above.is_dir():
+        raise UsageError(f"{above}: is a file, not a folder; -o {folder} cannot be made.")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(above.absolute()))
+
+
+def _work(request: Request, jobs: Sequence[Job], report: Report, named: Path | None) -> None:
+    """Do the jobs: pictures several at a time, then videos one after the other."""
+    stop = threading.Event()
+    with _interruptible(stop):
+        _predict_pictures(request, [job for job in jobs if not job.video], report, named, stop)
+        for job in jobs:
+            if job.video and not stop.is_set():
+                _predict_video(request, job, report, stop)
+    left = len(jobs) - report.told
+    if left:
+        raise Interrupted(
+            f"stopped with {numbered(left, 'input')} left; run the same command again for the rest."
+        )
+
+
+def _predict_pictures(
+    request: Request,
+    jobs: Sequence[Job],
+    report: Report,
+    named: Path | None,
+    stop: threading.Event,
+) -> None:
+    if not jobs:
+        return
+    from humanseg.cli.progress import bar
+    from humanseg.inference.folders import predict_pictures
+
+    workers, threads = request.network.crew(len(jobs))
+    network, effect = request.open(threads=threads)
+    outcomes = predict_pictures(
+        jobs,
+        network=network,
+        effect=effect,
+        name=request.format_of(named),
+        workers=workers,
+        stop=stop,
+    )
+    shown = bar("Predicting", total=len(jobs), unit="pictures", quiet=request.no_bar)
+    with closing(outcomes), shown as show:
+        for number, outcome in enumerate(outcomes, start=1):
+            report.tell(outcome)
+            show(number, None)
+
+
+def _predict_video(request: Request, job: Job, report: Report, stop: threading.Event) -> None:
+    from humanseg.cli.progress import bar
+    from humanseg.inference.folders import predict_video
+
+    segmenter, effect = request.open()
+    with bar(job.source.name, total=None, unit="frames", quiet=request.no_bar) as show:
+
+        def progress(done: int, total: int | None) -> None:
+            if stop.is_set():  # half a video is no result
+                raise Interrupted("stopped.")
+            show(done, total)
+
+        try:
+            outcome = predict_video(
+                job,
+                segmenter=segmenter,
+                effect=effect,
+                smooth=request.files.smoothing is not False,
+                progress=progress,
+            )
+        except Interrupted:
+            return
+    report.tell(outcome)
+
+
+@contextmanager
+def _interruptible(stop: threading.Event) -> Iterator[None]:
+    """Ctrl-C sets `stop`, so that what is begun is finished; a second one ends at once."""
+
+    def on_interrupt(*_: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,290 @@
+"""The flags of `humanseg predict` about files and the network, and all of them checked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+from cyclopts import App, Group, Parameter
+
+from humanseg.cli import flags
+from humanseg.cli.effect_flags import Background, EffectFlags
+from humanseg.errors import UsageError
+
+if TYPE_CHECKING:
+    from humanseg.inference.effects import Effect
+    from humanseg.inference.segmenter import Segmenter
+
+PIPE = "-"
+"""Standard input or output, in place of a file."""
+
+FormatName: TypeAlias = Literal["png", "jpg", "webp", "tiff"]
+
+_FILES = Group("Files", sort_key=2)
+_NETWORK = Group("Network", sort_key=3)
+
+
+def _flag(group: Group, text: str, *names: str, negative: str = "") -> Parameter:
+    return Parameter(
+        name=names or None, group=group, help=text, negative=negative, show_default=False
+    )
+
+
+def refuse_options(command: Callable[..., object], words: Sequence[str]) -> None:
+    """Refuse options that do not exist, which inputs that may be `-` let through.
+
+    Raises:
+        UsageError: at the first of them, with the flag that was perhaps meant.
+    """
+    word = next((word for word in words if word.startswith("-") and word != PIPE), None)
+    if word is None:
+        return
+    known = App(default_command=command).assemble_argument_collection()
+    names = [name for argument in known for name in argument.names if name.startswith("-")]
+    meant = get_close_matches(word.partition("=")[0], names, n=1)
+    hint = f" Did you mean {meant[0]}?" if meant else f" A file of this name is ./{word}."
+    raise UsageError(f"Unknown option: {word}.{hint}")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class FileFlags:
+    """Where results go and which are made."""
+
+    to: Annotated[
+        str | None,
+        Parameter(
+            name="-o",
+            group=_FILES,
+            allow_leading_hyphen=True,
+            help="Folder for the results; a file for one input; - for standard output.",
+        ),
+    ] = None
+    format: Annotated[
+        FormatName | None,
+        _flag(_FILES, "File format; png for masks, probabilities and cut-outs, otherwise jpg."),
+    ] = None
+    keep_suffix: Annotated[
+        bool, _flag(_FILES, "Keep the input's suffix in the name: 1.jpg becomes 1.jpg.png.")
+    ] = False
+    overwrite: Annotated[bool, _flag(_FILES, "Make results again that are there already.")] = False
+    shard: Annotated[flags.Shard, Parameter(group=_FILES)] = None
+    smoothing: Annotated[
+        bool | None,
+        _flag(
+            _FILES,
+            "Steady the masks of videos over time, or not; done if not given.",
+            negative="--no-smoothing",
+        ),
+    ] = None
+    camera: Annotated[
+        int | None, _flag(_FILES, "Record from camera N instead of reading INPUTs; Ctrl-C ends it.")
+    ] = None
+
+    def check(self, inputs: Sequence[str], *, as_json: bool) -> None:
+        """Refuse what is missing or does not go together.
+
+        Raises:
+            UsageError: at the first of them.
+        """
+        if self.camera is not None:
+            self._check_camera(inputs)
+        elif not inputs:
+            raise UsageError("INPUT is missing; give files, folders, patterns, or - for a pipe.")
+        if self.to is None and inputs != (PIPE,):
+            raise UsageError("-o is missing; give the folder for the results with -o OUT.")
+        if self.to is not None and self.to != PIPE and self.to.startswith("-"):
+            raise UsageError("-o needs a value; see --help.")
+        if PIPE in inputs and len(inputs) > 1:
+            raise UsageError("- stands for one picture from standard input; give it alone.")
+        if PIPE in inputs or self.to == PIPE:
+            self._refuse("a pipe", "keep_suffix", "shard", "smoothing")
+        if self.to in (None, PIPE):
+            self._refuse("standard output", "overwrite")
+            if as_json:
+                raise UsageError(
+                    "--json and the picture would both go to standard output; give -o FILE."
+                )
+
+    def _check_camera(self, inputs: Sequence[str]) -> None:
+        if inputs:
+            raise UsageError(f"--camera takes the place of INPUTs; leave {inputs[0]} out.")
+        if self.camera is not None and self.camera < 0:
+            raise UsageError(f"--camera: got {self.camera}; must be at least 0.")
+        if self.to == PIPE:
+            raise UsageError("--camera needs a file, such as -o out.mp4.")
+        self._refuse("a camera", "format", "keep_suffix", "shard")
+
+    def _refuse(self, where: str, *names: str) -> None:
+        for name in names:
+            value = getattr(self, name)
+            if value not in (None, False) or (name == "smoothing" and value is False):
+                flag = f"--{'no-' if value is False else ''}{name.replace('_', '-')}"
+                raise UsageError(f"{flag} has no effect on {where}; leave it out.")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class NetworkFlags:
+    """Which network is run, on what, and how many pictures at a time."""
+
+    model: Annotated[
+        str | None,
+        _flag(_NETWORK, "Model directory; the bundled model if not given."),
+    ] = None
+    backend: Annotated[
+        Literal["auto", "onnxruntime", "openvino", "torch"],
+        Parameter(group=_NETWORK, help="What runs the network; the fastest that is installed."),
+    ] = "auto"
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16", "int8"],
+        Parameter(group=_NETWORK, help="Arithmetic of the network; the fastest that there is."),
+    ] = "auto"
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"],
+        Parameter(group=_NETWORK, help="Where it runs; a device that is missing is an error."),
+    ] = "auto"
+    flip_averaging: Annotated[
+        bool | None,
+        Parameter(
+            group=_NETWORK,
+            negative="--no-flip-averaging",
+            help="Average with the mirrored picture: twice the network's time.",
+            show_default=lambda _: "the model's own",
+        ),
+    ] = None
+    workers: Annotated[
+        int | None, _flag(_NETWORK, "Pictures at a time; one per core if not given.")
+    ] = None
+    threads: Annotated[
+        int | None,
+        _flag(_NETWORK, "Threads of the network per picture; cores / workers if not given."),
+    ] = None
+
+    def check(self) -> None:
+        """Refuse numbers that are impossible.
+
+        Raises:
+            UsageError: at the first of them.
+        """
+        for name in ("workers", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"--{name}: got {value}; must be at least 1.")
+
+    def crew(self, jobs: int) -> tuple[int, int]:
+        """Workers, and threads of the network for each of them.
+
+        Args:
+            jobs: how many pictures there are; more workers would have nothing to do.
+        """
+        from humanseg.inference.processor import usable_cores
+
+        cores = usable_cores()
+        workers = min(self.workers or cores, max(jobs, 1))
+        return workers, self.threads or max(1, cores // workers)
+
+    def open(self, *, threads: int, threshold: float | None) -> Segmenter:
+        """Load the network.
+
+        Args:
+            threads: threads that it may use for one picture.
+            threshold: another one than the model's own.
+        """
+        from humanseg.inference.segmenter import Segmenter
+
+        return Segmenter(
+            self.model,
+            backend=self.backend,
+            precision=self.precision,
+            device=self.device,
+            threads=threads,
+            threshold=threshold,
+            flip_averaging=self.flip_averaging,
+        )
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything that was typed, checked; nothing slow has happened yet."""
+
+    inputs: tuple[str, ...]
+    files: FileFlags
+    making: EffectFlags
+    network: NetworkFlags
+    output: str
+    """`-o`; `-` for standard output."""
+    shard: tuple[int, int]
+    background: Background
+    as_json: bool
+    quiet: bool
+
+    @classmethod
+    def checked(
+        cls,
+        inputs: tuple[str, ...],
+        *,
+        files: FileFlags,
+        making: EffectFlags,
+        network: NetworkFlags,
+        as_json: bool,
+        quiet: bool,
+    ) -> Request:
+        """Put together what was typed.
+
+        Raises:
+            UsageError: values that are impossible, missing, or do not go together.
+            ImageError: the background cannot be read.
+        """
+        making.check()
+        network.check()
+        files.check(inputs, as_json=as_json)
+        shard = flags.parsed_shard(files.shard)
+        output = files.to or PIPE
+        ground = making.ground()
+        return cls(inputs, files, making, network, output, shard, ground, as_json, quiet)
+
+    @property
+    def no_bar(self) -> bool:
+        """Whether a bar would be unwanted, or be torn by lines on the same terminal."""
+        return self.quiet or (self.as_json and sys.stdout.isatty())
+
+    def format_of(self, target: Path | None = None) -> FormatName:
+        """Format of pictures: as asked for, as the target's suffix says, or the usual one.
+
+        Args:
+            target: the file that was named with `-o`, if one was.
+
+        Raises:
+            UsageError: the two do not agree, or the format cannot hold the result.
+        """
+        from humanseg.inference.writing import SUFFIXES, check_format
+
+        name = self.files.format
+        if target is not None:
+            by_suffix = SUFFIXES[target.suffix.lower()]
+            if name not in (None, by_suffix):
+                raise UsageError(
+                    f"--format {name} and -o {target} disagree; leave one of them out."
+                )
+            name = by_suffix
+        if name is None:
+            lossy = self.making.output in ("blur", "replace", "overlay")
+            name = "jpg" if lossy else "png"
+        check_format(name, self.making.output)
+        return name
+
+    def open(self, *, threads: int | None = None) -> tuple[Segmenter, Effect]:
+        """Load the network; the effect uses its threshold unless another was typed.
+
+        Args:
+            threads: threads for one picture; if None, as for one picture at a time.
+        """
+        if threads is None:
+            _, threads = self.network.crew(1)
+        segmenter = self.network.open(threads=threads, threshold=self.making.threshold)
+        return segmenter, self.making.effect(self.background, threshold=segmenter.threshold)

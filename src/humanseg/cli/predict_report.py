@@ -1,0 +1,136 @@
+"""What `humanseg predict` says: a line of JSON per input, remarks, and a summary at the end."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from humanseg.cli.output import complain, duration, note, numbered, say
+
+if TYPE_CHECKING:
+    from humanseg.inference.folders import Outcome
+    from humanseg.inference.jobs import Job
+
+_SHOWN = 10  # names in a remark; all are in the JSON lines
+
+
+class Report:
+    """Collects outcomes and tells them."""
+
+    def __init__(self, place: str | None, *, as_json: bool, quiet: bool) -> None:
+        """Begin to count and to take the time.
+
+        Args:
+            place: where results go; None for standard output, which then takes no text.
+            as_json: print a line of JSON per input.
+            quiet: say nothing but what went wrong.
+        """
+        self._place = place
+        self._as_json = as_json
+        self._quiet = quiet
+        self._began = time.perf_counter()
+        self._errors: list[str] = []
+        self._nobody: list[str] = []
+        self._notes: list[str] = []
+        self._remarks: list[str] = []
+        self._existing = 0
+        self._done = 0
+        self.told = 0
+        """Inputs that were tried."""
+
+    @property
+    def code(self) -> int:
+        """Exit code: 1 if anything could not be done."""
+        return 1 if self._errors else 0
+
+    def left_out(self, *, existing: Sequence[Job], elsewhere: int, others: int) -> None:
+        """Take note of what is not done: results that exist, other shards' jobs, other files."""
+        self._existing = len(existing)
+        for job in existing:
+            self._line(job, status="skipped")
+        if existing:
+            what = numbered(self._existing, "result")
+            again = (
+                "--overwrite makes them again" if self._existing > 1 else "--overwrite redoes it"
+            )
+            self._remarks.append(f"Left alone: {what} that existed; {again}.")
+        if elsewhere:
+            self._remarks.append(f"Left to other shards: {numbered(elsewhere, 'input')}.")
+        if others:
+            self._remarks.append(
+                f"Passed over: {numbered(others, 'file')} without the suffix of a picture or video."
+            )
+
+    def unreadable(self, problems: Iterable[str]) -> None:
+        """Take note of folders that could not be read, a sentence each."""
+        for problem in problems:
+            self._errors.append(problem)
+            if self._as_json:
+                place, _, _ = problem.rpartition(": ")
+                say(json.dumps(_record(place, None, status="failed", error=problem)))
+
+    def tell(self, outcome: Outcome) -> None:
+        """Take note of what came of a job."""
+        self.told += 1
+        source = str(outcome.job.source)
+        if outcome.error is not None:
+            self._errors.append(outcome.error)
+        if outcome.status == "done":
+            self._done += 1
+            if outcome.people is False:
+                self._nobody.append(source)
+        self._notes += [f"{source}: {text}" for text in outcome.notes]
+        self._line(
+            outcome.job,
+            status=outcome.status,
+            people=outcome.people,
+            coverage=None if outcome.coverage is None else round(outcome.coverage, 6),
+            seconds=round(outcome.seconds, 4),
+            error=outcome.error,
+            notes=list(outcome.notes),
+        )
+
+    def close(self) -> None:
+        """Say what there is to say at the end."""
+        if not self._quiet:
+            self._summarise()
+        complain(*self._errors)
+
+    def _summarise(self) -> None:
+        for text in _some(self._notes):
+            note(f"humanseg: note: {text}")
+        if self._nobody:
+            names = ", ".join(_some(self._nobody))
+            note(f"humanseg: note: nobody was found in {names}.")
+        seconds = time.perf_counter() - self._began
+        lines = list(self._remarks)
+        if self._done and self._place is not None:
+            done = f"{numbered(self._done, 'input')} in {duration(seconds)}"
+            lines.append(f"Done: {done}, {self._done / seconds:.1f} per second: {self._place}")
+        if self._errors and self.told > 1:
+            lines.append(f"Failed: {numbered(len(self._errors), 'input')}; see the errors.")
+        (note if self._as_json or self._place is None else say)(*lines)
+
+    def _line(self, job: Job, **values: object) -> None:
+        if self._as_json:
+            say(json.dumps(_record(str(job.source), str(job.target), **values)))
+
+
+def _record(source: str, target: str | None, **values: object) -> dict[str, object]:
+    empty: dict[str, object] = {
+        "status": "",
+        "people": None,
+        "coverage": None,
+        "seconds": 0.0,
+        "error": None,
+        "notes": [],
+    }
+    return {"input": source, "output": target} | empty | values
+
+
+def _some(texts: Sequence[str]) -> list[str]:
+    if len(texts) <= _SHOWN:
+        return list(texts)
+    return [*texts[:_SHOWN], f"and {len(texts) - _SHOWN} more"]

@@ -1,0 +1,118 @@
+"""`humanseg predict` between pipes, and from a camera."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from humanseg.cli.predict_flags import PIPE, Request
+from humanseg.cli.predict_report import Report
+from humanseg.errors import ImageError, UsageError
+
+
+def predict_pipe(request: Request) -> int:
+    """Predict one picture from standard input, to standard output, or both."""
+    from humanseg.inference.folders import Outcome, attempt, make
+    from humanseg.inference.jobs import Job, refuse_collisions
+    from humanseg.inference.writing import write_bytes
+
+    target = _target(request)
+    name = request.format_of(target)
+    source = _source(request)
+    job = Job(Path(request.inputs[0]), target or Path(PIPE))
+    if target is not None:
+        ground = request.making.background
+        refuse_collisions([job], inputs=[] if ground is None else [Path(ground)])
+    segmenter, effect = request.open()
+    made: list[bytes] = []
+
+    def work(job: Job) -> Outcome:
+        try:
+            result = make(source, network=segmenter, effect=effect, name=name)
+        except ImageError as error:
+            raise ImageError(str(error).replace("picture:", "standard input:", 1)) from error
+        if target is None:
+            made.append(result.content)
+        else:
+            write_bytes(target, result.content)
+        return result.outcome(job)
+
+    place = None if target is None else str(target)
+    report = Report(place, as_json=request.as_json, quiet=request.quiet)
+    report.tell(attempt(job, work))
+    for content in made:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    report.close()
+    return report.code
+
+
+def _target(request: Request) -> Path | None:
+    """The file to write; None for standard output."""
+    from humanseg.inference.writing import SUFFIXES
+
+    if request.output == PIPE:
+        if sys.stdout.isatty():
+            raise UsageError("the picture would go to the terminal; give -o FILE, or redirect it.")
+        return None
+    target = Path(request.output)
+    if target.is_dir() or target.suffix.lower() not in SUFFIXES:
+        raise UsageError(
+            f"{target}: a picture from standard input needs the name of a file with -o, with one "
+            f"of the suffixes {', '.join(SUFFIXES)}."
+        )
+    if target.exists() and not request.files.overwrite:
+        raise UsageError(f"{target}: exists already; give another name or --overwrite.")
+    return target
+
+
+def _source(request: Request) -> Path | bytes:
+    """The picture: a file, or the content of standard input."""
+    word = request.inputs[0]
+    if word != PIPE:
+        if len(request.inputs) > 1 or not Path(word).is_file():
+            raise UsageError("-o - takes one picture; give one file that exists, or -.")
+        return Path(word)
+    if sys.stdin.isatty():
+        raise UsageError("standard input is the terminal; pipe a picture into it.")
+    content = sys.stdin.buffer.read()
+    if not content:
+        raise ImageError("standard input holds nothing; pipe a picture into it.")
+    return content
+
+
+def record_camera(request: Request, camera: int) -> int:
+    """Record from a camera into a video until Ctrl-C."""
+    from humanseg.cli.progress import bar
+    from humanseg.inference.folders import Outcome
+    from humanseg.inference.jobs import Job
+    from humanseg.inference.smoothing import Smoother
+    from humanseg.inference.video import process_video
+    from humanseg.inference.video_target import check_suffix
+
+    target = Path(request.output)
+    check_suffix(target, transparent=request.making.output == "cutout")
+    segmenter, effect = request.open()
+    report = Report(str(target), as_json=request.as_json, quiet=request.quiet)
+    with bar(f"Camera {camera}", total=None, unit="frames", quiet=request.no_bar) as show:
+        made = process_video(
+            segmenter,
+            camera,
+            target,
+            effect=effect,
+            smoothing=None if request.files.smoothing is False else Smoother(),
+            overwrite=request.files.overwrite,
+            progress=show,
+        )
+    report.tell(
+        Outcome(
+            Job(Path(f"camera {camera}"), target, video=True),
+            "done",
+            seconds=made.seconds,
+            people=made.frames_with_people > 0,
+            coverage=made.coverage,
+            notes=made.notes,
+        )
+    )
+    report.close()
+    return report.code

@@ -1,0 +1,318 @@
+"""From what a user names to a list of jobs: which file becomes which, before anything is read.
+
+Inputs are files, folders and patterns. Results keep the names and sub-folders of their inputs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePath
+
+from humanseg.errors import UsageError
+
+PICTURE_SUFFIXES = frozenset(
+    {
+        ".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm",
+        ".pgm", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp",
+    }
+)  # fmt: skip
+"""Suffixes, in lower case, that make a file in a folder a picture."""
+
+_MAGIC = frozenset("*?[")
+
+Identity = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One input and where its result goes."""
+
+    source: Path
+    target: Path
+    video: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One file that was found, and its name below the input that it was found by."""
+
+    path: Path
+    name: PurePath
+    video: bool = False
+
+
+@dataclass
+class Found:
+    """What the inputs hold."""
+
+    items: list[Item] = field(default_factory=list)
+    """Each file once, in the order of the inputs, sorted by name within a folder or pattern."""
+    others: int = 0
+    """Files that are neither pictures nor videos."""
+    problems: list[str] = field(default_factory=list)
+    """Folders that could not be read, a sentence each."""
+    single: bool = False
+    """Exactly one file was named."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done, and what is left out."""
+
+    jobs: tuple[Job, ...]
+    existing: tuple[Job, ...]
+    """Jobs whose results are there already."""
+    elsewhere: int
+    """Jobs of other shards."""
+
+
+def find(
+    inputs: Sequence[str], *, output: Path, video_suffixes: frozenset[str] = frozenset()
+) -> Found:
+    """Find the pictures and videos that are meant.
+
+    A file that is named is taken whatever its suffix. In folders, which are read with all their
+    sub-folders, and for patterns the suffix decides, in upper or lower case; names that begin with
+    a dot are passed over. Links to folders are followed; each folder is read once, so that loops
+    end, and under its own name where it has one. The output folder is not read.
+
+    Args:
+        inputs: files, folders, and patterns with `*`, `?`, `[...]` and `**` for any sub-folders.
+        output: where results go.
+        video_suffixes: suffixes, in lower case, of files that are videos.
+
+    Raises:
+        UsageError: an input that does not exist, holds or matches nothing, or is also the output.
+    """
+    found = Found()
+    seen: set[str] = set()
+    for word in inputs:
+        items = _of_input(word, output, video_suffixes, found)
+        for item in items:
+            place = os.path.abspath(item.path)  # noqa: PTH100  links keep their own names
+            if place not in seen:
+                seen.add(place)
+                found.items.append(item)
+    found.single = len(inputs) == 1 and Path(inputs[0]).is_file()
+    return found
+
+
+def _of_input(word: str, output: Path, videos: frozenset[str], found: Found) -> list[Item]:
+    path, mode = Path(word), _mode(word)
+    if mode is None and _MAGIC & set(word):
+        items = _by_pattern(path, output, videos, found)
+        nothing = "matches no picture; put the pattern in quotes, with ** for sub-folders"
+    elif mode is None:
+        raise UsageError(f"{word}: does not exist; give files, folders, patterns or -.")
+    elif stat.S_ISDIR(mode):
+        _refuse_same_folder(path, output)
+        items = _taken(path, _walk(path, output, found.problems), videos, found)
+        nothing = "holds no picture or video; give a folder that does"
+    elif stat.S_ISREG(mode):
+        return [Item(path, PurePath(path.name), path.suffix.lower() in videos)]
+    else:
+        raise UsageError(f"{word}: is neither a file nor a folder; pipe the picture into `-`.")
+    if not items and not found.problems:
+        raise UsageError(f"{word}: {nothing}.")
+    return items
+
+
+def _mode(word: str) -> int | None:
+    """What a name stands for, as `stat` has it; None for nothing."""
+    try:
+        return Path(word).stat().st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    except OSError as error:
+        reason = (error.strerror or "not allowed").lower()
+        raise UsageError(f"{word}: cannot be read ({reason}).") from error
+
+
+def _refuse_same_folder(path: Path, output: Path) -> None:
+    if output.is_dir() and output.samefile(path):
+        raise UsageError(
+            f"{path}: is both input and output; results would be read as pictures the next time. "
+            "Give another folder with -o, such as one inside it."
+        )
+
+
+def _by_pattern(pattern: Path, output: Path, videos: frozenset[str], found: Found) -> list[Item]:
+    """Files below the part of the pattern without wildcards; walking ends where `glob` loops."""
+    fixed = next(at for at, part in enumerate(pattern.parts) if _MAGIC & set(part))
+    root, wild = Path(*pattern.parts[:fixed]), pattern.parts[fixed:]
+    if not root.is_dir():
+        return []
+    _refuse_same_folder(root, output)
+    depth = None if "**" in wild else len(wild)
+    names = _walk(root, output, found.problems, depth=depth)
+    return _taken(root, [name for name in names if _matches(name.parts, wild)], videos, found)
+
+
+def _matches(parts: Sequence[str], wild: Sequence[str]) -> bool:
+    if not wild:
+        return not parts
+    if wild[0] == "**":
+        return any(_matches(parts[at:], wild[1:]) for at in range(len(parts) + 1))
+    return bool(parts) and fnmatchcase(parts[0], wild[0]) and _matches(parts[1:], wild[1:])
+
+
+def _taken(
+    root: Path, names: Iterable[PurePath], videos: frozenset[str], found: Found
+) -> list[Item]:
+    """Pictures and videos among the files; the others are counted."""
+    items = []
+    for name in names:
+        suffix = name.suffix.lower()
+        if suffix in PICTURE_SUFFIXES or suffix in videos:
+            items.append(Item(root / name, name, suffix in videos))
+        else:
+            found.others += 1
+    return sorted(items, key=lambda item: item.name.parts)
+
+
+def _walk(
+    root: Path, output: Path, problems: list[str], *, depth: int | None = None
+) -> list[PurePath]:
+    """Names of the files below a folder, each folder read once; links wait for real folders."""
+    read = {_identity(output)} - {None}
+    names: list[PurePath] = []
+    linked = [PurePath()]
+    while linked:
+        folders = [linked.pop(0)]
+        while folders:
+            folder = folders.pop()
+            identity = _identity(root / folder)
+            if identity in read or (depth is not None and len(folder.parts) >= depth):
+                continue
+            read.add(identity)
+            try:
+                with os.scandir(root / folder) as entries:
+                    for entry in sorted(entries, key=lambda entry: entry.name):
+                        _sort_in(entry, folder, names, folders, linked)
+            except OSError as error:
+                reason = (error.strerror or "not allowed").lower()
+                problems.append(f"{root / folder}: cannot be read ({reason}).")
+    return names
+
+
+def _sort_in(
+    entry: os.DirEntry[str],
+    folder: PurePath,
+    names: list[PurePath],
+    folders: list[PurePath],
+    linked: list[PurePath],
+) -> None:
+    if entry.name.startswith("."):
+        return
+    name = folder / entry.name
+    if entry.is_dir():
+        (linked if entry.is_symlink() else folders).append(name)
+    elif entry.is_file() or entry.is_symlink():  # a broken link is a picture that is missing
+        names.append(name)
+
+
+def _identity(path: Path) -> Identity | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def mirrored(
+    items: Iterable[Item], *, output: Path, suffix_of: Callable[[Item], str], keep_suffix: bool
+) -> list[Job]:
+    """Jobs whose results keep the names and sub-folders of their inputs.
+
+    Args:
+        items: what was found.
+        output: folder for the results.
+        suffix_of: suffix of an item's result.
+        keep_suffix: keep the input's suffix in the result's name: `1.jpg` becomes `1.jpg.png`.
+    """
+    jobs = []
+    for item in items:
+        stem = item.name.name if keep_suffix else item.name.stem
+        target = output / item.name.parent / f"{stem}{suffix_of(item)}"
+        jobs.append(Job(item.path, target, item.video))
+    return jobs
+
+
+def refuse_collisions(jobs: Sequence[Job], *, inputs: Sequence[Path] = ()) -> None:
+    """Refuse jobs that would destroy something, before the first begins.
+
+    Args:
+        jobs: all jobs, those of other shards too.
+        inputs: further files that are read, such as a background.
+
+    Raises:
+        UsageError: two inputs with one result, or a result in place of an input.
+    """
+    sources: dict[str, Path] = {}
+    clashes = []
+    for job in jobs:
+        key = os.path.normcase(job.target)
+        if key in sources:
+            clashes.append((sources[key], job))
+        sources.setdefault(key, job.source)
+    if clashes:
+        first, job = clashes[0]
+        more = f" ({len(clashes) - 1} more such pairs)" if len(clashes) > 1 else ""
+        raise UsageError(
+            f"{first} and {job.source} would both become {job.target}{more}; add --keep-suffix if "
+            "they differ in suffix only, or predict them into different folders."
+        )
+    written = {identity: job for job in jobs if (identity := _identity(job.target)) is not None}
+    if not written:
+        return
+    for path in (*(job.source for job in jobs), *inputs):
+        same = written.get(_identity(path) or (-1, -1))
+        if same is not None:
+            raise UsageError(
+                f"{same.target}: is an input; inputs are never written over. Give another place "
+                "with -o."
+            )
+
+
+def plan(
+    jobs: Sequence[Job], *, output: Path, shard: tuple[int, int] = (1, 1), overwrite: bool = False
+) -> Plan:
+    """Choose the jobs of this shard that are still to be done.
+
+    A job belongs to the shard that a hash of its result's name says, so that shards never share
+    one and never leave one out, on whatever machine and however many files come or go meanwhile.
+
+    Args:
+        jobs: all jobs.
+        output: folder for the results; names below it are hashed.
+        shard: (i, n): this is the ith of n shards, counted from 1.
+        overwrite: do those again whose results are there.
+    """
+    index, count = shard
+    mine = [job for job in jobs if count == 1 or _shard_of(job, output, count) == index]
+    existing = [] if overwrite else [job for job in mine if _is_written(job.target)]
+    done = {job.target for job in existing}
+    return Plan(
+        jobs=tuple(job for job in mine if job.target not in done),
+        existing=tuple(existing),
+        elsewhere=len(jobs) - len(mine),
+    )
+
+
+def _shard_of(job: Job, output: Path, count: int) -> int:
+    name = os.fsencode(job.target.relative_to(output).as_posix())
+    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest()) % count + 1
+
+
+def _is_written(path: Path) -> bool:
+    """Whether a result is there; a file without content is what a power cut leaves."""
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_size > 0

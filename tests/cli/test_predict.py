@@ -1,0 +1,524 @@
+"""`humanseg predict`: flags, files, remarks and exit codes, and the whole command in processes."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from humanseg.cli.predict_flags import NetworkFlags
+from humanseg.cli.progress import bar
+from humanseg.errors import ModelError
+from humanseg.model_directory import ONNX_FILE, ONNX_INT8_FILE, bundled
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+class BrightIsPerson:
+    """A network that takes bright pixels for people."""
+
+    image_size = (64, 64)
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
+
+    def grid_probability(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        grid = Image.fromarray(image).convert("L").resize((64, 64), Image.Resampling.BILINEAR)
+        return np.asarray(grid, dtype=np.float32) / np.float32(255)
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """How the network was opened; it is a stand-in."""
+    calls: list[dict[str, Any]] = []
+
+    def open_network(self: NetworkFlags, *, threads: int, threshold: float | None) -> object:
+        calls.append({"model": self.model, "threads": threads, "threshold": threshold})
+        return BrightIsPerson(0.5 if threshold is None else threshold)
+
+    monkeypatch.setattr(NetworkFlags, "open", open_network)
+    return calls
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two pictures with somebody, one without; named relative to the working folder."""
+    monkeypatch.chdir(tmp_path)
+    for name, level in (("1.jpg", 255), ("a/2.png", 200), ("a/nobody.png", 0)):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = Image.new("RGB", (60, 45))
+        image.paste((level, level, level), (20, 10, 50, 40))
+        image.save(path)
+    return Path("photos")
+
+
+def _files(folder: str | Path) -> list[str]:
+    return sorted(
+        path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if path.is_file()
+    )
+
+
+def _pixels(path: str | Path) -> NDArray[np.uint8]:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def _lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+class TestBadUse:
+    @pytest.mark.parametrize(
+        ("words", "sentence"),
+        [
+            ("", "INPUT is missing; give files, folders, patterns, or - for a pipe."),
+            ("photos", "-o is missing; give the folder for the results with -o OUT."),
+            ("photos -o", "-o needs a value; see --help."),
+            ("photos -o --json", "-o needs a value; see --help."),
+            ("photos --treshold 0.4 -o out", "Unknown option: --treshold. Did you mean --thresh"),
+            ("photos --zzz -o out", "Unknown option: --zzz. A file of this name is ./--zzz."),
+            ("photos -o out --output maks", 'Invalid value "maks" for --output.'),
+            ("photos -o out --threshold 2", "--threshold: got 2; must be at least 0 and at most 1"),
+            ("photos -o out --smallest-region 1", "--smallest-region: got 1; must be at least 0"),
+            ("photos -o out --output blur --blur-radius 0", "--blur-radius: got 0; must be more"),
+            ("photos -o out --output cutout --feather -1", "--feather: got -1; must be at least 0"),
+            ("photos -o out --workers 0", "--workers: got 0; must be at least 1."),
+            ("photos -o out --threads -2", "--threads: got -2; must be at least 1."),
+            ("photos -o out --background red", "--background has no effect on --output mask; it b"),
+            (
+                "photos -o out --feather 2",
+                "--feather has no effect on --output mask; it belongs to",
+            ),
+            ("photos -o out --no-decontaminate", "--no-decontaminate has no effect on --output m"),
+            (
+                "photos -o out --output blur --decontaminate",
+                "--decontaminate has no effect on --ou",
+            ),
+            (
+                "photos -o out --output cutout --blur-radius 3",
+                "--blur-radius has no effect on --ou",
+            ),
+            ("photos -o out --output replace", "--output replace needs --background with a colour"),
+            (
+                "photos -o out --output replace --background 1,2",
+                "--background: got '1,2'; give a c",
+            ),
+            ("photos -o out --output replace --background #ff000080", "--background: got '#ff0000"),
+            (
+                "photos -o out --format jpg",
+                "jpg would blur the edge of a mask; for --output mask u",
+            ),
+            ("photos -o out --shard 3/2", "--shard: got '3/2'; give I/N with I from 1 to N"),
+            ("nowhere -o out", "nowhere: does not exist; give files, folders, patterns or -."),
+            ("photos -o photos", "photos: is both input and output; results would be read"),
+            ("photos -o photos/1.jpg", "photos/1.jpg: names a file; these inputs need a folder"),
+            ("photos -o photos/file", "photos/file: is a file; -o needs a folder."),
+            ("photos -o photos/file/out", "photos/file: is a file, not a folder; -o photos/file/o"),
+            ("photos -o out.png", "out.png: names a file; these inputs need a folder with -o."),
+            (
+                "photos/1.jpg -o out.gif",
+                "out.gif: a picture is written as .png, .jpg, .jpeg, .webp",
+            ),
+            ("photos/1.jpg -o out.mp4", "out.mp4: a picture is written as .png"),
+            ("photos/1.jpg -o out.jpg", "jpg would blur the edge of a mask"),
+            ("photos/1.jpg -o out.png --format webp", "--format webp and -o out.png disagree"),
+            ("photos/1.jpg -o out.png --keep-suffix", "--keep-suffix has no effect on -o out.png"),
+            ("photos/a/2.png -o photos/a", "photos/a/2.png: is an input; inputs are never written"),
+            ("- photos -o out", "- stands for one picture from standard input; give it alone."),
+            ("- -o out", "out: a picture from standard input needs the name of a file with -o"),
+            ("- --json", "--json and the picture would both go to standard output; give -o FILE."),
+            ("- --shard 1/2", "--shard has no effect on a pipe; leave it out."),
+            ("- --no-smoothing", "--no-smoothing has no effect on a pipe; leave it out."),
+            ("- --overwrite", "--overwrite has no effect on standard output; leave it out."),
+            ("photos -o -", "-o - takes one picture; give one file that exists, or -."),
+            (
+                "photos --camera 0 -o out.mp4",
+                "--camera takes the place of INPUTs; leave photos out",
+            ),
+            ("--camera -1 -o out.mp4", "--camera: got -1; must be at least 0."),
+            ("--camera 0", "-o is missing; give the folder"),
+            ("--camera 0 -o -", "--camera needs a file, such as -o out.mp4."),
+            ("--camera 0 -o out.png", "out.png: is not the name of a video"),
+            ("--camera 0 -o out.mp4 --format png", "--format has no effect on a camera; leave it"),
+        ],
+    )
+    def test_is_one_sentence_and_nothing_is_done(
+        self, run: Run, photos: Path, opened: list[Any], words: str, sentence: str
+    ) -> None:
+        (photos / "file").touch()
+        before = _files(".")
+        code, out, err = run("predict", *words.split())
+        assert (code, out) == (2, "")
+        assert err.startswith(f"humanseg: {sentence}")
+        assert len(err.splitlines()) == 1
+        assert opened == []
+        assert _files(".") == before
+
+    def test_one_output_name_for_two_inputs__names_both(
+        self, run: Run, photos: Path, opened: list[Any]
+    ) -> None:
+        shutil.copy(photos / "1.jpg", photos / "1.PNG")
+        code, _, err = run("predict", "photos", "-o", "out")
+        assert code == 2
+        assert "photos/1.PNG and photos/1.jpg would both become out/1.png; add --keep-suf" in err
+        assert run("predict", "photos", "-o", "out", "--keep-suffix")[0] == 0
+        assert _files("out") == ["1.PNG.png", "1.jpg.png", "a/2.png.png", "a/nobody.png.png"]
+
+    def test_background_in_place_of_a_result__is_refused(
+        self, run: Run, photos: Path, opened: list[Any]
+    ) -> None:
+        shutil.copytree(photos, "out")
+        words = ("--output", "replace", "--background", "out/1.jpg", "--overwrite")
+        code, _, err = run("predict", "photos/1.jpg", "-o", "out", *words)
+        assert (code, "out/1.jpg: is an input; inputs are never written over" in err) == (2, True)
+
+    @pytest.mark.parametrize("error", [PermissionError(errno.EACCES, "Permission denied", "out")])
+    def test_folder_without_permission__is_a_sentence(
+        self, run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch, error: OSError
+    ) -> None:
+        monkeypatch.setattr(os, "access", lambda *_: False)
+        code, _, err = run("predict", "photos", "-o", "out")
+        assert (code, err) == (1, f"humanseg: {Path.cwd()}: permission denied.\n")
+
+    def test_model_that_cannot_be_used__leaves_no_folder(
+        self, run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: object, **__: object) -> None:
+            raise ModelError("model: is damaged.")
+
+        monkeypatch.setattr(NetworkFlags, "open", refuse)
+        code, out, err = run("predict", "photos", "-o", "out")
+        assert (code, out, err) == (1, "", "humanseg: model: is damaged.\n")
+        assert not Path("out").exists()
+
+
+class TestFiles:
+    def test_folder__mirrored_with_a_summary(
+        self, run: Run, photos: Path, opened: list[Any]
+    ) -> None:
+        before = {path: path.read_bytes() for path in photos.rglob("*") if path.is_file()}
+        code, out, err = run("predict", "photos", "-o", "out", "--workers", "2")
+        assert code == 0
+        assert _files("out") == ["1.png", "a/2.png", "a/nobody.png"]
+        assert out.startswith("Done: 3 inputs in ")
+        assert err == "humanseg: note: nobody was found in photos/a/nobody.png.\n"
+        assert {path: path.read_bytes() for path in before} == before
+        assert [_pixels(Path("out") / name).shape for name in _files("out")] == [(45, 60)] * 3
+
+    def test_again__skips_what_is_there(self, run: Run, photos: Path, opened: list[Any]) -> None:
+        run("predict", "photos", "-o", "out")
+        Path("out/1.png").write_bytes(b"mine")
+        code, out, _ = run("predict", "photos", "-o", "out")
+        assert (code, len(opened)) == (0, 1)
+        assert out == "Left alone: 3 results that existed; --overwrite makes them again.\n"
+        run("predict", "photos", "-o", "out", "--overwrite")
+        assert Path("out/1.png").read_bytes() != b"mine"
+
+    def test_bad_picture__is_told_at_the_end_and_the_rest_is_done(
+        self, run: Run, photos: Path, opened: list[Any]
+    ) -> None:
+        (photos / "0.jpg").write_bytes(b"")
+        (photos / "b.jpg").symlink_to("gone.jpg")
+        code, out, err = run("predict", "photos", "-o", "out", "--quiet")
+        assert (code, out) == (1, "")
+        assert _files("out") == ["1.png", "a/2.png", "a/nobody.png"]
+        lines = sorted(err.splitlines())
+        assert len(lines) == 2
+        assert lines[0].startswith("humanseg: photos/0.jpg: ")
+        assert lines[1].startswith("humanseg: photos/b.jpg: ")
+
+    def test_shards__make_every_result_once(
+        self, run: Run, photos: Path, opened: list[Any]
+    ) -> None:
+        for number in range(3, 12):
+            shutil.copy(photos / "1.jpg", photos / f"{number}.jpg")
+        first = run("predict", "photos", "-o", "out", "--shard", "1/2", "--json")
+        second = run("predict", "photos", "-o", "out", "--shard", "2/2", "--json")
+        made = [line["output"] for line in _lines(first[1]) + _lines(second[1])]
+        assert len(made) == len(set(made)) == 12
+        assert len(_files("out")) == 12
+        assert "Left to other shards: " in first[2]
+
+    def test_json__has_a_line_per_input(self, run: Run, photos: Path, opened: list[Any]) -> None:
+        run("predict", "photos/a/2.png", "-o", "out/a")
+        (photos / "bad.jpg").write_bytes(b"bad")
+        code, out, err = run("predict", "photos", "-o", "out", "--json")
+        lines = {line["input"]: line for line in _lines(out)}
+        assert code == 1
+        assert set(lines["photos/1.jpg"]) == {
+            "input",
+            "output",
+            "status",
+            "people",
+            "coverage",
+            "seconds",
+            "error",
+            "notes",
+        }
+        assert {name: (line["status"], line["people"]) for name, line in lines.items()} == {
+            "photos/a/2.png": ("skipped", None),
+            "photos/1.jpg": ("done", True),
+            "photos/a/nobody.png": ("done", False),
+            "photos/bad.jpg": ("failed", None),
+        }
+        assert lines["photos/1.jpg"]["output"] == "out/1.png"
+        assert lines["photos/1.jpg"]["coverage"] == pytest.approx(30 * 30 / (60 * 45), abs=0.02)
+        assert lines["photos/bad.jpg"]["error"].startswith("photos/bad.jpg: ")
+        assert "Done: 2 inputs" in err
+
+    def test_named_file__is_written_as_named(
+        self, run: Run, photos: Path, opened: list[Any]
+    ) -> None:
+        words = ("--output", "replace", "--background", "0,99,0", "-o", "new/x.WEBP")
+        assert run("predict", "photos/1.jpg", *words)[0] == 0
+        with Image.open("new/x.WEBP") as image:
+            assert image.format == "WEBP"
+            assert image.convert("RGB").getpixel((1, 1)) == (0, 99, 0)
+
+    @pytest.mark.parametrize(
+        ("words", "name"),
+        [
+            ("--output probability", "1.png"),
+            ("--output cutout", "1.png"),
+            ("--output blur", "1.jpg"),
+            ("--output overlay --format tiff", "1.tiff"),
+            ("--output replace --background photos/a/2.png", "1.jpg"),
+        ],
+    )
+    def test_formats(
+        self, run: Run, photos: Path, opened: list[Any], words: str, name: str
+    ) -> None:
+        assert run("predict", "photos/1.jpg", "-o", "out", *words.split())[0] == 0
+        assert _files("out") == [name]
+
+    def test_threshold__of_the_model_or_as_typed(
+        self, run: Run, photos: Path, opened: list[Any]
+    ) -> None:
+        run("predict", "photos/a/2.png", "-o", "x.png")
+        run("predict", "photos/a/2.png", "-o", "y.png", "--threshold", "0.9")
+        assert [call["threshold"] for call in opened] == [None, 0.9]
+        assert _pixels("x.png").any()
+        assert not _pixels("y.png").any()
+
+    def test_workers__share_the_cores(
+        self, run: Run, photos: Path, opened: list[Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("humanseg.inference.processor.usable_cores", lambda: 8)
+        run("predict", "photos", "-o", "a")
+        run("predict", "photos/1.jpg", "-o", "b")
+        run("predict", "photos", "-o", "c", "--workers", "1")
+        run("predict", "photos", "-o", "d", "--workers", "2", "--threads", "3")
+        assert [call["threads"] for call in opened] == [2, 8, 8, 3]
+
+    def test_flags_about_videos__are_remarked_on_without_any(
+        self, run: Run, photos: Path, opened: list[Any]
+    ) -> None:
+        _, _, err = run("predict", "photos/1.jpg", "-o", "out", "--no-smoothing")
+        assert "note: --no-smoothing has no effect; there is no video among the inputs." in err
+
+    def test_other_files__are_counted(self, run: Run, photos: Path, opened: list[Any]) -> None:
+        (photos / "notes.txt").touch()
+        _, out, _ = run("predict", "photos", "-o", "out")
+        assert "Passed over: 1 file without the suffix of a picture or video." in out
+
+    def test_full_disk__ends_it_with_a_sentence(
+        self, run: Run, photos: Path, opened: list[Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(self: Path, target: Path) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(Path, "replace", full)
+        code, _, err = run("predict", "photos/1.jpg", "-o", "out")
+        assert (code, err) == (
+            1,
+            "humanseg: out/1.png: the disk is full. Free some space and run the same command "
+            "again.\n",
+        )
+        assert _files("out") == []
+
+
+class TestVideos:
+    @pytest.fixture
+    def processed(self, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Path, dict[str, Any]]]:
+        calls: list[tuple[Any, Path, dict[str, Any]]] = []
+
+        def process_video(_: object, source: Any, target: Path, **options: Any) -> object:  # noqa: ANN401
+            calls.append((source, target, options))
+            options["progress"](1, 2)
+            return SimpleNamespace(frames_with_people=1, coverage=0.5, notes=(), seconds=0.1)
+
+        monkeypatch.setattr("humanseg.inference.video.process_video", process_video)
+        return calls
+
+    def test_beside_pictures(
+        self, run: Run, photos: Path, opened: list[Any], processed: list[Any]
+    ) -> None:
+        (photos / "clip.MOV").touch()
+        (photos / "old.avi").touch()
+        code, out, _ = run("predict", "photos", "-o", "out", "--json")
+        assert code == 0
+        assert [call[1].as_posix() for call in processed] == ["out/clip.mov", "out/old.mp4"]
+        assert all(call[2]["smoothing"] is not None for call in processed)
+        assert len(_lines(out)) == 5
+
+    def test_cutouts__are_webm(
+        self, run: Run, photos: Path, opened: list[Any], processed: list[Any]
+    ) -> None:
+        (photos / "clip.mp4").touch()
+        words = ("--output", "cutout", "--no-smoothing", "--format", "png")
+        _, _, err = run("predict", "photos/clip.mp4", "-o", "out", *words)
+        assert [call[1].as_posix() for call in processed] == ["out/clip.webm"]
+        assert processed[0][2]["smoothing"] is None
+        assert "--format has no effect on videos" in err
+
+    def test_name_that_cannot_hold_it__is_refused(
+        self, run: Run, photos: Path, opened: list[Any], processed: list[Any]
+    ) -> None:
+        (photos / "clip.mp4").touch()
+        words = ("predict", "photos/clip.mp4", "-o")
+        assert "cannot hold a transparent video" in run(*words, "x.mp4", "--output", "cutout")[2]
+        assert "x.png: a video is written as .mp4" in run(*words, "x.png")[2]
+        assert processed == []
+        assert run(*words, "x.mkv")[0] == 0
+        assert processed[0][1] == Path("x.mkv")
+
+    def test_camera(self, run: Run, photos: Path, opened: list[Any], processed: list[Any]) -> None:
+        code, out, _ = run("predict", "--camera", "1", "-o", "x.mp4", "--output", "blur")
+        assert code == 0
+        assert out.startswith("Done: 1 input in ")
+        assert processed[0][:2] == (1, Path("x.mp4"))
+
+
+class TestBar:
+    def test_terminal__shows_count_and_rate(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from rich.console import Console
+
+        stream = io.StringIO()
+        console = Console(file=stream, force_terminal=True, width=100)
+        monkeypatch.setattr("humanseg.cli.progress.Console", lambda **_: console)
+        with bar("Predicting", total=7, unit="pictures", quiet=False) as show:
+            show(3, None)
+        assert "3/7" in stream.getvalue()
+        assert "pictures/s" in stream.getvalue()
+
+    def test_pipe__shows_nothing(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with bar("Predicting", total=7, unit="pictures", quiet=False) as show:
+            show(3, 8)
+        assert capsys.readouterr() == ("", "")
+
+
+def _command(*words: object) -> list[str]:
+    return [sys.executable, "-m", "humanseg", "predict", *map(str, words)]
+
+
+def _humanseg(*words: object, **options: Any) -> subprocess.CompletedProcess[bytes]:  # noqa: ANN401
+    """The command as a user runs it, with the bundled model."""
+    return subprocess.run(
+        _command(*words), capture_output=True, timeout=240, check=False, **options
+    )
+
+
+class TestProcess:
+    def test_pipe__gives_what_a_file_gives(self, photos: Path) -> None:
+        content = (photos / "1.jpg").read_bytes()
+        piped = _humanseg("-", "--output", "cutout", input=content)
+        assert piped.returncode == 0, piped.stderr
+        filed = _humanseg("photos/1.jpg", "-o", "x.png", "--output", "cutout")
+        assert filed.returncode == 0, filed.stderr
+        assert piped.stdout == Path("x.png").read_bytes()
+        assert _pixels("x.png").shape == (45, 60, 4)
+
+    @pytest.mark.parametrize(
+        ("content", "sentence"),
+        [
+            (b"", b"humanseg: standard input holds nothing; pipe a picture into it.\n"),
+            (b"no picture", b"humanseg: standard input: not a picture in a known format.\n"),
+        ],
+    )
+    def test_bad_pipe__is_one_sentence(self, content: bytes, sentence: bytes) -> None:
+        done = _humanseg("-", input=content)
+        assert (done.returncode, done.stdout, done.stderr) == (1, b"", sentence)
+
+    def test_model_cut_short__is_one_sentence(self, photos: Path) -> None:
+        shutil.copytree(bundled(), "model")
+        for name in (ONNX_FILE, ONNX_INT8_FILE):
+            if (Path("model") / name).exists():
+                os.truncate(Path("model") / name, 100_000)
+        done = _humanseg("photos", "-o", "out", "--model", "model")
+        assert done.returncode == 1
+        assert len(done.stderr.splitlines()) == 1
+        assert b"humanseg: model/model" in done.stderr
+        assert not Path("out").exists()
+
+    @pytest.mark.skipif(os.name == "nt", reason="signals differ")
+    def test_ctrl_c__keeps_what_is_finished_and_the_next_run_does_the_rest(
+        self, photos: Path
+    ) -> None:
+        for number in range(400):
+            shutil.copy(photos / "1.jpg", photos / f"x{number}.jpg")
+        process = subprocess.Popen(
+            _command("photos", "-o", "out", "--json"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=240)
+        assert process.returncode == 130
+        assert "stopped with " in err
+        assert "run the same command again for the rest." in err
+        done = [line["output"] for line in _lines(first + out)]
+        assert sorted(done) == [f"out/{name}" for name in _files("out")]
+        for name in done:
+            assert _pixels(name).shape == (45, 60)
+        for path in photos.glob("x*.jpg"):
+            if f"out/{path.stem}.png" not in done and path.stem != "x399":
+                path.unlink()
+        again = _humanseg("photos", "-o", "out", "--json")
+        states = [line["status"] for line in _lines(again.stdout.decode())]
+        assert again.returncode == 0
+        assert states.count("skipped") == len(done)
+        assert 0 < states.count("done") <= 4
+
+    def test_reader_that_goes_away__ends_it_quietly(self, photos: Path) -> None:
+        with subprocess.Popen(
+            _command("photos", "-o", "out", "--json"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.close()
+            assert process.wait(240) == 1
+            assert b"Traceback" not in process.stderr.read()
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+    def test_full_standard_output__is_a_sentence(self, photos: Path) -> None:
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                _command("photos/1.jpg", "-o", "-"),
+                stdout=full,
+                stderr=subprocess.PIPE,
+                timeout=240,
+                check=False,
+            )
+        assert done.returncode == 1
+        assert b"the disk is full" in done.stderr
+        assert b"Traceback" not in done.stderr

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import errno
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+from PIL import Image
+
+from humanseg.errors import ImageError, UsageError
+from humanseg.inference.writing import FormatName, check_format, encode, write_bytes
+
+SIZES = st.tuples(st.integers(1, 40), st.integers(1, 40))
+
+
+def _read(content: bytes) -> tuple[str, NDArray[np.generic]]:
+    with Image.open(io.BytesIO(content)) as image:
+        image.load()
+        return image.mode, np.asarray(image)
+
+
+def _noise(*shape: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(3).integers(0, 256, shape, dtype=np.uint8)
+
+
+class TestEncode:
+    @given(arrays(np.uint8, SIZES))
+    def test_grey_png__reads_back_exactly(self, grey: NDArray[np.uint8]) -> None:
+        mode, back = _read(encode(grey, "png"))
+        assert mode == "L"
+        np.testing.assert_array_equal(back, grey)
+
+    @pytest.mark.parametrize("height", [255, 256, 257, 700])
+    def test_grey_png__reads_back_exactly_across_bands(self, height: int) -> None:
+        mask = np.where(_noise(height, 33) > 250, 255, 0).astype(np.uint8)
+        np.testing.assert_array_equal(_read(encode(mask, "png"))[1], mask)
+
+    def test_grey_png__not_contiguous(self) -> None:
+        grey = _noise(40, 60)[::2, ::-1]
+        np.testing.assert_array_equal(_read(encode(grey, "png"))[1], grey)
+
+    def test_grey_png__is_small(self) -> None:
+        mask = np.zeros((1000, 1000), dtype=np.uint8)
+        mask[200:900, 300:700] = 255
+        assert len(encode(mask, "png")) < 6000
+
+    @pytest.mark.parametrize("name", ["png", "webp", "tiff"])
+    def test_mask__is_exact_in_every_format_allowed(self, name: FormatName) -> None:
+        mask = np.where(_noise(31, 45) > 127, 255, 0).astype(np.uint8)
+        back = _read(encode(mask, name))[1]
+        np.testing.assert_array_equal(back if back.ndim == 2 else back[..., 0], mask)
+
+    @pytest.mark.parametrize("name", ["png", "tiff"])
+    def test_sixteen_bits__are_exact(self, name: FormatName) -> None:
+        levels = np.arange(60_000, 60_000 + 35, dtype=np.uint16).reshape(5, 7)
+        mode, back = _read(encode(levels, name))
+        assert mode.startswith("I;16")
+        np.testing.assert_array_equal(back, levels)
+
+    @pytest.mark.parametrize("name", ["png", "webp", "tiff"])
+    def test_transparency__keeps_the_colour_of_every_pixel(self, name: FormatName) -> None:
+        cutout = _noise(20, 30, 4)
+        cutout[:10, :, 3] = 0
+        mode, back = _read(encode(cutout, name))
+        assert mode == "RGBA"
+        np.testing.assert_array_equal(back, cutout)
+
+    @pytest.mark.parametrize("name", ["png", "webp", "tiff"])
+    def test_picture__is_exact_where_the_format_is_lossless(self, name: FormatName) -> None:
+        picture = _noise(20, 30, 3)
+        np.testing.assert_array_equal(_read(encode(picture, name))[1], picture)
+
+    def test_jpeg__is_close(self) -> None:
+        picture = np.asarray(Image.fromarray(_noise(4, 5, 3)).resize((90, 60)))
+        back = _read(encode(picture, "jpg"))[1].astype(int)
+        assert np.abs(back - picture).max() < 16
+
+    def test_no_metadata(self) -> None:
+        for name in ("png", "jpg", "webp", "tiff"):
+            with Image.open(io.BytesIO(encode(_noise(20, 30, 3), name))) as image:
+                assert not image.info.get("exif")
+                assert not image.info.get("icc_profile")
+
+    def test_too_large_for_the_format__is_a_sentence(self) -> None:
+        with pytest.raises(ImageError, match=r"17000x2 pixels do not fit into webp .*use --format"):
+            encode(np.zeros((2, 17_000), dtype=np.uint8), "webp")
+
+
+class TestCheckFormat:
+    @pytest.mark.parametrize(
+        ("name", "output", "sentence"),
+        [
+            ("jpg", "mask", "jpg would blur the edge of a mask; for --output mask use png, webp"),
+            ("jpg", "cutout", "jpg holds no transparency; for --output cutout use png, webp or t"),
+            ("jpg", "probability", "jpg holds 8 bits, probabilities have 16; .* use png or tiff"),
+            ("webp", "probability", "webp holds 8 bits"),
+        ],
+    )
+    def test_unfit__is_refused(self, name: FormatName, output: str, sentence: str) -> None:
+        with pytest.raises(UsageError, match=sentence):
+            check_format(name, output)
+
+    def test_fit(self) -> None:
+        check_format("jpg", "blur")
+        check_format("webp", "cutout")
+        check_format("tiff", "probability")
+
+
+class TestWriteBytes:
+    def test_makes_folders_and_replaces(self, tmp_path: Path) -> None:
+        path = tmp_path / "a" / "b" / "x.png"
+        write_bytes(path, b"one")
+        write_bytes(path, b"two")
+        assert path.read_bytes() == b"two"
+        assert [entry.name for entry in path.parent.iterdir()] == ["x.png"]
+
+    @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left"), KeyboardInterrupt()])
+    def test_interrupted__leaves_the_old_file_and_no_other(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+    ) -> None:
+        path = tmp_path / "x.png"
+        path.write_bytes(b"old")
+
+        def fail(*_: object) -> None:
+            raise error
+
+        monkeypatch.setattr(Path, "replace", fail)
+        with pytest.raises(type(error)) as caught:
+            write_bytes(path, b"new")
+        assert [entry.name for entry in tmp_path.iterdir()] == ["x.png"]
+        assert path.read_bytes() == b"old"
+        if isinstance(caught.value, OSError):
+            assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(path))
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="limits of file size differ elsewhere")
+    def test_file_cut_off_while_it_is_written__leaves_nothing(self, tmp_path: Path) -> None:
+        code = (
+            "import resource, signal, sys; from pathlib import Path\n"
+            "from humanseg.inference.writing import write_bytes\n"
+            "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+            "try: write_bytes(Path(sys.argv[1]), bytes(100_000))\n"
+            "except OSError as error: print(error.errno, error.filename)\n"
+        )
+        path = tmp_path / "x.png"
+        done = subprocess.run(
+            [sys.executable, "-c", code, path], capture_output=True, text=True, timeout=60
+        )
+        assert done.stdout == f"{errno.EFBIG} {path}\n"
+        assert list(tmp_path.iterdir()) == []
+
+    def test_folder_in_the_way__is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "x.png").mkdir()
+        with pytest.raises(OSError) as caught:  # noqa: PT011  several kinds
+            write_bytes(tmp_path / "x.png", b"new")
+        assert caught.value.filename == str(tmp_path / "x.png")
+        assert os.listdir(tmp_path) == ["x.png"]  # noqa: PTH208
