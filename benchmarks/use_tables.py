@@ -1,0 +1,141 @@
+"""The README's tables about using the bundled model, from the result files."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from benchmarks.tables import link, newest, percent, points, table, three
+from pydantic import BaseModel
+
+from humanseg.benchmark.records import PeersRecord, SpeedRecord
+from humanseg.results import read_record
+
+_NAMES = {"mediapipe": "MediaPipe selfie", "mediapipe-landscape": "MediaPipe selfie, landscape"}
+
+
+def peers_table() -> str:
+    """Accuracy and time of the bundled model and of others, on the same pictures in one run."""
+    path = newest("peers")
+    result = read_record(path, PeersRecord)
+    differences = {one.other: one for one in result.differences}
+    rows = []
+    for one in result.contestants:
+        summary, behind = one.summary, differences.get(one.name)
+        rows.append(
+            [
+                _NAMES.get(one.name, one.name.replace(" x", ", threads: ")),
+                three(summary.iou_mean if summary else None),
+                points(behind.iou) if behind else "",
+                three(summary.boundary_iou_mean if summary else None),
+                points(behind.boundary_iou) if behind else "",
+                percent(one.marked_area),
+                percent(one.marked_pictures),
+                f"{1000 * one.time.median:.0f} ms",
+            ]
+        )
+    labelled, empty = (len(part) for part in _pictures(result))
+    header = [
+        f"{labelled} held-out pictures, {empty} photographs without people",
+        "per-image IoU",
+        "first less this, points [95 %]",
+        "Boundary IoU",
+        "first less this, points [95 %]",
+        "area marked where nobody is",
+        "pictures marked where nobody is",
+        "picture to mask",
+    ]
+    machine = f"{result.environment.processor}, {result.environment.cores} cores"
+    return f"{table(header, rows)}\n\n{machine}. From {link(path)}."
+
+
+def _pictures(result: PeersRecord) -> tuple[Sequence[object], Sequence[object]]:
+    first = result.contestants[0]
+    return first.scores, first.person_free
+
+
+def speed_table() -> str:
+    """Times of the network alone and from file to mask, by backend and precision."""
+    path = newest("speed")
+    result = read_record(path, SpeedRecord)
+    rows = []
+    for one in result.measured:
+        way = one.configuration
+        rows.append(
+            [
+                f"{way.backend}, {way.precision}",
+                str(way.threads),
+                f"{1000 * one.network.median:.1f} ({1000 * one.network.p95:.1f})",
+                *(f"{1000 * timing.median:.0f}" for timing in one.pictures.values()),
+                f"{one.cold_start.total.median:.2f} s",
+                "–" if one.peak_memory is None else f"{max(one.peak_memory) / 2**20:.0f} MiB",
+            ]
+        )
+    grid = "x".join(map(str, result.image_size))
+    sizes = [f"{one.height * one.width / 1e6:.1f} MP file to mask, ms" for one in result.pictures]
+    header = [
+        "bundled model",
+        "threads",
+        f"network at {grid}, median (p95), ms",
+        *sizes,
+        "cold start",
+        "peak memory",
+    ]
+    machine = f"{result.environment.processor}, {result.environment.cores} cores"
+    return f"{table(header, rows)}\n\n{machine}. From {link(path)}."
+
+
+class _Rows(BaseModel):
+    """What the tables read of a file that a benchmark script wrote."""
+
+    model_config = {"extra": "ignore"}
+
+
+class _Seeds(_Rows):
+    backend: str
+    precision: str
+    flip_averaging: bool
+    refined: bool
+    seeds: int
+    iou_mean: float
+    iou_sd: float
+    boundary_iou_mean: float
+    boundary_iou_sd: float
+    person_free_area_mean: float
+    scenes: dict[str, float]
+
+
+class _Accuracy(_Rows):
+    person_free_photographs: int
+    summaries: tuple[_Seeds, ...]
+
+
+def accuracy_table() -> str:
+    """The bundled recipe over seeds."""
+    path = newest("bundled")
+    result = _Accuracy.model_validate_json(path.read_text(encoding="utf-8"))
+    rows = []
+    for one in result.summaries:
+        way = f"{one.backend}, {one.precision}"
+        way += ", flip averaging" if one.flip_averaging else ""
+        way += ", refined edges" if one.refined else ""
+        rows.append(
+            [
+                way,
+                f"{one.iou_mean:.3f} ± {one.iou_sd:.3f}",
+                f"{one.boundary_iou_mean:.3f} ± {one.boundary_iou_sd:.3f}",
+                *(three(one.scenes.get(kind)) for kind in ("small", "several", "large")),
+                percent(one.person_free_area_mean),
+            ]
+        )
+    seeds = statistics.mode(one.seeds for one in result.summaries)
+    header = [
+        f"bundled recipe, {seeds} seeds",
+        "per-image IoU ± SD over seeds",
+        "Boundary IoU ± SD",
+        "IoU, small people",
+        "IoU, several",
+        "IoU, large",
+        "area marked where nobody is",
+    ]
+    return f"{table(header, rows)}\n\nFrom {link(path)}."
