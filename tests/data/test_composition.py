@@ -162,6 +162,13 @@ class TestScene:
             red = (image[..., 0] > image[..., 1]) & (image[..., 0] > image[..., 2])
             assert (red == mask).mean() > 0.97  # edges are soft
 
+    def test_very_wide_things__are_laid_too(self) -> None:
+        wide = Cutout(np.full((20, 600, 4), (*BLUE, 255), dtype=np.uint8), standing=True)
+        whole = Material(lambda _: wide, material().ground, lambda _: wide)
+        for seed in range(20):
+            image, mask = compose_scene(np.random.default_rng(seed), "large", whole)
+            assert image.shape[:2] == mask.shape
+
     def test_small__are_smaller_than_large(self) -> None:
         def share(kind: str) -> float:
             masks = [

@@ -97,7 +97,8 @@ def _lay(
     top = round(bottom - height)
     if share > 0.9:
         top = max(top, round(rng.uniform(0.0, 0.3) * mask.shape[0]))  # heads stay in sight
-    left = round(rng.uniform(-0.3 * width, mask.shape[1] - 0.7 * width))
+    ends = (-0.3 * width, mask.shape[1] - 0.7 * width)
+    left = round(rng.uniform(min(ends), max(ends)))  # what is wider than the scene fills it
     rows = slice(max(0, top), max(0, min(mask.shape[0], top + height)))
     columns = slice(max(0, left), max(0, min(mask.shape[1], left + width)))
     part = layer[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
