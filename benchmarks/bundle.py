@@ -1,6 +1,6 @@
 """Make a model directory as it is shipped from a finished run.
 
-    .venv/bin/python benchmarks/bundle.py runs/bundled-seed1 src/humanseg/bundled
+    .venv/bin/python -m benchmarks.bundle runs/finish-seed1 src/humanseg/bundled
 
 Weights are rounded to float16, model.onnx and model.int8.onnx are added, both held against torch,
 and what int8 costs is measured on the pictures that the run held out.
@@ -35,6 +35,7 @@ TERMS = {
         "Clothing Co-Parsing (github.com/bearpaw/clothing-co-parsing, commit fe34fb7), {count} "
         "pictures: the repository carries an Apache-2.0 licence; fashion photographs from the web."
     ),
+    "finish": ("{count} further such scenes; their people and objects are of the same pictures."),
     "scenes": (
         "{count} scenes composed of people of these on photographs without people and with cut-out "
         "objects from Debian and npm packages (GPL, LGPL, CC-BY, CC-BY-SA, CC0, MIT and public "
@@ -86,9 +87,25 @@ def _calibration(result: RunResult) -> list[Path]:
     return [kind[index] for kind in kinds for index in rng.permutation(len(kind))[:each]]
 
 
+def _stages(result: RunResult) -> list[RunResult]:
+    """The runs that led to this one, first to last.
+
+    Raises:
+        UsageError: one of them held other pictures out.
+    """
+    start = result.config.model.start_from
+    if start is None:
+        return [result]
+    earlier = _stages(read_record(Path(start).parent / "result.json", RunResult))
+    if earlier[-1].split.test != result.split.test:
+        raise UsageError(f"{start}: held other pictures out than {result.name}.")
+    return [*earlier, result]
+
+
 def _further(result: RunResult) -> dict[str, list[Sample]]:
-    """The further data sets that a run was trained on, by the name of their folder."""
-    return {root.name: discover(root, "auto") for root in result.config.data.extra}
+    """The further data sets of all stages, by the name of their folder."""
+    roots = [root for stage in _stages(result) for root in stage.config.data.extra]
+    return {root.name: discover(root, "auto") for root in roots}
 
 
 def _provenance(result: RunResult) -> tuple[str, ...]:

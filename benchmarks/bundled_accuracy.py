@@ -1,6 +1,6 @@
 r"""Accuracy of the bundled model's recipe: several seeds, as shipped, on what none of them saw.
 
-    .venv/bin/python -m benchmarks.bundled_accuracy runs/bundled-seed1 runs/bundled-seed2 ... \
+    .venv/bin/python -m benchmarks.bundled_accuracy runs/finish-seed1 runs/finish-seed2 ... \
         --person-free PHOTOGRAPHS --output benchmarks/results/NAME.json
 
 For every run: the bundle that `bundle.py` makes of it, run by ONNX Runtime and OpenVINO. Scored on

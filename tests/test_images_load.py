@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -324,3 +325,10 @@ def test_suffixes__every_one_is_readable_or_named_by_the_extra() -> None:
     assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in SUFFIXES)
     assert {".jpg", ".jpeg", ".png", ".webp", ".heic", ".tif", ".gif", ".avif"} <= SUFFIXES
     assert not {".eps", ".pdf", ".svg", ".ico", ".psd"} & SUFFIXES
+
+
+def test_suffixes__the_documentation_lists_them() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "images.md").read_text()
+    listed = re.search(r"lower case: `([^`]*)`", text)
+    assert listed is not None
+    assert listed[1].split() == sorted(SUFFIXES)

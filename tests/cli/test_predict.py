@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import json
 import os
@@ -10,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,11 +20,14 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageCms
 
 from humanseg.cli.predict_flags import NetworkFlags
+from humanseg.cli.predict_report import Report
 from humanseg.cli.progress import bar
-from humanseg.errors import ModelError
+from humanseg.errors import HumansegError, ModelError
+from humanseg.inference.folders import Outcome
+from humanseg.inference.jobs import Job
 from humanseg.model_directory import ONNX_FILE, ONNX_INT8_FILE, bundled
 
 Run = Callable[..., tuple[int, str, str]]
@@ -144,6 +149,12 @@ class TestBadUse:
             ("- --json", "--json and the picture would both go to standard output; give -o FILE."),
             ("- --shard 1/2", "--shard has no effect on a pipe; leave it out."),
             ("- --no-smoothing", "--no-smoothing has no effect on a pipe; leave it out."),
+            ("- --workers 2", "--workers has no effect on a pipe; leave it out."),
+            ("photos/1.jpg -o - --workers 2", "--workers has no effect on a pipe; leave it out."),
+            (
+                "--camera 0 -o out.mp4 --workers 2",
+                "--workers has no effect on a camera; leave it out.",
+            ),
             ("- --overwrite", "--overwrite has no effect on standard output; leave it out."),
             ("photos -o -", "-o - takes one picture; give one file that exists, or -."),
             (
@@ -306,6 +317,16 @@ class TestFiles:
         assert run("predict", "photos/1.jpg", "-o", "out", *words.split())[0] == 0
         assert _files("out") == [name]
 
+    def test_background_picture__has_its_colour_profile_applied(
+        self, run: Run, photos: Path, opened: list[Any]
+    ) -> None:
+        srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+        swapped = srgb.replace(b"rXYZ", b"tmp ").replace(b"bXYZ", b"rXYZ").replace(b"tmp ", b"bXYZ")
+        Image.new("RGB", (60, 45), (40, 80, 120)).save("ground.png", icc_profile=swapped)
+        words = ("--output", "replace", "--format", "png", "--background", "ground.png")
+        assert run("predict", "photos/1.jpg", "-o", "out", *words)[0] == 0
+        np.testing.assert_allclose(_pixels("out/1.png")[1, 1], (120, 80, 40), atol=3)
+
     def test_threshold__of_the_model_or_as_typed(
         self, run: Run, photos: Path, opened: list[Any]
     ) -> None:
@@ -324,6 +345,33 @@ class TestFiles:
         run("predict", "photos", "-o", "c", "--workers", "1")
         run("predict", "photos", "-o", "d", "--workers", "2", "--threads", "3")
         assert [call["threads"] for call in opened] == [2, 8, 8, 3]
+
+    def test_remarks__are_the_first_ones_and_their_number(
+        self, run: Run, photos: Path, opened: list[Any]
+    ) -> None:
+        for number in range(25):
+            shutil.copy(photos / "a" / "nobody.png", photos / f"n{number:02}.png")
+        _, _, err = run("predict", "photos", "-o", "out", "--workers", "1")
+        assert err.startswith("humanseg: note: nobody was found in photos/")
+        assert err.count("photos/") == 10
+        assert err.endswith(", and 16 more.\n")
+
+    def test_remarks__take_no_memory_for_what_is_not_shown(self) -> None:
+        report = Report("out", as_json=False, quiet=True)
+        job = Job(Path("a.png"), Path("b.png"))
+
+        def tell(count: int) -> int:
+            for number in range(count):
+                report.tell(Outcome(job, "done", people=False, notes=(f"note {number} " * 50,)))
+            gc.collect()
+            return tracemalloc.get_traced_memory()[0]
+
+        tracemalloc.start()
+        try:
+            before = tell(50)
+            assert tell(2000) - before < 50_000
+        finally:
+            tracemalloc.stop()
 
     def test_flags_about_videos__are_remarked_on_without_any(
         self, run: Run, photos: Path, opened: list[Any]
@@ -386,6 +434,34 @@ class TestVideos:
         assert processed[0][2]["smoothing"] is None
         assert "--format has no effect on videos" in err
 
+    def test_network__is_opened_once_for_all(
+        self, run: Run, photos: Path, opened: list[Any], processed: list[Any]
+    ) -> None:
+        for name in ("a.mp4", "b.mov", "c.mkv"):
+            (photos / name).touch()
+        shutil.rmtree(photos / "a")
+        (photos / "1.jpg").unlink()
+        code, _, err = run("predict", "photos", "-o", "out", "--workers", "2")
+        assert (code, len(processed), len(opened)) == (0, 3, 1)
+        assert "note: --workers has no effect on videos; no input is a picture." in err
+
+    def test_one_that_cannot_be_written__does_not_stop_the_others(
+        self, run: Run, photos: Path, opened: list[Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def process_video(_: object, source: Any, target: Path, **options: Any) -> object:  # noqa: ANN401
+            if source.name == "a.mp4":
+                raise HumansegError("out/a.mp4: could not be written (Generic error).")
+            return SimpleNamespace(frames_with_people=1, coverage=0.5, notes=(), seconds=0.1)
+
+        monkeypatch.setattr("humanseg.inference.video.process_video", process_video)
+        for name in ("a.mp4", "b.mp4"):
+            (photos / name).touch()
+        code, out, err = run("predict", "photos", "-o", "out", "--json")
+        states = {line["input"]: line["status"] for line in _lines(out)}
+        assert (code, states["photos/a.mp4"], states["photos/b.mp4"]) == (1, "failed", "done")
+        assert "humanseg: out/a.mp4: could not be written (Generic error).\n" in err
+        assert "Traceback" not in err
+
     def test_name_that_cannot_hold_it__is_refused(
         self, run: Run, photos: Path, opened: list[Any], processed: list[Any]
     ) -> None:
@@ -433,6 +509,34 @@ def _humanseg(*words: object, **options: Any) -> subprocess.CompletedProcess[byt
     )
 
 
+_WATCHED = """
+import os, sys
+def refuse(event, arguments):
+    if event.startswith(("socket.", "urllib.", "http.client.")):
+        os.write(2, f"NETWORK {event}\\n".encode())
+        os._exit(9)
+sys.addaudithook(refuse)
+from humanseg.cli import main
+code = main(["predict", *sys.argv[1:]])
+if os.path.isdir("/proc/self/fd"):
+    fds = (os.path.join("/proc/self/fd", name) for name in os.listdir("/proc/self/fd"))
+    assert not [one for one in fds if os.path.lexists(one) and "socket" in os.readlink(one)]
+sys.exit(code)
+"""
+
+
+def _clip(path: Path) -> Path:
+    """A video of three frames."""
+    av = pytest.importorskip("av")
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("mpeg4", rate=10, width=64, height=48)
+        for _ in range(3):
+            frame = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return path
+
+
 class TestProcess:
     def test_pipe__gives_what_a_file_gives(self, photos: Path) -> None:
         content = (photos / "1.jpg").read_bytes()
@@ -454,6 +558,46 @@ class TestProcess:
         done = _humanseg("-", input=content)
         assert (done.returncode, done.stdout, done.stderr) == (1, b"", sentence)
 
+    def test_endless_pipe__is_read_no_further_than_a_picture_may_be_large(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Endless(io.RawIOBase):
+            given = 0
+
+            def read(self, size: int = -1) -> bytes:
+                assert size >= 0
+                self.given += size
+                return bytes(size)
+
+        endless = Endless()
+        monkeypatch.setattr("humanseg.images.MAX_BYTES", 5000)
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=endless, isatty=lambda: False))
+        code, out, err = run("predict", "-")
+        assert (code, out, endless.given) == (1, "", 5001)
+        assert err.startswith("humanseg: standard input: more than 0.0 GB, which is the most")
+
+    @pytest.mark.parametrize("kind", ["picture", "video"])
+    def test_opens_no_connection_and_leaves_no_file(self, photos: Path, kind: str) -> None:
+        source = Path("photos/1.jpg") if kind == "picture" else _clip(Path("photos/clip.mp4"))
+        homes = ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "TMPDIR")
+        for name in homes:
+            Path(name).mkdir()
+        # Some libraries keep quiet by themselves where CI is set.
+        quieting = ("CI", "TF_BUILD", "JENKINS_URL", "ORT_DISABLE_TELEMETRY")
+        kept = {key: value for key, value in os.environ.items() if key not in quieting}
+        target = f"out{'.png' if kind == 'picture' else '.mp4'}"
+        done = subprocess.run(
+            [sys.executable, "-c", _WATCHED, str(source), "-o", target, "--quiet"],
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+            env=kept | {name: str(Path(name).absolute()) for name in homes},
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert [path for name in homes for path in Path(name).rglob("*")] == []
+        assert Path(target).stat().st_size > 0
+
     def test_model_cut_short__is_one_sentence(self, photos: Path) -> None:
         shutil.copytree(bundled(), "model")
         for name in (ONNX_FILE, ONNX_INT8_FILE):
@@ -466,11 +610,12 @@ class TestProcess:
         assert not Path("out").exists()
 
     @pytest.mark.skipif(os.name == "nt", reason="signals differ")
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_ctrl_c__keeps_what_is_finished_and_the_next_run_does_the_rest(
-        self, photos: Path
+        self, photos: Path, number: signal.Signals
     ) -> None:
-        for number in range(400):
-            shutil.copy(photos / "1.jpg", photos / f"x{number}.jpg")
+        for index in range(400):
+            shutil.copy(photos / "1.jpg", photos / f"x{index}.jpg")
         process = subprocess.Popen(
             _command("photos", "-o", "out", "--json"),
             stdout=subprocess.PIPE,
@@ -479,9 +624,10 @@ class TestProcess:
         )
         assert process.stdout is not None
         first = process.stdout.readline()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, err = process.communicate(timeout=240)
-        assert process.returncode == 130
+        assert process.returncode == 128 + number
+        assert not [name for name in os.listdir("out") if name.endswith(".part")]  # noqa: PTH208
         assert "stopped with " in err
         assert "run the same command again for the rest." in err
         done = [line["output"] for line in _lines(first + out)]

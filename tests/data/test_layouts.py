@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from humanseg.config import Layout
 from humanseg.data import discover, find_pairs
 from humanseg.errors import DataError, UsageError
+from humanseg.images import SUFFIXES
 
 Write = Callable[..., Path]
 NAMES = ["1", "10", "100", "101", "2", "99"]
@@ -63,6 +64,12 @@ def test_folders__pairs_by_path_and_sorts_ids_as_strings(tmp_path: Path) -> None
     assert [sample.id for sample in samples] == [*NAMES, "sub/a"]
     assert samples[-1].image == tmp_path / "images/sub/a.PNG"
     assert samples[-1].mask == tmp_path / "masks/sub/a.png"
+
+
+@pytest.mark.parametrize("suffix", sorted(SUFFIXES))
+def test_folders__take_every_picture_that_can_be_read(suffix: str, tmp_path: Path) -> None:
+    touch(tmp_path, f"images/a{suffix.upper()}", "masks/a.png", "images/notes.txt")
+    assert [sample.id for sample in discover(tmp_path)] == ["a"]
 
 
 def test_original__wins_over_the_table_beside_it(tmp_path: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,10 +35,84 @@ def noise(count: int, size: tuple[int, int], seed: int = 0) -> NDArray[np.uint8]
     return np.random.default_rng(seed).integers(0, 256, (count, *size, 3), dtype=np.uint8)
 
 
+_COLD = """
+import sys, threading
+from pathlib import Path
+import numpy as np
+from humanseg.inference.backends import open_backend
+
+opened = open_backend(Path(sys.argv[1]), backend="openvino", threads=int(sys.argv[2]))
+picture = np.zeros((1, *opened.image_size, 3), np.uint8)
+together, done = threading.Barrier(4), []
+
+def call():
+    together.wait()
+    done.append(opened(picture))
+
+threads = [threading.Thread(target=call) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(len(done), "of 4")
+"""
+
+
+class _Watched:
+    """In place of a network in OpenVINO: notices first calls that overlap."""
+
+    def __init__(self, grid: tuple[int, int]) -> None:
+        self.grid = grid
+        self.made = 0
+        self.first = True
+        self.overlapped = False
+        self._inside = threading.Semaphore(1)
+        self._together = threading.Barrier(4)
+
+    def create_infer_request(self) -> _Watched:
+        self.made += 1
+        return self
+
+    def infer(self, inputs: object, **settings: bool) -> list[NDArray[np.float32]]:
+        if not self.first:
+            self._together.wait(timeout=60)  # all four are inside at once, or this raises
+        elif self._inside.acquire(blocking=False):
+            time.sleep(0.02)
+            self._inside.release()
+        else:
+            self.overlapped = True
+        return [np.full((1, *self.grid), 0.5, dtype=np.float32)]
+
+
 @pytest.fixture
 def without_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
     """An installation without OpenVINO."""
     monkeypatch.setattr(backends, "_installed", lambda package: package != "openvino")
+
+
+class _Broken:
+    """In place of the package openvino: one of its calls fails, as with a broken CPU plugin."""
+
+    def __init__(self, failing: str) -> None:
+        self._failing = failing
+
+    def _call(self, name: str) -> None:
+        if name == self._failing:
+            raise RuntimeError("\n  the CPU plugin is gone\nat plugin.cpp:42")
+
+    def Core(self) -> _Broken:
+        self._call("Core")
+        return self
+
+    def get_property(self, device: str, name: str) -> list[str]:
+        self._call("get_property")
+        return ["FP32", "BF16"]
+
+    def read_model(self, content: bytes) -> SimpleNamespace:
+        return SimpleNamespace(reshape=lambda shape: None)
+
+    def compile_model(self, model: object, device: str, settings: object) -> None:
+        self._call("compile_model")
 
 
 class TestComputing:
@@ -101,6 +178,44 @@ class TestComputing:
         with ThreadPoolExecutor(8) as pool:
             assert all(pool.map(hammer, range(8)))
 
+    @pytest.mark.parametrize("threads", [1, 2])
+    def test_openvino__cold_threads_may_make_their_first_call_together(
+        self, threads: int, brightness_model: Path
+    ) -> None:
+        """In a process of its own: OpenVINO is cold there, and a hang of it can be ended."""
+        command = [sys.executable, "-c", _COLD, str(brightness_model), str(threads)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert (done.returncode, done.stdout) == (0, "4 of 4\n"), done.stderr
+
+    def test_openvino__first_calls_never_overlap_and_later_ones_may(
+        self, brightness_model: Path, grid: tuple[int, int]
+    ) -> None:
+        opened = open_backend(brightness_model, backend="openvino", threads=1)
+        compiled = _Watched(grid)
+        watched = replace(opened, compiled=compiled)  # type: ignore[call-arg]
+        together = threading.Barrier(4)
+
+        def call(number: int) -> float:
+            together.wait()
+            watched(noise(1, grid))
+            together.wait()
+            compiled.first = False
+            return float(watched(noise(1, grid)).max())
+
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(call, range(4))) == [0.5] * 4
+        assert compiled.made == 4
+        assert not compiled.overlapped
+
+    def test_openvino__a_first_call_that_fails_is_made_anew(
+        self, brightness_model: Path, grid: tuple[int, int], brightness: Formula
+    ) -> None:
+        opened = open_backend(brightness_model, backend="openvino", precision="fp32")
+        with pytest.raises(RuntimeError):
+            opened(noise(1, (3, 3)))
+        images = noise(1, grid)
+        np.testing.assert_allclose(opened(images), brightness(images), atol=1e-6)
+
     def test_openvino__one_thread_a_picture_leaves_room_for_others(
         self, brightness_model: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -148,6 +263,32 @@ class TestChoice:
         assert opened.name == "onnxruntime"
         assert "libtbb is gone" in opened.reason
 
+    @pytest.mark.parametrize("failing", ["Core", "get_property", "compile_model"])
+    def test_auto__falls_back_where_openvino_cannot_run_the_model_and_says_why(
+        self,
+        failing: str,
+        brightness_model: Path,
+        brightness: Formula,
+        grid: tuple[int, int],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(engines, "import_openvino", lambda: _Broken(failing))
+        opened = open_backend(brightness_model)
+        assert (opened.name, opened.precision) == ("onnxruntime", "fp32")
+        assert opened.reason == "OpenVINO, which is faster, fails here (the CPU plugin is gone)"
+        images = noise(1, grid)
+        np.testing.assert_allclose(opened(images), brightness(images), atol=1e-6)
+        for asked in ({"backend": "openvino"}, {"precision": "bf16"}):
+            with pytest.raises((ModelError, UsageError), match="the CPU plugin is gone") as caught:
+                open_backend(brightness_model, **asked)  # type: ignore[arg-type]
+            assert len(str(caught.value).splitlines()) == 1
+
+    def test_auto__a_damaged_file_is_refused_as_such(
+        self, make_model: MakeModel, brightness_onnx: OnnxFile
+    ) -> None:
+        with pytest.raises(ModelError, match=r"model\.onnx"):
+            open_backend(make_model(onnx=brightness_onnx()[:37]))
+
     @pytest.mark.parametrize("exact", [True, False])
     def test_auto__takes_int8_where_the_processor_does_it_well(
         self,
@@ -179,6 +320,10 @@ class TestChoice:
             ({"precision": "fp16"}, r"precision: got 'fp16'; allowed: auto, fp32, bf16, int8"),
             ({"device": "tpu"}, r"device: got 'tpu'; allowed: auto, cpu, cuda"),
             ({"threads": 0}, r"threads: got 0; give at least 1"),
+            ({"threads": "2"}, r"threads: got '2'; give at least 1, a whole number"),
+            ({"threads": 1.5}, r"threads: got 1\.5; give at least 1"),
+            ({"threads": True}, r"threads: got True; give at least 1"),
+            ({"backend": ["torch"]}, r"backend: got \['torch'\]; allowed: auto"),
             ({"backend": "onnxruntime", "precision": "bf16"}, r"does not compute in it"),
             ({"backend": "torch", "precision": "int8"}, r"torch does not run int8"),
             ({"backend": "openvino", "device": "cuda"}, r"OpenVINO does not run on it"),
@@ -404,6 +549,7 @@ class TestProcessor:
             ("x86_64", {"avx2", "avx_vnni"}, True),
             ("x86_64", None, False),
             ("arm64", None, True),
+            ("aarch64", {"asimd"}, True),
         ],
     )
     def test_int8__is_exact_with_vnni_and_on_arm(

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import math
+import tracemalloc
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,6 +23,7 @@ from humanseg.inference.compositing import (
     overlay,
     soft_alpha,
 )
+from humanseg.inference.ground import reduction
 
 Picture = NDArray[np.uint8]
 
@@ -120,10 +125,23 @@ def test_feathered__a_person_cut_by_the_border_stays_opaque_there() -> None:
     assert feathered(alpha, 8.0).min() == 255
 
 
-@pytest.mark.parametrize("feather", [-1.0, float("nan"), float("inf")])
-def test_feathered__impossible(feather: float) -> None:
-    with pytest.raises(UsageError, match="feather"):
+@pytest.mark.parametrize(
+    "feather",
+    [-1.0, float("nan"), float("inf"), "2", None, True, pytest.param(-(10**400), id="-huge")],
+)
+def test_feathered__impossible(feather: Any) -> None:  # noqa: ANN401
+    with pytest.raises(UsageError, match="feather") as caught:
         feathered(np.zeros((3, 3), dtype=np.uint8), feather)
+    assert len(str(caught.value)) < 150
+
+
+@pytest.mark.parametrize(
+    "feather",
+    [31, 1e4, 3e9, 1e300, pytest.param(10**400, id="huge"), np.float32(5e9), np.int64(99)],
+)
+def test_feathered__beyond_the_picture_counts_as_its_longer_side(feather: float) -> None:
+    alpha = _ellipse((20, 30))
+    np.testing.assert_array_equal(feathered(alpha, feather), feathered(alpha, 30.0))
 
 
 # Cut-out
@@ -228,15 +246,30 @@ def test_cover__bands_are_seamless(monkeypatch: pytest.MonkeyPatch) -> None:
         (1, 2),
         (0, 0, 256),
         (-1, 0, 0),
+        (0.5, 0.5, 0.5),
+        (255.0, 0.0, 0.0),
+        ("a", "b", "c"),
+        (True, False, False),
+        "red",
+        7,
+        None,
         np.zeros((4, 4), dtype=np.uint8),
         np.zeros((4, 4, 4), dtype=np.uint8),
         np.zeros((4, 4, 3), dtype=np.float32),
         np.zeros((0, 4, 3), dtype=np.uint8),
     ],
 )
-def test_composite__no_background(background: tuple[int, int, int] | Picture) -> None:
+def test_composite__no_background(background: Any) -> None:  # noqa: ANN401
     with pytest.raises(UsageError, match="background"):
         composite(_noise((4, 4)), _ellipse((4, 4)), background)
+
+
+@pytest.mark.parametrize(
+    "colour", [(12, 200, 77), [12, 200, 77], tuple(np.array([12, 200, 77], dtype=np.uint8))]
+)
+def test_composite__colours_of_whole_numbers_of_any_kind(colour: Any) -> None:  # noqa: ANN401
+    out = composite(_noise((4, 4)), np.zeros((4, 4), dtype=np.uint8), colour)
+    assert (out == (12, 200, 77)).all()
 
 
 # Blur
@@ -299,8 +332,74 @@ def test_blur_background__bands_are_seamless(monkeypatch: pytest.MonkeyPatch) ->
     assert np.abs(blur_background(image, alpha, 10.0).astype(int) - whole).max() <= 1
 
 
-@pytest.mark.parametrize("radius", [0.0, -3.0, float("nan"), float("inf")])
-def test_blur_background__impossible_radius(radius: float) -> None:
+def _blurred_strip(column: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+    """A Gaussian along the first axis, borders repeated: the reference, written out."""
+    reach = math.ceil(3.0 * sigma)
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    padded = np.pad(column, ((reach, reach), (0, 0)), mode="edge")
+    blurred = [np.convolve(line, weights / weights.sum(), mode="valid") for line in padded.T]
+    return np.stack(blurred, axis=-1)
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 7])
+@pytest.mark.parametrize("radius", [2.0, 6.0, 20.0, 60.0])
+@pytest.mark.parametrize("lying", [False, True])
+def test_blur_background__of_a_strip_is_a_gaussian_along_it(
+    width: int, radius: float, lying: bool
+) -> None:
+    """As it is of any picture; within a cell of the ends, cells are less exact."""
+    steps = np.repeat(np.random.default_rng(0).integers(0, 256, (40, 3)), 50, axis=0)
+    image = np.repeat(steps[:, None], width, axis=1).astype(np.uint8)
+    wanted = _blurred_strip(steps.astype(float), radius)
+    if lying:
+        image = np.ascontiguousarray(image.transpose(1, 0, 2))
+    out = blur_background(image, np.zeros(image.shape[:2], dtype=np.uint8), radius)
+    along = out.transpose(1, 0, 2) if lying else out
+    errors = np.abs(along - wanted[:, None])
+    assert errors.max() <= 12
+    assert errors[int(radius) : -int(radius)].max() <= 4
+
+
+@pytest.mark.parametrize("size", [(30_000, 2), (2, 30_000), (65_500, 1), (1, 65_500), (1, 1)])
+@pytest.mark.parametrize("radius", [None, 3e9])
+def test_blur_background__a_strip_takes_memory_for_its_pixels_and_no_more(
+    size: tuple[int, int], radius: float | None
+) -> None:
+    image, alpha = _noise(size), np.zeros(size, dtype=np.uint8)
+    alpha[size[0] // 2, size[1] // 2] = 255
+    cells = math.prod(-(-side // by) for side, by in zip(size, reduction(size, 600.0), strict=True))
+    assert cells <= 300
+    tracemalloc.start()
+    try:
+        out = blur_background(image, alpha, radius)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert out.shape == (*size, 3)
+    assert peak <= 1_000_000 + 20 * image.size
+
+
+def test_reduction__leaves_no_more_than_some_million_pixels() -> None:
+    for size in ((10_000, 10_000), (100_000_000, 1), (1, 100_000_000), (3, 30_000_000)):
+        down, across = reduction(size, 0.5)
+        assert -(-size[0] // down) * -(-size[1] // across) <= 4_100_000
+        assert max(down, across) % min(down, across) == 0
+
+
+@pytest.mark.parametrize(
+    "radius", [31, 3e9, 1e300, pytest.param(10**400, id="huge"), np.float32(5e9)]
+)
+def test_blur_background__a_radius_beyond_the_picture_counts_as_its_longer_side(
+    radius: float,
+) -> None:
+    image, alpha = _noise((20, 30)), _ellipse((20, 30))
+    np.testing.assert_array_equal(
+        blur_background(image, alpha, radius), blur_background(image, alpha, 30.0)
+    )
+
+
+@pytest.mark.parametrize("radius", [0.0, -3.0, float("nan"), float("inf"), "x", True, (1, 2)])
+def test_blur_background__impossible_radius(radius: Any) -> None:  # noqa: ANN401
     with pytest.raises(UsageError, match="blur"):
         blur_background(_noise((9, 9)), _ellipse((9, 9)), radius)
 

@@ -16,6 +16,7 @@ from humanseg.cli import main
 from humanseg.errors import ModelError, UsageError
 from humanseg.inference import doctor, runtimes
 from humanseg.inference.doctor import EXTRAS, Check, DoctorReport, examine
+from humanseg.inference.processor import Processor
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -63,6 +64,29 @@ def test_examine__a_sound_installation() -> None:
     assert 0 < report.smoke.seconds < 5
     assert report.versions["numpy"]
     assert report.cores >= 1
+
+
+@pytest.mark.parametrize(
+    ("machine", "features", "told"),
+    [
+        ("x86_64", {"avx2", "bf16"}, {"avx2"}),
+        ("AMD64", {"avx2", "avx512_vnni", "asimddp"}, {"avx2", "avx512_vnni"}),
+        ("aarch64", {"asimd", "asimddp", "bf16", "avx2"}, {"asimddp", "bf16"}),
+        ("riscv64", {"rv64imafdc"}, None),
+        ("arm64", None, None),
+    ],
+)
+def test_examine__instructions_are_those_of_this_kind_of_processor(
+    machine: str, features: set[str] | None, told: set[str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = None if features is None else frozenset(features)
+    monkeypatch.setattr(doctor, "processor", lambda: Processor("p", machine, known))
+    monkeypatch.setattr(doctor, "_smoke", lambda: (None, Check(name="x", status="ok", detail="")))
+    instructions = examine().instructions
+    assert (instructions is None) == (told is None)
+    if instructions is not None:
+        assert {name for name, has in instructions.items() if has} == told
+        assert ("avx2" in instructions) == (machine in ("x86_64", "AMD64"))
 
 
 def test_examine__torch_and_torchvision_that_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:

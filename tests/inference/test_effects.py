@@ -237,12 +237,28 @@ def test_apply__shapes_that_do_not_fit(
         ({"output": "cutout", "smallest_region": 2.0}, "share of the picture"),
         ({"output": "cutout", "threshold": 1.2}, "give 0 to 1"),
         ({"output": "cutout", "threshold": float("nan")}, "give 0 to 1"),
+        ({"output": "cutout", "threshold": "0.5"}, "a threshold of '0.5' is impossible"),
+        ({"output": "cutout", "feather": "2"}, "a feather of '2' pixels is impossible"),
+        ({"output": "blur", "blur_radius": "x"}, "a blur of 'x' pixels is impossible"),
+        ({"output": "cutout", "smallest_region": "1"}, "share of the picture"),
+        ({"output": "replace", "background": (0.5, 0.5, 0.5)}, "three whole numbers"),
+        ({"output": "replace", "background": "beach.jpg"}, "'beach.jpg' is no colour"),
+        ({"output": "cutout", "threshold": np.zeros((9, 9))}, "a threshold of array"),
     ],
 )
 def test_effect__impossible(settings: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence) as caught:
         Effect(**settings)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("output", ["cutout", "blur", "replace"])
+def test_apply__a_feather_of_any_length(
+    output: str, image: NDArray[np.uint8], probability: NDArray[np.float32]
+) -> None:
+    out = apply(_effect(output, feather=3e9), image, probability)
+    longest = apply(_effect(output, feather=float(max(SIZE))), image, probability)
+    np.testing.assert_array_equal(out, longest)
 
 
 def test_effect__sized_scales_the_background_once(

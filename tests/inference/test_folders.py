@@ -16,8 +16,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from humanseg.errors import ImageError, Interrupted, UsageError
-from humanseg.inference.effects import Effect
+from humanseg.errors import HumansegError, ImageError, Interrupted, UsageError
+from humanseg.inference import regions
+from humanseg.inference.effects import Effect, OutputName
 from humanseg.inference.folders import (
     Outcome,
     attempt,
@@ -137,6 +138,26 @@ class TestMake:
         effect = Effect(output="cutout", smallest_region=0.1)
         assert make(source, network=BrightIsPerson(), effect=effect, name="png").coverage == 0.0
 
+    @pytest.mark.parametrize("output", ["mask", "cutout"])
+    def test_regions__are_looked_for_once(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: OutputName
+    ) -> None:
+        found: list[int] = []
+
+        def counted(mask: NDArray[np.bool_]) -> regions.Regions:
+            found.append(int(mask.sum()))
+            return find_regions(mask)
+
+        find_regions = regions.find_regions
+        monkeypatch.setattr(regions, "find_regions", counted)
+        image = _drawn((100, 100), (10, 10, 60, 60))
+        ImageDraw.Draw(image).rectangle((80, 80, 90, 90), fill=(255, 255, 255))
+        source = _saved(tmp_path / "x.png", image)
+        effect = Effect(output=output, largest=True)
+        result = make(source, network=BrightIsPerson(), effect=effect, name="png")
+        assert len(found) == 1
+        assert result.coverage == pytest.approx(51 * 51 / 10_000, abs=0.02)
+
     def test_remarks__come_along(self, tmp_path: Path) -> None:
         frames = [_drawn((40, 40), None), _drawn((40, 40), (3, 3, 30, 30))]
         frames[0].save(tmp_path / "x.gif", save_all=True, append_images=frames[1:])
@@ -156,6 +177,8 @@ class TestAttempt:
         ("error", "sentence"),
         [
             (ImageError("in.jpg: damaged."), "in.jpg: damaged."),
+            (HumansegError("out.mp4: could not be written."), "out.mp4: could not be written."),
+            (UsageError("video needs PyAV."), "video needs PyAV."),
             (MemoryError(), "in.jpg: not enough memory; make the picture smaller first."),
             (PermissionError(13, "Permission denied", "out.png"), "out.png: permission denied."),
             (OSError("strange"), "in.jpg: strange."),
@@ -175,6 +198,7 @@ class TestAttempt:
             OSError(errno.EDQUOT, "full"),
             BrokenPipeError(),
             KeyError(),
+            Interrupted("stopped."),
         ],
     )
     def test_what_no_other_picture_would_survive__is_raised(self, error: Exception) -> None:
@@ -220,13 +244,6 @@ class TestPredictPictures:
             )
             contents.append([job.target.read_bytes() for job in jobs if job.target.exists()])
         assert contents[0] == contents[1]
-
-    def test_network__is_first_run_by_one_thread_alone(self, jobs: list[Job]) -> None:
-        network = BrightIsPerson()
-        outcomes = predict_pictures(jobs, network=network, effect=MASK, name="png", workers=2)
-        with closing(outcomes):
-            assert network.threads == [threading.get_ident()]
-            assert network.sizes == [(64, 64)]
 
     def test_full_disk__ends_it_and_leaves_whole_files(
         self, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
@@ -351,7 +368,14 @@ class TestPredictVideo:
         assert (options["smoothing"] is not None) == smooth
         assert options["overwrite"]
 
-    @pytest.mark.parametrize("error", [ImageError("in.mp4: damaged."), UsageError("needs PyAV.")])
+    @pytest.mark.parametrize(
+        "error",
+        [
+            ImageError("in.mp4: damaged."),
+            UsageError("needs PyAV."),
+            HumansegError("out.mp4: could not be written."),
+        ],
+    )
     def test_failed(self, process: list[object], error: Exception) -> None:
         process.append(error)
         assert (self._predict().status, self._predict().error) == ("failed", str(error))

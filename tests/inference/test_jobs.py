@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path, PurePath
 
 import pytest
 
+from humanseg import images
 from humanseg.errors import UsageError
 from humanseg.inference.jobs import Found, Item, Job, find, mirrored, plan, refuse_collisions
 
@@ -114,6 +116,39 @@ class TestFind:
         assert "pipe.jpg" not in _names(_find("photos"))
 
 
+class TestSuffixes:
+    def test_pictures__are_those_that_can_be_read(self, photos: Path) -> None:
+        shutil.rmtree(photos)
+        for suffix in images.SUFFIXES:
+            _touch(photos / f"x{suffix}")
+        _touch(photos / "x.tga")
+        found = _find("photos")
+        assert {item.path.suffix for item in found.items} == images.SUFFIXES
+        assert found.others == 1
+
+    @pytest.mark.parametrize("suffix", [".ts", ".mts"])
+    @pytest.mark.parametrize(
+        ("head", "video"),
+        [
+            (b"", False),
+            (b"import { Segmenter } from './segmenter'\n" * 40, False),
+            (b"G" + bytes(187), False),
+            ((b"G" + bytes(187)) * 4, True),
+            ((bytes(4) + b"G" + bytes(187)) * 4, True),
+            (bytes(50) + (b"G" + bytes(203)) * 4, True),
+        ],
+        ids=["empty", "code", "one packet", "plain", "times", "in the middle of a packet"],
+    )
+    def test_transport_streams__are_told_from_code_by_their_content(
+        self, photos: Path, suffix: str, head: bytes, video: bool
+    ) -> None:
+        (photos / f"x{suffix}").write_bytes(head)
+        found = find(["photos"], output=Path("out"), video_suffixes=frozenset({suffix}))
+        assert (f"x{suffix}" in _names(found)) == video
+        named = find([f"photos/x{suffix}"], output=Path("out"), video_suffixes=frozenset({suffix}))
+        assert [item.video for item in named.items] == [True]
+
+
 class TestFindLinks:
     def test_loops__end(self, photos: Path) -> None:
         before = _names(_find("photos"))
@@ -132,6 +167,17 @@ class TestFindLinks:
         (photos / "0").symlink_to((photos / "a").absolute())
         assert "a/1.jpg" in _names(_find("photos"))
         assert "0/1.jpg" not in _names(_find("photos"))
+
+    def test_link_to_itself__neither_hides_other_files_nor_counts_as_a_folder(
+        self, photos: Path
+    ) -> None:
+        (photos / "0").symlink_to("0")
+        (photos / "0.jpg").symlink_to("0.jpg")
+        found = _find("photos")
+        assert found.problems == []
+        assert _names(found) == [
+            "0.jpg", "1.jpg", "B.PNG", "a/1.jpg", "a/deep/2.webp", "clip.MP4"
+        ]  # fmt: skip
 
     def test_broken_link__is_a_picture_that_will_fail(self, photos: Path) -> None:
         (photos / "gone.jpg").symlink_to("nowhere.jpg")

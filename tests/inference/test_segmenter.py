@@ -8,9 +8,9 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pytest
@@ -251,12 +251,26 @@ class TestPredict:
         assert prediction.overlay().shape == (*SIZE, 3)
         np.testing.assert_array_equal(prediction.overlay()[ground], picture[ground])
 
-    @pytest.mark.parametrize("background", [(1, 2), (0, 0, 256), (-1, 0, 0)])
+    @pytest.mark.parametrize(
+        "background", [(1, 2), (0, 0, 256), (-1, 0, 0), (0.5, 0.5, 0.5), ("a", "b", "c")]
+    )
     def test_composite__what_is_no_colour_is_refused(
-        self, background: tuple[int, int, int], segmenter: Segmenter, picture: Pixels
+        self,
+        background: Any,  # noqa: ANN401
+        segmenter: Segmenter,
+        picture: Pixels,
     ) -> None:
         with pytest.raises(UsageError, match="background"):
             segmenter.composite(picture, background)
+
+    def test_effects__numbers_that_are_none_are_refused(
+        self, segmenter: Segmenter, picture: Pixels
+    ) -> None:
+        prediction: Any = segmenter.predict(picture)
+        with pytest.raises(UsageError, match=r"a feather of '2' pixels is impossible"):
+            prediction.cutout(feather="2")
+        with pytest.raises(UsageError, match=r"a blur of 'x' pixels is impossible"):
+            prediction.blur("x")
 
 
 class TestModel:
@@ -289,9 +303,11 @@ class TestModel:
         np.testing.assert_allclose(predictor.grid_probabilities(grids), expected, atol=1e-6)
         np.testing.assert_allclose(predictor.grid_probability(grids[1]), expected[1], atol=1e-6)
 
-    @pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan"), True])
+    @pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan"), True, "0.5", (0.5,)])
     def test_segmenter__impossible_threshold_is_refused(
-        self, threshold: float, brightness_model: Path
+        self,
+        threshold: Any,  # noqa: ANN401
+        brightness_model: Path,
     ) -> None:
         with pytest.raises(UsageError, match=r"threshold: got .*; give a number from 0 to 1"):
             Segmenter(brightness_model, threshold=threshold)
@@ -306,6 +322,38 @@ class TestModel:
         assert Prediction.__module__ == "humanseg.inference.prediction"
         with pytest.raises(AttributeError, match="no attribute 'Segmentor'"):
             humanseg.Segmentor  # noqa: B018
+
+
+class _Waited(Future[Any]):
+    """A call that is made when its result is asked for."""
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        super().__init__()
+        self._call = call
+
+    def result(self, timeout: float | None = None) -> Any:  # noqa: ANN401
+        if not self.done():
+            try:
+                self.set_result(self._call())
+            except Exception as error:  # noqa: BLE001  as a pool of threads does
+                self.set_exception(error)
+        return super().result(timeout)
+
+
+class _Patient:
+    """In place of a pool of threads: slower than any reader."""
+
+    begun: ClassVar[list[_Waited]] = []
+
+    def __init__(self, *arguments: object, **settings: object) -> None:
+        pass
+
+    def submit(self, work: Callable[..., Any], *arguments: object) -> _Waited:
+        self.begun.append(_Waited(lambda: work(*arguments)))
+        return self.begun[-1]
+
+    def shutdown(self, **settings: bool) -> None:
+        pass
 
 
 class TestMany:
@@ -362,23 +410,78 @@ class TestMany:
             next(predictions)
             assert taken <= number + 3 * 4
 
-    def test_many__large_pictures_are_not_hoarded(
-        self, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("kind", ["array", "PIL", "bytes", "path", "file"])
+    @pytest.mark.parametrize("full_size", [False, True])
+    def test_many__large_pictures_are_not_begun_all_at_once(
+        self,
+        kind: str,
+        full_size: bool,
+        segmenter: Segmenter,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
+        """Room for two of them; what is begun is decoded only when it is waited for."""
+        _Patient.begun.clear()
         monkeypatch.setattr(stream, "_MOST_PIXELS", 20_000)
+        monkeypatch.setattr(stream, "ThreadPoolExecutor", _Patient)
+        pixels = np.full((100, 100, 3), 200, dtype=np.uint8)
+        content = as_file(pixels)
+        (tmp_path / "picture.png").write_bytes(content)
+        make: dict[str, Callable[[], Any]] = {
+            "array": lambda: pixels,
+            "PIL": lambda: Image.fromarray(pixels),
+            "bytes": lambda: content,
+            "path": lambda: tmp_path / "picture.png",
+            "file": lambda: io.BytesIO(content),
+        }
         taken = 0
 
-        def large() -> Iterator[Pixels]:
+        def large() -> Iterator[Any]:
             nonlocal taken
-            for _ in range(60):
+            for _ in range(30):
                 taken += 1
-                yield np.zeros((100, 100, 3), dtype=np.uint8)
-                time.sleep(0.005)  # decoded before the next is handed out
+                yield make[kind]()
 
-        predictions = segmenter.predict_many(large(), batch_size=16)
-        next(predictions)
-        assert taken < 32
-        assert 1 + sum(1 for _ in predictions) == 60
+        predictions = segmenter.predict_many(large(), batch_size=8, full_size=full_size)
+        for number in range(30):
+            assert next(predictions).found
+            kept = full_size or kind in ("array", "PIL")
+            finished = sum(one.done() for one in _Patient.begun)
+            assert len(_Patient.begun) - finished <= 2
+            if kept:
+                assert len(_Patient.begun) <= number + 1 + 2
+            assert taken <= len(_Patient.begun) + 1
+        assert next(predictions, None) is None
+
+    def test_many__a_picture_beyond_the_room_is_read_alone(
+        self, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _Patient.begun.clear()
+        monkeypatch.setattr(stream, "_MOST_PIXELS", 500)
+        monkeypatch.setattr(stream, "ThreadPoolExecutor", _Patient)
+        shapes = [(10, 10), (40, 40), (10, 11), (10, 12), (60, 60), (70, 70)]
+        mixed: list[Any] = [np.zeros((*shape, 3), dtype=np.uint8) for shape in shapes]
+        mixed.insert(2, b"broken")
+        errors: list[int] = []
+        found = segmenter.predict_many(mixed, on_error=lambda number, _: errors.append(number))
+        begun = {}
+        for prediction in found:
+            begun[prediction.size] = len(_Patient.begun)
+        assert (list(begun), errors) == (shapes, [2])
+        assert list(begun.values()) == [1, 2, 5, 5, 6, 7], "two small ones and the broken at once"
+
+    def test_many__reduced_photographs_count_as_what_is_decoded(
+        self, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A JPEG of 800x800 takes 100x100 where only a mask is wanted."""
+        content = as_file(np.full((800, 800, 3), 200, dtype=np.uint8), format="JPEG")
+        monkeypatch.setattr(stream, "_MOST_PIXELS", 40_000)
+        monkeypatch.setattr(stream, "ThreadPoolExecutor", _Patient)
+        for full_size, most in ((False, 3), (True, 1)):  # three: the first batch and two ahead
+            _Patient.begun.clear()
+            predictions = segmenter.predict_many([content] * 9, batch_size=1, full_size=full_size)
+            next(predictions)
+            assert len(_Patient.begun) == most
 
     def test_many__pixels_of_files_are_kept_only_if_wanted(
         self, segmenter: Segmenter, picture: Pixels, monkeypatch: pytest.MonkeyPatch
@@ -464,9 +567,16 @@ class TestMany:
     def test_many__takes_an_array_of_pictures(self, segmenter: Segmenter) -> None:
         assert len(list(segmenter.predict_many(np.zeros((3, 8, 9, 3), np.uint8)))) == 3
 
-    def test_many__impossible_batch_size_is_refused(self, segmenter: Segmenter) -> None:
-        with pytest.raises(UsageError, match="batch_size: got 0; give at least 1"):
-            segmenter.predict_many([], batch_size=0)
+    @pytest.mark.parametrize("batch_size", [0, "8", 1.5, True, None])
+    def test_many__impossible_batch_size_is_refused(
+        self,
+        batch_size: Any,  # noqa: ANN401
+        segmenter: Segmenter,
+    ) -> None:
+        with pytest.raises(UsageError, match=r"batch_size: got .*; give at least 1"):
+            segmenter.predict_many([], batch_size=batch_size)
+
+    def test_many__of_none_are_none(self, segmenter: Segmenter) -> None:
         assert list(segmenter.predict_many([])) == []
 
 

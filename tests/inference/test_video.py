@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import resource
 import signal
 import struct
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -21,11 +23,12 @@ from numpy.typing import NDArray
 
 av = pytest.importorskip("av")
 
-from humanseg.errors import ImageError, UsageError  # noqa: E402
-from humanseg.inference import video_source, video_target  # noqa: E402
+from humanseg.errors import HumansegError, ImageError, UsageError  # noqa: E402
+from humanseg.inference import video, video_source, video_target  # noqa: E402
 from humanseg.inference.effects import Effect  # noqa: E402
 from humanseg.inference.smoothing import Smoother  # noqa: E402
 from humanseg.inference.video import VideoReport, process_video  # noqa: E402
+from humanseg.inference.video_colour import Turner  # noqa: E402
 
 BRIGHT, DARK = 220, 40
 RATE = Fraction(10)
@@ -688,6 +691,50 @@ def test_source__cut_short_in_the_middle_is_refused(
     assert names(tmp_path) == [source.name]
 
 
+@pytest.mark.parametrize("name", ["turn", "matrix"])
+def test_source__frames_that_cannot_be_converted_are_said(
+    name: str, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise av.error.ArgumentError(22, "Invalid argument")
+
+    if name == "turn":
+        monkeypatch.setattr(Turner, "turn", refuse)
+    else:
+        monkeypatch.setattr(video_source, "matrix_of", refuse)
+    with pytest.raises(ImageError, match=r"clip\.mp4: holds a frame of 64x48 yuv420p that cannot"):
+        run(clip, tmp_path / "out.mp4")
+    assert names(tmp_path) == ["clip.mp4"]
+
+
+def test_source__too_many_pixels_are_refused_before_they_are_decoded(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        pytest.fail("a frame was decoded")
+
+    monkeypatch.setattr(video_source, "MAX_PIXELS", 3000)
+    monkeypatch.setattr(video_source.VideoSource, "_decode", refuse)
+    with pytest.raises(ImageError, match=r"clip\.mp4: 64x48 pixels; at most"):
+        run(clip, tmp_path / "out.mp4")
+    assert names(tmp_path) == ["clip.mp4"]
+
+
+def test_source__that_grows_beyond_the_limit_is_not_decoded_further(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = [
+        write_clip(tmp_path / f"{name}.h264", frames=4, size=size, container_format="h264")
+        for name, size in (("a", (48, 64)), ("b", (96, 128)))
+    ]
+    source = tmp_path / "clip.h264"
+    source.write_bytes(b"".join(part.read_bytes() for part in parts))
+    monkeypatch.setattr(video_source, "MAX_PIXELS", 10_000)
+    with pytest.raises(ImageError, match=r"clip\.h264: 128x96 pixels; at most"):
+        run(source, tmp_path / "out.mp4")
+    assert "out.mp4" not in names(tmp_path)
+
+
 def test_source__damage_in_the_middle_costs_no_more_than_frames(tmp_path: Path) -> None:
     source = write_clip(tmp_path / "clip.mkv", frames=40, codec="ffv1", size=(96, 128))
     data = bytearray(source.read_bytes())
@@ -751,6 +798,62 @@ def test_atomic__an_error_on_the_way_leaves_nothing(clip: Path, tmp_path: Path) 
     assert names(tmp_path) == ["clip.mp4", "out.mp4"]
     assert target.read_bytes() == b"mine"
     assert threading.active_count() == threads
+
+
+class Refusing:
+    """An encoder that takes no frame, or breaks when it should give what it holds."""
+
+    def __init__(self, stream: Any, *, at_the_end: bool) -> None:  # noqa: ANN401
+        self._stream, self._at_the_end = stream, at_the_end
+
+    def encode(self, frame: object) -> object:
+        if self._at_the_end and frame is not None:
+            return self._stream.encode(frame)
+        raise av.error.ExternalError(542398533, "Generic error in an external library")
+
+
+@pytest.mark.parametrize("at_the_end", [False, True])
+def test_atomic__an_encoder_that_fails_is_a_sentence_and_leaves_nothing(
+    at_the_end: bool, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = video_target.VideoTarget._begin
+
+    def broken(self: Any, source: video_source.VideoSource) -> None:  # noqa: ANN401
+        begin(self, source)
+        self._video = Refusing(self._video, at_the_end=at_the_end)
+
+    monkeypatch.setattr(video_target.VideoTarget, "_begin", broken)
+    with pytest.raises(HumansegError, match=r"out\.mp4: could not be written \(Generic error"):
+        run(clip, tmp_path / "out.mp4")
+    assert names(tmp_path) == ["clip.mp4"]
+
+
+def test_atomic__a_picture_that_cannot_be_coded_is_a_sentence(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise av.error.ArgumentError(22, "Invalid argument")
+
+    monkeypatch.setattr(video_target.VideoTarget, "_coded", refuse)
+    with pytest.raises(HumansegError, match=r"out\.mp4: could not be written \(Invalid argument"):
+        run(clip, tmp_path / "out.mp4")
+    assert names(tmp_path) == ["clip.mp4"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="rights differ")
+def test_target__has_the_rights_of_the_umask_or_of_the_file_before(
+    clip: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "out.mp4"
+    before = os.umask(0o077)
+    try:
+        run(clip, target)
+    finally:
+        os.umask(before)
+    assert target.stat().st_mode & 0o777 == 0o600
+    target.chmod(0o440)
+    run(clip, target, overwrite=True)
+    assert target.stat().st_mode & 0o777 == 0o440
 
 
 def test_atomic__ctrl_c_on_a_file_leaves_nothing(clip: Path, tmp_path: Path) -> None:
@@ -861,13 +964,17 @@ def camera(monkeypatch: pytest.MonkeyPatch) -> int:
     return 0
 
 
-def test_camera__ctrl_c_ends_the_recording_and_keeps_it(camera: int, tmp_path: Path) -> None:
-    before = signal.getsignal(signal.SIGINT)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_camera__ctrl_c_ends_the_recording_and_keeps_it(
+    number: signal.Signals, camera: int, tmp_path: Path
+) -> None:
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(one) for one in numbers]
 
     def interrupt(done: int, total: int | None) -> None:
         assert total is None
         if done == 12:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
 
     report = process_video(
         Stub(), camera, tmp_path / "out.mp4", effect=MASK, smoothing=None, progress=interrupt
@@ -878,7 +985,7 @@ def test_camera__ctrl_c_ends_the_recording_and_keeps_it(camera: int, tmp_path: P
     assert len(result.times) == report.frames
     assert result.times[1] == pytest.approx(1 / 30, abs=2e-3)
     assert report.source == "camera 0"
-    assert signal.getsignal(signal.SIGINT) is before
+    assert [signal.getsignal(one) for one in numbers] == before
 
 
 def test_camera__stops_when_told_by_another_thread(camera: int, tmp_path: Path) -> None:
@@ -897,6 +1004,35 @@ def test_camera__one_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no camera 97"):
         run(97, tmp_path / "out.mp4")
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("output", ["mask", "overlay"])
+def test_regions__that_are_dropped_do_not_count(
+    output: Any,  # noqa: ANN401
+    clip: Path,
+    tmp_path: Path,
+) -> None:
+    effect = Effect(output=output, threshold=0.5, smallest_region=0.9)
+    report = run(clip, tmp_path / "out.mp4", effect)
+    assert report.coverage == 0
+    assert report.frames_with_people == 0
+
+
+def test_threads__are_as_many_as_the_cores_that_may_be_used(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, size: int, **options: Any) -> None:  # noqa: ANN401
+            sizes.append(size)
+            super().__init__(size, **options)
+
+    monkeypatch.setattr(video, "ThreadPoolExecutor", Pool)
+    for cores in (1, 3, 64):
+        monkeypatch.setattr(video, "usable_cores", lambda cores=cores: cores)
+        run(clip, tmp_path / "out.mp4", overwrite=True)
+    assert sizes == [1, 3, 4]
 
 
 def test_effect__settings_reach_the_frames(clip: Path, tmp_path: Path) -> None:

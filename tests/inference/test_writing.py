@@ -157,6 +157,39 @@ class TestWriteBytes:
         assert done.stdout == f"{errno.EFBIG} {path}\n"
         assert list(tmp_path.iterdir()) == []
 
+    @pytest.mark.skipif(os.name == "nt", reason="rights differ")
+    @pytest.mark.parametrize(("umask", "rights"), [(0o077, 0o600), (0o022, 0o644), (0, 0o666)])
+    def test_new_file__has_the_rights_that_the_umask_leaves(
+        self, tmp_path: Path, umask: int, rights: int
+    ) -> None:
+        before = os.umask(umask)
+        try:
+            write_bytes(tmp_path / "x.png", b"new")
+        finally:
+            os.umask(before)
+        assert (tmp_path / "x.png").stat().st_mode & 0o777 == rights
+
+    @pytest.mark.skipif(os.name == "nt", reason="rights differ")
+    @pytest.mark.parametrize("rights", [0o600, 0o440, 0o666])
+    def test_overwritten_file__keeps_its_rights_from_the_first_byte(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rights: int
+    ) -> None:
+        path = tmp_path / "x.png"
+        path.write_bytes(b"old")
+        path.chmod(rights)
+        seen = []
+        write = Path.write_bytes
+
+        def watched(self: Path, content: bytes) -> int:
+            seen.append(self.stat().st_mode & 0o777)
+            return write(self, content)
+
+        monkeypatch.setattr(Path, "write_bytes", watched)
+        write_bytes(path, b"new")
+        assert seen == [rights | 0o200]
+        assert path.stat().st_mode & 0o777 == rights
+        assert path.read_bytes() == b"new"
+
     def test_folder_in_the_way__is_named(self, tmp_path: Path) -> None:
         (tmp_path / "x.png").mkdir()
         with pytest.raises(OSError) as caught:  # noqa: PT011  several kinds

@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import lightning
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from humanseg.cli import main
 from humanseg.config import TrainConfig
-from humanseg.errors import ModelError, UsageError
-from humanseg.model_directory import structure_of
+from humanseg.errors import DataError, ModelError, UsageError
+from humanseg.model_directory import read_model_record, structure_of
 from humanseg.models import load_network, start_network
 from humanseg.training import train
 from humanseg.training.progress import ProgressBar
@@ -129,3 +131,38 @@ def test_resumed_training__needs_neither_the_model_nor_its_statistics_again(
         (tmp_path / "gone").rename(trained)
     assert resumed.epochs[-1].train_loss == whole.epochs[-1].train_loss
     assert resumed.resolved.mean == whole.resolved.mean
+
+
+def test_model_that_saw_the_test_pictures__is_refused(
+    tiny: TrainConfig, trained: Path, tmp_path: Path
+) -> None:
+    values = continuing(tiny, trained).model_dump()
+    values["split"] |= {"seed": 7}
+    with pytest.raises(DataError, match=r"trained on pictures of this data set .* seed 42"):
+        train(TrainConfig.model_validate(values), output=tmp_path / "run")
+
+
+def test_model_knows_all_data_that_it_came_from(
+    tiny: TrainConfig, trained: Path, tmp_path: Path
+) -> None:
+    other = draw_other(tmp_path / "other")
+    values = continuing(tiny, trained).model_dump()
+    values["data"] |= {"root": other}
+    train(TrainConfig.model_validate(values), output=tmp_path / "run")
+    before = read_model_record(trained).data_fingerprint
+    assert read_model_record(tmp_path / "run" / "model").extra_fingerprints == (before,)
+
+
+def draw_other(root: Path) -> Path:
+    for part in ("images", "masks"):
+        (root / part).mkdir(parents=True)
+    for number in range(10):
+        rng = np.random.default_rng(number)
+        mask = np.zeros((64, 64), dtype=np.uint8)
+        top, left = rng.integers(0, 32, 2)
+        mask[top : top + 30, left : left + 24] = 255
+        pixels = rng.integers(0, 120, (64, 64, 3), dtype=np.uint8)
+        pixels[mask > 0] = 220
+        Image.fromarray(pixels).save(root / "images" / f"{number}.png")
+        Image.fromarray(mask).save(root / "masks" / f"{number}.png")
+    return root

@@ -124,9 +124,9 @@ class EffectFlags:
                 f"--background: got {self.background!r}; give a colour, such as white, #20a040 or "
                 "32,160,64, or a picture file that exists."
             )
-        from humanseg.images import read_image
+        from humanseg.images import load
 
-        return read_image(path)
+        return load(path).pixels
 
     def effect(self, background: Background, *, threshold: float) -> Effect:
         """What is asked for.

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,11 +16,14 @@ from humanseg.cli.effect_flags import EffectFlags
 from humanseg.cli.output import note, numbered
 from humanseg.cli.predict_flags import PIPE, FileFlags, NetworkFlags, Request, refuse_options
 from humanseg.cli.predict_report import Report
+from humanseg.cli.predict_signals import Stop, terminable
 from humanseg.cli.predict_streams import predict_pipe, record_camera
 from humanseg.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
+    from humanseg.inference.effects import Effect
     from humanseg.inference.jobs import Found, Item, Job
+    from humanseg.inference.segmenter import Segmenter
 
 
 def predict(
@@ -52,11 +53,12 @@ def predict(
         as_json=json,
         quiet=quiet,
     )
-    if request.files.camera is not None:
-        return record_camera(request, request.files.camera)
-    if PIPE in (request.output, *inputs):
-        return predict_pipe(request)
-    return _predict_files(request)
+    with terminable():
+        if request.files.camera is not None:
+            return record_camera(request, request.files.camera)
+        if PIPE in (request.output, *inputs):
+            return predict_pipe(request)
+        return _predict_files(request)
 
 
 def _predict_files(request: Request) -> int:
@@ -136,8 +138,9 @@ def _note_ignored(request: Request, jobs: Sequence[Job]) -> None:
     if smoothing is not None and not any(job.video for job in jobs):
         flag = "--smoothing" if smoothing else "--no-smoothing"
         note(f"humanseg: note: {flag} has no effect; there is no video among the inputs.")
-    if request.files.format is not None and all(job.video for job in jobs):
-        note("humanseg: note: --format has no effect on videos; no input is a picture.")
+    for name, value in (("format", request.files.format), ("workers", request.network.workers)):
+        if value is not None and all(job.video for job in jobs):
+            note(f"humanseg: note: --{name} has no effect on videos; no input is a picture.")
 
 
 def _check_writable(folder: Path) -> None:
@@ -151,15 +154,13 @@ def _check_writable(folder: Path) -> None:
 
 def _work(request: Request, jobs: Sequence[Job], report: Report, named: Path | None) -> None:
     """Do the jobs: pictures several at a time, then videos one after the other."""
-    stop = threading.Event()
-    with _interruptible(stop):
+    stop = Stop()
+    with stop.listening():
         _predict_pictures(request, [job for job in jobs if not job.video], report, named, stop)
-        for job in jobs:
-            if job.video and not stop.is_set():
-                _predict_video(request, job, report, stop)
+        _predict_videos(request, [job for job in jobs if job.video], report, stop)
     left = len(jobs) - report.told
     if left:
-        raise Interrupted(
+        raise stop.error(
             f"stopped with {numbered(left, 'input')} left; run the same command again for the rest."
         )
 
@@ -169,7 +170,7 @@ def _predict_pictures(
     jobs: Sequence[Job],
     report: Report,
     named: Path | None,
-    stop: threading.Event,
+    stop: Stop,
 ) -> None:
     if not jobs:
         return
@@ -193,11 +194,22 @@ def _predict_pictures(
             show(number, None)
 
 
-def _predict_video(request: Request, job: Job, report: Report, stop: threading.Event) -> None:
+def _predict_videos(request: Request, jobs: Sequence[Job], report: Report, stop: Stop) -> None:
+    """With a network of their own: it has all threads for one frame at a time."""
+    if not jobs or stop.is_set():
+        return
+    segmenter, effect = request.open()
+    for job in jobs:
+        if not stop.is_set():
+            _predict_video(request, job, segmenter, effect, report, stop)
+
+
+def _predict_video(
+    request: Request, job: Job, segmenter: Segmenter, effect: Effect, report: Report, stop: Stop
+) -> None:
     from humanseg.cli.progress import bar
     from humanseg.inference.folders import predict_video
 
-    segmenter, effect = request.open()
     with bar(job.source.name, total=None, unit="frames", quiet=request.no_bar) as show:
 
         def progress(done: int, total: int | None) -> None:
@@ -216,19 +228,3 @@ def _predict_video(request: Request, job: Job, report: Report, stop: threading.E
         except Interrupted:
             return
     report.tell(outcome)
-
-
-@contextmanager
-def _interruptible(stop: threading.Event) -> Iterator[None]:
-    """Ctrl-C sets `stop`, so that what is begun is finished; a second one ends at once."""
-
-    def on_interrupt(*_: object) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -176,6 +176,18 @@ class NetworkFlags:
             if value is not None and value < 1:
                 raise UsageError(f"--{name}: got {value}; must be at least 1.")
 
+    def check_place(self, files: FileFlags, inputs: Sequence[str]) -> None:
+        """Refuse `--workers` where there is one picture at a time.
+
+        Raises:
+            UsageError: with a camera or a pipe.
+        """
+        if self.workers is None:
+            return
+        where = "a camera" if files.camera is not None else "a pipe"
+        if files.camera is not None or PIPE in (files.to, *inputs):
+            raise UsageError(f"--workers has no effect on {where}; leave it out.")
+
     def crew(self, jobs: int) -> tuple[int, int]:
         """Workers, and threads of the network for each of them.
 
@@ -243,6 +255,7 @@ class Request:
         making.check()
         network.check()
         files.check(inputs, as_json=as_json)
+        network.check_place(files, inputs)
         shard = flags.parsed_shard(files.shard)
         output = files.to or PIPE
         ground = making.ground()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from humanseg.cli.output import complain, duration, note, numbered, say
@@ -14,6 +15,23 @@ if TYPE_CHECKING:
     from humanseg.inference.jobs import Job
 
 _SHOWN = 10  # names in a remark; all are in the JSON lines
+
+
+@dataclass
+class _Some:
+    """The first of many texts, and how many there were: memory does not grow with them."""
+
+    first: list[str] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, text: str) -> None:
+        self.count += 1
+        if self.count <= _SHOWN:
+            self.first.append(text)
+
+    def shown(self) -> list[str]:
+        more = self.count - len(self.first)
+        return [*self.first, f"and {more} more"] if more else list(self.first)
 
 
 class Report:
@@ -32,8 +50,8 @@ class Report:
         self._quiet = quiet
         self._began = time.perf_counter()
         self._errors: list[str] = []
-        self._nobody: list[str] = []
-        self._notes: list[str] = []
+        self._nobody = _Some()
+        self._notes = _Some()
         self._remarks: list[str] = []
         self._existing = 0
         self._done = 0
@@ -80,8 +98,9 @@ class Report:
         if outcome.status == "done":
             self._done += 1
             if outcome.people is False:
-                self._nobody.append(source)
-        self._notes += [f"{source}: {text}" for text in outcome.notes]
+                self._nobody.add(source)
+        for text in outcome.notes:
+            self._notes.add(f"{source}: {text}")
         self._line(
             outcome.job,
             status=outcome.status,
@@ -99,10 +118,10 @@ class Report:
         complain(*self._errors)
 
     def _summarise(self) -> None:
-        for text in _some(self._notes):
+        for text in self._notes.shown():
             note(f"humanseg: note: {text}")
-        if self._nobody:
-            names = ", ".join(_some(self._nobody))
+        if self._nobody.count:
+            names = ", ".join(self._nobody.shown())
             note(f"humanseg: note: nobody was found in {names}.")
         seconds = time.perf_counter() - self._began
         lines = list(self._remarks)
@@ -128,9 +147,3 @@ def _record(source: str, target: str | None, **values: object) -> dict[str, obje
         "notes": [],
     }
     return {"input": source, "output": target} | empty | values
-
-
-def _some(texts: Sequence[str]) -> list[str]:
-    if len(texts) <= _SHOWN:
-        return list(texts)
-    return [*texts[:_SHOWN], f"and {len(texts) - _SHOWN} more"]

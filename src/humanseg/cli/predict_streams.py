@@ -75,9 +75,16 @@ def _source(request: Request) -> Path | bytes:
         return Path(word)
     if sys.stdin.isatty():
         raise UsageError("standard input is the terminal; pipe a picture into it.")
-    content = sys.stdin.buffer.read()
+    from humanseg.images import MAX_BYTES
+
+    content = sys.stdin.buffer.read(MAX_BYTES + 1)
     if not content:
         raise ImageError("standard input holds nothing; pipe a picture into it.")
+    if len(content) > MAX_BYTES:
+        raise ImageError(
+            f"standard input: more than {MAX_BYTES / 1e9:.1f} GB, which is the most that a picture "
+            "may have; pipe one picture."
+        )
     return content
 
 

@@ -16,10 +16,11 @@ from humanseg.config import Layout
 from humanseg.data._tables import Missing, Pairs, read_coco, read_csv
 from humanseg.data.samples import Sample
 from humanseg.errors import DataError, UsageError
+from humanseg.images import SUFFIXES as _PICTURES
 
 KnownLayout = Literal["folders", "original", "csv", "coco"]
 
-SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+SUFFIXES = _PICTURES
 """Files with other endings in the folders are ignored, hidden files too."""
 
 _FOLDERS: dict[str, tuple[str, str]] = {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import numbers
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -16,6 +17,7 @@ from humanseg.inference.engines import (
     Engine,
     EngineName,
     Precision,
+    first_line,
     open_onnxruntime,
     open_openvino,
     open_torch,
@@ -42,8 +44,9 @@ def open_backend(
 
     Args:
         model: model directory, as `model_directory.find_model` gives it.
-        backend: `auto` is OpenVINO if it is installed, else ONNX Runtime; torch if the directory
-            has no model.onnx; for device cuda ONNX Runtime if it has CUDA, else torch.
+        backend: `auto` is OpenVINO if it is installed and can run the model, else ONNX Runtime;
+            torch if the directory has no model.onnx; for device cuda ONNX Runtime if it has CUDA,
+            else torch.
         precision: `auto` is int8 if the directory has model.int8.onnx and the processor multiplies
             int8 without saturating; else bf16 on OpenVINO where the processor has it; else fp32.
         device: `auto` is the CPU; with backend torch a CUDA device if there is one.
@@ -57,8 +60,7 @@ def open_backend(
         UsageError: what was asked for does not exist, is not installed, or does not go together.
     """
     _check_words(backend, precision, device)
-    if threads is not None and (isinstance(threads, bool) or threads < 1):
-        raise UsageError(f"threads: got {threads}; give at least 1, or None for all cores.")
+    threads = _checked_threads(threads)
     size = read_model_record(model).preprocessing.image_size
     name, reason = _choose(model, backend, precision, device)
     _refuse_mismatch(name, precision, device)
@@ -70,6 +72,8 @@ def open_backend(
             threads=threads,
             reason=reason,
         )
+    elif name == "openvino" and backend == "auto":
+        opened = _open_openvino_if_it_works(model, precision, threads, reason)
     else:
         opened = _open_onnx(model, name, precision, device, threads, reason)
     if opened.image_size != size:
@@ -88,6 +92,17 @@ def _check_words(backend: str, precision: str, device: str) -> None:
     ):
         if given not in get_args(kind):
             raise UsageError(f"{name}: got {given!r}; allowed: {', '.join(get_args(kind))}.")
+
+
+def _checked_threads(threads: int | None) -> int | None:
+    if threads is None:
+        return None
+    whole = isinstance(threads, numbers.Integral) and not isinstance(threads, bool)
+    if not whole or threads < 1:
+        raise UsageError(
+            f"threads: got {threads!r}; give at least 1, a whole number, or None for all cores."
+        )
+    return int(threads)
 
 
 def _choose(model: Path, backend: str, precision: str, device: str) -> tuple[EngineName, str]:
@@ -150,6 +165,20 @@ def _refuse_mismatch(name: EngineName, precision: str, device: str) -> None:
             "device cuda: OpenVINO does not run on it; give backend onnxruntime or torch, or "
             "device cpu."
         )
+
+
+def _open_openvino_if_it_works(
+    model: Path, precision: str, threads: int | None, reason: str
+) -> Engine:
+    """`auto` on the CPU: OpenVINO, or ONNX Runtime where OpenVINO fails."""
+    try:
+        return _open_onnx(model, "openvino", precision, "cpu", threads, reason)
+    except (ModelError, UsageError) as error:
+        if precision == "bf16":  # which ONNX Runtime does not compute in
+            raise
+        cause = first_line(error.__cause__ or error).rstrip(".")
+        reason = f"OpenVINO, which is faster, fails here ({cause})"
+        return _open_onnx(model, "onnxruntime", precision, "cpu", threads, reason)
 
 
 def _open_onnx(

@@ -7,6 +7,7 @@ than what is returned.
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -31,6 +32,8 @@ OVERLAY_COLOUR: Colour = (255, 0, 128)
 OVERLAY_STRENGTH = 0.5
 """Share of that colour over a person."""
 
+_LONGEST = 60
+"""Characters of a wrong value that an error's sentence repeats."""
 _STEEPEST = 1e-3
 """Alpha rises from 0 to one half over half of this at least."""
 Bands = Iterable[tuple[slice, NDArray[np.float32]]]
@@ -79,7 +82,8 @@ def feathered(alpha: NDArray[np.uint8], feather: float) -> NDArray[np.uint8]:
 
     Args:
         alpha: uint8 (height, width).
-        feather: pixels of the picture, at least 0; may be a fraction.
+        feather: pixels of the picture, at least 0; may be a fraction. More than its longer side
+            counts as that.
 
     Raises:
         UsageError: negative, or not a number.
@@ -87,7 +91,8 @@ def feathered(alpha: NDArray[np.uint8], feather: float) -> NDArray[np.uint8]:
     check_feather(feather)
     if feather == 0.0:
         return alpha
-    return np.asarray(Image.fromarray(alpha).filter(ImageFilter.BoxBlur(feather)))
+    reach = float(min(feather, max(alpha.shape)))
+    return np.asarray(Image.fromarray(alpha).filter(ImageFilter.BoxBlur(reach)))
 
 
 def check_feather(feather: float) -> None:
@@ -96,8 +101,21 @@ def check_feather(feather: float) -> None:
     Raises:
         UsageError: negative, or not a number.
     """
-    if not 0.0 <= feather < float("inf"):
-        raise UsageError(f"a feather of {feather:g} pixels is impossible; give 0 or more.")
+    if not (is_number(feather) and 0.0 <= feather < float("inf")):
+        raise UsageError(
+            f"a feather of {shown(feather)} pixels is impossible; give a number, 0 or more."
+        )
+
+
+def is_number(value: object) -> bool:
+    """Whether something is a real number, of Python or NumPy, and no bool."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def shown(value: object) -> str:
+    """A value as it was given, on one line that is not long, for an error's sentence."""
+    text = " ".join((str(value) if is_number(value) else repr(value)).split())
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
 def cutout(
@@ -168,12 +186,18 @@ def check_background(background: Colour | NDArray[np.uint8]) -> Colour | NDArray
         if background.size == 0:
             raise UsageError("the background picture is empty; give one with pixels.")
         return background
-    if len(background) != 3 or not all(0 <= int(value) <= 255 for value in background):
+    three = isinstance(background, (tuple, list)) and len(background) == 3
+    if not three or not all(_is_level(value) for value in background):
         raise UsageError(
-            f"the background {background} is no colour; give three numbers from 0 to 255 (RGB), or "
-            "a picture."
+            f"the background {shown(background)} is no colour; give three whole numbers from 0 to "
+            "255 (RGB), or a picture."
         )
     return background
+
+
+def _is_level(value: object) -> bool:
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    return whole and 0 <= value <= 255  # type: ignore[operator]
 
 
 def cover(background: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
@@ -208,7 +232,8 @@ def blur_background(
         image: uint8 (height, width, 3) RGB.
         alpha: uint8 (height, width), 255 for a person.
         radius: standard deviation of the Gaussian in pixels of the picture; 1/50 of the longer side
-            by default. In pictures above 4 megapixels, less than 5 pixels may become a little more.
+            by default. More than the longer side counts as that; in pictures above 4 megapixels,
+            less than 5 pixels may become a little more.
 
     Returns:
         uint8 (height, width, 3).
@@ -219,6 +244,7 @@ def blur_background(
     if radius is None:
         radius = default_radius(alpha.shape)
     check_radius(radius)
+    radius = float(min(radius, max(alpha.shape)))
     factor = reduction(alpha.shape, radius)
     small = Image.fromarray(blurred_ground(image, alpha, radius, factor))
     return _laid(image, alpha, _enlarged(small, alpha.shape, factor))
@@ -235,8 +261,8 @@ def check_radius(radius: float) -> None:
     Raises:
         UsageError: not a number above 0.
     """
-    if not 0.0 < radius < float("inf"):
-        raise UsageError(f"a blur of {radius:g} pixels is impossible; give a number above 0.")
+    if not (is_number(radius) and 0.0 < radius < float("inf")):
+        raise UsageError(f"a blur of {shown(radius)} pixels is impossible; give a number above 0.")
 
 
 def overlay(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -294,12 +320,13 @@ def _background(background: Colour | NDArray[np.uint8], size: Size) -> Ground:
     return rows_of
 
 
-def _enlarged(small: Image.Image, size: Size, factor: int) -> Ground:
+def _enlarged(small: Image.Image, size: Size, factor: Size) -> Ground:
     """The blurred ground at full size; the cells at the far edges may be cut short."""
     width = size[1]
+    down, across = factor
 
     def rows_of(rows: slice) -> Image.Image:
-        box = (0.0, rows.start / factor, width / factor, rows.stop / factor)
+        box = (0.0, rows.start / down, width / across, rows.stop / down)
         return small.resize((width, rows.stop - rows.start), Image.Resampling.BILINEAR, box=box)
 
     return rows_of

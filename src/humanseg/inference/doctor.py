@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from humanseg.errors import HumansegError
-from humanseg.inference.processor import processor, usable_cores
+from humanseg.inference.processor import Processor, processor, usable_cores
 from humanseg.inference.runtimes import import_onnxruntime, import_openvino
 from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import ONNX_FILE, ONNX_INT8_FILE, bundled, read_model_record
@@ -37,15 +37,8 @@ EXTRAS: dict[str, tuple[tuple[str, str], ...]] = {
 """By extra of the package: what it installs, and by which name that is imported."""
 
 _BASE = ("numpy", "pillow", "pydantic", "onnxruntime")
-_INSTRUCTIONS = (
-    "avx2",
-    "avx512f",
-    "avx_vnni",
-    "avx512_vnni",
-    "avx512_bf16",
-    "amx_int8",
-    "amx_bf16",
-)
+_X86 = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
+_ARM = ("asimddp", "i8mm", "bf16")  # dot products and products of matrices of int8, and bf16
 _PAIRING = (
     "torch and torchvision do not belong together; install both at once from one index: "
     "pip install --force-reinstall torch torchvision"
@@ -92,7 +85,8 @@ class DoctorReport(Record):
     cores: int
     """Physical cores that this process may use."""
     instructions: dict[str, bool] | None
-    """Whether the processor has what makes networks fast; None where it cannot be read."""
+    """Whether the processor has what makes networks fast, by Linux's names; None where they cannot
+    be read, or are not known for this kind of processor."""
     versions: dict[str, str]
     checks: tuple[Check, ...]
     smoke: Smoke | None
@@ -108,14 +102,13 @@ def examine() -> DoctorReport:
     """Look at everything. Imports all that is installed, torch included; takes some seconds."""
     smoke, prediction = _smoke()
     machine = processor()
-    features = machine.features
     return DoctorReport(
         humanseg=_version("humanseg") or "unknown",
         python=platform.python_version(),
         platform=platform.platform(),
         processor=machine.name,
         cores=usable_cores(),
-        instructions=None if features is None else {one: one in features for one in _INSTRUCTIONS},
+        instructions=_instructions(machine),
         versions=_versions(),
         checks=(
             _checked("onnxruntime", _onnxruntime),
@@ -129,6 +122,13 @@ def examine() -> DoctorReport:
         ),
         smoke=smoke,
     )
+
+
+def _instructions(machine: Processor) -> dict[str, bool] | None:
+    known = _ARM if machine.is_arm else _X86 if machine.is_x86 else None
+    if known is None or machine.features is None:
+        return None
+    return {name: name in machine.features for name in known}
 
 
 def _checked(name: str, look: Callable[[], str]) -> Check:

@@ -23,7 +23,9 @@ from humanseg.inference.compositing import (
     cover,
     cutout,
     feathered,
+    is_number,
     overlay,
+    shown,
 )
 from humanseg.inference.foreground import estimate_foreground
 from humanseg.inference.rasters import row_bands, rows_in_band
@@ -81,9 +83,16 @@ class Effect:
         if self.blur_radius is not None:
             check_radius(self.blur_radius)
         check_feather(self.feather)
+        if not is_number(self.smallest_region):
+            raise UsageError(
+                f"a smallest region of {shown(self.smallest_region)} is impossible; give the share "
+                "of the picture, 0 to 1, such as 0.01."
+            )
         check_share(self.smallest_region)
-        if not 0.0 <= self.threshold <= 1.0:
-            raise UsageError(f"a threshold of {self.threshold:g} is impossible; give 0 to 1.")
+        if not (is_number(self.threshold) and 0.0 <= self.threshold <= 1.0):
+            raise UsageError(
+                f"a threshold of {shown(self.threshold)} is impossible; give 0 to 1, a number."
+            )
 
     def _check_belonging(self) -> None:
         if self.output == "replace" and self.background is None:

@@ -1,8 +1,8 @@
 """The engines that run a network: ONNX Runtime, OpenVINO and torch, each behind one call.
 
 All take uint8 (N, H, W, 3) RGB on the network's grid and give float32 (N, H, W), 0 to 1, and may
-be called from several threads at once. On the CPU, ONNX Runtime and OpenVINO take pictures one by
-one: batches of 8 were not faster (0 to 14 % slower), and so no result depends on its batch.
+be called from several threads at once, the first time too. On the CPU, ONNX Runtime and OpenVINO
+take pictures one by one: batches were no faster, and so no result depends on its batch.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ Device = Literal["cpu", "cuda"]
 CUDA_PROVIDER = "CUDAExecutionProvider"
 _CPU_PROVIDER = "CPUExecutionProvider"
 _ERRORS_ONLY = 3  # ONNX Runtime's severity levels: 2 warnings, 3 errors, 4 fatal
-_MOST_STREAMS = 16  # each holds activations of its own, some 30 MB
+_MOST_STREAMS = 16  # each holds activations of its own
+_first_call = threading.Lock()
+"""Held while a request of OpenVINO is made and infers for the first time, which sets up things of
+OpenVINO's own: first calls of two threads at once may wait for each other for good (2026.4)."""
 
 
 @dataclass(frozen=True)
@@ -85,16 +88,27 @@ class OpenVinoEngine(Engine):
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities of a batch; see `Engine`."""
-        request = getattr(self.requests, "request", None)
-        if request is None:  # a request serves one thread at a time
-            request = self.requests.request = self.compiled.create_infer_request()
         images = np.ascontiguousarray(images)
         results = np.empty(images.shape[:3], dtype=np.float32)
         for number in range(len(images)):
-            one = images[number : number + 1]
-            # Shared: no copies in or out; the result is copied before the next picture.
-            results[number] = request.infer({0: one}, share_inputs=True, share_outputs=True)[0][0]
+            results[number] = self._infer(images[number : number + 1])[0]
         return results
+
+    def _infer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Probability of one picture, in memory that the next call of this thread overwrites."""
+        request = getattr(self.requests, "request", None)
+        if request is not None:
+            return _inferred(request, image)
+        with _first_call:
+            request = self.compiled.create_infer_request()  # one serves one thread at a time
+            probability = _inferred(request, image)
+        self.requests.request = request
+        return probability
+
+
+def _inferred(request: Any, image: NDArray[np.uint8]) -> NDArray[np.float32]:  # noqa: ANN401
+    """Without copies in or out."""
+    return np.asarray(request.infer({0: image}, share_inputs=True, share_outputs=True)[0])
 
 
 @dataclass(frozen=True)
@@ -179,13 +193,13 @@ def open_openvino(
 
     Raises:
         ModelError: the file cannot be run.
-        UsageError: OpenVINO is not installed, or the processor has no bf16.
+        UsageError: OpenVINO is not installed or does not start, or the processor has no bf16.
     """
     file = read_onnx(path)
-    core = import_openvino().Core()
+    core, bf16 = _start_openvino()
     if precision is None:
-        precision = "bf16" if openvino_bf16(core) else "fp32"
-    elif precision == "bf16" and not openvino_bf16(core):
+        precision = "bf16" if bf16 else "fp32"
+    elif precision == "bf16" and not bf16:
         raise UsageError(
             "precision bf16: this processor has no instructions for it; give precision fp32."
         )
@@ -203,21 +217,39 @@ def open_openvino(
     }
     try:
         compiled = _compile(core, file, settings)
+        taken = compiled.get_property("INFERENCE_NUM_THREADS")
     except Exception as error:  # foreign graphs make OpenVINO raise many kinds
         raise _cannot_run(path, "OpenVINO", error) from error
     return OpenVinoEngine(
         name="openvino",
         precision=precision,
         device="cpu",
-        threads=max(1, compiled.get_property("INFERENCE_NUM_THREADS") // streams),
+        threads=max(1, taken // streams),
         image_size=file.image_size,
         reason=reason,
         compiled=compiled,
     )
 
 
+def _start_openvino() -> tuple[Any, bool]:
+    """OpenVINO's core, and whether it computes in bf16 natively.
+
+    Raises:
+        UsageError: OpenVINO is not installed, or its plugin for the CPU does not work.
+    """
+    openvino = import_openvino()
+    try:
+        core = openvino.Core()
+        return core, openvino_bf16(core)
+    except Exception as error:  # a broken plugin raises many kinds
+        raise UsageError(
+            f"backend openvino: it does not start here ({first_line(error)}); install it again: "
+            "pip install --force-reinstall openvino, or give backend onnxruntime."
+        ) from error
+
+
 def _compile(core: Any, file: OnnxFile, settings: dict[str, Any]) -> Any:  # noqa: ANN401
-    """A fixed batch of one: about 8 % faster than a free one."""
+    """A fixed batch of one: faster than a free one."""
     model = core.read_model(file.content)
     model.reshape([1, *file.image_size, 3])
     return core.compile_model(model, "CPU", settings)
@@ -280,8 +312,13 @@ def _torch_parts() -> tuple[Any, Any]:
 
 
 def _cannot_run(path: Path, engine: str, error: Exception) -> ModelError:
-    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason")
     return ModelError(
-        f"{path}: {engine} cannot run it ({first}). Copy the file again, or make it anew with "
-        "`humanseg export`."
+        f"{path}: {engine} cannot run it ({first_line(error)}). Copy the file again, or make it "
+        "anew with `humanseg export`."
     )
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says that is not empty; its kind if there is none."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__)

@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg import images
-from humanseg.errors import ImageError, UsageError
+from humanseg.errors import HumansegError, ImageError, Interrupted
 from humanseg.geometry import Size
-from humanseg.inference.effects import Effect, apply
+from humanseg.inference.effects import Effect
 from humanseg.inference.jobs import Job
-from humanseg.inference.regions import keep_regions
+from humanseg.inference.rendering import render
 from humanseg.inference.writing import FormatName, encode, write_bytes
 
 if TYPE_CHECKING:
@@ -97,38 +97,26 @@ def make(source: Path | bytes, *, network: Network, effect: Effect, name: Format
     reduced = None if effect.needs_picture else max(network.image_size)
     picture = images.load(source, at_least=reduced)
     grid = network.grid_probability(picture.pixels)
-    made = apply(effect, picture.pixels, grid, alpha_in=picture.alpha, size=picture.size)
+    made = render(effect, picture.pixels, grid, alpha_in=picture.alpha, size=picture.size)
     try:
-        return Result(encode(made, name), _coverage(effect, made, grid), picture.notes)
+        return Result(encode(made.pixels, name), made.coverage, picture.notes)
     except ImageError as error:
         raise ImageError(f"{source if isinstance(source, Path) else 'picture'}: {error}") from error
 
 
-def _coverage(
-    effect: Effect, made: NDArray[np.uint8] | NDArray[np.uint16], grid: NDArray[np.float32]
-) -> float:
-    """Share of person: of the mask if one was made, else of the regions kept on the grid."""
-    if effect.output == "mask":
-        return float(np.count_nonzero(made) / made.size)
-    kept = keep_regions(
-        grid,
-        threshold=effect.threshold,
-        smallest=effect.smallest_region,
-        largest=effect.largest,
-    )
-    return float(np.mean(kept >= effect.threshold))
-
-
 def attempt(job: Job, work: Callable[[Job], Outcome]) -> Outcome:
-    """Do a job; what is wrong with its own files becomes a sentence in the outcome.
+    """Do a job; what is wrong with it becomes a sentence in the outcome.
 
     Raises:
         OSError: the disk is full, which no other job would survive either.
+        Interrupted: the user stopped the work.
     """
     began = time.perf_counter()
     try:
         return replace(work(job), seconds=time.perf_counter() - began)
-    except ImageError as error:
+    except Interrupted:
+        raise
+    except HumansegError as error:
         text = str(error)
     except MemoryError:
         text = f"{job.source}: not enough memory; make the picture smaller first."
@@ -171,9 +159,6 @@ def predict_pictures(
         write_bytes(job.target, result.content)
         return result.outcome(job)
 
-    # OpenVINO's first call sets up things of its own, and never returns if another thread's first
-    # call comes between (2026.4); what is set up once stays.
-    network.grid_probability(np.zeros((*network.image_size, 3), dtype=np.uint8))
     return in_threads(jobs, lambda job: attempt(job, work), workers=workers, stop=stop)
 
 
@@ -214,10 +199,7 @@ def predict_video(
         people = made.frames_with_people > 0
         return Outcome(job, "done", people=people, coverage=made.coverage, notes=made.notes)
 
-    try:
-        return attempt(job, work)
-    except UsageError as error:  # PyAV is missing: no reason to give up on the pictures
-        return Outcome(job, "failed", error=str(error))
+    return attempt(job, work)
 
 
 def in_threads(

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from humanseg.geometry import Size
 from humanseg.inference.rasters import grown, part, reduced
@@ -22,19 +23,28 @@ _UNSURE = 1e-4
 """Weight of what is continued behind a person: it counts where there is no ground near."""
 
 
-def reduction(size: Size, radius: float) -> int:
+def reduction(size: Size, radius: float) -> Size:
     """By how much a picture is reduced before it is blurred.
 
     Args:
         size: (height, width) of the picture.
         radius: standard deviation of the blur in its pixels.
+
+    Returns:
+        (down, across): alike, but where a side is shorter than that; then it is the side's length,
+        and the other one is a multiple of it, so that a strip is reduced along as any picture is.
     """
-    factor = max(int(radius / _FINEST), math.ceil(math.sqrt(size[0] * size[1] / _SMALL_PIXELS)), 1)
-    return min(factor, *size)
+    height, width = size
+    area = math.ceil(math.sqrt(height * width / _SMALL_PIXELS))
+    length = math.ceil(max(size) / _SMALL_PIXELS)
+    smooth, small = int(radius / _FINEST), max(area, length)
+    both = min(max(smooth, small), *size)
+    along = both * max(round(smooth / both), math.ceil(small / both))
+    return (along, both) if height > width else (both, along)
 
 
 def blurred_ground(
-    image: NDArray[np.uint8], alpha: NDArray[np.uint8], radius: float, factor: int
+    image: NDArray[np.uint8], alpha: NDArray[np.uint8], radius: float, factor: Size
 ) -> NDArray[np.uint8]:
     """The background alone, continued behind the people, and blurred.
 
@@ -48,11 +58,11 @@ def blurred_ground(
         factor: see `reduction`.
 
     Returns:
-        uint8 (height / factor rounded up, width / factor rounded up, 3): to be enlarged bilinearly.
+        uint8 (height / down rounded up, width / across rounded up, 3): to be enlarged bilinearly.
     """
-    colour = reduced(image, factor).transpose(2, 0, 1).astype(np.float32)
-    covered = reduced(alpha, factor)
-    guard = max(1, round(_GUARD * max(alpha.shape) / factor))
+    colour = _cells(image, factor).transpose(2, 0, 1).astype(np.float32)
+    covered = _cells(alpha, factor)
+    guard = max(1, round(_GUARD * max(alpha.shape) / max(factor)))
     near = covered != 0
     for _ in range(guard):
         near = grown(near)
@@ -62,11 +72,29 @@ def blurred_ground(
     else:
         colour = _filled(colour, (~near).astype(np.float32))
     weight = np.where(near, np.float32(_UNSURE), np.float32(1.0))
-    # Reducing averages over a square, enlarging over a triangle: 1/12 and 1/6 of its side squared.
-    variance = (radius / factor) ** 2 - (0.25 if factor > 1 else 0.0)
-    sigma = math.sqrt(max(variance, _SHARPEST**2))
-    sums = _gaussian(np.concatenate([colour * weight, weight[None]]), sigma)
+    sums = np.concatenate([colour * weight, weight[None]])
+    for axis in (-1, -2):
+        sums = _gaussian(sums, _remaining(radius, factor[axis]), axis)
     return np.asarray((sums[:3] / sums[3:] + 0.5).transpose(1, 2, 0), dtype=np.uint8)
+
+
+def _cells(image: NDArray[np.uint8], factor: Size) -> NDArray[np.uint8]:
+    """Means over cells of `factor` pixels, see `reduction`."""
+    both = min(factor)
+    small = reduced(image, both)
+    if factor == (both, both):
+        return small
+    down, across = factor
+    return np.asarray(Image.fromarray(small).reduce((across // both, down // both)))
+
+
+def _remaining(radius: float, factor: int) -> float:
+    """Standard deviation, in cells, that is left to blur by along an axis.
+
+    Reducing averages over a square, enlarging over a triangle: 1/12 and 1/6 of its side squared.
+    """
+    variance = (radius / factor) ** 2 - (0.25 if factor > 1 else 0.0)
+    return math.sqrt(max(variance, _SHARPEST**2))
 
 
 def _filled(colour: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -95,19 +123,20 @@ def _filled(colour: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray
     return around + (colour - around) * weight
 
 
-def _gaussian(values: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    """Gaussian over the last two axes, cut at three standard deviations; borders are repeated."""
-    reach = int(np.ceil(3.0 * sigma))
+def _gaussian(values: NDArray[np.float32], sigma: float, axis: int) -> NDArray[np.float32]:
+    """Gaussian along an axis, cut at three standard deviations; borders are repeated."""
+    length = values.shape[axis]
+    if length == 1:  # however wide: a side shorter than a cell has nothing left to blur
+        return values
+    reach = math.ceil(3.0 * sigma)
     weights = np.exp(-0.5 * (np.arange(reach + 1) / sigma) ** 2)
     weights = (weights / (2.0 * weights.sum() - weights[0])).astype(np.float32)
-    for axis in (-1, -2):
-        length = values.shape[axis]
-        margin = [(0, 0)] * values.ndim
-        margin[axis] = (reach, reach)
-        padded = np.pad(values, margin, mode="edge")
-        values = part(padded, reach, length, axis) * weights[0]
-        for offset in range(1, reach + 1):
-            before = part(padded, reach - offset, length, axis)
-            after = part(padded, reach + offset, length, axis)
-            values += (before + after) * weights[offset]
-    return values
+    margin = [(0, 0)] * values.ndim
+    margin[axis] = (reach, reach)
+    padded = np.pad(values, margin, mode="edge")
+    blurred: NDArray[np.float32] = part(padded, reach, length, axis) * weights[0]
+    for offset in range(1, reach + 1):
+        before = part(padded, reach - offset, length, axis)
+        after = part(padded, reach + offset, length, axis)
+        blurred += (before + after) * weights[offset]
+    return blurred

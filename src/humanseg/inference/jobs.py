@@ -13,17 +13,18 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 
+from humanseg import images
 from humanseg.errors import UsageError
 
-PICTURE_SUFFIXES = frozenset(
-    {
-        ".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm",
-        ".pgm", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp",
-    }
-)  # fmt: skip
+PICTURE_SUFFIXES = images.SUFFIXES
 """Suffixes, in lower case, that make a file in a folder a picture."""
 
 _MAGIC = frozenset("*?[")
+_SHARED_WITH_CODE = frozenset({".ts", ".mts"})
+"""Suffixes of MPEG transport streams and of TypeScript."""
+_PACKETS = (188, 192, 204)
+"""Bytes in a packet of a transport stream: plain, with times, with checksums."""
+_SYNC = 0x47
 
 Identity = tuple[int, int]
 
@@ -78,8 +79,9 @@ def find(
 
     A file that is named is taken whatever its suffix. In folders, which are read with all their
     sub-folders, and for patterns the suffix decides, in upper or lower case; names that begin with
-    a dot are passed over. Links to folders are followed; each folder is read once, so that loops
-    end, and under its own name where it has one. The output folder is not read.
+    a dot are passed over, and so is TypeScript, which shares its suffix with videos. Links to
+    folders are followed; each folder is read once, so that loops end, and under its own name where
+    it has one. The output folder is not read.
 
     Args:
         inputs: files, folders, and patterns with `*`, `?`, `[...]` and `**` for any sub-folders.
@@ -168,11 +170,27 @@ def _taken(
     items = []
     for name in names:
         suffix = name.suffix.lower()
-        if suffix in PICTURE_SUFFIXES or suffix in videos:
+        if suffix in PICTURE_SUFFIXES or (suffix in videos and _is_video(root / name, suffix)):
             items.append(Item(root / name, name, suffix in videos))
         else:
             found.others += 1
     return sorted(items, key=lambda item: item.name.parts)
+
+
+def _is_video(path: Path, suffix: str) -> bool:
+    """Whether a file with the suffix of a video is one; looked at only where it may be code."""
+    if suffix not in _SHARED_WITH_CODE:
+        return True
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(4 * max(_PACKETS))
+    except OSError:
+        return True  # told as unreadable rather than passed over
+    return any(
+        all(byte == _SYNC for byte in head[start : start + 3 * packet : packet])
+        for packet in _PACKETS
+        for start in range(min(packet, len(head) - 2 * packet))
+    )
 
 
 def _walk(
@@ -210,9 +228,13 @@ def _sort_in(
     if entry.name.startswith("."):
         return
     name = folder / entry.name
-    if entry.is_dir():
+    try:
+        is_folder, is_file = entry.is_dir(), entry.is_file()
+    except OSError:  # a link to itself, or to where one may not look
+        is_folder = is_file = False
+    if is_folder:
         (linked if entry.is_symlink() else folders).append(name)
-    elif entry.is_file() or entry.is_symlink():  # a broken link is a picture that is missing
+    elif is_file or entry.is_symlink():  # a broken link is a picture that is missing
         names.append(name)
 
 

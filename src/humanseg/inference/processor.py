@@ -12,7 +12,6 @@ _CPUINFO = Path("/proc/cpuinfo")
 _TOPOLOGY = Path("/sys/devices/system/cpu")
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _VNNI = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
-_BF16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 
 
 @dataclass(frozen=True)
@@ -26,20 +25,25 @@ class Processor:
     """Names as in /proc/cpuinfo; None where they cannot be read."""
 
     @property
+    def is_arm(self) -> bool:
+        """Whether it is a 64-bit ARM."""
+        return self.machine.lower() in ("arm64", "aarch64")
+
+    @property
+    def is_x86(self) -> bool:
+        """Whether it is an Intel or AMD processor, of 32 or 64 bits."""
+        return self.machine.lower() in ("x86_64", "amd64", "i386", "i686", "x86")
+
+    @property
     def exact_int8(self) -> bool:
         """Whether int8 networks neither saturate nor slow down.
 
         x86 processors without VNNI add pairs of int8 products in 16 bits, which overflow
         (onnxruntime.ai, "Quantize ONNX models", on U8S8).
         """
-        if self.machine.lower() in ("arm64", "aarch64"):
+        if self.is_arm:
             return True
         return bool(self.features and self.features & _VNNI)
-
-    @property
-    def bf16(self) -> bool | None:
-        """Whether bf16 has instructions of its own; None where it is not known."""
-        return None if self.features is None else bool(self.features & _BF16)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import numbers
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -21,9 +21,10 @@ from humanseg.inference.backends import (
     PrecisionName,
     open_backend,
 )
+from humanseg.inference.compositing import is_number, shown
 from humanseg.inference.prediction import Background, Prediction
 from humanseg.inference.predictor import Predictor
-from humanseg.inference.stream import PredictionStream
+from humanseg.inference.stream import Decoded, PredictionStream
 from humanseg.model_directory import ModelRecord, find_model, read_model_record
 
 
@@ -56,7 +57,8 @@ class Segmenter:
         Args:
             model: model directory, as training writes it; the bundled one if None.
             backend: `auto`, `onnxruntime`, `openvino` or `torch`.
-            precision: `auto`, `fp32`, `bf16` or `int8`; see `humanseg.inference.open_backend`.
+            precision: `auto`, `fp32`, `bf16` or `int8`; see `open_backend` in
+                `humanseg.inference.backends`.
             device: `auto`, `cpu` or `cuda`.
             threads: processor threads for one picture; all usable cores if None.
             threshold: 0 to 1; the model's own if None.
@@ -100,7 +102,7 @@ class Segmenter:
         """
         source = _rereadable(image)
         picture = self._load(source, full_size=full_size)
-        return self._prediction(source, picture, self.grid_probability(picture.pixels))
+        return self._finishing(source, picture)(self.grid_probability(picture.pixels))
 
     __call__ = predict
 
@@ -116,7 +118,7 @@ class Segmenter:
 
         Args:
             pictures: any number of pictures, see `predict`; taken as they are needed, at most two
-                batches ahead, so that memory does not grow with their number.
+                batches ahead, and of large ones fewer, so that memory does not grow with them.
             batch_size: pictures given to the network at a time, at least 1.
             full_size: see `predict`.
             on_error: called with a picture's number, from 0, and what is wrong with it; the picture
@@ -130,24 +132,22 @@ class Segmenter:
             UsageError: a single picture instead of many, or a batch size below 1.
             ImageError: see `predict`; when the iterator gets there.
         """
-        if isinstance(batch_size, bool) or batch_size < 1:
-            raise UsageError(f"batch_size: got {batch_size}; give at least 1.")
+        _check_batch_size(batch_size)
         _refuse_single(pictures)
 
-        def read(image: ImageLike) -> tuple[ImageLike, Picture]:
-            source = _rereadable(image)
-            return source, self._load(source, full_size=full_size)
-
-        def finish(source: ImageLike, picture: Picture, grid: NDArray[np.float32]) -> Prediction:
-            keep = full_size or not isinstance(source, (str, Path, bytes))
-            return self._prediction(source, picture, grid, keep=keep)
+        def decode(source: ImageLike) -> Decoded:
+            picture = self._load(source, full_size=full_size)
+            kept = full_size or not isinstance(source, (str, Path, bytes))
+            finish = self._finishing(source, picture, keep=kept)
+            return Decoded(picture.pixels, finish, kept)
 
         return PredictionStream(
             pictures,
-            read=read,
+            take=_rereadable,
+            decode=decode,
             grids=self._predictor.grid_probabilities,
-            finish=finish,
             image_size=self.image_size,
+            at_least=self._at_least(full_size=full_size),
             batch_size=batch_size,
             on_error=on_error,
         )
@@ -184,24 +184,29 @@ class Segmenter:
         return self.predict(image, full_size=True).blur(radius)
 
     def _load(self, source: ImageLike, *, full_size: bool) -> Picture:
-        return images.load(source, at_least=None if full_size else max(self.image_size))
+        return images.load(source, at_least=self._at_least(full_size=full_size))
 
-    def _prediction(
-        self,
-        source: ImageLike,
-        picture: Picture,
-        grid: NDArray[np.float32],
-        *,
-        keep: bool = True,
-    ) -> Prediction:
-        return Prediction(
-            grid=grid,
-            size=picture.size,
-            threshold=self.threshold,
-            source=source,
-            notes=picture.notes,
-            picture=picture if keep else None,
-        )
+    def _at_least(self, *, full_size: bool) -> int | None:
+        """The shortest side that a picture must be decoded at."""
+        return None if full_size else max(self.image_size)
+
+    def _finishing(
+        self, source: ImageLike, picture: Picture, *, keep: bool = True
+    ) -> Callable[[NDArray[np.float32]], Prediction]:
+        """What makes the prediction of the grid; holds the picture's pixels only to keep them."""
+        size, notes, kept = picture.size, picture.notes, picture if keep else None
+
+        def finish(grid: NDArray[np.float32]) -> Prediction:
+            return Prediction(
+                grid=grid,
+                size=size,
+                threshold=self.threshold,
+                source=source,
+                notes=notes,
+                picture=kept,
+            )
+
+        return finish
 
     def __repr__(self) -> str:
         backend = self.backend
@@ -212,9 +217,15 @@ class Segmenter:
 
 
 def _checked(threshold: float) -> float:
-    if isinstance(threshold, bool) or not math.isfinite(threshold) or not 0 <= threshold <= 1:
-        raise UsageError(f"threshold: got {threshold}; give a number from 0 to 1.")
+    if not (is_number(threshold) and 0 <= threshold <= 1):
+        raise UsageError(f"threshold: got {shown(threshold)}; give a number from 0 to 1.")
     return float(threshold)
+
+
+def _check_batch_size(batch_size: int) -> None:
+    whole = isinstance(batch_size, numbers.Integral) and not isinstance(batch_size, bool)
+    if not whole or batch_size < 1:
+        raise UsageError(f"batch_size: got {shown(batch_size)}; give at least 1, a whole number.")
 
 
 def _rereadable(image: ImageLike) -> ImageLike:

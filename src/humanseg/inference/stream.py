@@ -2,31 +2,74 @@
 
 from __future__ import annotations
 
+import io
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from humanseg.geometry import Size, resize_image
-from humanseg.images import ImageLike, Picture
+from humanseg.images import ImageLike
+from humanseg.images.files import _identify
+from humanseg.images.quiet import Quiet
 from humanseg.inference.prediction import Prediction
 from humanseg.inference.processor import usable_cores
 
 _MOST_READERS = 4
+_BATCHES = 3  # taken from the pictures: the one that the network has, and two ahead
 _MOST_PIXELS = 48_000_000
-"""Decoded pixels that may wait; no further picture is begun beyond."""
+"""Pixels that are decoded at once and wait decoded: one picture of any size, or four of 12
+megapixels."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A picture in memory."""
+
+    pixels: NDArray[np.uint8]
+    """(h, w, 3) RGB."""
+    finish: Callable[[NDArray[np.float32]], Prediction]
+    """Makes its prediction of the probabilities on the network's grid."""
+    kept: bool
+    """Whether the prediction keeps the pixels; otherwise they are let go at once."""
 
 
 @dataclass(frozen=True)
 class _Read:
     """A picture that is ready for the network."""
 
-    source: ImageLike
-    picture: Picture
     grid: NDArray[np.uint8]
+    finish: Callable[[NDArray[np.float32]], Prediction]
+    kept: bool
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A picture that a reader has, or has had."""
+
+    future: Future[_Read]
+    pixels: int
+
+    def outcome(self) -> _Read | Exception:
+        """What came of it, when that is there."""
+        try:
+            return self.future.result()
+        except Exception as error:  # noqa: BLE001  raised again at the picture's place
+            return error
+
+    def held(self) -> int:
+        """Pixels that it may have in memory now."""
+        if not self.future.done():
+            return self.pixels
+        outcome = self.outcome()
+        return self.pixels if isinstance(outcome, _Read) and outcome.kept else 0
 
 
 class PredictionStream(Iterator[Prediction]):
@@ -39,10 +82,11 @@ class PredictionStream(Iterator[Prediction]):
         self,
         pictures: Iterable[ImageLike],
         *,
-        read: Callable[[ImageLike], tuple[ImageLike, Picture]],
+        take: Callable[[ImageLike], ImageLike],
+        decode: Callable[[ImageLike], Decoded],
         grids: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
-        finish: Callable[[ImageLike, Picture, NDArray[np.float32]], Prediction],
         image_size: Size,
+        at_least: int | None,
         batch_size: int,
         on_error: Callable[[int, Exception], None] | None,
     ) -> None:
@@ -50,22 +94,26 @@ class PredictionStream(Iterator[Prediction]):
 
         Args:
             pictures: the pictures, iterated in the thread that asks for predictions.
-            read: decodes one; called in threads.
+            take: makes of a picture something that can be read more than once; called in that
+                thread too.
+            decode: decodes what `take` gave; called in threads.
             grids: probabilities (N, H, W) of pictures (N, H, W, 3) on the network's grid.
-            finish: makes the prediction of a picture.
             image_size: (height, width) of the network's grid.
+            at_least: as `decode` gives it to `images.load`.
             batch_size: pictures given to the network at a time.
             on_error: told the number of a picture and what is wrong with it, instead of raising.
         """
         self._pictures = iter(pictures)
-        self._read = read
+        self._take = take
+        self._decode = decode
         self._grids = grids
-        self._finish = finish
         self._image_size = image_size
+        self._at_least = at_least
         self._batch_size = batch_size
         self._on_error = on_error
         self._pool: ThreadPoolExecutor | None = None
-        self._begun: deque[Future[_Read]] = deque()
+        self._next: tuple[ImageLike | Exception, int] | None = None
+        self._begun: deque[_Begun] = deque()
         self._done: deque[Prediction | Exception] = deque()
         self._number = -1
 
@@ -91,41 +139,59 @@ class PredictionStream(Iterator[Prediction]):
         if not self._begun:
             self.close()
             raise StopIteration
-        count = min(self._batch_size, len(self._begun))
-        outcomes = [_outcome(self._begun.popleft()) for _ in range(count)]
-        self._begin()
+        outcomes = []
+        for begun in list(islice(self._begun, self._batch_size)):
+            outcomes.append(begun.outcome())
+            self._begin()
+        for _ in outcomes:
+            self._begun.popleft()
         good = [one for one in outcomes if isinstance(one, _Read)]
         found = iter(self._grids(np.stack([one.grid for one in good])) if good else ())
         for one in outcomes:
-            if isinstance(one, _Read):
-                self._done.append(self._finish(one.source, one.picture, next(found)))
-            else:
-                self._done.append(one)
+            self._done.append(one.finish(next(found)) if isinstance(one, _Read) else one)
 
     def _begin(self) -> None:
-        """Hand pictures to the readers, as many as may wait."""
-        while len(self._begun) < 2 * self._batch_size and self._waiting() < _MOST_PIXELS:
-            try:
-                image = next(self._pictures)
-            except StopIteration:
+        """Hand pictures to the readers, as many as may be in memory; one always may."""
+        while len(self._begun) < _BATCHES * self._batch_size:
+            if self._next is None:
+                try:
+                    self._next = self._sized(next(self._pictures))
+                except StopIteration:
+                    return
+            image, pixels = self._next
+            held = sum(one.held() for one in self._begun)
+            if held and held + pixels > _MOST_PIXELS:
                 return
-            if self._pool is None:
-                readers = max(1, min(_MOST_READERS, usable_cores()))
-                self._pool = ThreadPoolExecutor(readers, thread_name_prefix="humanseg-reader")
-            self._begun.append(self._pool.submit(self._prepared, image))
+            self._next = None
+            self._begun.append(_Begun(self._submitted(image), pixels))
+
+    def _sized(self, image: ImageLike) -> tuple[ImageLike | Exception, int]:
+        """A picture, or what is wrong with it, and how many pixels it will have in memory."""
+        try:
+            source = self._take(image)
+        except Exception as error:  # noqa: BLE001  raised again at the picture's place
+            return error, 0
+        return source, _pixels(source, self._at_least)
+
+    def _submitted(self, image: ImageLike | Exception) -> Future[_Read]:
+        if isinstance(image, Exception):
+            failed: Future[_Read] = Future()
+            failed.set_exception(image)
+            return failed
+        if self._pool is None:
+            readers = max(1, min(_MOST_READERS, usable_cores()))
+            self._pool = ThreadPoolExecutor(readers, thread_name_prefix="humanseg-reader")
+        return self._pool.submit(self._prepared, image)
 
     def _prepared(self, image: ImageLike) -> _Read:
-        source, picture = self._read(image)
-        return _Read(source, picture, resize_image(picture.pixels, self._image_size))
-
-    def _waiting(self) -> int:
-        """Decoded pixels that wait for the network."""
-        done = (_outcome(one) for one in self._begun if one.done())
-        return sum(one.picture.pixels.size // 3 for one in done if isinstance(one, _Read))
+        decoded = self._decode(image)
+        grid = resize_image(decoded.pixels, self._image_size)
+        return _Read(grid, decoded.finish, decoded.kept)
 
     def close(self) -> None:
         """Stop reading ahead; nothing more will come."""
         self._pictures = iter(())
+        self._next = None
         self._begun.clear()
         self._done.clear()
         if self._pool is not None:
@@ -133,8 +199,22 @@ class PredictionStream(Iterator[Prediction]):
             self._pool = None
 
 
-def _outcome(future: Future[_Read]) -> _Read | Exception:
+def _pixels(source: ImageLike, at_least: int | None) -> int:
+    """Pixels that `images.load` will decode, by the header; 0 where it will refuse."""
+    if isinstance(source, np.ndarray):
+        return source.shape[0] * source.shape[1] if source.ndim > 1 else 0
+    if isinstance(source, Image.Image):
+        return source.width * source.height
     try:
-        return future.result()
-    except Exception as error:  # noqa: BLE001  raised again at the picture's place
-        return error
+        with Quiet(), _opened(source) as stream, _identify(stream, "picture") as file:
+            if at_least is not None:
+                file.draft(None, (at_least, at_least))  # as `load` does, of JPEG files only
+            return file.width * file.height
+    except Exception:  # noqa: BLE001  `load` will say what is wrong with it
+        return 0
+
+
+def _opened(source: object) -> BinaryIO:
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return io.BytesIO(source)
+    return Path(source).open("rb")  # type: ignore[arg-type]  # what is no path raises

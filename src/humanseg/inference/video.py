@@ -7,9 +7,7 @@ apart, so that all cores are busy and memory does not depend on the length of th
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -24,12 +22,14 @@ from numpy.typing import NDArray
 
 from humanseg.errors import UsageError
 from humanseg.geometry import Size, resize_image
-from humanseg.inference import effects
 from humanseg.inference.effects import Effect
+from humanseg.inference.processor import usable_cores
 from humanseg.inference.read_ahead import ReadAhead, ordered_map
+from humanseg.inference.rendering import render
 from humanseg.inference.smoothing import Smoother
 from humanseg.inference.video_source import Step, VideoSource, require_av
 from humanseg.inference.video_target import Channels, VideoTarget, check_suffix
+from humanseg.inference.writing import replacing
 
 SOURCE_SUFFIXES = frozenset(
     {
@@ -79,9 +79,10 @@ class VideoReport:
     sound: str | None
     """`copy`, `encode` or `drop`; None where the source has none."""
     coverage: float
-    """Mean share of the picture that is a person, 0 to 1."""
+    """Mean share of the picture that is a person, 0 to 1; regions that were dropped do not count.
+    """
     frames_with_people: int
-    """Frames with any pixel at or above the threshold."""
+    """Frames with any pixel at or above the threshold that was not dropped."""
     notes: tuple[str, ...] = field(default=())
     """What was changed or left out, a phrase each."""
 
@@ -118,7 +119,9 @@ def process_video(
     Raises:
         UsageError: PyAV is missing, the target exists, is the source, or its suffix cannot hold
             the result; no such camera.
-        ImageError: the source is missing, not a video, without pictures, damaged, or cut short.
+        ImageError: the source is missing, not a video, without pictures, of too many pixels,
+            damaged, or cut short.
+        HumansegError: the encoder or container refuses.
         OSError: the target cannot be written, or the disk is full.
     """
     require_av()
@@ -126,7 +129,7 @@ def process_video(
     _check_target(source, target, overwrite)
     stop = stop or threading.Event()
     begin = time.perf_counter()
-    with VideoSource(source, stopped=stop) as opened, _renamed_at_the_end(target) as temporary:
+    with VideoSource(source, stopped=stop) as opened, replacing(target) as temporary:
         writer = VideoTarget(temporary, target, opened, channels=_channels(effect))
         try:
             with _ctrl_c_sets(stop) if opened.live else contextlib.nullcontext():
@@ -163,38 +166,27 @@ def _check_target(source: Path | int, target: Path, overwrite: bool) -> None:
 
 
 @contextlib.contextmanager
-def _renamed_at_the_end(target: Path) -> Iterator[Path]:
-    """A file beside `target` that becomes it, or vanishes if anything goes wrong."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-@contextlib.contextmanager
 def _ctrl_c_sets(stop: threading.Event) -> Iterator[None]:
-    """The first Ctrl-C ends a recording, the second one kills it."""
+    """The first Ctrl-C, or SIGTERM, ends a recording, the second one kills it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.getsignal(signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
     def once(*_: object) -> None:
         stop.set()
-        signal.signal(signal.SIGINT, before)
+        restore()
 
-    signal.signal(signal.SIGINT, once)
+    for number in before:
+        signal.signal(number, once)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        restore()
 
 
 def _channels(effect: Effect) -> Channels:
@@ -255,9 +247,8 @@ class _Work:
         frame, probability = seen.step.frame, seen.probability
         if frame is None or probability is None:
             return _Done(seen.step, None, 0.0)
-        picture = effects.apply(self.effect, frame.pixels, probability, alpha_in=frame.alpha)
-        coverage = float((probability >= self.effect.threshold).mean())
-        return _Done(seen.step, _eight_bits(picture), coverage)
+        made = render(self.effect, frame.pixels, probability, alpha_in=frame.alpha)
+        return _Done(seen.step, _eight_bits(made.pixels), made.coverage)
 
 
 def _eight_bits(picture: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
@@ -275,7 +266,7 @@ def _run(
     """Keep decoder, network, effects and, in this thread, the encoder going."""
     source.decode_sound(writer.sound_to_decode)
     tally = _Tally()
-    workers = min(_EFFECT_THREADS, os.cpu_count() or 1)
+    workers = min(_EFFECT_THREADS, usable_cores())
     with (
         ReadAhead(source.steps(), depth=_DEPTH) as steps,
         ReadAhead(work.segment(steps, source.time_base), depth=_DEPTH) as seen,

@@ -18,6 +18,7 @@ from PIL import Image
 
 from humanseg.errors import ImageError, UsageError
 from humanseg.geometry import Size
+from humanseg.images import MAX_PIXELS
 from humanseg.inference.video_camera import camera_address
 from humanseg.inference.video_colour import Colour, Turner, colour_of, matrix_of
 
@@ -132,7 +133,7 @@ class VideoSource:
             raise ImageError(f"{self.name}: may not be read (permission denied).") from error
         except (av.FFmpegError, OSError, ValueError) as error:
             if self.live:
-                raise ImageError(f"{self.name}: cannot be opened ({_words(error)}).") from error
+                raise ImageError(f"{self.name}: cannot be opened ({words(error)}).") from error
             raise ImageError(
                 f"{self.name}: not a video in a known format, or cut short."
             ) from error
@@ -151,11 +152,21 @@ class VideoSource:
         stream = next((stream for stream in shown if stream == best), shown[0])
         if stream.codec_context is None:
             raise ImageError(f"{self.name}: its codec is unknown here; convert it to H.264 first.")
+        self._check_pixels(stream.codec_context.width, stream.codec_context.height)
         stream.thread_type = "AUTO"
         self._decoder = _transparent_decoder(stream)
+        context = self._decoder or stream.codec_context
+        context.options = {"max_pixels": str(MAX_PIXELS)}  # the size may change on the way
         if len(shown) > 1:
             self._note(f"one of {len(shown)} video streams is used")
         return stream
+
+    def _check_pixels(self, width: int, height: int) -> None:
+        if width * height > MAX_PIXELS:
+            raise ImageError(
+                f"{self.name}: {width}x{height} pixels; at most {MAX_PIXELS // 1_000_000} million "
+                "are allowed. Make it smaller first."
+            )
 
     def _note_left_out(self) -> None:
         streams = self._container.streams
@@ -190,6 +201,7 @@ class VideoSource:
         self.time_base = first.time_base or stream.time_base or Fraction(1, 1000)
         rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
         self.rate: Fraction = next((rate for rate in rates if rate), _DEFAULT_RATE)
+        self._check_pixels(first.width, first.height)
         self._turner.learn(first)
         width, height = self._turner.upright(first.width, first.height)
         self.size: Size = (height, width)
@@ -275,8 +287,8 @@ class VideoSource:
                 time.sleep(0.002)
             except (av.FFmpegError, OSError) as error:
                 if not self.live:
-                    raise ImageError(f"{self.name}: is damaged ({_words(error)}).") from error
-                self._note(f"the camera stopped ({_words(error)})")
+                    raise ImageError(f"{self.name}: is damaged ({words(error)}).") from error
+                self._note(f"the camera stopped ({words(error)})")
                 return
 
     def _decode(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
@@ -287,13 +299,27 @@ class VideoSource:
                 return self._decoder.decode(packet if packet.size else None)
             return packet.decode()
         except av.InvalidDataError:
+            context = self._decoder or self._video.codec_context
+            self._check_pixels(context.width, context.height)
             self._damaged += 1
             self._note("damaged frames were skipped")
             return []
 
     def _convert(self, frame: VideoFrame) -> Frame:
         """Turn a decoded frame upright, into RGB, at the first frame's size, at its time."""
+        import av
+
+        self._check_pixels(frame.width, frame.height)
         pts = self._time(frame)
+        try:
+            return self._converted(frame, pts)
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise ImageError(
+                f"{self.name}: holds a frame of {frame.width}x{frame.height} {frame.format.name} "
+                f"that cannot be converted ({words(error)})."
+            ) from error
+
+    def _converted(self, frame: VideoFrame, pts: int) -> Frame:
         frame = self._turner.turn(frame)
         height, width = self.size
         if (frame.width, frame.height) != (width, height):
@@ -381,5 +407,6 @@ def _on_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(Image.alpha_composite(white, picture).convert("RGB"))
 
 
-def _words(error: BaseException) -> str:
+def words(error: BaseException) -> str:
+    """What FFmpeg or the system says, without numbers and places."""
     return getattr(error, "strerror", None) or str(error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from humanseg.errors import HumansegError, UsageError
 from humanseg.geometry import Size
 from humanseg.inference.video_colour import Colour, matrix_of, range_of
-from humanseg.inference.video_source import VideoSource
+from humanseg.inference.video_source import VideoSource, words
 
 if TYPE_CHECKING:
     from av import AudioFrame, Packet, VideoFrame
@@ -155,7 +155,7 @@ class VideoTarget:
             try:
                 self._open(source, mode)
             except (av.FFmpegError, ValueError) as error:
-                self._container.close()
+                self.abandon()
                 if isinstance(error, OSError):
                     raise self._system_error(error) from error
                 if mode == "drop":
@@ -244,14 +244,15 @@ class VideoTarget:
 
         Raises:
             OSError: the disk is full or gone.
+            HumansegError: the encoder or container refuses.
         """
         from av import VideoFrame
 
         array = np.ascontiguousarray(picture)
-        frame = VideoFrame.from_ndarray(array, format=self._channels)
-        coded = self._coded(frame)
-        coded.pts, coded.time_base, coded.duration = pts, self._source.time_base, duration
-        self._mux(self._video.encode(coded))
+        with self._sentences():
+            coded = self._coded(VideoFrame.from_ndarray(array, format=self._channels))
+            coded.pts, coded.time_base, coded.duration = pts, self._source.time_base, duration
+            self._mux(self._video.encode(coded))
 
     def _coded(self, frame: VideoFrame) -> VideoFrame:
         """In the encoder's pixel format and the source's colours."""
@@ -269,36 +270,45 @@ class VideoTarget:
 
         Raises:
             OSError: the disk is full or gone.
+            HumansegError: the encoder or container refuses.
         """
-        import av
-
         if self.sound == "drop":
             return
-        for number, piece in sound:
-            stream = self._sounds[number]
-            assert piece.time_base is not None
-            shift = round(self._source.begin / piece.time_base)
-            if piece.pts is not None:
-                piece.pts -= shift
-            if isinstance(piece, av.AudioFrame):
-                self._mux(stream.encode(piece))
-                continue
-            if piece.dts is not None:
-                piece.dts -= shift
-            piece.stream = stream
-            self._mux([piece])
+        with self._sentences():
+            for number, piece in sound:
+                self._write_piece(self._sounds[number], piece)
+
+    def _write_piece(self, stream: AudioStream, piece: Packet[AudioStream] | AudioFrame) -> None:
+        import av
+
+        assert piece.time_base is not None
+        shift = round(self._source.begin / piece.time_base)
+        if piece.pts is not None:
+            piece.pts -= shift
+        if isinstance(piece, av.AudioFrame):
+            self._mux(stream.encode(piece))
+            return
+        if piece.dts is not None:
+            piece.dts -= shift
+        piece.stream = stream
+        self._mux([piece])
 
     def _mux(self, packets: Iterable[Packet[VideoStream] | Packet[AudioStream]]) -> None:
+        for packet in packets:
+            self._container.mux(packet)
+
+    @contextlib.contextmanager
+    def _sentences(self) -> Iterator[None]:
+        """What FFmpeg raises while coding and writing, as errors that name the target."""
         import av
 
         try:
-            for packet in packets:
-                self._container.mux(packet)
+            yield
         except OSError as error:
             raise self._system_error(error) from error
-        except av.FFmpegError as error:
+        except (av.FFmpegError, ValueError) as error:
             raise HumansegError(
-                f"{self._target}: could not be written ({error.strerror or error})."
+                f"{self._target}: could not be written ({words(error)})."
             ) from error
 
     def _system_error(self, error: OSError) -> OSError:
@@ -310,15 +320,14 @@ class VideoTarget:
 
         Raises:
             OSError: the disk is full or gone.
+            HumansegError: the encoder or container refuses.
         """
-        self._mux(self._video.encode(None))
-        if self.sound == "encode":
-            for stream in self._sounds:
-                self._mux(stream.encode(None))
-        try:
+        with self._sentences():
+            self._mux(self._video.encode(None))
+            if self.sound == "encode":
+                for stream in self._sounds:
+                    self._mux(stream.encode(None))
             self._container.close()
-        except OSError as error:
-            raise self._system_error(error) from error
 
     def abandon(self) -> None:
         """Let go of the file, as far as it is not closed; what is in it then is worthless."""

@@ -7,13 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from humanseg.config import slug
+from humanseg.config import TrainConfig, slug
 from humanseg.data.composition import RECORD_FILE, CompositionRecord
 from humanseg.data.duplicates import WORKERS, Signature, find_duplicates, signature
 from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
 from humanseg.errors import DataError, UsageError
+from humanseg.model_directory import find_model, read_model_record
 from humanseg.results import read_record
 
 
@@ -88,6 +89,39 @@ def check_extra(extra: ExtraData, data_fingerprint: str, held_out: Sequence[Samp
                 f"data.extra: scenes of {extra.name} show people of {len(shown)} held-out "
                 f"picture(s), such as {min(shown)}. Compose them again with the split of this run."
             )
+
+
+def check_start(config: TrainConfig, data_fingerprint: str) -> tuple[str, ...]:
+    """See that the model to start from has not been trained on pictures that are held out.
+
+    Args:
+        config: of the run.
+        data_fingerprint: of its data set.
+
+    Returns:
+        Fingerprints of all data that the model was trained on; none without such a model.
+
+    Raises:
+        ModelError: no readable model directory.
+        DataError: it was trained on this data set, divided otherwise or not at all.
+    """
+    start = config.model.start_from
+    if start is None:
+        return ()
+    record = read_model_record(find_model(start))
+    otherwise = record.data_fingerprint == data_fingerprint and record.config.split != config.split
+    if otherwise or data_fingerprint in record.extra_fingerprints:
+        advice = (
+            f"Take its split (protocol {record.config.split.protocol}, seed "
+            f"{record.config.split.seed})"
+            if otherwise
+            else "Take other data"
+        )
+        raise DataError(
+            f"model.start_from: {start} was trained on pictures of this data set that are held out "
+            f"here, so scores would mean nothing. {advice}, or start from another model."
+        )
+    return (record.data_fingerprint, *record.extra_fingerprints)
 
 
 def _check_copies(extra: ExtraData, held_out: Sequence[Sample]) -> None:

@@ -47,6 +47,8 @@ class RunState(Record):
     data_fingerprint: str
     extra: dict[str, str] = Field(default={})
     """Fingerprints of the further data sets by name."""
+    started_from: tuple[str, ...] = ()
+    """Fingerprints of all data that the model to start from had been trained on."""
     split: SplitRecord
     resolved: Resolved
     environment: Environment

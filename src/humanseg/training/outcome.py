@@ -103,7 +103,13 @@ def save_model(
         encoder_weights=resolved.encoder_weights,
         config=config,
         data_fingerprint=state.data_fingerprint,
-        extra_fingerprints=tuple(state.extra.values()),
+        extra_fingerprints=tuple(
+            dict.fromkeys(
+                one
+                for one in (*state.extra.values(), *state.started_from)
+                if one != state.data_fingerprint
+            )
+        ),
         summary=summary,
         environment=state.environment,
     )

@@ -24,6 +24,7 @@ from humanseg.training.allocator import keep_freed_memory
 from humanseg.training.checkpoints import EpochCheckpoints
 from humanseg.training.data import RunData, find_data
 from humanseg.training.environment import describe_environment
+from humanseg.training.extra import check_start
 from humanseg.training.folder import RunFolder, RunState
 from humanseg.training.guards import TrainingGuards, check_floor
 from humanseg.training.memory import reset_peak_memory
@@ -146,6 +147,7 @@ def _prepare(
         mode = Mode(device, resolved.precision, resolved.memory_format, resolved.timings)
         return network, mode, state
     network = start_network(config.model)
+    started_from = check_start(config, data.fingerprint)
     mode = choose_mode(network, config)
     resolved = Resolved(
         device=mode.device,
@@ -159,6 +161,7 @@ def _prepare(
     state = RunState(
         data_fingerprint=data.fingerprint,
         extra=data.extra_fingerprints,
+        started_from=started_from,
         split=data.split,
         resolved=resolved,
         environment=describe_environment(mode.device),
