@@ -43,7 +43,7 @@ def _told(report: DoctorReport) -> list[str]:
 
 def _instructions(report: DoctorReport) -> str:
     if report.instructions is None:
-        return "cannot be read on this system"
+        return "not known for this processor"
     there = [name for name, has in report.instructions.items() if has]
     missing = [name for name, has in report.instructions.items() if not has]
     return f"with {', '.join(there) or 'none'}; without {', '.join(missing) or 'none'}"

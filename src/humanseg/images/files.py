@@ -85,7 +85,7 @@ def decode(stream: BinaryIO, name: str, *, at_least: int | None = None) -> Opene
     """
     with sentences(name), Quiet():
         _check_bytes(stream, name)
-        file = _identify(stream, name)
+        file = identify(stream, name)
         check_pixels(file.size, name)
         whole = file.size
         if at_least is not None and file.format in ("JPEG", "MPO"):
@@ -198,8 +198,17 @@ def _formats() -> tuple[str, ...]:
     return tuple(found)
 
 
-def _identify(stream: BinaryIO, name: str) -> ImageFile.ImageFile:
-    """Read the header."""
+def identify(stream: BinaryIO, name: str) -> ImageFile.ImageFile:
+    """Read the header of an opened picture file; nothing is decoded.
+
+    Args:
+        stream: at its beginning; can seek.
+        name: what to call the picture in errors.
+
+    Raises:
+        ImageError: a HEIC picture, and its reader is not installed.
+        UnidentifiedImageError: no picture in a known format.
+    """
     prefix = stream.read(12)
     stream.seek(0)
     if prefix[4:8] != b"ftyp" or prefix[8:12] not in _HEIF_BRANDS:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from humanseg.geometry import Size, resize_image
 from humanseg.images import ImageLike
-from humanseg.images.files import _identify
+from humanseg.images.files import identify
 from humanseg.images.quiet import Quiet
 from humanseg.inference.prediction import Prediction
 from humanseg.inference.processor import usable_cores
@@ -206,7 +206,7 @@ def _pixels(source: ImageLike, at_least: int | None) -> int:
     if isinstance(source, Image.Image):
         return source.width * source.height
     try:
-        with Quiet(), _opened(source) as stream, _identify(stream, "picture") as file:
+        with Quiet(), _opened(source) as stream, identify(stream, "picture") as file:
             if at_least is not None:
                 file.draft(None, (at_least, at_least))  # as `load` does, of JPEG files only
             return file.width * file.height
