@@ -1,7 +1,7 @@
-"""Write the README's tables from the result files, so that no number there is typed.
+"""Write the tables of README and docs from the result files, so that no number there is typed.
 
-    .venv/bin/python -m benchmarks.readme_tables           # rewrite README.md
-    .venv/bin/python -m benchmarks.readme_tables --check   # fail if it differs
+    .venv/bin/python -m benchmarks.readme_tables           # rewrite the pages
+    .venv/bin/python -m benchmarks.readme_tables --check   # fail if one differs
 
 The newest file of each kind in benchmarks/results is used; names begin with their date.
 """
@@ -10,12 +10,19 @@ from __future__ import annotations
 
 import statistics
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks.tables import interval, link, newest, p_value, percent, points, table, three
 from benchmarks.throughput_record import Result as Throughput
-from benchmarks.use_tables import accuracy_table, peers_table, speed_table
+from benchmarks.use_tables import (
+    accuracy_table,
+    edges_table,
+    outputs_table,
+    peers_table,
+    speed_table,
+    work_table,
+)
 
 from humanseg.report.definitions import PUBLISHED
 from humanseg.report.summary import LABELS
@@ -29,7 +36,6 @@ from humanseg.results import (
 )
 
 ROOT = Path(__file__).parent.parent
-README = ROOT / "README.md"
 
 
 def _runs(path: Path) -> dict[str, RunResult]:
@@ -206,36 +212,43 @@ def throughput_table() -> str:
     return f"{ratios}\n\nFrom {link(path)}; median of {len(result.archs[0].ours)} rounds."
 
 
-def render(text: str) -> str:
-    """README with all tables renewed between their markers."""
-    tables = {
-        "peers": peers_table(),
-        "bundled": accuracy_table(),
-        "speed": speed_table(),
-        "folds": folds_tables(),
-        "presets": preset_table(),
-        "throughput": throughput_table(),
-    }
-    for name, content in tables.items():
+PAGES: dict[Path, dict[str, Callable[[], str]]] = {
+    ROOT / "README.md": {
+        "peers": peers_table,
+        "bundled": accuracy_table,
+        "speed": speed_table,
+        "work": work_table,
+        "folds": folds_tables,
+        "presets": preset_table,
+        "throughput": throughput_table,
+    },
+    ROOT / "docs" / "edges.md": {"edges": edges_table, "outputs": outputs_table},
+}
+"""Tables by page and by the name between their markers."""
+
+
+def render(text: str, tables: Mapping[str, Callable[[], str]]) -> str:
+    """A page with all its tables renewed between their markers."""
+    for name, make in tables.items():
         begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
         head, rest = text.split(begin)
         _, tail = rest.split(end)
-        text = f"{head}{begin}\n{content}\n{end}{tail}"
+        text = f"{head}{begin}\n{make()}\n{end}{tail}"
     return text
 
 
 def main() -> int:
-    """Rewrite or check the README."""
-    old = README.read_text(encoding="utf-8")
-    new = render(old)
-    if "--check" in sys.argv:
-        if old != new:
-            print(
-                "README.md differs from the result files; run `python -m benchmarks.readme_tables`."
-            )
-        return int(old != new)
-    write_text(README, new)
-    return 0
+    """Rewrite or check the pages."""
+    differing = 0
+    for page, tables in PAGES.items():
+        old = page.read_text(encoding="utf-8")
+        new = render(old, tables)
+        if "--check" not in sys.argv:
+            write_text(page, new)
+        elif old != new:
+            differing += 1
+            print(f"{page.name} differs from the result files: python -m benchmarks.readme_tables.")
+    return min(differing, 1)
 
 
 if __name__ == "__main__":

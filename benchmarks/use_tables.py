@@ -139,3 +139,171 @@ def accuracy_table() -> str:
         "area marked where nobody is",
     ]
     return f"{table(header, rows)}\n\nFrom {link(path)}."
+
+
+class _FolderRow(_Rows):
+    pictures: int
+    pictures_per_second: float
+    workers: int | None
+
+
+class _Folder(_Rows):
+    backend: str
+    precision: str
+    folder: tuple[_FolderRow, ...]
+    large_median_ms: float
+
+
+class _VideoSpeed(_Rows):
+    smoothing: bool
+    median: float
+
+
+class _Flicker(_Rows):
+    smoothing: bool
+    change: float | None
+    flips: float | None
+
+
+class _Video(_Rows):
+    size: tuple[int, int]
+    speed: tuple[_VideoSpeed, ...]
+    flicker: tuple[_Flicker, ...]
+
+
+class _Program(_Rows):
+    program: str
+    median: float
+
+
+class _Startup(_Rows):
+    rows: tuple[_Program, ...]
+
+
+class _Installation(_Rows):
+    extra: str
+    total_mib: float
+
+
+class _Install(_Rows):
+    installations: tuple[_Installation, ...]
+
+
+def _load(kind: str, form: type[BaseModel]) -> tuple[BaseModel, str]:
+    path = newest(kind)
+    return form.model_validate_json(path.read_text(encoding="utf-8")), link(path)
+
+
+def work_table() -> str:
+    """Whole jobs, starting, and the weight of an installation."""
+    folder, from_folder = _load("folder", _Folder)
+    video, from_video = _load("video", _Video)
+    startup, from_startup = _load("startup", _Startup)
+    install, from_install = _load("install", _Install)
+    assert isinstance(folder, _Folder)
+    assert isinstance(video, _Video)
+    assert isinstance(startup, _Startup)
+    assert isinstance(install, _Install)
+    usual = next(row for row in folder.folder if row.workers is None)
+    smooth = {row.smoothing: row for row in video.speed}
+    flicker = {row.smoothing: row for row in video.flicker}
+    rows = [
+        [
+            f"a folder of {usual.pictures} JPEG files of one megapixel to masks",
+            f"{usual.pictures_per_second:.0f} per second",
+            from_folder,
+        ],
+        [
+            "a JPEG file of twelve megapixels to a mask file at full size",
+            f"{folder.large_median_ms:.0f} ms",
+            from_folder,
+        ],
+        [
+            f"{video.size[0]}p video to a blurred background, smoothed",
+            f"{smooth[True].median:.0f} frames per second",
+            from_video,
+        ],
+        [
+            "flicker of its mask where the picture stands still, per thousand pixels: "
+            "as found, and smoothed",
+            f"{flicker[False].flips or 0.0:.1f}, {flicker[True].flips or 0.0:.1f}",
+            from_video,
+        ],
+        *(
+            [row.program, f"{row.median:.2f} s", from_startup]
+            for row in startup.rows
+            if row.program not in ("python", "humanseg predict --help")
+        ),
+        *(
+            [
+                f"installed size with [{one.extra}]" if one.extra else "installed size, base",
+                f"{one.total_mib:.0f} MiB",
+                from_install,
+            ]
+            for one in install.installations
+        ),
+    ]
+    return table(["whole jobs", "", "from"], rows)
+
+
+class _Interval(_Rows):
+    estimate: float
+    low: float | None
+    high: float | None
+
+
+class _Variant(_Rows):
+    variant: str
+    iou: _Interval | None
+    boundary_iou: _Interval | None
+    better: int
+    worse: int
+    milliseconds: float
+
+
+class _Output(_Rows):
+    output: str
+    settings: str
+    milliseconds: float
+
+
+class _Edges(_Rows):
+    pictures: int
+    summaries: tuple[_Variant, ...]
+    effects: tuple[_Output, ...]
+
+
+def _edges() -> tuple[_Edges, str]:
+    path = newest("edges")
+    where = f"[{path.name}](../benchmarks/results/{path.name})"
+    return _Edges.model_validate_json(path.read_text(encoding="utf-8")), where
+
+
+def edges_table() -> str:
+    """What refinement and flip averaging bring and take, for docs/edges.md."""
+    result, where = _edges()
+    rows = [
+        [
+            one.variant,
+            three(one.iou.estimate if one.iou else None),
+            three(one.boundary_iou.estimate if one.boundary_iou else None),
+            f"{one.better} / {one.worse}",
+            f"{one.milliseconds:.0f}",
+        ]
+        for one in result.summaries
+    ]
+    header = [
+        f"{result.pictures} held-out pictures, bundled model in torch",
+        "per-image IoU",
+        "Boundary IoU",
+        "pictures with better / worse contours",
+        "ms of one core",
+    ]
+    return f"{table(header, rows)}\n\nFrom {where}."
+
+
+def outputs_table() -> str:
+    """Time of every output at 1080p, for docs/edges.md."""
+    result, where = _edges()
+    rows = [[one.output, one.settings, f"{one.milliseconds:.0f}"] for one in result.effects]
+    return f"{table(['output, 1920x1080', 'settings', 'ms of one core'], rows)}\n\nFrom {where}."
