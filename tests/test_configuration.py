@@ -129,9 +129,8 @@ class TestLayers:
 class TestRoundTrip:
     def test_to_yaml__has_the_order_of_the_class_and_one_line_per_setting(self) -> None:
         text = to_yaml(TrainConfig())
-        assert text.startswith(
-            "data:\n  root: null\n  layout: auto\n  extra: []\n  repeat: 1\n  mask_resize: area\nsplit:\n"
-        )
+        data = ["root: null", "layout: auto", "extra: []", "repeat: 1", "mask_resize: area"]
+        assert text.startswith("\n  ".join(["data:", *data]) + "\nsplit:\n")
         assert "  image_size: [320, 320]\n" in text
 
     @given(
@@ -182,7 +181,8 @@ class TestSentences:
             "data": 3,
         }
         assert problems_of(values) == [
-            "data: got 3; must be a section with the keys root, layout, extra, repeat, mask_resize.",
+            "data: got 3; must be a section with the keys root, layout, extra, repeat, "
+            "mask_resize.",
             "model.arch: got 'unett'; allowed: unet, fpn, deeplabv3plus.",
             "training.epochs: got 0; must be at least 1.",
             "training.epoch: unknown key in the given values; did you mean training.epochs?",
