@@ -97,7 +97,7 @@ class TestBadUse:
             ("photos -o --json", "-o needs a value; see --help."),
             ("photos --treshold 0.4 -o out", "Unknown option: --treshold. Did you mean --thresh"),
             ("photos --zzz -o out", "Unknown option: --zzz. A file of this name is ./--zzz."),
-            ("photos -o out --output maks", 'Invalid value "maks" for --output.'),
+            ("photos -o out --output outline", 'Invalid value "outline" for --output.'),
             ("photos -o out --threshold 2", "--threshold: got 2; must be at least 0 and at most 1"),
             ("photos -o out --smallest-region 1", "--smallest-region: got 1; must be at least 0"),
             ("photos -o out --output blur --blur-radius 0", "--blur-radius: got 0; must be more"),
