@@ -21,7 +21,7 @@ class BrightSegmenter:
     image_size = (8, 8)
     threshold = 0.5
     flip_averaging = False
-    record = SimpleNamespace(data_fingerprint="0" * 64)
+    record = SimpleNamespace(data_fingerprint="0" * 64, extra_fingerprints=())
 
     def __init__(
         self, model: Path, *, backend: str, precision: str, device: str, threads: int | None
