@@ -24,9 +24,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from humanseg import Segmenter
+from humanseg.atomic import write_bytes
 from humanseg.inference.effects import Effect
 from humanseg.inference.folders import make
-from humanseg.inference.writing import write_bytes
 from humanseg.results import Environment, Record, write_record
 from humanseg.training import describe_environment
 

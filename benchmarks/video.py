@@ -23,7 +23,6 @@ import av
 import numpy as np
 from PIL import Image
 
-from humanseg.benchmark.provenance import describe_environment
 from humanseg.data.synthesis import draw_scene
 from humanseg.geometry import Size, resize_image
 from humanseg.images import read_image
@@ -33,6 +32,7 @@ from humanseg.inference.segmenter import Segmenter
 from humanseg.inference.smoothing import Smoother
 from humanseg.inference.video import VideoReport, process_video
 from humanseg.inference.video_source import VideoSource
+from humanseg.provenance import describe_environment
 from humanseg.results import Environment, Record, write_record
 
 SIZE: Size = (1080, 1920)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from humanseg.analysis import Subject
+from humanseg.atomic import replacing
 from humanseg.config import ModelConfig
 from humanseg.data.labels import suspects
 from humanseg.data.samples import Sample
@@ -47,15 +46,8 @@ def write_features(
     network.eval()
     features = [pooled_features(network, sample.read_image(), size) for sample in samples]
     network.train(was_training)
-    handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".npz")
-    os.close(handle)
-    try:
-        np.savez(temporary, ids=[sample.id for sample in samples], features=np.stack(features))
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replacing(file) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, ids=[sample.id for sample in samples], features=np.stack(features))
 
 
 def find_leaks(runs: Sequence[RunResult], data: DataRecord, features: Path) -> tuple[Leak, ...]:

@@ -6,14 +6,13 @@ can be made from it again, and rounding moves no probability by more than 1/1310
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from humanseg.atomic import replacing
 from humanseg.errors import DataError, ImageError
 from humanseg.images import open_image
 
@@ -71,14 +70,5 @@ def _from_levels(levels: NDArray[np.uint16]) -> NDArray[np.float32]:
 
 
 def _save(path: Path, image: Image.Image) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".png")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            image.save(stream, format="PNG", compress_level=_QUICK)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with replacing(path) as temporary:
+        image.save(temporary, format="PNG", compress_level=_QUICK)

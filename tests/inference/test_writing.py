@@ -15,8 +15,9 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image
 
+from humanseg.atomic import write_bytes
 from humanseg.errors import ImageError, UsageError
-from humanseg.inference.writing import FormatName, check_format, encode, write_bytes
+from humanseg.inference.writing import FormatName, check_format, encode
 
 SIZES = st.tuples(st.integers(1, 40), st.integers(1, 40))
 
@@ -144,7 +145,7 @@ class TestWriteBytes:
     def test_file_cut_off_while_it_is_written__leaves_nothing(self, tmp_path: Path) -> None:
         code = (
             "import resource, signal, sys; from pathlib import Path\n"
-            "from humanseg.inference.writing import write_bytes\n"
+            "from humanseg.atomic import write_bytes\n"
             "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
             "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
             "try: write_bytes(Path(sys.argv[1]), bytes(100_000))\n"

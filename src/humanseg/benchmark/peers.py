@@ -14,13 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg.benchmark.contestants import Contender, Ours, Peer
+from humanseg.benchmark.machine import describe_machine, describe_model, load
 from humanseg.benchmark.pictures import find, fingerprint, names
-from humanseg.benchmark.provenance import (
-    describe_environment,
-    describe_machine,
-    describe_model,
-    load,
-)
 from humanseg.benchmark.records import Contestant, Difference, PeersRecord, PictureTime
 from humanseg.benchmark.timing import summarise_times
 from humanseg.config import Layout
@@ -28,6 +23,7 @@ from humanseg.errors import DataError, UsageError
 from humanseg.geometry import resize_mask
 from humanseg.images import read_image
 from humanseg.model_directory import find_model
+from humanseg.provenance import describe_environment
 from humanseg.results import ImageScore, SplitRecord, read_record
 
 if TYPE_CHECKING:

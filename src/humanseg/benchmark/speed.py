@@ -17,12 +17,7 @@ from typing import Any
 
 from humanseg.benchmark import pictures as pictures_module
 from humanseg.benchmark.fresh import Probe, ProbeAnswer, ProbeRequest, run_probe
-from humanseg.benchmark.provenance import (
-    describe_environment,
-    describe_machine,
-    describe_model,
-    load,
-)
+from humanseg.benchmark.machine import describe_machine, describe_model, load
 from humanseg.benchmark.records import (
     ColdStart,
     Configuration,
@@ -36,6 +31,7 @@ from humanseg.benchmark.timing import summarise_times
 from humanseg.errors import HumansegError, UsageError
 from humanseg.inference.processor import usable_cores
 from humanseg.model_directory import find_model
+from humanseg.provenance import describe_environment
 
 BACKENDS = ("onnxruntime", "openvino", "torch")
 PRECISIONS = ("fp32", "bf16", "int8")

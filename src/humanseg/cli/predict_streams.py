@@ -12,9 +12,9 @@ from humanseg.errors import ImageError, UsageError
 
 def predict_pipe(request: Request) -> int:
     """Predict one picture from standard input, to standard output, or both."""
+    from humanseg.atomic import write_bytes
     from humanseg.inference.folders import Outcome, attempt, make
     from humanseg.inference.jobs import Job, refuse_collisions
-    from humanseg.inference.writing import write_bytes
 
     target = _target(request)
     name = request.format_of(target)

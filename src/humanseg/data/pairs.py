@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from humanseg.atomic import replacing
 
 
 def write_pair(
@@ -27,26 +26,8 @@ def write_pair(
     Raises:
         OSError: the folder cannot be written to.
     """
-    person = Image.fromarray(mask.astype(np.uint8) * 255)
-    _write(root / "masks" / f"{name}.png", person, {"format": "PNG", "compress_level": 3})
-    _write(
-        root / "images" / f"{name}.jpg",
-        Image.fromarray(image),
-        {"format": "JPEG", "quality": quality},
-    )
-
-
-def _write(path: Path, image: Image.Image, options: dict[str, str | int]) -> None:
-    """Write a picture at once or not at all."""
-    buffer = io.BytesIO()
-    image.save(buffer, **options)  # type: ignore[arg-type]  # format and encoder settings together
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(buffer.getvalue())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replacing(root / "masks" / f"{name}.png") as temporary:
+        person = Image.fromarray(mask.astype(np.uint8) * 255)
+        person.save(temporary, format="PNG", compress_level=3)
+    with replacing(root / "images" / f"{name}.jpg") as temporary:
+        Image.fromarray(image).save(temporary, format="JPEG", quality=quality)

@@ -21,12 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg import images
+from humanseg.atomic import write_bytes
 from humanseg.errors import HumansegError, ImageError, Interrupted
 from humanseg.geometry import Size
 from humanseg.inference.effects import Effect
 from humanseg.inference.jobs import Job
 from humanseg.inference.rendering import render
-from humanseg.inference.writing import FormatName, encode, write_bytes
+from humanseg.inference.writing import FormatName, encode
 
 if TYPE_CHECKING:
     from humanseg.inference.segmenter import Segmenter

@@ -20,6 +20,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from humanseg.atomic import replacing
 from humanseg.errors import UsageError
 from humanseg.geometry import Size, resize_image
 from humanseg.inference.effects import Effect
@@ -29,7 +30,6 @@ from humanseg.inference.rendering import render
 from humanseg.inference.smoothing import Smoother
 from humanseg.inference.video_source import Step, VideoSource, require_av
 from humanseg.inference.video_target import Channels, VideoTarget, check_suffix
-from humanseg.inference.writing import replacing
 
 SOURCE_SUFFIXES = frozenset(
     {

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from humanseg.atomic import write_bytes
 from humanseg.errors import DataError
 from humanseg.results.base import SCHEMA_VERSION
 
@@ -17,17 +16,8 @@ R = TypeVar("R", bound=BaseModel)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` at once or not at all (temporary name, then rename)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    """Write `text` to `path` at once or not at all; folders are made."""
+    write_bytes(path, text.encode("utf-8"))
 
 
 def write_record(path: Path, record: BaseModel) -> None:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import hashlib
-import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -10,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import humanseg
-from humanseg.benchmark import provenance
+from humanseg import provenance
 
 
 def test_describe_environment__says_what_was_run_where(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,26 +36,3 @@ def test_describe_environment__no_git_no_commit(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert provenance.describe_environment(device="cpu", threads=None).commit is None
-
-
-def test_describe_machine__has_load_memory_and_thread_variables(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    monkeypatch.setattr(os, "getloadavg", lambda: (1.234, 0.0, 0.0))
-    described = provenance.describe_machine(0.5)
-    assert described.load_before == 0.5
-    assert described.load_after == 1.23
-    assert described.thread_variables["OMP_NUM_THREADS"] == "3"
-    assert described.usable_cores >= 1
-    assert described.memory is None or described.memory > 2**28
-
-
-def test_load__unknown_where_the_system_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(os, "getloadavg")
-    assert provenance.load() is None
-
-
-def test_describe_model__digests_the_weights_alone(model: Path) -> None:
-    expected = {"model.onnx": hashlib.sha256(b"weights").hexdigest()}
-    assert provenance.describe_model(model) == expected

@@ -1,0 +1,62 @@
+"""Describe the machine and the model of a measurement, without importing torch."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from humanseg.benchmark.records import Machine
+from humanseg.inference.processor import processor, usable_cores
+
+_FEATURES = {
+    "amx_bf16", "amx_int8", "amx_tile", "asimd", "asimddp", "avx", "avx2", "avx512_bf16",
+    "avx512_fp16", "avx512_vnni", "avx512f", "avx_vnni", "bf16", "fma", "i8mm", "sve", "sve2",
+}  # fmt: skip
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OMP_WAIT_POLICY",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "KMP_BLOCKTIME",
+)
+_WEIGHT_SUFFIXES = (".onnx", ".safetensors")
+
+
+def load() -> float | None:
+    """Processes that wanted to run, mean of the last minute; None where unknown."""
+    try:
+        return round(os.getloadavg()[0], 2)
+    except (AttributeError, OSError):  # Windows has no such function
+        return None
+
+
+def describe_machine(load_before: float | None) -> Machine:
+    """What the environment leaves out; call it when all is measured."""
+    return Machine(
+        usable_cores=usable_cores(),
+        memory=_memory(),
+        features=tuple(sorted(_FEATURES.intersection(processor().features or ()))),
+        load_before=load_before,
+        load_after=load(),
+        thread_variables={
+            name: os.environ[name] for name in _THREAD_VARIABLES if name in os.environ
+        },
+    )
+
+
+def describe_model(directory: Path) -> dict[str, str]:
+    """SHA-256 by name of the files with weights in a model directory."""
+    digests = {}
+    for path in sorted(directory.iterdir()):
+        if path.is_file() and path.suffix in _WEIGHT_SUFFIXES:
+            with path.open("rb") as stream:
+                digests[path.name] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return digests
+
+
+def _memory() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
