@@ -104,10 +104,15 @@ def test_augment__grey_has_equal_channels() -> None:
 
 def test_augment__blur_equals_torchvision_per_picture() -> None:
     images = _batch()[0].float()
-    draw = _Draw(len(images), images.device, torch.Generator().manual_seed(2))
-    blurred = _blur(images, draw)
-    again = _Draw(len(images), images.device, torch.Generator().manual_seed(2))
-    sigmas = again.uniform(0.4, 1.6, images).flatten()
+
+    def all_chosen() -> _Draw:
+        generator = torch.Generator().manual_seed(2)
+        draw = _Draw(range(len(images)), len(images), images.device, generator)
+        assert len(next(draw.chosen(1.0))) == len(images)
+        return draw
+
+    blurred = _blur(images, all_chosen())
+    sigmas = all_chosen().uniform(0.4, 1.6).flatten()
     assert sigmas.max() - sigmas.min() > 0.1
     for picture, result, sigma in zip(images, blurred, sigmas, strict=True):
         expected = reference.gaussian_blur(picture, [9, 9], [sigma.item()])

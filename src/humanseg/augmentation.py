@@ -22,7 +22,12 @@ _BLUR_SIGMA = (0.4, 1.6)  # pixels
 
 
 def augment(
-    images: Tensor, masks: Tensor, config: AugmentationConfig, generator: Generator
+    images: Tensor,
+    masks: Tensor,
+    config: AugmentationConfig,
+    generator: Generator,
+    *,
+    part: tuple[int, int] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Change every picture of a batch, and its mask with it.
 
@@ -32,25 +37,28 @@ def augment(
         config: chances and ranges.
         generator: on the CPU, whatever the tensors' device; the only source of randomness. Which
             pictures change is known to the host, so a GPU is never waited for.
+        part: (first, all) where `images` are those from `first` of a batch of `all` pictures that
+            several processes share: each then changes as it would in the undivided batch.
 
     Returns:
         float32 (N, 3, H, W), 0 to 255, and bool (N, 1, H, W).
     """
-    draw = _Draw(len(images), images.device, generator)
+    first, count = part or (0, len(images))
+    draw = _Draw(range(first, first + len(images)), count, images.device, generator)
     pictures, masks = images.float(), masks.clone()
     for probability, axis in ((config.horizontal_flip, 3), (config.vertical_flip, 2)):
-        for part in draw.chosen(probability):
-            pictures[part], masks[part] = pictures[part].flip(axis), masks[part].flip(axis)
-    for part in draw.chosen(config.affine):
-        pictures[part], masks[part] = _affine(pictures[part], masks[part], draw, config)
-    for part in draw.chosen(config.colour):
-        pictures[part] = _colour(pictures[part], draw, config)
-    for part in draw.chosen(config.grey):
-        pictures[part] = _luma(pictures[part]).expand(-1, 3, -1, -1)
-    for part in draw.chosen(config.blur):
-        pictures[part] = _blur(pictures[part], draw)
-    for part in draw.chosen(config.noise):
-        pictures[part] = _noise(pictures[part], draw)
+        for hit in draw.chosen(probability):
+            pictures[hit], masks[hit] = pictures[hit].flip(axis), masks[hit].flip(axis)
+    for hit in draw.chosen(config.affine):
+        pictures[hit], masks[hit] = _affine(pictures[hit], masks[hit], draw, config)
+    for hit in draw.chosen(config.colour):
+        pictures[hit] = _colour(pictures[hit], draw, config)
+    for hit in draw.chosen(config.grey):
+        pictures[hit] = _luma(pictures[hit]).expand(-1, 3, -1, -1)
+    for hit in draw.chosen(config.blur):
+        pictures[hit] = _blur(pictures[hit], draw)
+    for hit in draw.chosen(config.noise):
+        pictures[hit] = _noise(pictures[hit], draw)
     return pictures.clamp_(0.0, 255.0), masks
 
 
@@ -73,31 +81,44 @@ def shrink(images: Tensor, masks: Tensor, size: tuple[int, int] | None) -> tuple
 
 
 class _Draw:
-    """Per-picture random numbers of one batch."""
+    """Per-picture random numbers of one batch, of which this process may have only a part.
 
-    def __init__(self, count: int, device: torch.device, generator: Generator) -> None:
+    Numbers are drawn for the whole batch, so that the generators of all processes stay alike.
+    """
+
+    def __init__(self, own: range, count: int, device: torch.device, generator: Generator) -> None:
+        self._own = own
         self._count = count
         self._device = device
         self._generator = generator
+        self._hits = 0
+        self._own_hits = slice(0)
 
     def chosen(self, probability: float) -> Iterator[Tensor]:
-        """Indices of the pictures that a change meets; yields nothing where it meets none."""
+        """Indices of own pictures that a change meets; yields nothing where it meets no picture."""
         if probability > 0:
             hits = torch.rand(self._count, generator=self._generator) < probability
             indices = hits.nonzero()[:, 0]
-            if len(indices):
-                yield indices.to(self._device)
+            self._hits = len(indices)
+            if self._hits:
+                first, end = (
+                    int(hits[:limit].sum()) for limit in (self._own.start, self._own.stop)
+                )
+                self._own_hits = slice(first, end)
+                own = indices[self._own_hits] - self._own.start
+                yield own.to(self._device, non_blocking=True)
 
-    def uniform(self, low: float, high: float, pictures: Tensor) -> Tensor:
-        """One number per picture, shape (N, 1, 1, 1), on the pictures' device."""
-        values = torch.rand(len(pictures), 1, 1, 1, generator=self._generator)
-        return (low + (high - low) * values).to(self._device)
+    def uniform(self, low: float, high: float) -> Tensor:
+        """One number per own picture that was chosen last, (N, 1, 1, 1), on the device."""
+        values = torch.rand(self._hits, 1, 1, 1, generator=self._generator)[self._own_hits]
+        return (low + (high - low) * values).to(self._device, non_blocking=True)
 
-    def normal(self, pictures: Tensor) -> Tensor:
-        """Independent standard normal numbers in the shape of the pictures."""
+    def normal(self, shape: torch.Size) -> Tensor:
+        """Independent standard normal numbers (N, *shape[1:]) for own pictures chosen last."""
         seed = int(torch.randint(2**48, (), generator=self._generator))
         generator = torch.Generator(self._device).manual_seed(seed)
-        return torch.randn(pictures.shape, device=self._device, generator=generator)
+        numbers = torch.randn((self._hits, *shape[1:]), device=self._device, generator=generator)
+        return numbers[self._own_hits]
 
 
 def _affine(
@@ -109,14 +130,16 @@ def _affine(
     """
     height, width = images.shape[2:]
     low, high = (math.log(value) for value in config.scale)
-    zoom = torch.exp(draw.uniform(low, high, images))
-    angle = draw.uniform(-config.rotate, config.rotate, images) * (math.pi / 180.0)
+    zoom = torch.exp(draw.uniform(low, high))
+    angle = draw.uniform(-config.rotate, config.rotate) * (math.pi / 180.0)
     reach = 2.0 * config.translate  # the grid runs from -1 to 1
-    shift_x, shift_y = (draw.uniform(-reach, reach, images) for _ in range(2))
+    shift_x, shift_y = (draw.uniform(-reach, reach) for _ in range(2))
     cos, sin = torch.cos(angle) / zoom, torch.sin(angle) / zoom
     aspect = height / width
     rows = [[cos, -sin * aspect, shift_x], [sin / aspect, cos, shift_y]]
     matrices = torch.stack([torch.cat(row, dim=1)[..., 0, 0] for row in rows], dim=1)
+    if not len(images):
+        return images, masks
     grid = functional.affine_grid(matrices, [len(images), 1, height, width], align_corners=False)
     # One call for both: a mask sampled bilinearly and cut at one half stays aligned.
     both = torch.cat([images, masks.to(images.dtype)], dim=1)
@@ -127,14 +150,15 @@ def _affine(
 
 
 def _luma(images: Tensor) -> Tensor:
-    weights = torch.tensor(_LUMA, device=images.device, dtype=images.dtype).view(1, 3, 1, 1)
-    return (images * weights).sum(1, keepdim=True)
+    # Plain numbers: a tensor of weights would have to be copied to the device, which waits for it.
+    red, green, blue = (images[:, channel : channel + 1] for channel in range(3))
+    return red * _LUMA[0] + green * _LUMA[1] + blue * _LUMA[2]
 
 
 def _colour(images: Tensor, draw: _Draw, config: AugmentationConfig) -> Tensor:
     """Gamma, brightness, contrast and saturation, each around 1."""
     gamma, brightness, contrast, saturation = (
-        1.0 + draw.uniform(-reach, reach, images)
+        1.0 + draw.uniform(-reach, reach)
         for reach in (config.gamma, config.brightness, config.contrast, config.saturation)
     )
     images = (images / 255.0).clamp_min(1e-6).pow(gamma) * (255.0 * brightness)
@@ -146,7 +170,9 @@ def _colour(images: Tensor, draw: _Draw, config: AugmentationConfig) -> Tensor:
 
 def _blur(images: Tensor, draw: _Draw) -> Tensor:
     """Gaussian blur with one width per picture, as two grouped one-dimensional convolutions."""
-    sigma = draw.uniform(*_BLUR_SIGMA, images).view(-1, 1)
+    sigma = draw.uniform(*_BLUR_SIGMA).view(-1, 1)
+    if not len(images):
+        return images
     radius = math.ceil(2.5 * _BLUR_SIGMA[1])
     steps = torch.arange(-radius, radius + 1, device=images.device, dtype=images.dtype)
     kernel = torch.exp(-0.5 * (steps / sigma) ** 2)
@@ -162,4 +188,4 @@ def _blur(images: Tensor, draw: _Draw) -> Tensor:
 
 
 def _noise(images: Tensor, draw: _Draw) -> Tensor:
-    return images + draw.normal(images) * draw.uniform(0.0, _NOISE_LEVEL, images)
+    return images + draw.normal(images.shape) * draw.uniform(0.0, _NOISE_LEVEL)

@@ -30,6 +30,10 @@ class ConfigError(UsageError):
         self.problems = problems
         super().__init__("\n".join(problems))
 
+    def __reduce__(self) -> tuple[type[ConfigError], tuple[list[str]]]:
+        # Errors travel between processes; by default the text would come back as the list.
+        return ConfigError, (self.problems,)
+
 
 class ImageError(HumansegError):
     """A file could not be read as a picture or mask."""
@@ -45,6 +49,10 @@ class ModelError(HumansegError):
 
 class ExportError(HumansegError):
     """A network cannot be written in a format, or what was written computes something else."""
+
+
+class OutOfMemory(HumansegError):
+    """A network, its batch and their gradients do not fit in memory."""
 
 
 class GuardError(HumansegError):

@@ -1,10 +1,11 @@
-"""The training loss."""
+"""The training loss, of the pictures of all processes that train together."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+from humanseg.collective import total
 from humanseg.config import LossConfig
 
 _EPSILON = 1e-7
@@ -19,16 +20,27 @@ def soft_dice_loss(logits: Tensor, masks: Tensor, *, per_image: bool = False) ->
         per_image: average over pictures instead of pooling the batch.
 
     Returns:
-        Scalar, 0 to 1. Pictures (or batches) without a person contribute 0, as in
-        segmentation-models-pytorch.
+        Scalar, 0 to 1, the same in every process. Pictures (or batches) without a person
+        contribute 0, as in segmentation-models-pytorch.
     """
     dims = (1, 2, 3) if per_image else (0, 1, 2, 3)
     probabilities = torch.sigmoid(logits)
-    intersection = (probabilities * masks).sum(dims)
-    total = (probabilities + masks).sum(dims)
-    loss = 1.0 - 2.0 * intersection / total.clamp_min(_EPSILON)
-    present = (masks.sum(dims) > 0).to(loss.dtype)
-    return (loss * present).mean()
+    sums = [
+        (probabilities * masks).sum(dims),
+        (probabilities + masks).sum(dims),
+        masks.sum(dims),
+    ]
+    intersection, cover, person = sums if per_image else total(torch.stack(sums))
+    loss = 1.0 - 2.0 * intersection / cover.clamp_min(_EPSILON)
+    loss = loss * (person > 0).to(loss.dtype)
+    return mean(loss) if per_image else loss
+
+
+def mean(values: Tensor) -> Tensor:
+    """Mean over the values of all processes, which need not have equally many."""
+    count = values.new_full((), values.numel())
+    summed, count = total(torch.stack([values.sum(), count]))
+    return summed / count
 
 
 class SegmentationLoss(nn.Module):
@@ -48,5 +60,5 @@ class SegmentationLoss(nn.Module):
         """
         logits, masks = logits.float(), masks.float()
         dice = soft_dice_loss(logits, masks, per_image=self._config.dice_per_image)
-        bce = nn.functional.binary_cross_entropy_with_logits(logits, masks)
+        bce = mean(nn.functional.binary_cross_entropy_with_logits(logits, masks, reduction="none"))
         return self._config.dice * dice + self._config.bce * bce

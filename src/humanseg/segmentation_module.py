@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, cast
 
 import lightning
@@ -13,10 +14,13 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from humanseg.augmentation import augment, shrink
+from humanseg.collective import add_up, process_count, process_rank
 from humanseg.config import OptimiserConfig, TrainConfig, TrainingConfig
 from humanseg.datamodule import Batch
 from humanseg.losses import SegmentationLoss
-from humanseg.models import SegmentationNetwork
+from humanseg.models import SegmentationNetwork, SynchronisedStatistics
+
+_RANK_STRIDE = 0x9E3779B97F4A7C15  # far from any step of another process
 
 
 class RunningScore:
@@ -37,24 +41,26 @@ class RunningScore:
         predicted = logits.detach() > 0
         intersection = (predicted & masks).sum()
         union = (predicted | masks).sum()
-        count = torch.tensor(len(masks), device=masks.device)
+        count = intersection.new_full((), len(masks))
         sums = torch.stack([loss.detach().double() * count, intersection, union, count])
         self._sums = sums if self._sums is None else self._sums + sums
 
     def read(self) -> tuple[float, float] | None:
-        """Mean loss and pooled IoU since the last call, None if nothing was counted; then empty."""
-        if self._sums is None:
-            return None
-        loss, intersection, union, count = self._sums.tolist()
-        self._sums = None
-        return loss / count, intersection / union if union else 0.0
+        """Mean loss and pooled IoU since the last call, None if nothing was counted; then empty.
+
+        Over the batches of all processes, which must all call it.
+        """
+        sums, self._sums = self._sums, None
+        return None if sums is None else _figures(add_up(sums))
 
     def peek(self) -> tuple[float, float] | None:
-        """As `read`, without emptying."""
-        sums = self._sums
-        values = self.read()
-        self._sums = sums
-        return values
+        """The same so far, over this process's batches, without emptying."""
+        return None if self._sums is None else _figures(self._sums)
+
+
+def _figures(sums: Tensor) -> tuple[float, float]:
+    loss, intersection, union, count = sums.tolist()
+    return loss / max(count, 1), intersection / union if union else 0.0
 
 
 def rate_factor(step: int, total: int, config: OptimiserConfig) -> float:
@@ -121,15 +127,20 @@ class SegmentationModule(lightning.LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Loss of one augmented batch."""
-        # Dropout draws from the global generator, which data loaders draw from as well.
-        torch.manual_seed(self._epoch_seed * 65_536 + index)
+        # Dropout draws from the global generator; a resumed run must draw the same. Processes drop
+        # different things: each has other pictures.
+        step_seed = self._epoch_seed * 65_536 + index + process_rank() * _RANK_STRIDE
+        torch.manual_seed(step_seed % 2**63)
         # In bf16, sampling positions would be off by a quarter of a pixel.
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
             images, masks = batch["image"], batch["mask"]
             if self.current_epoch < early_epochs(self._config.training):
                 images, masks = shrink(images, masks, self._config.training.early_size)
-            images, masks = augment(images, masks, self._config.augmentation, self._generator)
-        logits = self.network(images)
+            images, masks = augment(
+                images, masks, self._config.augmentation, self._generator, part=batch["part"]
+            )
+        with SynchronisedStatistics() if process_count() > 1 else nullcontext():
+            logits = self.network(images)
         loss: Tensor = self._loss(logits, masks)
         self.training_score.add(loss, logits, masks)
         return loss

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from humanseg.config import OptimiserConfig, TrainConfig
-from humanseg.datamodule import Batch, EpochSampler
+from humanseg.datamodule import Batch, EpochOrder
 from humanseg.models import SegmentationNetwork, build_network
 from humanseg.segmentation_module import RunningScore, SegmentationModule, rate_factor
 
@@ -25,7 +25,7 @@ def network(tiny: TrainConfig) -> SegmentationNetwork:
 def _batch() -> Batch:
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (3, 3, 64, 64), generator=generator, dtype=torch.uint8)
-    return Batch(image=images, mask=images[:, :1] > 128, ids=["a", "b", "c"])
+    return Batch(image=images, mask=images[:, :1] > 128, ids=["a", "b", "c"], part=(0, 3))
 
 
 def test_training_step__augments_in_fp32_whatever_the_precision(
@@ -97,10 +97,10 @@ def test_running_score__weighs_batches_by_their_pictures() -> None:
 
 
 def test_sampler__order_depends_on_seed_and_epoch() -> None:
-    sampler = EpochSampler(20, seed=1)
+    sampler = EpochOrder(20, seed=1)
     first = list(sampler)
     assert sorted(first) == list(range(20))
     assert list(sampler) == first
     sampler.set_epoch(1)
     assert list(sampler) != first
-    assert list(EpochSampler(20, seed=2)) != first
+    assert list(EpochOrder(20, seed=2)) != first

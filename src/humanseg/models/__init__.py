@@ -7,11 +7,13 @@ from humanseg.models.network import SegmentationNetwork, build_network
 from humanseg.models.onnx_file import FromBytes, OnnxBackend, write_onnx
 from humanseg.models.saved import halved, load_network, save_network
 from humanseg.models.starting import start_network
+from humanseg.models.synchronised import SynchronisedStatistics
 
 __all__ = [
     "FromBytes",
     "OnnxBackend",
     "SegmentationNetwork",
+    "SynchronisedStatistics",
     "TorchBackend",
     "build_network",
     "count_macs",
