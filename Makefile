@@ -45,7 +45,7 @@ lint: $(INSTALLED)
 	$(BIN)/codespell
 
 benchmark: $(INSTALLED)
-	$(BIN)/python benchmarks/training_throughput.py
+	$(BIN)/python -m benchmarks.training
 
 clean:
 	rm -rf $(VENV) demo

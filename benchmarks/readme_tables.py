@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks.tables import interval, link, newest, p_value, percent, points, table, three
-from benchmarks.throughput_record import Result as Throughput
+from benchmarks.training.figures import figures_table
+from benchmarks.training.record import Result as TrainingSpeed
 from benchmarks.use_tables import (
     accuracy_table,
     edges_table,
@@ -194,22 +195,22 @@ def preset_table() -> str:
 
 
 def throughput_table() -> str:
-    """Images per second of the plain loop and of ours."""
-    path = newest("throughput")
-    result = read_record(path, Throughput)
-    rows = [
+    """Training speed of the plain loop and of ours."""
+    path = newest("training")
+    result = read_record(path, TrainingSpeed)
+    environment, size = result.environment, result.image_size
+    machine = f"{environment.processor}, {environment.cores} cores"
+    device = machine if environment.device == "cpu" else environment.device
+    rounds = len(result.archs[0].ours)
+    return "\n".join(
         [
-            LABELS[one.arch],
-            f"{statistics.median(one.plain):.2f}",
-            f"{statistics.median(one.ours):.2f}",
-            f"{one.ratio:.2f}x",
+            figures_table(result),
+            "",
+            f"{result.encoder_name}, batch {result.batch_size}, {size[0]}x{size[1]}, "
+            f"{result.epochs} epochs, {result.training_pictures} training pictures ({device}). "
+            f"From {link(path)}; median of {rounds} round{'s' if rounds > 1 else ''}.",
         ]
-        for one in result.archs
-    ]
-    machine = f"{result.environment.processor}, {result.environment.cores} cores"
-    header = [f"{result.encoder_name}, batch {result.batch_size}, 320x320 ({machine})"]
-    ratios = table([*header, "plain, images/s", "humanseg, images/s", "ratio"], rows)
-    return f"{ratios}\n\nFrom {link(path)}; median of {len(result.archs[0].ours)} rounds."
+    )
 
 
 PAGES: dict[Path, dict[str, Callable[[], str]]] = {

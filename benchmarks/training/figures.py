@@ -1,0 +1,153 @@
+"""From the runs of an architecture to its figures, and from these to a table."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+
+from benchmarks.tables import percent, table, three
+from benchmarks.training.record import ArchResult, Epoch, OurRun, Pair, Result, Roofline, Run
+
+from humanseg.config import Arch
+from humanseg.report.summary import LABELS
+
+HEADER = [
+    "images/s in training",
+    "whole run",
+    "peak memory",
+    "validation IoU",
+    "plain's IoU reached after",
+    "of the roofline",
+]
+
+
+def rates(runs: Sequence[Run], *, full_size: bool = False) -> list[float]:
+    """Images per second of every epoch after the first, of the first where there is no other.
+
+    Args:
+        runs: of one loop.
+        full_size: leave out epochs at a smaller size, and the first whatever else there is.
+    """
+    found = []
+    for run in runs:
+        early = run.early_epochs if isinstance(run, OurRun) else 0
+        later = run.epochs[1:] or run.epochs
+        counted = run.epochs[max(1, early) :] if full_size else later
+        found += [epoch.images_per_second for epoch in counted]
+    return found
+
+
+def seconds_to_iou(epochs: Sequence[Epoch], target: float) -> float | None:
+    """Seconds since the process start when an epoch's end first had `target`; None if none had."""
+    reached = (epoch.seconds for epoch in epochs if epoch.validation_iou >= target)
+    return next(reached, None)
+
+
+def _pair(
+    plain: Sequence[Run], ours: Sequence[Run], figure: Callable[[Run], float | None]
+) -> Pair | None:
+    """Medians of a figure over both loops' runs; None where a run lacks it."""
+    values = [[figure(run) for run in runs] for runs in (plain, ours)]
+    known = [[value for value in one if value is not None] for one in values]
+    if known != values:
+        return None
+    return pair_of(*known)
+
+
+def pair_of(plain: Sequence[float], ours: Sequence[float]) -> Pair:
+    """Medians of both, and their ratio; 0 where the plain median is 0."""
+    before, after = statistics.median(plain), statistics.median(ours)
+    return Pair(plain=before, ours=after, ratio=after / before if before else 0.0)
+
+
+def figures(arch: Arch, plain: Sequence[Run], ours: Sequence[OurRun]) -> ArchResult:
+    """Everything of one architecture but its roofline; runs of one round belong together."""
+    times = tuple(
+        seconds_to_iou(our.epochs, base.epochs[-1].validation_iou)
+        for base, our in zip(plain, ours, strict=True)
+    )
+    shares = [
+        time / base.seconds for time, base in zip(times, plain, strict=True) if time is not None
+    ]
+    return ArchResult(
+        arch=arch,
+        plain=tuple(plain),
+        ours=tuple(ours),
+        images_per_second=pair_of(rates(plain), rates(ours)),
+        wall_seconds=None
+        if any(run.refusal for run in ours)
+        else pair_of([run.seconds for run in plain], [run.seconds for run in ours]),
+        peak_memory_bytes=_pair(plain, ours, lambda run: run.peak_memory_bytes),
+        validation_iou=pair_of(
+            [run.epochs[-1].validation_iou for run in plain],
+            [run.epochs[-1].validation_iou for run in ours],
+        ),
+        seconds_to_plain_iou=times,
+        share_of_plain=statistics.median(shares) if len(shares) == len(times) else None,
+        roofline=None,
+    )
+
+
+def figures_table(result: Result) -> str:
+    """All figures of a result as a Markdown table: the plain loop's, then ours."""
+    return table(
+        ["plain → ours", *HEADER], [[LABELS[one.arch], *_cells(one)] for one in result.archs]
+    )
+
+
+def summary(result: Result) -> str:
+    """The table with what must be known to read it."""
+    return "\n".join([figures_table(result), "", *_notes(result)])
+
+
+def _cells(one: ArchResult) -> list[str]:
+    rate, wall, memory, iou = (
+        one.images_per_second,
+        one.wall_seconds,
+        one.peak_memory_bytes,
+        one.validation_iou,
+    )
+    whole = wall and f"{wall.plain:.1f} → {wall.ours:.1f} s ({1 / wall.ratio:.2f}x)"
+    peak = memory and f"{memory.plain / 2**20:.0f} → {memory.ours / 2**20:.0f} MiB"
+    return [
+        f"{rate.plain:.2f} → {rate.ours:.2f} ({rate.ratio:.2f}x)",
+        whole or "–",
+        peak or "–",
+        f"{three(iou.plain)} → {three(iou.ours)}",
+        _reached(one),
+        "–" if one.roofline is None else _share(one.roofline),
+    ]
+
+
+def _reached(one: ArchResult) -> str:
+    """When ours had the plain loop's final validation IoU, as a share of that loop's time."""
+    missed = one.seconds_to_plain_iou.count(None)
+    if missed:
+        return f"not reached in {missed} of {len(one.seconds_to_plain_iou)} rounds"
+    return f"{percent(one.share_of_plain)} of plain's time"
+
+
+def _share(roofline: Roofline) -> str:
+    return f"{percent(roofline.fraction)} ({roofline.bound})"
+
+
+def _notes(result: Result) -> list[str]:
+    notes = [
+        f"{result.encoder_name} ({result.encoder_weights}), {result.data}: "
+        f"{result.training_pictures} + {result.validation_pictures} pictures, {result.epochs} "
+        f"epochs, batch {result.batch_size}, {result.image_size[0]}x{result.image_size[1]}, "
+        f"{result.environment.device}; medians of {len(result.archs[0].ours)} round(s)."
+    ]
+    notes += [
+        f"Ceilings in {one.precision}: {one.flop_per_second / 1e9:.0f} GFLOP/s, "
+        f"{one.bytes_per_second / 1e9:.1f} GB/s."
+        for one in result.ceilings
+    ]
+    notes += [
+        f"{arch.arch}, round {run.round}: ended without a result after its last epoch, so its "
+        f"whole run is not compared: {run.refusal}"
+        for arch in result.archs
+        for run in arch.ours
+        if run.refusal
+    ]
+    return notes

@@ -1,0 +1,128 @@
+"""Write a job for `plain.py`, run it, and read what it prints."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from benchmarks.training.record import Epoch
+from benchmarks.training.task import Task, failure, run_process
+from safetensors.torch import save_file
+
+from humanseg.data.layouts import discover
+from humanseg.data.samples import Sample
+from humanseg.data.splits import make_split
+from humanseg.models import build_network
+from humanseg.models.network import ATROUS_RATES
+from humanseg.results import Record
+
+PROGRAM = Path(__file__).with_name("plain.py")
+
+
+class Ending(Record):
+    """The last line of the plain loop."""
+
+    peak_memory_bytes: int
+    parameters: int
+
+
+@dataclass(frozen=True)
+class PlainEnd:
+    """What one run of the plain loop gave."""
+
+    seconds: float
+    epochs: tuple[Epoch, ...]
+    ending: Ending
+
+
+def opencv_version() -> str:
+    """Version of OpenCV.
+
+    Raises:
+        SystemExit: it is not installed.
+    """
+    try:
+        return str(importlib.import_module("cv2").__version__)
+    except ModuleNotFoundError:
+        raise SystemExit(
+            "The plain loop reads pictures with OpenCV, which is not installed. Install it with: "
+            "pip install opencv-python-headless (dependency group benchmark)."
+        ) from None
+
+
+def parts(task: Task) -> tuple[list[Sample], list[Sample]]:
+    """Training and validation pictures of the split that ours makes too."""
+    samples = discover(task.data)
+    split = make_split(samples, task.split)
+    by_id = {sample.id: sample for sample in samples}
+    train, validation = (
+        [by_id[name] for name in names] for names in (split.train, split.validation)
+    )
+    return train, validation
+
+
+def write_job(task: Task, folder: Path) -> Path:
+    """Leave the initial weights that ours starts from too, and the job."""
+    torch.manual_seed(task.seed)
+    network = build_network(task.model)
+    weights = folder / "start.safetensors"
+    tensors = {name: one.contiguous() for name, one in network.network.state_dict().items()}
+    save_file(tensors, weights)
+    train, validation = parts(task)
+    stride = task.model.encoder_output_stride
+    dilated = {"encoder_output_stride": stride, "decoder_atrous_rates": ATROUS_RATES[stride]}
+    job: dict[str, Any] = {
+        "arch": task.arch,
+        "encoder": task.encoder,
+        "arguments": dilated if task.arch == "deeplabv3plus" else {},
+        "weights": str(weights),
+        "mean": network.mean.flatten().tolist(),
+        "std": network.std.flatten().tolist(),
+        "train": _files(train),
+        "validation": _files(validation),
+        "size": task.size,
+        "batch": task.batch,
+        "epochs": task.epochs,
+        "device": task.device,
+        "seed": task.seed,
+    }
+    file = folder / "job.json"
+    file.write_text(json.dumps(job), encoding="utf-8")
+    return file
+
+
+def _files(samples: Sequence[Sample]) -> list[list[str]]:
+    if any(sample.mask is None for sample in samples):
+        raise SystemExit("The plain loop needs mask files; this data set has outlines only.")
+    return [[str(sample.image), str(sample.mask)] for sample in samples]
+
+
+def parse(text: str) -> tuple[tuple[Epoch, ...], Ending]:
+    """Epochs and ending from what the plain loop printed."""
+    *epochs, last = text.splitlines()
+    return tuple(Epoch.model_validate_json(line) for line in epochs), Ending.model_validate_json(
+        last
+    )
+
+
+def run_plain(task: Task, folder: Path) -> PlainEnd:
+    """Run the plain loop in a process of its own; `folder` is for its files.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    job = write_job(task, folder)
+    log, output = folder / "plain.log", folder / "plain.jsonl"
+    began = time.monotonic()
+    command = [sys.executable, "-P", str(PROGRAM), str(job), "--began", str(began)]
+    code, seconds = run_process(command, log, output=output)
+    if code != 0:
+        raise failure(f"The plain loop of {task.arch}", code, log)
+    return PlainEnd(seconds, *parse(output.read_text(encoding="utf-8")))
