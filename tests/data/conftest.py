@@ -1,12 +1,21 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+
+from humanseg.data import discover
+from humanseg.data.cache import Cache, CachedGrids
+from humanseg.data.grids import Grids, MemoryGrids
+from humanseg.geometry import Size
+from humanseg.images import files
 
 Write = Callable[..., Path]
 
@@ -34,3 +43,64 @@ def half() -> NDArray[np.bool_]:
     mask = np.zeros((12, 16), dtype=np.bool_)
     mask[:, :8] = True
     return mask
+
+
+class CachePlace(NamedTuple):
+    """A data set, a folder for its cache, and what the cache said."""
+
+    root: Path
+    folder: Path
+    notes: list[str]
+
+    def open(self) -> Cache:
+        return Cache(self.folder, note=self.notes.append)
+
+    def grids(self, size: Size = (8, 8), mask_resize: str = "area") -> CachedGrids:
+        return self.open().grids(discover(self.root), size=size, mask_resize=mask_resize)
+
+    def row_file(self, size: str = "8x8-area", number: int = 0) -> Path:
+        return self.folder / f"rows/{size}/{number:06d}.rows"
+
+    def said(self, text: str) -> str:
+        return f"cache {self.folder}: {text}"
+
+    def add(self, name: str, *, seed: int) -> None:
+        """Write a picture of noise, and a truth of noise."""
+        rng = np.random.default_rng(seed)
+        for folder, shape in (("images", (12, 16, 3)), ("masks", (12, 16))):
+            values = rng.integers(0, 256, shape).astype(np.uint8)
+            path = self.root / folder / f"{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(values if folder == "images" else (values // 128) * 255).save(path)
+
+    def holds(self, grids: Grids, mask_resize: str = "area") -> bool:
+        """Whether all rows are what decoding gives."""
+        expected = MemoryGrids(discover(self.root), grids.size, mask_resize)
+        everything = range(len(expected))
+        pairs = zip(grids.read(everything), expected.read(everything), strict=True)
+        return grids.ids == expected.ids and all(np.array_equal(*pair) for pair in pairs)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> CachePlace:
+    """Twelve pictures and no cache yet."""
+    made = CachePlace(tmp_path / "data", tmp_path / "cache", [])
+    for one in range(12):
+        made.add(f"{one:02d}", seed=one)
+    return made
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each file was opened to be decoded."""
+    counts: Counter[str] = Counter()
+    original = files.open_file
+
+    @contextmanager
+    def counted(path: Path) -> Iterator[BinaryIO]:
+        counts[f"{path.parent.name}/{path.stem}"] += 1
+        with original(path) as stream:
+            yield stream
+
+    monkeypatch.setattr("humanseg.images.training.open_file", counted)
+    return counts

@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from humanseg.data import draw_scene
-from humanseg.data.duplicates import find_duplicates, group_ids, signature
+from humanseg.data.duplicates import (
+    MAX_HASH_DISTANCE,
+    Signature,
+    find_duplicates,
+    group_ids,
+    signature,
+)
 from humanseg.errors import ImageError
 from humanseg.images import read_image
 
@@ -76,3 +82,34 @@ def test_find_duplicates__says_how_and_crosses_its_blocks() -> None:
     assert [(pair.first, pair.second, pair.kind) for pair in found] == [
         (3, 599, "exact"), (20, 510, "near"), (280, 300, "mirrored"),
     ]  # fmt: skip
+
+
+def test_find_duplicates__misses_no_pair_that_comparing_all_finds() -> None:
+    rng = np.random.default_rng(1)
+    thumbnail = np.zeros((32, 32, 3), dtype=np.uint8)
+    hashes = rng.integers(0, 1 << 64, 40, dtype=np.uint64)
+    signatures = []
+    for position in range(400):
+        pair = [int(hashes[number]) for number in rng.integers(0, len(hashes), 2)]
+        for side in (0, 1):
+            for bit in rng.choice(64, rng.integers(0, 7), replace=False).tolist():
+                pair[side] ^= 1 << bit
+        signatures.append(Signature(str(position), pair[0], pair[1], thumbnail))
+    expected = []
+    for first, one in enumerate(signatures):
+        for second, other in enumerate(signatures[first + 1 :], start=first + 1):
+            if (one.hash ^ other.hash).bit_count() <= MAX_HASH_DISTANCE:
+                expected.append((first, second, "near"))
+            elif (one.hash ^ other.mirrored).bit_count() <= MAX_HASH_DISTANCE:
+                expected.append((first, second, "mirrored"))
+    found = [(pair.first, pair.second, pair.kind) for pair in find_duplicates(signatures)]
+    assert found == expected
+    assert len({kind for _, _, kind in expected}) == 2
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_group_ids__long_chains_take_no_time(backwards: bool) -> None:
+    count = 20_000  # comparing each with each would take minutes
+    pairs = [(one, one + 1) for one in range(count - 1)]
+    found = group_ids([f"{one:05d}" for one in range(count)], pairs[::-1] if backwards else pairs)
+    assert set(found.values()) == {"00000"}

@@ -84,3 +84,9 @@ def test_table__missing_or_no_text(tmp_path: Path) -> None:
     (tmp_path / "groups.csv").write_bytes(b"id,group\n\xff\xfe,x\n")
     with pytest.raises(DataError, match="not a CSV file in UTF-8"):
         read_group_table(tmp_path / "groups.csv", ["a"])
+
+
+def test_facts__count_what_is_read(write: Write) -> None:
+    calls: list[tuple[int, int]] = []
+    read_facts(samples(write), progress=lambda *call: calls.append(call))
+    assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from humanseg.data import Sample, fingerprint
+from humanseg.data.fingerprint import sample_digests
 from humanseg.errors import DataError
 
 Write = Callable[..., Path]
@@ -59,3 +60,12 @@ def test_fingerprint__missing_file(samples: list[Sample]) -> None:
     samples[1].image.unlink()
     with pytest.raises(DataError, match=r"b\.png: cannot be read \(No such file"):
         fingerprint(samples)
+
+
+def test_fingerprint__takes_digests_that_are_known(samples: list[Sample]) -> None:
+    whole = fingerprint(samples)
+    known = {sample.id: sample_digests(sample) for sample in samples[1:]}
+    for sample in samples[1:]:
+        sample.image.unlink()
+    assert fingerprint(samples, digests=known) == whole
+    assert fingerprint(samples, digests=known | {"b": ("0", "0")}) != whole

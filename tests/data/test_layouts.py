@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -246,6 +249,59 @@ def test_folders__one_id_twice(tmp_path: Path) -> None:
     touch(tmp_path, "images/a.jpg", "images/a.png", "masks/a.png")
     with pytest.raises(DataError, match=r"a\.jpg and a\.png have the same id a; keep one"):
         discover(tmp_path)
+
+
+def test_folders__one_id_twice_below(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.jpg", "masks/a.png", "masks/s/b.png", "masks/s/b.tif")
+    with pytest.raises(DataError, match=r"b\.png and b\.tif have the same id s/b; keep one"):
+        discover(tmp_path)
+
+
+def test_folders__names_with_dots_and_odd_entries(tmp_path: Path) -> None:
+    names = ["a.b", "a..", "s.x/c.v1"]
+    touch(tmp_path, *(f"images/{name}.jpg" for name in names), "images/jpg", "images/png.")
+    touch(tmp_path, *(f"masks/{name}.png" for name in names))
+    (tmp_path / "images/folder.png").mkdir()
+    assert [sample.id for sample in discover(tmp_path)] == sorted(names)
+
+
+def test_folders__follow_links_to_files_but_not_to_folders(tmp_path: Path) -> None:
+    touch(tmp_path, "elsewhere/a.jpg", "masks/a.png")
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/a.jpg").symlink_to(tmp_path / "elsewhere/a.jpg")
+    (tmp_path / "images/loop").symlink_to(tmp_path, target_is_directory=True)
+    assert [sample.id for sample in discover(tmp_path)] == ["a"]
+
+
+def test_folders__one_that_cannot_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "images/a.jpg", "images/s/b.jpg", "masks/a.png", "masks/s/b.png")
+    scan = os.scandir
+
+    def refuse(folder: Path) -> object:
+        if folder == tmp_path / "images/s":
+            raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(DataError, match=r"images/s: cannot be read \(Permission denied\)"):
+        discover(tmp_path)
+
+
+def test_folders__many_files_take_little_memory(tmp_path: Path) -> None:
+    for folder, suffix in (("images", "jpg"), ("masks", "png")):
+        (tmp_path / folder).mkdir()
+        for number in range(2000):
+            (tmp_path / folder / f"{number}.{suffix}").touch()
+    discover(tmp_path)  # Python's own table of strings grows now and then, and is not meant
+    tracemalloc.start()
+    try:
+        samples = discover(tmp_path)
+        bytes_each = tracemalloc.get_traced_memory()[0] / len(samples)
+    finally:
+        tracemalloc.stop()
+    assert bytes_each < 2000  # 100,000 pairs in less than 200 MB
 
 
 def test_root__does_not_exist(tmp_path: Path) -> None:

@@ -1,7 +1,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +17,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from humanseg.data import audit, discover, draw_scene, synthesize
 from humanseg.data.synthesis.painting import Canvas, Frame, Material, ellipse, point
+from humanseg.data.synthesis.processes import ProcessesEnded, in_processes
 from humanseg.errors import HumansegError, UsageError
 
 SIZE = (60, 80)
@@ -138,17 +145,135 @@ def test_synthesize__bad_requests(
     assert not (tmp_path / "x").exists()
 
 
+def test_synthesize__no_workers(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="workers is 0; at least 1"):
+        synthesize(tmp_path / "x", count=1, size=SIZE, workers=0)
+
+
 def test_synthesize__clutter_out_of_range(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"clutter is 1\.5; 0 to 1"):
         synthesize(tmp_path / "x", count=1, size=SIZE, clutter=1.5)
 
 
-def test_synthesize__never_touches_pictures_that_are_there(tmp_path: Path) -> None:
-    (tmp_path / "masks").mkdir()
-    (tmp_path / "masks/00001.png").write_bytes(b"mine")
-    with pytest.raises(UsageError, match=r"masks: already has files in it; name a new"):
-        synthesize(tmp_path, count=1, size=SIZE)
-    assert (tmp_path / "masks/00001.png").read_bytes() == b"mine"
+@pytest.mark.parametrize("name", ["masks/00001.png", "images/00003.jpg", "images/00002.jpg"])
+def test_synthesize__never_touches_files_of_others(tmp_path: Path, name: str) -> None:
+    synthesize(tmp_path, count=3, size=SIZE)
+    (tmp_path / name).write_bytes(b"mine")
+    (tmp_path / "masks/00003.png").unlink()
+    before = digests(tmp_path)
+    with pytest.raises(UsageError, match=rf"{name}: is not what these settings draw; name a new"):
+        synthesize(tmp_path, count=3, size=SIZE)
+    assert digests(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"seed": 1}, r"masks/00001.png: is not what these settings draw"),
+        ({"size": (64, 64)}, r"masks/00001.png: is not what these settings draw"),
+        ({"clutter": 0.2}, r"masks/00001.png: is not what these settings draw"),
+        ({"count": 3}, r"masks: has other files in it; name a new or empty folder"),
+    ],
+)
+def test_synthesize__other_settings_in_the_same_folder(
+    tmp_path: Path, settings: dict[str, Any], message: str
+) -> None:
+    synthesize(tmp_path, count=4, size=SIZE)
+    wanted: dict[str, Any] = {"count": 4, "size": SIZE} | settings
+    with pytest.raises(UsageError, match=message):
+        synthesize(tmp_path, **wanted)
+
+
+def test_synthesize__goes_on_where_it_stopped(tmp_path: Path) -> None:
+    whole = digests(synthesize(tmp_path / "whole", count=9, size=SIZE))
+    root = synthesize(tmp_path / "stopped", count=5, size=SIZE)
+    (root / "images/00005.jpg").unlink()  # stopped between mask and picture
+    (root / "images/00004.jpg").write_bytes(b"")  # a power cut
+    (root / "images/.humanseg-0123456789abcdef.part").write_bytes(b"half")
+    kept = (root / "images/00003.jpg").stat().st_mtime_ns
+    calls: list[tuple[int, int]] = []
+    synthesize(root, count=9, size=SIZE, progress=lambda *now: calls.append(now))
+    assert calls == [(number, 9) for number in range(4, 10)]
+    assert (root / "images/00003.jpg").stat().st_mtime_ns == kept
+    found = digests(root)
+    del found["images/.humanseg-0123456789abcdef.part"]  # may be another process's
+    assert found == whole
+    calls.clear()
+    synthesize(root, count=9, size=SIZE, progress=lambda *now: calls.append(now))
+    assert calls == []
+
+
+def test_synthesize__same_bytes_whatever_the_number_of_workers(tmp_path: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    one = synthesize(tmp_path / "one", count=30, size=SIZE)
+    many = synthesize(
+        tmp_path / "many",
+        count=30,
+        size=SIZE,
+        workers=2,
+        progress=lambda *now: calls.append(now),
+    )
+    assert digests(one) == digests(many)
+    assert calls[-1] == (30, 30)
+    assert [done for done, _ in calls] == sorted(done for done, _ in calls)
+
+
+_DRAWING = """
+import sys
+from pathlib import Path
+from humanseg.data import synthesize
+if __name__ == "__main__":
+    synthesize(Path(sys.argv[1]), count=400, size=(60, 80), workers=2)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
+def test_synthesize__killed_ends_its_processes_and_can_go_on(tmp_path: Path) -> None:
+    program, root = tmp_path / "draw.py", tmp_path / "drawn"
+    program.write_text(_DRAWING)
+    with subprocess.Popen([sys.executable, str(program), str(root)]) as process:
+        _wait_for(lambda: len(list(root.glob("images/*.jpg"))) >= 8)
+        children = _children(process.pid)
+        process.kill()
+    assert children
+    _wait_for(lambda: not any(_runs(child) for child in children))
+    done = len(list(root.glob("images/*.jpg")))
+    assert 8 <= done < 400
+    for path in root.glob("images/*.jpg"):
+        with Image.open(path) as image:
+            image.load()
+        assert (root / "masks" / f"{path.stem}.png").exists()
+    # As many as are there, so that the rest need not be drawn.
+    for path in [*root.glob("*/*.png"), *root.glob("*/*.jpg")]:
+        if int(path.stem) > 12:
+            path.unlink()
+    synthesize(root, count=12, size=SIZE)
+    assert len(list(root.glob("images/*.jpg"))) == 12
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(word) for word in text.split()]
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process exists that is not merely waiting to be forgotten."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_in_processes__one_that_is_killed_is_an_error() -> None:
+    with pytest.raises(ProcessesEnded):
+        list(in_processes(os._exit, range(40), workers=2))
 
 
 def test_synthesize__cannot_write(tmp_path: Path) -> None:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 app = App(name="data")
 
+_MANY = 1000
+"""Pictures for which starting further processes pays."""
+
 _Root = Annotated[Path, Parameter(help="Folder, CSV or COCO JSON with images and masks.")]
 
 
@@ -28,13 +31,22 @@ def check(
     /,
     *,
     layout: flags.LayoutName = "auto",
+    cache: Annotated[
+        Path | None,
+        Parameter(
+            help="Folder that keeps what was found, so that the next check reads only pictures "
+            "that are new or have changed."
+        ),
+    ] = None,
     json: Annotated[bool, flags.switch("Print the findings as JSON.")] = False,
 ) -> int:
     """Look for pictures and masks that would spoil a training."""
     chosen = _resolve(path, layout).data.layout
     from humanseg.data.audit import audit
+    from humanseg.data.cache import Cache
 
-    report = audit(path, chosen, progress=counter("Reading"))
+    kept = None if cache is None else Cache(cache, note=note)
+    report = audit(path, chosen, cache=kept, progress=counter("Reading"))
     if json:
         say(report.model_dump_json(indent=1))
     else:
@@ -78,9 +90,16 @@ def synthesize(
 ) -> None:
     """Draw pictures with known masks, for trials without data."""
     from humanseg.data.synthesis import synthesize as draw
+    from humanseg.inference.processor import usable_cores
 
     done = draw(
-        out, count=count, size=size, seed=seed, clutter=clutter, progress=counter("Drawing")
+        out,
+        count=count,
+        size=size,
+        seed=seed,
+        clutter=clutter,
+        workers=usable_cores() if count >= _MANY else 1,
+        progress=counter("Drawing"),
     )
     say(str(done))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from humanseg.data._tables import Missing, Pairs
-from humanseg.data.audit import AuditReport, Finding, audit
+from humanseg.data.audit import AuditReport, audit
 from humanseg.data.download import download
+from humanseg.data.examination import Finding
 from humanseg.data.facts import Facts, read_facts
 from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover, find_pairs

@@ -8,6 +8,7 @@ import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -46,14 +47,14 @@ def read_csv(path: Path) -> Pairs:
     """
     samples: list[tuple[Path, Path]] = []
     missing: list[Missing] = []
+    files = _Files((path.parent,))
     for line, row in _rows(path):
         cells = {name: (row.get(name) or "").strip() for name in _COLUMNS}
         empty = [name for name in _COLUMNS if not cells[name]]
         if empty:
             missing.append(Missing(path, f"line {line} of {path.name} names no {empty[0]}"))
             continue
-        files = {name: _resolve(cells[name], (path.parent,)) for name in _COLUMNS}
-        image, mask = files["images"], files["masks"]
+        image, mask = files.find(cells["images"]), files.find(cells["masks"])
         if image is None or mask is None:
             lost = cells["images"] if image is None else cells["masks"]
             missing.append(
@@ -92,26 +93,48 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
         raise DataError(f"{path}: is not a CSV file in UTF-8 ({error}).") from error
 
 
-def _resolve(name: str, folders: Sequence[Path]) -> Path | None:
-    """The file that `name` means: as written, or with leading folders dropped; None if none is."""
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    for start in range(len(parts)):
-        for folder in folders:
-            # An absolute path ignores the folder it is joined to, as it should.
-            candidate = folder.joinpath(*parts[start:])
-            if candidate.is_file():
-                return candidate
-    return None
+class _Files:
+    """Files as tables name them: as written, or with leading folders dropped."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        """Look in `folders`."""
+        self._folders = folders
+        self._existing = cache(self._parent)
+
+    def find(self, name: str) -> Path | None:
+        """The file that `name` means; None if there is none."""
+        parts = PurePosixPath(name.replace("\\", "/")).parts
+        for start in range(len(parts)):
+            for parent in self._existing(parts[start:-1]):
+                # An absolute path ignores the folder it is joined to, as it should.
+                candidate = parent / parts[-1]
+                if candidate.is_file():
+                    return candidate
+        return None
+
+    def _parent(self, parts: tuple[str, ...]) -> tuple[Path, ...]:
+        """Existing folders below those to look in: few, in which many files are looked for."""
+        joined = (folder.joinpath(*parts) for folder in self._folders)
+        return tuple(parent for parent in joined if parent.is_dir())
 
 
 def _short_ids(paths: Sequence[Path]) -> list[str]:
     """Paths without the folders that all share and without suffix: `12`, `sub/a`."""
     if not paths:
         return []
-    # Two dots in a name would lead out of every folder that is made from it.
-    whole = [Path(os.path.normpath(path.absolute())) for path in paths]
-    common = Path(os.path.commonpath([path.parent for path in whole]))
-    return [path.relative_to(common).with_suffix("").as_posix() for path in whole]
+
+    @cache
+    def whole(folder: Path) -> Path:
+        # Two dots in a name would lead out of every folder that is made from it.
+        return Path(os.path.normpath(folder.absolute()))
+
+    common = Path(os.path.commonpath({whole(path.parent) for path in paths}))
+
+    @cache
+    def within(folder: Path) -> Path:
+        return whole(folder).relative_to(common)
+
+    return [(within(path.parent) / path.stem).as_posix() for path in paths]
 
 
 def read_coco(path: Path) -> Pairs:
@@ -127,9 +150,9 @@ def read_coco(path: Path) -> Pairs:
     people = _person_annotations(path, document)
     entries: list[tuple[Path, dict[str, Any]]] = []
     missing: list[Missing] = []
-    folders = (path.parent, path.parent / "images")
+    files = _Files((path.parent, path.parent / "images"))
     for entry in document["images"]:
-        file = _resolve(entry["file_name"], folders)
+        file = files.find(entry["file_name"])
         problems = (
             segmentation_problem(outline, (entry["height"], entry["width"]))
             for outline in people[entry["id"]]

@@ -7,8 +7,7 @@ photographed twice are not found: perceptual hashes see copies, not places.
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,11 +21,9 @@ MAX_THUMBNAIL_DIFFERENCE = 12.0
 """Mean difference of near duplicates' thumbnails, grey levels of 255. Flat and simple pictures
 share perceptual hashes without being alike; their thumbnails tell them apart."""
 
-WORKERS = max(1, min(4, os.cpu_count() or 1))
-"""Threads that decode pictures."""
-
 _THUMBNAIL = 32  # pHash's own working size: hash_size 8 x highfreq_factor 4
-_ROWS = 256  # rows of the distance matrix at a time
+_BANDS = MAX_HASH_DISTANCE + 1  # hashes of that distance are equal in one of so many parts
+_TILE = 1 << 20  # distances held at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,28 +74,71 @@ def _perceptual_hash(image: Image.Image) -> int:
 
 
 def find_duplicates(signatures: Sequence[Signature]) -> list[Duplicate]:
-    """All pairs of positions that show the same, each pair once, `first` < `second`."""
-    if not signatures:
-        return []
-    hashes = np.array([s.hash for s in signatures], dtype=np.uint64)
-    mirrored = np.array([s.mirrored for s in signatures], dtype=np.uint64)
+    """All pairs of positions that show the same, each pair once, `first` < `second`, in order."""
+    hashes = np.array([one.hash for one in signatures], dtype=np.uint64)
+    mirrored = np.array([one.mirrored for one in signatures], dtype=np.uint64)
+    straight, flipped = _close_pairs(hashes, hashes), _close_pairs(hashes, mirrored)
+    either = np.union1d(straight, flipped)
+    count = max(1, len(signatures))
     pairs: list[Duplicate] = []
-    for start in range(0, len(signatures), _ROWS):
-        rows = hashes[start : start + _ROWS, None]
-        straight = np.bitwise_count(rows ^ hashes[None]) <= MAX_HASH_DISTANCE
-        flipped = np.bitwise_count(rows ^ mirrored[None]) <= MAX_HASH_DISTANCE
-        for row, column in np.argwhere(straight | flipped):
-            first, second = start + int(row), int(column)
-            if first < second:
-                kind = _compare(
-                    signatures[first],
-                    signatures[second],
-                    bool(straight[row, column]),
-                    bool(flipped[row, column]),
-                )
-                if kind is not None:
-                    pairs.append(Duplicate(first, second, kind))
+    for code, is_straight, is_flipped in zip(
+        either.tolist(), np.isin(either, straight), np.isin(either, flipped), strict=True
+    ):
+        first, second = divmod(code, count)
+        kind = _compare(signatures[first], signatures[second], bool(is_straight), bool(is_flipped))
+        if kind is not None:
+            pairs.append(Duplicate(first, second, kind))
     return pairs
+
+
+def _close_pairs(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Pairs first < second whose hashes left[first] and right[second] are close.
+
+    Hashes that differ in at most 6 bits are equal in one of 7 parts, so only those that share a
+    part are compared (Norouzi, Punjani and Fleet, "Fast search in Hamming space with multi-index
+    hashing", CVPR 2012). Every seventh bit makes a part: neighbouring frequencies are alike.
+
+    Returns:
+        first * number of hashes + second, sorted, each once; int64.
+    """
+    bits = [
+        np.unpackbits(some.astype(">u8").view(np.uint8)).reshape(-1, 64) for some in (left, right)
+    ]
+    found = [np.empty(0, dtype=np.int64)]
+    for band in range(_BANDS):
+        keys = [_numbers(some[:, band::_BANDS]) for some in bits]
+        orders = [np.argsort(key, kind="stable") for key in keys]
+        parts = np.arange((1 << 64 // _BANDS + 1) + 1)
+        ends = [np.searchsorted(key[order], parts) for key, order in zip(keys, orders, strict=True)]
+        for part in np.flatnonzero((np.diff(ends[0]) > 0) & (np.diff(ends[1]) > 0)):
+            firsts, seconds = (
+                order[end[part] : end[part + 1]] for order, end in zip(orders, ends, strict=True)
+            )
+            found += _close_within(left, right, firsts, seconds)
+    return np.unique(np.concatenate(found))
+
+
+def _numbers(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Rows of bits as numbers."""
+    return np.asarray(bits @ (1 << np.arange(bits.shape[1])[::-1]), dtype=np.int64)
+
+
+def _close_within(
+    left: NDArray[np.uint64],
+    right: NDArray[np.uint64],
+    firsts: NDArray[np.intp],
+    seconds: NDArray[np.intp],
+) -> list[NDArray[np.int64]]:
+    """`_close_pairs` of some positions with some others, compared one by one."""
+    found = []
+    rows = max(1, _TILE // len(seconds))
+    for start in range(0, len(firsts), rows):
+        some = firsts[start : start + rows, None]
+        close = np.bitwise_count(left[some] ^ right[seconds]) <= MAX_HASH_DISTANCE
+        first, second = np.nonzero(close & (some < seconds))
+        if len(first):
+            found.append(some[first, 0].astype(np.int64) * len(left) + seconds[second])
+    return found
 
 
 def _compare(
@@ -127,16 +167,16 @@ def group_ids(ids: Sequence[str], pairs: Iterable[tuple[int, int]]) -> dict[str,
     """
     leader = list(range(len(ids)))
 
-    def chain(index: int) -> Iterator[int]:
+    def lead(index: int) -> int:
         while leader[index] != index:
-            yield index
+            leader[index] = leader[leader[index]]  # shorter for the next one
             index = leader[index]
-        yield index
+        return index
 
     for pair in pairs:
-        first, second = (list(chain(index))[-1] for index in pair)
+        first, second = lead(pair[0]), lead(pair[1])
         if ids[first] <= ids[second]:
             leader[second] = first
         else:
             leader[first] = second
-    return {name: ids[list(chain(index))[-1]] for index, name in enumerate(ids)}
+    return {name: ids[lead(index)] for index, name in enumerate(ids)}

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from humanseg.data.duplicates import WORKERS, Signature, find_duplicates, group_ids, signature
+import numpy as np
+from numpy.typing import NDArray
+
+from humanseg.data.duplicates import Signature, find_duplicates, group_ids, signature
+from humanseg.data.examination import Seen
 from humanseg.data.fingerprint import fingerprint
 from humanseg.data.samples import Sample
 from humanseg.data.sources import GroupTable, read_group_table, sources_by_size
+from humanseg.data.threads import in_threads
+from humanseg.errors import DataError
+from humanseg.geometry import Size
 from humanseg.results import DataRecord
 
+if TYPE_CHECKING:
+    from humanseg.data.cache import Cache
+
+Keep = Callable[[int, NDArray[np.uint8], NDArray[np.bool_]], None]
 Copies = tuple[str, str, Literal["exact", "near", "mirrored"]]
 """Two ids, and how their pictures are alike."""
 
@@ -34,14 +45,21 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _Known:
     signature: Signature
-    size: tuple[int, int]
+    size: Size
     share: float
 
 
-def read_facts(samples: Sequence[Sample], table: Path | None = None) -> Facts:
-    """Look at every picture and mask once.
+def read_facts(
+    samples: Sequence[Sample],
+    table: Path | None = None,
+    *,
+    cache: Cache | None = None,
+    keep: Keep | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Facts:
+    """Look at every picture and mask once, or ask a cache that has.
 
     Copies of a picture (`find_duplicates`) and pictures that the table puts together are one group.
 
@@ -49,6 +67,10 @@ def read_facts(samples: Sequence[Sample], table: Path | None = None) -> Facts:
         samples: the data set.
         table: CSV with `id` and `group`, `source` or both, see `read_group_table`. Without
             sources in it, they are guessed from picture sizes, see `sources_by_size`.
+        cache: where the same is known of pictures that have not changed, and kept of the others.
+        keep: without a cache, called with the position of each sample, its picture and its truth,
+            in threads, so that nobody need decode them again.
+        progress: called with (pictures done, all pictures).
 
     Raises:
         UsageError, DataError: a table that is not there or not usable.
@@ -57,37 +79,72 @@ def read_facts(samples: Sequence[Sample], table: Path | None = None) -> Facts:
     """
     ids = [sample.id for sample in samples]
     told = read_group_table(table, ids) if table is not None else GroupTable({}, {})
-
-    def look(sample: Sample) -> _Seen:
-        image = sample.read_image()
-        size = (image.shape[0], image.shape[1])
-        return _Seen(signature(image), size, float(sample.read_mask().mean()))
-
-    with ThreadPoolExecutor(WORKERS) as pool:
-        seen = list(pool.map(look, samples))
-    copies = find_duplicates([one.signature for one in seen])
+    known = _look(samples, keep, progress) if cache is None else _ask(samples, cache, progress)
+    copies = find_duplicates([one.signature for one in known])
     pairs = [(pair.first, pair.second) for pair in copies]
     return Facts(
         groups=group_ids(ids, pairs + _told_pairs(ids, told)),
-        shares={name: one.share for name, one in zip(ids, seen, strict=True)},
+        shares={name: one.share for name, one in zip(ids, known, strict=True)},
         sources=told.sources
-        or sources_by_size({name: one.size for name, one in zip(ids, seen, strict=True)}),
+        or sources_by_size({name: one.size for name, one in zip(ids, known, strict=True)}),
         copies=tuple((ids[pair.first], ids[pair.second], pair.kind) for pair in copies),
     )
 
 
-def describe_data(samples: Sequence[Sample], facts: Facts) -> DataRecord:
+def _look(
+    samples: Sequence[Sample],
+    keep: Keep | None,
+    progress: Callable[[int, int], None] | None,
+) -> list[_Known]:
+    def look(position: int) -> _Known:
+        image, mask = samples[position].read_image(), samples[position].read_mask()
+        if keep is not None:
+            keep(position, image, mask)
+        return _Known(signature(image), (image.shape[0], image.shape[1]), float(mask.mean()))
+
+    known: list[_Known] = []
+    with closing(in_threads(look, range(len(samples)))) as looked:
+        for one in looked:
+            known.append(one)
+            if progress is not None:
+                progress(len(known), len(samples))
+    return known
+
+
+def _ask(
+    samples: Sequence[Sample], cache: Cache, progress: Callable[[int, int], None] | None
+) -> list[_Known]:
+    seen = cache.examine(samples, progress=progress)
+    return [_readable(sample, seen[sample.id]) for sample in samples]
+
+
+def _readable(sample: Sample, seen: Seen) -> _Known:
+    """What was seen of a picture, or the error that reading it raises."""
+    if seen.signature is None or seen.size is None or seen.share is None:
+        sample.read_image()
+        sample.read_mask()
+        raise DataError(f"{sample.image}: changed while it was read; run again.")
+    return _Known(seen.signature, seen.size, seen.share)
+
+
+def describe_data(
+    samples: Sequence[Sample],
+    facts: Facts,
+    *,
+    digests: Mapping[str, tuple[str, str]] | None = None,
+) -> DataRecord:
     """Record of a data set, for those who read its results.
 
     Args:
         samples: the data set.
         facts: what `read_facts` found.
+        digests: see `fingerprint`.
 
     Raises:
         DataError: a file that cannot be read.
     """
     return DataRecord(
-        fingerprint=fingerprint(samples),
+        fingerprint=fingerprint(samples, digests=digests),
         pictures={sample.id: str(sample.image.resolve()) for sample in samples},
         sources=facts.sources,
         groups=facts.groups,

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from humanseg.data.samples import Sample
+from humanseg.data.threads import in_threads
 from humanseg.errors import DataError
 
 
-def fingerprint(samples: Sequence[Sample]) -> str:
+def fingerprint(
+    samples: Sequence[Sample], *, digests: Mapping[str, tuple[str, str]] | None = None
+) -> str:
     """SHA-256 over the names and file contents of all pictures and truths.
 
     Independent of the order of `samples`, of where the files lie and of their suffixes; any changed
-    byte, name or annotation changes it. Files are read in pieces.
+    byte, name or annotation changes it. Files are read in pieces, several at a time.
+
+    Args:
+        samples: the data set.
+        digests: by id, what `sample_digests` gives; samples that are not in it are read.
 
     Returns:
         64 hexadecimal digits.
@@ -23,13 +31,27 @@ def fingerprint(samples: Sequence[Sample]) -> str:
     Raises:
         DataError: a file that cannot be read.
     """
+    known = digests or {}
     total = hashlib.sha256()
-    for sample in sorted(samples, key=lambda sample: sample.id):
-        truth = file_digest(sample.mask) if sample.mask is not None else _annotations_digest(sample)
-        # One JSON line per picture: no two lists of names and digests give the same bytes.
-        line = json.dumps([sample.id, file_digest(sample.image), truth])
-        total.update(line.encode() + b"\n")
+    ordered = sorted(samples, key=lambda sample: sample.id)
+    with closing(
+        in_threads(sample_digests, (one for one in ordered if one.id not in known))
+    ) as new:
+        for sample in ordered:
+            pair = known.get(sample.id) or next(new)
+            # One JSON line per picture: no two lists of names and digests give the same bytes.
+            total.update(json.dumps([sample.id, *pair]).encode() + b"\n")
     return total.hexdigest()
+
+
+def sample_digests(sample: Sample) -> tuple[str, str]:
+    """SHA-256 of a sample's picture file and of its truth, a file's bytes or its annotations.
+
+    Raises:
+        DataError: a file that cannot be read.
+    """
+    truth = annotations_digest(sample) if sample.mask is None else file_digest(sample.mask)
+    return file_digest(sample.image), truth
 
 
 def file_digest(path: Path) -> str:
@@ -45,6 +67,7 @@ def file_digest(path: Path) -> str:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
 
 
-def _annotations_digest(sample: Sample) -> str:
+def annotations_digest(sample: Sample) -> str:
+    """SHA-256 of a sample's COCO outlines and of the size that they are drawn on."""
     text = json.dumps([sample.size, sample.annotations], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -7,7 +7,10 @@ set's Training_Images/ and Ground_Truth/), `csv` (a table with the columns image
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -158,7 +161,8 @@ def _contents(root: Path) -> str:
 
 def _pair_folders(images: Path, masks: Path) -> Pairs:
     """Pair two folder trees by relative path without suffix."""
-    pictures, truths = _files_by_id(images), _files_by_id(masks)
+    with ThreadPoolExecutor(2) as pool:  # on a network's disk, most of the time is waiting
+        pictures, truths = pool.map(_files_by_id, (images, masks))
     samples, missing = [], []
     for name in sorted(pictures.keys() | truths.keys()):
         if name not in truths:
@@ -178,16 +182,34 @@ def _short(path: Path, folder: Path) -> str:
 
 def _files_by_id(folder: Path) -> dict[str, Path]:
     files: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in relative.parts)
-        if hidden or path.suffix.lower() not in SUFFIXES or not path.is_file():
-            continue
-        name = relative.with_suffix("").as_posix()
-        if name in files:
-            raise DataError(
-                f"{folder}: {files[name].name} and {path.name} have the same id {name}; keep one "
-                "of them."
-            )
-        files[name] = path
+    twice: list[tuple[Path, Path]] = []
+    for name, path in _walk(folder, ""):
+        other = files.setdefault(name, path)
+        if other is not path:
+            twice.append((min(other, path), max(other, path)))
+    if twice:
+        first, second = min(twice)
+        name = first.relative_to(folder).with_suffix("").as_posix()
+        raise DataError(
+            f"{folder}: {first.name} and {second.name} have the same id {name}; keep one of them."
+        )
     return files
+
+
+def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
+    """Id and path of every picture file below `folder`; links to folders are not followed."""
+    folders = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                stem, _, suffix = entry.name.rpartition(".")
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.name)
+                elif stem and f".{suffix.lower()}" in SUFFIXES and entry.is_file():
+                    yield prefix + stem, folder / entry.name
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read ({error.strerror}).") from error
+    for name in folders:
+        yield from _walk(folder / name, f"{prefix}{name}/")

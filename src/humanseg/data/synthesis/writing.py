@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from humanseg.atomic import remove_leftovers
 from humanseg.data.pairs import write_pair
+from humanseg.data.synthesis.processes import ProcessesEnded, in_processes
 from humanseg.data.synthesis.scene import draw_scene
 from humanseg.errors import HumansegError, UsageError
 from humanseg.geometry import Size
 
 SMALLEST, LARGEST = 32, 4096
 """Sides of a picture in pixels."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What decides a picture, beside its number."""
+
+    root: Path
+    size: Size
+    seed: int
+    clutter: float
+
+    def draw(self, number: int) -> None:
+        """Draw picture `number`, counted from 1, and write it."""
+        rng = np.random.default_rng([self.seed, number])
+        image, mask = draw_scene(rng, self.size, clutter=self.clutter)
+        quality = int(rng.integers(70, 96))
+        write_pair(self.root, _name(number), image, mask, quality=quality)
+
+    def files(self, number: int) -> tuple[Path, Path]:
+        """The mask and the picture, in the order in which they are written."""
+        name = _name(number)
+        return self.root / "masks" / f"{name}.png", self.root / "images" / f"{name}.jpg"
 
 
 def synthesize(
@@ -23,47 +49,100 @@ def synthesize(
     size: Size = (240, 320),
     seed: int = 0,
     clutter: float = 1.0,
+    workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Draw a data set: images/00001.jpg and masks/00001.png (0 and 255) and so on.
 
     Picture i depends on `seed`, `size`, `clutter` and i only, so a larger set begins with the
-    smaller one. A picture appears in the folder whole or not at all, its mask first.
+    smaller one. A picture appears in the folder whole or not at all, its mask first; the same call
+    goes on where another one was stopped, and pictures that are there are left alone.
 
     Args:
-        output: folder to fill; its images/ and masks/ must be empty or missing.
+        output: folder to fill; its images/ and masks/ hold nothing but what is drawn here.
         count: number of pictures.
         size: (height, width) in pixels.
         seed: which pictures.
         clutter: 0 to 1; how hard people are to find, see `draw_scene`.
-        progress: called with (pictures done, `count`).
+        workers: processes that draw. More than one are started anew, so that a program that calls
+            this needs `if __name__ == "__main__":` around what it does.
+        progress: called with (pictures there, `count`), not for those that were there before.
 
     Returns:
         `output`.
 
     Raises:
-        UsageError: a count, size, seed or clutter out of range, or a folder with pictures.
-        HumansegError: a folder that cannot be written to.
+        UsageError: a count, size, seed, clutter or number of workers out of range, or a folder with
+            other files, as far as the first, the middle, the last and incomplete pictures tell.
+        HumansegError: a folder that cannot be written to, or a process that was killed.
     """
-    _check(count, size, seed, clutter)
-    folders = output / "images", output / "masks"
+    _check(count, size, seed, clutter, workers)
+    plan = _Plan(output, size, seed, clutter)
     try:
-        for folder in folders:
-            folder.mkdir(parents=True, exist_ok=True)
-            if any(folder.iterdir()):
-                raise UsageError(f"{folder}: already has files in it; name a new or empty folder.")
-        for index in range(1, count + 1):
-            rng = np.random.default_rng([seed, index])
-            image, mask = draw_scene(rng, size, clutter=clutter)
-            write_pair(output, f"{index:05d}", image, mask, quality=int(rng.integers(70, 96)))
+        left = _left(plan, count)
+        there = count - len(left)
+        for drawn in in_processes(plan.draw, left, workers=workers):
+            there += drawn
             if progress is not None:
-                progress(index, count)
+                progress(there, count)
     except OSError as error:
         raise HumansegError(f"{output}: cannot be written to ({error.strerror}).") from error
+    except ProcessesEnded as error:
+        raise HumansegError(
+            f"{output}: a process that draws was killed; the same command again goes on."
+        ) from error
     return output
 
 
-def _check(count: int, size: Size, seed: int, clutter: float) -> None:
+def _left(plan: _Plan, count: int) -> list[int]:
+    """Numbers of the pictures that are missing; makes the folders, and refuses those of others."""
+    sizes = [
+        _sizes(plan.root / part, {f"{_name(number)}{suffix}" for number in range(1, count + 1)})
+        for part, suffix in (("masks", ".png"), ("images", ".jpg"))
+    ]
+    numbers = range(1, count + 1)
+    whole = [number for number in numbers if all(_name(number) in part for part in sizes)]
+    broken = {number for number in numbers if any(_name(number) in part for part in sizes)}
+    _compare(plan, broken.difference(whole), whole[:: max(1, len(whole) // 2)], whole[-1:])
+    there = set(whole)
+    return [number for number in numbers if number not in there]
+
+
+def _sizes(folder: Path, expected: set[str]) -> dict[str, int]:
+    """Bytes of the files of a folder that have any, by name without suffix."""
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_leftovers([folder])
+    found = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    if any(path.name not in expected for path in found):
+        raise UsageError(f"{folder}: has other files in it; name a new or empty folder.")
+    sizes = {path.stem: path.stat().st_size for path in found}
+    return {name: size for name, size in sizes.items() if size}
+
+
+def _compare(plan: _Plan, *numbers: Iterable[int]) -> None:
+    """Refuse files that these settings would not draw: another seed's, or somebody's own."""
+    for number in sorted({number for group in numbers for number in group}):
+        with TemporaryDirectory() as scratch:
+            again = _Plan(Path(scratch), plan.size, plan.seed, plan.clutter)
+            again.draw(number)
+            for there, drawn in zip(plan.files(number), again.files(number), strict=True):
+                if _content(there) not in (b"", drawn.read_bytes()):
+                    raise UsageError(
+                        f"{there}: is not what these settings draw; name a new or empty folder, or "
+                        "the size, seed and clutter that the folder was drawn with."
+                    )
+
+
+def _content(path: Path) -> bytes:
+    """What a file holds; nothing where there is none."""
+    return path.read_bytes() if path.exists() else b""
+
+
+def _name(number: int) -> str:
+    return f"{number:05d}"
+
+
+def _check(count: int, size: Size, seed: int, clutter: float, workers: int) -> None:
     if count < 1:
         raise UsageError(f"count is {count}; at least 1 picture.")
     if not all(SMALLEST <= side <= LARGEST for side in size):
@@ -74,3 +153,5 @@ def _check(count: int, size: Size, seed: int, clutter: float) -> None:
         raise UsageError(f"seed is {seed}; 0 or larger.")
     if not 0.0 <= clutter <= 1.0:
         raise UsageError(f"clutter is {clutter}; 0 to 1.")
+    if workers < 1:
+        raise UsageError(f"workers is {workers}; at least 1.")

@@ -1,0 +1,57 @@
+"""How much memory this process may still take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+_MEMINFO = Path("/proc/meminfo")
+_OWN_GROUPS = Path("/proc/self/cgroup")
+_GROUPS = Path("/sys/fs/cgroup")
+
+
+def available_memory() -> int | None:
+    """Bytes: what Linux says is available, or what the tightest container limit leaves of it.
+
+    A file's pages that the kernel keeps in memory count as available: it drops them when need be.
+
+    Returns:
+        None where the system does not say, such as on macOS and Windows.
+    """
+    try:
+        lines = _MEMINFO.read_text().splitlines()
+        (line,) = (line for line in lines if line.startswith("MemAvailable:"))
+        machine = int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        return None
+    return max(0, min([machine, *_left_in_groups()]))
+
+
+def _left_in_groups() -> Iterator[int]:
+    """What each control group that this process is in leaves, where it has a limit."""
+    try:
+        entries = [line.split(":", 2) for line in _OWN_GROUPS.read_text().splitlines()]
+    except OSError:
+        return
+    for _, controllers, path in entries:
+        if not controllers:  # version 2: one tree for all controllers
+            yield from _left_above(_GROUPS, path, "memory.max", "memory.current", "inactive_file")
+        elif "memory" in controllers.split(","):
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+            yield from _left_above(_GROUPS / "memory", path, *names)
+
+
+def _left_above(root: Path, path: str, limit: str, usage: str, cached: str) -> Iterator[int]:
+    """The same for a group and all that it lies in, up to `root`."""
+    group = root / path.lstrip("/")
+    for folder in (group, *group.parents):
+        try:
+            counts = dict(
+                line.split() for line in (folder / "memory.stat").read_text().splitlines()
+            )
+            used = int((folder / usage).read_text()) - int(counts[cached])
+            yield int((folder / limit).read_text()) - used
+        except (OSError, ValueError, KeyError):  # no such group here, or "max"
+            pass
+        if folder == root:
+            return

@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from humanseg.cli import main
+from humanseg.data import Sample, audit, discover, fingerprint, read_facts
+from humanseg.data.cache import filling
+from humanseg.errors import DataError
+
+if TYPE_CHECKING:
+    from tests.data.conftest import CachePlace
+
+Write = Callable[..., Path]
+SIZE = (8, 8)
+COUNT = 12
+
+
+@pytest.mark.parametrize("mask_resize", ["area", "nearest"])
+@pytest.mark.parametrize("size", [(8, 8), (7, 5), (12, 16)])
+def test_grids__are_what_decoding_gives(
+    place: CachePlace, mask_resize: str, size: tuple[int, int]
+) -> None:
+    grids = place.grids(size, mask_resize)
+    assert len(grids) == COUNT
+    images, masks = grids.read([3, 0, 3])
+    assert images.dtype == np.uint8
+    assert masks.dtype == np.bool_
+    assert np.array_equal(images[0], images[2])
+    assert place.holds(grids, mask_resize)
+    assert place.holds(place.grids(size, mask_resize), mask_resize)
+    assert grids.read([])[0].shape == (0, *size, 3)
+
+
+def test_cache__decodes_each_file_once_for_all_that_is_asked(
+    place: CachePlace, decoded: Counter[str]
+) -> None:
+    calls: list[tuple[int, int]] = []
+    place.grids().prepare(range(COUNT), lambda *call: calls.append(call))
+    assert calls == [(done, COUNT) for done in range(1, COUNT + 1)]
+    cache, samples = place.open(), discover(place.root)
+    facts, report = read_facts(samples, cache=cache), audit(place.root, cache=cache)
+    number = fingerprint(samples, digests=cache.digests(samples))
+    place.grids().read([0, 1])
+    assert set(decoded.values()) == {1}
+    assert len(decoded) == 2 * COUNT
+    assert facts == read_facts(samples)
+    assert report == audit(place.root)
+    assert number == fingerprint(samples)
+
+
+def test_cache__other_sizes_decode_again_but_examine_nothing(
+    place: CachePlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.open().examine(discover(place.root))
+    monkeypatch.setattr(filling, "look_at", None)
+    assert place.holds(place.grids((6, 4), "nearest"), "nearest")
+
+
+def test_grids__prepare_only_what_is_asked(place: CachePlace, decoded: Counter[str]) -> None:
+    grids = place.grids()
+    grids.prepare([2, 5, 2])
+    grids.read([5, 7])
+    assert {name for name in decoded if name.startswith("images")} == {
+        "images/02", "images/05", "images/07",
+    }  # fmt: skip
+    assert place.notes == [
+        place.said(
+            "2 of 2 pictures are new, changed or not yet there at 8x8; 0 are taken as they are."
+        )
+    ]
+
+
+def test_cache__grows_and_changes_with_the_data(
+    place: CachePlace, write: Write, decoded: Counter[str]
+) -> None:
+    before = place.grids()
+    before.prepare(range(COUNT))
+    old = before.read([4])[0]
+    place.add("new", seed=50)
+    write("data/images/04.png", seed=51)
+    write("data/masks/05.png", np.eye(12, 16, dtype=np.bool_))
+    decoded.clear()
+    place.notes.clear()
+    calls: list[tuple[int, int]] = []
+    grids = place.grids()
+    grids.prepare(range(COUNT + 1), lambda *call: calls.append(call))
+    assert calls == [(11, 13), (12, 13), (13, 13)]
+    assert {name for name in decoded if name.startswith("images")} == {
+        "images/04", "images/05", "images/new",
+    }  # fmt: skip
+    assert place.notes == [
+        place.said(
+            "3 of 13 pictures are new, changed or not yet there at 8x8; 10 are taken as they are."
+        )
+    ]
+    assert place.holds(grids)
+    assert np.array_equal(before.read([4])[0], old)  # who began earlier keeps what was there
+    samples = discover(place.root)
+    cache = place.open()
+    assert read_facts(samples, cache=cache) == read_facts(samples)
+    assert fingerprint(samples, digests=cache.digests(samples)) == fingerprint(samples)
+
+
+@pytest.mark.parametrize("name", ["00", "11"])
+def test_cache__changed_pictures_change_at_every_size(
+    place: CachePlace, write: Write, name: str
+) -> None:
+    for size in (SIZE, (6, 4)):
+        place.grids(size).prepare(range(COUNT))
+    write(f"data/images/{name}.png", seed=51)
+    place.grids(SIZE).prepare(range(COUNT))
+    assert place.holds(place.grids((6, 4)))
+
+
+def test_digests__leave_out_what_has_changed(place: CachePlace, write: Write) -> None:
+    samples = discover(place.root)
+    cache = place.open()
+    cache.examine(samples)
+    write("data/images/04.png", seed=51)
+    digests = cache.digests(samples)
+    assert set(digests) == {sample.id for sample in samples} - {"04"}
+    assert fingerprint(samples, digests=digests) == fingerprint(samples)
+
+
+def test_cache__is_shared_by_data_sets_that_hold_the_same_files(
+    place: CachePlace, decoded: Counter[str]
+) -> None:
+    place.grids().prepare(range(COUNT))
+    table = place.root / "some.csv"
+    table.write_text("images,masks\nimages/03.png,masks/03.png\n./images/04.png,masks/04.png\n")
+    decoded.clear()
+    samples = discover(table)
+    place.open().grids(samples, size=SIZE, mask_resize="area").prepare([0, 1])
+    assert not decoded
+
+
+def test_cache__one_file_in_several_samples_is_one_row(
+    place: CachePlace, decoded: Counter[str]
+) -> None:
+    one, other = discover(place.root)[:2]
+    samples = [one, other, Sample("again", one.image, one.mask)]
+    cache = place.open()
+    images, _ = cache.grids(samples, size=SIZE, mask_resize="area").read([0, 1, 2])
+    assert np.array_equal(images[0], images[2])
+    assert decoded["images/00"] == 1
+    seen = cache.examine(samples)
+    assert seen["again"].digests == seen["00"].digests != seen["01"].digests
+
+
+def test_cache__outlines(
+    place: CachePlace, tmp_path: Path, write: Write, decoded: Counter[str]
+) -> None:
+    def document(right: int) -> dict[str, object]:
+        square = [[1, 1, right, 1, right, 9, 1, 9]]
+        return {
+            "images": [{"id": 1, "file_name": "a.png", "height": 12, "width": 16}],
+            "annotations": [{"image_id": 1, "category_id": 1, "segmentation": square}],
+            "categories": [{"id": 1, "name": "person"}],
+        }
+
+    write("outlines/a.png")
+    place = place._replace(root=tmp_path / "outlines")
+    for right in (6, 9):
+        (place.root / "people.json").write_text(json.dumps(document(right)))
+        samples = discover(place.root)
+        cache = place.open()
+        assert place.holds(place.grids())
+        assert audit(place.root, cache=cache) == audit(place.root)
+        assert fingerprint(samples, digests=cache.digests(samples)) == fingerprint(samples)
+    decoded.clear()
+    place.grids().read([0])
+    assert not decoded
+
+
+def test_cache__unreadable_pictures_are_named_and_looked_at_again(
+    place: CachePlace, write: Write
+) -> None:
+    (place.root / "images/03.png").write_bytes(b"no picture")
+    (place.root / "masks/05.png").write_bytes(b"no picture")
+    grids = place.grids()
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"^2 of 12 samples cannot be read\. .*03\.png"):
+            grids.prepare(range(COUNT))
+    grids.read([0, 1])
+    cache = place.open()
+    for _ in range(2):
+        assert audit(place.root, cache=cache) == audit(place.root)
+        with pytest.raises(Exception, match=r"images/03\.png") as with_cache:
+            read_facts(discover(place.root), cache=cache)
+        with pytest.raises(type(with_cache.value)) as without:
+            read_facts(discover(place.root))
+        assert str(with_cache.value) == str(without.value)
+    write("data/images/03.png", seed=3)
+    write("data/masks/05.png", np.eye(12, 16, dtype=np.bool_))
+    assert place.holds(place.grids())
+
+
+def test_audit__findings_come_from_the_cache(
+    place: CachePlace, write: Write, decoded: Counter[str]
+) -> None:
+    write("data/images/01.png", np.zeros((12, 16), np.uint8))
+    write("data/masks/02.png", np.zeros((12, 16), np.uint8))
+    write("data/masks/03.png", np.ones((24, 30), np.bool_))
+    shutil.copy(place.root / "images/06.png", place.root / "images/07.png")
+    report = audit(place.root)
+    assert len(report.findings) == 5
+    assert audit(place.root, cache=place.open()) == report
+    decoded.clear()
+    assert audit(place.root, cache=place.open()) == report
+    assert not decoded
+
+
+def test_audit__interrupted_goes_on_where_it_stopped(
+    place: CachePlace, decoded: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(done: int, total: int) -> None:
+        if done == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        audit(place.root, cache=place.open(), progress=stop)
+    decoded.clear()
+    calls: list[tuple[int, int]] = []
+    audit(place.root, cache=place.open(), progress=lambda *call: calls.append(call))
+    assert len([name for name in decoded if name.startswith("images")]) <= COUNT - 7
+    assert calls[0] == (8, COUNT)
+
+
+def test_command__check_keeps_what_it_finds(
+    place: CachePlace, capsys: pytest.CaptureFixture[str], decoded: Counter[str]
+) -> None:
+    (place.root / "images/03.png").write_bytes(b"no picture")
+    words = ["data", "check", str(place.root), "--cache", str(place.folder)]
+    assert main(words) == 1
+    first = capsys.readouterr()
+    assert "03.png: not a picture" in first.out
+    assert "12 of 12 pictures are new or changed; 0 are taken as they are." in first.err
+    decoded.clear()
+    assert main(words) == 1
+    second = capsys.readouterr()
+    assert second.out == first.out
+    assert "1 of 12 pictures are new or changed; 11 are taken as they are." in second.err
+    assert set(decoded) <= {"images/03", "masks/03"}
+    assert main([*words[:3], "--cache", str(place.root)]) == 2
+    assert "is not empty and no cache; give --cache a new or empty" in capsys.readouterr().err

@@ -1,0 +1,375 @@
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from humanseg.data import discover
+from humanseg.data.cache import Cache, filling, index, rows
+from humanseg.data.grids import MemoryGrids
+from humanseg.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from tests.data.conftest import CachePlace
+
+SIZE = (8, 8)
+COUNT = 12
+
+
+def test_cache__of_another_version_is_built_anew(
+    place: CachePlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.grids().prepare(range(COUNT))
+    place.notes.clear()
+    monkeypatch.setattr(index, "FORMAT", 2)
+    place.open()
+    assert len(place.notes) == 1
+    assert place.notes[0].startswith(
+        place.said("was made by another version of humanseg or Pillow (format 1, Pillow ")
+    )
+    assert "; this is format 2, Pillow " in place.notes[0]
+    assert place.notes[0].endswith("); it is built anew.")
+    assert not (place.folder / "rows").exists()
+    assert place.holds(place.grids())
+
+
+def test_cache__built_anew_by_another_version_meanwhile(
+    place: CachePlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grids = place.grids()
+    grids.prepare([0])
+    with monkeypatch.context() as other:
+        other.setattr(index, "FORMAT", 2)
+        place.grids().prepare(range(COUNT))
+    with pytest.raises(DataError, match="another version of humanseg or Pillow has built it anew"):
+        grids.read([1])
+
+
+@pytest.mark.parametrize(("keep", "said"), [(0, False), (100, True), (5000, True), (None, True)])
+def test_cache__damaged_index_is_built_anew(
+    place: CachePlace, keep: int | None, said: bool
+) -> None:
+    place.grids().prepare(range(COUNT))
+    place.notes.clear()
+    path = place.folder / "index.sqlite"
+    path.write_bytes(b"nonsense" * 600 if keep is None else path.read_bytes()[:keep])
+    assert place.holds(place.grids())
+    assert place.notes == [place.said("its index is damaged; it is built anew.")] * said
+
+
+def test_cache__index_damaged_while_it_is_used(place: CachePlace) -> None:
+    grids = place.grids()
+    grids.prepare([0])
+    place.notes.clear()
+    (place.folder / "index.sqlite").write_bytes(b"nonsense" * 600)
+    assert place.holds(grids)
+    assert place.notes[0] == place.said("its index is damaged; it is built anew.")
+
+
+def flip(path: Path, offset: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[offset] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("where", ["picture", "truth"])
+def test_grids__damaged_row_is_made_again(
+    place: CachePlace, where: str, decoded: Counter[str]
+) -> None:
+    grids = place.grids()
+    grids.prepare(range(COUNT))
+    place.notes.clear()
+    decoded.clear()
+    row_bytes = 8 * 8 * 3 + 8
+    flip(place.row_file(), 3 * row_bytes + (5 if where == "picture" else row_bytes - 1))
+    grids.read(range(COUNT))
+    assert place.notes == [
+        place.said("000000.rows is damaged or gone; the rows of 1 pictures are made again.")
+    ]
+    assert dict(decoded) == {"images/03": 1, "masks/03": 1}
+    assert place.holds(grids)
+    assert place.holds(place.grids())
+    assert len(place.notes) == 1
+
+
+def test_grids__disk_that_forgets_is_named(
+    place: CachePlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grids = place.grids()
+    grids.prepare(range(COUNT))
+    monkeypatch.setattr(rows, "_write", lambda stream, values: None)
+    flip(place.row_file(), 0)
+    with pytest.raises(DataError, match=r"000000\.rows does not give back what was just written"):
+        grids.read([0])
+
+
+def test_grids__missing_and_shortened_files_are_made_again(
+    place: CachePlace, decoded: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "FILE_BYTES", 4 * 200)  # four rows to a file
+    used = place.grids()
+    used.prepare(range(COUNT))
+    assert place.row_file(number=2).stat().st_size == 800
+    decoded.clear()
+    place.row_file(number=0).unlink()
+    with place.row_file(number=1).open("r+b") as stream:
+        stream.truncate(500)
+    fresh = place.grids()
+    fresh.prepare(range(COUNT))
+    lost = {f"images/{one:02d}" for one in (0, 1, 2, 3, 6, 7)}
+    assert {name for name in decoded if name.startswith("images")} == lost
+    assert place.holds(fresh)
+    assert place.holds(used)
+    assert "gone" in place.notes[-1]
+
+
+FILL = """
+import sys, time
+from pathlib import Path
+from humanseg.data import Sample, discover
+from humanseg.data.cache import Cache, filling
+
+filling.COMMIT_PICTURES = 4
+root, folder, log, pause = sys.argv[1:]
+read = Sample.read_image
+
+def slow(self):
+    time.sleep(float(pause))
+    with open(log, "a") as stream:
+        stream.write(self.id + "\\n")
+    return read(self)
+
+Sample.read_image = slow
+samples = discover(Path(root))
+grids = Cache(Path(folder), note=print).grids(samples, size=(8, 8), mask_resize="area")
+grids.prepare(range(len(samples)))
+"""
+
+
+def start(place: CachePlace, log: Path, pause: float) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", FILL, place.root, place.folder, log, pause]
+    return subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True)
+
+
+def committed(place: CachePlace) -> int:
+    try:
+        with sqlite3.connect(f"file:{place.folder}/index.sqlite?mode=ro", uri=True) as database:
+            found = database.execute("SELECT count(*) FROM rows").fetchone()
+        database.close()
+    except sqlite3.OperationalError:
+        return 0
+    return int(found[0])
+
+
+def wait_for(ready: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not ready():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_cache__killed_process_loses_no_more_than_the_last_pictures(
+    place: CachePlace, tmp_path: Path, decoded: Counter[str]
+) -> None:
+    process = start(place, tmp_path / "log", 0.1)
+    try:
+        wait_for(lambda: committed(place) >= 4)
+    finally:
+        process.kill()
+        process.communicate()
+    kept = committed(place)
+    assert 4 <= kept < COUNT
+    grids = place.grids()
+    grids.prepare(range(COUNT))
+    assert len([name for name in decoded if name.startswith("images")]) == COUNT - kept
+    assert place.holds(grids)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks between processes")
+def test_cache__of_two_processes_one_fills_and_both_find_everything(
+    place: CachePlace, tmp_path: Path
+) -> None:
+    logs = [tmp_path / "log0", tmp_path / "log1"]
+    processes = [start(place, log, 0.05) for log in logs]
+    said = [process.communicate(timeout=60)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    lines = [line for log in logs if log.exists() for line in log.read_text().split()]
+    assert sorted(lines) == [f"{one:02d}" for one in range(COUNT)]
+    assert sum("waiting for another process that fills it." in text for text in said) == 1
+    assert place.holds(place.grids())
+
+
+def test_cache__without_locks_every_row_is_still_given_once(
+    place: CachePlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("humanseg.data.cache.lock.fcntl", None)
+    monkeypatch.setattr(filling, "COMMIT_PICTURES", 2)
+    grids = [place.grids() for _ in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda grid: grid.prepare(range(COUNT)), grids))
+    assert all(place.holds(grid) for grid in grids)
+
+
+def test_cache__rows_are_named_only_once_they_are_on_the_disk(
+    place: CachePlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+    fsync, store = os.fsync, index.Index.store
+
+    def synchronised(handle: int) -> None:
+        events.append("fsync")
+        fsync(handle)
+
+    def stored(self: index.Index, *args: object) -> None:
+        events.append("index")
+        store(self, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "fsync", synchronised)
+    monkeypatch.setattr(index.Index, "store", stored)
+    monkeypatch.setattr(filling, "COMMIT_PICTURES", 5)
+    place.grids().prepare(range(COUNT))
+    assert events == ["fsync", "index"] * 3
+
+
+def test_cache__no_room_is_said_before_anything_is_read(
+    place: CachePlace, decoded: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(place.root)._replace(free=50_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
+    with pytest.raises(
+        DataError,
+        match=r"12 pictures at 8x8 need 0\.0 GB, but its disk has 0\.0 GB free; make room or give",
+    ):
+        place.grids().prepare(range(COUNT))
+    assert not decoded
+    place.grids().prepare([0, 1])
+
+
+def test_cache__full_disk_keeps_what_was_there(
+    place: CachePlace, decoded: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filling, "COMMIT_PICTURES", 2)
+    original, written = rows._write, []
+
+    def write(stream: object, values: NDArray[np.uint8]) -> None:
+        written.append(values.size)
+        if len(written) > 2 * 7:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        original(stream, values)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(rows, "_write", write)
+    with pytest.raises(OSError, match="No space left") as raised:
+        place.grids().prepare(range(COUNT))
+    assert raised.value.errno == errno.ENOSPC
+    assert raised.value.filename == str(place.row_file())
+    monkeypatch.setattr(rows, "_write", original)
+    decoded.clear()
+    grids = place.grids()
+    grids.prepare(range(COUNT))
+    assert len([name for name in decoded if name.startswith("images")]) == COUNT - 7
+    assert place.holds(grids)
+
+
+@pytest.mark.parametrize(
+    ("code", "number"),
+    [(sqlite3.SQLITE_FULL, errno.ENOSPC), (sqlite3.SQLITE_READONLY, errno.EACCES)],
+)
+def test_index__troubles_of_the_system_are_its_errors(
+    place: CachePlace, monkeypatch: pytest.MonkeyPatch, code: int, number: int
+) -> None:
+    def fail(*_: object) -> None:
+        error = sqlite3.OperationalError("no")
+        error.sqlite_errorcode = code
+        raise error
+
+    cache = place.open()
+    monkeypatch.setattr(index, "_store_seen", fail)
+    with pytest.raises(OSError, match="no") as raised:
+        cache.examine(discover(place.root))
+    assert raised.value.errno == number
+
+
+def test_cache__refuses_what_is_none(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/photo.jpg").write_bytes(b"x")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/CACHEDIR.TAG").write_text("made by something else")
+    with pytest.raises(UsageError, match="file: is a file; give --cache a new or empty folder"):
+        Cache(tmp_path / "file", note=print)
+    for name in ("full", "other"):
+        with pytest.raises(UsageError, match=f"{name}: is not empty and no cache; give --cache"):
+            Cache(tmp_path / name, note=print)
+        assert len(list((tmp_path / name).iterdir())) == 1
+    (tmp_path / "disk/lost+found").mkdir(parents=True)
+    Cache(tmp_path / "disk", note=print)
+    Cache(tmp_path / "disk", note=print)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
+def test_cache__whole_one_is_read_where_nothing_can_be_written(place: CachePlace) -> None:
+    place.grids().prepare(range(COUNT))
+    everything = [place.folder, *place.folder.rglob("*")]
+    for path in everything:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        assert place.holds(place.grids())
+    finally:
+        for path in everything:
+            path.chmod(0o755)
+
+
+def test_grids__threads_may_read_and_prepare_at_once(
+    place: CachePlace, decoded: Counter[str]
+) -> None:
+    grids = place.grids()
+    expected = MemoryGrids(discover(place.root), SIZE, "area").read(range(COUNT))
+    decoded.clear()
+    wrong: list[int] = []
+
+    def read(seed: int) -> None:
+        order = np.random.default_rng(seed).integers(0, COUNT, 6).tolist()
+        images, masks = grids.read(order)
+        alike = np.array_equal(images, expected[0][order]) and np.array_equal(
+            masks, expected[1][order]
+        )
+        if not alike:
+            wrong.append(seed)
+
+    threads = [threading.Thread(target=read, args=(seed,)) for seed in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert set(decoded.values()) == {1}
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads memory from /proc")
+def test_grids__reading_takes_no_memory(place: CachePlace) -> None:
+    samples = discover(place.root) * 12
+    grids = place.open().grids(samples, size=(1024, 1024), mask_resize="area")
+    grids.prepare(range(len(samples)))
+    grids.read([0])
+
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+    before = resident()
+    for row in range(len(samples)):
+        grids.read([row])
+    assert resident() - before < 8 << 20
