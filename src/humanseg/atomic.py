@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import secrets
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+_LEFTOVER = re.compile(r"\.humanseg-[0-9a-f]{16}\.part")
+_ABANDONED = 24 * 3600.0
+"""Seconds without a byte written after which nobody can still be writing a file: far more than a
+picture, or the next frame of a video, takes on any machine, and than clocks differ."""
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -38,7 +46,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     rights = _rights(path)
-    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+    temporary = path.with_name(f".humanseg-{secrets.token_hex(8)}.part")
     with _naming(path):
         temporary.open("xb").close()
     try:
@@ -53,6 +61,39 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def remove_leftovers(folders: Iterable[Path]) -> int:
+    """Remove the temporary files that processes left when they were killed outright.
+
+    Only files that `replacing` named, and only those that were last written to a day ago: younger
+    ones may belong to another process, or to another machine that shares the folder.
+
+    Args:
+        folders: where to look, not below them; those that are missing or closed are passed over.
+
+    Returns:
+        How many were removed.
+    """
+    oldest = time.time() - _ABANDONED
+    removed = 0
+    for folder in folders:
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                if _LEFTOVER.fullmatch(entry.name):
+                    removed += _removed_if_older(entry, oldest)
+    return removed
+
+
+def _removed_if_older(entry: os.DirEntry[str], oldest: float) -> bool:
+    """Remove a file last written to before a time; False where another process was faster."""
+    try:
+        if entry.stat(follow_symlinks=False).st_mtime >= oldest:
+            return False
+        Path(entry.path).unlink()
+    except OSError:
+        return False
+    return True
 
 
 def _rights(path: Path) -> int | None:

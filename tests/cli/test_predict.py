@@ -148,6 +148,7 @@ class TestBadUse:
             ("- -o out", "out: a picture from standard input needs the name of a file with -o"),
             ("- --json", "--json and the picture would both go to standard output; give -o FILE."),
             ("- --shard 1/2", "--shard has no effect on a pipe; leave it out."),
+            ("- --dry-run", "--dry-run has no effect on a pipe; leave it out."),
             ("- --no-smoothing", "--no-smoothing has no effect on a pipe; leave it out."),
             ("- --workers 2", "--workers has no effect on a pipe; leave it out."),
             ("photos/1.jpg -o - --workers 2", "--workers has no effect on a pipe; leave it out."),
@@ -240,7 +241,7 @@ class TestFiles:
         run("predict", "photos", "-o", "out", "--overwrite")
         assert Path("out/1.png").read_bytes() != b"mine"
 
-    def test_bad_picture__is_told_at_the_end_and_the_rest_is_done(
+    def test_bad_picture__is_told_in_a_line_and_the_rest_is_done(
         self, run: Run, photos: Path, opened: list[Any]
     ) -> None:
         (photos / "0.jpg").write_bytes(b"")

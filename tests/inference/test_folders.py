@@ -245,6 +245,31 @@ class TestPredictPictures:
             contents.append([job.target.read_bytes() for job in jobs if job.target.exists()])
         assert contents[0] == contents[1]
 
+    def test_result_of_another_process__is_left_alone_unless_overwritten(
+        self, jobs: list[Job]
+    ) -> None:
+        jobs[0].target.parent.mkdir()
+        jobs[0].target.write_bytes(b"of another process")
+        jobs[1].target.touch()  # a file without content is no result
+        network = BrightIsPerson()
+
+        def predict(*, overwrite: bool) -> list[str]:
+            done = predict_pictures(
+                jobs[:3],
+                network=network,
+                effect=MASK,
+                name="png",
+                workers=1,
+                overwrite=overwrite,
+            )
+            return [outcome.status for outcome in done]
+
+        assert predict(overwrite=False) == ["skipped", "done", "done"]
+        assert len(network.sizes) == 2
+        assert jobs[0].target.read_bytes() == b"of another process"
+        assert predict(overwrite=True) == ["done"] * 3
+        assert _decoded(jobs[0].target.read_bytes()).size == (90, 71)
+
     def test_full_disk__ends_it_and_leaves_whole_files(
         self, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -367,6 +392,21 @@ class TestPredictVideo:
         _, options = cast("tuple[object, dict[str, object]]", process[1])
         assert (options["smoothing"] is not None) == smooth
         assert options["overwrite"]
+
+    def test_result_of_another_process__is_left_alone(
+        self, process: list[object], tmp_path: Path
+    ) -> None:
+        process.append(ZeroDivisionError("made again"))
+        (tmp_path / "out.mp4").write_bytes(b"x")
+        outcome = predict_video(
+            Job(Path("in.mp4"), tmp_path / "out.mp4", video=True),
+            segmenter=None,  # type: ignore[arg-type]
+            effect=MASK,
+            smooth=True,
+            overwrite=False,
+            progress=lambda *_: None,
+        )
+        assert (outcome.status, outcome.people) == ("skipped", None)
 
     @pytest.mark.parametrize(
         "error",

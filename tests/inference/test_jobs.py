@@ -301,3 +301,67 @@ class TestPlan:
         theirs = {j.target.name for j in plan(there, output=Path("/far/there"), shard=(2, 3)).jobs}
         common = {f"{n}.png" for n in range(50, 100)}
         assert mine & common == theirs & common
+
+    def test_shard__does_not_depend_on_what_is_done(self, photos: Path) -> None:
+        jobs = [Job(Path(f"{n}.jpg"), Path(f"out/{n}.png")) for n in range(60)]
+        before = [plan(jobs, output=Path("out"), shard=(i, 3)) for i in (1, 2, 3)]
+        for job in jobs[::2]:
+            _touch(job.target)
+        after = [plan(jobs, output=Path("out"), shard=(i, 3)) for i in (1, 2, 3)]
+        for one, other in zip(before, after, strict=True):
+            assert set(one.jobs) == {*other.jobs, *other.existing}
+            assert set(other.existing) == set(one.jobs) & set(jobs[::2])
+
+    @pytest.mark.parametrize("count", [2, 7, 32])
+    def test_shards__are_about_equally_large(self, count: int) -> None:
+        jobs = [Job(Path("x"), Path(f"out/{n // 1000:03}/IMG_{n:06}.png")) for n in range(5_000)]
+        sizes = [
+            len(plan(jobs, output=Path("out"), shard=(i + 1, count)).jobs) for i in range(count)
+        ]
+        mean = 5_000 / count
+        assert sum(sizes) == 5_000
+        assert max(abs(size - mean) for size in sizes) < 5 * mean**0.5
+
+
+class TestManyFiles:
+    """Work that grows with the number of files in a straight line, and with nothing else."""
+
+    def test_first_run__asks_for_no_result_and_a_later_one_for_each_at_most_twice(
+        self, photos: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for number in range(300):
+            _touch(photos / f"{number % 3}" / f"{number}.jpg")
+        asked: list[str] = []
+        stat = Path.stat
+
+        def counted(self: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+            asked.append(str(self))
+            return stat(self, follow_symlinks=follow_symlinks)
+
+        def planned() -> int:
+            asked.clear()
+            jobs = _jobs(_find("photos"))
+            refuse_collisions(jobs)
+            return len(plan(jobs, output=Path("out")).existing)
+
+        monkeypatch.setattr(Path, "stat", counted)
+        assert planned() == 0
+        assert len(asked) < 20  # folders
+        for job in _jobs(_find("photos")):
+            _touch(job.target)
+        assert planned() == 305
+        results = [name for name in asked if name.startswith("out/")]
+        assert len(results) <= 2 * 305
+        assert len(asked) <= 3 * 305 + 20
+
+    def test_folder_that_may_not_be_listed__is_asked_for_each_result(
+        self, photos: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        jobs = _jobs(_find("photos/a"))
+        _touch(Path("out/1.png"))
+
+        def closed(path: Path) -> object:
+            raise PermissionError(13, "Permission denied", str(path))
+
+        monkeypatch.setattr(os, "scandir", closed)
+        assert [job.target.name for job in plan(jobs, output=Path("out")).existing] == ["1.png"]

@@ -3,8 +3,10 @@ from __future__ import annotations
 import errno
 import io
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image
 
-from humanseg.atomic import write_bytes
+from humanseg.atomic import remove_leftovers, write_bytes
 from humanseg.errors import ImageError, UsageError
 from humanseg.inference.writing import FormatName, check_format, encode
 
@@ -197,3 +199,65 @@ class TestWriteBytes:
             write_bytes(tmp_path / "x.png", b"new")
         assert caught.value.filename == str(tmp_path / "x.png")
         assert os.listdir(tmp_path) == ["x.png"]  # noqa: PTH208
+
+
+_KILLED_WHILE_WRITING = """
+import os, signal, sys
+from pathlib import Path
+from humanseg.atomic import replacing
+with replacing(Path(sys.argv[1])) as temporary:
+    temporary.write_bytes(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+class TestRemoveLeftovers:
+    @staticmethod
+    def _age(path: Path, hours: float) -> Path:
+        moment = time.time() - 3600 * hours
+        os.utime(path, (moment, moment))
+        return path
+
+    def test_killed_outright__leaves_a_hidden_file_that_goes_after_a_day(
+        self, tmp_path: Path
+    ) -> None:
+        target = tmp_path / "x.png"
+        command = [sys.executable, "-c", _KILLED_WHILE_WRITING, str(target)]
+        done = subprocess.run(command, check=False, timeout=60)
+        assert done.returncode == -signal.SIGKILL
+        (leftover,) = tmp_path.iterdir()
+        assert leftover.name.startswith(".")
+        assert leftover.read_bytes() == b"half"
+        self._age(leftover, 23)
+        assert remove_leftovers([tmp_path]) == 0
+        self._age(leftover, 25)
+        assert remove_leftovers([tmp_path, tmp_path / "missing"]) == 1
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize(
+        "name", ["x.png", ".0123456789abcdef.part", ".humanseg-0123.part", "humanseg.part"]
+    )
+    def test_files_of_others__stay_however_old(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / name).touch()
+        self._age(tmp_path / name, 10_000)
+        assert remove_leftovers([tmp_path]) == 0
+        assert (tmp_path / name).exists()
+
+    def test_two_processes_at_once__do_not_disturb_each_other(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self._age(_touched(tmp_path / ".humanseg-0123456789abcdef.part"), 30)
+        unlink = Path.unlink
+
+        def late(self: Path, *, missing_ok: bool = False) -> None:
+            unlink(self)
+            unlink(self, missing_ok=missing_ok)  # the other one was faster
+
+        monkeypatch.setattr(Path, "unlink", late)
+        assert remove_leftovers([tmp_path]) == 0
+        assert list(tmp_path.iterdir()) == []
+
+
+def _touched(path: Path) -> Path:
+    path.touch()
+    return path

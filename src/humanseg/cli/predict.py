@@ -63,6 +63,21 @@ def predict(
 
 def _predict_files(request: Request) -> int:
     """Predict files, folders and patterns into a folder, or one file into a file."""
+    report = Report(str(Path(request.output)), as_json=request.as_json, quiet=request.quiet)
+    jobs, named = _planned(request, report)
+    try:
+        if request.files.dry_run:
+            report.missing(jobs)
+        else:
+            _work(request, jobs, report, named)
+    finally:
+        report.close()
+    return report.code
+
+
+def _planned(request: Request, report: Report) -> tuple[Sequence[Job], Path | None]:
+    """What is to be done, and the file that `-o` names if it names one; nothing is done yet."""
+    from humanseg.atomic import remove_leftovers
     from humanseg.inference.jobs import find, plan, refuse_collisions
     from humanseg.inference.video import SOURCE_SUFFIXES
 
@@ -75,15 +90,12 @@ def _predict_files(request: Request) -> int:
     refuse_collisions(jobs, inputs=[] if ground is None else [Path(ground)])
     chosen = plan(jobs, output=root, shard=request.shard, overwrite=request.files.overwrite)
     _note_ignored(request, jobs)
-    _check_writable(root)
-    report = Report(str(output), as_json=request.as_json, quiet=request.quiet)
+    if not request.files.dry_run:
+        _check_writable(root)
+        remove_leftovers({job.target.parent for job in jobs})
     report.unreadable(found.problems)
     report.left_out(existing=chosen.existing, elsewhere=chosen.elsewhere, others=found.others)
-    try:
-        _work(request, chosen.jobs, report, output if named else None)
-    finally:
-        report.close()
-    return report.code
+    return chosen.jobs, output if named else None
 
 
 def _names_a_file(output: Path, found: Found) -> bool:
@@ -174,7 +186,7 @@ def _predict_pictures(
 ) -> None:
     if not jobs:
         return
-    from humanseg.cli.progress import bar
+    from humanseg.cli.predict_progress import watched
     from humanseg.inference.folders import predict_pictures
 
     workers, threads = request.network.crew(len(jobs))
@@ -185,13 +197,14 @@ def _predict_pictures(
         effect=effect,
         name=request.format_of(named),
         workers=workers,
+        overwrite=request.files.overwrite,
         stop=stop,
     )
-    shown = bar("Predicting", total=len(jobs), unit="pictures", quiet=request.no_bar)
+    shown = watched("Predicting", total=len(jobs), unit="pictures", quiet=request.no_bar)
     with closing(outcomes), shown as show:
         for number, outcome in enumerate(outcomes, start=1):
             report.tell(outcome)
-            show(number, None)
+            show(number)
 
 
 def _predict_videos(request: Request, jobs: Sequence[Job], report: Report, stop: Stop) -> None:
@@ -223,6 +236,7 @@ def _predict_video(
                 segmenter=segmenter,
                 effect=effect,
                 smooth=request.files.smoothing is not False,
+                overwrite=request.files.overwrite,
                 progress=progress,
             )
         except Interrupted:

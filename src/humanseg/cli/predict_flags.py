@@ -73,6 +73,9 @@ class FileFlags:
     ] = False
     overwrite: Annotated[bool, _flag(_FILES, "Make results again that are there already.")] = False
     shard: Annotated[flags.Shard, Parameter(group=_FILES)] = None
+    dry_run: Annotated[
+        bool, _flag(_FILES, "Name the inputs that are still to be done, and do nothing.")
+    ] = False
     smoothing: Annotated[
         bool | None,
         _flag(
@@ -102,7 +105,7 @@ class FileFlags:
         if PIPE in inputs and len(inputs) > 1:
             raise UsageError("- stands for one picture from standard input; give it alone.")
         if PIPE in inputs or self.to == PIPE:
-            self._refuse("a pipe", "keep_suffix", "shard", "smoothing")
+            self._refuse("a pipe", "keep_suffix", "shard", "dry_run", "smoothing")
         if self.to in (None, PIPE):
             self._refuse("standard output", "overwrite")
             if as_json:
@@ -117,7 +120,7 @@ class FileFlags:
             raise UsageError(f"--camera: got {self.camera}; must be at least 0.")
         if self.to == PIPE:
             raise UsageError("--camera needs a file, such as -o out.mp4.")
-        self._refuse("a camera", "format", "keep_suffix", "shard")
+        self._refuse("a camera", "format", "keep_suffix", "shard", "dry_run")
 
     def _refuse(self, where: str, *names: str) -> None:
         for name in names:

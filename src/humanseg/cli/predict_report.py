@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -48,12 +49,14 @@ class Report:
         self._place = place
         self._as_json = as_json
         self._quiet = quiet
+        self._lines = sys.stdout  # a bar on the terminal puts itself in its place
         self._began = time.perf_counter()
-        self._errors: list[str] = []
+        self._failed = 0
         self._nobody = _Some()
         self._notes = _Some()
         self._remarks: list[str] = []
         self._existing = 0
+        self._missing: int | None = None
         self._done = 0
         self.told = 0
         """Inputs that were tried."""
@@ -61,19 +64,13 @@ class Report:
     @property
     def code(self) -> int:
         """Exit code: 1 if anything could not be done."""
-        return 1 if self._errors else 0
+        return 1 if self._failed else 0
 
     def left_out(self, *, existing: Sequence[Job], elsewhere: int, others: int) -> None:
         """Take note of what is not done: results that exist, other shards' jobs, other files."""
         self._existing = len(existing)
         for job in existing:
             self._line(job, status="skipped")
-        if existing:
-            what = numbered(self._existing, "result")
-            again = (
-                "--overwrite makes them again" if self._existing > 1 else "--overwrite redoes it"
-            )
-            self._remarks.append(f"Left alone: {what} that existed; {again}.")
         if elsewhere:
             self._remarks.append(f"Left to other shards: {numbered(elsewhere, 'input')}.")
         if others:
@@ -84,17 +81,27 @@ class Report:
     def unreadable(self, problems: Iterable[str]) -> None:
         """Take note of folders that could not be read, a sentence each."""
         for problem in problems:
-            self._errors.append(problem)
-            if self._as_json:
-                place, _, _ = problem.rpartition(": ")
-                say(json.dumps(_record(place, None, status="failed", error=problem)))
+            self._fail(problem)
+            place, _, _ = problem.rpartition(": ")
+            self._print(_record(place, None, status="failed", error=problem))
+
+    def missing(self, jobs: Iterable[Job]) -> None:
+        """Name the inputs whose results are missing, which is all that is done about them."""
+        self._missing = 0
+        for job in jobs:
+            self._missing += 1
+            self._line(job, status="missing")
+            if not self._as_json:
+                say(str(job.source))
 
     def tell(self, outcome: Outcome) -> None:
         """Take note of what came of a job."""
         self.told += 1
         source = str(outcome.job.source)
         if outcome.error is not None:
-            self._errors.append(outcome.error)
+            self._fail(outcome.error)
+        if outcome.status == "skipped":
+            self._existing += 1
         if outcome.status == "done":
             self._done += 1
             if outcome.people is False:
@@ -115,7 +122,11 @@ class Report:
         """Say what there is to say at the end."""
         if not self._quiet:
             self._summarise()
-        complain(*self._errors)
+
+    def _fail(self, error: str) -> None:
+        """Told at once: whatever ends the work, it is known what went wrong before."""
+        self._failed += 1
+        complain(error)
 
     def _summarise(self) -> None:
         for text in self._notes.shown():
@@ -124,17 +135,30 @@ class Report:
             names = ", ".join(self._nobody.shown())
             note(f"humanseg: note: nobody was found in {names}.")
         seconds = time.perf_counter() - self._began
-        lines = list(self._remarks)
+        lines = [*self._left_alone(), *self._remarks]
+        if self._missing is not None:
+            lines.append(f"Still to be done: {numbered(self._missing, 'input')}.")
         if self._done and self._place is not None:
             done = f"{numbered(self._done, 'input')} in {duration(seconds)}"
             lines.append(f"Done: {done}, {self._done / seconds:.1f} per second: {self._place}")
-        if self._errors and self.told > 1:
-            lines.append(f"Failed: {numbered(len(self._errors), 'input')}; see the errors.")
-        (note if self._as_json or self._place is None else say)(*lines)
+        if self._failed and self.told > 1:
+            lines.append(f"Failed: {numbered(self._failed, 'input')}; see the errors.")
+        aside = self._as_json or self._place is None or self._missing is not None
+        (note if aside else say)(*lines)
+
+    def _left_alone(self) -> list[str]:
+        if not self._existing:
+            return []
+        again = "--overwrite makes them again" if self._existing > 1 else "--overwrite redoes it"
+        return [f"Left alone: {numbered(self._existing, 'result')} that existed; {again}."]
 
     def _line(self, job: Job, **values: object) -> None:
+        self._print(_record(str(job.source), str(job.target), **values))
+
+    def _print(self, record: dict[str, object]) -> None:
         if self._as_json:
-            say(json.dumps(_record(str(job.source), str(job.target), **values)))
+            self._lines.write(json.dumps(record) + "\n")
+            self._lines.flush()
 
 
 def _record(source: str, target: str | None, **values: object) -> dict[str, object]:

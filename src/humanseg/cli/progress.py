@@ -40,6 +40,7 @@ def bar(
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(elapsed_when_finished=True),
         console=console,
+        redirect_stdout=False,  # results go there, not onto the terminal
         disable=quiet or not console.is_terminal,
     ) as progress:
         task = progress.add_task(name, total=total, rate="")

@@ -25,7 +25,7 @@ from humanseg.atomic import write_bytes
 from humanseg.errors import HumansegError, ImageError, Interrupted
 from humanseg.geometry import Size
 from humanseg.inference.effects import Effect
-from humanseg.inference.jobs import Job
+from humanseg.inference.jobs import Job, is_written
 from humanseg.inference.rendering import render
 from humanseg.inference.writing import FormatName, encode
 
@@ -71,7 +71,8 @@ class Outcome:
     """What came of one job."""
 
     job: Job
-    status: Literal["done", "failed"]
+    status: Literal["done", "failed", "skipped"]
+    """`skipped`: another process made the result meanwhile."""
     seconds: float = 0.0
     people: bool | None = None
     """Whether anybody was found; None where it is not known."""
@@ -136,6 +137,7 @@ def predict_pictures(
     effect: Effect,
     name: FormatName,
     workers: int,
+    overwrite: bool = True,
     stop: threading.Event | None = None,
 ) -> Generator[Outcome]:
     """Predict pictures into files, each written at once or not at all.
@@ -146,6 +148,8 @@ def predict_pictures(
         effect: what is made of each picture.
         name: format of the results.
         workers: pictures at a time.
+        overwrite: replace results that are there, or have come since the jobs were planned;
+            otherwise they are left alone.
         stop: when set, no further picture is begun; those begun are finished.
 
     Yields:
@@ -156,6 +160,8 @@ def predict_pictures(
     """
 
     def work(job: Job) -> Outcome:
+        if not overwrite and is_written(job.target):
+            return Outcome(job, "skipped")
         result = make(job.source, network=network, effect=effect, name=name)
         write_bytes(job.target, result.content)
         return result.outcome(job)
@@ -169,15 +175,17 @@ def predict_video(
     segmenter: Segmenter,
     effect: Effect,
     smooth: bool,
+    overwrite: bool = True,
     progress: Callable[[int, int | None], None],
 ) -> Outcome:
     """Predict one video into a file, whole or not at all.
 
     Args:
-        job: the video; a result that is there is replaced.
+        job: the video.
         segmenter: finds the people.
         effect: what is made of each frame.
         smooth: steady the masks over time.
+        overwrite: replace a result that is there; otherwise it is left alone.
         progress: called with the frames done and, where known, their number; what it raises ends
             the video and is raised here.
 
@@ -188,6 +196,8 @@ def predict_video(
     from humanseg.inference.video import process_video
 
     def work(job: Job) -> Outcome:
+        if not overwrite and is_written(job.target):
+            return Outcome(job, "skipped")
         made = process_video(
             segmenter,
             job.source,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
@@ -289,7 +289,11 @@ def refuse_collisions(jobs: Sequence[Job], *, inputs: Sequence[Path] = ()) -> No
             f"{first} and {job.source} would both become {job.target}{more}; add --keep-suffix if "
             "they differ in suffix only, or predict them into different folders."
         )
-    written = {identity: job for job in jobs if (identity := _identity(job.target)) is not None}
+    written = {
+        identity: job
+        for job in _perhaps_done(jobs)
+        if (identity := _identity(job.target)) is not None
+    }
     if not written:
         return
     for path in (*(job.source for job in jobs), *inputs):
@@ -307,7 +311,8 @@ def plan(
     """Choose the jobs of this shard that are still to be done.
 
     A job belongs to the shard that a hash of its result's name says, so that shards never share
-    one and never leave one out, on whatever machine and however many files come or go meanwhile.
+    one and never leave one out, on whatever machine, however many files come or go meanwhile, and
+    whatever is done already.
 
     Args:
         jobs: all jobs.
@@ -317,7 +322,7 @@ def plan(
     """
     index, count = shard
     mine = [job for job in jobs if count == 1 or _shard_of(job, output, count) == index]
-    existing = [] if overwrite else [job for job in mine if _is_written(job.target)]
+    existing = [] if overwrite else [job for job in _perhaps_done(mine) if is_written(job.target)]
     done = {job.target for job in existing}
     return Plan(
         jobs=tuple(job for job in mine if job.target not in done),
@@ -331,7 +336,28 @@ def _shard_of(job: Job, output: Path, count: int) -> int:
     return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest()) % count + 1
 
 
-def _is_written(path: Path) -> bool:
+def _perhaps_done(jobs: Iterable[Job]) -> Iterator[Job]:
+    """Jobs whose results may be there: of a first run, which has no folders yet, none is asked."""
+    holding: dict[Path, bool] = {}
+    for job in jobs:
+        folder = job.target.parent
+        if folder not in holding:
+            holding[folder] = _holds_anything(folder)
+        if holding[folder]:
+            yield job
+
+
+def _holds_anything(folder: Path) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return any(True for _ in entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:  # may be entered but not listed
+        return True
+
+
+def is_written(path: Path) -> bool:
     """Whether a result is there; a file without content is what a power cut leaves."""
     try:
         status = path.stat()
