@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from humanseg.configuration import to_yaml
 from humanseg.corruptions import CORRUPTIONS
 from humanseg.data import synthesize
 from humanseg.errors import DataError, Interrupted, ModelError, UsageError
+from humanseg.images import training
 from humanseg.report import write_report
 from humanseg.results import (
     METRICS,
@@ -67,6 +69,39 @@ def test_compare__trains_the_plan_once(tiny: TrainConfig, tmp_path: Path) -> Non
     assert _trained(tmp_path / "c") == before
     files = write_report(tmp_path / "c")
     assert "unet" in files.markdown.read_text().lower()
+
+
+@pytest.mark.filterwarnings("ignore:`isinstance")
+@pytest.mark.parametrize("cached", [False, True])
+def test_compare__decodes_each_picture_once_for_all_folds_and_networks(
+    tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cached: bool
+) -> None:
+    decoded: Counter[Path] = Counter()
+    open_image = training.open_image
+
+    def counting(source: Path) -> object:
+        if source.parent.name == "images":
+            decoded[source] += 1
+        return open_image(source)
+
+    monkeypatch.setattr(training, "open_image", counting)
+    cache = tmp_path / "cache" if cached else None
+    plan = _plan(tiny, seeds=(1,), folds=2)
+    compare(plan, output=tmp_path / "c", cache=cache, quiet=True)
+    assert set(decoded.values()) == {1}
+    assert len(decoded) == 20
+    compare(plan, output=tmp_path / "again", cache=cache, quiet=True)
+    assert set(decoded.values()) == {1 if cached else 2}
+
+
+def test_compare__is_refused_under_torchrun(
+    tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"TORCHELASTIC_RUN_ID": "1", "WORLD_SIZE": "2", "RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match="with --shard I/N instead"):
+        compare(_plan(tiny), output=tmp_path / "c")
+    assert not (tmp_path / "c").exists()
 
 
 class _Trainings:

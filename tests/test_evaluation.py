@@ -18,10 +18,10 @@ from humanseg.evaluation import (
     WORKERS,
     Scored,
     evaluate,
-    score_floors,
     score_samples,
     score_stored,
 )
+from humanseg.floors import score_floors
 from humanseg.geometry import (
     resize_image,
     resize_mask,
@@ -259,7 +259,7 @@ def test_score_floors__mean_mask_and_background(samples: list[Sample]) -> None:
     left = np.zeros((10, *GRID), dtype=bool)
     left[:, :, : GRID[1] // 2] = True
     left[0, :, GRID[1] // 2 :] = True  # one training picture in ten is all person
-    floors = score_floors(samples, left, mask_resize="area")
+    floors = score_floors(samples, lambda: [left[:1], left[1:]], mask_resize="area")
     truths = [sample.read_mask() for sample in samples]
     background = floors["all_background"]
     assert background.iou_mean == 0.0

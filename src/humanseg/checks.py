@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import fmean
@@ -32,7 +32,12 @@ _WORKERS = 2
 
 
 def write_features(
-    network: SegmentationNetwork, size: Size, samples: Sequence[Sample], file: Path
+    network: SegmentationNetwork,
+    size: Size,
+    samples: Sequence[Sample],
+    file: Path,
+    *,
+    read: Callable[[Sample], NDArray[np.uint8]],
 ) -> None:
     """Leave encoder features of all pictures, to find pictures of one scene.
 
@@ -41,10 +46,11 @@ def write_features(
         size: (height, width) of the network's input.
         samples: the data set.
         file: NumPy archive with `ids` and `features`, float32 (pictures, channels).
+        read: gives the picture of a sample, of any size.
     """
     was_training = network.training
     network.eval()
-    features = [pooled_features(network, sample.read_image(), size) for sample in samples]
+    features = [pooled_features(network, read(sample), size) for sample in samples]
     network.train(was_training)
     with replacing(file) as temporary, temporary.open("wb") as stream:
         np.savez(stream, ids=[sample.id for sample in samples], features=np.stack(features))

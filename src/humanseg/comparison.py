@@ -47,7 +47,14 @@ from humanseg.results import (
     write_record,
     write_text,
 )
-from humanseg.training import Pictures, count, find_pictures, preflight, train
+from humanseg.training import (
+    Pictures,
+    count,
+    find_pictures,
+    preflight,
+    started_by_torchrun,
+    train,
+)
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -77,6 +84,7 @@ def compare(
     config: CompareConfig,
     *,
     output: Path,
+    cache: Path | None = None,
     shard: tuple[int, int] = (1, 1),
     quiet: bool = False,
 ) -> ComparisonResult:
@@ -89,6 +97,8 @@ def compare(
     Args:
         config: the plan.
         output: comparison folder; an unfinished one of the same plan goes on.
+        cache: folder that keeps decoded pictures on disk; in memory without it. Either way no
+            picture is decoded twice for several networks, folds or epochs.
         shard: (i, n): train only every nth run, from the ith. Processes or machines that share
             `output` divide a plan so; finished runs of the others are taken as they are.
         quiet: show no progress bars even on a terminal.
@@ -98,7 +108,12 @@ def compare(
             began, or data or encoder weights that no run could start from; nothing is written then.
         Interrupted: Ctrl-C; finished runs and epochs are saved.
     """
-    work = _prepare(config, output, quiet=quiet)
+    if started_by_torchrun():
+        raise UsageError(
+            "torchrun: a comparison divides its runs, not their batches; start it once per process "
+            "with --shard I/N instead, or use torchrun with humanseg train."
+        )
+    work = _prepare(config, output, cache=cache, quiet=quiet)
     done: dict[str, RunResult] = {}
     failed: list[FailedRun] = []
     try:
@@ -144,10 +159,10 @@ def _attempt(
             write_text(folder / "error.txt", traceback.format_exc())
 
 
-def _prepare(config: CompareConfig, output: Path, *, quiet: bool) -> _Work:
+def _prepare(config: CompareConfig, output: Path, *, cache: Path | None, quiet: bool) -> _Work:
     """Find out whether anything stands in the way, before the first file is written."""
     _check_folder(config, output)
-    pictures = find_pictures(config, look=True)
+    pictures = find_pictures(config, look=True, cache=cache, quiet=quiet)
     data = _describe_data(pictures)
     _check_data(data, output)
     plan = config.runs(_sources(config, data))
@@ -190,7 +205,9 @@ def _begin(work: _Work) -> None:
     write_record(work.folder / "data.json", work.data)
     if network is not None and wanted:
         samples = list(work.pictures.samples.values())
-        write_features(network, work.config.model.image_size, samples, features)
+        write_features(
+            network, work.config.model.image_size, samples, features, read=work.pictures.picture
+        )
 
 
 def _train(work: _Work, name: str) -> RunResult:

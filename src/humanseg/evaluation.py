@@ -48,8 +48,6 @@ from humanseg.results import (
     write_record,
 )
 
-FLOOR_THRESHOLDS = tuple(np.arange(0.05, 1.0, 0.05).tolist())
-
 WORKERS = max(2, min(4, os.cpu_count() or 1))
 """Threads that read and score."""
 
@@ -106,6 +104,7 @@ def score_samples(
     mask_resize: str,
     store: Callable[[str], Path] | None = None,
     detailed: bool = True,
+    read: Callable[[Sample], NDArray[np.uint8]] | None = None,
     progress: Progress | None = None,
 ) -> Scored:
     """Score what a network finds in samples.
@@ -119,6 +118,8 @@ def score_samples(
         store: file to keep a sample's probability in, by its id. What is scored is then what was
             stored, and `score_stored` finds the very same.
         detailed: also measure contours and calibration, which the summary does not hold.
+        read: gives the picture of a sample instead of its file; one that is on the network's grid
+            already changes nothing but the time.
         progress: called with (done, total), on this thread.
 
     Raises:
@@ -135,7 +136,7 @@ def score_samples(
         return ruler.measure(sample, probability)
 
     with _workers() as pool:
-        pictures = _ahead(pool, Sample.read_image, samples)
+        pictures = _ahead(pool, read or Sample.read_image, samples)
         found = (
             (sample, _checked(sample, predict(picture)))
             for sample, picture in zip(samples, pictures, strict=True)
@@ -230,42 +231,6 @@ def _collect(measured: Iterable[_Measured], total: int, progress: Progress | Non
 
 def _plus(before: Calibration | None, more: Calibration) -> Calibration:
     return more if before is None else add_calibrations((before, more))
-
-
-def score_floors(
-    samples: Sequence[Sample],
-    train_masks: NDArray[np.bool_],
-    *,
-    mask_resize: str,
-) -> dict[str, ScoreSummary]:
-    """What needs no network: the mean training mask, and calling everything background.
-
-    The mean mask is cut where it scores best on the training masks themselves.
-
-    Args:
-        samples: the samples that networks are scored on.
-        train_masks: bool (N, H, W) on the network's grid.
-        mask_resize: as for `score_samples`.
-    """
-    mean = train_masks.mean(axis=0, dtype=np.float64).astype(np.float32)
-    threshold = max(FLOOR_THRESHOLDS, key=lambda value: _mean_iou(mean >= value, train_masks))
-
-    def score(probability: Probability, cut_at: float) -> ScoreSummary:
-        ruler = _Ruler(partial(_at_least, cut_at), mask_resize, detailed=False)
-        with _workers() as pool:
-            measured = _ahead(pool, lambda sample: ruler.measure(sample, probability), samples)
-            return _collect(measured, len(samples), None).summary
-
-    return {
-        "mean_mask": score(mean, threshold),
-        "all_background": score(np.zeros_like(mean), 0.5),
-    }
-
-
-def _mean_iou(prediction: NDArray[np.bool_], truths: NDArray[np.bool_]) -> float:
-    intersection = (truths & prediction).sum(axis=(1, 2))
-    union = (truths | prediction).sum(axis=(1, 2))
-    return float(np.mean(intersection / np.maximum(union, 1)))
 
 
 @dataclass(frozen=True)

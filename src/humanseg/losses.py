@@ -39,8 +39,8 @@ def soft_dice_loss(logits: Tensor, masks: Tensor, *, per_image: bool = False) ->
 def mean(values: Tensor) -> Tensor:
     """Mean over the values of all processes, which need not have equally many."""
     count = values.new_full((), values.numel())
-    summed, count = total(torch.stack([values.sum(), count]))
-    return summed / count
+    sums = total(torch.stack([values.sum(), count]))
+    return sums[0] / sums[1]
 
 
 class SegmentationLoss(nn.Module):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any, cast
 
@@ -11,14 +10,13 @@ import lightning
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from humanseg.augmentation import augment, shrink
 from humanseg.collective import add_up, process_count, process_rank
 from humanseg.config import OptimiserConfig, TrainConfig, TrainingConfig
 from humanseg.datamodule import Batch
 from humanseg.losses import SegmentationLoss
-from humanseg.models import SegmentationNetwork, SynchronisedStatistics
+from humanseg.models import MovingAverage, SegmentationNetwork, SynchronisedStatistics
 
 _RANK_STRIDE = 0x9E3779B97F4A7C15  # far from any step of another process
 
@@ -99,10 +97,7 @@ class SegmentationModule(lightning.LightningModule):
         self._loss = SegmentationLoss(config.loss)
         self.training_score = RunningScore()
         self.validation_score = RunningScore()
-        self.average: AveragedModel | None = None
-        if config.training.ema_decay is not None:
-            self.average = AveragedModel(network, multi_avg_fn=self._move_average, use_buffers=True)
-            self.average.requires_grad_(False)
+        self.average = MovingAverage(network) if config.training.ema_decay is not None else None
 
     @property
     def kept(self) -> SegmentationNetwork:
@@ -110,14 +105,6 @@ class SegmentationModule(lightning.LightningModule):
         if self.average is None:
             return self.network
         return cast(SegmentationNetwork, self.average.module)
-
-    def _move_average(
-        self, averaged: Sequence[Tensor], current: Sequence[Tensor], _count: Tensor | int
-    ) -> None:
-        # Early averages follow closely, or they would remember the random decoder for long.
-        step = self.global_step
-        decay = min(self._config.training.ema_decay or 0.0, (1 + step) / (10 + step))
-        get_ema_multi_avg_fn(decay)(averaged, current, _count)
 
     def on_train_epoch_start(self) -> None:
         """Derive an epoch's randomness from seed and epoch alone, so a resumed run repeats it."""
@@ -146,9 +133,14 @@ class SegmentationModule(lightning.LightningModule):
         return loss
 
     def on_train_batch_end(self, *_: object) -> None:
-        """Move the average after every optimiser step."""
-        if self.average is not None:
-            self.average.update_parameters(self.network)
+        """Move the average after every optimiser step.
+
+        Early averages follow closely, or they would remember the random decoder for long.
+        """
+        decay, step = self._config.training.ema_decay, self.global_step
+        if self.average is not None and decay is not None:
+            early = (1 + step) / (10 + step) if step > 1 else 0.0
+            self.average.follow(self.network, min(decay, early))
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         """Score the weights that would be kept."""

@@ -13,7 +13,7 @@ from humanseg.data.composition import RECORD_FILE, CompositionRecord, SourceReco
 from humanseg.errors import DataError, UsageError
 from humanseg.results import write_record
 from humanseg.training import train
-from humanseg.training.data import find_data
+from humanseg.training.data import RunData, find_data
 
 
 def with_extra(config: TrainConfig, *roots: Path) -> TrainConfig:
@@ -33,6 +33,10 @@ def copy_some(drawn: Path, root: Path, names: list[str], suffix: str = "") -> Pa
     return root
 
 
+def trained_on(data: RunData, config: TrainConfig) -> list[str]:
+    return [data.pictures.grids.ids[row] for row in data.training_rows(config)]
+
+
 def test_extra_pictures__are_trained_on_and_nothing_else(
     tiny: TrainConfig, drawn: Path, tmp_path: Path
 ) -> None:
@@ -41,11 +45,9 @@ def test_extra_pictures__are_trained_on_and_nothing_else(
     data = find_data(with_extra(tiny, extra))
     assert data.split == plain.split
     assert data.fingerprint == plain.fingerprint
-    ids = data.train_grid(tiny).ids
-    assert ids[: len(plain.split.train)] == plain.split.train
-    assert ids[len(plain.split.train) :] == tuple(
-        f"more/{name}" for name in sorted(plain.split.train)
-    )
+    ids = trained_on(data, tiny)
+    assert ids[: len(plain.split.train)] == list(plain.split.train)
+    assert ids[len(plain.split.train) :] == [f"more/{name}" for name in sorted(plain.split.train)]
 
 
 def test_repeated_pictures__are_shown_more_often(
@@ -55,7 +57,7 @@ def test_repeated_pictures__are_shown_more_often(
     extra = copy_some(drawn, tmp_path / "more", [data.split.train[0]], "x")
     config = with_extra(tiny, extra)
     values = config.data.model_copy(update={"repeat": 3})
-    ids = find_data(config).train_grid(config.model_copy(update={"data": values})).ids
+    ids = trained_on(find_data(config), config.model_copy(update={"data": values}))
     assert [ids.count(name) for name in data.split.train] == [3] * len(data.split.train)
     assert ids.count(f"more/{data.split.train[0]}") == 1
 
@@ -138,7 +140,7 @@ def test_scenes_of_training_people__are_welcome(
         seed=0, sources=(source,), backgrounds={}, objects={}, kinds={"small": 1}
     )
     write_record(extra / RECORD_FILE, record)
-    assert len(find_data(with_extra(tiny, extra)).extra[0].samples) == 1
+    assert len(find_data(with_extra(tiny, extra)).pictures.extra[0].samples) == 1
 
 
 def test_missing_extra__is_a_sentence(tiny: TrainConfig, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import lightning
@@ -11,7 +12,8 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 
 from humanseg.config import TrainConfig
-from humanseg.datamodule import Grid, SegmentationDataModule
+from humanseg.data.grids import Pixels
+from humanseg.datamodule import SegmentationDataModule
 from humanseg.errors import GuardError
 from humanseg.metrics import score_image, summarise
 from humanseg.models import SegmentationNetwork, build_network
@@ -24,13 +26,25 @@ def _network(config: TrainConfig, arch: str = "unet") -> SegmentationNetwork:
     return build_network(config.model.model_copy(update={"arch": arch}))
 
 
-def _grid(count: int = 8) -> Grid:
-    rng = np.random.default_rng(0)
-    masks = np.zeros((count, 64, 64), dtype=bool)
-    masks[:, 16:48, 16:48] = True
-    images = rng.integers(0, 100, (count, 64, 64, 3), dtype=np.uint8)
-    images[masks] += 150
-    return Grid(tuple(f"picture-{i}" for i in range(count)), images, masks)
+class _Squares:
+    """Bright squares on a noisy ground, as `Grids`."""
+
+    size = (64, 64)
+    ids = tuple(f"picture-{number}" for number in range(8))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def prepare(self, rows: Sequence[int], progress: object = None) -> None:
+        pass
+
+    def read(self, rows: Sequence[int]) -> Pixels:
+        rng = np.random.default_rng(0)
+        masks = np.zeros((len(rows), *self.size), dtype=bool)
+        masks[:, 16:48, 16:48] = True
+        images = rng.integers(0, 100, (len(rows), *self.size, 3), dtype=np.uint8)
+        images[masks] += 150
+        return images, masks
 
 
 def _fit(module: SegmentationModule, config: TrainConfig, folder: Path) -> None:
@@ -45,7 +59,7 @@ def _fit(module: SegmentationModule, config: TrainConfig, folder: Path) -> None:
         default_root_dir=folder,
         callbacks=[TrainingGuards()],
     )
-    trainer.fit(module, datamodule=SegmentationDataModule(_grid(), None, config))
+    trainer.fit(module, datamodule=SegmentationDataModule(_Squares(), config, train=range(8)))
 
 
 class _PublishedMistake(SegmentationModule):

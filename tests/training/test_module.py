@@ -42,20 +42,30 @@ def test_training_step__augments_in_fp32_whatever_the_precision(
     assert torch.equal(seen[0], seen[1])
 
 
-def test_average__follows_the_weights_and_statistics(
+class _AtStep(SegmentationModule):
+    """A module that has made so many steps of a run."""
+
+    global_step = 0
+
+
+def test_average__copies_at_first_and_then_follows_weights_and_statistics(
     tiny: TrainConfig, network: SegmentationNetwork
 ) -> None:
-    module = SegmentationModule(network, _with(tiny, training={"ema_decay": 0.9}))
-    module.on_train_batch_end()  # the first update copies
-    before = {name: value.clone() for name, value in module.kept.state_dict().items()}
-    with torch.no_grad():
-        for value in network.state_dict().values():
-            value.add_(1)
-    module.on_train_batch_end()
-    decay = 0.1  # of step 0: (1 + 0) / (10 + 0)
-    for name, value in module.kept.state_dict().items():
-        if value.is_floating_point():
-            torch.testing.assert_close(value, before[name] + (1 - decay), rtol=1e-4, atol=1e-5)
+    module = _AtStep(network, _with(tiny, training={"ema_decay": 0.9}))
+    values = network.state_dict()
+    for step, decay in ((1, 0.0), (2, 3 / 12), (50, 51 / 60), (500, 0.9)):
+        before = {name: value.clone() for name, value in module.kept.state_dict().items()}
+        with torch.no_grad():
+            for value in values.values():
+                value.add_(1)
+        _AtStep.global_step = step
+        module.on_train_batch_end()
+        for name, value in module.kept.state_dict().items():
+            wanted = values[name]
+            if value.is_floating_point():
+                wanted = decay * before[name] + (1 - decay) * wanted
+            torch.testing.assert_close(value, wanted, rtol=1e-4, atol=1e-5)
+    assert not any(parameter.requires_grad for parameter in module.kept.parameters())
 
 
 def test_kept__is_the_raw_network_without_an_average(

@@ -345,7 +345,7 @@ class TestRefusals:
             raise RuntimeError("stop")
 
         with monkeypatch.context() as patch:
-            patch.setattr(run_module, "_fit", fail)
+            patch.setattr(run_module, "fit", fail)
             with pytest.raises(RuntimeError):
                 train(tiny, output=tmp_path / "run")
         state = tmp_path / "run" / "run.json"

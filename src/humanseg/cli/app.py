@@ -13,8 +13,8 @@ from cyclopts.help import DefaultFormatter
 
 from humanseg import __version__
 from humanseg.cli.failures import explain
-from humanseg.cli.output import complain
-from humanseg.errors import HumansegError
+from humanseg.cli.output import complain, is_secondary_process
+from humanseg.errors import HumansegError, OutOfMemory
 
 if TYPE_CHECKING:
     from cyclopts.help import HelpEntry
@@ -86,7 +86,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if explained is None:
             raise
         lines, code = explained
-        complain(*lines)
+        # What all processes of torchrun fail on, the first one says; memory and the like may run
+        # out in one alone.
+        shared = isinstance(error, HumansegError) and not isinstance(error, OutOfMemory)
+        if not (shared and is_secondary_process()):
+            complain(*lines)
     return code if isinstance(code, int) else 0
 
 

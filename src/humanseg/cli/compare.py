@@ -31,6 +31,7 @@ def compare(
     preset: flags.PresetName = None,
     config: flags.ConfigFile = None,
     output: flags.Output = None,
+    cache: flags.Cache = None,
     show_config: flags.ShowConfig = False,
     shard: flags.Shard = None,
     quiet: flags.Quiet = False,
@@ -48,16 +49,24 @@ def compare(
         return 0
     folder = flags.required_output(output)
     flags.existing_data(plan.data.root)
-    return _run(plan, folder, flags.parsed_shard(shard), quiet=quiet)
+    flags.free_cache(cache)
+    return _run(plan, folder, cache, flags.parsed_shard(shard), quiet=quiet)
 
 
-def _run(plan: CompareConfig, folder: Path, shard: tuple[int, int], *, quiet: bool) -> int:
+def _run(
+    plan: CompareConfig,
+    folder: Path,
+    cache: Path | None,
+    shard: tuple[int, int],
+    *,
+    quiet: bool,
+) -> int:
     from humanseg.comparison import compare as carry_out
     from humanseg.report import write_report
     from humanseg.report.loading import comparison_study
     from humanseg.report.words import headline
 
-    result = carry_out(plan, output=folder, shard=shard, quiet=quiet)
+    result = carry_out(plan, output=folder, cache=cache, shard=shard, quiet=quiet)
     files = write_report(folder)
     say(*_summary(result), "", headline(comparison_study(folder, result)), f"Report: {files.html}")
     complain(*(f"{run.name} failed: {run.error}" for run in result.failed))

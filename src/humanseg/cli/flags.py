@@ -142,6 +142,13 @@ ConfigFile: TypeAlias = Annotated[
     Path | None, Parameter(help="YAML file with settings; flags win over it.")
 ]
 ShowConfig: TypeAlias = Annotated[bool, switch("Print all settings as YAML and train nothing.")]
+Cache: TypeAlias = Annotated[
+    Path | None,
+    Parameter(
+        help="Folder, on a disk with room, that keeps decoded pictures for this and later runs; "
+        "they are held in memory otherwise."
+    ),
+]
 Shard: TypeAlias = Annotated[
     str | None,
     Parameter(help="I/N: take only every Nth part of the work, from the Ith; I counts from 1."),
@@ -182,6 +189,12 @@ def required_output(output: Path | None) -> Path:
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: is a file; -o needs a folder.")
     return output
+
+
+def free_cache(cache: Path | None) -> None:
+    """Refuse a `--cache` that is a file, before anything slow begins."""
+    if cache is not None and cache.exists() and not cache.is_dir():
+        raise UsageError(f"{cache}: is a file; --cache needs a folder.")
 
 
 def parsed_shard(text: str | None) -> tuple[int, int]:

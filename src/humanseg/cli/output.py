@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -20,6 +21,11 @@ def note(*lines: str) -> None:
 def complain(*lines: str) -> None:
     """Write errors to stderr, each line under the program's name."""
     note(*(f"humanseg: {line}" for line in lines))
+
+
+def is_secondary_process() -> bool:
+    """Whether torchrun started this process beside a first one, which speaks for all."""
+    return "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK", "0") != "0"
 
 
 def counter(what: str) -> Callable[[int, int], None] | None:

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from humanseg.cli import flags
 from humanseg.cli.ignored import note_ignored
-from humanseg.cli.output import duration, say, score, table
+from humanseg.cli.output import duration, is_secondary_process, say, score, table
 from humanseg.config import TrainConfig
 from humanseg.configuration import resolve, to_yaml
 from humanseg.errors import UsageError
@@ -35,11 +35,15 @@ def train(
     resume: Annotated[
         Path | None, Parameter(help="Continue this run with its own settings.")
     ] = None,
+    cache: flags.Cache = None,
     show_config: flags.ShowConfig = False,
     quiet: flags.Quiet = False,
     settings: flags.TrainFlags | None = None,
 ) -> None:
-    """Train one network."""
+    """Train one network.
+
+    Started by torchrun or srun, all processes train it together; they divide every batch.
+    """
     values = settings or {}
     base: flags.Values | None = None
     if resume is None:
@@ -70,7 +74,8 @@ def train(
         return
     folder = resume or flags.required_output(output)
     flags.existing_data(chosen.data.root)
-    _run(chosen, folder, resume=resume is not None, quiet=quiet)
+    flags.free_cache(cache)
+    _run(chosen, folder, cache, resume=resume is not None, quiet=quiet)
 
 
 def _stored(run: Path, *, refused: list[str]) -> TrainConfig:
@@ -86,10 +91,14 @@ def _stored(run: Path, *, refused: list[str]) -> TrainConfig:
     return resolve(TrainConfig, file=file)
 
 
-def _run(chosen: TrainConfig, folder: Path, *, resume: bool, quiet: bool) -> None:
+def _run(
+    chosen: TrainConfig, folder: Path, cache: Path | None, *, resume: bool, quiet: bool
+) -> None:
     from humanseg.training import train as train_network
 
-    result = train_network(chosen, output=folder, resume=resume, quiet=quiet)
+    result = train_network(chosen, output=folder, cache=cache, resume=resume, quiet=quiet)
+    if is_secondary_process():
+        return
     rows = [
         ("IoU (mean over pictures)", score(result.summary.iou_mean)),
         ("Boundary IoU", score(result.summary.boundary_iou_mean)),

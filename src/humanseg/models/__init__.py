@@ -1,5 +1,6 @@
 """Networks of segmentation-models-pytorch: build, weigh, save, load, run."""
 
+from humanseg.models.average import MovingAverage
 from humanseg.models.backend import TorchBackend
 from humanseg.models.cost import count_macs, count_parameters, measure_latency
 from humanseg.models.features import pooled_features
@@ -11,6 +12,7 @@ from humanseg.models.synchronised import SynchronisedStatistics
 
 __all__ = [
     "FromBytes",
+    "MovingAverage",
     "OnnxBackend",
     "SegmentationNetwork",
     "SynchronisedStatistics",

@@ -81,6 +81,8 @@ class Resolved(Record):
     std: tuple[float, float, float]
     timings: dict[str, float]
     """Seconds per training picture of each mode tried; empty if nothing was left to choose."""
+    processes: int = 1
+    """Processes that the run began with; they divide every batch."""
 
 
 class SplitRecord(Record):

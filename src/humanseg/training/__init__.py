@@ -2,6 +2,7 @@
 
 from humanseg.training.data import Pictures, RunData, find_data, find_pictures
 from humanseg.training.environment import describe_environment
+from humanseg.training.processes import started_by_torchrun
 from humanseg.training.progress import count
 from humanseg.training.run import preflight, train
 
@@ -13,5 +14,6 @@ __all__ = [
     "find_data",
     "find_pictures",
     "preflight",
+    "started_by_torchrun",
     "train",
 ]

@@ -15,6 +15,8 @@ from humanseg.training.recorder import EpochRecorder
 class EpochCheckpoints(Checkpoint):
     """After every epoch: `last.ckpt`, and `best.ckpt` if the validation loss is the lowest yet.
 
+    Any number of processes can go on from them: all hold the same weights and optimiser state.
+
     Which epoch is best follows from the recorder, which a resumed run restores. Lightning's own
     callback forgets it when the run folder has moved, and writes through the system's temporary
     folder, from where a rename may be a copy.
@@ -35,11 +37,13 @@ class EpochCheckpoints(Checkpoint):
 
 
 def _save(trainer: lightning.Trainer, path: Path) -> None:
+    """Every process takes part; the main one writes."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         trainer.save_checkpoint(temporary)
-        temporary.replace(path)
+        if trainer.is_global_zero:
+            temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

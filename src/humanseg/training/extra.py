@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from humanseg.config import TrainConfig, slug
 from humanseg.data.composition import RECORD_FILE, CompositionRecord
-from humanseg.data.duplicates import WORKERS, Signature, find_duplicates, signature
+from humanseg.data.duplicates import Signature, find_duplicates, signature
 from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
+from humanseg.data.threads import in_threads
 from humanseg.errors import DataError, UsageError
 from humanseg.model_directory import find_model, read_model_record
 from humanseg.results import read_record
@@ -61,8 +62,8 @@ def find_extra(root: Path) -> ExtraData:
 
 
 def _signatures(samples: Sequence[Sample]) -> tuple[Signature, ...]:
-    with ThreadPoolExecutor(WORKERS) as pool:
-        return tuple(pool.map(lambda sample: signature(sample.read_image()), samples))
+    with closing(in_threads(lambda sample: signature(sample.read_image()), samples)) as found:
+        return tuple(found)
 
 
 def check_extra(extra: ExtraData, data_fingerprint: str, held_out: Sequence[Sample]) -> None:

@@ -98,7 +98,8 @@ class TrainingGuards(lightning.Callback):
     def __init__(self) -> None:
         """Start with nothing seen."""
         self._before: dict[str, Tensor] | None = None
-        self._without_gradient: dict[str, nn.Parameter] = {}
+        self._watched: dict[str, nn.Parameter] = {}
+        self._had_gradient: Tensor | None = None
         self._pending: list[tuple[Tensor, list[str]]] = []
         self._ids: list[str] = []
 
@@ -112,7 +113,7 @@ class TrainingGuards(lightning.Callback):
                 name: parameter.detach().cpu().clone()
                 for name, parameter in network.named_parameters()
             }
-            self._without_gradient = {
+            self._watched = {
                 name: parameter
                 for name, parameter in network.named_parameters()
                 if parameter.requires_grad
@@ -136,13 +137,8 @@ class TrainingGuards(lightning.Callback):
         if gradients:
             norm = nn.utils.get_total_norm(gradients)
             self._watch(norm, module)
-        # Weight decay moves parameters too: a gradient must have been there. Nearly all have one
-        # in the first step, so later steps have nothing left to look at.
-        self._without_gradient = {
-            name: parameter
-            for name, parameter in self._without_gradient.items()
-            if parameter.grad is None or not parameter.grad.any()
-        }
+        if self._watched:
+            self._note_gradients(module.device)
 
     def on_train_batch_end(
         self,
@@ -163,11 +159,29 @@ class TrainingGuards(lightning.Callback):
         if self._before is not None:
             check_moved(_network(module), self._before)
             self._before = None
-        if self._without_gradient:
+        missing = self._without_gradient()
+        self._watched = {}
+        if missing:
             raise GuardError(
-                f"{len(self._without_gradient)} trainable parameters got no gradient in the first "
-                f"epoch ({_some(self._without_gradient)}): they are cut off from the loss."
+                f"{len(missing)} trainable parameters got no gradient in the first epoch "
+                f"({_some(missing)}): they are cut off from the loss."
             )
+
+    def _note_gradients(self, device: torch.device) -> None:
+        """Remember who has had a gradient: weight decay moves parameters without one too."""
+        none = torch.zeros((), dtype=torch.bool, device=device)
+        grads = [parameter.grad for parameter in self._watched.values()]
+        now = torch.stack([none if grad is None else grad.any() for grad in grads])
+        self._had_gradient = now if self._had_gradient is None else self._had_gradient | now
+        # Nearly all have one in the first step; on a GPU, asking would make the host wait.
+        if device.type == "cpu" and not self._without_gradient():
+            self._watched = {}
+
+    def _without_gradient(self) -> list[str]:
+        if self._had_gradient is None or not self._watched:
+            return list(self._watched)
+        had = self._had_gradient.tolist()
+        return [name for name, one in zip(self._watched, had, strict=True) if not one]
 
     def _watch(self, value: Tensor, module: lightning.LightningModule) -> None:
         self._pending.append((torch.isfinite(value.detach()), self._ids))

@@ -81,14 +81,20 @@ def choose_mode(network: SegmentationNetwork, config: TrainConfig) -> Mode:
         return Mode(device, *candidates[0], timings={})
     count = min(_BATCH, training.batch_size)
     shape = (count, *config.model.image_size, 3)
-    seconds = {pair: _time_mode(network, Mode(device, *pair, {}), shape) for pair in candidates}
+    seconds = {pair: time_mode(network, Mode(device, *pair, {}), shape) for pair in candidates}
     best = min(seconds, key=lambda pair: seconds[pair])
     timings = {f"{pair[0]} {pair[1]}": round(value, 5) for pair, value in seconds.items()}
     return Mode(device, *best, timings=timings)
 
 
-def _time_mode(network: SegmentationNetwork, mode: Mode, shape: tuple[int, ...]) -> float:
-    """Seconds per picture of forward and backward, the best of the counted steps."""
+def time_mode(network: SegmentationNetwork, mode: Mode, shape: tuple[int, ...]) -> float:
+    """Seconds per picture of forward and backward of a copy, the best of the counted steps.
+
+    Args:
+        network: what to time; untouched.
+        mode: how it computes.
+        shape: (N, H, W, 3) of the batch.
+    """
     trial = mode.place(copy.deepcopy(network)).train()
     images = torch.randint(0, 256, shape, dtype=torch.uint8, device=mode.device)
     batch = images.permute(0, 3, 1, 2)

@@ -7,9 +7,10 @@ import sys
 from dataclasses import dataclass
 
 from humanseg.config import TrainConfig
-from humanseg.datamodule import Grid
+from humanseg.datamodule import mask_chunks
 from humanseg.errors import ExportError
-from humanseg.evaluation import score_floors, score_samples
+from humanseg.evaluation import score_samples
+from humanseg.floors import score_floors
 from humanseg.inference import Predictor
 from humanseg.model_directory import ONNX_FILE, ModelRecord, Preprocessing
 from humanseg.models import (
@@ -25,6 +26,9 @@ from humanseg.training.data import RunData
 from humanseg.training.folder import RunFolder, RunState
 from humanseg.training.recorder import EpochRecorder
 
+MAX_TRAINING_SCORED = 1000
+"""Training pictures that the final network is scored on, evenly over all of them."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -36,14 +40,13 @@ class Outcome:
     calibration: Calibration | None
     band_calibration: Calibration | None
     train_summary: ScoreSummary
-    """The same network on the pictures that it was trained on."""
+    """The same network on the pictures that it was trained on, at most `MAX_TRAINING_SCORED`."""
 
 
 def score_network(
     config: TrainConfig,
     folder: RunFolder,
     data: RunData,
-    train_grid: Grid,
     network: SegmentationNetwork,
     device: str,
 ) -> Outcome:
@@ -66,18 +69,24 @@ def score_network(
         cut=predictor.cut,
         mask_resize=mask_resize,
         store=folder.prediction,
+        read=data.pictures.picture,
     )
+    train = data.split.train
     trained = score_samples(
-        data.part(data.split.train),
+        data.part(train[:: -(-len(train) // MAX_TRAINING_SCORED)]),
         predictor.grid_probability,
         cut=predictor.cut,
         mask_resize=mask_resize,
         detailed=False,
+        read=data.pictures.picture,
     )
+    rows = data.training_rows(config)
     return Outcome(
         scores=scored.scores,
         summary=scored.summary,
-        floors=score_floors(samples, train_grid.masks, mask_resize=mask_resize),
+        floors=score_floors(
+            samples, lambda: mask_chunks(data.pictures.grids, rows), mask_resize=mask_resize
+        ),
         calibration=scored.calibration,
         band_calibration=scored.band_calibration,
         train_summary=trained.summary,

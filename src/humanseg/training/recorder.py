@@ -34,7 +34,7 @@ class EpochRecorder(lightning.Callback):
         self._earlier = 0.0
         self._earlier_peak = 0
         self._validation: tuple[float, float] | None = None
-        self._images = 0
+        self._images = 0  # of all processes
         self._start = self._seconds = 0.0
         self._device = "cpu"
         self.epochs: list[EpochRecord] = []
@@ -87,7 +87,7 @@ class EpochRecorder(lightning.Callback):
         batch_idx: int,
     ) -> None:
         """Count pictures; the last batch stops the clock."""
-        self._images += len(batch["ids"])
+        self._images += batch["part"][1]
         if trainer.is_last_batch:
             if module.device.type == "cuda":
                 torch.cuda.synchronize()
@@ -125,7 +125,8 @@ class EpochRecorder(lightning.Callback):
             seconds=self._seconds,
         )
         self.epochs.append(record)
-        self._write_csv()
+        if trainer.is_global_zero:
+            self._write_csv()
         for name, value in record.model_dump(exclude={"epoch"}).items():
             if value is not None:
                 module.log(name, value)

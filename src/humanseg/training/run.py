@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import logging
-import signal
 import time
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
-import lightning
 import torch
-from lightning.pytorch.loggers import TensorBoardLogger
 
+from humanseg.collective import process_count
 from humanseg.config import TrainConfig
 from humanseg.datamodule import SegmentationDataModule
-from humanseg.errors import DataError, Interrupted, UsageError
+from humanseg.errors import DataError, UsageError
 from humanseg.models import SegmentationNetwork, build_network, start_network
 from humanseg.results import Resolved, RunResult
 from humanseg.segmentation_module import SegmentationModule
 from humanseg.training.allocator import keep_freed_memory
-from humanseg.training.checkpoints import EpochCheckpoints
 from humanseg.training.data import RunData, find_data
 from humanseg.training.environment import describe_environment
 from humanseg.training.extra import check_start
+from humanseg.training.fitting import fit, make_trainer
 from humanseg.training.folder import RunFolder, RunState
-from humanseg.training.guards import TrainingGuards, check_floor
+from humanseg.training.guards import check_floor
 from humanseg.training.memory import reset_peak_memory
 from humanseg.training.mode import Mode, choose_mode, resolve_device
+from humanseg.training.out_of_memory import explaining_memory
 from humanseg.training.outcome import measure_cost, save_model, score_network
-from humanseg.training.progress import ProgressBar
+from humanseg.training.processes import ALONE, Processes, joined
+from humanseg.training.progress import count
 from humanseg.training.recorder import EpochRecorder
 
 
@@ -38,18 +36,25 @@ def train(
     config: TrainConfig,
     *,
     output: Path,
+    cache: Path | None = None,
     resume: bool = False,
     quiet: bool = False,
     data: RunData | None = None,
 ) -> RunResult:
     """Train one network, score it on the test part, and leave a run folder.
 
+    Started by torchrun or by SLURM's srun, all processes train it together and get the same result;
+    the first one writes. `training.batch_size` counts the pictures of all of them, and the learning
+    rate is the same for any number of processes: so are the losses.
+
     Args:
         config: everything the run depends on.
         output: run folder; see `humanseg.training.folder` for what it will hold.
+        cache: folder that keeps decoded pictures on disk; in memory without it.
         resume: go on with an unfinished run in `output`; a finished one is only read.
         quiet: show no progress bar even on a terminal.
-        data: the pictures of `config`, divided as it says, if they have been found already.
+        data: the pictures of `config`, divided as it says, if they have been found already; this
+            process then trains alone.
 
     Raises:
         UsageError: no data, an impossible configuration, or a folder of another run.
@@ -57,34 +62,96 @@ def train(
         DataError: pictures that cannot be trained on, or that changed since the run began.
         ModelError: encoder weights that cannot be had.
         GuardError: the result would mean nothing.
+        OutOfMemory: the GPU cannot hold a batch; says which size it can.
         Interrupted: Ctrl-C; finished epochs are saved.
     """
     recorder = EpochRecorder(output / "metrics.csv", began=time.perf_counter())
     _check(config)
     folder = RunFolder(output)
-    folder.check(config, resume=resume)
-    data = data or find_data(config)
-    finished = folder.result(data.fingerprint, data.split, data.extra_fingerprints)
+    if data is not None:
+        return _attempt(config, folder, lambda: data, ALONE, recorder, resume=resume, quiet=quiet)
+    with joined(resolve_device(config.training.device)) as processes:
+        quiet = quiet or not processes.main
+
+        def find() -> RunData:
+            return find_data(config, cache=cache, quiet=quiet)
+
+        return _attempt(
+            config,
+            folder,
+            find if cache is None else lambda: processes.in_turn(find),
+            processes,
+            recorder,
+            resume=resume,
+            quiet=quiet,
+        )
+
+
+def _attempt(
+    config: TrainConfig,
+    folder: RunFolder,
+    find: Callable[[], RunData],
+    processes: Processes,
+    recorder: EpochRecorder,
+    *,
+    resume: bool,
+    quiet: bool,
+) -> RunResult:
+    """Train, unless the folder is in the way or finished already."""
+    processes.once(lambda: folder.check(config, resume=resume))
+    data = find()
+    finished = processes.once(
+        lambda: folder.result(data.fingerprint, data.split, data.extra_fingerprints)
+    )
     if finished is not None:
         return finished
-    with folder.held():
-        return _train(config, folder, data, recorder, quiet=quiet)
+    with ExitStack() as stack:
+        processes.once(lambda: stack.enter_context(folder.held()))
+        return _train(config, folder, data, processes, recorder, quiet=quiet)
 
 
 def _train(
-    config: TrainConfig, folder: RunFolder, data: RunData, recorder: EpochRecorder, *, quiet: bool
+    config: TrainConfig,
+    folder: RunFolder,
+    data: RunData,
+    processes: Processes,
+    recorder: EpochRecorder,
+    *,
+    quiet: bool,
 ) -> RunResult:
     reset_peak_memory()
-    train_grid = data.train_grid(config)
-    batches = SegmentationDataModule(train_grid, data.grid(data.split.validation, config), config)
+    with count("Reading pictures", quiet=quiet) as progress:
+        data.prepare(progress)
     with keep_freed_memory():
-        network, mode, state = _prepare(config, data, folder)
-        module = SegmentationModule(mode.place(network), config)
-        trainer = _trainer(config, folder, mode, recorder, batches, quiet=quiet)
-        folder.begin(config, state)
-        _fit(trainer, module, batches, folder)
+        network, mode, state = _prepare(config, data, folder, processes)
+        batches = SegmentationDataModule(
+            data.pictures.grids,
+            config,
+            train=data.training_rows(config),
+            validation=data.pictures.rows(data.split.validation),
+            device=mode.device,
+            share=processes.share,
+        )
+        with explaining_memory(network, config, mode):
+            module = SegmentationModule(mode.place(network), config)
+            trainer = make_trainer(config, folder, mode, processes, recorder, batches, quiet=quiet)
+            processes.once(lambda: folder.begin(config, state))
+            fit(trainer, module, batches, folder)
+    return processes.once(lambda: _finish(config, folder, data, module, mode, state, recorder))
+
+
+def _finish(
+    config: TrainConfig,
+    folder: RunFolder,
+    data: RunData,
+    module: SegmentationModule,
+    mode: Mode,
+    state: RunState,
+    recorder: EpochRecorder,
+) -> RunResult:
+    """Score the kept network in one process, whatever trained it, and write everything down."""
     kept_epoch, kept = _keep(config, folder, module, recorder)
-    outcome = score_network(config, folder, data, train_grid, kept, mode.device)
+    outcome = score_network(config, folder, data, kept, mode.device)
     if config.split.protocol != "source":  # failing on a source is what that test is to show
         check_floor(outcome.summary, outcome.floors)
     save_model(config, folder, kept, state, outcome.summary)
@@ -131,24 +198,38 @@ def _check(config: TrainConfig) -> None:
 
 
 def _prepare(
-    config: TrainConfig, data: RunData, folder: RunFolder
+    config: TrainConfig, data: RunData, folder: RunFolder, processes: Processes
 ) -> tuple[SegmentationNetwork, Mode, RunState]:
     """Build the network and settle how it computes; a resumed run repeats its first choices."""
     torch.manual_seed(config.training.seed)  # the decoder's initial weights
-    state = folder.state(data.fingerprint, data.extra_fingerprints)
-    if state is not None and folder.last.exists():
+    state = processes.once(lambda: _resumed_state(data, folder))
+    if state is None:
+        network = start_network(config.model)
+        state = processes.once(lambda: _first_state(config, data, network))
+    else:
         # All weights come from the checkpoint: the hub need not be within reach any more.
         weightless = {"encoder_weights": "none", "start_from": None}
         network = build_network(config.model.model_copy(update=weightless))
-        _check_same_split(state, data, folder)
-        resolved = state.resolved
-        network.normalise_by(resolved.mean, resolved.std)
-        device = resolve_device(config.training.device)
-        mode = Mode(device, resolved.precision, resolved.memory_format, resolved.timings)
-        return network, mode, state
-    network = start_network(config.model)
+        network.normalise_by(state.resolved.mean, state.resolved.std)
+    resolved = state.resolved
+    device = processes.device(resolve_device(config.training.device))
+    mode = Mode(device, resolved.precision, resolved.memory_format, resolved.timings)
+    return network, mode, state
+
+
+def _resumed_state(data: RunData, folder: RunFolder) -> RunState | None:
+    state = folder.state(data.fingerprint, data.extra_fingerprints)
+    if state is None or not folder.last.exists():
+        return None
+    _check_same_split(state, data, folder)
+    return state
+
+
+def _first_state(config: TrainConfig, data: RunData, network: SegmentationNetwork) -> RunState:
     started_from = check_start(config, data.fingerprint)
-    mode = choose_mode(network, config)
+    frugal = Mode(resolve_device(config.training.device), "bf16", "channels_last", {})
+    with explaining_memory(network, config, frugal):
+        mode = choose_mode(network, config)
     resolved = Resolved(
         device=mode.device,
         precision=mode.precision,
@@ -157,8 +238,9 @@ def _prepare(
         mean=network.mean.flatten().tolist(),
         std=network.std.flatten().tolist(),
         timings=mode.timings,
+        processes=process_count(),
     )
-    state = RunState(
+    return RunState(
         data_fingerprint=data.fingerprint,
         extra=data.extra_fingerprints,
         started_from=started_from,
@@ -166,7 +248,6 @@ def _prepare(
         resolved=resolved,
         environment=describe_environment(mode.device),
     )
-    return network, mode, state
 
 
 def _check_same_split(state: RunState, data: RunData, folder: RunFolder) -> None:
@@ -175,98 +256,6 @@ def _check_same_split(state: RunState, data: RunData, folder: RunFolder) -> None
             f"{folder.root}: the split comes out differently than when this run began, so its test "
             "pictures may have been trained on. Use the versions in its run.json or begin anew."
         )
-
-
-def _trainer(
-    config: TrainConfig,
-    folder: RunFolder,
-    mode: Mode,
-    recorder: EpochRecorder,
-    batches: SegmentationDataModule,
-    *,
-    quiet: bool,
-) -> lightning.Trainer:
-    with _calm_lightning():
-        return lightning.Trainer(
-            accelerator="gpu" if mode.device.startswith("cuda") else "cpu",
-            devices=1,
-            precision="bf16-mixed" if mode.precision == "bf16" else "32-true",
-            max_epochs=config.training.epochs,
-            callbacks=[
-                TrainingGuards(),
-                recorder,
-                ProgressBar(folder.root.name, quiet=quiet),
-                EpochCheckpoints(folder, recorder),
-            ],
-            logger=_logger(config, folder),
-            log_every_n_steps=1,
-            num_sanity_val_steps=0,
-            limit_val_batches=1.0 if batches.validated else 0,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            default_root_dir=folder.root,
-        )
-
-
-def _fit(
-    trainer: lightning.Trainer,
-    module: SegmentationModule,
-    batches: SegmentationDataModule,
-    folder: RunFolder,
-) -> None:
-    last = folder.last if folder.last.exists() else None
-    with _calm_lightning(), _ctrl_c(trainer, folder):
-        trainer.fit(module, datamodule=batches, ckpt_path=last, weights_only=True)
-
-
-def _logger(config: TrainConfig, folder: RunFolder) -> TensorBoardLogger | bool:
-    if not config.training.tensorboard:
-        return False
-    try:
-        return TensorBoardLogger(folder.root, name="tensorboard", version="")
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            "training.tensorboard: TensorBoard is not installed. Install it with: "
-            'pip install "humanseg[tensorboard]"'
-        ) from error
-
-
-@contextmanager
-def _calm_lightning() -> Iterator[None]:
-    """Silence remarks that a user can do nothing about."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            # One process feeds batches from memory; workers would only copy them.
-            warnings.filterwarnings("ignore", message=".*does not have many workers")
-            warnings.filterwarnings("ignore", message=".*GPU available but not used")
-            # Lightning against a newer torch; nothing of ours.
-            warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)`")
-            yield
-    finally:
-        logger.setLevel(level)
-
-
-@contextmanager
-def _ctrl_c(trainer: lightning.Trainer, folder: RunFolder) -> Iterator[None]:
-    """Turn Ctrl-C into `Interrupted`; Lightning would end the interpreter."""
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    except SystemExit as error:
-        if not trainer.interrupted:
-            raise
-        done = trainer.current_epoch if folder.last.exists() else 0
-        raise Interrupted(
-            f"Stopped after {done} of {trainer.max_epochs} epochs of {folder.root.name}; what was "
-            f"finished is saved. Go on with `humanseg train --resume {folder.root}`, or with the "
-            "same `humanseg compare` again."
-        ) from error
-    finally:
-        if signal.getsignal(signal.SIGINT) is not handler:
-            signal.signal(signal.SIGINT, handler)
 
 
 def _keep(

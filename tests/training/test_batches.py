@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from humanseg.augmentation import augment
+from humanseg.config import AugmentationConfig, TrainConfig
+from humanseg.data.grids import MemoryGrids, Pixels
+from humanseg.data.layouts import discover
+from humanseg.datamodule import (
+    Batches,
+    DeviceSource,
+    HostSource,
+    SegmentationDataModule,
+    Share,
+    mask_chunks,
+)
+from humanseg.errors import DataError
+
+
+@pytest.fixture
+def grids(drawn: Path) -> MemoryGrids:
+    return MemoryGrids(discover(drawn), (32, 32), "area")
+
+
+def _batches(
+    grids: MemoryGrids, rows: Sequence[int], *, share: Share | None = None, seed: int | None = 1
+) -> Batches:
+    source = HostSource(grids, pinned=False)
+    return Batches(source, rows, grids.ids, batch_size=6, seed=seed, share=share or Share())
+
+
+def test_batches__show_every_row_once_in_a_new_order_every_epoch(grids: MemoryGrids) -> None:
+    batches = _batches(grids, range(20))
+    epochs = []
+    for epoch in (0, 1):
+        batches.sampler.set_epoch(epoch)
+        epochs.append([name for batch in batches for name in batch["ids"]])
+    assert sorted(epochs[0]) == sorted(epochs[1]) == list(grids.ids)
+    assert epochs[0] != epochs[1]
+    assert len(batches) == 4
+
+
+def test_batches__hold_the_pictures_they_name(grids: MemoryGrids) -> None:
+    for batch in _batches(grids, range(20)):
+        images, masks = grids.read([grids.ids.index(name) for name in batch["ids"]])
+        assert np.array_equal(batch["image"].permute(0, 2, 3, 1), images)
+        assert np.array_equal(batch["mask"][:, 0], masks)
+        assert batch["image"].is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("count", [2, 3, 8])
+def test_batches__of_several_processes_are_those_of_one_divided(
+    grids: MemoryGrids, count: int
+) -> None:
+    whole = list(_batches(grids, range(20)))
+    shares = [list(_batches(grids, range(20), share=Share(rank, count))) for rank in range(count)]
+    for number, batch in enumerate(whole):
+        parts = [share[number] for share in shares]
+        assert [name for part in parts for name in part["ids"]] == batch["ids"]
+        assert torch.equal(torch.cat([part["image"] for part in parts]), batch["image"])
+        sizes = [len(part["ids"]) for part in parts]
+        assert max(sizes) - min(sizes) <= 1
+        first = 0
+        for part in parts:
+            assert part["part"] == (first, len(batch["ids"]))
+            first += len(part["ids"])
+
+
+def test_batches__leave_out_a_lonely_last_picture_in_training_only(grids: MemoryGrids) -> None:
+    trained = [batch["ids"] for batch in _batches(grids, range(13))]
+    assert [len(ids) for ids in trained] == [6, 6]
+    scored = [batch["ids"] for batch in _batches(grids, range(13), seed=None)]
+    assert [name for ids in scored for name in ids] == list(grids.ids[:13])
+
+
+def test_batches__pass_on_what_went_wrong_in_reading(grids: MemoryGrids) -> None:
+    class Broken:
+        def read(self, rows: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+            raise DataError("row is damaged.")
+
+    batches = Batches(Broken(), range(9), grids.ids, batch_size=3, seed=1, share=Share())
+    with pytest.raises(DataError, match="damaged"):
+        list(batches)
+
+
+def test_batches__are_read_ahead_but_not_far(grids: MemoryGrids) -> None:
+    class Counting(HostSource):
+        read_so_far = 0
+
+        def read(self, rows: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+            Counting.read_so_far += 1
+            return super().read(rows)
+
+    source = Counting(grids, pinned=False)
+    batches = iter(Batches(source, range(20), grids.ids, batch_size=2, seed=1, share=Share()))
+    next(batches)
+    assert Counting.read_so_far <= 4
+    assert len(list(batches)) == 9
+
+
+def test_device_source__gives_what_the_host_gives(grids: MemoryGrids) -> None:
+    rows = [3, 7, 7, 19, 0]
+    images, masks = DeviceSource(grids, rows, torch.device("cpu")).read([19, 3, 3])
+    expected, expected_masks = HostSource(grids, pinned=False).read([19, 3, 3])
+    assert torch.equal(images, expected)
+    assert torch.equal(masks, expected_masks)
+    assert images.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_mask_chunks__bound_memory_and_keep_the_order(grids: MemoryGrids) -> None:
+    rows = [*range(20)] * 30
+    chunks = list(mask_chunks(grids, rows))
+    assert max(len(chunk) for chunk in chunks) == 256
+    assert np.array_equal(np.concatenate(chunks), grids.read(rows)[1])
+
+
+def test_datamodule__refuses_what_cannot_be_trained_on(
+    grids: MemoryGrids, tiny: TrainConfig
+) -> None:
+    with pytest.raises(DataError, match="at least 2"):
+        SegmentationDataModule(grids, tiny, train=[4])
+
+    class Empty:
+        ids = grids.ids
+        size = grids.size
+
+        def __len__(self) -> int:
+            return len(self.ids)
+
+        def prepare(self, rows: Sequence[int], progress: object = None) -> None:
+            pass
+
+        def read(self, rows: Sequence[int]) -> Pixels:
+            images, masks = grids.read(rows)
+            return images, np.zeros_like(masks)
+
+    with pytest.raises(DataError, match="no training mask holds a person"):
+        SegmentationDataModule(Empty(), tiny, train=range(20))
+
+
+def test_augment__of_a_part_is_the_part_of_the_augmented_batch() -> None:
+    config = AugmentationConfig(
+        vertical_flip=0.5, affine=0.5, colour=0.5, grey=0.4, blur=0.4, noise=0.4
+    )
+    images = torch.randint(0, 256, (9, 3, 24, 20), dtype=torch.uint8)
+    masks = torch.rand(9, 1, 24, 20) > 0.5
+    for seed in range(8):
+        whole, whole_masks = augment(images, masks, config, torch.Generator().manual_seed(seed))
+        for count in (2, 4, 9):
+            for rank in range(count):
+                own = Share(rank, count).of(9)
+                part, part_masks = augment(
+                    images[own],
+                    masks[own],
+                    config,
+                    torch.Generator().manual_seed(seed),
+                    part=(own.start, 9),
+                )
+                torch.testing.assert_close(part, whole[own], rtol=1e-5, atol=1e-3)
+                assert torch.equal(part_masks, whole_masks[own])
+
+
+def test_augment__of_no_pictures_changes_none_and_draws_as_much() -> None:
+    config = AugmentationConfig(affine=1.0, blur=1.0, noise=1.0)
+    generator, other = torch.Generator().manual_seed(0), torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (3, 3, 16, 16), dtype=torch.uint8)
+    masks = torch.rand(3, 1, 16, 16) > 0.5
+    augment(images, masks, config, other)
+    nothing, _ = augment(images[:0], masks[:0], config, generator, part=(0, 3))
+    assert nothing.shape == (0, 3, 16, 16)
+    assert torch.equal(torch.rand(4, generator=generator), torch.rand(4, generator=other))

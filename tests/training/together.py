@@ -1,0 +1,37 @@
+"""Train as one of several processes; a program for torchrun.
+
+    together.py RUN DATA CONFIG CACHE SEEN [kill RANK EPOCH]
+
+Appends to SEEN/RANK.txt the epoch, batch and pictures that this process trained on.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from torch import Tensor
+
+from humanseg.cli import main
+from humanseg.datamodule import Batch
+from humanseg.segmentation_module import SegmentationModule
+
+run, data, config, cache, seen, *kill = sys.argv[1:]
+rank = os.environ.get("RANK", "0")
+step = SegmentationModule.training_step
+
+
+def noting(module: SegmentationModule, batch: Batch, index: int) -> Tensor:
+    if kill == ["kill", rank, str(module.current_epoch)]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    with Path(seen, f"{rank}.txt").open("a") as stream:
+        stream.write(f"{module.current_epoch} {index} {','.join(batch['ids'])}\n")
+    return step(module, batch, index)
+
+
+SegmentationModule.training_step = noting  # type: ignore[method-assign,assignment]
+if Path(run).exists():
+    sys.exit(main(["train", "--resume", run, "--cache", cache]))
+sys.exit(main(["train", "--data", data, "--config", config, "--cache", cache, "-o", run]))
