@@ -106,6 +106,8 @@ class TestBadUse:
             ("compare --data a --data.root b", "--data and --data.root are the same setting;"),
             ("compare --model fpn", "model: got 'fpn'; must be a section with the keys arch, "),
             ("compare -o file", "file: is a file; -o needs a folder."),
+            ("train --data . -o run --cache file", "file: is a file; --cache needs a folder."),
+            ("compare --data . -o run --cache file", "file: is a file; --cache needs a folder."),
             ("train --arch unett", "model.arch: got 'unett'; allowed: unet, fpn, deeplabv3plus."),
             ("train --seed x", "training.seed: got 'x'; must be a whole number, at least 0 and "),
             ("train --training x --seed 3", "training: got 'x'; must be a section with the keys"),

@@ -186,7 +186,12 @@ class TestCompare:
         config = calls["compare"].pop("config")
         assert isinstance(config, CompareConfig)
         assert config.data.root == Path()
-        assert calls["compare"] == {"output": Path("run"), "shard": (1, 1), "quiet": True}
+        assert calls["compare"] == {
+            "output": Path("run"),
+            "cache": None,
+            "shard": (1, 1),
+            "quiet": True,
+        }
 
     def test_compare__averages_over_runs(self, run: Run, replace: Replace) -> None:
         self.compare(replace)
@@ -253,7 +258,29 @@ class TestTrain:
         assert out.endswith("Run: run\n")
         ((config, options),) = calls
         assert (config.model.arch, config.data.root) == ("fpn", Path())
-        assert options == {"output": Path("run"), "resume": False, "quiet": False}
+        assert options == {"output": Path("run"), "cache": None, "resume": False, "quiet": False}
+
+    def test_train__hands_over_the_cache(self, run: Run, replace: Replace) -> None:
+        calls = self.train(replace)
+        assert run("train", "--data", ".", "-o", "run", "--cache", "kept")[0] == 0
+        assert calls[0][1]["cache"] == Path("kept")
+
+    @pytest.mark.parametrize(("rank", "lines"), [("0", 6), ("1", 0)])
+    def test_train__speaks_once_for_all_processes_of_torchrun(
+        self,
+        run: Run,
+        replace: Replace,
+        monkeypatch: pytest.MonkeyPatch,
+        rank: str,
+        lines: int,
+    ) -> None:
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+        monkeypatch.setenv("RANK", rank)
+        self.train(replace)
+        code, out, _ = run("train", "--data", ".", "-o", "run")
+        assert (code, len(out.splitlines())) == (0, lines)
+        code, _, err = run("train", "--data", "nowhere", "-o", "run")
+        assert (code, bool(err)) == (2, rank == "0")
 
     def test_resume__uses_the_stored_configuration(
         self, run: Run, replace: Replace, tmp_path: Path
@@ -262,7 +289,8 @@ class TestTrain:
         stored = TrainConfig.model_validate({"training": {"epochs": 9}, "data": {"root": tmp_path}})
         (tmp_path / "config.yaml").write_text(to_yaml(stored))
         assert run("train", "--resume", str(tmp_path), "-o", str(tmp_path))[0] == 0
-        assert calls == [(stored, {"output": tmp_path, "resume": True, "quiet": False})]
+        options = {"output": tmp_path, "cache": None, "resume": True, "quiet": False}
+        assert calls == [(stored, options)]
 
 
 class TestOtherCommands:
@@ -400,7 +428,8 @@ class TestOtherCommands:
         replace("humanseg.data.synthesis", synthesize=synthesize)
         words = ("--count", "3", "--size", "64", "96", "--seed", "1", "--clutter", "0.5")
         assert run("data", "synthesize", "out", *words) == (0, "out\n", "")
-        expected = {"count": 3, "size": (64, 96), "seed": 1, "clutter": 0.5, "progress": None}
+        expected = {"count": 3, "size": (64, 96), "seed": 1, "clutter": 0.5}
+        expected |= {"workers": 1, "progress": None}
         assert calls == [expected]
 
     def test_split__prints_or_writes_the_record(

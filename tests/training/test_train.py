@@ -65,6 +65,44 @@ def test_train__leaves_a_model_that_runs_without_torch(tiny: TrainConfig, tmp_pa
     assert record.onnx is not None
 
 
+def test_train__from_a_cache_gives_the_same_network(tiny: TrainConfig, tmp_path: Path) -> None:
+    config = _with(tiny, training={"epochs": 2})
+    train(config, output=tmp_path / "memory")
+    train(config, output=tmp_path / "disk", cache=tmp_path / "cache")
+    again = _weights(tmp_path / "disk")
+    assert all(
+        torch.equal(value, again[name]) for name, value in _weights(tmp_path / "memory").items()
+    )
+    results = [
+        read_record(tmp_path / name / "result.json", RunResult) for name in ("memory", "disk")
+    ]
+    assert results[0].summary == results[1].summary
+    assert results[0].floors == results[1].floors
+    assert any((tmp_path / "cache" / "rows").rglob("*.rows"))
+
+
+def test_train__a_row_that_is_damaged_between_epochs_is_made_again(
+    tiny: TrainConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    train(tiny, output=tmp_path / "whole", cache=tmp_path / "cache")
+
+    def damage(_self: ProgressBar, trainer: lightning.Trainer, *_: object) -> None:
+        if trainer.current_epoch == 1:
+            for file in (tmp_path / "cache" / "rows").rglob("*.rows"):
+                file.write_bytes(b"\0" * file.stat().st_size)
+
+    monkeypatch.setattr(ProgressBar, "on_train_epoch_end", damage)
+    train(tiny, output=tmp_path / "damaged", cache=tmp_path / "cache")
+    whole = _weights(tmp_path / "whole")
+    assert all(
+        torch.equal(value, whole[name]) for name, value in _weights(tmp_path / "damaged").items()
+    )
+    assert "damaged" in capsys.readouterr().err
+
+
 def test_train__keeps_the_network_where_onnx_fails(
     tiny: TrainConfig,
     tmp_path: Path,
