@@ -56,6 +56,8 @@ class ProcessRun(Record):
     """Training pictures of an epoch, all processes together, over the seconds of its training
     iterations; median of the epochs after the first."""
     epochs: tuple[Epoch, ...]
+    refusal: str | None
+    """Why the network was not kept after its last epoch: it may have learnt too little by then."""
 
 
 class Comparison(Record):
@@ -106,10 +108,7 @@ def _run(processes: int, number: int, settings: Settings, scratch: Path) -> Proc
     load = load_average()
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         end = run_ours(settings, Path(folder), program=program, environment=environment)
-    if end.result is None:
-        raise SystemExit(f"{processes} process(es): ended without a result: {end.refusal}")
-    pictures = len(end.result.split.train)
-    rates = [pictures / epoch.train_seconds for epoch in end.epochs[1:] or end.epochs]
+    rates = [epoch.images_per_second for epoch in end.epochs[1:] or end.epochs]
     run = ProcessRun(
         processes=processes,
         round=number,
@@ -119,6 +118,7 @@ def _run(processes: int, number: int, settings: Settings, scratch: Path) -> Proc
         seconds=end.seconds,
         images_per_second=statistics.median(rates),
         epochs=end.epochs,
+        refusal=end.refusal,
     )
     print(
         f"{processes} process(es), round {number}, {run.precision}: "

@@ -111,22 +111,23 @@ class _Normalise(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         images, weight, mean, var, count = ctx.saved_tensors
-        # As if the statistics were constants; then what moves through them is taken off.
-        direct, by_weight, by_bias = (
-            gradients[0],
-            torch.zeros_like(weight),
-            torch.zeros_like(weight),
-        )
+        # As if the statistics were constants; what moves through them is taken off below.
+        moved, own = gradients[0], torch.zeros(2, len(weight), device=images.device)
         if images.numel():
-            direct, by_weight, by_bias = torch.ops.aten.native_batch_norm_backward(
-                direct, images, weight, mean, var, None, None, False, ctx.eps, [True, True, True]
+            moved, by_weight, by_bias = torch.ops.aten.native_batch_norm_backward(
+                moved, images, weight, mean, var, None, None, False, ctx.eps, [True, True, True]
             )
-        sums = add_up(torch.stack([by_weight, by_bias]).double())
+            own = torch.stack([by_weight, by_bias])
+        sums = add_up(own.double())
         deviation = (var + ctx.eps).rsqrt()
         slope = weight * deviation.square() * (sums[0] / count).float()
         offset = weight * deviation * (sums[1] / count).float() - slope * mean
-        shape = (1, -1, 1, 1)
-        correction = torch.addcmul(
-            offset.view(shape).to(direct.dtype), images, slope.view(shape).to(direct.dtype)
-        )
-        return direct - correction, by_weight, by_bias, None, None, None, None
+        if images.numel():
+            moved.sub_(_affine(images, slope, offset))
+        return moved, own[0], own[1], None, None, None, None
+
+
+def _affine(images: Tensor, slope: Tensor, offset: Tensor) -> Tensor:
+    """slope * images + offset per channel, by the kernel that is fast for every dtype."""
+    zero, one = torch.zeros_like(slope), torch.ones_like(slope)
+    return torch.native_batch_norm(images, slope, offset, zero, one, False, 0.0, 0.0)[0]

@@ -25,6 +25,9 @@ from humanseg.training.progress import ProgressBar
 from humanseg.training.recorder import EpochRecorder
 
 
+_ONE_BUCKET = 100_000  # megabytes: more than any gradient
+
+
 def make_trainer(
     config: TrainConfig,
     folder: RunFolder,
@@ -41,7 +44,7 @@ def make_trainer(
             accelerator="gpu" if mode.device.startswith("cuda") else "cpu",
             devices=processes.local_count,
             num_nodes=processes.nodes,
-            strategy=_strategy(processes),
+            strategy=_strategy(processes, mode.device),
             plugins=[processes.environment] if processes.environment else None,
             use_distributed_sampler=False,  # batches are divided already, exactly
             precision="bf16-mixed" if mode.precision == "bf16" else "32-true",
@@ -78,11 +81,14 @@ def fit(
         trainer.fit(module, datamodule=batches, ckpt_path=last, weights_only=True)
 
 
-def _strategy(processes: Processes) -> DDPStrategy | str:
+def _strategy(processes: Processes, device: str) -> DDPStrategy | str:
     if processes.count == 1:
         return "auto"
+    # On CPUs all cores compute: gradients that travel meanwhile only disturb them, and everybody
+    # waits for who is disturbed. One bucket travels at the end.
+    bucket = 25 if device.startswith("cuda") else _ONE_BUCKET
     # Statistics are those of all processes already; sending them again would only cost time.
-    return DDPStrategy(broadcast_buffers=False, gradient_as_bucket_view=True)
+    return DDPStrategy(broadcast_buffers=False, gradient_as_bucket_view=True, bucket_cap_mb=bucket)
 
 
 def _logger(config: TrainConfig, folder: RunFolder) -> TensorBoardLogger | bool:
