@@ -56,7 +56,7 @@ class ProcessRun(Record):
     """Training pictures of an epoch, all processes together, over the seconds of its training
     iterations; median of the epochs after the first."""
     epochs: tuple[Epoch, ...]
-    refusal: str | None
+    refusal: str | None = None
     """Why the network was not kept after its last epoch: it may have learnt too little by then."""
 
 

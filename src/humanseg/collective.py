@@ -7,7 +7,6 @@ from typing import Any, cast
 import torch
 from torch import Tensor, distributed
 
-
 _SMALL = 65_536  # numbers; larger ones are better cut up and passed around
 
 

@@ -128,6 +128,6 @@ class _Normalise(torch.autograd.Function):
 
 
 def _affine(images: Tensor, slope: Tensor, offset: Tensor) -> Tensor:
-    """slope * images + offset per channel, by the kernel that is fast for every dtype."""
+    """Give slope * images + offset per channel, by the kernel that is fast for every dtype."""
     zero, one = torch.zeros_like(slope), torch.ones_like(slope)
     return torch.native_batch_norm(images, slope, offset, zero, one, False, 0.0, 0.0)[0]

@@ -24,7 +24,6 @@ from humanseg.training.processes import Processes
 from humanseg.training.progress import ProgressBar
 from humanseg.training.recorder import EpochRecorder
 
-
 _ONE_BUCKET = 100_000  # megabytes: more than any gradient
 
 
