@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from humanseg.models.swaps import stand_before
+
 
 class _InFloat32:
     """A convolution that leaves autocast; stands before its own class."""
@@ -31,9 +33,7 @@ def keep_depthwise_in_float32(network: nn.Module) -> list[str]:
     changed = []
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d) and _is_slow(module):
-            # Not a new `forward` on the instance: a deep copy would call the original's weights.
-            kind = type(module)
-            module.__class__ = type(kind.__name__, (_InFloat32, kind), {})
+            stand_before(module, _InFloat32)
             changed.append(name)
     return changed
 

@@ -14,6 +14,7 @@ from humanseg.config import TrainConfig
 from humanseg.errors import UsageError
 from humanseg.models import SegmentationNetwork
 from humanseg.models.precision import keep_depthwise_in_float32
+from humanseg.models.rearrangement import rearrange
 
 Precision = Literal["fp32", "bf16"]
 MemoryFormat = Literal["contiguous", "channels_last"]
@@ -33,8 +34,10 @@ class Mode:
 
     def place(self, network: SegmentationNetwork) -> SegmentationNetwork:
         """Bring a network to the device in the chosen layout, ready for the chosen arithmetic."""
-        if self.precision == "bf16" and self.device == "cpu":
-            keep_depthwise_in_float32(network)
+        if self.device == "cpu":
+            rearrange(network)
+            if self.precision == "bf16":
+                keep_depthwise_in_float32(network)
         network.memory_format = _TORCH_FORMATS[self.memory_format]
         network.to(self.device, memory_format=network.memory_format)  # type: ignore[call-overload]
         return network

@@ -14,6 +14,7 @@ from humanseg.config import TrainConfig
 from humanseg.datamodule import SegmentationDataModule
 from humanseg.errors import DataError, UsageError
 from humanseg.models import SegmentationNetwork, build_network, start_network
+from humanseg.models.swaps import restore
 from humanseg.results import Resolved, RunResult
 from humanseg.segmentation_module import SegmentationModule
 from humanseg.training.allocator import keep_freed_memory
@@ -151,6 +152,7 @@ def _finish(
 ) -> RunResult:
     """Score the kept network in one process, whatever trained it, and write everything down."""
     kept_epoch, kept = _keep(config, folder, module, recorder)
+    restore(kept)
     outcome = score_network(config, folder, data, kept, mode.device)
     if config.split.protocol != "source":  # failing on a source is what that test is to show
         check_floor(outcome.summary, outcome.floors)
