@@ -11,7 +11,6 @@ from __future__ import annotations
 import statistics
 import sys
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 
 from benchmarks.tables import interval, link, newest, p_value, percent, points, table, three
@@ -195,13 +194,9 @@ def preset_table() -> str:
     )
 
 
-def training_table(kind: str) -> str:
-    """Training speed of the plain loop and of ours.
-
-    Args:
-        kind: `training`, few epochs of all networks, or `whole`, all epochs.
-    """
-    path = newest(kind)
+def training_table() -> str:
+    """Training speed of the plain loop and of ours."""
+    path = newest("training")
     result = read_record(path, TrainingSpeed)
     environment, size = result.environment, result.image_size
     machine = f"{environment.processor}, {environment.cores} cores"
@@ -226,8 +221,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "work": work_table,
         "folds": folds_tables,
         "presets": preset_table,
-        "throughput": partial(training_table, "training"),
-        "whole": partial(training_table, "whole"),
+        "throughput": training_table,
     },
     ROOT / "docs" / "edges.md": {"edges": edges_table, "outputs": outputs_table},
 }

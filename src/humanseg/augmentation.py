@@ -161,11 +161,11 @@ def _colour(images: Tensor, draw: _Draw, config: AugmentationConfig) -> Tensor:
         1.0 + draw.uniform(-reach, reach)
         for reach in (config.gamma, config.brightness, config.contrast, config.saturation)
     )
-    images = (images / 255.0).clamp_min(1e-6).pow(gamma) * (255.0 * brightness)
+    images = (images / 255.0).clamp_min_(1e-6).pow_(gamma).mul_(255.0 * brightness)
     middle = _luma(images).mean((2, 3), keepdim=True)
-    images = middle + (images - middle) * contrast
-    grey = _luma(images)
-    return (grey + (images - grey) * saturation).clamp(0.0, 255.0)
+    images = images.mul_(contrast).add_(middle * (1.0 - contrast))
+    grey = _luma(images).mul_(1.0 - saturation)
+    return images.mul_(saturation).add_(grey).clamp_(0.0, 255.0)
 
 
 def _blur(images: Tensor, draw: _Draw) -> Tensor:

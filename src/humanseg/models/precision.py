@@ -14,7 +14,7 @@ class _InFloat32:
     def forward(self, images: Tensor) -> Tensor:
         with torch.autocast(images.device.type, enabled=False):
             result: Tensor = super().forward(images.float())  # type: ignore[misc]
-        return result
+        return result.to(images.dtype)
 
 
 def keep_depthwise_in_float32(network: nn.Module) -> list[str]:
