@@ -11,6 +11,7 @@ from benchmarks.training.record import ArchResult, Epoch, OurRun, Pair, Result, 
 from humanseg.config import Arch
 from humanseg.report.summary import LABELS
 
+_NOTHING = "–"
 HEADER = [
     "images/s in training",
     "whole run",
@@ -89,10 +90,14 @@ def figures(arch: Arch, plain: Sequence[Run], ours: Sequence[OurRun]) -> ArchRes
 
 
 def figures_table(result: Result) -> str:
-    """All figures of a result as a Markdown table: the plain loop's, then ours."""
-    return table(
-        ["plain → ours", *HEADER], [[LABELS[one.arch], *_cells(one)] for one in result.archs]
-    )
+    """All figures of a result as a Markdown table: the plain loop's, then ours.
+
+    Columns in which nothing could be measured are left out.
+    """
+    rows = [[LABELS[one.arch], *_cells(one)] for one in result.archs]
+    header = ["plain → ours", *HEADER]
+    kept = [at for at in range(len(header)) if any(row[at] != _NOTHING for row in rows)]
+    return table([header[at] for at in kept], [[row[at] for at in kept] for row in rows])
 
 
 def summary(result: Result) -> str:
@@ -107,15 +112,16 @@ def _cells(one: ArchResult) -> list[str]:
         one.peak_memory_bytes,
         one.validation_iou,
     )
+    learnt = wall is not None  # a network that was refused has no IoU worth reaching
     whole = wall and f"{wall.plain:.1f} → {wall.ours:.1f} s ({1 / wall.ratio:.2f}x)"
     peak = memory and f"{memory.plain / 2**20:.0f} → {memory.ours / 2**20:.0f} MiB"
     return [
         f"{rate.plain:.2f} → {rate.ours:.2f} ({rate.ratio:.2f}x)",
-        whole or "–",
-        peak or "–",
-        f"{three(iou.plain)} → {three(iou.ours)}",
-        _reached(one),
-        "–" if one.roofline is None else _share(one.roofline),
+        whole or _NOTHING,
+        peak or _NOTHING,
+        f"{three(iou.plain)} → {three(iou.ours)}" if learnt else _NOTHING,
+        _reached(one) if learnt else _NOTHING,
+        _NOTHING if one.roofline is None else _share(one.roofline),
     ]
 
 
