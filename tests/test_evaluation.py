@@ -15,7 +15,6 @@ from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
 from humanseg.errors import DataError, ImageError, UsageError
 from humanseg.evaluation import (
-    WORKERS,
     Scored,
     evaluate,
     score_samples,
@@ -29,6 +28,7 @@ from humanseg.geometry import (
     resize_probability,
 )
 from humanseg.images import read_mask
+from humanseg.inference.processor import usable_cores
 from humanseg.metrics import (
     add_calibrations,
     calibrate,
@@ -136,8 +136,8 @@ def test_score_samples__few_pictures_are_under_way_at_once(
     monkeypatch.setattr(Sample, "read_image", read_and_count)
     score(samples * 5, predict, progress=lambda _done, _total: count("scored"))
     assert events == dict.fromkeys(events, 100)
-    assert max(ahead) <= 2 * WORKERS
-    assert max(behind) <= 2 * WORKERS
+    assert max(ahead) <= 2 * usable_cores()
+    assert max(behind) <= 2 * usable_cores()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
@@ -159,7 +159,7 @@ def test_score_samples__stops_at_once_where_its_caller_does(
     with pytest.raises(error):
         score(samples * 50, predict, progress=lambda _done, _total: call("progress"))
     assert calls.count(place) == 3
-    assert calls.count("predict") <= 3 + 2 * WORKERS
+    assert calls.count("predict") <= 3 + 2 * usable_cores()
     assert threading.active_count() == threads
 
 

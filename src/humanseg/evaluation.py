@@ -6,15 +6,11 @@ are under way at once, so memory does not grow with their number.
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +19,7 @@ from humanseg.config import DataConfig, EvaluationConfig
 from humanseg.data.facts import describe_data, read_facts
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
+from humanseg.data.threads import in_threads
 from humanseg.errors import DataError, UsageError
 from humanseg.geometry import resize_mask, resize_mask_nearest, resize_probability
 from humanseg.inference import Predictor
@@ -48,13 +45,10 @@ from humanseg.results import (
     write_record,
 )
 
-WORKERS = max(2, min(4, os.cpu_count() or 1))
-"""Threads that read and score."""
+_AHEAD = 2  # pictures per thread: full-size masks and maps are large
 
 Probability = NDArray[np.float32]
 Progress = Callable[[int, int], None]
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -135,13 +129,13 @@ def score_samples(
             probability = write_probability(store(sample.id), probability)
         return ruler.measure(sample, probability)
 
-    with _workers() as pool:
-        pictures = _ahead(pool, read or Sample.read_image, samples)
+    with closing(in_threads(read or Sample.read_image, samples, ahead=_AHEAD)) as pictures:
         found = (
             (sample, _checked(sample, predict(picture)))
             for sample, picture in zip(samples, pictures, strict=True)
         )
-        return _collect(_ahead(pool, finish, found), len(samples), progress)
+        with closing(in_threads(finish, found, ahead=_AHEAD)) as measured:
+            return _collect(measured, len(samples), progress)
 
 
 def score_stored(
@@ -167,12 +161,11 @@ def score_stored(
         ValueError: no samples.
     """
     ruler = _Ruler(partial(_at_least, threshold), mask_resize, detailed=True)
-    with _workers() as pool:
-        measured = _ahead(
-            pool,
-            lambda sample: ruler.measure(sample, read_probability(file(sample.id))),
-            samples,
-        )
+
+    def measure(sample: Sample) -> _Measured:
+        return ruler.measure(sample, read_probability(file(sample.id)))
+
+    with closing(in_threads(measure, samples, ahead=_AHEAD)) as measured:
         return _collect(measured, len(samples), progress)
 
 
@@ -187,30 +180,6 @@ def _checked(sample: Sample, probability: Probability) -> Probability:
             "1), so its weights are damaged. Copy the model again or train anew."
         )
     return probability
-
-
-@contextmanager
-def _workers() -> Iterator[ThreadPoolExecutor]:
-    """A pool that drops what it has not begun when its caller fails or is interrupted."""
-    pool = ThreadPoolExecutor(WORKERS)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _ahead(pool: ThreadPoolExecutor, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """`function` of every item, in order, worked on in the pool; items are taken on this thread.
-
-    At most two items per worker wait or are worked on at once.
-    """
-    waiting: deque[Future[R]] = deque()
-    for item in items:
-        waiting.append(pool.submit(function, item))
-        if len(waiting) == 2 * WORKERS:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
 
 
 def _collect(measured: Iterable[_Measured], total: int, progress: Progress | None) -> Scored:
@@ -350,8 +319,8 @@ def _begin(output: Path, described: DataRecord, samples: Sequence[Sample]) -> No
     def leave_truth(sample: Sample) -> None:
         write_mask(_png(output / "truth", sample.id), sample.read_mask())
 
-    with _workers() as pool:
-        for _ in _ahead(pool, leave_truth, samples):
+    with closing(in_threads(leave_truth, samples, ahead=_AHEAD)) as left:
+        for _ in left:
             pass
 
 

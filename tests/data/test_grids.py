@@ -86,6 +86,19 @@ def test_memory__names_what_cannot_be_read_and_keeps_the_rest(write: Write) -> N
     assert len(grid.read([0, 2])[0]) == 2
 
 
+def test_memory__counts_the_copies_of_several_processes(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = MemoryGrids(make_samples(write, 1), SIZE, "area")
+    bytes_each = SIZE[0] * SIZE[1] * 4
+    monkeypatch.setattr(grids, "available_memory", lambda: 30 * bytes_each)
+    grid.check_room(10, processes=2)
+    with pytest.raises(
+        DataError, match=r"10 pictures at \d+x\d+ in 4 processes need .*--cache DIR"
+    ):
+        grid.check_room(10, processes=4)
+
+
 def test_memory__refuses_more_than_there_is(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grids, "available_memory", lambda: 1000)
     grid = MemoryGrids(make_samples(write, 6), SIZE, "area")

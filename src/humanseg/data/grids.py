@@ -118,17 +118,23 @@ class MemoryGrids:
         """Take a picture and its truth from somebody who has decoded them."""
         self._decoded[row] = stretch(image, mask, self.size, self._mask_resize)
 
-    def check_room(self, count: int) -> None:
+    def check_room(self, count: int, *, processes: int = 1) -> None:
         """See that memory can hold so many pictures.
+
+        Args:
+            count: pictures.
+            processes: on this machine, each of which will hold them.
 
         Raises:
             DataError: it cannot.
         """
-        needed = count * self.size[0] * self.size[1] * 4
+        needed = processes * count * self.size[0] * self.size[1] * 4
         available = available_memory()
         if available is not None and needed > MAX_SHARE * available:
             raise DataError(
-                f"{count} pictures at {self.size[0]}x{self.size[1]} need {needed / 1e9:.1f} GB of "
+                f"{count} pictures at {self.size[0]}x{self.size[1]}"
+                f"{f' in {processes} processes' if processes > 1 else ''} need "
+                f"{needed / 1e9:.1f} GB of "
                 f"memory, of which {available / 1e9:.1f} GB are available; give --cache DIR, a "
                 "folder on a disk with that much room, or smaller pictures."
             )

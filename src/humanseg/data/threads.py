@@ -12,15 +12,20 @@ from humanseg.inference.processor import usable_cores
 T = TypeVar("T")
 R = TypeVar("R")
 
-_AHEAD = 4  # results per thread that may wait, so that one large picture stops nobody
 
-
-def in_threads(work: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, None]:
+def in_threads(
+    work: Callable[[T], R], items: Iterable[T], *, ahead: int = 4
+) -> Generator[R, None, None]:
     """`map(work, items)` with as many threads as there are usable cores.
 
     Unlike `Executor.map`, it takes items as they are needed and holds few results, so memory does
     not grow with their number. Closing it, or an exception where it is read, drops what has not
     begun and waits for what has.
+
+    Args:
+        work: called in the threads.
+        items: taken on the caller's thread.
+        ahead: results per thread that may wait, so that one large picture stops nobody.
 
     Raises:
         Exception: what `work` raised, in its item's turn.
@@ -31,7 +36,7 @@ def in_threads(work: Callable[[T], R], items: Iterable[T]) -> Generator[R, None,
     try:
         for item in items:
             waiting.append(pool.submit(work, item))
-            if len(waiting) >= threads * _AHEAD:
+            if len(waiting) >= threads * ahead:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

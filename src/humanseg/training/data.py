@@ -109,7 +109,12 @@ class RunData:
 
 
 def find_pictures(
-    config: TrainConfig, *, look: bool, cache: Path | None = None, quiet: bool = True
+    config: TrainConfig,
+    *,
+    look: bool,
+    cache: Path | None = None,
+    processes: int = 1,
+    quiet: bool = True,
 ) -> Pictures:
     """Find and fingerprint the pictures of a configuration.
 
@@ -117,6 +122,7 @@ def find_pictures(
         config: whose pictures.
         look: read what splits other than the published one must know of every picture.
         cache: folder that keeps decoded pictures on disk; in memory without it.
+        processes: on this machine, that each do the same.
         quiet: show no progress bars even on a terminal.
 
     Raises:
@@ -129,7 +135,7 @@ def find_pictures(
     extra = tuple(find_extra(root) for root in config.data.extra)
     every = [*samples, *(sample for data in extra for sample in data.samples)]
     store = None if cache is None else Cache(cache, note=_note)
-    grids, keep = _grids(every, config, store, quiet=quiet)
+    grids, keep = _grids(every, config, store, processes=processes, quiet=quiet)
     facts = None
     if look:
         with count("Looking at pictures", quiet=quiet) as progress:
@@ -142,13 +148,18 @@ def find_pictures(
 
 
 def _grids(
-    samples: Sequence[Sample], config: TrainConfig, store: Cache | None, *, quiet: bool
+    samples: Sequence[Sample],
+    config: TrainConfig,
+    store: Cache | None,
+    *,
+    processes: int,
+    quiet: bool,
 ) -> tuple[Grids, Keep | None]:
     """Grids of pictures; in memory, also what keeps those that are decoded for another reason."""
     size, resize = config.model.image_size, config.data.mask_resize
     if store is None:
         memory = MemoryGrids(samples, size, resize)
-        memory.check_room(len(samples))
+        memory.check_room(len(samples), processes=processes)
         return memory, memory.keep
     # Filled at once: facts, digests and rows then come from one decoding of each picture.
     cached = store.grids(samples, size=size, mask_resize=resize)
@@ -157,12 +168,15 @@ def _grids(
     return cached, None
 
 
-def find_data(config: TrainConfig, *, cache: Path | None = None, quiet: bool = True) -> RunData:
+def find_data(
+    config: TrainConfig, *, cache: Path | None = None, processes: int = 1, quiet: bool = True
+) -> RunData:
     """Find, fingerprint and split the pictures of a configuration.
 
     Args:
         config: whose pictures.
         cache: see `find_pictures`.
+        processes: see `find_pictures`.
         quiet: show no progress bars even on a terminal.
 
     Raises:
@@ -170,7 +184,8 @@ def find_data(config: TrainConfig, *, cache: Path | None = None, quiet: bool = T
         DataError: pictures without masks, or too few for the split.
     """
     look = config.split.protocol != "reference"
-    return find_pictures(config, look=look, cache=cache, quiet=quiet).divided(config.split)
+    pictures = find_pictures(config, look=look, cache=cache, processes=processes, quiet=quiet)
+    return pictures.divided(config.split)
 
 
 def _note(text: str) -> None:

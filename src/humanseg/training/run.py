@@ -75,7 +75,7 @@ def train(
         quiet = quiet or not processes.main
 
         def find() -> RunData:
-            return find_data(config, cache=cache, quiet=quiet)
+            return find_data(config, cache=cache, processes=processes.local_count, quiet=quiet)
 
         return _attempt(
             config,
