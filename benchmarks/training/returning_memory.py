@@ -6,8 +6,8 @@ import sys
 from contextlib import AbstractContextManager
 from unittest.mock import patch
 
+from humanseg import allocator
 from humanseg.cli import main
-from humanseg.training import allocator
 
 
 def returning_memory() -> AbstractContextManager[object]:

@@ -21,6 +21,7 @@ from benchmarks.training.returning_memory import returning_memory
 from benchmarks.training.task import Task, run_process
 from numpy.typing import NDArray
 
+from humanseg.allocator import keep_freed_memory
 from humanseg.config import TrainConfig
 from humanseg.configuration import resolve
 from humanseg.data.layouts import discover
@@ -29,7 +30,6 @@ from humanseg.geometry import resize_image, resize_mask_nearest
 from humanseg.images import read_image, read_mask
 from humanseg.models import start_network
 from humanseg.results import read_record, write_text
-from humanseg.training.allocator import keep_freed_memory
 
 ROOT = Path(__file__).parent.parent.parent
 ENCODER = "tu-test_efficientnet"

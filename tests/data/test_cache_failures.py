@@ -35,13 +35,14 @@ def test_cache__of_another_version_is_built_anew(
 ) -> None:
     place.grids().prepare(range(COUNT))
     place.notes.clear()
-    monkeypatch.setattr(index, "FORMAT", 2)
+    was, now = index.FORMAT, index.FORMAT + 1
+    monkeypatch.setattr(index, "FORMAT", now)
     place.open()
     assert len(place.notes) == 1
     assert place.notes[0].startswith(
-        place.said("was made by another version of humanseg or Pillow (format 1, Pillow ")
+        place.said(f"was made by another version of humanseg or Pillow (format {was}, Pillow ")
     )
-    assert "; this is format 2, Pillow " in place.notes[0]
+    assert f"; this is format {now}, Pillow " in place.notes[0]
     assert place.notes[0].endswith("); it is built anew.")
     assert not (place.folder / "rows").exists()
     assert place.holds(place.grids())
@@ -53,7 +54,7 @@ def test_cache__built_anew_by_another_version_meanwhile(
     grids = place.grids()
     grids.prepare([0])
     with monkeypatch.context() as other:
-        other.setattr(index, "FORMAT", 2)
+        other.setattr(index, "FORMAT", index.FORMAT + 1)
         place.grids().prepare(range(COUNT))
     with pytest.raises(DataError, match="another version of humanseg or Pillow has built it anew"):
         grids.read([1])

@@ -26,9 +26,11 @@ def test_rearranged__network_computes_the_same_and_has_the_same_gradients(arch: 
     changed = copy.deepcopy(network)
     rearrange(changed)
     kinds = {type(module).__mro__[1].__name__ for module in changed.modules()}
-    assert ("_BySubgrids" in kinds) == (arch == "deeplabv3plus")
+    assert ("BySubgrids" in kinds) == (arch == "deeplabv3plus")
     assert ("_Added" in kinds) == (arch == "fpn")
-    assert ("_Doubling" in kinds) == (arch != "deeplabv3plus")
+    assert ("DoublingConvolution" in kinds) == (arch == "unet")
+    assert ("Doubling" in kinds) == (arch == "fpn")
+    assert "_Squeezing" in kinds
     images = torch.randn(2, 3, 64, 96, dtype=torch.float64)
     wanted, found = network(images), changed(images)
     torch.testing.assert_close(found, wanted)

@@ -22,6 +22,7 @@ MAX_THUMBNAIL_DIFFERENCE = 12.0
 share perceptual hashes without being alike; their thumbnails tell them apart."""
 
 _THUMBNAIL = 32  # pHash's own working size: hash_size 8 x highfreq_factor 4
+_REDUCING_GAP = 3.0  # Pillow's "almost like" the whole filter, at a fifth of its time
 _BANDS = MAX_HASH_DISTANCE + 1  # hashes of that distance are equal in one of so many parts
 _TILE = 1 << 20  # distances held at a time
 
@@ -57,7 +58,9 @@ def signature(image: NDArray[np.uint8]) -> Signature:
     """
     digest = hashlib.sha256(str(image.shape).encode())
     digest.update(np.ascontiguousarray(image).data)
-    small = Image.fromarray(image).resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.LANCZOS)
+    small = Image.fromarray(image).resize(
+        (_THUMBNAIL, _THUMBNAIL), Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP
+    )
     return Signature(
         exact=digest.hexdigest(),
         hash=_perceptual_hash(small),

@@ -28,7 +28,7 @@ def mask_problem(values: NDArray[np.uint8]) -> str | None:
     Args:
         values: uint8 (height, width), as stored.
     """
-    counts = np.bincount(values.ravel(), minlength=256)
+    counts = np.array(Image.fromarray(values).histogram())
     used = np.flatnonzero(counts)
     shown = ", ".join(str(value) for value in used[:5]) + (" ..." if len(used) > 5 else "")
     wish = "use 0 for background and 255 (or 1) for person."

@@ -2,19 +2,67 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
+from humanseg.models.subgrids import BySubgrids
 from humanseg.models.swaps import stand_before
 
 
 class _InFloat32:
     """A convolution that leaves autocast; stands before its own class."""
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self: Any, images: Tensor) -> Tensor:
+        padding = getattr(self, "static_padding", None)
         with torch.autocast(images.device.type, enabled=False):
-            result: Tensor = super().forward(images.float())  # type: ignore[misc]
+            if isinstance(padding, nn.ZeroPad2d):
+                padded = _PaddedInFloat32.apply(images, padding.padding)
+                result: Tensor = self._conv_forward(padded, self.weight, self.bias)
+            elif isinstance(self, BySubgrids):
+                result = self.convolve(images, torch.float32)
+            else:
+                result = super().forward(images.float())  # type: ignore[misc]
         return result.to(images.dtype)
+
+
+class _PaddedInFloat32(torch.autograd.Function):
+    """Pads with zeros and converts in one pass over the memory, as its backward pass does."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, padding: tuple[int, int, int, int]) -> Tensor:  # noqa: ANN401  torch's own type
+        left, right, top, bottom = padding
+        count, channels, height, width = images.shape
+        rows, columns = slice(top, top + height), slice(left, left + width)
+        ctx.inside, ctx.dtype, ctx.format = (rows, columns), images.dtype, _memory_format(images)
+        padded = torch.empty(
+            (count, channels, height + top + bottom, width + left + right),
+            dtype=torch.float32,
+            device=images.device,
+            memory_format=ctx.format,
+        )
+        inside = padded[:, :, rows, columns]
+        inside.copy_(images)
+        for border in (
+            padded[:, :, :top],
+            padded[:, :, top + height :],
+            padded[:, :, rows, :left],
+            padded[:, :, rows, left + width :],
+        ):
+            border.zero_()
+        return padded
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
+        rows, columns = ctx.inside
+        inside = gradients[0][:, :, rows, columns]
+        return inside.to(ctx.dtype, memory_format=ctx.format), None
+
+
+def _memory_format(images: Tensor) -> torch.memory_format:
+    last = images.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if last else torch.contiguous_format
 
 
 def keep_depthwise_in_float32(network: nn.Module) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from humanseg.allocator import keep_freed_memory
 from humanseg.collective import process_count
 from humanseg.config import TrainConfig
 from humanseg.datamodule import SegmentationDataModule
@@ -17,7 +18,6 @@ from humanseg.models import SegmentationNetwork, build_network, start_network
 from humanseg.models.swaps import restore
 from humanseg.results import Resolved, RunResult
 from humanseg.segmentation_module import SegmentationModule
-from humanseg.training.allocator import keep_freed_memory
 from humanseg.training.data import RunData, find_data
 from humanseg.training.environment import describe_environment
 from humanseg.training.extra import check_start

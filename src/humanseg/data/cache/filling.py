@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 
+from humanseg.allocator import keep_freed_memory
 from humanseg.data.cache.index import Entry, Index, Place
 from humanseg.data.cache.rows import PackedRow, RowFiles, RowWriter, pack
 from humanseg.data.cache.stamps import Stamp
@@ -106,7 +107,7 @@ def fill(
         return _look(task, target)
 
     try:
-        with closing(in_threads(work, tasks)) as results:
+        with keep_freed_memory(), closing(in_threads(work, tasks)) as results:
             for result in results:
                 writer.keep(result)
                 yield result.task, Done(result.seen, result.problem)

@@ -21,7 +21,7 @@ from humanseg.data.examination import Remark, Seen
 from humanseg.errors import DataError
 from humanseg.geometry import Size
 
-FORMAT = 1
+FORMAT = 2
 """Changes with whatever is in a cache: how pictures are decoded, looked at, stretched or stored."""
 
 _SCHEMA = (

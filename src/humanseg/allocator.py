@@ -1,13 +1,15 @@
-"""Keep freed memory in the process: training frees and asks for the same buffers every step.
+"""Keep freed memory in the process where the same large buffers are asked for again and again.
 
 glibc hands large buffers back to the system on every `free`, and the kernel must find and clear
-fresh pages for the next step: hundreds of thousands of page faults for one batch of 16.
+fresh pages for the next one: hundreds of thousands of page faults for one training step with a
+batch of 16, and as long as decoding itself where pictures are decoded in threads.
 """
 
 from __future__ import annotations
 
 import ctypes
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,26 +26,50 @@ _USUAL = {
 }
 _KEEPING = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: _NEVER}
 
+_lock = threading.Lock()
+_blocks = 0
+"""Blocks that are under way."""
+
 
 @contextmanager
 def keep_freed_memory() -> Iterator[bool]:
     """Do not return memory to the system inside this block; yields whether that is possible here.
 
     Only glibc (Linux) needs it and is changed; elsewhere nothing happens. At the end, what is free
-    is returned.
+    is returned. Blocks may lie inside each other and in several threads; the last one to end
+    ends it.
     """
     library = _glibc()
     if library is None:
         yield False
         return
-    for parameter, value in _KEEPING.items():
-        library.mallopt(parameter, value)
+    _enter(library)
     try:
         yield True
     finally:
-        for parameter, value in _USUAL.items():
-            library.mallopt(parameter, value)
-        library.malloc_trim(0)
+        _leave(library)
+
+
+def _enter(library: ctypes.CDLL) -> None:
+    global _blocks
+    with _lock:
+        _blocks += 1
+        if _blocks == 1:
+            _set(library, _KEEPING)
+
+
+def _leave(library: ctypes.CDLL) -> None:
+    global _blocks
+    with _lock:
+        _blocks -= 1
+        if _blocks == 0:
+            _set(library, _USUAL)
+            library.malloc_trim(0)
+
+
+def _set(library: ctypes.CDLL, parameters: dict[int, int]) -> None:
+    for parameter, value in parameters.items():
+        library.mallopt(parameter, value)
 
 
 def _glibc() -> ctypes.CDLL | None:
