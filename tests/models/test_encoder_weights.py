@@ -10,6 +10,7 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from humanseg.config import ModelConfig
 from humanseg.errors import HumansegError, ModelError, UsageError
@@ -126,3 +127,9 @@ def test_hub__silent_one_fails_within_ten_seconds(name: str, tmp_path: Path) -> 
 )
 def test_expected_input__without_network(name: str, mean: float) -> None:
     assert expected_input(name)[0][0] == mean
+
+
+def test_batch_statistics__follow_faster_from_random_weights() -> None:
+    network = build_network(ModelConfig(encoder_name="efficientnet-b0", encoder_weights="none"))
+    momenta = {m.momentum for m in network.modules() if isinstance(m, nn.BatchNorm2d)}
+    assert momenta == {0.1}  # SMP builds EfficientNets with 0.01

@@ -129,6 +129,8 @@ def build_network(config: ModelConfig) -> SegmentationNetwork:
         warnings.filterwarnings("ignore", message="`timm-` encoders are deprecated")
         network = _construct(config)
     weights = load_encoder_weights(network.get_submodule("encoder"), config)
+    if config.encoder_weights == "none":
+        _follow_statistics(network)
     if config.normalisation == "none":
         wrapped = SegmentationNetwork(network, weights=weights.source)
     else:
@@ -140,6 +142,19 @@ def build_network(config: ModelConfig) -> SegmentationNetwork:
     except RuntimeError as error:
         raise _unfit(config, error) from error
     return wrapped
+
+
+def _follow_statistics(network: nn.Module) -> None:
+    """Have batch statistics follow within ten steps, torch's own default, not a hundred.
+
+    EfficientNet's momentum of 0.01 belongs to trainings of many thousand steps. From random
+    weights, features change fast, and in a training of a few hundred steps the statistics stay so
+    far behind that a network that has learnt finds nobody in evaluation.
+    """
+    usual = nn.BatchNorm2d(1).momentum or 0.0
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d) and module.momentum is not None:
+            module.momentum = max(module.momentum, usual)
 
 
 def _construct(config: ModelConfig) -> nn.Module:
