@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode
+
+from humanseg.models.swaps import Calling
 
 
 class Doubling:
@@ -19,22 +20,17 @@ class Doubling:
 
     def forward(self, *inputs: Any, **named: Any) -> Tensor:  # noqa: ANN401  as the block has them
         """As the block."""
-        with _CatchDoubling():
+        with Calling(instead_of=functional.interpolate, function=_enlarge):
             result: Tensor = super().forward(*inputs, **named)  # type: ignore[misc]
         return result
 
 
-class _CatchDoubling(TorchFunctionMode):
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Any,  # noqa: ANN401  torch's own types
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401
-        if func is functional.interpolate and _doubles(*args, **(kwargs or {})):
-            return _Doubled.apply(args[0])
-        return func(*args, **(kwargs or {}))
+def _enlarge(images: Tensor, *args: Any, **named: Any) -> Tensor:  # noqa: ANN401
+    """As `torch.nn.functional.interpolate`."""
+    if _doubles(images, *args, **named):
+        doubled: Tensor = _Doubled.apply(images)
+        return doubled
+    return functional.interpolate(images, *args, **named)
 
 
 def _doubles(

@@ -8,7 +8,6 @@ and in padding that convolutions could do themselves.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -17,11 +16,10 @@ from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoderBlock
 from segmentation_models_pytorch.encoders._efficientnet import MBConvBlock
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode
 
 from humanseg.models.doubling import Doubling, DoublingConvolution, can_double
 from humanseg.models.subgrids import BySubgrids, can_split
-from humanseg.models.swaps import stand_before
+from humanseg.models.swaps import Calling, stand_before
 
 
 def rearrange(network: nn.Module) -> None:
@@ -68,22 +66,17 @@ class _Squeezing:
     """A block with squeeze and excitation; stands before its own class."""
 
     def forward(self, *inputs: Any, **named: Any) -> Tensor:  # noqa: ANN401  as the block has them
-        with _CatchPooling():
+        with Calling(instead_of=functional.adaptive_avg_pool2d, function=_pool):
             result: Tensor = super().forward(*inputs, **named)  # type: ignore[misc]
         return result
 
 
-class _CatchPooling(TorchFunctionMode):
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Any,  # noqa: ANN401  torch's own types
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401
-        if func is functional.adaptive_avg_pool2d and args[1:] == (1,) and not kwargs:
-            return _Mean.apply(args[0])
-        return func(*args, **(kwargs or {}))
+def _pool(images: Tensor, size: Any, *args: Any, **named: Any) -> Tensor:  # noqa: ANN401
+    """As `torch.nn.functional.adaptive_avg_pool2d`."""
+    if size == 1:
+        mean: Tensor = _Mean.apply(images)
+        return mean
+    return functional.adaptive_avg_pool2d(images, size, *args, **named)
 
 
 class _Mean(torch.autograd.Function):

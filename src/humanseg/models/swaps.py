@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 
 def stand_before(module: nn.Module, mixin: type) -> None:
@@ -26,3 +30,23 @@ def restore(network: nn.Module) -> None:
     for module in network.modules():
         while "swapped" in vars(type(module)):
             module.__class__ = vars(type(module))["swapped"]
+
+
+class Calling(TorchFunctionMode):
+    """Inside this block, calls of one torch function go to another with the same arguments."""
+
+    def __init__(self, instead_of: Callable[..., Any], function: Callable[..., Any]) -> None:
+        super().__init__()
+        self._instead_of = instead_of
+        self._function = function
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,  # noqa: ANN401  torch's own types
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401
+        """Divert the one function, let everything else through."""
+        chosen = self._function if func is self._instead_of else func
+        return chosen(*args, **(kwargs or {}))

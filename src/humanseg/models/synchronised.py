@@ -6,34 +6,24 @@ library's own kind included. Here every call of `batch_norm` is caught instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode
 
 from humanseg.collective import add_up
+from humanseg.models.swaps import Calling
 
 
-class SynchronisedStatistics(TorchFunctionMode):
+class SynchronisedStatistics(Calling):
     """Inside this block, batch normalisation in training takes the statistics of all processes.
 
     Every process must make the same calls in the same order, even with a batch of no pictures.
     """
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Any,  # noqa: ANN401  torch's own type
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401
-        """Catch `batch_norm`, let everything else through."""
-        if func is functional.batch_norm:
-            return _batch_norm(*args, **(kwargs or {}))
-        return func(*args, **(kwargs or {}))
+    def __init__(self) -> None:
+        super().__init__(instead_of=functional.batch_norm, function=_batch_norm)
 
 
 def _batch_norm(
