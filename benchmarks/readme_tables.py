@@ -194,9 +194,9 @@ def preset_table() -> str:
     )
 
 
-def training_table() -> str:
-    """Training speed of the plain loop and of ours."""
-    path = newest("training")
+def training_table(kind: str) -> str:
+    """The plain loop beside ours, from the newest file of a kind."""
+    path = newest(kind)
     result = read_record(path, TrainingSpeed)
     environment, size = result.environment, result.image_size
     machine = f"{environment.processor}, {environment.cores} cores"
@@ -221,7 +221,8 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "work": work_table,
         "folds": folds_tables,
         "presets": preset_table,
-        "throughput": training_table,
+        "throughput": lambda: training_table("training"),
+        "whole": lambda: training_table("whole-efficientnet"),
     },
     ROOT / "docs" / "edges.md": {"edges": edges_table, "outputs": outputs_table},
 }
