@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from torch import distributed
 
+from humanseg.collective import on_one_machine
 from humanseg.datamodule import Share
 from humanseg.errors import HumansegError, UsageError
 from humanseg.inference.processor import usable_cores
@@ -191,7 +192,9 @@ def joined(device: str) -> Iterator[Processes]:
     )
     try:
         group = distributed.new_group(backend="gloo", timeout=_PATIENCE)
-        yield Processes(environment.global_rank(), count, local_rank, local, environment, group)
+        quick = device == "cpu" and local == count
+        with on_one_machine(group) if quick else nullcontext():
+            yield Processes(environment.global_rank(), count, local_rank, local, environment, group)
     finally:
         distributed.destroy_process_group()
 
