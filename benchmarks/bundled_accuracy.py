@@ -24,12 +24,12 @@ from numpy.typing import NDArray
 from humanseg.data.composition import KINDS, compose
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
-from humanseg.evaluation import score_samples
-from humanseg.geometry import resize_probability
+from humanseg.effects.guided_filter import refine
+from humanseg.evaluation.scoring import score_samples
 from humanseg.images import read_image
+from humanseg.images.resize import resize_probability
 from humanseg.inference import Predictor
-from humanseg.inference.backends import open_backend
-from humanseg.inference.refinement import refine
+from humanseg.inference.engines.select import open_backend
 from humanseg.model_directory import read_model_record
 from humanseg.results import Environment, Record, RunResult, read_record, write_record
 from humanseg.training import describe_environment

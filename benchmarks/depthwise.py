@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from humanseg.allocator import keep_freed_memory
 from humanseg.results import Environment, Record, write_record
+from humanseg.system.malloc import keep_freed_memory
 from humanseg.training.environment import describe_environment
 
 # channels, input side, kernel, stride, dilation

@@ -27,14 +27,14 @@ from numpy.typing import NDArray
 from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
-from humanseg.evaluation import load_model
-from humanseg.geometry import resize_image, resize_mask_from_probability, resize_probability
+from humanseg.effects.effect import Effect, apply
+from humanseg.effects.guided_filter import EPSILON, RADIUS, SIDE, refine
+from humanseg.evaluation.metrics import Mask, score_image
+from humanseg.evaluation.scoring import load_model
+from humanseg.evaluation.statistics import GroupBootstrap
+from humanseg.images.resize import resize_image, resize_mask_from_probability, resize_probability
 from humanseg.inference import Predictor
-from humanseg.inference.effects import Effect, apply
-from humanseg.inference.refinement import EPSILON, RADIUS, SIDE, refine
-from humanseg.metrics import Mask, score_image
 from humanseg.results import Environment, Interval, Record, write_record
-from humanseg.statistics import GroupBootstrap
 from humanseg.training import describe_environment
 
 VARIANTS = ("plain", "refined", "flip", "flip, refined")

@@ -24,10 +24,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from humanseg import Segmenter
-from humanseg.atomic import write_bytes
-from humanseg.inference.effects import Effect
-from humanseg.inference.folders import make
+from humanseg.batch.runner import make
+from humanseg.effects.effect import Effect
 from humanseg.results import Environment, Record, write_record
+from humanseg.system.atomic import write_bytes
 from humanseg.training import describe_environment
 
 SMALL = (1152, 864)  # pixels: 1.0 megapixels

@@ -32,13 +32,13 @@ from benchmarks.large_record import Drawing, Filling, Restart, Result, Training
 from benchmarks.large_watch import Watch
 
 from humanseg.data.cache import Cache
-from humanseg.data.grids import stretch
 from humanseg.data.layouts import discover
+from humanseg.data.resized import stretch
 from humanseg.data.samples import Sample
 from humanseg.data.synthesis import synthesize
-from humanseg.geometry import Size
-from humanseg.inference.processor import usable_cores
+from humanseg.images.resize import Size
 from humanseg.results import Environment, write_record
+from humanseg.system.cpu import usable_cores
 
 COMMITTED = 300
 """The cache keeps what it did after 256 pictures; a process that is killed before shows nothing."""

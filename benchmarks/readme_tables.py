@@ -26,7 +26,7 @@ from benchmarks.use_tables import (
 )
 
 from humanseg.report.definitions import PUBLISHED
-from humanseg.report.summary import LABELS
+from humanseg.report.study import LABELS
 from humanseg.results import (
     Analysis,
     ComparisonResult,

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from humanseg.data.layouts import discover
-from humanseg.evaluation import score_stored
+from humanseg.evaluation.scoring import score_stored
 from humanseg.results import ComparisonResult, Environment, Record, read_record, write_record
 from humanseg.training import describe_environment
 

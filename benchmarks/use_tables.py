@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from benchmarks.tables import link, newest, percent, points, table, three
 from pydantic import BaseModel
 
-from humanseg.benchmark.records import PeersRecord, SpeedRecord
+from humanseg.benchmark.speed_record import PeersRecord, SpeedRecord
 from humanseg.results import read_record
 
 _NAMES = {"mediapipe": "MediaPipe selfie", "mediapipe-landscape": "MediaPipe selfie, landscape"}

@@ -24,16 +24,16 @@ import numpy as np
 from PIL import Image
 
 from humanseg.data.synthesis import draw_scene
-from humanseg.geometry import Size, resize_image
+from humanseg.effects.effect import Effect
 from humanseg.images import read_image
-from humanseg.inference.effects import Effect
-from humanseg.inference.flicker import Flicker, FlickerMeter
+from humanseg.images.resize import Size, resize_image
 from humanseg.inference.segmenter import Segmenter
-from humanseg.inference.smoothing import Smoother
-from humanseg.inference.video import VideoReport, process_video
-from humanseg.inference.video_source import VideoSource
-from humanseg.provenance import describe_environment
 from humanseg.results import Environment, Record, write_record
+from humanseg.results.provenance import describe_environment
+from humanseg.video.flicker import Flicker, FlickerMeter
+from humanseg.video.pipeline import VideoReport, process_video
+from humanseg.video.reader import VideoSource
+from humanseg.video.smoothing import Smoother
 
 SIZE: Size = (1080, 1920)
 MARGIN = 1.25
@@ -44,7 +44,7 @@ NOISE = 3.0
 
 
 class FlickerRow(Record):
-    """Flicker as `humanseg.inference.flicker` defines it, per thousand."""
+    """Flicker as `humanseg.video.flicker` defines it, per thousand."""
 
     smoothing: bool
     change: float | None

@@ -30,8 +30,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg import Segmenter
+from humanseg.effects.encode import encode
 from humanseg.errors import ImageError
-from humanseg.inference.writing import encode
 
 Columns: TypeAlias = dict[str, NDArray[Any]]
 

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+from tests.builders.formula_model import GRID, brightness, brightness_onnx, write_model
 
-from humanseg.config import (
+from humanseg.config.schema import (
     AugmentationConfig,
     DataConfig,
     ModelConfig,
@@ -14,6 +17,8 @@ from humanseg.config import (
     TrainConfig,
     TrainingConfig,
 )
+
+MakeModel = Callable[..., Path]
 
 TINY_ENCODER = "tu-test_efficientnet"
 
@@ -64,3 +69,36 @@ def tiny(drawn: Path) -> TrainConfig:
             onnx=False,  # seconds per run; one test writes it
         ),
     )
+
+
+@pytest.fixture(scope="session")
+def grid() -> tuple[int, int]:
+    """(height, width) of the network's grid."""
+    return GRID
+
+
+@pytest.fixture(scope="session", name="brightness")
+def _brightness() -> Callable[..., NDArray[np.float32]]:
+    return brightness
+
+
+@pytest.fixture(scope="session", name="brightness_onnx")
+def _brightness_onnx() -> Callable[..., bytes]:
+    return brightness_onnx
+
+
+@pytest.fixture(scope="session")
+def brightness_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model directory with model.onnx, in which bright pixels are people."""
+    return write_model(tmp_path_factory.mktemp("models") / "bright", onnx=brightness_onnx())
+
+
+@pytest.fixture
+def make_model(tmp_path: Path) -> MakeModel:
+    """Write model directories into the test's own folder."""
+    made = iter(range(1000))
+
+    def make(**settings: object) -> Path:
+        return write_model(tmp_path / f"model-{next(made)}", **settings)  # type: ignore[arg-type]
+
+    return make

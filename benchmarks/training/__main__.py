@@ -35,7 +35,7 @@ from benchmarks.training.record import ArchResult, Ceilings, OurRun, Precision, 
 from benchmarks.training.roofline import count_step, measure_ceilings, place
 from benchmarks.training.task import Task, load_average
 
-from humanseg.config import Arch
+from humanseg.config.schema import Arch
 from humanseg.errors import HumansegError
 from humanseg.models import build_network
 from humanseg.results import write_record

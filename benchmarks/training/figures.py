@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from benchmarks.tables import percent, table, three
 from benchmarks.training.record import ArchResult, Epoch, OurRun, Pair, Result, Roofline, Run
 
-from humanseg.config import Arch
-from humanseg.report.summary import LABELS
+from humanseg.config.schema import Arch
+from humanseg.report.study import LABELS
 
 _NOTHING = "–"
 HEADER = [

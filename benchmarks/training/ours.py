@@ -15,10 +15,10 @@ import yaml
 from benchmarks.training.record import Epoch
 from benchmarks.training.task import Task, failure, run_process
 
-from humanseg.config import TrainConfig
-from humanseg.configuration import resolve
+from humanseg.config.loading import resolve
+from humanseg.config.schema import TrainConfig
 from humanseg.results import Resolved, RunResult, read_record, write_text
-from humanseg.segmentation_module import early_epochs
+from humanseg.training.module import early_epochs
 
 PROGRAM = (sys.executable, "-m", "humanseg")
 RETURNING_MEMORY = (sys.executable, "-P", str(Path(__file__).with_name("returning_memory.py")))

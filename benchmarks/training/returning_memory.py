@@ -6,13 +6,13 @@ import sys
 from contextlib import AbstractContextManager
 from unittest.mock import patch
 
-from humanseg import allocator
 from humanseg.cli import main
+from humanseg.system import malloc
 
 
 def returning_memory() -> AbstractContextManager[object]:
     """While it lasts, `keep_freed_memory` finds nothing that it could change."""
-    return patch.object(allocator, "_glibc", return_value=None)
+    return patch.object(malloc, "_glibc", return_value=None)
 
 
 if __name__ == "__main__":

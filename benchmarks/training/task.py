@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from humanseg.config import Arch, ModelConfig, SplitConfig
+from humanseg.config.schema import Arch, ModelConfig, SplitConfig
 
 _PATIENCE = 0.05
 """Seconds between two looks at a running process."""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from humanseg.benchmark import speed
-from humanseg.benchmark.records import (
+from humanseg.benchmark.speed_record import (
     ColdStart,
     Configuration,
     Contestant,
@@ -31,9 +31,9 @@ from humanseg.benchmark.timing import summarise_times
 from humanseg.cli import main
 from humanseg.cli.benchmark import parsed_sizes
 from humanseg.errors import UsageError
-from humanseg.inference.processor import usable_cores
-from humanseg.metrics import summarise
+from humanseg.evaluation.metrics import summarise
 from humanseg.results import Environment, ImageScore, Interval, read_record
+from humanseg.system.cpu import usable_cores
 
 ENVIRONMENT = Environment(
     date="2026-01-01T00:00:00Z",

@@ -12,9 +12,9 @@ from PIL import Image
 
 from humanseg.benchmark import contestants
 from humanseg.benchmark.peers import compare_with_peers
-from humanseg.benchmark.records import PeersRecord
+from humanseg.benchmark.speed_record import PeersRecord
 from humanseg.errors import DataError, UsageError
-from humanseg.metrics import score_image
+from humanseg.evaluation.metrics import score_image
 from humanseg.results import SplitRecord, read_record, write_record
 
 pytestmark = pytest.mark.usefixtures("segmenter")
@@ -206,7 +206,7 @@ def test_compare__our_missing_backend_is_refused_before_any_peer_starts(
 def test_compare__data_without_the_training_parts(
     model: Path, drawn: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "humanseg.data.facts", None)
+    monkeypatch.setitem(sys.modules, "humanseg.data.metadata", None)
     with pytest.raises(UsageError, match=r'pip install "humanseg\[train\]"'):
         compare_with_peers(model, peers=["mediapipe"], data=drawn)
 

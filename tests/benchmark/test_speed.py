@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from humanseg.benchmark.fresh import ProbeAnswer, ProbeRequest
-from humanseg.benchmark.records import Configuration, SpeedRecord
 from humanseg.benchmark.speed import Effort, measure_speed, quick_look
+from humanseg.benchmark.speed_record import Configuration, SpeedRecord
 from humanseg.errors import HumansegError, ImageError, ModelError, UsageError
-from humanseg.inference.processor import usable_cores
 from humanseg.results import read_record, write_record
+from humanseg.system.cpu import usable_cores
 
 SMALL = ((60, 80), (90, 120))
 

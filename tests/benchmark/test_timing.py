@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from humanseg.benchmark.records import Timing
+from humanseg.benchmark.speed_record import Timing
 from humanseg.benchmark.timing import summarise_times, time_calls
 
 

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from humanseg import __version__
-from humanseg.config import CompareConfig, Section, TrainConfig
-from humanseg.configuration import load_yaml, resolve
+from humanseg.config.loading import load_yaml, resolve
+from humanseg.config.schema import CompareConfig, Section, TrainConfig
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from humanseg.cli.output import duration, table
-from humanseg.config import CompareConfig, EvaluationConfig, SplitConfig, TrainConfig
-from humanseg.configuration import to_yaml
+from humanseg.cli.terminal import duration, table
+from humanseg.config.loading import to_yaml
+from humanseg.config.schema import CompareConfig, EvaluationConfig, SplitConfig, TrainConfig
 from humanseg.data import AuditReport
 from humanseg.errors import DataError, Interrupted
 from humanseg.results import (
@@ -162,10 +162,10 @@ class TestCompare:
                 analysis=ANALYSIS if analysed else None,
             )
 
-        replace("humanseg.comparison", compare=carry_out)
+        replace("humanseg.comparison.run_comparison", compare=carry_out)
         replace("humanseg.report", write_report=files)
-        replace("humanseg.report.loading", comparison_study=lambda folder, result: result)
-        replace("humanseg.report.words", headline=lambda study: "The answer.")
+        replace("humanseg.report.load_study", comparison_study=lambda folder, result: result)
+        replace("humanseg.report.summary_text", headline=lambda study: "The answer.")
         return calls
 
     def test_compare__prints_one_line_per_network_and_the_report(
@@ -312,7 +312,7 @@ class TestOtherCommands:
                 analysis=ANALYSIS,
             ).model_copy(update=changes)
 
-        replace("humanseg.conclusions", evaluate_model=score_pictures)
+        replace("humanseg.evaluation.conclusions", evaluate_model=score_pictures)
         replace("humanseg.report", write_report=files)
         return calls
 

@@ -22,12 +22,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from humanseg.batch.discovery import Job
+from humanseg.batch.runner import Outcome
+from humanseg.cli.bars import bar
 from humanseg.cli.predict_flags import NetworkFlags
 from humanseg.cli.predict_report import Report
-from humanseg.cli.progress import bar
 from humanseg.errors import HumansegError, ModelError
-from humanseg.inference.folders import Outcome
-from humanseg.inference.jobs import Job
 from humanseg.model_directory import ONNX_FILE, ONNX_INT8_FILE, bundled
 
 Run = Callable[..., tuple[int, str, str]]
@@ -340,7 +340,7 @@ class TestFiles:
     def test_workers__share_the_cores(
         self, run: Run, photos: Path, opened: list[Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("humanseg.inference.processor.usable_cores", lambda: 8)
+        monkeypatch.setattr("humanseg.system.cpu.usable_cores", lambda: 8)
         run("predict", "photos", "-o", "a")
         run("predict", "photos/1.jpg", "-o", "b")
         run("predict", "photos", "-o", "c", "--workers", "1")
@@ -411,7 +411,7 @@ class TestVideos:
             options["progress"](1, 2)
             return SimpleNamespace(frames_with_people=1, coverage=0.5, notes=(), seconds=0.1)
 
-        monkeypatch.setattr("humanseg.inference.video.process_video", process_video)
+        monkeypatch.setattr("humanseg.video.pipeline.process_video", process_video)
         return calls
 
     def test_beside_pictures(
@@ -454,7 +454,7 @@ class TestVideos:
                 raise HumansegError("out/a.mp4: could not be written (Generic error).")
             return SimpleNamespace(frames_with_people=1, coverage=0.5, notes=(), seconds=0.1)
 
-        monkeypatch.setattr("humanseg.inference.video.process_video", process_video)
+        monkeypatch.setattr("humanseg.video.pipeline.process_video", process_video)
         for name in ("a.mp4", "b.mp4"):
             (photos / name).touch()
         code, out, err = run("predict", "photos", "-o", "out", "--json")
@@ -487,7 +487,7 @@ class TestBar:
 
         stream = io.StringIO()
         console = Console(file=stream, force_terminal=True, width=100)
-        monkeypatch.setattr("humanseg.cli.progress.Console", lambda **_: console)
+        monkeypatch.setattr("humanseg.cli.bars.Console", lambda **_: console)
         with bar("Predicting", total=7, unit="pictures", quiet=False) as show:
             show(3, None)
         assert "3/7" in stream.getvalue()

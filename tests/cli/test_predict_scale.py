@@ -20,9 +20,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from humanseg.batch.discovery import find, mirrored, plan
 from humanseg.cli.predict_flags import NetworkFlags
 from humanseg.cli.predict_progress import Log, watched
-from humanseg.inference.jobs import find, mirrored, plan
 
 Run = Callable[..., tuple[int, str, str]]
 PICTURES = 150

@@ -13,9 +13,9 @@ from PIL import Image
 
 from humanseg.data import discover
 from humanseg.data.cache import Cache, CachedGrids
-from humanseg.data.grids import Grids, MemoryGrids
-from humanseg.geometry import Size
+from humanseg.data.resized import Grids, MemoryGrids
 from humanseg.images import files
+from humanseg.images.resize import Size
 
 Write = Callable[..., Path]
 
@@ -102,5 +102,5 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         with original(path) as stream:
             yield stream
 
-    monkeypatch.setattr("humanseg.images.training.open_file", counted)
+    monkeypatch.setattr("humanseg.images.dataset.open_file", counted)
     return counts

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from humanseg.data import discover
 from humanseg.data.cache import Cache, filling, index, rows
-from humanseg.data.grids import MemoryGrids
+from humanseg.data.resized import MemoryGrids
 from humanseg.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ def test_cache__of_two_processes_one_fills_and_both_find_everything(
 def test_cache__without_locks_every_row_is_still_given_once(
     place: CachePlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("humanseg.data.cache.lock.fcntl", None)
+    monkeypatch.setattr("humanseg.system.lock.fcntl", None)
     monkeypatch.setattr(filling, "COMMIT_PICTURES", 2)
     grids = [place.grids() for _ in range(3)]
     with ThreadPoolExecutor(3) as pool:

@@ -15,7 +15,7 @@ from PIL import Image
 from humanseg.cli import main
 from humanseg.data.composition import KINDS, Material, compose, compose_scene
 from humanseg.data.composition.cutouts import Cutout, cut_people, read_object
-from humanseg.data.composition.grounds import empty_part, largest_rectangle, take_ground
+from humanseg.data.composition.plates import empty_part, largest_rectangle, take_ground
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
 from humanseg.errors import DataError, ImageError, UsageError

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from humanseg.config import Layout
+from humanseg.config.schema import Layout
 from humanseg.data import discover, find_pairs
 from humanseg.errors import DataError, UsageError
 from humanseg.images import SUFFIXES

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from humanseg.config import SplitConfig
+from humanseg.config.schema import SplitConfig
 from humanseg.data.audit import audit
 from humanseg.data.layouts import discover
 from humanseg.data.splits import make_split

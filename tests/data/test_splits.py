@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from humanseg.config import SplitConfig
+from humanseg.config.schema import SplitConfig
 from humanseg.data import Facts, Sample, check_split, make_split, read_facts
 from humanseg.errors import DataError
 from humanseg.results import SplitRecord

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from humanseg.errors import ExportError
 from humanseg.export import ExportRecord, export
-from humanseg.inference.onnx_reader import read_onnx
+from humanseg.inference.engines.onnx_check import read_onnx
 from humanseg.models import (
     FromBytes,
     OnnxBackend,

@@ -20,7 +20,7 @@ from PIL import Image
 import humanseg
 from humanseg import Prediction, Segmenter, images, model_directory
 from humanseg.errors import ImageError, ModelError, UsageError
-from humanseg.geometry import resize_image, resize_probability
+from humanseg.images.resize import resize_image, resize_probability
 from humanseg.inference import stream
 from humanseg.inference.predictor import Predictor
 

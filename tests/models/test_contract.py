@@ -9,9 +9,9 @@ import pytest
 import segmentation_models_pytorch as smp
 import torch
 
-from humanseg.config import Arch, ModelConfig, TrainConfig
+from humanseg.config.schema import Arch, ModelConfig, TrainConfig
+from humanseg.evaluation.metrics import score_image, summarise
 from humanseg.inference import Predictor
-from humanseg.metrics import score_image, summarise
 from humanseg.model_directory import ModelRecord, Preprocessing
 from humanseg.models import (
     SegmentationNetwork,
@@ -22,8 +22,8 @@ from humanseg.models import (
     load_network,
     save_network,
 )
+from humanseg.training.compute_mode import MemoryFormat, Mode
 from humanseg.training.environment import describe_environment
-from humanseg.training.mode import MemoryFormat, Mode
 
 
 def _images(seed: int = 0, size: tuple[int, int] = (64, 96)) -> torch.Tensor:

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from humanseg.config import ModelConfig
+from humanseg.config.schema import ModelConfig
 from humanseg.errors import HumansegError, ModelError, UsageError
 from humanseg.models import build_network
 from humanseg.models.encoder_weights import expected_input
@@ -73,7 +73,7 @@ def test_local_file__that_is_damaged_is_refused(tmp_path: Path) -> None:
 
 
 _BUILD = """
-from humanseg.config import ModelConfig
+from humanseg.config.schema import ModelConfig
 from humanseg.errors import ModelError
 from humanseg.models import build_network
 import time

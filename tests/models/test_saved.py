@@ -16,7 +16,7 @@ from pytest_socket import SocketBlockedError
 from safetensors.torch import load_file
 
 from humanseg.errors import ExportError, ModelError
-from humanseg.inference.onnx_reader import read_onnx
+from humanseg.inference.engines.onnx_check import read_onnx
 from humanseg.model_directory import bundled, find_model, read_model_record
 from humanseg.models import (
     OnnxBackend,
@@ -145,7 +145,7 @@ class TestSave:
         assert record.onnx is not None
         assert record.onnx.precision == "fp16"
         assert record.onnx.parity.largest_difference < 1e-4
-        assert read_onnx(saved / "model.onnx").metadata["humanseg.provenance"] == (
+        assert read_onnx(saved / "model.onnx").metadata["humanseg.results.provenance"] == (
             "photos of mine (CC0)"
         )
         card = (saved / "README.md").read_text()
@@ -223,7 +223,7 @@ class TestFind:
         assert find_model(str(VERSION_1)) == VERSION_1
 
     def test_bundled(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("humanseg.model_directory.files", lambda _: tmp_path)
+        monkeypatch.setattr("humanseg.model_directory.directory.files", lambda _: tmp_path)
         with pytest.raises(ModelError, match="missing from this installation"):
             bundled()
         shutil.copytree(VERSION_1, tmp_path / "bundled")

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 from scipy import ndimage
 
-from humanseg.config import CompareConfig, EvaluationConfig, TrainConfig
-from humanseg.geometry import resize_probability
-from humanseg.predictions import write_probability
+from humanseg.config.schema import CompareConfig, EvaluationConfig, TrainConfig
+from humanseg.images.resize import resize_probability
+from humanseg.images.stored_maps import write_probability
 from humanseg.report import write_report
-from humanseg.report.loading import comparison_study
-from humanseg.report.summary import Study
+from humanseg.report.load_study import comparison_study
+from humanseg.report.study import Study
 from humanseg.results import (
     Analysis,
     Bound,

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from humanseg.report import charts
-from humanseg.report.costplots import cost_plots
+from humanseg.report.cost_charts import cost_plots
 from humanseg.report.curves import learning_curves, loss_limit
-from humanseg.report.loading import load_studies, load_study
+from humanseg.report.load_study import load_studies, load_study
 from humanseg.report.robustness import robustness_curves
-from humanseg.report.summary import SLOTS, Study
+from humanseg.report.study import SLOTS, Study
 from humanseg.report.svg import Axis, Box, Panel, key, ticks
 
 StudyMaker = Callable[..., Study]

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from humanseg.report.exports import CSV_COLUMNS, escape, markdown, markdown_table, scores_csv
-from humanseg.report.loading import load_study
+from humanseg.report.load_study import load_study
 from humanseg.report.schema import results_schema
+from humanseg.report.summary_text import answer
 from humanseg.report.tables import Column, Row, Table
-from humanseg.report.words import answer
 from humanseg.results import ComparisonResult, read_record
 
 ROOT = Path(__file__).parents[2]

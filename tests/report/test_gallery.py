@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from humanseg.predictions import write_probability
+from humanseg.images.stored_maps import write_probability
 from humanseg.report.gallery import (
     CHOSEN_SIDE,
     OTHER_SIDE,
@@ -19,7 +19,7 @@ from humanseg.report.gallery import (
     gallery,
     selection,
 )
-from humanseg.report.loading import load_study
+from humanseg.report.load_study import load_study
 from humanseg.results import SuspectLabel
 
 MEANS = {"a": 0.99, "b": 0.95, "c": 0.9, "d": 0.85, "e": 0.8, "f": 0.75, "g": 0.7, "h": 0.2}

@@ -17,12 +17,12 @@ import pytest
 from PIL import Image
 
 from humanseg.errors import DataError
-from humanseg.predictions import write_mask
+from humanseg.images.stored_maps import write_mask
 from humanseg.report import write_report
-from humanseg.report.loading import load_studies, load_study
+from humanseg.report.load_study import load_studies, load_study
 from humanseg.report.page import html, whole
-from humanseg.report.summary import SLOTS, Study
-from humanseg.report.words import answer
+from humanseg.report.study import SLOTS, Study
+from humanseg.report.summary_text import answer
 from humanseg.results import ComparisonResult, DataRecord, Evaluation, read_record, write_record
 
 StudyMaker = Callable[..., Study]

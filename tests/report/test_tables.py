@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from humanseg.report.checks import leak_table, suspect_table
-from humanseg.report.costs import cost_table, published_table
-from humanseg.report.generalisation import (
+from humanseg.report.check_tables import leak_table, suspect_table
+from humanseg.report.cost_tables import cost_table, published_table
+from humanseg.report.difference_tables import pair_table
+from humanseg.report.generalisation_tables import (
     alarm_table,
     external_table,
     gap_table,
     robustness_table,
     source_table,
 )
-from humanseg.report.loading import load_study
-from humanseg.report.pairs import pair_table
-from humanseg.report.summary import Study
+from humanseg.report.load_study import load_study
+from humanseg.report.study import Study
 from humanseg.report.tables import (
     Table,
     contour_table,

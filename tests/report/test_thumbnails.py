@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from humanseg.report.loading import load_study
+from humanseg.report.load_study import load_study
 from humanseg.report.thumbnails import MOST, leak_findings, suspect_findings
 
 

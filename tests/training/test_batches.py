@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from humanseg.augmentation import augment
-from humanseg.config import AugmentationConfig, TrainConfig
-from humanseg.data.grids import MemoryGrids, Pixels
+from humanseg.config.schema import AugmentationConfig, TrainConfig
 from humanseg.data.layouts import discover
-from humanseg.datamodule import (
+from humanseg.data.resized import MemoryGrids, Pixels
+from humanseg.errors import DataError
+from humanseg.training.augmentation import augment
+from humanseg.training.batches import (
     Batches,
     DeviceSource,
     HostSource,
@@ -19,7 +20,6 @@ from humanseg.datamodule import (
     Share,
     mask_chunks,
 )
-from humanseg.errors import DataError
 
 
 @pytest.fixture

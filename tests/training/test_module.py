@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from humanseg.config import OptimiserConfig, TrainConfig
-from humanseg.datamodule import Batch, EpochOrder
+from humanseg.config.schema import OptimiserConfig, TrainConfig
 from humanseg.models import SegmentationNetwork, build_network
-from humanseg.segmentation_module import RunningScore, SegmentationModule, rate_factor
+from humanseg.training.batches import Batch, EpochOrder
+from humanseg.training.module import RunningScore, SegmentationModule, rate_factor
 
 
 def _with(config: TrainConfig, **sections: dict[str, object]) -> TrainConfig:

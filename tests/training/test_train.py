@@ -16,20 +16,20 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from humanseg.config import TrainConfig
-from humanseg.configuration import to_yaml
+from humanseg.config.loading import to_yaml
+from humanseg.config.schema import TrainConfig
 from humanseg.errors import DataError, ExportError, FolderBusy, GuardError, UsageError
-from humanseg.evaluation import evaluate
-from humanseg.geometry import resize_probability
+from humanseg.evaluation.scoring import evaluate
 from humanseg.images import read_mask
+from humanseg.images.resize import resize_probability
+from humanseg.images.stored_maps import read_probability
 from humanseg.models import OnnxBackend, TorchBackend, build_network, load_network
-from humanseg.predictions import read_probability
 from humanseg.results import RunResult, read_record, write_record
-from humanseg.segmentation_module import SegmentationModule
-from humanseg.training import run as run_module
+from humanseg.training import run_training as run_module
 from humanseg.training import train
-from humanseg.training.folder import RunFolder
-from humanseg.training.progress import ProgressBar
+from humanseg.training.callbacks.bar import ProgressBar
+from humanseg.training.module import SegmentationModule
+from humanseg.training.run_folder import RunFolder
 
 
 def _with(config: TrainConfig, **sections: dict[str, object]) -> TrainConfig:

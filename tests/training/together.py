@@ -15,8 +15,8 @@ from pathlib import Path
 from torch import Tensor
 
 from humanseg.cli import main
-from humanseg.datamodule import Batch
-from humanseg.segmentation_module import SegmentationModule
+from humanseg.training.batches import Batch
+from humanseg.training.module import SegmentationModule
 
 run, data, config, cache, seen, *kill = sys.argv[1:]
 rank = os.environ.get("RANK", "0")

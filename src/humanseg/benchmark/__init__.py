@@ -5,8 +5,8 @@ Needs no torch. `--data` of the comparison with peers needs the training parts, 
 
 from humanseg.benchmark.fresh import ProbeAnswer, ProbeRequest
 from humanseg.benchmark.peers import compare_with_peers
-from humanseg.benchmark.records import PeersRecord, SpeedRecord
 from humanseg.benchmark.speed import Effort, measure_speed
+from humanseg.benchmark.speed_record import PeersRecord, SpeedRecord
 
 __all__ = [
     "Effort",

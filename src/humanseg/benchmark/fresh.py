@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from humanseg.benchmark.records import Configuration
+from humanseg.benchmark.speed_record import Configuration
 from humanseg.results import Record
 
 LONGEST = 1800

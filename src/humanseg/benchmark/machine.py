@@ -6,8 +6,8 @@ import hashlib
 import os
 from pathlib import Path
 
-from humanseg.benchmark.records import Machine
-from humanseg.inference.processor import processor, usable_cores
+from humanseg.benchmark.speed_record import Machine
+from humanseg.system.cpu import processor, usable_cores
 
 _FEATURES = {
     "amx_bf16", "amx_int8", "amx_tile", "asimd", "asimddp", "avx", "avx2", "avx512_bf16",

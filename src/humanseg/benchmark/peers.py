@@ -14,17 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg.benchmark.contestants import Contender, Ours, Peer
+from humanseg.benchmark.inputs import find, fingerprint, names
 from humanseg.benchmark.machine import describe_machine, describe_model, load
-from humanseg.benchmark.pictures import find, fingerprint, names
-from humanseg.benchmark.records import Contestant, Difference, PeersRecord, PictureTime
+from humanseg.benchmark.speed_record import Contestant, Difference, PeersRecord, PictureTime
 from humanseg.benchmark.timing import summarise_times
-from humanseg.config import Layout
+from humanseg.config.schema import Layout
 from humanseg.errors import DataError, UsageError
-from humanseg.geometry import resize_mask
 from humanseg.images import read_image
+from humanseg.images.resize import resize_mask
 from humanseg.model_directory import find_model
-from humanseg.provenance import describe_environment
 from humanseg.results import ImageScore, SplitRecord, read_record
+from humanseg.results.provenance import describe_environment
 
 if TYPE_CHECKING:
     from humanseg.data.samples import Sample
@@ -86,7 +86,7 @@ def compare_with_peers(
         data: labelled pictures; without them only times and person-free pictures are told.
         layout: how pictures and masks are found.
         split: JSON as `humanseg data split` writes it: only its test pictures are used.
-        groups: CSV table of groups, see `humanseg.data.facts.read_facts`; guessed without it.
+        groups: CSV table of groups, see `humanseg.data.metadata.read_facts`; guessed without it.
         person_free: files or folders of pictures without people.
         limit: at most so many of the labelled and of the person-free pictures, spread evenly.
         peer_python: interpreter of the environment that the peers are installed in.
@@ -149,9 +149,9 @@ def _labelled(
     if data is None:
         return _Labelled()
     try:
-        from humanseg.data.facts import read_facts
         from humanseg.data.fingerprint import fingerprint as fingerprint_of
         from humanseg.data.layouts import discover
+        from humanseg.data.metadata import read_facts
     except ModuleNotFoundError as error:
         raise UsageError(
             f"--data: scoring masks needs the training parts ({error.name} is missing); install "
@@ -230,7 +230,7 @@ def _ask(
 
 
 def _score(name: str, mask: NDArray[np.bool_], truth: NDArray[np.bool_]) -> ImageScore:
-    from humanseg.metrics import score_image
+    from humanseg.evaluation.metrics import score_image
 
     size = (truth.shape[0], truth.shape[1])
     return score_image(name, resize_mask(mask, size), truth, contours=False)
@@ -240,7 +240,7 @@ def _conclude(notes: _Notes) -> Contestant:
     contender, times = notes.contender, [*notes.labelled, *notes.person_free]
     summary = None
     if notes.scores:
-        from humanseg.metrics import summarise
+        from humanseg.evaluation.metrics import summarise
 
         summary = summarise(notes.scores)
     marked = [one.marked for one in notes.person_free]
@@ -261,7 +261,7 @@ def _conclude(notes: _Notes) -> Contestant:
 def _difference(first: Contestant, other: Contestant, groups: dict[str, str]) -> Difference:
     iou = boundary_iou = None
     if first.scores:
-        from humanseg.statistics import GroupBootstrap
+        from humanseg.evaluation.statistics import GroupBootstrap
 
         bootstrap = GroupBootstrap([groups[score.id] for score in first.scores])
         pairs = list(zip(first.scores, other.scores, strict=True))

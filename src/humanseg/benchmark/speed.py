@@ -15,10 +15,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from humanseg.benchmark import pictures as pictures_module
+from humanseg.benchmark import inputs as pictures_module
 from humanseg.benchmark.fresh import Probe, ProbeAnswer, ProbeRequest, run_probe
 from humanseg.benchmark.machine import describe_machine, describe_model, load
-from humanseg.benchmark.records import (
+from humanseg.benchmark.speed_record import (
     ColdStart,
     Configuration,
     Measured,
@@ -29,9 +29,9 @@ from humanseg.benchmark.records import (
 )
 from humanseg.benchmark.timing import summarise_times
 from humanseg.errors import HumansegError, UsageError
-from humanseg.inference.processor import usable_cores
 from humanseg.model_directory import find_model
-from humanseg.provenance import describe_environment
+from humanseg.results.provenance import describe_environment
+from humanseg.system.cpu import usable_cores
 
 BACKENDS = ("onnxruntime", "openvino", "torch")
 PRECISIONS = ("fp32", "bf16", "int8")

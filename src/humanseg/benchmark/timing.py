@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from humanseg.benchmark.records import Timing
+from humanseg.benchmark.speed_record import Timing
 
 Clock = Callable[[], float]
 """Seconds that only grow, such as `time.perf_counter`."""

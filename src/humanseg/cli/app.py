@@ -13,7 +13,7 @@ from cyclopts.help import DefaultFormatter
 
 from humanseg import __version__
 from humanseg.cli.failures import explain
-from humanseg.cli.output import complain, is_secondary_process
+from humanseg.cli.terminal import complain, is_secondary_process
 from humanseg.errors import HumansegError, OutOfMemory
 
 if TYPE_CHECKING:

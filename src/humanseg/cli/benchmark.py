@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 from cyclopts import Group, Parameter
 
 from humanseg.cli import flags
-from humanseg.cli.output import counter, note, say
+from humanseg.cli.terminal import counter, note, say
 from humanseg.errors import UsageError
 from humanseg.images import MAX_PIXELS
 from humanseg.results import Record, write_record

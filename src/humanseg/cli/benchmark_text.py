@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from humanseg.benchmark.records import (
+from humanseg.benchmark.speed_record import (
     Configuration,
     Contestant,
     Machine,
@@ -12,7 +12,7 @@ from humanseg.benchmark.records import (
     SpeedRecord,
     Timing,
 )
-from humanseg.cli.output import numbered, score, table
+from humanseg.cli.terminal import numbered, score, table
 from humanseg.results import Environment, Interval
 
 BUSY = 0.2

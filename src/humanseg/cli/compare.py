@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from humanseg.cli import flags
 from humanseg.cli.ignored import note_ignored
-from humanseg.cli.output import (
+from humanseg.cli.terminal import (
     bracket,
     complain,
     duration,
@@ -18,8 +18,8 @@ from humanseg.cli.output import (
     score,
     table,
 )
-from humanseg.config import CompareConfig
-from humanseg.configuration import resolve, to_yaml
+from humanseg.config.loading import resolve, to_yaml
+from humanseg.config.schema import CompareConfig
 
 if TYPE_CHECKING:
     from humanseg.results import ComparisonResult, RunResult
@@ -61,10 +61,10 @@ def _run(
     *,
     quiet: bool,
 ) -> int:
-    from humanseg.comparison import compare as carry_out
+    from humanseg.comparison.run_comparison import compare as carry_out
     from humanseg.report import write_report
-    from humanseg.report.loading import comparison_study
-    from humanseg.report.words import headline
+    from humanseg.report.load_study import comparison_study
+    from humanseg.report.summary_text import headline
 
     result = carry_out(plan, output=folder, cache=cache, shard=shard, quiet=quiet)
     files = write_report(folder)

@@ -10,9 +10,9 @@ from cyclopts import App, Parameter
 
 from humanseg.cli import flags
 from humanseg.cli.ignored import note_ignored
-from humanseg.cli.output import counter, note, numbered, say
-from humanseg.config import TrainConfig
-from humanseg.configuration import resolve
+from humanseg.cli.terminal import counter, note, numbered, say
+from humanseg.config.loading import resolve
+from humanseg.config.schema import TrainConfig
 
 if TYPE_CHECKING:
     from humanseg.data.audit import AuditReport
@@ -90,7 +90,7 @@ def synthesize(
 ) -> None:
     """Draw pictures with known masks, for trials without data."""
     from humanseg.data.synthesis import synthesize as draw
-    from humanseg.inference.processor import usable_cores
+    from humanseg.system.cpu import usable_cores
 
     done = draw(
         out,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from humanseg.cli import flags
-from humanseg.cli.output import numbered, say
+from humanseg.cli.terminal import numbered, say
 
 if TYPE_CHECKING:
-    from humanseg.inference.doctor import DoctorReport, Smoke
+    from humanseg.inference.diagnosis import DoctorReport, Smoke
 
 
 def doctor(*, json: Annotated[bool, flags.switch("Print the findings as JSON.")] = False) -> int:
@@ -16,7 +16,7 @@ def doctor(*, json: Annotated[bool, flags.switch("Print the findings as JSON.")]
 
     Ends with exit code 1 if something that is installed is broken.
     """
-    from humanseg.inference.doctor import examine
+    from humanseg.inference.diagnosis import examine
 
     report = examine()
     if json:

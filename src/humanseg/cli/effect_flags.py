@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from humanseg.inference.effects import Effect
+    from humanseg.effects.effect import Effect
 
 OutputName: TypeAlias = Literal["mask", "probability", "cutout", "blur", "replace", "overlay"]
 Background: TypeAlias = "tuple[int, int, int] | NDArray[np.uint8] | None"
@@ -135,7 +135,7 @@ class EffectFlags:
             background: what `ground` gave.
             threshold: the model's own.
         """
-        from humanseg.inference.effects import Effect
+        from humanseg.effects.effect import Effect
 
         return Effect(
             output=self.output,

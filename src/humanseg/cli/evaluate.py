@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from humanseg.cli import flags
-from humanseg.cli.output import bracket, counter, note, numbered, say, score, table
-from humanseg.config import TrainConfig
-from humanseg.configuration import resolve
+from humanseg.cli.terminal import bracket, counter, note, numbered, say, score, table
+from humanseg.config.loading import resolve
+from humanseg.config.schema import TrainConfig
 from humanseg.errors import UsageError
 from humanseg.model_directory import BUNDLED
 
@@ -60,7 +60,7 @@ def evaluate(
     flags.existing_data(data)
     if output is not None:
         flags.required_output(output)
-    from humanseg.conclusions import evaluate_model
+    from humanseg.evaluation.conclusions import evaluate_model
 
     result = evaluate_model(
         model,

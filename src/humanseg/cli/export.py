@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from humanseg.cli import flags
-from humanseg.cli.output import counter, note, say, score, table
+from humanseg.cli.terminal import counter, note, say, score, table
 from humanseg.errors import UsageError
 from humanseg.model_directory import find_model
 

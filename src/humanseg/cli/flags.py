@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args, 
 from cyclopts import Group, Parameter, Token
 from pydantic import BaseModel, Field, PlainValidator, create_model
 
-from humanseg.config import (
+from humanseg.config.schema import (
     Arch,
     CompareConfig,
     EvaluationConfig,

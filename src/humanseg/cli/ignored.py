@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from humanseg.cli.flags import Values
-from humanseg.cli.output import note
-from humanseg.config import CompareConfig, Preset, TrainConfig
-from humanseg.configuration import load_preset, load_yaml
+from humanseg.cli.terminal import note
+from humanseg.config.loading import load_preset, load_yaml
+from humanseg.config.schema import CompareConfig, Preset, TrainConfig
 
 _PLANNED = (("model", "arch", "archs"), ("training", "seed", "seeds"))
 _UNUSED = {

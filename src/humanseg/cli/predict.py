@@ -13,16 +13,16 @@ from cyclopts import Parameter
 
 from humanseg.cli import flags
 from humanseg.cli.effect_flags import EffectFlags
-from humanseg.cli.output import note, numbered
 from humanseg.cli.predict_flags import PIPE, FileFlags, NetworkFlags, Request, refuse_options
 from humanseg.cli.predict_report import Report
 from humanseg.cli.predict_signals import Stop, terminable
 from humanseg.cli.predict_streams import predict_pipe, record_camera
+from humanseg.cli.terminal import note, numbered
 from humanseg.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
-    from humanseg.inference.effects import Effect
-    from humanseg.inference.jobs import Found, Item, Job
+    from humanseg.batch.discovery import Found, Item, Job
+    from humanseg.effects.effect import Effect
     from humanseg.inference.segmenter import Segmenter
 
 
@@ -77,9 +77,9 @@ def _predict_files(request: Request) -> int:
 
 def _planned(request: Request, report: Report) -> tuple[Sequence[Job], Path | None]:
     """What is to be done, and the file that `-o` names if it names one; nothing is done yet."""
-    from humanseg.atomic import remove_leftovers
-    from humanseg.inference.jobs import find, plan, refuse_collisions
-    from humanseg.inference.video import SOURCE_SUFFIXES
+    from humanseg.batch.discovery import find, plan, refuse_collisions
+    from humanseg.system.atomic import remove_leftovers
+    from humanseg.video.pipeline import SOURCE_SUFFIXES
 
     output = Path(request.output)
     found = find(request.inputs, output=output, video_suffixes=SOURCE_SUFFIXES)
@@ -100,9 +100,9 @@ def _planned(request: Request, report: Report) -> tuple[Sequence[Job], Path | No
 
 def _names_a_file(output: Path, found: Found) -> bool:
     """Whether `-o` is the result itself and not a folder for it."""
-    from humanseg.inference.jobs import PICTURE_SUFFIXES
-    from humanseg.inference.video import SOURCE_SUFFIXES, TARGET_SUFFIXES
-    from humanseg.inference.writing import SUFFIXES
+    from humanseg.batch.discovery import PICTURE_SUFFIXES
+    from humanseg.effects.encode import SUFFIXES
+    from humanseg.video.pipeline import SOURCE_SUFFIXES, TARGET_SUFFIXES
 
     suffix = output.suffix.lower()
     if output.is_dir() or suffix not in (PICTURE_SUFFIXES | SOURCE_SUFFIXES):
@@ -118,9 +118,9 @@ def _names_a_file(output: Path, found: Found) -> bool:
 
 
 def _jobs(request: Request, found: Found, output: Path, *, named: bool) -> list[Job]:
-    from humanseg.inference.jobs import Job, mirrored
-    from humanseg.inference.video import TARGET_SUFFIXES
-    from humanseg.inference.video_target import check_suffix
+    from humanseg.batch.discovery import Job, mirrored
+    from humanseg.video.pipeline import TARGET_SUFFIXES
+    from humanseg.video.writer import check_suffix
 
     transparent = request.making.output == "cutout"
     if named:
@@ -186,8 +186,8 @@ def _predict_pictures(
 ) -> None:
     if not jobs:
         return
+    from humanseg.batch.runner import predict_pictures
     from humanseg.cli.predict_progress import watched
-    from humanseg.inference.folders import predict_pictures
 
     workers, threads = request.network.crew(len(jobs))
     network, effect = request.open(threads=threads)
@@ -220,8 +220,8 @@ def _predict_videos(request: Request, jobs: Sequence[Job], report: Report, stop:
 def _predict_video(
     request: Request, job: Job, segmenter: Segmenter, effect: Effect, report: Report, stop: Stop
 ) -> None:
-    from humanseg.cli.progress import bar
-    from humanseg.inference.folders import predict_video
+    from humanseg.batch.runner import predict_video
+    from humanseg.cli.bars import bar
 
     with bar(job.source.name, total=None, unit="frames", quiet=request.no_bar) as show:
 

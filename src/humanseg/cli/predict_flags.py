@@ -16,7 +16,7 @@ from humanseg.cli.effect_flags import Background, EffectFlags
 from humanseg.errors import UsageError
 
 if TYPE_CHECKING:
-    from humanseg.inference.effects import Effect
+    from humanseg.effects.effect import Effect
     from humanseg.inference.segmenter import Segmenter
 
 PIPE = "-"
@@ -197,7 +197,7 @@ class NetworkFlags:
         Args:
             jobs: how many pictures there are; more workers would have nothing to do.
         """
-        from humanseg.inference.processor import usable_cores
+        from humanseg.system.cpu import usable_cores
 
         cores = usable_cores()
         workers = min(self.workers or cores, max(jobs, 1))
@@ -278,7 +278,7 @@ class Request:
         Raises:
             UsageError: the two do not agree, or the format cannot hold the result.
         """
-        from humanseg.inference.writing import SUFFIXES, check_format
+        from humanseg.effects.encode import SUFFIXES, check_format
 
         name = self.files.format
         if target is not None:

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from humanseg.cli.output import duration, note
-from humanseg.cli.progress import bar
+from humanseg.cli.bars import bar
+from humanseg.cli.terminal import duration, note
 
 _EVERY = 60.0
 """Seconds between two lines."""

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from humanseg.cli.output import complain, duration, note, numbered, say
+from humanseg.cli.terminal import complain, duration, note, numbered, say
 
 if TYPE_CHECKING:
-    from humanseg.inference.folders import Outcome
-    from humanseg.inference.jobs import Job
+    from humanseg.batch.discovery import Job
+    from humanseg.batch.runner import Outcome
 
 _SHOWN = 10  # names in a remark; all are in the JSON lines
 

@@ -12,9 +12,9 @@ from humanseg.errors import ImageError, UsageError
 
 def predict_pipe(request: Request) -> int:
     """Predict one picture from standard input, to standard output, or both."""
-    from humanseg.atomic import write_bytes
-    from humanseg.inference.folders import Outcome, attempt, make
-    from humanseg.inference.jobs import Job, refuse_collisions
+    from humanseg.batch.discovery import Job, refuse_collisions
+    from humanseg.batch.runner import Outcome, attempt, make
+    from humanseg.system.atomic import write_bytes
 
     target = _target(request)
     name = request.format_of(target)
@@ -49,7 +49,7 @@ def predict_pipe(request: Request) -> int:
 
 def _target(request: Request) -> Path | None:
     """The file to write; None for standard output."""
-    from humanseg.inference.writing import SUFFIXES
+    from humanseg.effects.encode import SUFFIXES
 
     if request.output == PIPE:
         if sys.stdout.isatty():
@@ -90,12 +90,12 @@ def _source(request: Request) -> Path | bytes:
 
 def record_camera(request: Request, camera: int) -> int:
     """Record from a camera into a video until Ctrl-C."""
-    from humanseg.cli.progress import bar
-    from humanseg.inference.folders import Outcome
-    from humanseg.inference.jobs import Job
-    from humanseg.inference.smoothing import Smoother
-    from humanseg.inference.video import process_video
-    from humanseg.inference.video_target import check_suffix
+    from humanseg.batch.discovery import Job
+    from humanseg.batch.runner import Outcome
+    from humanseg.cli.bars import bar
+    from humanseg.video.pipeline import process_video
+    from humanseg.video.smoothing import Smoother
+    from humanseg.video.writer import check_suffix
 
     target = Path(request.output)
     check_suffix(target, transparent=request.making.output == "cutout")

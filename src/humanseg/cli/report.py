@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from humanseg.cli import flags
-from humanseg.cli.output import say
+from humanseg.cli.terminal import say
 from humanseg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ def report(
 
 
 def _side_by_side(runs: tuple[Path, ...], output: Path) -> ReportFiles:
-    from humanseg.conclusions import conclude_together
+    from humanseg.evaluation.conclusions import conclude_together
     from humanseg.report import write_report
-    from humanseg.report.loading import load_studies
+    from humanseg.report.load_study import load_studies
 
     study = load_studies(runs)
     if not study.compared:

@@ -9,9 +9,9 @@ from cyclopts import Parameter
 
 from humanseg.cli import flags
 from humanseg.cli.ignored import note_ignored
-from humanseg.cli.output import duration, is_secondary_process, say, score, table
-from humanseg.config import TrainConfig
-from humanseg.configuration import resolve, to_yaml
+from humanseg.cli.terminal import duration, is_secondary_process, say, score, table
+from humanseg.config.loading import resolve, to_yaml
+from humanseg.config.schema import TrainConfig
 from humanseg.errors import UsageError
 from humanseg.model_directory import structure_of
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from humanseg.data._tables import Missing, Pairs
+from humanseg.data.annotations import Missing, Pairs
 from humanseg.data.audit import AuditReport, audit
 from humanseg.data.download import download
-from humanseg.data.examination import Finding
-from humanseg.data.facts import Facts, read_facts
 from humanseg.data.fingerprint import fingerprint
+from humanseg.data.inspection import Finding
 from humanseg.data.layouts import discover, find_pairs
+from humanseg.data.metadata import Facts, read_facts
+from humanseg.data.same_scene import leaks, scene_pairs
 from humanseg.data.samples import Sample
-from humanseg.data.scenes import leaks, scene_pairs
 from humanseg.data.splits import check_split, make_split
 from humanseg.data.synthesis import draw_scene, synthesize
 

@@ -11,13 +11,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from humanseg.config import Layout
+from humanseg.config.schema import Layout
 from humanseg.data.duplicates import find_duplicates, group_ids
-from humanseg.data.examination import Code, Finding, Seen, look_at, message_without_name
+from humanseg.data.inspection import Code, Finding, Seen, look_at, message_without_name
 from humanseg.data.layouts import find_layout, find_pairs
 from humanseg.data.samples import Sample
-from humanseg.data.threads import in_threads
 from humanseg.results import Record
+from humanseg.system.threads import in_threads
 
 if TYPE_CHECKING:
     from humanseg.data.cache import Cache

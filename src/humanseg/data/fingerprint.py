@@ -9,8 +9,8 @@ from contextlib import closing
 from pathlib import Path
 
 from humanseg.data.samples import Sample
-from humanseg.data.threads import in_threads
 from humanseg.errors import DataError
+from humanseg.system.threads import in_threads
 
 
 def fingerprint(

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from humanseg.config import Layout
-from humanseg.data._tables import Missing, Pairs, read_coco, read_csv
+from humanseg.config.schema import Layout
+from humanseg.data.annotations import Missing, Pairs, read_coco, read_csv
 from humanseg.data.samples import Sample
 from humanseg.errors import DataError, UsageError
 from humanseg.images import SUFFIXES as _PICTURES

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from humanseg import images
 from humanseg.errors import DataError
-from humanseg.geometry import Size
+from humanseg.images.resize import Size
 
 Segmentation = list[Any] | dict[str, Any]
 """COCO's `segmentation`: a list of polygons [x1, y1, x2, y2, ...], or a run-length dict."""

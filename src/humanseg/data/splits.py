@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from humanseg.config import SplitConfig
-from humanseg.data.dealing import deal
-from humanseg.data.facts import Facts, read_facts
+from humanseg.config.schema import SplitConfig
+from humanseg.data.grouping import deal
+from humanseg.data.metadata import Facts, read_facts
 from humanseg.data.samples import Sample
 from humanseg.errors import DataError
 from humanseg.results import SplitRecord

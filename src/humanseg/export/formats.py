@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from humanseg.errors import ExportError
-from humanseg.geometry import Size
+from humanseg.images.resize import Size
 from humanseg.inference import Backend
-from humanseg.inference.runtimes import import_openvino
+from humanseg.inference.engines.runtimes import import_openvino
 from humanseg.models import FromBytes
 from humanseg.models.onnx_file import INPUT, LARGEST_BATCH, calm_exporter
 

@@ -6,9 +6,9 @@ Every path of the product reads files here: `load` for whatever a user has, `rea
 
 from __future__ import annotations
 
+from humanseg.images.dataset import Source, open_image, read_grey, read_image, read_mask
 from humanseg.images.files import MAX_BYTES, MAX_PIXELS, SUFFIXES
-from humanseg.images.picture import ImageLike, Picture, load
-from humanseg.images.training import Source, open_image, read_grey, read_image, read_mask
+from humanseg.images.load import ImageLike, Picture, load
 
 __all__ = [
     "MAX_BYTES",

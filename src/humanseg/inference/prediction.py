@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg import images
+from humanseg.effects.compositing import Colour, soft_alpha
+from humanseg.effects.effect import Effect, apply
 from humanseg.errors import ImageError
-from humanseg.geometry import Size, resize_mask_from_probability, resize_probability
 from humanseg.images import ImageLike, Picture
-from humanseg.inference.compositing import Colour, soft_alpha
-from humanseg.inference.effects import Effect, apply
+from humanseg.images.resize import Size, resize_mask_from_probability, resize_probability
 
 Background: TypeAlias = Colour | ImageLike
 """A colour, or a picture, which is scaled to cover and cut off evenly where it sticks out."""
@@ -208,10 +208,10 @@ class Prediction:
         """Anything that `humanseg predict` can make; the effect's own threshold counts.
 
         Args:
-            effect: see `humanseg.inference.effects.Effect`.
+            effect: see `humanseg.effects.effect.Effect`.
 
         Returns:
-            See `humanseg.inference.effects.apply`.
+            See `humanseg.effects.effect.apply`.
 
         Raises:
             ImageError: see `image`.

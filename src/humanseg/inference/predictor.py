@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.geometry import Size, resize_image, resize_probability
+from humanseg.images.resize import Size, resize_image, resize_probability
 
 
 class Backend(Protocol):

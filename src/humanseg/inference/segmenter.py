@@ -11,17 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg import images
+from humanseg.effects.compositing import is_number, shown
 from humanseg.errors import ImageError, UsageError
-from humanseg.geometry import Size
 from humanseg.images import ImageLike, Picture
-from humanseg.inference.backends import (
+from humanseg.images.resize import Size
+from humanseg.inference.engines.select import (
     BackendName,
     DeviceName,
     OpenedBackend,
     PrecisionName,
     open_backend,
 )
-from humanseg.inference.compositing import is_number, shown
 from humanseg.inference.prediction import Background, Prediction
 from humanseg.inference.predictor import Predictor
 from humanseg.inference.stream import Decoded, PredictionStream
@@ -58,7 +58,7 @@ class Segmenter:
             model: model directory, as training writes it; the bundled one if None.
             backend: `auto`, `onnxruntime`, `openvino` or `torch`.
             precision: `auto`, `fp32`, `bf16` or `int8`; see `open_backend` in
-                `humanseg.inference.backends`.
+                `humanseg.inference.engines.select`.
             device: `auto`, `cpu` or `cuda`.
             threads: processor threads for one picture; all usable cores if None.
             threshold: 0 to 1; the model's own if None.

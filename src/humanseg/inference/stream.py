@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from humanseg.geometry import Size, resize_image
 from humanseg.images import ImageLike
 from humanseg.images.files import identify
 from humanseg.images.quiet import Quiet
+from humanseg.images.resize import Size, resize_image
 from humanseg.inference.prediction import Prediction
-from humanseg.inference.processor import usable_cores
+from humanseg.system.cpu import usable_cores
 
 _MOST_READERS = 4
 _BATCHES = 3  # taken from the pictures: the one that the network has, and two ahead

@@ -1,14 +1,14 @@
 """Networks of segmentation-models-pytorch: build, weigh, save, load, run."""
 
-from humanseg.models.average import MovingAverage
-from humanseg.models.backend import TorchBackend
-from humanseg.models.cost import count_macs, count_parameters, measure_latency
-from humanseg.models.features import pooled_features
+from humanseg.models.complexity import count_macs, count_parameters, measure_latency
+from humanseg.models.cpu.synchronised import SynchronisedStatistics
+from humanseg.models.ema import MovingAverage
+from humanseg.models.encoder_features import pooled_features
+from humanseg.models.initial_network import start_network
 from humanseg.models.network import SegmentationNetwork, build_network
 from humanseg.models.onnx_file import FromBytes, OnnxBackend, write_onnx
 from humanseg.models.saved import halved, load_network, save_network
-from humanseg.models.starting import start_network
-from humanseg.models.synchronised import SynchronisedStatistics
+from humanseg.models.torch_engine import TorchBackend
 
 __all__ = [
     "FromBytes",

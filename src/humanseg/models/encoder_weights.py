@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from humanseg.config import ModelConfig
+from humanseg.config.schema import ModelConfig
 from humanseg.errors import HumansegError, ModelError, UsageError
 
 HUB_PATIENCE = 6.0

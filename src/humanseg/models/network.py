@@ -10,7 +10,7 @@ import segmentation_models_pytorch as smp
 import torch
 from torch import Tensor, nn
 
-from humanseg.config import Arch, ModelConfig
+from humanseg.config.schema import Arch, ModelConfig
 from humanseg.errors import GuardError, UsageError
 from humanseg.models.encoder_weights import load_encoder_weights
 

@@ -21,12 +21,12 @@ from torch import Tensor, nn
 
 from humanseg import __version__
 from humanseg.errors import ExportError
-from humanseg.inference.runtimes import import_onnxruntime
+from humanseg.inference.engines.runtimes import import_onnxruntime
 from humanseg.model_directory import ModelRecord, OnnxRecord, Parity
-from humanseg.models.backend import TorchBackend
 from humanseg.models.network import SegmentationNetwork
 from humanseg.models.parity import TOLERANCE, check_parity, measure_parity, probe_pictures
-from humanseg.models.staging import staged
+from humanseg.models.torch_engine import TorchBackend
+from humanseg.system.staging import staged
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto

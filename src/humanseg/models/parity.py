@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg.errors import ExportError
-from humanseg.geometry import Size, resize_image
+from humanseg.images.resize import Size, resize_image
 from humanseg.inference import Backend
 from humanseg.model_directory import Parity
 

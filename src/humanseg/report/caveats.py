@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from humanseg.config import EvaluationConfig
-from humanseg.report import folders
+from humanseg.config.schema import EvaluationConfig
+from humanseg.report import run_folders
 from humanseg.report.formatting import counted, listed, score
-from humanseg.report.summary import Network, Study
+from humanseg.report.study import Network, Study
 from humanseg.results import Evaluation, RunResult
 
 FEW_PICTURES = 30
@@ -227,7 +227,7 @@ def protocol(study: Study) -> tuple[str, ...]:
     if not study.finished:
         return ()
     if study.parts:
-        named = zip(folders.names(study.folders), study.parts, strict=True)
+        named = zip(run_folders.names(study.folders), study.parts, strict=True)
         trained = [f"{name}: {note}" for name, part in named for note in _trained(part)]
         return (*trained, *_cut(study), *_counted(study))
     return (*_trained(study), *_cut(study), *_counted(study))

@@ -8,7 +8,7 @@ import statistics
 from markupsafe import Markup
 
 from humanseg.report.formatting import bounded, counted, percent, points, score, signed
-from humanseg.report.summary import Metric, Network, Pair, Study
+from humanseg.report.study import Metric, Network, Pair, Study
 from humanseg.report.svg import Axis, Box, Panel
 from humanseg.report.tables import METRIC_NAMES
 from humanseg.results import Calibration

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from humanseg.report.charts import floor_tenth
 from humanseg.report.formatting import counted, listed, score
-from humanseg.report.summary import Network, Study
+from humanseg.report.study import Network, Study
 from humanseg.report.svg import Axis, Box, Panel
 from humanseg.results import EpochRecord
 

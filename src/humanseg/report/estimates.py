@@ -11,7 +11,7 @@ import numpy as np
 from humanseg.results import Interval
 
 if TYPE_CHECKING:
-    from humanseg.report.summary import Network
+    from humanseg.report.study import Network
 
 _PER_IMAGE = (
     "iou",

@@ -7,13 +7,13 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 
-from humanseg.report import checks, costs, generalisation, provenance, tables
+from humanseg.report import check_tables, cost_tables, generalisation_tables, reproduction, tables
 from humanseg.report.definitions import DEFINITIONS, PUBLISHED_NOTE
+from humanseg.report.difference_tables import pair_table
 from humanseg.report.gallery import GalleryRow, rule
-from humanseg.report.pairs import pair_table
-from humanseg.report.summary import Scored, Study
+from humanseg.report.study import Scored, Study
+from humanseg.report.summary_text import Answer, basis, problems, protocol
 from humanseg.report.tables import Table
-from humanseg.report.words import Answer, basis, problems, protocol
 from humanseg.results import RunResult
 
 _ABOUT = (
@@ -161,7 +161,7 @@ def _section(title: str, *parts: Table | str | None) -> list[str]:
 
 
 def _score_parts(study: Study, said: Answer) -> list[str]:
-    published = costs.published_table(study)
+    published = cost_tables.published_table(study)
     return [
         *_section(
             "Scores",
@@ -176,27 +176,29 @@ def _score_parts(study: Study, said: Answer) -> list[str]:
         *_section(
             "Beyond these pictures",
             _bullets(said.generalisation),
-            generalisation.gap_table(study),
-            generalisation.source_table(study),
-            generalisation.external_table(study),
-            generalisation.alarm_table(study),
-            generalisation.robustness_table(study),
+            generalisation_tables.gap_table(study),
+            generalisation_tables.source_table(study),
+            generalisation_tables.external_table(study),
+            generalisation_tables.alarm_table(study),
+            generalisation_tables.robustness_table(study),
         ),
-        *_section("Cost", costs.cost_table(study)),
+        *_section("Cost", cost_tables.cost_table(study)),
         *_section("Beside the published figures", published, published and PUBLISHED_NOTE),
-        *_section("Checks of the data", checks.leak_table(study), checks.suspect_table(study)),
+        *_section(
+            "Checks of the data", check_tables.leak_table(study), check_tables.suspect_table(study)
+        ),
     ]
 
 
 def _origin_parts(study: Study) -> list[str]:
-    settings = provenance.settings(study)
+    settings = reproduction.settings(study)
     parts = _section(
         "How this was made",
-        provenance.run_table(study),
+        reproduction.run_table(study),
         settings.full if settings else None,
-        provenance.environment_table(study),
+        reproduction.environment_table(study),
     )
-    for division in provenance.split_lists(study):
+    for division in reproduction.split_lists(study):
         named = [f"{name} ({len(ids)}): {', '.join(ids) or 'none'}" for name, ids in division.parts]
         parts += [f"**Pictures of {escape(', '.join(division.runs))}:**", _bullets(named)]
     return parts

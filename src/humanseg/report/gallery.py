@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg.errors import ImageError
-from humanseg.geometry import Size, resize_mask
 from humanseg.images import read_mask
+from humanseg.images.resize import Size, resize_mask
 from humanseg.report.formatting import percent, score
-from humanseg.report.pictures import (
+from humanseg.report.gallery_images import (
     error_uri,
     mask_uri,
     photo_uri,
@@ -27,7 +27,7 @@ from humanseg.report.pictures import (
     read_shrunk,
     shown_size,
 )
-from humanseg.report.summary import Network, Study
+from humanseg.report.study import Network, Study
 from humanseg.results import ImageScore, SuspectLabel
 
 CHOSEN_SIDE = 480

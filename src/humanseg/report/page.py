@@ -13,17 +13,17 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from humanseg.report import provenance
+from humanseg.report import reproduction
 from humanseg.report.definitions import DEFINITIONS
 from humanseg.report.exports import markdown, scores_csv
 from humanseg.report.formatting import UNKNOWN, duration, large, milliseconds, score
 from humanseg.report.gallery import GalleryRow, gallery, rule
-from humanseg.report.loading import load_study
+from humanseg.report.load_study import load_study
 from humanseg.report.sections import sections
-from humanseg.report.summary import Metric, Network, Study
+from humanseg.report.study import Metric, Network, Study
+from humanseg.report.summary_text import Answer, answer, basis, problems
 from humanseg.report.svg import key
 from humanseg.report.tables import picture_table
-from humanseg.report.words import Answer, answer, basis, problems
 from humanseg.results import Record, write_record, write_text
 
 
@@ -174,10 +174,10 @@ def html(study: Study, said: Answer, rows: Sequence[GalleryRow]) -> str:
             origins=sorted({row.source for row in rows if row.source}),
             rule=rule(study.split_seed),
             pictures=picture_table(study, anchors),
-            runs=provenance.run_table(study),
-            settings=provenance.settings(study),
-            environment=provenance.environment_table(study),
-            splits=provenance.split_lists(study),
+            runs=reproduction.run_table(study),
+            settings=reproduction.settings(study),
+            environment=reproduction.environment_table(study),
+            splits=reproduction.split_lists(study),
             keys={slot: key(slot) for slot in slots},
             definitions=DEFINITIONS,
             script=Markup(script),

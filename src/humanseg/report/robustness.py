@@ -6,8 +6,8 @@ from markupsafe import Markup
 
 from humanseg.report.charts import floor_tenth
 from humanseg.report.formatting import bounded, percent, score
-from humanseg.report.generalisation import by_corruption, corruption_name, network_of
-from humanseg.report.summary import Study
+from humanseg.report.generalisation_tables import by_corruption, corruption_name, network_of
+from humanseg.report.study import Study
 from humanseg.report.svg import Axis, Box, Panel
 from humanseg.results import RobustnessAnalysis
 

@@ -8,15 +8,22 @@ from typing import ClassVar
 
 from markupsafe import Markup
 
-from humanseg.report import charts, checks, costs, generalisation, pairs, tables
-from humanseg.report.costplots import cost_plots
+from humanseg.report import (
+    charts,
+    check_tables,
+    cost_tables,
+    difference_tables,
+    generalisation_tables,
+    tables,
+)
+from humanseg.report.cost_charts import cost_plots
 from humanseg.report.curves import Curves, learning_curves
 from humanseg.report.definitions import PUBLISHED_NOTE
 from humanseg.report.robustness import robustness_curves
-from humanseg.report.summary import Study
+from humanseg.report.study import Study
+from humanseg.report.summary_text import protocol
 from humanseg.report.tables import Table
 from humanseg.report.thumbnails import Finding, leak_findings, suspect_findings
-from humanseg.report.words import protocol
 
 
 @dataclass(frozen=True)
@@ -157,7 +164,7 @@ def _differences(study: Study) -> Section:
         "Differences between networks",
         "Every pair on the same pictures. A difference is called one only where nothing speaks "
         "against it.",
-        (*_charts(overlap, contour), *_tables(pairs=pairs.pair_table(study))),
+        (*_charts(overlap, contour), *_tables(pairs=difference_tables.pair_table(study))),
     )
 
 
@@ -171,11 +178,11 @@ def _generalisation(study: Study) -> Section:
         "corruptions that they have not seen.",
         (
             *_tables(
-                gap=generalisation.gap_table(study),
-                sources=generalisation.source_table(study),
-                external=generalisation.external_table(study),
-                alarms=generalisation.alarm_table(study),
-                robustness=generalisation.robustness_table(study),
+                gap=generalisation_tables.gap_table(study),
+                sources=generalisation_tables.source_table(study),
+                external=generalisation_tables.external_table(study),
+                alarms=generalisation_tables.alarm_table(study),
+                robustness=generalisation_tables.robustness_table(study),
             ),
             *_charts(*panels, style="small", legend=True),
         ),
@@ -202,7 +209,7 @@ def _cost(study: Study) -> Section:
         "Cost",
         "Cost",
         "What a network weighs and what its training took. Better is up and to the left.",
-        (*_tables(costs=costs.cost_table(study)), *_charts(*drawn)),
+        (*_tables(costs=cost_tables.cost_table(study)), *_charts(*drawn)),
     )
 
 
@@ -212,7 +219,7 @@ def _published(study: Study) -> Section:
         "Published",
         "Beside the published figures",
         "Only these columns follow the published convention: batches of 16 on the network's grid.",
-        (*_tables(published=costs.published_table(study)), *_notes(PUBLISHED_NOTE)),
+        (*_tables(published=cost_tables.published_table(study)), *_notes(PUBLISHED_NOTE)),
     )
 
 
@@ -236,10 +243,10 @@ def _checks(study: Study, anchors: Mapping[str, str]) -> Section:
     parts: list[Part] = []
     if leaks:
         parts.append(FindingsPart("Pictures that show the same", leaks))
-        parts += _tables(leaks=checks.leak_table(study))
+        parts += _tables(leaks=check_tables.leak_table(study))
     if suspects:
         parts.append(FindingsPart("Truth masks to look at", suspects))
-        parts += _tables(suspects=checks.suspect_table(study, dict(anchors)))
+        parts += _tables(suspects=check_tables.suspect_table(study, dict(anchors)))
     return Section(
         "checks",
         "Checks",

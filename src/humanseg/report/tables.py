@@ -16,7 +16,7 @@ from humanseg.report.formatting import (
     points,
     score,
 )
-from humanseg.report.summary import Metric, Network, Study
+from humanseg.report.study import Metric, Network, Study
 from humanseg.results import Bound, RunResult, Stratum
 
 RowKind = Literal["plain", "spread", "floor", "bound", "changed", "problem"]

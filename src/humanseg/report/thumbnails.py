@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from humanseg.errors import ImageError
-from humanseg.geometry import resize_mask
 from humanseg.images import open_image, read_mask
+from humanseg.images.resize import resize_mask
 from humanseg.report.formatting import counted, percent, score
-from humanseg.report.pictures import mask_uri, photo_uri, read_shrunk, shown_size
-from humanseg.report.summary import Study
+from humanseg.report.gallery_images import mask_uri, photo_uri, read_shrunk, shown_size
+from humanseg.report.study import Study
 from humanseg.results import Leak, SuspectLabel
 
 THUMBNAIL_SIDE = 160

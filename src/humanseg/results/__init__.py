@@ -4,7 +4,7 @@
 records of another schema version with a sentence.
 """
 
-from humanseg.results.analysis import (
+from humanseg.results.findings import (
     METRICS,
     Analysis,
     Bound,
@@ -18,8 +18,8 @@ from humanseg.results.analysis import (
     Stratum,
     SuspectLabel,
 )
-from humanseg.results.base import SCHEMA_VERSION, Record
-from humanseg.results.files import read_record, write_record, write_text
+from humanseg.results.io import read_record, write_record, write_text
+from humanseg.results.record import SCHEMA_VERSION, Record
 from humanseg.results.runs import (
     ComparisonResult,
     CorruptedScores,

@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from humanseg.config import Arch, CompareConfig, EvaluationConfig, TrainConfig
-from humanseg.results.analysis import Analysis
-from humanseg.results.base import SCHEMA_VERSION, Record
+from humanseg.config.schema import Arch, CompareConfig, EvaluationConfig, TrainConfig
+from humanseg.results.findings import Analysis
+from humanseg.results.record import SCHEMA_VERSION, Record
 from humanseg.results.scores import Calibration, ImageScore, ScoreSummary
 
 

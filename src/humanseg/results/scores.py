@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from humanseg.results.base import Record
+from humanseg.results.record import Record
 
 
 class ImageScore(Record):

@@ -1,10 +1,10 @@
 """Train one network: from a configuration to a run folder with a scored model."""
 
-from humanseg.training.data import Pictures, RunData, find_data, find_pictures
+from humanseg.training.callbacks.bar import count
+from humanseg.training.distributed import started_by_torchrun
 from humanseg.training.environment import describe_environment
-from humanseg.training.processes import started_by_torchrun
-from humanseg.training.progress import count
-from humanseg.training.run import preflight, train
+from humanseg.training.preparation import Pictures, RunData, find_data, find_pictures
+from humanseg.training.run_training import preflight, train
 
 __all__ = [
     "Pictures",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from humanseg import provenance
-from humanseg.results import Environment
+from humanseg.results import Environment, provenance
 
 
 def describe_environment(device: str) -> Environment:

@@ -12,17 +12,17 @@ import lightning
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 
-from humanseg.config import TrainConfig
-from humanseg.datamodule import SegmentationDataModule
+from humanseg.config.schema import TrainConfig
 from humanseg.errors import Interrupted, UsageError
-from humanseg.segmentation_module import SegmentationModule
-from humanseg.training.checkpoints import EpochCheckpoints
-from humanseg.training.folder import RunFolder
-from humanseg.training.guards import TrainingGuards
-from humanseg.training.mode import Mode
-from humanseg.training.processes import Processes
-from humanseg.training.progress import ProgressBar
-from humanseg.training.recorder import EpochRecorder
+from humanseg.training.batches import SegmentationDataModule
+from humanseg.training.callbacks.bar import ProgressBar
+from humanseg.training.callbacks.checkpoints import EpochCheckpoints
+from humanseg.training.callbacks.guards import TrainingGuards
+from humanseg.training.callbacks.recorder import EpochRecorder
+from humanseg.training.compute_mode import Mode
+from humanseg.training.distributed import Processes
+from humanseg.training.module import SegmentationModule
+from humanseg.training.run_folder import RunFolder
 
 _ONE_BUCKET = 100_000  # megabytes: more than any gradient
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from humanseg.report.gallery import GalleryRow, gallery
-from humanseg.report.loading import load_study
+from humanseg.report.load_study import load_study
 
 Visit = Callable[..., Any]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from humanseg.data.cache.cached import CachedGrids
 from humanseg.data.cache.store import Store
-from humanseg.data.examination import Seen
+from humanseg.data.inspection import Seen
 from humanseg.data.samples import Sample
-from humanseg.geometry import Size
+from humanseg.images.resize import Size
 
 __all__ = ["Cache", "CachedGrids", "Seen"]
 

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from humanseg.data.cache.rows import RowDamaged
 from humanseg.data.cache.store import Store
-from humanseg.data.grids import Pixels
+from humanseg.data.resized import Pixels
 from humanseg.data.samples import Sample
 from humanseg.errors import DataError
-from humanseg.geometry import Size
-from humanseg.inference.processor import usable_cores
+from humanseg.images.resize import Size
+from humanseg.system.cpu import usable_cores
 
 
 class CachedGrids:
-    """`humanseg.data.grids.Grids` on a disk: memory holds 12 bytes per picture, and what is read.
+    """`humanseg.data.resized.Grids` on a disk: memory holds 12 bytes per picture, and what is read.
 
     A row whose bytes are not those that were written is made again from its picture, and said.
     """

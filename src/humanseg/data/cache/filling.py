@@ -8,16 +8,16 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 
-from humanseg.allocator import keep_freed_memory
 from humanseg.data.cache.index import Entry, Index, Place
 from humanseg.data.cache.rows import PackedRow, RowFiles, RowWriter, pack
 from humanseg.data.cache.stamps import Stamp
-from humanseg.data.examination import Seen, look_at
 from humanseg.data.fingerprint import sample_digests
-from humanseg.data.grids import stretch
+from humanseg.data.inspection import Seen, look_at
+from humanseg.data.resized import stretch
 from humanseg.data.samples import Sample
-from humanseg.data.threads import in_threads
 from humanseg.errors import DataError, HumansegError
+from humanseg.system.malloc import keep_freed_memory
+from humanseg.system.threads import in_threads
 
 COMMIT_PICTURES = 256
 COMMIT_SECONDS = 5.0

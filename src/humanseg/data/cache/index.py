@@ -17,9 +17,9 @@ import PIL
 
 from humanseg.data.cache.stamps import Stamp
 from humanseg.data.duplicates import Signature
-from humanseg.data.examination import Remark, Seen
+from humanseg.data.inspection import Remark, Seen
 from humanseg.errors import DataError
-from humanseg.geometry import Size
+from humanseg.images.resize import Size
 
 FORMAT = 2
 """Changes with whatever is in a cache: how pictures are decoded, looked at, stretched or stored."""

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.data.grids import Pixels
-from humanseg.geometry import Size
+from humanseg.data.resized import Pixels
+from humanseg.images.resize import Size
 
 FILE_BYTES = 1 << 28
 """About so long a file becomes."""

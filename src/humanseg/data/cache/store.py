@@ -11,16 +11,16 @@ from typing import TypeVar
 
 import numpy as np
 
-from humanseg.atomic import write_bytes
 from humanseg.data.cache.filling import Done, Target, Task, check_room, fill
 from humanseg.data.cache.index import Index, IndexDamaged, OtherMaker, Place
-from humanseg.data.cache.lock import held
 from humanseg.data.cache.rows import RowFiles
 from humanseg.data.cache.stamps import Stamp, stamp_all
-from humanseg.data.examination import Seen
-from humanseg.data.grids import refuse
+from humanseg.data.inspection import Seen
+from humanseg.data.resized import refuse
 from humanseg.data.samples import Sample
 from humanseg.errors import DataError, UsageError
+from humanseg.system.atomic import write_bytes
+from humanseg.system.lock import held
 
 R = TypeVar("R")
 Progress = Callable[[int, int], None]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from humanseg.data.composition.record import RECORD_FILE, CompositionRecord, SourceRecord
-from humanseg.data.composition.scene import KINDS, Kind, Material, compose_scene
-from humanseg.data.composition.writing import compose
+from humanseg.data.composition.compose import compose
+from humanseg.data.composition.composed_scene import KINDS, Kind, Material, compose_scene
+from humanseg.data.composition.composition_record import (
+    RECORD_FILE,
+    CompositionRecord,
+    SourceRecord,
+)
 
 __all__ = [
     "KINDS",

@@ -12,8 +12,8 @@ from scipy import ndimage
 
 from humanseg.data.samples import Sample
 from humanseg.errors import ImageError
-from humanseg.geometry import resize_mask
 from humanseg.images import open_image
+from humanseg.images.resize import resize_mask
 
 LONGEST = 640
 """Longest side of a cut-out in pixels; scenes are not larger."""

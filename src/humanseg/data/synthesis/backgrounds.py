@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from humanseg.data.synthesis.painting import TILE, Colour
 from humanseg.data.synthesis.palette import Palette
-from humanseg.geometry import Size
+from humanseg.images.resize import Size
 
 Pixels = NDArray[np.float32]
 """(height, width, 3), RGB, 0 to 255."""

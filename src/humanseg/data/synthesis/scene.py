@@ -12,7 +12,7 @@ from humanseg.data.synthesis.objects import Stage, chair, draw_ledge, draw_objec
 from humanseg.data.synthesis.painting import Canvas, ellipse, noise_tile, point
 from humanseg.data.synthesis.palette import Palette
 from humanseg.data.synthesis.people import Figure, Outfit, draw_person
-from humanseg.geometry import Size
+from humanseg.images.resize import Size
 
 _PEOPLE = np.array([0.08, 0.58, 0.2, 0.09, 0.05]), np.array([0.0, 1.0, 0.0, 0.0, 0.0])
 """Chance of 0, 1, 2, 3 and 4 people in a cluttered and in a plain scene."""

@@ -9,12 +9,12 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from humanseg.atomic import remove_leftovers
-from humanseg.data.pairs import write_pair
+from humanseg.data.pair_writer import write_pair
 from humanseg.data.synthesis.processes import ProcessesEnded, in_processes
 from humanseg.data.synthesis.scene import draw_scene
 from humanseg.errors import HumansegError, UsageError
-from humanseg.geometry import Size
+from humanseg.images.resize import Size
+from humanseg.system.atomic import remove_leftovers
 
 SMALLEST, LARGEST = 32, 4096
 """Sides of a picture in pixels."""

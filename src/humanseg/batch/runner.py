@@ -1,0 +1,253 @@
+"""Many pictures through one network: several at a time, and none that fails stops the others.
+
+Each worker thread takes a picture all the way from file to file. Decoding, resizing, the network
+and compression run outside Python's lock, so that threads keep all cores busy, share one copy of
+the weights and need no pickling.
+"""
+
+from __future__ import annotations
+
+import errno
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humanseg import images
+from humanseg.batch.discovery import Job, is_written
+from humanseg.effects.effect import Effect
+from humanseg.effects.encode import FormatName, encode
+from humanseg.effects.rendering import render
+from humanseg.errors import HumansegError, ImageError, Interrupted
+from humanseg.images.resize import Size
+from humanseg.system.atomic import write_bytes
+
+if TYPE_CHECKING:
+    from humanseg.inference.segmenter import Segmenter
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_READ_AHEAD = 2  # jobs handed out per worker: none waits for the main thread
+
+
+class Network(Protocol):
+    """What is needed of a network; `Segmenter` is one."""
+
+    @property
+    def image_size(self) -> Size:
+        """(height, width) of the network's grid."""
+        ...
+
+    def grid_probability(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Probability on the network's grid of an RGB picture, uint8 (H, W, 3); thread-safe."""
+        ...
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one picture, in memory."""
+
+    content: bytes
+    """The picture file."""
+    coverage: float
+    """Share of the picture that is person."""
+    notes: tuple[str, ...]
+    """Remarks on the picture, such as `animated: first of 12 frames`."""
+
+    def outcome(self, job: Job) -> Outcome:
+        """The outcome of a job that this came of."""
+        people = self.coverage > 0.0
+        return Outcome(job, "done", people=people, coverage=self.coverage, notes=self.notes)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one job."""
+
+    job: Job
+    status: Literal["done", "failed", "skipped"]
+    """`skipped`: another process made the result meanwhile."""
+    seconds: float = 0.0
+    people: bool | None = None
+    """Whether anybody was found; None where it is not known."""
+    coverage: float | None = None
+    """Share of the picture that is person, 0 to 1."""
+    error: str | None = None
+    """What went wrong, as a sentence."""
+    notes: tuple[str, ...] = ()
+
+
+def make(source: Path | bytes, *, network: Network, effect: Effect, name: FormatName) -> Result:
+    """Take one picture through the network and encode the result.
+
+    Args:
+        source: a picture file or its content. Where only a mask or a probability is wanted, a JPEG
+            is decoded at a reduced scale that is still as large as the network's grid.
+        network: finds the people.
+        effect: what is made of it.
+        name: format of the result.
+
+    Raises:
+        ImageError: not a picture, damaged, or too large for the format.
+    """
+    reduced = None if effect.needs_picture else max(network.image_size)
+    picture = images.load(source, at_least=reduced)
+    grid = network.grid_probability(picture.pixels)
+    made = render(effect, picture.pixels, grid, alpha_in=picture.alpha, size=picture.size)
+    try:
+        return Result(encode(made.pixels, name), made.coverage, picture.notes)
+    except ImageError as error:
+        raise ImageError(f"{source if isinstance(source, Path) else 'picture'}: {error}") from error
+
+
+def attempt(job: Job, work: Callable[[Job], Outcome]) -> Outcome:
+    """Do a job; what is wrong with it becomes a sentence in the outcome.
+
+    Raises:
+        OSError: the disk is full, which no other job would survive either.
+        Interrupted: the user stopped the work.
+    """
+    began = time.perf_counter()
+    try:
+        return replace(work(job), seconds=time.perf_counter() - began)
+    except Interrupted:
+        raise
+    except HumansegError as error:
+        text = str(error)
+    except MemoryError:
+        text = f"{job.source}: not enough memory; make the picture smaller first."
+    except OSError as error:
+        if error.errno in _FULL or isinstance(error, BrokenPipeError):
+            raise
+        place = error.filename or job.source
+        text = f"{place}: {(error.strerror or str(error)).lower()}."
+    return Outcome(job, "failed", seconds=time.perf_counter() - began, error=text)
+
+
+def predict_pictures(
+    jobs: Iterable[Job],
+    *,
+    network: Network,
+    effect: Effect,
+    name: FormatName,
+    workers: int,
+    overwrite: bool = True,
+    stop: threading.Event | None = None,
+) -> Generator[Outcome]:
+    """Predict pictures into files, each written at once or not at all.
+
+    Args:
+        jobs: the pictures; read lazily, so that memory does not grow with their number.
+        network: finds the people; called from all workers at once.
+        effect: what is made of each picture.
+        name: format of the results.
+        workers: pictures at a time.
+        overwrite: replace results that are there, or have come since the jobs were planned;
+            otherwise they are left alone.
+        stop: when set, no further picture is begun; those begun are finished.
+
+    Yields:
+        the outcome of each job as soon as it is done, in no particular order.
+
+    Raises:
+        OSError: the disk is full; what was begun beside it is finished and yielded first.
+    """
+
+    def work(job: Job) -> Outcome:
+        if not overwrite and is_written(job.target):
+            return Outcome(job, "skipped")
+        result = make(job.source, network=network, effect=effect, name=name)
+        write_bytes(job.target, result.content)
+        return result.outcome(job)
+
+    return in_threads(jobs, lambda job: attempt(job, work), workers=workers, stop=stop)
+
+
+def predict_video(
+    job: Job,
+    *,
+    segmenter: Segmenter,
+    effect: Effect,
+    smooth: bool,
+    overwrite: bool = True,
+    progress: Callable[[int, int | None], None],
+) -> Outcome:
+    """Predict one video into a file, whole or not at all.
+
+    Args:
+        job: the video.
+        segmenter: finds the people.
+        effect: what is made of each frame.
+        smooth: steady the masks over time.
+        overwrite: replace a result that is there; otherwise it is left alone.
+        progress: called with the frames done and, where known, their number; what it raises ends
+            the video and is raised here.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    from humanseg.video.pipeline import process_video
+    from humanseg.video.smoothing import Smoother
+
+    def work(job: Job) -> Outcome:
+        if not overwrite and is_written(job.target):
+            return Outcome(job, "skipped")
+        made = process_video(
+            segmenter,
+            job.source,
+            job.target,
+            effect=effect,
+            smoothing=Smoother() if smooth else None,
+            overwrite=True,
+            progress=progress,
+        )
+        people = made.frames_with_people > 0
+        return Outcome(job, "done", people=people, coverage=made.coverage, notes=made.notes)
+
+    return attempt(job, work)
+
+
+def in_threads(
+    jobs: Iterable[Job],
+    work: Callable[[Job], Outcome],
+    *,
+    workers: int,
+    stop: threading.Event | None = None,
+) -> Generator[Outcome]:
+    """Outcomes of jobs that are done `workers` at a time; see `predict_pictures`.
+
+    An exception of `work` ends it: jobs not begun are dropped, those begun are finished and
+    yielded, then it is raised.
+    """
+    stop = stop or threading.Event()
+    left = iter(jobs)
+    running: set[Future[Outcome]] = set()
+    failure: BaseException | None = None
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="predict")
+    try:
+        while True:
+            if failure is not None or stop.is_set():
+                for future in running:
+                    future.cancel()
+            else:
+                more = islice(left, _READ_AHEAD * workers - len(running))
+                running |= {pool.submit(work, job) for job in more}
+            if not running:
+                break
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                if future.cancelled():
+                    continue
+                failure = failure or future.exception()
+                if future.exception() is None:
+                    yield future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+    if failure is not None:
+        raise failure

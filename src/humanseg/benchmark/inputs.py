@@ -1,0 +1,159 @@
+"""The pictures that are timed: given ones, or generated ones of known sizes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from humanseg.batch.discovery import PICTURE_SUFFIXES
+from humanseg.benchmark.speed_record import Picture
+from humanseg.errors import UsageError
+from humanseg.images import open_image
+from humanseg.images.resize import Size
+
+SIZES: tuple[Size, ...] = ((480, 640), (864, 1152), (1080, 1920), (3000, 4000))
+"""(height, width): VGA, one megapixel, a frame of video, a phone's photograph of 12 megapixels."""
+
+MOST = 20
+"""More pictures would take hours; each is timed many times in every configuration."""
+
+_QUALITY = 90
+_OCTAVES = 9
+_FADING = 0.6  # of each finer octave
+_NOISE = 6.0  # of a sensor, in steps of brightness: files of photographs' size, 2 bits per pixel
+
+
+def generate(folder: Path, sizes: Sequence[Size] = SIZES, *, seed: int = 0) -> list[Path]:
+    """Write one JPEG per size: clouds of every scale, as noisy as photographs, and a figure.
+
+    What a decoder takes depends on how much there is in the file, hence the clouds. What the
+    network takes does not depend on what the picture shows.
+
+    Args:
+        folder: where the files go, made if need be.
+        sizes: (height, width) of each.
+        seed: of the clouds.
+
+    Returns:
+        The files, in the order of `sizes`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for height, width in sizes:
+        picture = _clouds((height, width), np.random.default_rng(seed))
+        _add_figure(picture)
+        path = folder / f"{width}x{height}.jpg"
+        picture.save(path, quality=_QUALITY)
+        paths.append(path)
+    return paths
+
+
+def _clouds(size: Size, rng: np.random.Generator) -> Image.Image:
+    """Random fields of ever finer scale, added up with ever smaller weight."""
+    height, width = size
+    total = np.zeros((height, width, 3), dtype=np.float32)
+    weight = 1.0
+    for octave in range(_OCTAVES):
+        side = 2 ** (octave + 2)
+        cells = (min(side * width // height + 1, width), min(side, height))
+        for channel in range(3):
+            field = _field(cells, rng).resize((width, height), Image.Resampling.BICUBIC)
+            total[:, :, channel] += weight * np.asarray(field)
+        weight *= _FADING
+    noise = rng.normal(scale=_NOISE, size=(height, width, 1)).astype(np.float32)
+    pixels: NDArray[np.float32] = np.clip(128 + 55 * total + noise, 0, 255)
+    return Image.fromarray(pixels.astype(np.uint8))
+
+
+def _field(cells: tuple[int, int], rng: np.random.Generator) -> Image.Image:
+    values = rng.normal(size=(cells[1], cells[0])).astype(np.float32)
+    return Image.fromarray(values)
+
+
+def _add_figure(picture: Image.Image) -> None:
+    """A head on shoulders, so that there is a contour to bring to full size."""
+    width, height = picture.size
+    draw = ImageDraw.Draw(picture)
+    middle, unit = width // 2, height // 10
+    draw.ellipse((middle - 3 * unit, 5 * unit, middle + 3 * unit, 15 * unit), fill=(40, 60, 110))
+    draw.ellipse((middle - unit, 2 * unit, middle + unit, 5 * unit), fill=(224, 178, 150))
+
+
+def find(paths: Sequence[Path]) -> list[Path]:
+    """Picture files among paths; folders are searched with all that is in them, sorted.
+
+    Raises:
+        UsageError: a path that does not exist, or a folder without pictures.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"{path}: does not exist; give pictures or folders of pictures.")
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = sorted(
+            file
+            for file in path.rglob("*")
+            if file.suffix.lower() in PICTURE_SUFFIXES and file.is_file()
+        )
+        if not inside:
+            raise UsageError(f"{path}: holds no pictures ({', '.join(sorted(PICTURE_SUFFIXES))}).")
+        found += inside
+    return found
+
+
+def describe(paths: Sequence[Path], *, generated: bool) -> tuple[Picture, ...]:
+    """Name, size and bytes of pictures; each is opened, so that a bad one is found beforehand.
+
+    Raises:
+        UsageError: more than `MOST`.
+        ImageError: a file that is no picture.
+    """
+    if len(paths) > MOST:
+        raise UsageError(
+            f"{len(paths)} pictures; at most {MOST} can be timed, since each is read many times in "
+            "every configuration. Give fewer."
+        )
+    described = []
+    for name, path in zip(names(paths), paths, strict=True):
+        image = open_image(path)
+        described.append(
+            Picture(
+                name=name,
+                height=image.height,
+                width=image.width,
+                bytes=path.stat().st_size,
+                generated=generated,
+            )
+        )
+    return tuple(described)
+
+
+def names(paths: Sequence[Path]) -> list[str]:
+    """What to call pictures: their paths below the folder that holds them all."""
+    if not paths:
+        return []
+    above = Path(os.path.commonpath([path.absolute().parent for path in paths]))
+    return [path.absolute().relative_to(above).as_posix() for path in paths]
+
+
+def usual(pictures: Sequence[Picture]) -> int:
+    """Index of the picture that is nearest to one megapixel: for the first mask and throughput."""
+    distances = [abs(picture.height * picture.width - 1_000_000) for picture in pictures]
+    return distances.index(min(distances))
+
+
+def fingerprint(paths: Sequence[Path]) -> str:
+    """SHA-256 over names and contents of pictures without truth; 64 hexadecimal digits."""
+    total = hashlib.sha256()
+    for name, path in sorted(zip(names(paths), paths, strict=True)):
+        with path.open("rb") as stream:
+            total.update(f"{name}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+    return total.hexdigest()

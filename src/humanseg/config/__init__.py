@@ -1,0 +1,1 @@
+"""One strict configuration for command line, YAML files and Python."""

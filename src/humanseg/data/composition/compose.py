@@ -1,0 +1,191 @@
+"""Write composed scenes as a data set of the layout `folders`, with a record of their sources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from humanseg.data.composition.composed_scene import KINDS, Kind, Material, compose_scene
+from humanseg.data.composition.composition_record import (
+    RECORD_FILE,
+    CompositionRecord,
+    SourceRecord,
+)
+from humanseg.data.composition.cutouts import Cutout, cut_people, read_object
+from humanseg.data.composition.plates import LONGEST, empty_part
+from humanseg.data.fingerprint import file_digest, fingerprint
+from humanseg.data.layouts import SUFFIXES
+from humanseg.data.pair_writer import write_pair
+from humanseg.data.samples import Sample
+from humanseg.errors import DataError, HumansegError, UsageError
+from humanseg.images import read_image
+from humanseg.results import write_record
+
+People = Mapping[str, tuple[Sequence[Sample], Sequence[str]]]
+"""By name of the data set: all of its samples, and the ids that may be used. Empty parts of the
+first serve as grounds; people whom a data set does not label would make others' useless."""
+
+_KEPT = 64  # decoded pictures and cut-outs held in memory
+
+
+def compose(
+    output: Path,
+    *,
+    people: People,
+    backgrounds: Sequence[Path] = (),
+    objects: Sequence[Path] = (),
+    count: int,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Compose scenes: images/nobody-00001.jpg and masks/nobody-00001.png and so on.
+
+    People are cut out along their masks (Ghiasi et al. 2021, "Simple Copy-Paste is a Strong Data
+    Augmentation Method for Instance Segmentation") and laid on photographs without anybody and on
+    empty parts of the people's own pictures. Scene i depends on `seed`, i and the material only.
+
+    Args:
+        output: new or empty folder.
+        people: data sets with masks, and which of their pictures may be used.
+        backgrounds: folders of photographs that show nobody.
+        objects: folders of things cut out, with transparency.
+        count: number of scenes.
+        seed: which scenes.
+        progress: called with (scenes done, `count`).
+
+    Returns:
+        `output`.
+
+    Raises:
+        UsageError: a count or seed out of range, a folder with files in it, or missing folders.
+        DataError: no person or no ground to be had.
+        ImageError: a file that cannot be read.
+        HumansegError: a folder that cannot be written to.
+    """
+    if count < 1 or seed < 0:
+        raise UsageError(f"count is {count} and seed {seed}; at least 1 and 0.")
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise UsageError(f"{output}: is not an empty folder; name a new one.")
+    grounds, things = _files(backgrounds), _files(objects)
+    material, sources = _gather(people, grounds, things)
+    kinds = _deal(count, seed)
+    record = CompositionRecord(
+        seed=seed,
+        sources=tuple(sources),
+        backgrounds=_digests(backgrounds, grounds),
+        objects=_digests(objects, things),
+        kinds={kind: kinds.count(kind) for kind in KINDS},
+    )
+    try:
+        write_record(output / RECORD_FILE, record)
+        for index, kind in enumerate(kinds, start=1):
+            rng = np.random.default_rng([seed, index])
+            image, mask = compose_scene(rng, kind, material)
+            write_pair(
+                output, f"{kind}-{index:05d}", image, mask, quality=int(rng.integers(70, 96))
+            )
+            if progress is not None:
+                progress(index, count)
+    except OSError as error:
+        raise HumansegError(f"{output}: cannot be written to ({error.strerror}).") from error
+    return output
+
+
+def _files(folders: Sequence[Path]) -> list[Path]:
+    found = []
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(f"{folder}: is not a folder of pictures.")
+        found += sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    return found
+
+
+def _digests(folders: Sequence[Path], files: Sequence[Path]) -> dict[str, str]:
+    names = {}
+    for file in files:
+        folder = next(folder for folder in folders if file.is_relative_to(folder))
+        names[f"{folder.resolve().name}/{file.relative_to(folder).as_posix()}"] = file_digest(file)
+    return names
+
+
+def _deal(count: int, seed: int) -> list[Kind]:
+    """Kinds of all scenes, their shares as exact as whole numbers allow, in random order."""
+    ends = np.rint(np.cumsum(list(KINDS.values())) * count).astype(int)
+    kinds = [
+        kind
+        for kind, number in zip(KINDS, np.diff(ends, prepend=0), strict=True)
+        for _ in range(number)
+    ]
+    order = np.random.default_rng([seed, 0]).permutation(count)
+    return [kinds[place] for place in order]
+
+
+def _gather(
+    people: People, grounds: Sequence[Path], things: Sequence[Path]
+) -> tuple[Material, list[SourceRecord]]:
+    """Look through the pictures once for people and empty parts; what is drawn is read again."""
+    persons: list[list[tuple[Sample, int]]] = []
+    empties: list[Sample] = []
+    sources: list[SourceRecord] = []
+    for name, (samples, allowed) in people.items():
+        used = [sample for sample in samples if sample.id in set(allowed)]
+        persons.append(
+            [(sample, number) for sample in used for number in range(len(cut_people(sample)))]
+        )
+        if not sources:
+            empties = [sample for sample in used if empty_part(sample) is not None]
+        sources.append(
+            SourceRecord(
+                name=name,
+                fingerprint=fingerprint(samples),
+                pictures=tuple(sorted(sample.id for sample in used)),
+            )
+        )
+    persons = [found for found in persons if found]
+    if not persons:
+        raise DataError("no person can be cut out: the masks are empty or too small.")
+    if not grounds and not empties:
+        raise DataError("no ground to lay people on; name folders of pictures without anybody.")
+    return _material(persons, grounds, empties, things), sources
+
+
+def _material(
+    persons: Sequence[Sequence[tuple[Sample, int]]],
+    grounds: Sequence[Path],
+    empties: Sequence[Sample],
+    things: Sequence[Path],
+) -> Material:
+    """Draw from every data set, and from photographs and empty parts, equally often."""
+    cut = lru_cache(_KEPT)(cut_people)
+    photograph = lru_cache(_KEPT)(_photograph)
+    opened = lru_cache(_KEPT)(read_object)
+
+    def person(rng: np.random.Generator) -> Cutout:
+        found = persons[int(rng.integers(len(persons)))]
+        sample, number = found[int(rng.integers(len(found)))]
+        return cut(sample)[number]
+
+    def ground(rng: np.random.Generator) -> NDArray[np.uint8]:
+        if grounds and (not empties or rng.random() < 0.5):
+            return photograph(grounds[int(rng.integers(len(grounds)))])
+        sample = empties[int(rng.integers(len(empties)))]
+        part = empty_part(sample)
+        if part is None:
+            raise DataError(f"{sample.image}: has changed meanwhile.")
+        return part
+
+    def thing(rng: np.random.Generator) -> Cutout:
+        return opened(things[int(rng.integers(len(things)))])
+
+    return Material(person, ground, thing if things else None)
+
+
+def _photograph(path: Path) -> NDArray[np.uint8]:
+    image = Image.fromarray(read_image(path))
+    image.thumbnail((LONGEST, LONGEST), Image.Resampling.BOX)
+    return np.asarray(image)

@@ -1,0 +1,202 @@
+"""What there is to know of one picture and its truth, from one decoding of both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from humanseg import images
+from humanseg.data.duplicates import Signature, signature
+from humanseg.data.mask_values import mask_problem
+from humanseg.data.samples import Sample
+from humanseg.errors import HumansegError
+from humanseg.images.resize import Size
+from humanseg.results import Record
+
+Severity = Literal["error", "warning"]
+Code = Literal[
+    "unreadable-image", "unreadable-mask", "missing-partner", "size-differs", "mask-values",
+    "empty-mask", "full-mask", "no-person", "exact-duplicate", "near-duplicate", "single-channel",
+    "sixteen-bit",
+]  # fmt: skip
+
+Digests = tuple[str, str]
+"""SHA-256 of a picture and of its truth, see `humanseg.data.fingerprint.sample_digests`."""
+
+MAX_ASPECT_DIFFERENCE = 0.01
+"""Relative difference of the aspect ratios up to which a smaller mask is only a smaller mask."""
+
+_WIDE = ("I", "F")  # Pillow's modes of more than 8 bits begin so
+
+
+class Finding(Record):
+    """One thing that is wrong or odd."""
+
+    code: Code
+    severity: Severity
+    file: str
+    message: str
+    """What is wrong with `file`, which it does not name again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A finding before it is known by which name the files will be called."""
+
+    code: Code
+    severity: Severity
+    about: Literal["image", "truth"]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is kept of a pair once it was looked at."""
+
+    size: Size | None
+    """(height, width) of the picture; None if it cannot be read."""
+    share: float | None
+    """Share of person pixels, 0 to 1; None if the truth cannot be read."""
+    signature: Signature | None
+    """None if the picture cannot be read."""
+    remarks: tuple[Remark, ...] = ()
+    digests: Digests | None = None
+    """None where nobody asked for them, or a file cannot be read."""
+
+    def findings(self, sample: Sample) -> list[Finding]:
+        """The remarks, with the files named as the sample names them."""
+        names = {"image": str(sample.image), "truth": str(sample.mask or sample.image)}
+        return [
+            Finding(
+                code=remark.code,
+                severity=remark.severity,
+                file=names[remark.about],
+                message=remark.message,
+            )
+            for remark in self.remarks
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A pair that was looked at, with its pixels."""
+
+    seen: Seen
+    image: NDArray[np.uint8] | None
+    """(height, width, 3) RGB; None if it cannot be read."""
+    mask: NDArray[np.bool_] | None
+    """(height, width); None if it cannot be read."""
+
+
+def look_at(sample: Sample) -> Look:
+    """Decode a picture and its truth, and say everything of them but their digests."""
+    remarks: list[Remark] = []
+    image = _look_at_image(sample, remarks)
+    mask = _look_at_truth(sample, remarks)
+    if image is not None and mask is not None:
+        _compare_sizes(image.shape[:2], mask.shape, remarks)
+    seen = Seen(
+        size=None if image is None else (image.shape[0], image.shape[1]),
+        share=None if mask is None else float(mask.mean()),
+        signature=None if image is None else signature(image),
+        remarks=tuple(remarks),
+    )
+    return Look(seen, image, mask)
+
+
+def message_without_name(message: str, path: Path) -> str:
+    """A message without the path, or the end of it, that it begins with."""
+    parts = path.parts
+    for name in (str(path), *("/".join(parts[start:]) for start in range(len(parts)))):
+        rest = message.removeprefix(name)
+        if rest != message and rest.startswith((":", " ")):
+            return rest.lstrip(": ")
+    return message
+
+
+def _look_at_image(sample: Sample, remarks: list[Remark]) -> NDArray[np.uint8] | None:
+    def warn(code: Code, message: str) -> None:
+        remarks.append(Remark(code, "warning", "image", message))
+
+    try:
+        image = sample.read_image()
+    except HumansegError as error:
+        message = message_without_name(str(error), sample.image)
+        remarks.append(Remark("unreadable-image", "error", "image", message))
+        return None
+    mode = _mode(sample.image)
+    if mode in ("1", "L", "LA") or mode.startswith(_WIDE):
+        warn("single-channel", "a grey picture; it is read as RGB with equal channels.")
+    if mode.startswith(_WIDE) or _is_deep_png(sample.image):
+        warn("sixteen-bit", "more than 8 bits per channel; it is read as 8-bit.")
+    return image
+
+
+def _mode(path: Path) -> str:
+    """Pillow's mode of a file that can be decoded."""
+    with Image.open(path) as header:
+        return header.mode
+
+
+def _is_deep_png(path: Path) -> bool:
+    """Whether a PNG has 16 bits per channel, which Pillow hides for colour pictures."""
+    with path.open("rb") as stream:
+        header = stream.read(25)
+    return header.startswith(b"\x89PNG\r\n\x1a\n") and len(header) == 25 and header[24] == 16
+
+
+def _look_at_truth(sample: Sample, remarks: list[Remark]) -> NDArray[np.bool_] | None:
+    path = sample.mask or sample.image
+
+    def add(code: Code, severity: Severity, message: str) -> None:
+        remarks.append(Remark(code, severity, "truth", message))
+
+    problem = None
+    try:
+        if sample.mask is None:
+            mask = sample.read_mask()
+        else:
+            values = images.read_grey(sample.mask)
+            mask, problem = _cut(values), mask_problem(values)
+    except HumansegError as error:
+        add("unreadable-mask", "error", message_without_name(str(error), path))
+        return None
+    if sample.mask is not None and (_mode(path).startswith(_WIDE) or _is_deep_png(path)):
+        add("sixteen-bit", "warning", "more than 8 bits per pixel; it is read as 8-bit.")
+    if problem is not None:
+        add("mask-values", "error", problem)
+    elif not mask.any():
+        add("empty-mask", "warning", "no pixel is a person.")
+    elif mask.all():
+        add("full-mask", "warning", "every pixel is a person.")
+    return mask
+
+
+def _cut(values: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """What `images.read_mask` makes of the values of `images.read_grey`: files are decoded once."""
+    return np.asarray(values >= (1 if values.max() <= 1 else 128))
+
+
+def _compare_sizes(image: tuple[int, ...], mask: tuple[int, ...], remarks: list[Remark]) -> None:
+    if image == mask:
+        return
+    difference = abs(image[0] * mask[1] / (image[1] * mask[0]) - 1)
+    alike = difference <= MAX_ASPECT_DIFFERENCE
+    end = (
+        "both are scaled to one size"
+        if alike
+        else "their shapes differ too, so they cannot show the same; make the mask anew"
+    )
+    remarks.append(
+        Remark(
+            "size-differs",
+            "warning" if alike else "error",
+            "truth",
+            f"picture {image[1]}x{image[0]}, mask {mask[1]}x{mask[0]}; {end}.",
+        )
+    )

@@ -1,0 +1,197 @@
+"""Pictures on the network's grid: decoded once for all epochs, folds and networks of a process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humanseg.data.samples import Sample
+from humanseg.errors import DataError, HumansegError
+from humanseg.images.resize import Size, resize_image, resize_mask, resize_mask_nearest
+from humanseg.system.memory import available_memory
+from humanseg.system.threads import in_threads
+
+Pixels = tuple[NDArray[np.uint8], NDArray[np.bool_]]
+"""Pictures, (N, H, W, 3) RGB, and their truths, (N, H, W), True where there is a person."""
+
+MAX_SHARE = 0.8
+"""Of the memory that is available, so much may be taken for pictures."""
+
+_SHOWN = 3  # problems named in one error
+
+
+class Grids(Protocol):
+    """Samples, each stretched to one size."""
+
+    ids: tuple[str, ...]
+    """Of all samples, in order."""
+    size: Size
+    """(height, width)."""
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        ...
+
+    def prepare(
+        self, rows: Sequence[int], progress: Callable[[int, int], None] | None = None
+    ) -> None:
+        """Decode what has not been decoded yet.
+
+        Args:
+            rows: positions of samples, in any order; the same may be named more than once.
+            progress: called with (pictures done, pictures asked for).
+
+        Raises:
+            DataError: files that cannot be read, of which the first few are named, or no room.
+        """
+        ...
+
+    def read(self, rows: Sequence[int]) -> Pixels:
+        """Arrays of one's own, in the order of `rows`; what is not prepared is, silently.
+
+        Threads may read at the same time.
+
+        Raises:
+            DataError: as `prepare`.
+        """
+        ...
+
+
+class MemoryGrids:
+    """`Grids` in memory: 4 bytes per pixel of every picture that was ever asked for."""
+
+    def __init__(self, samples: Sequence[Sample], size: Size, mask_resize: str) -> None:
+        """Decode nothing yet.
+
+        Args:
+            samples: the data set.
+            size: (height, width) of the network's input.
+            mask_resize: `area` or `nearest`, see `DataConfig`.
+        """
+        self.ids = tuple(sample.id for sample in samples)
+        self.size = size
+        self._samples = samples
+        self._mask_resize = mask_resize
+        self._decoded: dict[int, Pixels] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.ids)
+
+    def prepare(
+        self, rows: Sequence[int], progress: Callable[[int, int], None] | None = None
+    ) -> None:
+        """See `Grids`.
+
+        Raises:
+            DataError: files that cannot be read, or not enough memory for the pictures.
+        """
+        with self._lock:
+            wanted = list(dict.fromkeys(rows))
+            lacking = [row for row in wanted if row not in self._decoded]
+            if lacking:
+                self.check_room(len(lacking))
+                self._decode(lacking, len(wanted), progress)
+
+    def read(self, rows: Sequence[int]) -> Pixels:
+        """See `Grids`.
+
+        Raises:
+            DataError: as `prepare`.
+        """
+        lacking = [row for row in rows if row not in self._decoded]
+        if lacking:
+            self.prepare(lacking)
+        images = np.empty((len(rows), *self.size, 3), dtype=np.uint8)
+        masks = np.empty((len(rows), *self.size), dtype=np.bool_)
+        for position, row in enumerate(rows):
+            images[position], masks[position] = self._decoded[row]
+        return images, masks
+
+    def keep(self, row: int, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
+        """Take a picture and its truth from somebody who has decoded them."""
+        self._decoded[row] = stretch(image, mask, self.size, self._mask_resize)
+
+    def check_room(self, count: int, *, processes: int = 1) -> None:
+        """See that memory can hold so many pictures.
+
+        Args:
+            count: pictures.
+            processes: on this machine, each of which will hold them.
+
+        Raises:
+            DataError: it cannot.
+        """
+        needed = processes * count * self.size[0] * self.size[1] * 4
+        available = available_memory()
+        if available is not None and needed > MAX_SHARE * available:
+            raise DataError(
+                f"{count} pictures at {self.size[0]}x{self.size[1]}"
+                f"{f' in {processes} processes' if processes > 1 else ''} need "
+                f"{needed / 1e9:.1f} GB of "
+                f"memory, of which {available / 1e9:.1f} GB are available; give --cache DIR, a "
+                "folder on a disk with that much room, or smaller pictures."
+            )
+
+    def _decode(
+        self, rows: Sequence[int], asked: int, progress: Callable[[int, int], None] | None
+    ) -> None:
+        images = np.empty((len(rows), *self.size, 3), dtype=np.uint8)
+        masks = np.empty((len(rows), *self.size), dtype=np.bool_)
+
+        def decode(place: int) -> str | None:
+            sample = self._samples[rows[place]]
+            try:
+                pixels = stretch(
+                    sample.read_image(), sample.read_mask(), self.size, self._mask_resize
+                )
+            except HumansegError as error:
+                return str(error)
+            images[place], masks[place] = pixels
+            self._decoded[rows[place]] = images[place], masks[place]
+            return None
+
+        problems = []
+        with closing(in_threads(decode, range(len(rows)))) as results:
+            for done, problem in enumerate(results, start=1 + asked - len(rows)):
+                problems += [problem] if problem else []
+                if progress is not None:
+                    progress(done, asked)
+        refuse(problems, asked)
+
+
+def stretch(
+    image: NDArray[np.uint8], mask: NDArray[np.bool_], size: Size, mask_resize: str
+) -> Pixels:
+    """Stretch a picture and its truth to `size`, the truth by `area` or `nearest`.
+
+    Args:
+        image: uint8 (height, width, 3).
+        mask: bool, of a size of its own.
+        size: (height, width) wanted.
+        mask_resize: see `DataConfig`.
+
+    Returns:
+        uint8 (*size, 3) and bool (*size).
+    """
+    shrink = resize_mask if mask_resize == "area" else resize_mask_nearest
+    return resize_image(image, size), shrink(mask, size)
+
+
+def refuse(problems: Sequence[str], count: int) -> None:
+    """Refuse samples that cannot be read, in one message for all, if there are any.
+
+    Raises:
+        DataError: the first few of `problems`, which are sentences.
+    """
+    if problems:
+        raise DataError(
+            f"{len(problems)} of {count} samples cannot be read. {' '.join(problems[:_SHOWN])} "
+            "`humanseg data check` lists all."
+        )

@@ -1,0 +1,114 @@
+"""Pairs of pictures that may show the same, and whether a split divided them.
+
+Copies are found by perceptual hashes (`humanseg.data.duplicates`) and are certain. Two photographs
+of one scene are not copies; they are looked for among an encoder's features, and what is found
+there is a list to look at, not a verdict: people in like poses before like walls are alike too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humanseg.data.metadata import Copies
+from humanseg.results import Leak
+
+SCENE_THRESHOLD = 0.7
+"""Least cosine of centred features. Pairs above it need not show one scene, and other views of one
+scene may stay below it."""
+MAX_SCENES = 50
+"""Pairs that are listed; nobody looks through more."""
+
+_ROWS = 256  # rows of the similarity matrix at a time
+_KINDS = ("exact", "near", "mirrored")
+
+Divided = Callable[[str, str], bool]
+"""Whether one of two ids was tested by a network that trained on the other."""
+
+
+def leaks(copies: Iterable[Copies], *, divided: Divided) -> list[Leak]:
+    """Copies as leaks: exact ones first, then near and mirrored ones, each in the order given.
+
+    Args:
+        copies: two ids and how they are alike, from `Facts.copies`.
+        divided: see `Divided`.
+    """
+    found = [
+        Leak(first=first, second=second, kind=kind, divided=divided(first, second))
+        for first, second, kind in copies
+    ]
+    return sorted(found, key=lambda leak: _KINDS.index(leak.kind))
+
+
+def scene_pairs(
+    ids: Sequence[str],
+    features: NDArray[np.float32],
+    *,
+    groups: Mapping[str, str],
+    divided: Divided,
+    threshold: float = SCENE_THRESHOLD,
+    limit: int = MAX_SCENES,
+) -> list[Leak]:
+    """Pairs whose features point the same way from the data set's mean; see `SCENE_THRESHOLD`.
+
+    Centring removes what all pictures of a data set share; without it every pair is alike.
+
+    Args:
+        ids: names of the pictures.
+        features: float32 (pictures, channels), such as an encoder's last stage, averaged.
+        groups: group by id; pairs of one group are known to show the same and are left out.
+        divided: see `Divided`.
+        threshold: least cosine, above -1 and up to 1.
+        limit: longest list.
+
+    Returns:
+        Leaks of the kind `scene`, the most similar first.
+
+    Raises:
+        ValueError: not one row of features per id.
+    """
+    if len(ids) != len(features):
+        raise ValueError(f"{len(features)} rows of features for {len(ids)} pictures.")
+    directions = _directions(features)
+    _, members = np.unique([groups[name] for name in ids], return_inverse=True)
+    best: list[tuple[float, int, int]] = []
+    for start in range(0, len(ids), _ROWS):
+        rows = slice(start, start + _ROWS)
+        cosines = directions[rows] @ directions[start:].T
+        other = members[rows, None] != members[None, start:]
+        wanted = np.triu(other & (cosines >= threshold), k=1)
+        first, second = np.nonzero(wanted)
+        values = cosines[first, second]
+        kept = np.argsort(-values, kind="stable")[:limit]
+        best += zip(
+            (-values[kept]).tolist(),
+            (first[kept] + start).tolist(),
+            (second[kept] + start).tolist(),
+            strict=True,
+        )
+        best = sorted(best)[:limit]
+    return [
+        Leak(
+            first=ids[first],
+            second=ids[second],
+            kind="scene",
+            similarity=min(-negative, 1.0),
+            divided=divided(ids[first], ids[second]),
+        )
+        for negative, first, second in best
+    ]
+
+
+def _directions(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Unit vectors from the mean; zero for what lies on it, which then is like nothing."""
+    if not len(features):
+        return features
+    centred = features - features.mean(axis=0, dtype=np.float64).astype(np.float32)
+    lengths = np.linalg.norm(centred, axis=1, keepdims=True)
+    # Pictures that are all alike differ from their mean by rounding only.
+    noise = 1e-5 * np.linalg.norm(features, axis=1, keepdims=True)
+    return np.asarray(
+        np.where(lengths > noise, centred / np.maximum(lengths, 1e-30), 0.0), dtype=np.float32
+    )

@@ -1,0 +1,129 @@
+"""Bring a coarse probability map to the picture's own edges: the fast guided filter.
+
+He and Sun, "Fast Guided Filter", 2015 (arXiv:1505.00996), after He, Sun and Tang, "Guided Image
+Filtering", TPAMI 2013: within every small window the probability is taken to be a linear function
+of colour, q = a . I + b. The coefficients are fitted at reduced size, averaged, enlarged and
+applied to the picture at full size, whose edges q then has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from humanseg.effects.rasters import reduced, row_bands, stretched_rows, window_means
+from humanseg.images.resize import Size, resize_image, resize_probability
+
+SIDE = 320
+"""Longer side, in pixels, of the reduced picture that the coefficients are fitted on."""
+RADIUS = 4
+"""Windows have 2 * 4 + 1 pixels of it on a side: an outline moves by no more than these few."""
+EPSILON = 1e-4
+"""Variance of colour, on the scale 0 to 1, below which a window counts as plain: noise."""
+
+Floats = NDArray[np.float32]
+
+
+def refine(
+    image: NDArray[np.uint8],
+    probability: NDArray[np.float32],
+    *,
+    side: int = SIDE,
+    radius: int = RADIUS,
+    epsilon: float = EPSILON,
+) -> NDArray[np.float32]:
+    """Refined probability at the picture's size.
+
+    Args:
+        image: uint8 (height, width, 3) RGB, the guide.
+        probability: float32 (h, w), 0 to 1, on the network's grid.
+        side: longer side of the reduced picture; a smaller picture is taken as it is.
+        radius: of the windows, in pixels of the reduced picture, at least 1.
+        epsilon: above 0; the larger, the smoother.
+
+    Returns:
+        float32 (height, width), 0 to 1.
+    """
+    bands = refined_bands(image, probability, side=side, radius=radius, epsilon=epsilon)
+    return np.concatenate([values for _, values in bands])
+
+
+def refined_bands(
+    image: NDArray[np.uint8],
+    probability: NDArray[np.float32],
+    *,
+    side: int = SIDE,
+    radius: int = RADIUS,
+    epsilon: float = EPSILON,
+) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """`refine` from top to bottom in bands, for large pictures.
+
+    Yields:
+        The rows of the band as a slice with start and stop, and their values.
+    """
+    size = (image.shape[0], image.shape[1])
+    small = _reduced_size(size, side)
+    # A large picture is first reduced in bands, so that Pillow needs no copy of the whole.
+    reduction = max(1, max(size) // (4 * side))
+    guide = resize_image(reduced(image, reduction), small).transpose(2, 0, 1).astype(np.float32)
+    guide /= np.float32(255.0)
+    fitted = _fit(guide, resize_probability(probability, small), radius, epsilon)
+    planes = [Image.fromarray(plane) for plane in fitted]
+    for rows in row_bands(size):
+        slopes = (np.asarray(stretched_rows(plane, size, rows)) for plane in planes[:3])
+        refined = np.array(stretched_rows(planes[3], size, rows))
+        for channel, slope in enumerate(slopes):
+            refined += slope * image[rows, :, channel]
+        yield rows, np.clip(refined, 0.0, 1.0, out=refined)
+
+
+def _reduced_size(size: Size, side: int) -> Size:
+    scale = min(1.0, side / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _fit(guide: Floats, probability: Floats, radius: int, epsilon: float) -> Floats:
+    """Averaged coefficients: float32 (4, h, w), three slopes per level of 0 to 255, and b."""
+    red, green, blue = guide
+    products = (red * red, red * green, red * blue, green * green, green * blue, blue * blue)
+    layers = np.stack([*guide, probability, *products, *(guide * probability)])
+    means = window_means(layers, radius).astype(np.float64)
+    colour, level = means[:3], means[3]
+    r, g, b = colour
+    first = (r, r, r, g, g, b)
+    second = (r, g, b, g, b, b)
+    rr, rg, rb, gg, gb, bb = (
+        mean - one * other for mean, one, other in zip(means[4:10], first, second, strict=True)
+    )
+    slopes = _solve(
+        (rr + epsilon, rg, rb, gg + epsilon, gb, bb + epsilon), means[10:] - colour * level
+    )
+    offset = level - (slopes * colour).sum(axis=0)
+    coefficients = np.concatenate([slopes / 255.0, offset[None]]).astype(np.float32)
+    return window_means(coefficients, radius)
+
+
+def _solve(
+    matrix: tuple[NDArray[np.float64], ...], right: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Solve a symmetric 3x3 system in every pixel by its adjugate.
+
+    Args:
+        matrix: elements 11, 12, 13, 22, 23, 33, each (h, w).
+        right: (3, h, w).
+    """
+    a, b, c, d, e, f = matrix
+    one, two, three = d * f - e * e, c * e - b * f, b * e - c * d
+    four, five, six = a * f - c * c, b * c - a * e, a * d - b * b
+    x, y, z = right
+    solved = np.stack(
+        [
+            one * x + two * y + three * z,
+            two * x + four * y + five * z,
+            three * x + five * y + six * z,
+        ]
+    )
+    return np.asarray(solved / (a * one + b * two + c * three), dtype=np.float64)

@@ -1,0 +1,150 @@
+"""Connected regions of a probability map: keep the largest, or drop the smallest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humanseg.effects.rasters import grown, window_means
+from humanseg.errors import UsageError
+
+_REACH = 0.025
+"""How far beyond a dropped region its soft edge is taken away, as a share of the longer side."""
+_SOFT = 2
+"""Pixels of the map over which that ends."""
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Connected regions of a mask, 8-connectivity."""
+
+    labels: NDArray[np.int32]
+    """int32 (height, width): 0 outside, else the region's number from 1, in the order of each
+    region's first pixel, row by row."""
+    areas: NDArray[np.int64]
+    """int64 (number of regions): pixels of each."""
+
+
+def find_regions(mask: NDArray[np.bool_]) -> Regions:
+    """Label the connected regions of a mask.
+
+    Runs of pixels along rows are joined across rows by a union-find over whole arrays (every run
+    points to a lower-numbered one that it touches, then pointers are halved until they rest).
+
+    Args:
+        mask: bool (height, width).
+    """
+    height, width = mask.shape
+    stride = width + 2  # a gap after each row, so that no run touches another row's
+    framed = np.zeros((height, stride), dtype=np.int8)
+    framed[:, 1:-1] = mask
+    edges = np.diff(framed.ravel(), prepend=np.int8(0))
+    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    roots = _join(len(starts), *_touching(starts, ends, stride))
+    _, numbers = np.unique(roots, return_inverse=True)
+    lengths = ends - starts
+    areas = np.bincount(numbers, weights=lengths).astype(np.int64)
+    labels = np.zeros(height * stride, dtype=np.int32)
+    labels[framed.ravel() != 0] = np.repeat(numbers + 1, lengths)
+    return Regions(labels.reshape(height, stride)[:, 1:-1], areas)
+
+
+def _touching(
+    starts: NDArray[np.intp], ends: NDArray[np.intp], stride: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Pairs (run, run of the next row) that touch along a side or at a corner."""
+    first = np.searchsorted(ends, starts + stride, side="left")
+    last = np.searchsorted(starts, ends + stride, side="right")
+    counts = last - first
+    upper = np.repeat(np.arange(len(starts)), counts)
+    offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return upper, np.repeat(first, counts) + offsets
+
+
+def _join(count: int, first: NDArray[np.intp], second: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Lowest number of the set that each item is in, given pairs that belong together."""
+    parent = np.arange(count)
+    while first.size:
+        one, other = parent[first], parent[second]
+        apart = one != other
+        if not apart.any():
+            break
+        first, second, one, other = first[apart], second[apart], one[apart], other[apart]
+        np.minimum.at(parent, np.maximum(one, other), np.minimum(one, other))
+        while True:
+            above = parent[parent]
+            if np.array_equal(above, parent):
+                break
+            parent = above
+    return parent
+
+
+def keep_regions(
+    probability: NDArray[np.float32],
+    *,
+    threshold: float = 0.5,
+    smallest: float = 0.0,
+    largest: bool = False,
+) -> NDArray[np.float32]:
+    """Take regions out of a probability map.
+
+    A region is a set of pixels at or above the threshold that hang together along sides or corners.
+    People who touch or overlap are therefore one region, and a person whom something in front cuts
+    in two is two. The probability is 0 in a dropped region and its soft edge, and rises to what it
+    was over a few pixels, halfway where a kept region is near; it is unchanged in those that stay.
+
+    Args:
+        probability: float32 (height, width), 0 to 1, on the network's grid.
+        threshold: where a region begins.
+        smallest: drop regions that cover less than this share of the picture, 0 to 1.
+        largest: keep only the region with the most pixels (of equals, the topmost).
+
+    Returns:
+        float32 (height, width); `probability` itself if nothing is dropped.
+
+    Raises:
+        UsageError: `smallest` is no share.
+    """
+    check_share(smallest)
+    if not largest and smallest == 0.0:
+        return probability
+    regions = find_regions(probability >= threshold)
+    if regions.areas.size == 0:
+        return probability
+    keep = regions.areas >= smallest * probability.size
+    if largest:
+        keep &= np.arange(regions.areas.size) == regions.areas.argmax()
+    if keep.all():
+        return probability
+    kept = np.concatenate([[False], keep])[regions.labels]
+    dropped = np.concatenate([[False], ~keep])[regions.labels]
+    return np.asarray(probability * _remaining(kept, dropped), dtype=np.float32)
+
+
+def check_share(smallest: float) -> None:
+    """Refuse a smallest region that is no share of the picture.
+
+    Raises:
+        UsageError: below 0, above 1, or not a number.
+    """
+    if not 0.0 <= smallest <= 1.0:
+        raise UsageError(
+            f"a smallest region of {smallest:g} is impossible; give the share of the picture, "
+            "0 to 1, such as 0.01."
+        )
+
+
+def _remaining(kept: NDArray[np.bool_], dropped: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """What to multiply with: 0 in and around dropped regions, 1 in kept ones and elsewhere."""
+    near, guarded = dropped, kept
+    for _ in range(max(_SOFT, round(_REACH * max(kept.shape)))):
+        # Both grow at one pace and stop where they meet, halfway.
+        near, guarded = grown(near) & ~guarded, grown(guarded) & ~near
+    factor = 1.0 - near.astype(np.float32)
+    for _ in range(_SOFT):
+        factor = window_means(factor, 1)
+    factor[dropped] = 0.0
+    factor[kept] = 1.0
+    return factor

@@ -1,0 +1,1 @@
+"""Scores of a network: metrics, intervals and tests, baselines, leaks, other data."""

@@ -1,0 +1,142 @@
+"""How networks do on sources, data sets and corruptions that they did not train on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
+
+from humanseg.evaluation.analysis.measures import bootstrap_of, measure
+from humanseg.evaluation.analysis.subjects import Subject, mean_of
+from humanseg.results import (
+    CorruptedScores,
+    ExternalAnalysis,
+    RobustnessAnalysis,
+    SourceAnalysis,
+)
+
+
+def analyse_sources(
+    subjects: Sequence[Subject],
+    without: Mapping[str, Sequence[Subject]],
+    groups: Mapping[str, str],
+    *,
+    in_folds: bool,
+) -> tuple[SourceAnalysis, ...]:
+    """Pictures of every source left out, by networks that did and did not train on the source.
+
+    Args:
+        subjects: networks of the main protocol.
+        without: by source, the networks of the same names that trained without it.
+        groups: group by picture.
+        in_folds: whether every picture was tested in the main protocol.
+    """
+    seen = {subject.name: subject.metric("iou") for subject in subjects}
+    found = []
+    for source, others in without.items():
+        for other in others:
+            unseen = other.metric("iou")
+            bootstrap = bootstrap_of(list(unseen), groups)
+            own = seen.get(other.name, {}) if in_folds else {}
+            paired = [_difference(own.get(name), value) for name, value in unseen.items()]
+            mean = bootstrap.mean(list(unseen.values()))
+            if mean is None:
+                continue
+            found.append(
+                SourceAnalysis(
+                    network=other.name,
+                    source=source,
+                    images=len(unseen),
+                    seen=bootstrap.mean([own.get(name) for name in unseen]),
+                    unseen=mean,
+                    gap=bootstrap.mean(paired),
+                )
+            )
+    return tuple(found)
+
+
+def _difference(first: float | None, second: float | None) -> float | None:
+    return None if first is None or second is None else first - second
+
+
+def analyse_external(subject: Subject, *, name: str, fingerprint: str) -> ExternalAnalysis:
+    """One network on another data set.
+
+    Args:
+        subject: the network with its scores on the other data set.
+        name: what to call the data set.
+        fingerprint: of its pictures and masks.
+    """
+    ious = subject.metric("iou")
+    return ExternalAnalysis(
+        network=subject.name,
+        data=name,
+        fingerprint=fingerprint,
+        images=len(ious),
+        undefined=sum(value is None for value in ious.values()),
+        metrics=measure(subject, {}),
+        person_free=sum(scores[0].person_free for scores in subject.by_picture.values()),
+    )
+
+
+def analyse_robustness(
+    network: str, records: Sequence[CorruptedScores], groups: Mapping[str, str]
+) -> tuple[RobustnessAnalysis, ...]:
+    """How much of its IoU one network keeps, per corruption.
+
+    Retention is the mean over severities of corrupted IoU over clean IoU, as a ratio of sums over
+    pictures, so that a picture that was missed anyway does not weigh in.
+
+    Args:
+        network: its name.
+        records: scores of its runs.
+        groups: group by picture.
+    """
+    clean = _by_picture(records, lambda record: record.clean)
+    known = [name for name, value in clean.items() if value is not None]
+    if not known:
+        return ()
+    bootstrap = bootstrap_of(known, groups)
+    base = [clean[name] or 0.0 for name in known]
+    found = []
+    for corruption in records[0].ious:
+        levels = _severities(records, corruption)
+        kept = [fmean(level[name] or 0.0 for level in levels) for name in known]
+        retention = bootstrap.ratio(kept, base)
+        if retention is None:
+            continue
+        found.append(
+            RobustnessAnalysis(
+                network=network,
+                corruption=corruption,
+                images=len(known),
+                clean=fmean(base),
+                severities=tuple(fmean(level[name] or 0.0 for name in known) for level in levels),
+                retention=retention,
+            )
+        )
+    return tuple(found)
+
+
+def _severities(
+    records: Sequence[CorruptedScores], corruption: str
+) -> list[dict[str, float | None]]:
+    """For every severity the mean over runs of every picture's IoU."""
+    count = min(len(record.ious[corruption]) for record in records)
+
+    def level(severity: int) -> dict[str, float | None]:
+        return _by_picture(records, lambda record: record.ious[corruption][severity])
+
+    return [level(severity) for severity in range(count)]
+
+
+def _by_picture(
+    records: Sequence[CorruptedScores],
+    values: Callable[[CorruptedScores], Sequence[float | None]],
+) -> dict[str, float | None]:
+    """Mean over runs of one number of every picture."""
+    found: dict[str, list[float | None]] = defaultdict(list)
+    for record in records:
+        for name, value in zip(record.pictures, values(record), strict=True):
+            found[name].append(value)
+    return {name: mean_of(one) for name, one in sorted(found.items())}

@@ -1,0 +1,84 @@
+"""What is said of one network alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Literal
+
+import numpy as np
+
+from humanseg.evaluation.analysis.measures import bootstrap_of, measure
+from humanseg.evaluation.analysis.subjects import Subject
+from humanseg.results import Interval, NetworkAnalysis, Stratum
+
+COMPARED: tuple[Literal["iou", "boundary_iou"], ...] = ("iou", "boundary_iou")
+"""Metrics that networks are compared by and that strata have."""
+
+_SIZES = ("small", "medium", "large")
+
+
+def analyse_network(
+    subject: Subject, groups: Mapping[str, str], sources: Mapping[str, str]
+) -> NetworkAnalysis:
+    """Metrics, strata, spread of seeds and the gap to the training pictures."""
+    ious = subject.metric("iou")
+    gaps = [
+        (run.train_iou, run.iou)
+        for run in subject.runs
+        if run.train_iou is not None and run.iou is not None
+    ]
+    train = fmean(one for one, _ in gaps) if gaps else None
+    return NetworkAnalysis(
+        name=subject.name,
+        arch=subject.arch,
+        runs=tuple(run.name for run in subject.runs),
+        images=len(ious),
+        undefined=sum(value is None for value in ious.values()),
+        metrics=measure(subject, groups),
+        seed_sd=subject.seed_sd("iou"),
+        fold_ious=tuple(run.iou for run in subject.runs if run.iou is not None),
+        train_iou=train,
+        gap=None if train is None else train - fmean(one for _, one in gaps),
+        strata=_strata(subject, groups, sources),
+    )
+
+
+def _strata(
+    subject: Subject, groups: Mapping[str, str], sources: Mapping[str, str]
+) -> tuple[Stratum, ...]:
+    """Thirds by foreground size, and sources where there are several."""
+    shares = {name: scores[0].foreground_share for name, scores in subject.by_picture.items()}
+    people = {name: share for name, share in shares.items() if share > 0}
+    parts: list[tuple[Literal["size", "source"], str, list[str]]] = []
+    if len(people) >= len(_SIZES):
+        cuts = np.quantile(list(people.values()), [1 / 3, 2 / 3])
+        for third, size in enumerate(_SIZES):
+            names = [
+                name
+                for name, share in people.items()
+                if np.digitize(share, cuts, right=True) == third
+            ]
+            parts.append(("size", size, names))
+    known = sorted({sources[name] for name in shares if name in sources})
+    if len(known) > 1:
+        parts += [
+            ("source", source, [name for name in shares if sources.get(name) == source])
+            for source in known
+        ]
+    return tuple(
+        Stratum(kind=kind, name=name, images=len(ids), metrics=_few(subject, ids, groups))
+        for kind, name, ids in parts
+        if ids
+    )
+
+
+def _few(subject: Subject, ids: Sequence[str], groups: Mapping[str, str]) -> dict[str, Interval]:
+    bootstrap = bootstrap_of(ids, groups)
+    found: dict[str, Interval] = {}
+    for metric in COMPARED:
+        values = subject.metric(metric)
+        mean = bootstrap.mean([values[name] for name in ids])
+        if mean is not None:
+            found[metric] = mean
+    return found

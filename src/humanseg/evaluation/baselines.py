@@ -1,0 +1,75 @@
+"""Scores of what looks at no picture, which every network must pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humanseg.data.samples import Sample
+from humanseg.evaluation.scoring import score_samples
+from humanseg.results import ScoreSummary
+
+FLOOR_THRESHOLDS = tuple(np.arange(0.05, 1.0, 0.05).tolist())
+
+_NO_PICTURE = np.zeros((1, 1, 3), dtype=np.uint8)
+
+
+def score_floors(
+    samples: Sequence[Sample],
+    train_masks: Callable[[], Iterable[NDArray[np.bool_]]],
+    *,
+    mask_resize: str,
+) -> dict[str, ScoreSummary]:
+    """What needs no network: the mean training mask, and calling everything background.
+
+    The mean mask is cut where it scores best on the training masks themselves.
+
+    Args:
+        samples: the samples that networks are scored on.
+        train_masks: gives all training masks on the network's grid, bool (N, H, W) at a time;
+            called twice, so that they need not be held.
+        mask_resize: as for `score_samples`.
+    """
+    mean, threshold = _mean_mask(train_masks)
+
+    def score(probability: NDArray[np.float32], cut_at: float) -> ScoreSummary:
+        return score_samples(
+            samples,
+            lambda _: probability,
+            cut=lambda values: np.asarray(values >= cut_at),
+            mask_resize=mask_resize,
+            detailed=False,
+            read=lambda _: _NO_PICTURE,
+        ).summary
+
+    return {
+        "mean_mask": score(mean, threshold),
+        "all_background": score(np.zeros_like(mean), 0.5),
+    }
+
+
+def _mean_mask(
+    masks: Callable[[], Iterable[NDArray[np.bool_]]],
+) -> tuple[NDArray[np.float32], float]:
+    """Mean of masks, and the threshold at which it has the best mean IoU with them."""
+    summed, count = np.float64(0.0), 0
+    for some in masks():
+        summed = summed + some.sum(axis=0, dtype=np.float64)
+        count += len(some)
+    mean = np.asarray(summed / count, dtype=np.float32)
+    cuts = np.stack([mean >= value for value in FLOOR_THRESHOLDS])
+    ious = np.zeros(len(cuts))
+    for some in masks():
+        ious += _ious(cuts, some).sum(axis=0)
+    return mean, FLOOR_THRESHOLDS[int(ious.argmax())]
+
+
+def _ious(cuts: NDArray[np.bool_], truths: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """IoU of every truth (rows) with every cut (columns); empty with empty is 0."""
+    flat_cuts = cuts.reshape(len(cuts), -1).astype(np.float32)
+    flat_truths = truths.reshape(len(truths), -1).astype(np.float32)
+    intersection = (flat_truths @ flat_cuts.T).astype(np.float64)
+    union = flat_truths.sum(axis=1)[:, None] + flat_cuts.sum(axis=1) - intersection
+    return np.asarray(intersection / np.maximum(union, 1))

@@ -1,0 +1,183 @@
+"""What changes the pixels of a picture and leaves its people where they are.
+
+The numbers are ImageNet-C's, see the package; every table has one entry per severity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.signal import fftconvolve
+
+from humanseg.errors import UsageError
+from humanseg.evaluation.corruptions.layers import cloud, rectangles
+
+Picture = NDArray[np.uint8]
+Level = TypeVar("Level")
+
+_REFERENCE_SIDE = 224  # pixels: the size that ImageNet-C's lengths are meant for
+_GREY = 128  # of the covering rectangles
+_JPEG_SIDE = 65_500  # the longest that libjpeg writes
+
+
+@dataclass(frozen=True, slots=True)
+class Corruption(Generic[Level]):
+    """One way to spoil a picture, in five steps."""
+
+    unit: str
+    """What the levels are."""
+    levels: tuple[Level, Level, Level, Level, Level]
+    """By severity, 1 first."""
+    effect: Callable[[Picture, Level, Generator], Picture]
+    """Makes a new picture: uint8 (height, width, 3), level, source of randomness."""
+
+
+def _scale(image: Picture) -> float:
+    """Pixels of this picture for one pixel of ImageNet-C."""
+    return float(min(image.shape[:2])) / _REFERENCE_SIDE
+
+
+def _to_bytes(values: NDArray[np.float32]) -> Picture:
+    """Values on the scale 0 to 255, which may be exceeded, as a picture."""
+    return np.rint(values).clip(0, 255).astype(np.uint8)
+
+
+def _noise(image: Picture, deviation: float, random: Generator) -> Picture:
+    values = random.standard_normal(image.shape, dtype=np.float32)
+    return _to_bytes(image + values * np.float32(255 * deviation))
+
+
+def _defocus(image: Picture, radius: float, random: Generator) -> Picture:
+    return _filter(image, _disk(radius * _scale(image)))
+
+
+def _disk(radius: float) -> NDArray[np.float32]:
+    """A lens's circle of confusion, its edge one pixel soft.
+
+    ImageNet-C cuts a hard disk and softens it by a small Gaussian, its second parameter; a soft
+    edge does the same for radii that are not whole.
+    """
+    reach = int(np.ceil(radius))
+    steps = np.arange(-reach, reach + 1)
+    distance = np.hypot(steps[:, None], steps[None])
+    return _normalised((radius + 0.5 - distance).clip(0.0, 1.0))
+
+
+def _motion(image: Picture, level: tuple[float, float], random: Generator) -> Picture:
+    angle = np.deg2rad(random.uniform(-45.0, 45.0))
+    radius, sigma = (length * _scale(image) for length in level)
+    return _filter(image, _trail(radius, sigma, angle))
+
+
+def _trail(radius: float, sigma: float, angle: float) -> NDArray[np.float32]:
+    """Half a Gaussian along a line of two radii, as ImageMagick draws it, centred on its mean."""
+    along = np.linspace(0.0, 2 * radius, 2 + int(4 * radius))  # at least two samples per pixel
+    weights = np.exp(-0.5 * (along / sigma) ** 2)
+    along -= (along * weights).sum() / weights.sum()
+    reach = 1 + int(np.ceil(np.abs(along).max()))
+    kernel = np.zeros((2 * reach + 1, 2 * reach + 1))
+    y, x = along * np.sin(angle) + reach, along * np.cos(angle) + reach
+    top, left = np.floor(y).astype(int), np.floor(x).astype(int)
+    for row in (0, 1):
+        for column in (0, 1):
+            near = (1 - np.abs(y - top - row)) * (1 - np.abs(x - left - column))
+            np.add.at(kernel, (top + row, left + column), near * weights)
+    return _normalised(kernel)
+
+
+def _normalised(kernel: NDArray[np.float64]) -> NDArray[np.float32]:
+    return np.asarray(kernel / kernel.sum(), dtype=np.float32)
+
+
+def _filter(image: Picture, kernel: NDArray[np.float32]) -> Picture:
+    """Convolve every channel with a square kernel of odd side; the border is mirrored."""
+    reach = len(kernel) // 2
+    planes = np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32)
+    padded = np.pad(planes, ((0, 0), (reach, reach), (reach, reach)), mode="reflect")
+    filtered = fftconvolve(padded, kernel[None], mode="valid", axes=(1, 2))
+    return np.ascontiguousarray(_to_bytes(filtered).transpose(1, 2, 0))
+
+
+def _brightness(image: Picture, amount: float, random: Generator) -> Picture:
+    """Add to the value of hue, saturation and value: scales the three channels alike."""
+    value = image.max(axis=2, keepdims=True).astype(np.float32)
+    raised = np.minimum(value + np.float32(255 * amount), 255)
+    return _to_bytes(np.where(value > 0, image * (raised / np.maximum(value, 1)), raised))
+
+
+def _contrast(image: Picture, factor: float, random: Generator) -> Picture:
+    means = image.mean(axis=(0, 1), keepdims=True, dtype=np.float64).astype(np.float32)
+    return _to_bytes((image - means) * np.float32(factor) + means)
+
+
+def _fog(image: Picture, level: tuple[float, float], random: Generator) -> Picture:
+    strength, decay = level
+    clouds = Image.fromarray(cloud(decay, random)[:_REFERENCE_SIDE, :_REFERENCE_SIDE])
+    fitted = clouds.resize((image.shape[1], image.shape[0]), Image.Resampling.BILINEAR)
+    added = np.asarray(fitted, dtype=np.float32)[..., None] * np.float32(255 * strength)
+    brightest = float(image.max()) / 255
+    return _to_bytes((image + added) * np.float32(brightest / (brightest + strength)))
+
+
+def _jpeg(image: Picture, quality: int, random: Generator) -> Picture:
+    if max(image.shape) > _JPEG_SIDE:
+        raise UsageError(
+            f"jpeg: got a picture of {image.shape[1]}x{image.shape[0]} pixels; "
+            f"JPEG allows {_JPEG_SIDE} on a side: use a smaller one."
+        )
+    stream = BytesIO()
+    Image.fromarray(image).save(stream, "JPEG", quality=quality)
+    with Image.open(stream) as stored:
+        return np.array(stored)
+
+
+def _pixelate(image: Picture, share: float, random: Generator) -> Picture:
+    """Leave `share` of 224 pixels on the shorter side, or all if there are fewer."""
+    height, width = image.shape[:2]
+    factor = min(1.0, int(_REFERENCE_SIDE * share) / min(height, width))
+    coarse = (max(1, round(width * factor)), max(1, round(height * factor)))
+    small = Image.fromarray(image).resize(coarse, Image.Resampling.BOX)
+    return np.array(small.resize((width, height), Image.Resampling.BOX))
+
+
+def _occlude(image: Picture, share: float, random: Generator) -> Picture:
+    """Cover so much of the picture with grey rectangles; a severity adds one to the last's."""
+    height, width = image.shape[:2]
+    covered = image.copy()
+    for box, total in zip(rectangles(OCCLUSION.levels, random), OCCLUSION.levels, strict=True):
+        if total <= share:
+            top, left, bottom, right = box
+            rows = slice(round(top * height), round(bottom * height))
+            columns = slice(round(left * width), round(right * width))
+            covered[rows, columns] = _GREY
+    return covered
+
+
+GAUSSIAN_NOISE = Corruption(
+    "standard deviation, on the scale 0 to 1", (0.08, 0.12, 0.18, 0.26, 0.38), _noise
+)
+DEFOCUS_BLUR = Corruption("radius in pixels of 224", (3, 4, 6, 8, 10), _defocus)
+MOTION_BLUR = Corruption(
+    "radius and deviation in pixels of 224",
+    ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15)),
+    _motion,
+)
+BRIGHTNESS = Corruption(
+    "added to the value (HSV), on the scale 0 to 1", (0.1, 0.2, 0.3, 0.4, 0.5), _brightness
+)
+CONTRAST = Corruption("factor", (0.4, 0.3, 0.2, 0.1, 0.05), _contrast)
+FOG = Corruption(
+    "strength, and fall of the clouds' detail",
+    ((1.5, 2.0), (2.0, 2.0), (2.5, 1.7), (2.5, 1.5), (3.0, 1.4)),
+    _fog,
+)
+JPEG = Corruption("quality", (25, 18, 15, 10, 7), _jpeg)
+PIXELATE = Corruption("share of 224 pixels that stay", (0.6, 0.5, 0.4, 0.3, 0.25), _pixelate)
+OCCLUSION = Corruption("share of the picture covered", (0.05, 0.1, 0.15, 0.2, 0.25), _occlude)

@@ -1,0 +1,34 @@
+"""Scores of person masks. Counts per picture come first; every number is derived from them.
+
+A picture without a person in truth and prediction has no IoU, Dice or Boundary IoU: it is left out
+of means and counted as `undefined`. If only one of the two is empty, the score is 0. This is the
+convention of nnU-Net; segmentation-models-pytorch would score 1 by default. docs/metrics.md defines
+every number.
+"""
+
+from humanseg.evaluation.metrics.aggregate import BATCH, summarise
+from humanseg.evaluation.metrics.boundary import BOUNDARY_SHARE, boundary_band, boundary_width
+from humanseg.evaluation.metrics.calibration import add_calibrations, calibrate
+from humanseg.evaluation.metrics.image_metrics import score_image
+from humanseg.evaluation.metrics.overlap import Counted, Counts, Mask, count_pixels, pool_counts
+from humanseg.evaluation.metrics.surface import Surfaces, contour, measure_surfaces, near_contour
+
+__all__ = [
+    "BATCH",
+    "BOUNDARY_SHARE",
+    "Counted",
+    "Counts",
+    "Mask",
+    "Surfaces",
+    "add_calibrations",
+    "boundary_band",
+    "boundary_width",
+    "calibrate",
+    "contour",
+    "count_pixels",
+    "measure_surfaces",
+    "near_contour",
+    "pool_counts",
+    "score_image",
+    "summarise",
+]

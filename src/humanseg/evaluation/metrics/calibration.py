@@ -1,0 +1,68 @@
+"""Whether a probability of 0.7 is a person seven times in ten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humanseg.evaluation.metrics.overlap import Mask
+from humanseg.evaluation.metrics.surface import near_contour
+from humanseg.results import Calibration
+
+BINS = 15
+"""Bins of equal width, as Guo et al., "On calibration of modern neural networks", ICML 2017."""
+
+BAND_PARTS = 50
+"""The band reaches over the diagonal by this: 2 %, as in Boundary IoU."""
+
+
+def calibrate(probability: NDArray[np.float32], truth: Mask) -> tuple[Calibration, Calibration]:
+    """Count the pixels of one picture by their probability.
+
+    Whole pictures are ruled by easy background, so the pixels near the truth's contour are also
+    counted by themselves.
+
+    Args:
+        probability: float32 (height, width), 0 to 1. A bin holds its lower end and not its upper;
+            1 is in the last bin.
+        truth: bool of the same shape.
+
+    Returns:
+        Over all pixels, and over those within 2 % of the diagonal of the truth's contour; none
+        where the truth has no contour.
+    """
+    bins = np.minimum((probability * BINS).astype(np.intp), BINS - 1) + BINS * truth
+    band = near_contour(truth, BAND_PARTS)
+    return (
+        _count(bins.ravel(), probability.ravel()),
+        _count(bins[band], probability[band]),
+    )
+
+
+def _count(bins: NDArray[np.intp], probability: NDArray[np.float32]) -> Calibration:
+    """Sum up flat pixels; the second half of the bins holds those that are person."""
+    background, person = np.bincount(bins, minlength=2 * BINS).reshape(2, BINS)
+    sums = np.bincount(bins, weights=probability, minlength=2 * BINS).reshape(2, BINS).sum(axis=0)
+    return Calibration(
+        pixels=tuple((background + person).tolist()),
+        probability=tuple(sums.tolist()),
+        person=tuple(person.tolist()),
+    )
+
+
+def add_calibrations(parts: Iterable[Calibration]) -> Calibration:
+    """All pixels of many calibrations as one; no pixels without any."""
+    pixels = np.zeros(BINS, dtype=np.int64)
+    probability = np.zeros(BINS, dtype=np.float64)
+    person = np.zeros(BINS, dtype=np.int64)
+    for part in parts:
+        pixels += part.pixels
+        probability += part.probability
+        person += part.person
+    return Calibration(
+        pixels=tuple(pixels.tolist()),
+        probability=tuple(probability.tolist()),
+        person=tuple(person.tolist()),
+    )

@@ -1,0 +1,170 @@
+"""Turn an ONNX model into int8 arithmetic, and measure what that costs."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humanseg.data.fingerprint import fingerprint
+from humanseg.data.layouts import discover
+from humanseg.errors import DataError, ExportError
+from humanseg.evaluation.scoring import Progress, score_samples
+from humanseg.inference import Backend, Predictor
+from humanseg.inference.engines.runtimes import import_onnxruntime
+from humanseg.model_directory import ModelRecord, QuantisationCost
+from humanseg.models.onnx_file import INPUT
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+METHOD = "minmax"
+"""How ranges of activations are found: smallest and largest value seen. Percentiles and entropy
+were no better in a trial and keep every activation of every picture in memory."""
+
+_IN_INT8 = ["Conv", "Add", "Concat", "Resize", "Relu", "Clip"]
+"""Everything else stays in float: the normalisation of bytes, the gates of squeeze-and-excitation
+and SiLU, which lose much, and the last sigmoid, whose 256 levels would show in a soft edge."""
+
+
+def quantise(model: ModelProto, pictures: NDArray[np.uint8]) -> ModelProto:
+    """Static int8: per channel, int8 weights, uint8 activations, in QDQ form.
+
+    The convolution that gives the logits stays in float, so that probabilities keep their levels.
+
+    Args:
+        model: as `onnx_model` makes it, with float32 weights.
+        pictures: uint8 (N, H, W, 3) on the network's grid, to find the ranges of activations with.
+
+    Raises:
+        ExportError: ONNX Runtime cannot quantise it.
+    """
+    import_onnxruntime()  # first, for its telemetry is switched off there
+    import onnx
+    from onnxruntime.quantization import (
+        CalibrationDataReader,
+        CalibrationMethod,
+        QuantFormat,
+        QuantType,
+        quant_pre_process,
+        quantize_static,
+    )
+
+    class Pictures(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self._left = iter(pictures)
+
+        def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+            picture = next(self._left, None)
+            return None if picture is None else {INPUT: picture[None]}
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="humanseg-") as folder, _silence():
+            plain, folded, done = (Path(folder) / f"{name}.onnx" for name in ("a", "b", "c"))
+            onnx.save(model, plain)
+            # Symbolic shapes need SymPy, leave a file in the working folder when they fail, and
+            # change nothing here: all sizes but the batch's are known.
+            quant_pre_process(plain, folded, skip_symbolic_shape=True)
+            quantize_static(
+                folded,
+                done,
+                Pictures(),
+                quant_format=QuantFormat.QDQ,
+                op_types_to_quantize=_IN_INT8,
+                nodes_to_exclude=[_last_convolution(onnx.load(folded))],
+                per_channel=True,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                calibrate_method=CalibrationMethod.MinMax,
+            )
+            return onnx.load(done)
+    except OSError:
+        raise
+    except Exception as error:  # ONNX Runtime's errors share no public class
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ExportError(f"The network cannot be quantised ({first}).") from error
+
+
+def _last_convolution(model: ModelProto) -> str:
+    return str([node.name for node in model.graph.node if node.op_type == "Conv"][-1])
+
+
+def quantisation_cost(
+    record: ModelRecord,
+    data: Path,
+    *,
+    full: Backend,
+    int8: Backend,
+    progress: Progress | None = None,
+) -> QuantisationCost:
+    """Score both on the same labelled pictures, as `humanseg evaluate` does.
+
+    Args:
+        record: of the network; its threshold and flip averaging are used.
+        data: data set in any layout.
+        full: the network in float32.
+        int8: the same in int8.
+        progress: called with (done, total).
+
+    Raises:
+        UsageError, DataError, ImageError: see `evaluate`; or nobody is in any picture.
+    """
+    samples = discover(data)
+
+    def score(backend: Backend, done_before: int) -> tuple[float, float]:
+        predictor = Predictor(
+            backend,
+            image_size=record.preprocessing.image_size,
+            threshold=record.threshold,
+            flip_averaging=record.config.evaluation.flip_averaging,
+        )
+        scored = score_samples(
+            samples,
+            predictor.grid_probability,
+            cut=predictor.cut,
+            mask_resize=record.config.data.mask_resize,
+            progress=progress and (lambda done, _: progress(done_before + done, 2 * len(samples))),
+        )
+        iou, boundary_iou = scored.summary.iou_mean, scored.summary.boundary_iou_mean
+        people = any(one.tp + one.fn for one in scored.scores)
+        if not people or iou is None or boundary_iou is None:
+            raise DataError(
+                f"{data}: no picture has a person in its mask, so nothing can be lost on it; give "
+                "pictures with people."
+            )
+        return iou, boundary_iou
+
+    iou_fp32, boundary_iou_fp32 = score(full, 0)
+    iou_int8, boundary_iou_int8 = score(int8, len(samples))
+    return QuantisationCost(
+        pictures=len(samples),
+        data_fingerprint=fingerprint(samples),
+        iou_fp32=iou_fp32,
+        iou_int8=iou_int8,
+        boundary_iou_fp32=boundary_iou_fp32,
+        boundary_iou_int8=boundary_iou_int8,
+    )
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """ONNX Runtime's quantiser prints, logs and warns about what a user can do nothing about."""
+    logger, handler = logging.getLogger(), logging.NullHandler()
+    level = logger.level
+    logger.addHandler(handler)  # without any, `logging.warning` sets one up for good
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)

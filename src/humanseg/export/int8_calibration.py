@@ -1,0 +1,65 @@
+"""Pictures that show int8 arithmetic which values to expect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humanseg.data.layouts import SUFFIXES, find_pairs
+from humanseg.errors import DataError, UsageError
+from humanseg.images import read_image
+from humanseg.images.resize import Size, resize_image
+
+DEFAULT_COUNT = 32
+"""Pictures to calibrate with."""
+
+FEWEST = 8
+
+
+def calibration_pictures(
+    source: Path | Sequence[Path], size: Size, *, count: int = DEFAULT_COUNT, seed: int = 42
+) -> NDArray[np.uint8]:
+    """Draw pictures to calibrate with.
+
+    Args:
+        source: a data set in any layout that training reads (its masks are left alone), a folder
+            of pictures with all its sub-folders, or picture files.
+        size: (height, width) of the network's grid.
+        count: how many to draw; fewer if there are fewer.
+        seed: of the draw.
+
+    Returns:
+        uint8 (N, height, width, 3) RGB, N from 8 to `count`.
+
+    Raises:
+        UsageError: nothing there, or fewer than 8 pictures.
+        ImageError: a drawn picture that cannot be read.
+    """
+    files = _files(source) if isinstance(source, Path) else list(source)
+    if len(files) < FEWEST:
+        where = source if isinstance(source, Path) else "the calibration pictures"
+        raise UsageError(
+            f"{where}: {len(files)} pictures; int8 needs {FEWEST} at least, better "
+            f"{DEFAULT_COUNT}, of the kind that will be segmented."
+        )
+    drawn = np.random.default_rng(seed).permutation(len(files))[: max(count, FEWEST)]
+    return np.stack([resize_image(read_image(files[index]), size) for index in drawn])
+
+
+def _files(root: Path) -> list[Path]:
+    """Picture files of a data set, or of a folder that is none."""
+    if not root.exists():
+        raise UsageError(f"{root}: does not exist; give a folder of pictures or a data set.")
+    try:
+        return [sample.image for sample in find_pairs(root).samples]
+    except (UsageError, DataError):
+        if not root.is_dir():
+            raise
+    return [
+        path
+        for path in sorted(root.rglob("*"))
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    ]

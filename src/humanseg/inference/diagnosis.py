@@ -1,0 +1,295 @@
+"""What is installed, what of it works, and what prediction would use: `humanseg doctor`."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import platform
+import time
+import warnings
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from humanseg.errors import HumansegError
+from humanseg.inference.engines.runtimes import import_onnxruntime, import_openvino
+from humanseg.inference.segmenter import Segmenter
+from humanseg.model_directory import ONNX_FILE, ONNX_INT8_FILE, bundled, read_model_record
+from humanseg.results import Record
+from humanseg.system.cpu import Processor, processor, usable_cores
+
+EXTRAS: dict[str, tuple[tuple[str, str], ...]] = {
+    "train": (
+        ("torch", "torch"),
+        ("torchvision", "torchvision"),
+        ("lightning", "lightning"),
+        ("segmentation-models-pytorch", "segmentation_models_pytorch"),
+    ),
+    "openvino": (("openvino", "openvino"),),
+    "video": (("av", "av"),),
+    "heic": (("pillow-heif", "pillow_heif"),),
+    "tensorboard": (("tensorboard", "tensorboard"),),
+}
+"""By extra of the package: what it installs, and by which name that is imported."""
+
+_BASE = ("numpy", "pillow", "pydantic", "onnxruntime")
+_X86 = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
+_ARM = ("asimddp", "i8mm", "bf16")  # dot products and products of matrices of int8, and bf16
+_PAIRING = (
+    "torch and torchvision do not belong together; install both at once from one index: "
+    "pip install --force-reinstall torch torchvision"
+)
+_CALLS = 5
+
+Status = Literal["ok", "absent", "broken"]
+
+
+class Check(Record):
+    """One thing that was looked at."""
+
+    name: str
+    status: Status
+    """`absent` is no fault: an optional part that is not installed."""
+    detail: str
+    """What was found; for what is broken, what is wrong and what to do."""
+
+
+class Smoke(Record):
+    """One prediction with the bundled model."""
+
+    backend: str
+    precision: str
+    device: str
+    threads: int
+    reason: str
+    """Why `auto` took this backend."""
+    image_size: tuple[int, int]
+    load_seconds: float
+    first_seconds: float
+    """The first prediction of a drawn picture of 640x480."""
+    seconds: float
+    """Median of five more."""
+
+
+class DoctorReport(Record):
+    """All that `humanseg doctor` finds."""
+
+    humanseg: str
+    python: str
+    platform: str
+    processor: str
+    cores: int
+    """Physical cores that this process may use."""
+    instructions: dict[str, bool] | None
+    """Whether the processor has what makes networks fast, by Linux's names; None where they cannot
+    be read, or are not known for this kind of processor."""
+    versions: dict[str, str]
+    checks: tuple[Check, ...]
+    smoke: Smoke | None
+    """None if the bundled model could not be run."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing that is installed is broken."""
+        return all(check.status != "broken" for check in self.checks)
+
+
+def examine() -> DoctorReport:
+    """Look at everything. Imports all that is installed, torch included; takes some seconds."""
+    smoke, prediction = _smoke()
+    machine = processor()
+    return DoctorReport(
+        humanseg=_version("humanseg") or "unknown",
+        python=platform.python_version(),
+        platform=platform.platform(),
+        processor=machine.name,
+        cores=usable_cores(),
+        instructions=_instructions(machine),
+        versions=_versions(),
+        checks=(
+            _checked("onnxruntime", _onnxruntime),
+            _optional("openvino", _openvino),
+            _optional("torch", _torch),
+            _optional("torchvision", _torchvision),
+            *(_extra(name) for name in EXTRAS if name not in ("openvino", "train")),
+            _training(),
+            _checked("bundled model", _bundled),
+            prediction,
+        ),
+        smoke=smoke,
+    )
+
+
+def _instructions(machine: Processor) -> dict[str, bool] | None:
+    known = _ARM if machine.is_arm else _X86 if machine.is_x86 else None
+    if known is None or machine.features is None:
+        return None
+    return {name: name in machine.features for name in known}
+
+
+def _checked(name: str, look: Callable[[], str]) -> Check:
+    """The outcome of a look; whatever it raises is what is broken."""
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")  # what matters is raised
+            return Check(name=name, status="ok", detail=look())
+    except HumansegError as error:
+        return Check(name=name, status="broken", detail=str(error))
+    except Exception as error:  # noqa: BLE001  broken packages raise anything
+        text = " ".join(str(error).split()) or type(error).__name__
+        return Check(name=name, status="broken", detail=text)
+
+
+def _optional(package: str, look: Callable[[], str]) -> Check:
+    if _version(package) is None:
+        return Check(name=package, status="absent", detail=_how_to_install(package))
+    return _checked(package, look)
+
+
+def _how_to_install(package: str) -> str:
+    extra = next(name for name, parts in EXTRAS.items() if package in dict(parts))
+    return f'not installed; pip install "humanseg[{extra}]"'
+
+
+def _onnxruntime() -> str:
+    runtime = import_onnxruntime()
+    both = [name for name in ("onnxruntime", "onnxruntime-gpu") if _version(name)]
+    if len(both) == 2:
+        raise HumansegError(
+            "onnxruntime and onnxruntime-gpu are both installed and overwrite each other; "
+            "uninstall both, then install one of them."
+        )
+    return f"{runtime.__version__}; {', '.join(runtime.get_available_providers())}"
+
+
+def _openvino() -> str:
+    openvino = import_openvino()
+    core = openvino.Core()
+    able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    native = ", ".join(name.lower() for name in ("FP32", "BF16", "INT8") if name in able)
+    release = openvino.__version__.split("-")[0]
+    return f"{release}; {', '.join(core.available_devices)}; {native}"
+
+
+def _torch() -> str:
+    torch: Any = importlib.import_module("torch")
+    if torch.cuda.is_available():
+        devices = [
+            torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())
+        ]
+        return f"{torch.__version__}; CUDA {torch.version.cuda}: {', '.join(devices)}"
+    if torch.version.cuda is not None and Path("/proc/driver/nvidia/version").exists():
+        raise HumansegError(
+            f"built for CUDA {torch.version.cuda}, and there is a driver, but torch finds no "
+            "device; check `nvidia-smi`, CUDA_VISIBLE_DEVICES and the driver's version."
+        )
+    built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built without CUDA"
+    return f"{torch.__version__}; {built}, no device"
+
+
+def _torchvision() -> str:
+    try:
+        torchvision: Any = importlib.import_module("torchvision")
+    except Exception as error:  # `operator torchvision::nms does not exist`, or a missing symbol
+        raise HumansegError(f"{' '.join(str(error).split())}: {_PAIRING}") from error
+    return f"{torchvision.__version__}; fits torch {_version('torch')}"
+
+
+def _extra(name: str) -> Check:
+    """An extra whose packages only have to import."""
+    missing = [package for package, _ in EXTRAS[name] if _version(package) is None]
+    if missing:
+        return Check(name=name, status="absent", detail=_how_to_install(missing[0]))
+
+    def look() -> str:
+        for _, module in EXTRAS[name]:
+            importlib.import_module(module)
+        return ", ".join(f"{package} {_version(package)}" for package, _ in EXTRAS[name])
+
+    return _checked(name, look)
+
+
+def _training() -> Check:
+    """The training parts; torch and torchvision, which fail most, have checks of their own."""
+    absent = [package for package, _ in EXTRAS["train"] if _version(package) is None]
+    if len(absent) == len(EXTRAS["train"]):
+        return Check(name="train", status="absent", detail=_how_to_install("torch"))
+
+    def look() -> str:
+        if absent:
+            raise HumansegError(
+                f"{', '.join(absent)} missing beside the rest; "
+                'pip install "humanseg[train]" completes it.'
+            )
+        others = [one for one in EXTRAS["train"] if one[0] not in ("torch", "torchvision")]
+        for _, module in others:
+            importlib.import_module(module)
+        return ", ".join(f"{package} {_version(package)}" for package, _ in others)
+
+    return _checked("train", look)
+
+
+def _bundled() -> str:
+    directory = bundled()
+    record = read_model_record(directory)
+    files = [name for name in (ONNX_FILE, ONNX_INT8_FILE) if (directory / name).is_file()]
+    if ONNX_FILE not in files:
+        raise HumansegError(f"{directory}: {ONNX_FILE} is missing; install humanseg again.")
+    return f"{record.arch} with {record.encoder_name}; {', '.join(files)}"
+
+
+def _smoke() -> tuple[Smoke | None, Check]:
+    """A prediction as a user would make it; before torch is imported, which changes timings."""
+    found: list[Smoke] = []
+
+    def look() -> str:
+        rows, columns = np.mgrid[0:480, 0:640]
+        picture = np.stack([rows // 2, columns // 3, rows // 4 + columns // 8], axis=-1)
+        began = time.perf_counter()
+        segmenter = Segmenter()
+        loaded = time.perf_counter()
+        times = []
+        for _ in range(_CALLS + 1):
+            start = time.perf_counter()
+            values = segmenter.predict(picture.astype(np.uint8)).probability
+            times.append(time.perf_counter() - start)
+        if not (np.isfinite(values).all() and 0 <= values.min() <= values.max() <= 1):
+            raise HumansegError(
+                f"{segmenter.backend.name} gives values that are no probabilities; give another "
+                "backend or precision, and report this."
+            )
+        opened = segmenter.backend
+        found.append(
+            Smoke(
+                backend=opened.name,
+                precision=opened.precision,
+                device=opened.device,
+                threads=opened.threads,
+                reason=opened.reason,
+                image_size=opened.image_size,
+                load_seconds=loaded - began,
+                first_seconds=times[0],
+                seconds=float(np.median(times[1:])),
+            )
+        )
+        return f"{opened.name}, {opened.precision} on {opened.device}"
+
+    check = _checked("prediction", look)
+    return (found[0] if found else None), check
+
+
+def _versions() -> dict[str, str]:
+    names = (*_BASE, *(package for parts in EXTRAS.values() for package, _ in parts))
+    found = {name: _version(name) for name in names}
+    return {name: number for name, number in found.items() if number is not None}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

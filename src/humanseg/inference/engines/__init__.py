@@ -1,0 +1,1 @@
+"""One engine per runtime, and the choice among them."""

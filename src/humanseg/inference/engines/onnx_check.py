@@ -1,0 +1,195 @@
+"""Look into an ONNX file before an engine gets it: what goes in, what comes out, what it refers to.
+
+Engines read the files that an ONNX file names, relative to the working directory if it was loaded
+from bytes (OpenVINO 2026.4). A stranger's model must not choose what is read, so a file that keeps
+weights elsewhere is refused. The base installation has no ONNX package, hence the small reader of
+protocol buffers; field numbers are those of onnx.proto.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from humanseg.errors import ModelError
+from humanseg.images.resize import Size
+
+INPUT = "image"
+OUTPUT = "probability"
+
+_LARGEST = 1 << 30
+"""Bytes; no segmentation network comes near."""
+_UINT8, _FLOAT = 2, 1  # TensorProto.DataType
+_EXTERNAL_DATA, _DATA_LOCATION = 13, 14
+
+_PARTS = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "function": {7: "node", 11: "attribute"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+}
+"""Every way to a tensor: by kind of message, the field's number and the kind of its content."""
+
+_Field: TypeAlias = tuple[int, int | memoryview]
+_Signature: TypeAlias = tuple[str, int, tuple[int | None, ...]]
+
+
+class _Damaged(Exception):
+    """Not an ONNX file, or not one that can be used; the message says why."""
+
+
+@dataclass(frozen=True)
+class OnnxFile:
+    """An ONNX file that humanseg can run."""
+
+    content: bytes
+    image_size: Size
+    """(height, width) of the network's grid."""
+    metadata: dict[str, str]
+    """`metadata_props` of the file."""
+
+
+def read_onnx(path: Path) -> OnnxFile:
+    """Read an ONNX file and check that it takes pictures and gives probabilities.
+
+    Args:
+        path: the file: one input `image`, uint8 (N, H, W, 3) with N free, and one output
+            `probability`, float32 (N, H, W), with all weights inside.
+
+    Raises:
+        ModelError: missing, damaged, or another kind of network.
+    """
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise _Damaged("it is larger than 1 GiB")
+        content = path.read_bytes()
+        _refuse_references(content)
+        image_size = _checked_size(content)
+        return OnnxFile(content, image_size, _metadata(content))
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}).") from error
+    except _Damaged as error:
+        raise ModelError(
+            f"{path}: is not a network that humanseg can run ({error}). Copy the file again, or "
+            "make it anew with `humanseg export`."
+        ) from error
+
+
+def _fields(message: bytes | memoryview) -> Iterator[_Field]:
+    """Number and content of a message's fields: an int, or the bytes of a part."""
+    data, place, end = memoryview(message), 0, len(message)
+    while place < end:
+        tag, place = _varint(data, place)
+        number, kind = tag >> 3, tag & 7
+        if kind == 0:
+            value, place = _varint(data, place)
+            yield number, value
+            continue
+        if kind == 2:
+            length, place = _varint(data, place)
+        elif kind in (1, 5):
+            length = 8 if kind == 1 else 4
+        else:
+            raise _Damaged("it is no ONNX file")
+        if number == 0 or length > end - place:
+            raise _Damaged("it is no ONNX file, or cut short")
+        yield number, data[place : place + length]
+        place += length
+
+
+def _varint(data: memoryview, place: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        if place >= len(data):
+            raise _Damaged("it is no ONNX file, or cut short")
+        byte = data[place]
+        place += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, place
+    raise _Damaged("it is no ONNX file")
+
+
+def _part(value: int | memoryview) -> memoryview:
+    if isinstance(value, int):
+        raise _Damaged("it is no ONNX file")
+    return value
+
+
+def _parts(message: bytes | memoryview, number: int) -> list[memoryview]:
+    return [_part(value) for found, value in _fields(message) if found == number]
+
+
+def _refuse_references(content: bytes) -> None:
+    """Refuse tensors that live in other files, wherever in the file they are."""
+    waiting: list[tuple[str, memoryview]] = [("model", memoryview(content))]
+    while waiting:
+        kind, message = waiting.pop()
+        for number, value in _fields(message):
+            if kind == "tensor":
+                if number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value != 0):
+                    raise _Damaged("it keeps weights in other files, which is not allowed")
+            elif number in _PARTS[kind]:
+                waiting.append((_PARTS[kind][number], _part(value)))
+
+
+def _checked_size(content: bytes) -> Size:
+    """Height and width of the network's grid, once input and output are as they must be."""
+    graphs = _parts(content, 7)
+    if len(graphs) != 1:
+        raise _Damaged("it is no ONNX file")
+    inputs = [_signature(one) for one in _parts(graphs[0], 11)]
+    outputs = [_signature(one) for one in _parts(graphs[0], 12)]
+    match inputs:
+        case [(name, kind, (None, int() as height, int() as width, 3))] if (
+            name == INPUT and kind == _UINT8
+        ):
+            size = (height, width)
+        case _:
+            raise _Damaged(f"its input must be {INPUT!r}, uint8 (N, height, width, 3)")
+    match outputs:
+        case [(name, kind, (_, rows, columns))] if (
+            name == OUTPUT
+            and kind == _FLOAT
+            and rows in (None, size[0])
+            and columns in (None, size[1])
+        ):
+            return size
+        case _:
+            raise _Damaged(f"its output must be {OUTPUT!r}, float32 (N, {size[0]}, {size[1]})")
+
+
+def _signature(value_info: memoryview) -> _Signature:
+    """Name, element type and shape of an input or output; None for a free dimension."""
+    names = [_text(part) for part in _parts(value_info, 1)]
+    tensors = [tensor for kind in _parts(value_info, 2) for tensor in _parts(kind, 1)]
+    if len(names) != 1 or len(tensors) != 1:
+        return "", 0, ()
+    kinds = [value for number, value in _fields(tensors[0]) if number == 1]
+    shapes = _parts(tensors[0], 2)
+    if len(kinds) != 1 or not isinstance(kinds[0], int) or len(shapes) != 1:
+        return names[0], 0, ()
+    return names[0], kinds[0], tuple(_dimension(part) for part in _parts(shapes[0], 1))
+
+
+def _dimension(part: memoryview) -> int | None:
+    sizes = [value for number, value in _fields(part) if number == 1 and isinstance(value, int)]
+    return sizes[-1] if sizes else None
+
+
+def _metadata(content: bytes) -> dict[str, str]:
+    entries = [dict(_fields(entry)) for entry in _parts(content, 14)]
+    return {
+        _text(_part(entry[1])): _text(_part(entry.get(2, memoryview(b""))))
+        for entry in entries
+        if 1 in entry
+    }
+
+
+def _text(part: memoryview) -> str:
+    return bytes(part).decode("utf-8", errors="replace")

@@ -1,0 +1,224 @@
+"""Choose and open what runs a model: backend, precision and device, each `auto` or asked for.
+
+`auto` may fall back and says why in `reason`; what was asked for by name is had or refused.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import numbers
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
+
+from humanseg.errors import ModelError, UsageError
+from humanseg.inference.engines.engine import (
+    CUDA_PROVIDER,
+    Engine,
+    EngineName,
+    Precision,
+    first_line,
+    open_onnxruntime,
+    open_openvino,
+    open_torch,
+)
+from humanseg.inference.engines.runtimes import import_onnxruntime, import_openvino
+from humanseg.model_directory import ONNX_FILE, ONNX_INT8_FILE, read_model_record
+from humanseg.system.cpu import processor
+
+BackendName = Literal["auto", "onnxruntime", "openvino", "torch"]
+PrecisionName = Literal["auto", "fp32", "bf16", "int8"]
+DeviceName = Literal["auto", "cpu", "cuda"]
+OpenedBackend: TypeAlias = Engine
+
+
+def open_backend(
+    model: Path,
+    *,
+    backend: BackendName = "auto",
+    precision: PrecisionName = "auto",
+    device: DeviceName = "auto",
+    threads: int | None = None,
+) -> OpenedBackend:
+    """Open a model directory for prediction.
+
+    Args:
+        model: model directory, as `model_directory.find_model` gives it.
+        backend: `auto` is OpenVINO if it is installed and can run the model, else ONNX Runtime;
+            torch if the directory has no model.onnx; for device cuda ONNX Runtime if it has CUDA,
+            else torch.
+        precision: `auto` is int8 if the directory has model.int8.onnx and the processor multiplies
+            int8 without saturating; else bf16 on OpenVINO where the processor has it; else fp32.
+        device: `auto` is the CPU; with backend torch a CUDA device if there is one.
+        threads: processor threads for one picture, at least 1; all usable physical cores if None.
+
+    Returns:
+        The backend, callable from several threads at once; its attributes say what was chosen.
+
+    Raises:
+        ModelError: the directory is damaged, foreign, or lacks the file that was asked for.
+        UsageError: what was asked for does not exist, is not installed, or does not go together.
+    """
+    _check_words(backend, precision, device)
+    threads = _checked_threads(threads)
+    size = read_model_record(model).preprocessing.image_size
+    name, reason = _choose(model, backend, precision, device)
+    _refuse_mismatch(name, precision, device)
+    if name == "torch":
+        opened: Engine = open_torch(
+            model,
+            precision="bf16" if precision == "bf16" else "fp32",
+            device=None if device == "auto" else device,
+            threads=threads,
+            reason=reason,
+        )
+    elif name == "openvino" and backend == "auto":
+        opened = _open_openvino_if_it_works(model, precision, threads, reason)
+    else:
+        opened = _open_onnx(model, name, precision, device, threads, reason)
+    if opened.image_size != size:
+        raise ModelError(
+            f"{model}: its ONNX file takes pictures of {opened.image_size}, its record says "
+            f"{size}; make the file anew with `humanseg export`."
+        )
+    return opened
+
+
+def _check_words(backend: str, precision: str, device: str) -> None:
+    for name, given, kind in (
+        ("backend", backend, BackendName),
+        ("precision", precision, PrecisionName),
+        ("device", device, DeviceName),
+    ):
+        if given not in get_args(kind):
+            raise UsageError(f"{name}: got {given!r}; allowed: {', '.join(get_args(kind))}.")
+
+
+def _checked_threads(threads: int | None) -> int | None:
+    if threads is None:
+        return None
+    whole = isinstance(threads, numbers.Integral) and not isinstance(threads, bool)
+    if not whole or threads < 1:
+        raise UsageError(
+            f"threads: got {threads!r}; give at least 1, a whole number, or None for all cores."
+        )
+    return int(threads)
+
+
+def _choose(model: Path, backend: str, precision: str, device: str) -> tuple[EngineName, str]:
+    """The backend's name and why it was taken."""
+    if backend != "auto":
+        if backend != "torch":
+            _require(model, ONNX_FILE, backend)
+        name: EngineName = backend  # type: ignore[assignment]  # one of the three by now
+        return name, "asked for"
+    if device == "cuda":
+        return _for_cuda(model)
+    if not (model / ONNX_FILE).is_file():
+        if not _installed("torch"):
+            _require(model, ONNX_FILE, "the base installation")
+        return "torch", f"the model has no {ONNX_FILE}; `humanseg export` makes a faster one"
+    if not _installed("openvino"):
+        if precision == "bf16":
+            raise UsageError(
+                "precision bf16: on the CPU it needs OpenVINO; install it with: "
+                'pip install "humanseg[openvino]", or give precision fp32.'
+            )
+        return "onnxruntime", "OpenVINO, which is faster, is not installed"
+    try:
+        import_openvino()
+    except UsageError as error:
+        if precision == "bf16":
+            raise
+        return "onnxruntime", str(error)
+    return "openvino", "installed, and the fastest on CPUs"
+
+
+def _for_cuda(model: Path) -> tuple[EngineName, str]:
+    providers = import_onnxruntime().get_available_providers()
+    if CUDA_PROVIDER in providers and (model / ONNX_FILE).is_file():
+        return "onnxruntime", "has CUDA"
+    if _installed("torch"):
+        torch: Any = importlib.import_module("torch")
+        if torch.cuda.is_available():
+            return "torch", "has CUDA"
+    raise UsageError(
+        "device cuda: neither ONNX Runtime nor torch can use a CUDA device here; install "
+        "onnxruntime-gpu in place of onnxruntime, or torch with CUDA, or give device cpu. "
+        "`humanseg doctor` says what is there."
+    )
+
+
+def _refuse_mismatch(name: EngineName, precision: str, device: str) -> None:
+    if name == "onnxruntime" and precision == "bf16":
+        raise UsageError(
+            "precision bf16: ONNX Runtime does not compute in it; give precision fp32 or int8, or "
+            "backend openvino."
+        )
+    if name == "torch" and precision == "int8":
+        raise UsageError(
+            "precision int8: torch does not run int8 files; give precision fp32 or bf16, or "
+            "backend onnxruntime or openvino."
+        )
+    if name == "openvino" and device == "cuda":
+        raise UsageError(
+            "device cuda: OpenVINO does not run on it; give backend onnxruntime or torch, or "
+            "device cpu."
+        )
+
+
+def _open_openvino_if_it_works(
+    model: Path, precision: str, threads: int | None, reason: str
+) -> Engine:
+    """`auto` on the CPU: OpenVINO, or ONNX Runtime where OpenVINO fails."""
+    try:
+        return _open_onnx(model, "openvino", precision, "cpu", threads, reason)
+    except (ModelError, UsageError) as error:
+        if precision == "bf16":  # which ONNX Runtime does not compute in
+            raise
+        cause = first_line(error.__cause__ or error).rstrip(".")
+        reason = f"OpenVINO, which is faster, fails here ({cause})"
+        return _open_onnx(model, "onnxruntime", precision, "cpu", threads, reason)
+
+
+def _open_onnx(
+    model: Path,
+    name: EngineName,
+    precision: str,
+    device: str,
+    threads: int | None,
+    reason: str,
+) -> Engine:
+    int8 = precision == "int8" or (
+        precision == "auto"
+        and device != "cuda"
+        and (model / ONNX_INT8_FILE).is_file()
+        and processor().exact_int8
+    )
+    if int8:
+        _require(model, ONNX_INT8_FILE, "precision int8")
+    path = model / (ONNX_INT8_FILE if int8 else ONNX_FILE)
+    asked: Precision | None = "int8" if int8 else None
+    if precision in ("fp32", "bf16"):
+        asked = precision  # type: ignore[assignment]
+    if name == "openvino":
+        return open_openvino(path, precision=asked, threads=threads, reason=reason)
+    return open_onnxruntime(
+        path,
+        precision=asked or "fp32",
+        device="cuda" if device == "cuda" else "cpu",
+        threads=threads,
+        reason=reason,
+    )
+
+
+def _require(model: Path, file: str, what: str) -> None:
+    if not (model / file).is_file():
+        how = " --quantize int8" if file == ONNX_INT8_FILE else ""
+        raise ModelError(
+            f"{model}: has no {file}, which {what} needs; make it with `humanseg export{how}`."
+        )
+
+
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None

@@ -1,0 +1,286 @@
+"""The saved model: a directory that plain segmentation-models-pytorch can read, plus our record.
+
+config.json         SMP's constructor arguments; names no hub weights, so loading needs no network
+model.safetensors   SMP's state dict
+humanseg.json       `ModelRecord`: preprocessing, threshold, scores, configuration, provenance
+README.md           model card
+model.onnx          the same network for every runtime but torch; older directories have none
+model.int8.onnx     in int8 arithmetic, if it was made
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from humanseg.config.schema import TrainConfig
+from humanseg.errors import DataError, ModelError
+from humanseg.results import (
+    Environment,
+    Record,
+    ScoreSummary,
+    read_record,
+    write_record,
+    write_text,
+)
+
+RECORD_FILE = "humanseg.json"
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+ONNX_FILE = "model.onnx"
+ONNX_INT8_FILE = "model.int8.onnx"
+BUNDLED = "bundled"
+
+STRUCTURE = (
+    "arch",
+    "encoder_name",
+    "normalisation",
+    "decoder_channels",
+    "encoder_output_stride",
+    "decoder_atrous_rates",
+)
+"""Settings of a model that its weights only fit as they are."""
+
+
+class Preprocessing(Record):
+    """How a picture becomes the network's input."""
+
+    image_size: tuple[int, int]
+    """Height and width of the network's grid in pixels; pictures are stretched to it."""
+    mean: tuple[float, float, float]
+    """RGB mean on the scale 0 to 1, subtracted inside the network's graph."""
+    std: tuple[float, float, float]
+    """RGB deviation on the scale 0 to 1, divided by inside the network's graph."""
+
+
+class Parity(Record):
+    """How far an exported file is from the network that it was made of, on the same pictures."""
+
+    pictures: int
+    largest_difference: float
+    """Largest difference of a probability in any pixel."""
+    mean_difference: float
+    """Mean absolute difference of the probabilities."""
+    mask_agreement: float
+    """Share of pixels that both call a person or both call background."""
+
+
+class QuantisationCost(Record):
+    """What int8 arithmetic costs on labelled pictures: the same pictures through both files."""
+
+    pictures: int
+    data_fingerprint: str
+    iou_fp32: float
+    """Mean per-image IoU at the masks' native size."""
+    iou_int8: float
+    boundary_iou_fp32: float
+    """Mean per-image Boundary IoU at the masks' native size."""
+    boundary_iou_int8: float
+
+
+class Quantisation(Record):
+    """How model.int8.onnx was made, and what it lost."""
+
+    method: str
+    """How ranges of activations were found, such as `minmax`."""
+    calibration_pictures: int
+    parity: Parity
+    cost: QuantisationCost | None = None
+    """None where it was not measured."""
+
+
+class OnnxRecord(Record):
+    """The ONNX files of a model directory."""
+
+    precision: Literal["fp32", "fp16"]
+    """How model.onnx stores weights; it computes in float32 either way."""
+    parity: Parity
+    """model.onnx against torch."""
+    int8: Quantisation | None = None
+    """model.int8.onnx; None where there is none."""
+
+
+class ModelRecord(Record):
+    """humanseg.json: everything that using a model needs, and where it came from."""
+
+    schema_version: Literal[1] = 1
+    arch: str
+    encoder_name: str
+    preprocessing: Preprocessing
+    threshold: float
+    """A pixel is a person where its probability is at least this."""
+    encoder_weights: str
+    """`none`, a hub name, or file name and SHA-256 of the initial encoder weights."""
+    config: TrainConfig
+    data_fingerprint: str
+    summary: ScoreSummary | None
+    """Scores on the pictures held out from training; None before evaluation."""
+    environment: Environment
+    extra_fingerprints: tuple[str, ...] = ()
+    """Of the further data sets that it was trained on; empty in older records."""
+    provenance: tuple[str, ...] = ()
+    """Sources of the training pictures, each with its licence or terms; empty if not stated."""
+    onnx: OnnxRecord | None = None
+    """The ONNX files beside the weights; None where there are none."""
+
+
+def bundled() -> Path:
+    """The directory of the model that comes with humanseg.
+
+    Raises:
+        ModelError: this installation carries none.
+    """
+    directory = Path(str(files("humanseg.model_directory"))) / BUNDLED
+    if not (directory / RECORD_FILE).is_file():
+        raise ModelError(
+            f"{directory}: the bundled model is missing from this installation. Install humanseg "
+            "again, or give a model directory."
+        )
+    return directory
+
+
+def find_model(name: str | Path | None = None) -> Path:
+    """The model directory that a name stands for.
+
+    Args:
+        name: path of a model directory; None or `bundled` for the one that comes with humanseg.
+
+    Raises:
+        ModelError: no model directory there.
+    """
+    if name is None or str(name) == BUNDLED:
+        return bundled()
+    path = Path(name).expanduser()
+    if not path.is_dir():
+        what = "is a file, not a model directory" if path.exists() else "does not exist"
+        raise ModelError(
+            f"{path}: {what}; give the folder `model` of a finished run, or `{BUNDLED}`."
+        )
+    if not (path / RECORD_FILE).is_file():
+        raise ModelError(
+            f"{path}: is not a model directory ({RECORD_FILE} is missing); give the folder `model` "
+            "of a finished run."
+        )
+    return path
+
+
+def read_model_record(directory: Path) -> ModelRecord:
+    """Read humanseg.json of a model directory.
+
+    Raises:
+        ModelError: not a model directory, or damaged.
+    """
+    for name in (CONFIG_FILE, WEIGHTS_FILE):
+        if not (directory / name).is_file():
+            raise ModelError(
+                f"{directory}: is not a model directory ({name} is missing); give the folder "
+                "`model` of a finished run."
+            )
+    try:
+        return read_record(directory / RECORD_FILE, ModelRecord)
+    except DataError as error:
+        raise ModelError(str(error)) from error
+
+
+def structure_of(name: str) -> dict[str, Any]:
+    """Settings of `ModelConfig` that a training takes over with the weights of a model.
+
+    Args:
+        name: model directory, or `bundled`.
+
+    Raises:
+        ModelError: no readable model directory.
+    """
+    model = read_model_record(find_model(name)).config.model.model_dump(mode="json")
+    return {key: model[key] for key in (*STRUCTURE, "image_size")} | {"start_from": name}
+
+
+def write_model_record(directory: Path, record: ModelRecord) -> None:
+    """Write humanseg.json and the model card."""
+    write_record(directory / RECORD_FILE, record)
+    write_text(directory / "README.md", model_card(record))
+
+
+def _scores_in_words(summary: ScoreSummary | None) -> str:
+    if summary is None or summary.iou_mean is None or summary.boundary_iou_mean is None:
+        return "Not evaluated."
+    return (
+        f"On {summary.images} held-out pictures at the masks' native size: mean per-image IoU "
+        f"{summary.iou_mean:.3f}, Boundary IoU {summary.boundary_iou_mean:.3f}."
+    )
+
+
+def model_card(record: ModelRecord) -> str:
+    """Model card in Markdown; states what is known about licences and what is not."""
+    height, width = record.preprocessing.image_size
+    return f"""---
+library_name: segmentation-models-pytorch
+pipeline_tag: image-segmentation
+license: other
+tags: [person-segmentation, humanseg]
+---
+# {record.arch} with {record.encoder_name}: person segmentation
+
+Input: RGB picture, 0 to 255, stretched to {height}x{width}. Output: one logit per pixel; a pixel
+is a person where its probability is at least {record.threshold}.
+
+The network in `{WEIGHTS_FILE}` expects pictures on the scale 0 to 1, less the mean
+{list(record.preprocessing.mean)}, divided by {list(record.preprocessing.std)}; humanseg does this
+inside its graph.
+
+{_onnx_in_words(record)}
+## Scores
+
+{_scores_in_words(record.summary)}
+
+## Provenance
+
+Encoder weights at the start: {record.encoder_weights}. Data fingerprint: {record.data_fingerprint}.
+Made on {record.environment.date} with humanseg {record.environment.humanseg}, seed
+{record.config.training.seed}; the whole configuration is in `{RECORD_FILE}`.
+
+{_provenance_in_words(record.provenance)}
+## Licence
+
+The weights are derived from the training pictures and the initial encoder weights named above;
+their terms apply. {_terms_in_words(record.provenance)}
+"""
+
+
+def _onnx_in_words(record: ModelRecord) -> str:
+    if record.onnx is None:
+        return ""
+    height, width = record.preprocessing.image_size
+    text = (
+        f"`{ONNX_FILE}` takes bytes, uint8 (N, {height}, {width}, 3) RGB, and gives probabilities, "
+        f"float32 (N, {height}, {width}); both steps are inside. It differs from torch by "
+        f"{record.onnx.parity.largest_difference:.1e} in probability at most.\n"
+    )
+    int8 = record.onnx.int8
+    if int8 is None:
+        return text
+    text += (
+        f"\n`{ONNX_INT8_FILE}` does the same in int8, calibrated with {int8.calibration_pictures} "
+        f"pictures. "
+    )
+    if int8.cost is None:
+        return text + "What that costs was not measured.\n"
+    cost = int8.cost
+    return text + (
+        f"On {cost.pictures} labelled pictures its mean per-image IoU is {cost.iou_int8:.4f} "
+        f"({cost.iou_fp32:.4f} in float32), its Boundary IoU {cost.boundary_iou_int8:.4f} "
+        f"({cost.boundary_iou_fp32:.4f}).\n"
+    )
+
+
+def _provenance_in_words(sources: tuple[str, ...]) -> str:
+    if not sources:
+        return "Where the training pictures come from was not stated.\n"
+    return "Trained on:\n\n" + "".join(f"* {source}\n" for source in sources)
+
+
+def _terms_in_words(sources: tuple[str, ...]) -> str:
+    if not sources:
+        return "humanseg does not know the terms of data that it was given."
+    return "Where a source states no licence, nobody has granted one."

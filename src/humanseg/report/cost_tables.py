@@ -1,0 +1,112 @@
+"""Tables of what networks take, and of what was published."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+
+from humanseg.report.definitions import PUBLISHED, PUBLISHED_TEST_IDS
+from humanseg.report.formatting import (
+    UNKNOWN,
+    counted,
+    duration,
+    large,
+    listed,
+    memory,
+    milliseconds,
+    rate,
+    score,
+)
+from humanseg.report.study import Network, Study
+from humanseg.report.tables import NETWORK, Column, Row, Table
+
+_COSTS: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
+    ("train_seconds", "Training time", duration),
+    ("wall_seconds", "Wall time", duration),
+    ("images_per_second", "Pictures per second", rate),
+    ("latency_seconds", "Latency of one picture", milliseconds),
+    ("peak_memory_bytes", "Peak memory", memory),
+    ("parameters", "Parameters", large),
+    ("macs", "MACs", large),
+)
+
+
+def cost_table(study: Study) -> Table | None:
+    """What each network takes and weighs; None without trainings."""
+    if not study.runs:
+        return None
+    labels = [Column(label) for _, label, _ in _COSTS]
+    modes = ("Precision", "Memory format", "Device", "Threads")
+    rows = []
+    for network in study.finished:
+        cells = [show(network.cost(field).mean) for field, _, show in _COSTS]
+        rows.append(Row((network.label, *cells, *_modes(network)), slot=network.slot))
+        if len(network.runs) > 1:
+            deviations = [
+                show(network.cost(field).sd) if field.endswith("_seconds") else ""
+                for field, _, show in _COSTS
+            ]
+            name = f"SD over {counted(len(network.runs), 'run')}"
+            rows.append(Row((name, *deviations, *[""] * len(modes)), "spread"))
+    caption = (
+        "Cost of one run, mean over runs. Training time counts training iterations only; wall time "
+        "everything."
+    )
+    columns = (NETWORK, *labels, *(Column(label, numeric=False) for label in modes))
+    return Table(caption, columns, tuple(rows))
+
+
+def _modes(network: Network) -> list[str]:
+    resolved = [run.resolved for run in network.runs]
+    threads = {run.environment.threads for run in network.runs}
+    return [
+        *(
+            listed(sorted({getattr(one, field) for one in resolved}))
+            for field in ("precision", "memory_format", "device")
+        ),
+        listed(sorted(UNKNOWN if one is None else str(one) for one in threads)),
+    ]
+
+
+def published_table(study: Study) -> Table | None:
+    """Published figures beside ours by the same convention; None outside that protocol."""
+    if not study.runs or any(run.config.split.protocol != "reference" for run in study.runs):
+        return None
+    columns = (
+        NETWORK,
+        Column("published", "Batch-averaged IoU"),
+        Column("here", "Batch-averaged IoU"),
+        Column("published", "Batch-averaged Dice"),
+        Column("here", "Batch-averaged Dice"),
+        Column("published, T4", "Training time"),
+        Column("here", "Training time"),
+    )
+    rows = []
+    for network in study.networks:
+        theirs = PUBLISHED.get(network.arch)
+        cells = (
+            network.label,
+            score(theirs.iou if theirs else None, 4),
+            score(_mean(network, "batch_iou"), 4),
+            score(theirs.dice if theirs else None, 4),
+            score(_mean(network, "batch_dice"), 4),
+            duration(theirs.seconds if theirs else None),
+            duration(network.cost("train_seconds").mean),
+        )
+        rows.append(Row(cells, slot=network.slot))
+    selected = any(run.config.training.checkpoint == "best" for run in study.runs)
+    note = " The epoch was selected on the reported pictures, there and here." if selected else ""
+    seen = {frozenset(run.split.test) for run in study.runs}
+    beside = "Published figures beside these runs."
+    if seen != {PUBLISHED_TEST_IDS}:
+        beside = (
+            "Published figures beside these runs, which were tested on other pictures: the "
+            "protocol is the same, the scores cannot be compared."
+        )
+    return Table(f"{beside}{note}", columns, tuple(rows))
+
+
+def _mean(network: Network, field: str) -> float | None:
+    known = [getattr(run.summary, field) for run in network.runs]
+    values = [value for value in known if value is not None]
+    return statistics.fmean(values) if values else None

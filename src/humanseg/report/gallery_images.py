@@ -1,0 +1,141 @@
+"""Pictures and masks as small data URIs that a page lays over each other.
+
+A picture is stored once. What a mask says about it is a picture of its own, mostly transparent, of
+two or four colours: the browser draws one over the other.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from humanseg.errors import DataError, ImageError
+from humanseg.images import MAX_PIXELS, read_image, read_mask
+from humanseg.images.resize import Size, resize_image, resize_mask, resize_probability
+from humanseg.images.stored_maps import read_probability
+
+WRONG = (226, 61, 0)
+"""Colour of false positives: a red that stays apart from `MISSED` with any colour vision."""
+MISSED = (0, 104, 214)
+"""Colour of false negatives: a blue."""
+
+_VEIL = (208, 208, 205, 184)
+"""Lies over the background: fades it without hiding what is there."""
+_CLEAR = (0, 0, 0, 0)
+_STRONG = 224
+
+_WORKING_SIDE = 1024
+"""Masks of larger pictures are drawn from this many pixels on a side; the page shows fewer."""
+
+_PHOTO_QUALITY, _PHOTO_EFFORT = 70, 3
+
+
+def shown_size(size: Size, longest: int) -> Size:
+    """The size at which a picture of `size` is shown: at most `longest`, never enlarged."""
+    factor = min(1.0, longest / max(size))
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
+def read_shrunk(file: Path, size: Size) -> NDArray[np.uint8]:
+    """Read a picture at a smaller size; JPEG files are decoded at a fraction of theirs.
+
+    Args:
+        file: any picture that `humanseg.images` reads.
+        size: (height, width) wanted.
+
+    Returns:
+        uint8 (size[0], size[1], 3).
+
+    Raises:
+        ImageError: missing, damaged, or no picture.
+    """
+    drafted = _draft(file, size)
+    return resize_image(read_image(file) if drafted is None else drafted, size)
+
+
+def _draft(file: Path, size: Size) -> NDArray[np.uint8] | None:
+    """An ordinary JPEG file at no less than twice `size`; None for every other file."""
+    try:
+        with Image.open(file) as image:
+            plain = image.format == "JPEG" and image.mode in ("L", "RGB")
+            if not plain or image.width * image.height > MAX_PIXELS:
+                return None
+            side = 2 * max(size)  # a square: the picture may yet be turned
+            image.draft("RGB", (side, side))
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None  # `read_image` says in words what is wrong
+
+
+def read_prediction(file: Path, size: Size, threshold: float) -> NDArray[np.bool_]:
+    """Read a stored prediction as a mask of the picture's size, or smaller for large pictures.
+
+    Args:
+        file: a probability map on the network's grid, or a mask as older folders hold it.
+        size: (height, width) of the truth.
+        threshold: least probability of a person.
+
+    Returns:
+        bool (height, width), `size` or the same with at most `_WORKING_SIDE` pixels on a side.
+
+    Raises:
+        ImageError: missing, damaged, or no picture.
+    """
+    working = shown_size(size, _WORKING_SIDE)
+    if not _has_levels(file):
+        return resize_mask(read_mask(file), working)
+    try:
+        probability = read_probability(file)
+    except DataError as error:
+        raise ImageError(str(error)) from error
+    return resize_probability(probability, working) >= threshold
+
+
+def _has_levels(file: Path) -> bool:
+    try:
+        with Image.open(file) as image:
+            return image.mode.startswith("I;16")
+    except OSError:
+        return False  # `read_mask` says in words what is wrong
+
+
+def photo_uri(pixels: NDArray[np.uint8]) -> str:
+    """A picture, uint8 (height, width, 3), as WebP."""
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "WEBP", quality=_PHOTO_QUALITY, method=_PHOTO_EFFORT)
+    return _uri("webp", stream)
+
+
+def mask_uri(mask: NDArray[np.bool_]) -> str:
+    """A veil over everything outside the mask, bool (height, width), as PNG."""
+    return _palette_uri(mask.astype(np.uint8), (_VEIL, _CLEAR))
+
+
+def error_uri(truth: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> str:
+    """A veil over the background, and errors in colour; both bool (height, width)."""
+    colours = (_VEIL, _CLEAR, (*WRONG, _STRONG), (*MISSED, _STRONG))
+    places = np.where(truth, np.where(predicted, 1, 3), np.where(predicted, 2, 0))
+    return _palette_uri(places.astype(np.uint8), colours)
+
+
+def _palette_uri(places: NDArray[np.uint8], colours: tuple[tuple[int, int, int, int], ...]) -> str:
+    image = Image.frombytes("P", (places.shape[1], places.shape[0]), places.tobytes())
+    image.putpalette([part for colour in colours for part in colour[:3]])
+    stream = io.BytesIO()
+    bits = 1 if len(colours) == 2 else 2
+    opacity = bytes(colour[3] for colour in colours)
+    # Runs of one colour: nearly as small as the slowest compression, in a third of the time.
+    image.save(
+        stream, "PNG", bits=bits, transparency=opacity, compress_level=6, compress_type=zlib.Z_RLE
+    )
+    return _uri("png", stream)
+
+
+def _uri(kind: str, stream: io.BytesIO) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"

@@ -1,0 +1,248 @@
+"""How the scores came to be: runs, settings, splits and machines, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from humanseg.config.schema import CompareConfig, EvaluationConfig, TrainConfig
+from humanseg.report.formatting import UNKNOWN, duration, score
+from humanseg.report.study import Study
+from humanseg.report.tables import Column, Row, Table
+from humanseg.results import Environment, RunResult, SplitRecord
+
+
+def every_run(study: Study) -> tuple[RunResult, ...]:
+    """All finished runs, those outside the main protocol (without a source) too."""
+    return study.result.runs if study.result else study.runs
+
+
+def run_table(study: Study) -> Table:
+    """Every run and evaluation, and what came of it."""
+    columns = (
+        Column("Run", numeric=False),
+        Column("State", numeric=False),
+        Column("Seed"),
+        Column("Per-image IoU"),
+        Column("Kept epoch"),
+        Column("Training time"),
+        Column("Date (UTC)", numeric=False),
+    )
+    rows = [*_trained(study), *_evaluated(study)]
+    gaps = [(one.name, "failed") for one in study.failed]
+    gaps += [(name, "missing") for name in study.missing]
+    rows += [Row((name, state, *[UNKNOWN] * 5), "problem") for name, state in gaps]
+    return Table("Every run and what came of it.", columns, tuple(rows))
+
+
+def _trained(study: Study) -> Iterator[Row]:
+    slots = {run: network.slot for network in study.networks for run in map(id, network.runs)}
+    by_arch = {network.arch: network.slot for network in study.networks}
+    for run in every_run(study):
+        cells = (
+            run.name,
+            "finished",
+            str(run.config.training.seed),
+            score(run.summary.iou_mean),
+            f"{run.kept_epoch} of {len(run.epochs)}",
+            duration(run.cost.train_seconds),
+            _date(run.environment),
+        )
+        yield Row(cells, slot=slots.get(id(run), by_arch.get(run.config.model.arch, 0)))
+
+
+def _evaluated(study: Study) -> Iterator[Row]:
+    for network in study.finished:
+        for one in network.scored:
+            if isinstance(one, RunResult):
+                continue
+            date = _date(one.environment) if one.environment else UNKNOWN
+            blank = (UNKNOWN, UNKNOWN)
+            cells = (network.label, "evaluated", UNKNOWN, score(one.summary.iou_mean), *blank, date)
+            yield Row(cells, slot=network.slot)
+
+
+_REPLACED = {"model.arch", "training.seed"}
+"""A plan replaces these by its own lists."""
+
+
+def _settings(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, object, str]]:
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            yield from _settings(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value, field.description or ""
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return "unset"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(_plain(part) for part in value) or "none"
+    return str(value)
+
+
+def configuration_table(config: TrainConfig | EvaluationConfig) -> Table:
+    """Every setting with its default; those that differ are marked."""
+    columns = (
+        *(Column(label, numeric=False) for label in ("Setting", "Value", "Default")),
+        Column("Meaning", numeric=False, wide=True),
+    )
+    ignored = _REPLACED if isinstance(config, CompareConfig) else set()
+    defaults = {key: value for key, value, _ in _settings(type(config)())}
+    rows = []
+    for key, value, meaning in sorted(_settings(config), key=lambda one: "." in one[0]):
+        if key not in ignored:
+            changed = value != defaults[key]
+            cells = (key, _plain(value), _plain(defaults[key]), meaning.replace("`", ""))
+            rows.append(Row(cells, "changed" if changed else "plain"))
+    return Table(
+        "Every setting; those that differ from the default are marked.", columns, tuple(rows)
+    )
+
+
+def changed_settings(full: Table) -> Table:
+    """Only those rows of the configuration that differ from the defaults."""
+    rows = tuple(row for row in full.rows if row.kind == "changed")
+    return Table("Settings that differ from the defaults.", full.columns, rows)
+
+
+def side_by_side_table(study: Study) -> Table:
+    """Settings of several networks that were made apart; those that differ are marked."""
+    each: list[dict[str, object]] = []
+    for network in study.finished:
+        first = network.scored[0]
+        config = first.config if isinstance(first, RunResult) else first.evaluation
+        prefix = "" if isinstance(first, RunResult) else "evaluation."
+        each.append({key: value for key, value, _ in _settings(config, prefix)})
+    columns = [Column(network.label, numeric=False) for network in study.finished]
+    rows = []
+    for key in dict.fromkeys(key for one in each for key in one):
+        cells = [_plain(one[key]) if key in one else UNKNOWN for one in each]
+        rows.append(Row((key, *cells), "changed" if len(set(cells)) > 1 else "plain"))
+    caption = "Settings of the first run of each network; those that differ are marked."
+    return Table(caption, (Column("Setting", numeric=False), *columns), tuple(rows))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The configuration: what was changed, and all of it."""
+
+    changed: Table
+    full: Table
+
+
+def settings(study: Study) -> Settings | None:
+    """The configuration of whatever was reported; None where nothing has one."""
+    if study.kind == "several":
+        full = side_by_side_table(study)
+        return Settings(changed_settings(full), full) if full.rows else None
+    config: TrainConfig | EvaluationConfig | None = study.config
+    if config is None and study.first:
+        config = study.first.config
+    if config is None and study.evaluations:
+        config = study.evaluations[0].evaluation
+    if config is None:
+        return None
+    full = configuration_table(config)
+    return Settings(changed_settings(full), full)
+
+
+@dataclass(frozen=True)
+class SplitList:
+    """One division of the pictures and the runs that used it."""
+
+    runs: tuple[str, ...]
+    parts: tuple[tuple[str, tuple[str, ...]], ...]
+    """Name of the part and its pictures."""
+
+
+def split_lists(study: Study) -> tuple[SplitList, ...]:
+    """Every division of the pictures, each once."""
+    users: dict[SplitRecord, list[str]] = {}
+    for run in every_run(study):
+        users.setdefault(run.split, []).append(run.name)
+    return tuple(
+        SplitList(
+            tuple(names),
+            (
+                ("Training", split.train),
+                ("Validation", split.validation),
+                ("Test", split.test),
+            ),
+        )
+        for split, names in users.items()
+    )
+
+
+def environment_table(study: Study) -> Table:
+    """Where everything was made; differing values are listed side by side."""
+    columns = (Column("Item", numeric=False), Column("Value", numeric=False, wide=True))
+    rows = [
+        Row((label, _distinct([show(one) for one in study.environments])))
+        for label, show in _ENVIRONMENT.items()
+    ]
+    runs = every_run(study)
+    rows += [Row((label, _distinct([show(run) for run in runs]))) for label, show in _RUN.items()]
+    rows.append(Row(("Time per training picture of each mode tried", _timings(runs))))
+    fingerprints = [one.data_fingerprint for network in study.finished for one in network.scored]
+    rows.append(Row(("Data fingerprint (SHA-256)", _distinct(fingerprints))))
+    known = tuple(row for row in rows if row.cells[1])
+    return Table("Where everything was made.", columns, known)
+
+
+def _distinct(values: Sequence[str]) -> str:
+    return " · ".join(dict.fromkeys(value for value in values if value))
+
+
+def _versions(environment: Environment) -> str:
+    return ", ".join(f"{name} {version}" for name, version in sorted(environment.versions.items()))
+
+
+def _processor(environment: Environment) -> str:
+    threads = "" if environment.threads is None else f", {environment.threads} threads used"
+    return f"{environment.processor}, {environment.cores} cores{threads}"
+
+
+def _timings(runs: Sequence[RunResult]) -> str:
+    """Of the first run of each architecture that tried several modes."""
+    first = {run.config.model.arch: run for run in reversed(runs) if run.resolved.timings}
+    return " · ".join(f"{run.name}: {_tried(run)}" for run in reversed(first.values()))
+
+
+def _tried(run: RunResult) -> str:
+    quickest = sorted(run.resolved.timings.items(), key=lambda one: one[1])
+    return "; ".join(f"{1000 * seconds:.1f} ms with {mode}" for mode, seconds in quickest)
+
+
+def _date(environment: Environment) -> str:
+    """To the minute."""
+    return environment.date[:16].replace("T", " ")
+
+
+_ENVIRONMENT: dict[str, Callable[[Environment], str]] = {
+    "Date (UTC)": _date,
+    "Command": lambda one: one.command,
+    "humanseg": lambda one: one.humanseg,
+    "Commit": lambda one: one.commit or "unknown (outside a checkout)",
+    "Python": lambda one: one.python,
+    "Platform": lambda one: one.platform,
+    "Processor": _processor,
+    "Device": lambda one: one.device,
+    "Versions": _versions,
+}
+
+_RUN: dict[str, Callable[[RunResult], str]] = {
+    "Precision": lambda run: run.resolved.precision,
+    "Memory format": lambda run: run.resolved.memory_format,
+    "Normalisation": lambda run: (
+        f"mean {', '.join(f'{value:g}' for value in run.resolved.mean)}; "
+        f"deviation {', '.join(f'{value:g}' for value in run.resolved.std)}"
+    ),
+    "Starting weights": lambda run: run.resolved.encoder_weights,
+}

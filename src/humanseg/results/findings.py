@@ -1,0 +1,216 @@
+"""What follows from the scores of several networks: intervals, tests, generalisation, checks."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from humanseg.results.record import Record
+
+
+class Interval(Record):
+    """A number and its 95 % bootstrap interval over groups of pictures."""
+
+    estimate: float
+    low: float | None = None
+    """None where no interval can be had: fewer than two groups, or a number without resampling."""
+    high: float | None = None
+
+
+class Stratum(Record):
+    """Some of the pictures, by foreground size or by source."""
+
+    kind: Literal["size", "source"]
+    name: str
+    """`small`, `medium` and `large` thirds of foreground shares; the source's name."""
+    images: int
+    metrics: dict[str, Interval]
+    """`iou` and `boundary_iou`."""
+
+
+class NetworkAnalysis(Record):
+    """One network over all pictures that it was tested on, each by a network that never saw it.
+
+    Scores of one picture from several seeds or repeats are averaged first.
+    """
+
+    name: str
+    """Unique in the analysis: the architecture, or a label where several models of one are."""
+    arch: str
+    runs: tuple[str, ...]
+    """Names of the runs that these scores come from."""
+    images: int
+    undefined: int
+    """Pictures without a person in truth and any prediction: not in per-image numbers."""
+    metrics: dict[str, Interval]
+    """By the names in `METRICS`; those that were not measured are not there."""
+    seed_sd: float | None
+    """Sample deviation over seeds of the mean IoU over pictures; None with one seed."""
+    fold_ious: tuple[float, ...]
+    """Mean IoU of every test fold, in the order of the runs."""
+    train_iou: float | None
+    """Mean over runs of the per-image IoU on the run's own training pictures."""
+    gap: float | None
+    """`train_iou` minus the mean over the same runs of their held-out IoU: what was learned by
+    heart."""
+    strata: tuple[Stratum, ...]
+
+
+class PairAnalysis(Record):
+    """Two networks on the same pictures, by one metric: `first` minus `second`."""
+
+    first: str
+    second: str
+    metric: Literal["iou", "boundary_iou"]
+    images: int
+    difference: Interval
+    """Mean over pictures of the paired difference."""
+    median: float
+    """Median paired difference."""
+    wilcoxon_p: float | None
+    """Two-sided Wilcoxon signed-rank test, zeros as Pratt; None if all differences are zero."""
+    wilcoxon_holm: float | None
+    """The same, corrected for the number of pairs (Holm 1979)."""
+    rank_biserial: float
+    """Effect size of it, -1 to 1 (Kerby 2014): share of ranks for `first` minus for `second`."""
+    cohen_dz: float | None
+    """Mean over deviation of paired differences."""
+    corrected_t: float | None
+    """Corrected resampled t over folds (Nadeau and Bengio 2003); None without folds."""
+    corrected_df: int | None
+    corrected_p: float | None
+    corrected_holm: float | None
+    seed_sd: float | None
+    """The larger of both networks' deviations over seeds."""
+    evidence: bool
+    """Whether a difference may be claimed; see docs/statistics.md for the rule."""
+    doubts: tuple[Literal["interval", "wilcoxon", "folds", "seeds", "small"], ...]
+    """What speaks against it: the interval includes zero, a test is not significant, it is not
+    larger than the spread of seeds, or below one point."""
+
+
+class SourceAnalysis(Record):
+    """Pictures of one source, by networks that trained with and without that source."""
+
+    network: str
+    source: str
+    images: int
+    seen: Interval | None
+    """Mean per-image IoU of networks that trained on other pictures of the source; None without
+    cross-validation."""
+    unseen: Interval
+    """Mean per-image IoU of networks that saw no picture of the source."""
+    gap: Interval | None
+    """`seen` minus `unseen`, paired by picture."""
+
+
+class ExternalAnalysis(Record):
+    """A network on another data set, that it was not trained on."""
+
+    network: str
+    data: str
+    """Name of the data set."""
+    fingerprint: str
+    images: int
+    undefined: int
+    metrics: dict[str, Interval]
+    person_free: int = 0
+    """Pictures without a person in the truth."""
+
+
+class RobustnessAnalysis(Record):
+    """A network on its own test pictures, corrupted."""
+
+    network: str
+    corruption: str
+    images: int
+    clean: float
+    """Mean per-image IoU of the same pictures as they are."""
+    severities: tuple[float, ...]
+    """Mean per-image IoU at severity 1, 2 and so on."""
+    retention: Interval
+    """Mean over severities of corrupted over clean IoU, 1 is no loss."""
+
+
+class Bound(Record):
+    """What needs no network, or what no network can pass."""
+
+    name: Literal["mean_mask", "all_background", "output_grid", "label_agreement"]
+    side: Literal["floor", "ceiling"]
+    networks: tuple[str, ...]
+    """Networks that it holds for; empty for all."""
+    images: int
+    iou: float | None
+    boundary_iou: float | None
+    detail: str = ""
+    """Such as the grid, `80x80`, or the pair of pictures, `102 and 270`."""
+
+
+class Leak(Record):
+    """Two pictures that show the same."""
+
+    first: str
+    second: str
+    kind: Literal["exact", "near", "mirrored", "scene"]
+    """`scene`: their encoder features are alike; to be looked at, not certain."""
+    similarity: float | None = None
+    """Cosine of the features, for scenes."""
+    divided: bool
+    """Whether one was tested by a network that trained on the other."""
+
+
+class SuspectLabel(Record):
+    """A truth mask that may be wrong, most suspicious first within its reason."""
+
+    id: str
+    reason: Literal["holes", "specks", "disagreement"]
+    value: float
+    """Share of the person's pixels in holes or specks; IoU lost by the best network."""
+    count: int = 0
+    """Number of holes or specks."""
+
+
+class Analysis(Record):
+    """Everything that is said about a comparison, computed once from its scores."""
+
+    pictures: int
+    """Pictures that were scored."""
+    groups: int
+    """Groups of pictures that show the same; what intervals resample."""
+    folds: int | None
+    repeats: int
+    seeds: int
+    networks: tuple[NetworkAnalysis, ...]
+    pairs: tuple[PairAnalysis, ...]
+    sources: tuple[SourceAnalysis, ...] = ()
+    external: tuple[ExternalAnalysis, ...] = ()
+    robustness: tuple[RobustnessAnalysis, ...] = ()
+    bounds: tuple[Bound, ...] = ()
+    leaks: tuple[Leak, ...] = ()
+    suspects: tuple[SuspectLabel, ...] = ()
+
+
+METRICS = (
+    "iou",
+    "iou_sd",
+    "iou_median",
+    "iou_p05",
+    "dice",
+    "dataset_iou",
+    "dataset_dice",
+    "two_class_miou",
+    "pixel_accuracy",
+    "precision",
+    "recall",
+    "boundary_iou",
+    "surface_dice_05",
+    "surface_dice_10",
+    "assd",
+    "hd95",
+    "ece",
+    "band_ece",
+    "false_positive_images",
+    "false_positive_area",
+)
+"""Metrics of a network, see docs/metrics.md. Shares from 0 to 1; `assd` and `hd95` in shares of
+the picture's diagonal. Lower is better for these two, for both calibration errors and for both
+false-positive numbers."""

@@ -1,0 +1,82 @@
+"""Where and with what something was made or measured, without importing torch."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import humanseg
+from humanseg.results import Environment
+from humanseg.system.cpu import processor
+
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "lightning",
+    "segmentation-models-pytorch",
+    "timm",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "openvino",
+    "numpy",
+    "pillow",
+    "scipy",
+    "scikit-learn",
+)
+
+
+def describe_environment(*, device: str, threads: int | None) -> Environment:
+    """Date, command, versions, commit and hardware.
+
+    Args:
+        device: what the networks ran on.
+        threads: largest number of threads of one network.
+    """
+    return Environment(
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        humanseg=humanseg.__version__,
+        commit=_commit(),
+        python=platform.python_version(),
+        platform=platform.platform(),
+        processor=processor().name,
+        cores=os.cpu_count() or 1,
+        threads=threads,
+        device=device,
+        versions=_versions(),
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _commit() -> str | None:
+    """Commit of the source tree that this package runs from, None outside a checkout."""
+    package = Path(__file__).parent
+
+    def git(*arguments: str) -> str | None:
+        command = ["git", "-C", str(package), *arguments]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    if git("ls-files", "--error-unmatch", str(package / "__init__.py")) is None:
+        return None  # installed beside some other project's checkout
+    commit = git("rev-parse", "--short=12", "HEAD")
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", str(package))
+    return f"{commit}-dirty" if commit and changed else commit

@@ -1,0 +1,1 @@
+"""Files, locks, cores, memory and threads of the machine."""

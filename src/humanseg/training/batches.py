@@ -1,0 +1,275 @@
+"""Training pictures on the network's grid, as uint8, in seeded batches that are read ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol, TypedDict
+
+import lightning
+import numpy as np
+import torch
+from torch import Tensor
+
+from humanseg.config.schema import TrainConfig
+from humanseg.data.resized import Grids
+from humanseg.errors import DataError
+
+_DEVICE_SHARE = 0.5  # of a GPU's free memory that pictures may take; the rest is for training
+_CHUNK = 256  # pictures that are looked at or moved together
+_AHEAD = 2  # batches
+
+
+class Batch(TypedDict):
+    """What one training or validation step gets."""
+
+    image: Tensor
+    """uint8 (N, 3, H, W) RGB, 0 to 255."""
+    mask: Tensor
+    """bool (N, 1, H, W), True where there is a person."""
+    ids: list[str]
+    """The samples' names, for error messages."""
+    part: tuple[int, int]
+    """(first, all): these are the pictures from `first` of a batch of `all` over all processes."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one of several processes does of every batch."""
+
+    rank: int = 0
+    count: int = 1
+
+    def of(self, size: int) -> slice:
+        """This process's positions in a batch of `size`: the shares differ by at most one."""
+        first, end = (size * rank // self.count for rank in (self.rank, self.rank + 1))
+        return slice(first, end)
+
+
+class Source(Protocol):
+    """Where batches take their pictures from."""
+
+    def read(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """uint8 (N, 3, H, W) and bool (N, 1, H, W) of rows of the grids."""
+        ...
+
+
+class HostSource:
+    """Pictures in memory or on disk; pinned where a GPU is to fetch them."""
+
+    def __init__(self, grids: Grids, *, pinned: bool) -> None:
+        """Read from `grids`."""
+        self._grids = grids
+        self._pinned = pinned
+
+    def read(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """See `Source`."""
+        images, masks = _tensors(self._grids, rows)
+        return (images.pin_memory(), masks.pin_memory()) if self._pinned else (images, masks)
+
+
+class DeviceSource:
+    """Pictures that were brought to the training device once; a batch is an index into them."""
+
+    def __init__(self, grids: Grids, rows: Sequence[int], device: torch.device) -> None:
+        """Bring `rows` of `grids` to `device`."""
+        self._device = device
+        self._place = {row: place for place, row in enumerate(dict.fromkeys(rows))}
+        height, width = grids.size
+        # NHWC memory seen as NCHW is what channels_last networks want.
+        pictures = torch.empty(
+            (len(self._place), height, width, 3), dtype=torch.uint8, device=device
+        )
+        self._images = pictures.permute(0, 3, 1, 2)
+        self._masks = torch.empty(
+            (len(self._place), 1, height, width), dtype=torch.bool, device=device
+        )
+        known = list(self._place)
+        for start in range(0, len(known), _CHUNK):
+            images, masks = _tensors(grids, known[start : start + _CHUNK])
+            self._images[start : start + _CHUNK] = images.to(device)
+            self._masks[start : start + _CHUNK] = masks.to(device)
+
+    def read(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """See `Source`."""
+        places = torch.tensor([self._place[row] for row in rows], dtype=torch.long)
+        places = places.to(self._device, non_blocking=True)
+        return self._images[places], self._masks[places]
+
+
+def _tensors(grids: Grids, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+    images, masks = grids.read(rows)
+    return torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(masks)[:, None]
+
+
+class EpochOrder:
+    """A new order every epoch that depends on seed and epoch alone, so a resumed run repeats it."""
+
+    def __init__(self, count: int, seed: int | None) -> None:
+        """Order `count` samples; without a seed, as they are."""
+        self._count = count
+        self._seed = seed
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lightning calls this before every epoch."""
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        if self._seed is None:
+            return iter(range(self._count))
+        order = np.random.default_rng((self._seed, self._epoch)).permutation(self._count)
+        return iter(order.tolist())
+
+
+class Batches:
+    """Batches of some rows of the grids, the next ones being read while one is worked on.
+
+    The order is that of all processes together: each takes its share of every batch, so that their
+    number changes neither what is in a batch nor how many there are.
+    """
+
+    batch_sampler = None
+    """Lightning asks for it wherever there is a sampler."""
+
+    def __init__(
+        self,
+        source: Source,
+        rows: Sequence[int],
+        ids: Sequence[str],
+        *,
+        batch_size: int,
+        seed: int | None,
+        share: Share,
+    ) -> None:
+        """Describe batches.
+
+        Args:
+            source: where pictures come from.
+            rows: rows of the grids that an epoch shows, repetitions included.
+            ids: names of all rows of the grids.
+            batch_size: pictures per batch, over all processes.
+            seed: of the order; None keeps it, and keeps a last batch of one picture too.
+            share: what this process does.
+        """
+        self._source = source
+        self._rows = list(rows)
+        self._ids = ids
+        self._batch_size = batch_size
+        self._share = share
+        self.sampler = EpochOrder(len(self._rows), seed)
+        # A last batch of one picture is left out of training: batch statistics need two.
+        lonely = seed is not None and len(self._rows) % batch_size == 1
+        self._used = len(self._rows) - (1 if lonely else 0)
+
+    def __len__(self) -> int:
+        return -(-self._used // self._batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        order = list(self.sampler)[: self._used]
+        starts = range(0, self._used, self._batch_size)
+        with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
+            waiting: list[Future[Batch]] = []
+            for start in starts:
+                chosen = order[start : start + self._batch_size]
+                waiting.append(pool.submit(self._read, chosen))
+                if len(waiting) > _AHEAD:
+                    yield waiting.pop(0).result()
+            while waiting:
+                yield waiting.pop(0).result()
+
+    def _read(self, chosen: list[int]) -> Batch:
+        own = self._share.of(len(chosen))
+        rows = [self._rows[position] for position in chosen[own]]
+        images, masks = self._source.read(rows)
+        return Batch(
+            image=images,
+            mask=masks,
+            ids=[self._ids[row] for row in rows],
+            part=(own.start, len(chosen)),
+        )
+
+
+class SegmentationDataModule(lightning.LightningDataModule):
+    """Batches of the training and validation parts."""
+
+    def __init__(
+        self,
+        grids: Grids,
+        config: TrainConfig,
+        *,
+        train: Sequence[int],
+        validation: Sequence[int] = (),
+        device: str = "cpu",
+        share: Share | None = None,
+    ) -> None:
+        """Take rows of grids.
+
+        Args:
+            grids: the pictures of the plan.
+            config: whose batch size and seed.
+            train: rows that an epoch trains on, repetitions included.
+            validation: rows that are validated on.
+            device: where the network trains; pictures move there once if they fit.
+            share: what this of several processes does.
+
+        Raises:
+            DataError: fewer than two training pictures, or no person in any of them.
+        """
+        super().__init__()
+        if len(train) < 2:
+            raise DataError(
+                f"{len(train)} training picture(s); at least 2 are needed. Add pictures or "
+                "take smaller shares for validation and test."
+            )
+        if not any(masks.any() for masks in mask_chunks(grids, train)):
+            raise DataError(
+                "no training mask holds a person: all are black. `humanseg data check` tells more."
+            )
+        self._grids = grids
+        self._train, self._validation = list(train), list(validation)
+        self._batch_size = config.training.batch_size
+        self._seed = config.training.seed
+        self._share = share or Share()
+        self._source = _source(grids, [*train, *validation], torch.device(device))
+
+    @property
+    def validated(self) -> bool:
+        """Whether there is a validation part."""
+        return bool(self._validation)
+
+    def train_dataloader(self) -> Batches:
+        """Seeded batches."""
+        return self._batches(self._train, self._seed)
+
+    def val_dataloader(self) -> Batches | list[Batch]:
+        """Batches in data set order; none if there is no validation part."""
+        return self._batches(self._validation, None) if self._validation else []
+
+    def _batches(self, rows: Sequence[int], seed: int | None) -> Batches:
+        return Batches(
+            self._source,
+            rows,
+            self._grids.ids,
+            batch_size=self._batch_size,
+            seed=seed,
+            share=self._share,
+        )
+
+
+def mask_chunks(grids: Grids, rows: Sequence[int]) -> Iterator[np.typing.NDArray[np.bool_]]:
+    """Masks of rows, bool (up to 256, H, W) at a time."""
+    for start in range(0, len(rows), _CHUNK):
+        yield grids.read(rows[start : start + _CHUNK])[1]
+
+
+def _source(grids: Grids, rows: Sequence[int], device: torch.device) -> Source:
+    """Where batches come from: the GPU itself if they fit there, else memory or disk."""
+    if device.type != "cuda":
+        return HostSource(grids, pinned=False)
+    free, _ = torch.cuda.mem_get_info(device)
+    height, width = grids.size
+    if len(set(rows)) * height * width * 4 <= _DEVICE_SHARE * free:
+        return DeviceSource(grids, rows, device)
+    return HostSource(grids, pinned=True)

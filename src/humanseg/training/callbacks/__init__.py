@@ -1,0 +1,1 @@
+"""What watches a training: guards, log, checkpoints, progress."""

@@ -1,0 +1,217 @@
+"""Several processes that train one network together, started by torchrun or SLURM.
+
+Every process runs the same program. What must happen once, such as writing files, the main process
+does; the others get its result, or its error.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from torch import distributed
+
+from humanseg.errors import HumansegError, UsageError
+from humanseg.models.collective import on_one_machine
+from humanseg.system.cpu import usable_cores
+from humanseg.training.batches import Share
+
+T = TypeVar("T")
+
+_PATIENCE = timedelta(days=7)  # others wait while the main process fills a cache or scores
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among those that train together."""
+
+    rank: int = 0
+    count: int = 1
+    local_rank: int = 0
+    local_count: int = 1
+    environment: ClusterEnvironment | None = None
+    """How they were started; None for a single process."""
+    _group: Any = None
+
+    @property
+    def main(self) -> bool:
+        """Whether this is the one that writes."""
+        return self.rank == 0
+
+    @property
+    def nodes(self) -> int:
+        """Number of machines."""
+        return self.count // self.local_count
+
+    @property
+    def share(self) -> Share:
+        """What this process does of every batch."""
+        return Share(self.rank, self.count)
+
+    def device(self, kind: str) -> str:
+        """This process's device of a kind, such as `cuda:1`."""
+        return f"{kind}:{self.local_rank}" if kind == "cuda" and self.count > 1 else kind
+
+    def once(self, work: Callable[[], T]) -> T:
+        """Do something in the main process only; all get its result.
+
+        Raises:
+            HumansegError: what `work` raised, in every process.
+        """
+        if self.count == 1:
+            return work()
+        outcome: list[tuple[T | None, HumansegError | None]] = [(None, None)]
+        if self.main:
+            try:
+                outcome = [(work(), None)]
+            except HumansegError as error:
+                outcome = [(None, error)]
+        distributed.broadcast_object_list(outcome, src=0, group=self._group)
+        result, failure = outcome[0]
+        if failure is not None:
+            raise failure
+        return result  # type: ignore[return-value]
+
+    def in_turn(self, work: Callable[[], T]) -> T:
+        """Do something first in one process of every machine, then in the others.
+
+        So that only one of them decodes pictures into a cache that all then read.
+
+        Raises:
+            HumansegError: what `work` raised in the first, in every process of all machines.
+        """
+        result, failure = _tried(work) if self.local_rank == 0 else (None, None)
+        self._agree(failure)
+        if self.local_rank != 0:
+            result, failure = _tried(work)
+        self._agree(failure)
+        return result  # type: ignore[return-value]
+
+    def _agree(self, failure: HumansegError | None) -> None:
+        """Go on together, or fail together with the first failure."""
+        failures: list[HumansegError | None] = [failure]
+        if self.count > 1:
+            failures = [None] * self.count
+            distributed.all_gather_object(failures, failure, group=self._group)
+        for one in failures:
+            if one is not None:
+                raise one
+
+
+ALONE = Processes()
+"""One process that trains by itself."""
+
+
+def _tried(work: Callable[[], T]) -> tuple[T | None, HumansegError | None]:
+    try:
+        return work(), None
+    except HumansegError as error:
+        return None, error
+
+
+def find_environment() -> ClusterEnvironment | None:
+    """How this process was started together with others; None if it is alone.
+
+    Raises:
+        UsageError: a SLURM job of several tasks without srun, or without --ntasks-per-node.
+    """
+    with warnings.catch_warnings():
+        # On a machine that has srun, Lightning remarks on every program that is run without it.
+        warnings.filterwarnings("ignore", message=".*`srun` command is available")
+        if TorchElasticEnvironment.detect():
+            return TorchElasticEnvironment()
+        if not SLURMEnvironment.detect():
+            return None
+        tasks = os.environ["SLURM_NTASKS"]
+        if tasks != "1" and "SLURM_STEP_ID" not in os.environ:
+            raise UsageError(
+                f"This job has {tasks} tasks, but srun did not start this process; put srun before "
+                "the command, or ask SLURM for one task."
+            )
+        try:
+            # Requeueing writes checkpoints of its own; a run goes on from its folder instead.
+            return SLURMEnvironment(auto_requeue=False)
+        except RuntimeError as error:
+            raise UsageError(f"SLURM: {' '.join(str(error).split())}") from error
+
+
+def started_by_torchrun() -> bool:
+    """Whether torchrun started this process together with others."""
+    environment = find_environment()
+    return isinstance(environment, TorchElasticEnvironment) and environment.world_size() > 1
+
+
+def local_count(environment: Mapping[str, str], count: int) -> int:
+    """Processes per machine, by the variables of torchrun or SLURM.
+
+    Args:
+        environment: the process's environment variables.
+        count: number of all processes.
+    """
+    for name in ("LOCAL_WORLD_SIZE", "SLURM_NTASKS_PER_NODE"):
+        if environment.get(name, "").isdecimal():
+            return int(environment[name])
+    return count
+
+
+@contextmanager
+def joined(device: str) -> Iterator[Processes]:
+    """Join the processes that were started together with this one, if there are any.
+
+    Args:
+        device: `cpu` (they exchange by gloo) or `cuda` (by NCCL, one GPU each).
+
+    Raises:
+        UsageError: more processes than GPUs on this machine, or not equally many on every machine.
+    """
+    environment = find_environment()
+    if environment is None or environment.world_size() == 1:
+        yield ALONE
+        return
+    count, local_rank = environment.world_size(), environment.local_rank()
+    local = local_count(os.environ, count)
+    _check(device, count, local)
+    if device == "cuda":
+        torch.cuda.set_device(local_rank)
+    _use_own_cores(local)
+    os.environ["MASTER_ADDR"] = environment.main_address
+    os.environ["MASTER_PORT"] = str(environment.main_port)
+    distributed.init_process_group(
+        "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo",
+        rank=environment.global_rank(),
+        world_size=count,
+    )
+    try:
+        group = distributed.new_group(backend="gloo", timeout=_PATIENCE)
+        quick = device == "cpu" and local == count
+        with on_one_machine(group) if quick else nullcontext():
+            yield Processes(environment.global_rank(), count, local_rank, local, environment, group)
+    finally:
+        distributed.destroy_process_group()
+
+
+def _check(device: str, count: int, local: int) -> None:
+    if count % local:
+        raise UsageError(
+            f"{count} processes cannot be {local} on every machine; start equally many on each."
+        )
+    if device == "cuda" and local > torch.cuda.device_count():
+        raise UsageError(
+            f"{local} processes for {torch.cuda.device_count()} GPU(s) on this machine; start one "
+            "per GPU, or train with --training.device cpu."
+        )
+
+
+def _use_own_cores(local: int) -> None:
+    """Divide the cores among the processes of a machine, unless the user has said otherwise."""
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, usable_cores() // local))

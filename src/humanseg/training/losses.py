@@ -1,0 +1,64 @@
+"""The training loss, of the pictures of all processes that train together."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from humanseg.config.schema import LossConfig
+from humanseg.models.collective import total
+
+_EPSILON = 1e-7
+
+
+def soft_dice_loss(logits: Tensor, masks: Tensor, *, per_image: bool = False) -> Tensor:
+    """One minus the soft Dice score (Milletari et al. 2016, linear denominator).
+
+    Args:
+        logits: (N, 1, H, W).
+        masks: (N, 1, H, W), 1 person, 0 background.
+        per_image: average over pictures instead of pooling the batch.
+
+    Returns:
+        Scalar, 0 to 1, the same in every process. Pictures (or batches) without a person
+        contribute 0, as in segmentation-models-pytorch.
+    """
+    dims = (1, 2, 3) if per_image else (0, 1, 2, 3)
+    probabilities = torch.sigmoid(logits)
+    sums = [
+        (probabilities * masks).sum(dims),
+        (probabilities + masks).sum(dims),
+        masks.sum(dims),
+    ]
+    intersection, cover, person = sums if per_image else total(torch.stack(sums))
+    loss = 1.0 - 2.0 * intersection / cover.clamp_min(_EPSILON)
+    loss = loss * (person > 0).to(loss.dtype)
+    return mean(loss) if per_image else loss
+
+
+def mean(values: Tensor) -> Tensor:
+    """Mean over the values of all processes, which need not have equally many."""
+    count = values.new_full((), values.numel())
+    sums = total(torch.stack([values.sum(), count]))
+    return sums[0] / sums[1]
+
+
+class SegmentationLoss(nn.Module):
+    """Weighted sum of soft Dice loss and binary cross-entropy."""
+
+    def __init__(self, config: LossConfig) -> None:
+        """Take the weights of both terms."""
+        super().__init__()
+        self._config = config
+
+    def forward(self, logits: Tensor, masks: Tensor) -> Tensor:
+        """Loss of a batch, in float32 whatever the logits' dtype.
+
+        Args:
+            logits: (N, 1, H, W).
+            masks: (N, 1, H, W), 1 person, 0 background, any dtype.
+        """
+        logits, masks = logits.float(), masks.float()
+        dice = soft_dice_loss(logits, masks, per_image=self._config.dice_per_image)
+        bce = mean(nn.functional.binary_cross_entropy_with_logits(logits, masks, reduction="none"))
+        return self._config.dice * dice + self._config.bce * bce

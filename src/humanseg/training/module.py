@@ -1,0 +1,176 @@
+"""One network in training: steps, optimiser, schedule, moving average. Writes and draws nothing."""
+
+from __future__ import annotations
+
+import math
+from contextlib import nullcontext
+from typing import Any, cast
+
+import lightning
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+
+from humanseg.config.schema import OptimiserConfig, TrainConfig, TrainingConfig
+from humanseg.models import MovingAverage, SegmentationNetwork, SynchronisedStatistics
+from humanseg.models.collective import add_up, process_count, process_rank
+from humanseg.training.augmentation import augment, shrink
+from humanseg.training.batches import Batch
+from humanseg.training.losses import SegmentationLoss
+
+_RANK_STRIDE = 0x9E3779B97F4A7C15  # far from any step of another process
+
+
+class RunningScore:
+    """Loss and dataset IoU summed on the device; reading them is the only synchronisation."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._sums: Tensor | None = None
+
+    def add(self, loss: Tensor, logits: Tensor, masks: Tensor) -> None:
+        """Count one batch.
+
+        Args:
+            loss: scalar mean over the batch.
+            logits: (N, 1, H, W); a person where positive.
+            masks: bool (N, 1, H, W).
+        """
+        predicted = logits.detach() > 0
+        intersection = (predicted & masks).sum()
+        union = (predicted | masks).sum()
+        count = intersection.new_full((), len(masks))
+        sums = torch.stack([loss.detach().double() * count, intersection, union, count])
+        self._sums = sums if self._sums is None else self._sums + sums
+
+    def read(self) -> tuple[float, float] | None:
+        """Mean loss and pooled IoU since the last call, None if nothing was counted; then empty.
+
+        Over the batches of all processes, which must all call it.
+        """
+        sums, self._sums = self._sums, None
+        return None if sums is None else _figures(add_up(sums))
+
+    def peek(self) -> tuple[float, float] | None:
+        """The same so far, over this process's batches, without emptying."""
+        return None if self._sums is None else _figures(self._sums)
+
+
+def _figures(sums: Tensor) -> tuple[float, float]:
+    loss, intersection, union, count = sums.tolist()
+    return loss / max(count, 1), intersection / union if union else 0.0
+
+
+def rate_factor(step: int, total: int, config: OptimiserConfig) -> float:
+    """Share of the peak learning rate at an optimiser step.
+
+    Linear rise over the first `warmup` share of all steps, then constant or half a cosine to zero
+    (Loshchilov and Hutter 2017, without restarts).
+
+    Args:
+        step: counted from 0.
+        total: steps of the whole run.
+        config: schedule and warm-up.
+    """
+    rising = round(config.warmup * total)
+    if step < rising:
+        return (step + 1) / (rising + 1)
+    if config.schedule == "constant":
+        return 1.0
+    progress = (step - rising) / max(1, total - rising)
+    return 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
+
+
+def early_epochs(config: TrainingConfig) -> int:
+    """Number of epochs at the smaller size (Howard 2018, "progressive resizing")."""
+    return int(config.early_share * config.epochs) if config.early_size is not None else 0
+
+
+class SegmentationModule(lightning.LightningModule):
+    """Configure network, loss and optimiser; then short steps."""
+
+    def __init__(self, network: SegmentationNetwork, config: TrainConfig) -> None:
+        """Train `network` in place by `config`."""
+        super().__init__()
+        self.network = network
+        self._config = config
+        self._loss = SegmentationLoss(config.loss)
+        self.training_score = RunningScore()
+        self.validation_score = RunningScore()
+        self.average = MovingAverage(network) if config.training.ema_decay is not None else None
+
+    @property
+    def kept(self) -> SegmentationNetwork:
+        """The network that would be kept: the moving average, or the raw weights without one."""
+        if self.average is None:
+            return self.network
+        return cast(SegmentationNetwork, self.average.module)
+
+    def on_train_epoch_start(self) -> None:
+        """Derive an epoch's randomness from seed and epoch alone, so a resumed run repeats it."""
+        self._epoch_seed = (self._config.training.seed * 1_000_003 + self.current_epoch) % 2**48
+        self._generator = torch.Generator().manual_seed(self._epoch_seed + 1)
+        self.training_score.read()
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """Loss of one augmented batch."""
+        # Dropout draws from the global generator; a resumed run must draw the same. Processes drop
+        # different things: each has other pictures.
+        step_seed = self._epoch_seed * 65_536 + index + process_rank() * _RANK_STRIDE
+        torch.manual_seed(step_seed % 2**63)
+        # In bf16, sampling positions would be off by a quarter of a pixel.
+        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
+            images, masks = batch["image"], batch["mask"]
+            if self.current_epoch < early_epochs(self._config.training):
+                images, masks = shrink(images, masks, self._config.training.early_size)
+            images, masks = augment(
+                images, masks, self._config.augmentation, self._generator, part=batch["part"]
+            )
+        with SynchronisedStatistics() if process_count() > 1 else nullcontext():
+            logits = self.network(images)
+        loss: Tensor = self._loss(logits, masks)
+        self.training_score.add(loss, logits, masks)
+        return loss
+
+    def on_train_batch_end(self, *_: object) -> None:
+        """Move the average after every optimiser step.
+
+        Early averages follow closely, or they would remember the random decoder for long.
+        """
+        decay, step = self._config.training.ema_decay, self.global_step
+        if self.average is not None and decay is not None:
+            early = (1 + step) / (10 + step) if step > 1 else 0.0
+            self.average.follow(self.network, min(decay, early))
+
+    def validation_step(self, batch: Batch, _index: int) -> None:
+        """Score the weights that would be kept."""
+        logits = self.kept(batch["image"])
+        self.validation_score.add(self._loss(logits, batch["mask"]), logits, batch["mask"])
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Name the configuration in the checkpoint."""
+        checkpoint["config"] = self._config.model_dump(mode="json")
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Adam or AdamW; the encoder moves at its own share of the rate."""
+        config = self._config.optimiser
+        encoder = list(self.network.network.encoder.parameters())  # type: ignore[union-attr]
+        known = {id(parameter) for parameter in encoder}
+        rest = [parameter for parameter in self.network.parameters() if id(parameter) not in known]
+        groups = [
+            {
+                "params": [parameter for parameter in parameters if parameter.requires_grad],
+                "lr": config.learning_rate * factor,
+            }
+            for parameters, factor in ((rest, 1.0), (encoder, config.encoder_rate_factor))
+        ]
+        kind = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
+        optimiser = kind(groups, weight_decay=config.weight_decay, fused=True)
+        total = int(self.trainer.estimated_stepping_batches)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimiser, lambda step: rate_factor(step, total, config)
+        )
+        return {
+            "optimizer": optimiser,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }

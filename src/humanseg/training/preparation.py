@@ -1,0 +1,192 @@
+"""The pictures of a run, found once per plan."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humanseg.config.schema import SplitConfig, TrainConfig
+from humanseg.data.cache import Cache
+from humanseg.data.fingerprint import fingerprint
+from humanseg.data.layouts import discover
+from humanseg.data.metadata import Facts, Keep, read_facts
+from humanseg.data.resized import Grids, MemoryGrids
+from humanseg.data.samples import Sample
+from humanseg.data.splits import make_split
+from humanseg.errors import UsageError
+from humanseg.results import SplitRecord
+from humanseg.training.callbacks.bar import count
+from humanseg.training.further_data import ExtraData, check_extra, find_extra
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A data set, not yet divided."""
+
+    samples: dict[str, Sample]
+    fingerprint: str
+    facts: Facts | None
+    """None where nothing needed them: the published split reads no file."""
+    grids: Grids
+    """All of its pictures, then those of the further data sets, on the network's grid."""
+    extra: tuple[ExtraData, ...] = ()
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: row for row, name in enumerate(self.grids.ids)}
+
+    def rows(self, ids: Sequence[str]) -> list[int]:
+        """Rows of the grids that hold these pictures."""
+        return [self._places[name] for name in ids]
+
+    def picture(self, sample: Sample) -> NDArray[np.uint8]:
+        """A picture on the network's grid, uint8 (H, W, 3), as the predictor would make it."""
+        images, _ = self.grids.read(self.rows([sample.id]))
+        return np.asarray(images[0])
+
+    @property
+    def further_rows(self) -> range:
+        """Rows of the further data sets."""
+        return range(len(self.samples), len(self.grids))
+
+    def divided(self, config: SplitConfig) -> RunData:
+        """These pictures in parts.
+
+        Raises:
+            DataError: see `make_split`; or further pictures that give held-out ones away.
+        """
+        split = make_split(list(self.samples.values()), config, facts=self.facts)
+        held_out = {*split.validation, *split.test}
+        for data in self.extra:
+            check_extra(data, self.fingerprint, [self.samples[name] for name in held_out])
+        return RunData(self, split)
+
+
+@dataclass(frozen=True)
+class RunData:
+    """A data set in parts."""
+
+    pictures: Pictures
+    split: SplitRecord
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the data set, without further ones."""
+        return self.pictures.fingerprint
+
+    @property
+    def extra_fingerprints(self) -> dict[str, str]:
+        """Fingerprints of the further data sets by name."""
+        return {data.name: data.fingerprint for data in self.pictures.extra}
+
+    def part(self, ids: Sequence[str]) -> list[Sample]:
+        """Samples of one part, in its order."""
+        return [self.pictures.samples[name] for name in ids]
+
+    def training_rows(self, config: TrainConfig) -> list[int]:
+        """Rows of the grids that an epoch trains on, with repetitions."""
+        own = self.pictures.rows(self.split.train)
+        return [*own * config.data.repeat, *self.pictures.further_rows]
+
+    def prepare(self, progress: Progress | None = None) -> None:
+        """Decode what this run needs and nobody has decoded yet.
+
+        Raises:
+            DataError: pictures that cannot be read, or that memory cannot hold.
+        """
+        split = self.split
+        own = dict.fromkeys((*split.train, *split.validation, *split.test))
+        rows = [*self.pictures.rows(list(own)), *self.pictures.further_rows]
+        self.pictures.grids.prepare(rows, progress)
+
+
+def find_pictures(
+    config: TrainConfig,
+    *,
+    look: bool,
+    cache: Path | None = None,
+    processes: int = 1,
+    quiet: bool = True,
+) -> Pictures:
+    """Find and fingerprint the pictures of a configuration.
+
+    Args:
+        config: whose pictures.
+        look: read what splits other than the published one must know of every picture.
+        cache: folder that keeps decoded pictures on disk; in memory without it.
+        processes: on this machine, that each do the same.
+        quiet: show no progress bars even on a terminal.
+
+    Raises:
+        UsageError: no data given, or it does not exist.
+        DataError: pictures without masks.
+    """
+    if config.data.root is None:
+        raise UsageError("data.root: not given; name the folder with --data.")
+    samples = discover(config.data.root, config.data.layout)
+    extra = tuple(find_extra(root) for root in config.data.extra)
+    every = [*samples, *(sample for data in extra for sample in data.samples)]
+    store = None if cache is None else Cache(cache, note=_note)
+    grids, keep = _grids(every, config, store, processes=processes, quiet=quiet)
+    facts = None
+    if look:
+        with count("Looking at pictures", quiet=quiet) as progress:
+            facts = read_facts(
+                samples, config.split.groups, cache=store, keep=keep, progress=progress
+            )
+    digests = None if store is None else store.digests(samples)
+    named = {sample.id: sample for sample in samples}
+    return Pictures(named, fingerprint(samples, digests=digests), facts, grids, extra)
+
+
+def _grids(
+    samples: Sequence[Sample],
+    config: TrainConfig,
+    store: Cache | None,
+    *,
+    processes: int,
+    quiet: bool,
+) -> tuple[Grids, Keep | None]:
+    """Grids of pictures; in memory, also what keeps those that are decoded for another reason."""
+    size, resize = config.model.image_size, config.data.mask_resize
+    if store is None:
+        memory = MemoryGrids(samples, size, resize)
+        memory.check_room(len(samples), processes=processes)
+        return memory, memory.keep
+    # Filled at once: facts, digests and rows then come from one decoding of each picture.
+    cached = store.grids(samples, size=size, mask_resize=resize)
+    with count("Filling the cache", quiet=quiet) as progress:
+        cached.prepare(range(len(samples)), progress)
+    return cached, None
+
+
+def find_data(
+    config: TrainConfig, *, cache: Path | None = None, processes: int = 1, quiet: bool = True
+) -> RunData:
+    """Find, fingerprint and split the pictures of a configuration.
+
+    Args:
+        config: whose pictures.
+        cache: see `find_pictures`.
+        processes: see `find_pictures`.
+        quiet: show no progress bars even on a terminal.
+
+    Raises:
+        UsageError: no data given, or it does not exist.
+        DataError: pictures without masks, or too few for the split.
+    """
+    look = config.split.protocol != "reference"
+    pictures = find_pictures(config, look=look, cache=cache, processes=processes, quiet=quiet)
+    return pictures.divided(config.split)
+
+
+def _note(text: str) -> None:
+    sys.stderr.write(f"humanseg: note: {text}\n")

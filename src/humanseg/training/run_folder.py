@@ -1,0 +1,180 @@
+"""What a run leaves on disk, and what it needs to go on.
+
+config.yaml      the whole configuration
+run.json         split, data fingerprint, chosen mode: fixed at the start
+metrics.csv      one row per epoch
+checkpoints/     last.ckpt after every epoch, best.ckpt with validation; for resuming only
+model/           the model directory
+predictions/     probability maps of the test pictures, see `humanseg.images.stored_maps`
+result.json      `RunResult`; its presence says that the run is finished
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+from pydantic import Field
+
+from humanseg.config.loading import resolve, to_yaml
+from humanseg.config.schema import TrainConfig
+from humanseg.errors import DataError, FolderBusy, UsageError
+from humanseg.results import (
+    Environment,
+    Record,
+    Resolved,
+    RunResult,
+    SplitRecord,
+    read_record,
+    write_record,
+    write_text,
+)
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+
+class RunState(Record):
+    """run.json: what must be the same when a run goes on."""
+
+    schema_version: Literal[1] = 1
+    data_fingerprint: str
+    extra: dict[str, str] = Field(default={})
+    """Fingerprints of the further data sets by name."""
+    started_from: tuple[str, ...] = ()
+    """Fingerprints of all data that the model to start from had been trained on."""
+    split: SplitRecord
+    resolved: Resolved
+    environment: Environment
+    """Where the run began; a resumed run keeps it."""
+
+
+class RunFolder:
+    """Paths and state of one run."""
+
+    def __init__(self, root: Path) -> None:
+        """Point at a run folder, existing or not."""
+        self.root = root
+        self.checkpoints = root / "checkpoints"
+        self.last = self.checkpoints / "last.ckpt"
+        self.best = self.checkpoints / "best.ckpt"
+        self.model = root / "model"
+        self.predictions = root / "predictions"
+        self._config = root / "config.yaml"
+        self._state = root / "run.json"
+        self._result = root / "result.json"
+
+    def prediction(self, name: str) -> Path:
+        """File of the probability map of a test picture."""
+        return self.predictions / f"{name}.png"
+
+    def check(self, config: TrainConfig, *, resume: bool) -> None:
+        """See that a run of this configuration can begin or go on here; writes nothing.
+
+        Raises:
+            UsageError: it exists and resuming was not asked for, or belongs to another
+                configuration.
+        """
+        if self._config.exists():
+            if not resume:
+                raise UsageError(
+                    f"{self.root}: holds a run already; go on with --resume, or name another "
+                    "folder."
+                )
+            if self.stored_config() != config:
+                raise UsageError(
+                    f"{self.root}: holds a run of another configuration (see its config.yaml); "
+                    "name another folder."
+                )
+            return
+        if self.root.is_file() or (self.root.is_dir() and any(self.root.iterdir())):
+            raise UsageError(f"{self.root}: is not empty and no run folder; name another folder.")
+
+    def stored_config(self) -> TrainConfig:
+        """The configuration that this folder was made with."""
+        return resolve(TrainConfig, preset=None, file=self._config, overrides={})
+
+    def result(
+        self, fingerprint: str, split: SplitRecord, extra: Mapping[str, str] = MappingProxyType({})
+    ) -> RunResult | None:
+        """The result, if the run is finished.
+
+        Raises:
+            DataError: the data, or how it is split, has changed since.
+        """
+        if not self._result.exists():
+            return None
+        result = read_record(self._result, RunResult)
+        self._check_data((result.data_fingerprint, result.extra), (fingerprint, extra))
+        if result.split != split:
+            raise DataError(
+                f"{self.root}: the split comes out differently than when this run was made, such "
+                "as with another table of sources; restore it or begin in another folder."
+            )
+        return result
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes out of this folder, where the file system can.
+
+        Raises:
+            FolderBusy: another process is in it.
+        """
+        if fcntl is None:
+            yield
+            return
+        self.root.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.root, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise FolderBusy(
+                    f"{self.root}: another process is training here; wait for it or name another "
+                    "folder."
+                ) from error
+            except OSError:  # no locks on this file system
+                pass
+            yield
+        finally:
+            os.close(handle)
+            with suppress(OSError):  # nothing came of it
+                self.root.rmdir()
+
+    def state(
+        self, fingerprint: str, extra: Mapping[str, str] = MappingProxyType({})
+    ) -> RunState | None:
+        """What an unfinished run fixed at its start, if it got that far.
+
+        Raises:
+            DataError: the data has changed since.
+        """
+        if not self._state.exists():
+            return None
+        state = read_record(self._state, RunState)
+        self._check_data((state.data_fingerprint, state.extra), (fingerprint, extra))
+        return state
+
+    def _check_data(
+        self, before: tuple[str, Mapping[str, str]], now: tuple[str, Mapping[str, str]]
+    ) -> None:
+        if before != now:
+            raise DataError(
+                f"{self.root}: the pictures or masks have changed since this run began; "
+                "begin a new one in another folder."
+            )
+
+    def begin(self, config: TrainConfig, state: RunState) -> None:
+        """Make the folder and fix what must stay the same."""
+        write_text(self._config, to_yaml(config))
+        write_record(self._state, state)
+
+    def write_result(self, result: RunResult) -> None:
+        """Mark the run as finished."""
+        write_record(self._result, result)

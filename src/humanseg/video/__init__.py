@@ -1,0 +1,1 @@
+"""Videos: read, segmented frame by frame, smoothed, written."""

@@ -1,0 +1,286 @@
+"""Video in, video out: decode, segment, apply an effect and encode, at the same time.
+
+Decoding, the network, the effect and the encoder each work in a thread of their own, a few frames
+apart, so that all cores are busy and memory does not depend on the length of the video.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humanseg.effects.effect import Effect
+from humanseg.effects.rendering import render
+from humanseg.errors import UsageError
+from humanseg.images.resize import Size, resize_image
+from humanseg.system.atomic import replacing
+from humanseg.system.cpu import usable_cores
+from humanseg.system.read_ahead import ReadAhead, ordered_map
+from humanseg.video.reader import Step, VideoSource, require_av
+from humanseg.video.smoothing import Smoother
+from humanseg.video.writer import Channels, VideoTarget, check_suffix
+
+SOURCE_SUFFIXES = frozenset(
+    {
+        ".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg",
+        ".mts", ".mxf", ".ogv", ".ts", ".webm", ".wmv",
+    }
+)  # fmt: skip
+"""Suffixes, in lower case, that make a file a video."""
+
+TARGET_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm")
+"""Suffixes that can be written; transparent cut-outs as .webm and .mov only."""
+
+_DEPTH = 2
+"""Frames that may wait between two threads."""
+_EFFECT_THREADS = 4
+"""At most; effects leave Python's lock to others nearly always."""
+
+
+class GridSegmenter(Protocol):
+    """What is used of `humanseg.Segmenter`."""
+
+    @property
+    def image_size(self) -> Size:
+        """(height, width) of the network's grid."""
+        ...
+
+    def grid_probability(self, image: NDArray[np.uint8], /) -> NDArray[np.float32]:
+        """Probability on the grid, float32, 0 to 1, of a picture, uint8 (H, W, 3), RGB."""
+        ...
+
+
+@dataclass(frozen=True)
+class VideoReport:
+    """What became of a video."""
+
+    source: str
+    target: Path
+    frames: int
+    size: Size
+    """(height, width) of the result; the upright source's own."""
+    frame_rate: float
+    """Frames per second on average, as the source states it."""
+    seconds: float
+    """Time that the work took."""
+    encoder: str
+    """Codec and pixel format of the result."""
+    sound: str | None
+    """`copy`, `encode` or `drop`; None where the source has none."""
+    coverage: float
+    """Mean share of the picture that is a person, 0 to 1; regions that were dropped do not count.
+    """
+    frames_with_people: int
+    """Frames with any pixel at or above the threshold that was not dropped."""
+    notes: tuple[str, ...] = field(default=())
+    """What was changed or left out, a phrase each."""
+
+
+def process_video(
+    segmenter: GridSegmenter,
+    source: Path | int,
+    target: Path,
+    *,
+    effect: Effect,
+    smoothing: Smoother | None,
+    overwrite: bool = False,
+    progress: Callable[[int, int | None], None] | None = None,
+    stop: threading.Event | None = None,
+) -> VideoReport:
+    """Apply an effect to every frame of a video or a camera's pictures.
+
+    Size, times of the frames, sound, language and title are the source's; a turned video is stored
+    upright. The target is written under another name and renamed when it is whole. A file that is
+    interrupted leaves nothing; a camera is recorded until Ctrl-C, `stop`, or its end.
+
+    Args:
+        segmenter: finds the people.
+        source: a video file, or a camera's number from 0.
+        target: file to write; the suffix chooses the format, see docs/video.md.
+        effect: what to do with the frames. `cutout` gives a transparent video, `mask` and
+            `probability` a grey one.
+        smoothing: averages the probability over time; it is reset first. None takes every frame
+            for itself.
+        overwrite: replace an existing target.
+        progress: called after every frame with the frames done and, where known, their number.
+        stop: once set, the source ends there and the result is completed.
+
+    Raises:
+        UsageError: PyAV is missing, the target exists, is the source, or its suffix cannot hold
+            the result; no such camera.
+        ImageError: the source is missing, not a video, without pictures, of too many pixels,
+            damaged, or cut short.
+        HumansegError: the encoder or container refuses.
+        OSError: the target cannot be written, or the disk is full.
+    """
+    require_av()
+    check_suffix(target, transparent=effect.output == "cutout")
+    _check_target(source, target, overwrite)
+    stop = stop or threading.Event()
+    begin = time.perf_counter()
+    with VideoSource(source, stopped=stop) as opened, replacing(target) as temporary:
+        writer = VideoTarget(temporary, target, opened, channels=_channels(effect))
+        try:
+            with _ctrl_c_sets(stop) if opened.live else contextlib.nullcontext():
+                tally = _run(
+                    _Work(segmenter, effect.sized(opened.size), smoothing), opened, writer, progress
+                )
+            writer.close()
+        finally:
+            writer.abandon()
+        return VideoReport(
+            source=opened.name,
+            target=target,
+            frames=tally.frames,
+            size=opened.size,
+            frame_rate=float(opened.rate),
+            seconds=time.perf_counter() - begin,
+            encoder=writer.encoder,
+            sound=writer.sound,
+            coverage=tally.coverage / tally.frames,
+            frames_with_people=tally.with_people,
+            notes=(*opened.notes, *writer.notes),
+        )
+
+
+def _check_target(source: Path | int, target: Path, overwrite: bool) -> None:
+    if target.is_dir():
+        raise UsageError(f"{target}: is a folder; name a file in it.")
+    if not target.exists():
+        return
+    if not isinstance(source, int) and source.exists() and source.samefile(target):
+        raise UsageError(f"{target}: is the input itself; give the output another name.")
+    if not overwrite:
+        raise UsageError(f"{target}: exists already; give another name or --overwrite.")
+
+
+@contextlib.contextmanager
+def _ctrl_c_sets(stop: threading.Event) -> Iterator[None]:
+    """The first Ctrl-C, or SIGTERM, ends a recording, the second one kills it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def once(*_: object) -> None:
+        stop.set()
+        restore()
+
+    for number in before:
+        signal.signal(number, once)
+    try:
+        yield
+    finally:
+        restore()
+
+
+def _channels(effect: Effect) -> Channels:
+    if effect.output == "cutout":
+        return "rgba"
+    return "gray" if effect.output in ("mask", "probability") else "rgb24"
+
+
+class _Seen(NamedTuple):
+    """A step after the network."""
+
+    step: Step
+    probability: NDArray[np.float32] | None
+
+
+class _Done(NamedTuple):
+    """A step that is ready to be written."""
+
+    step: Step
+    picture: NDArray[np.uint8] | None
+    coverage: float
+
+
+@dataclass
+class _Tally:
+    frames: int = 0
+    coverage: float = 0.0
+    with_people: int = 0
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is done with every frame."""
+
+    segmenter: GridSegmenter
+    effect: Effect
+    smoothing: Smoother | None
+
+    def segment(self, steps: Iterable[Step], time_base: Fraction) -> Iterator[_Seen]:
+        """Run the network over the frames, in order."""
+        if self.smoothing is not None:
+            self.smoothing.reset()
+        before = 0
+        for step in steps:
+            if step.frame is None:
+                yield _Seen(step, None)
+                continue
+            grid = resize_image(step.frame.pixels, self.segmenter.image_size)
+            probability = self.segmenter.grid_probability(grid)
+            if self.smoothing is not None:
+                seconds = float((step.frame.pts - before) * time_base)
+                probability = self.smoothing.update(probability, grid, seconds=seconds)
+            before = step.frame.pts
+            yield _Seen(step, probability)
+
+    def render(self, seen: _Seen) -> _Done:
+        """Apply the effect; from several threads at once."""
+        frame, probability = seen.step.frame, seen.probability
+        if frame is None or probability is None:
+            return _Done(seen.step, None, 0.0)
+        made = render(self.effect, frame.pixels, probability, alpha_in=frame.alpha)
+        return _Done(seen.step, _eight_bits(made.pixels), made.coverage)
+
+
+def _eight_bits(picture: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
+    if picture.dtype == np.uint8:
+        return picture.astype(np.uint8, copy=False)
+    return (picture // 257).astype(np.uint8)  # 65535 becomes 255
+
+
+def _run(
+    work: _Work,
+    source: VideoSource,
+    writer: VideoTarget,
+    progress: Callable[[int, int | None], None] | None,
+) -> _Tally:
+    """Keep decoder, network, effects and, in this thread, the encoder going."""
+    source.decode_sound(writer.sound_to_decode)
+    tally = _Tally()
+    workers = min(_EFFECT_THREADS, usable_cores())
+    with (
+        ReadAhead(source.steps(), depth=_DEPTH) as steps,
+        ReadAhead(work.segment(steps, source.time_base), depth=_DEPTH) as seen,
+        ThreadPoolExecutor(workers, thread_name_prefix="humanseg-effect") as pool,
+    ):
+        for done in ordered_map(pool, work.render, seen, depth=workers + 1):
+            writer.write_sound(done.step.sound)
+            frame = done.step.frame
+            if frame is None or done.picture is None:
+                continue
+            writer.write(done.picture, pts=frame.pts, duration=frame.duration)
+            tally.frames += 1
+            tally.coverage += done.coverage
+            tally.with_people += done.coverage > 0
+            if progress is not None:
+                progress(tally.frames, source.total)
+    return tally

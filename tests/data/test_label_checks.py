@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from humanseg.data.label_checks import disagreements, holes, specks, suspects
+
+Mask = NDArray[np.bool_]
+
+
+def person(side: int = 100) -> Mask:
+    """A square person of 60 x 60 pixels in the middle of a picture of 100 x 100."""
+    mask = np.zeros((side, side), dtype=np.bool_)
+    mask[20:80, 20:80] = True
+    return mask
+
+
+def pricked(count: int) -> Mask:
+    """The person with so many holes of one pixel."""
+    mask = person()
+    mask[22, 22 : 22 + 2 * count : 2] = False
+    return mask
+
+
+def test_holes__counts_enclosed_background_only() -> None:
+    mask = person()
+    mask[30:40, 30:40] = False
+    mask[50, 50] = False
+    mask[60:70, 20:30] = False  # a bay, open to the side
+    found = holes(mask)
+    assert found.count == 2
+    assert found.share == 101 / (3600 - 201)
+
+
+def test_holes__background_that_meets_at_a_corner_is_apart() -> None:
+    mask = person()
+    mask[30, 30] = mask[31, 31] = False
+    assert holes(mask).count == 2
+    mask[20, 20] = mask[21, 21] = False  # one is in the outline, one behind it
+    assert holes(mask).count == 3
+
+
+def test_holes__background_at_the_border_is_none() -> None:
+    mask = np.ones((9, 9), dtype=np.bool_)
+    for row, column in ((0, 4), (8, 4), (4, 0), (4, 8)):
+        mask[row, column] = False
+    assert holes(mask).count == 0
+    mask[4, 4] = False
+    assert holes(mask).count == 1
+
+
+@pytest.mark.parametrize("value", [True, False])
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (6, 7)])
+def test_parts__of_empty_and_full_masks(size: tuple[int, int], value: bool) -> None:
+    mask = np.full(size, value)
+    for found in (holes(mask), specks(mask)):
+        assert (found.count, found.share) == (0, 0.0)
+
+
+def test_specks__are_small_against_person_and_picture() -> None:
+    mask = person()
+    mask[5, 5] = mask[5, 10:13] = True  # 3604 person pixels: specks have up to 3
+    mask[10, 40:44] = True
+    found = specks(mask)
+    assert found.count == 2
+    assert found.share == 4 / 3608
+    distant = np.zeros((100, 100), dtype=np.bool_)
+    distant[10:14, 10:14] = distant[50, 50] = True  # 1 of 17 pixels is no speck of this person
+    assert specks(distant).count == 0
+    large = np.ones((100, 100), dtype=np.bool_)
+    large[90:] = False
+    large[95, 10:15] = True  # 5 pixels: below 0.1 % of the person, not of 0.05 % of the picture
+    assert specks(large).count == 0
+    large[95, 14] = False
+    assert specks(large).count == 1
+
+
+def test_specks__touching_at_a_corner_is_touching() -> None:
+    mask = person()
+    mask[19, 19] = True
+    assert specks(mask).count == 0
+    mask[18, 18] = mask[16, 16] = True
+    assert specks(mask).count == 1
+
+
+def test_suspects__by_reason_and_value() -> None:
+    hollow = person()
+    hollow[30:40, 30:40] = False  # 100 of 3500 pixels
+    dusty = person()
+    dusty[2, 2:32:2] = True
+    both = pricked(12)
+    both[2, 2:22:2] = True
+    masks = {
+        "clean": person(), "pricked": pricked(10), "few": pricked(9), "dusty": dusty,
+        "hollow": hollow, "both": both,
+    }  # fmt: skip
+    found = suspects(masks.items(), {})
+    assert [(one.id, one.reason, one.count) for one in found] == [
+        ("hollow", "holes", 1), ("both", "holes", 12), ("pricked", "holes", 10),
+        ("dusty", "specks", 15), ("both", "specks", 10),
+    ]  # fmt: skip
+    assert found[0].value == pytest.approx(100 / 3500)
+
+
+def test_suspects__few_but_large_specks() -> None:
+    mask = np.zeros((400, 400), dtype=np.bool_)
+    mask[100:300, 100:300] = True
+    for number in range(6):  # 39 pixels each: under 0.1 %, together 0.58 %
+        mask[10, 50 * number : 50 * number + 39] = True
+    assert [(one.reason, one.count) for one in suspects([("a", mask)], {})] == [("specks", 6)]
+
+
+def test_suspects__read_one_mask_at_a_time() -> None:
+    alive = 0
+
+    def stream() -> Iterator[tuple[str, Mask]]:
+        nonlocal alive
+        for number in range(5):
+            mask = pricked(10)
+            alive += 1
+            assert alive == 1
+            yield f"{number}", mask
+            alive -= 1
+
+    assert [one.id for one in suspects(stream(), {})] == ["0", "1", "2", "3", "4"]
+
+
+def test_disagreements__far_below_the_others() -> None:
+    ious = {f"{number}": 0.90 + 0.0004 * number for number in range(200)}
+    ious |= {"bad": 0.3, "worse": 0.1, "low": 0.85}
+    found = disagreements(ious)
+    assert [one.id for one in found] == ["worse", "bad"]
+    assert found[0].value == pytest.approx(0.9)
+    assert {one.reason for one in found} == {"disagreement"}
+    assert suspects([], ious) == found
+
+
+def test_disagreements__never_more_than_one_in_twenty() -> None:
+    ious = {f"{number}": 0.95 for number in range(160)}
+    ious |= {f"tail {number}": 0.01 * number for number in range(40)}
+    assert [one.id for one in disagreements(ious)] == [f"tail {number}" for number in range(10)]
+
+
+@pytest.mark.parametrize("ious", [{}, {"a": 0.1}, {"a": 0.5, "b": 0.5, "c": 0.5}])
+def test_disagreements__nothing_to_compare_with(ious: dict[str, float]) -> None:
+    assert disagreements(ious) == []

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from humanseg.data import Sample, resized
+from humanseg.data.resized import Grids, MemoryGrids
+from humanseg.errors import DataError
+from humanseg.images.resize import resize_image, resize_mask, resize_mask_nearest
+from humanseg.system import memory
+from humanseg.system.threads import in_threads
+
+Write = Callable[..., Path]
+SIZE = (8, 8)
+
+
+def make_samples(write: Write, count: int) -> list[Sample]:
+    samples = []
+    for one in range(count):
+        mask = np.random.default_rng(one + 99).random((12, 16)) < 0.5
+        samples.append(Sample(str(one), write(f"{one}.png", seed=one), write(f"m{one}.png", mask)))
+    return samples
+
+
+@pytest.mark.parametrize("mask_resize", ["area", "nearest"])
+def test_memory__gives_what_decoding_gives_in_the_order_asked(
+    write: Write, mask_resize: str
+) -> None:
+    samples = make_samples(write, 5)
+    grid: Grids = MemoryGrids(samples, SIZE, mask_resize)
+    assert (len(grid), grid.ids, grid.size) == (5, ("0", "1", "2", "3", "4"), SIZE)
+    rows = [3, 0, 3, 4]
+    images, masks = grid.read(rows)
+    shrink = resize_mask if mask_resize == "area" else resize_mask_nearest
+    assert images.dtype == np.uint8
+    assert masks.dtype == np.bool_
+    for row, image, mask in zip(rows, images, masks, strict=True):
+        assert np.array_equal(image, resize_image(samples[row].read_image(), SIZE))
+        assert np.array_equal(mask, shrink(samples[row].read_mask(), SIZE))
+    empty = grid.read([])
+    assert (empty[0].shape, empty[1].shape) == ((0, 8, 8, 3), (0, 8, 8))
+
+
+def test_memory__decodes_once_and_hands_out_copies(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[str] = []
+    read = Sample.read_image
+
+    def counted(self: Sample) -> NDArray[np.uint8]:
+        decoded.append(self.id)
+        return read(self)
+
+    monkeypatch.setattr(Sample, "read_image", counted)
+    grid = MemoryGrids(make_samples(write, 6), SIZE, "area")
+    calls: list[tuple[int, int]] = []
+    grid.prepare([1, 2, 2, 1], lambda done, total: calls.append((done, total)))
+    assert sorted(decoded) == ["1", "2"]
+    assert calls == [(1, 2), (2, 2)]
+    grid.prepare([0, 1, 2], lambda done, total: calls.append((done, total)))
+    assert calls[2:] == [(3, 3)]
+    first = grid.read([2])[0]
+    before = first.copy()
+    first[:] = 0
+    assert np.array_equal(grid.read([2])[0], before)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(grid.read, [[row] for row in range(6)] * 5))
+    assert sorted(decoded) == ["0", "1", "2", "3", "4", "5"]
+
+
+def test_memory__names_what_cannot_be_read_and_keeps_the_rest(write: Write) -> None:
+    samples = make_samples(write, 3)
+    samples[1].image.write_bytes(b"no picture")
+    grid = MemoryGrids(samples, SIZE, "area")
+    problem = r"1 of 3 samples cannot be read\. .*1\.png.* `humanseg data check` lists all\."
+    for _ in range(2):
+        with pytest.raises(DataError, match=problem):
+            grid.prepare([0, 1, 2])
+    for sample in (samples[0], samples[2]):
+        sample.image.unlink()
+    assert len(grid.read([0, 2])[0]) == 2
+
+
+def test_memory__counts_the_copies_of_several_processes(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = MemoryGrids(make_samples(write, 1), SIZE, "area")
+    bytes_each = SIZE[0] * SIZE[1] * 4
+    monkeypatch.setattr(resized, "available_memory", lambda: 30 * bytes_each)
+    grid.check_room(10, processes=2)
+    with pytest.raises(
+        DataError, match=r"10 pictures at \d+x\d+ in 4 processes need .*--cache DIR"
+    ):
+        grid.check_room(10, processes=4)
+
+
+def test_memory__refuses_more_than_there_is(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resized, "available_memory", lambda: 1000)
+    grid = MemoryGrids(make_samples(write, 6), SIZE, "area")
+    grid.prepare([0, 1, 2])  # 768 bytes
+    with pytest.raises(
+        DataError,
+        match=r"^4 pictures at 8x8 need 0\.0 GB of memory, of which 0\.0 GB are available; "
+        "give --cache DIR",
+    ):
+        MemoryGrids(make_samples(write, 6), SIZE, "area").prepare(range(4))
+    monkeypatch.setattr(resized, "available_memory", lambda: None)
+    MemoryGrids(make_samples(write, 6), SIZE, "area").prepare(range(6))
+
+
+@pytest.fixture
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with 8 MB available, without control groups."""
+    (tmp_path / "meminfo").write_text("MemTotal: 9999 kB\nMemAvailable: 8192 kB\n")
+    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(memory, "_OWN_GROUPS", tmp_path / "own")
+    monkeypatch.setattr(memory, "_GROUPS", tmp_path / "groups")
+    return tmp_path
+
+
+def group(folder: Path, **files: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name.replace("__", ".")).write_text(text)
+
+
+def test_available__is_what_the_machine_has(system: Path) -> None:
+    assert memory.available_memory() == 8 << 20
+    (system / "meminfo").write_text("MemTotal: 9999 kB\n")
+    assert memory.available_memory() is None
+    (system / "meminfo").unlink()
+    assert memory.available_memory() is None
+
+
+def test_available__is_what_the_tightest_group_leaves(system: Path) -> None:
+    (system / "own").write_text("0::/a/b\n")
+    stat = "anon 5\ninactive_file 50\n"
+    group(system / "groups/a/b", memory__max="max", memory__current="7", memory__stat=stat)
+    group(system / "groups/a", memory__max="1000", memory__current="300", memory__stat=stat)
+    assert memory.available_memory() == 750
+    group(system / "groups/a/b", memory__max="100", memory__current="300")
+    assert memory.available_memory() == 0
+
+
+def test_available__older_groups_too(system: Path) -> None:
+    (system / "own").write_text("5:cpu:/x\n3:memory:/a\n")
+    group(
+        system / "groups/memory",  # a container sees its own group as the top one
+        memory__limit_in_bytes="1000",
+        memory__usage_in_bytes="300",
+        memory__stat="total_inactive_file 20\n",
+    )
+    assert memory.available_memory() == 720
+
+
+def test_threads__keep_order_and_stay_near_the_reader() -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for item in range(100_000):
+            taken.append(item)
+            yield item
+
+    results = in_threads(lambda item: item * 2, items())
+    assert [next(results) for _ in range(50)] == list(range(0, 100, 2))
+    assert len(taken) < 50_000
+    results.close()
+    assert threading.active_count() < 10
+
+
+def test_threads__raise_in_turn() -> None:
+    def work(item: int) -> int:
+        if item == 3:
+            raise ValueError("three")
+        return item
+
+    results = in_threads(work, range(100))
+    assert [next(results), next(results), next(results)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="three"):
+        next(results)

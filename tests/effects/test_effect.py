@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFilter
+
+from humanseg.effects import compositing
+from humanseg.effects.effect import Effect, apply, multiplied
+from humanseg.effects.guided_filter import refine
+from humanseg.effects.regions import keep_regions
+from humanseg.errors import UsageError
+from humanseg.images import load
+from humanseg.images.resize import resize_probability
+
+SIZE = (150, 210)
+OUTPUTS: dict[str, dict[str, Any]] = {
+    "mask": {},
+    "probability": {},
+    "cutout": {},
+    "blur": {},
+    "replace": {"background": (10, 20, 200)},
+    "overlay": {},
+}
+
+
+@pytest.fixture(scope="module")
+def image() -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def probability() -> NDArray[np.float32]:
+    """One person, another smaller one, on a grid of 64x64."""
+    drawn = Image.new("L", (64, 64))
+    draw = ImageDraw.Draw(drawn)
+    draw.ellipse((12, 10, 30, 60), fill=255)
+    draw.ellipse((48, 20, 56, 32), fill=255)
+    soft = drawn.filter(ImageFilter.GaussianBlur(1.0))
+    return np.asarray(soft, dtype=np.float32) / np.float32(255.0)
+
+
+def _effect(output: str, **settings: object) -> Effect:
+    return Effect(output=output, **{**OUTPUTS[output], **settings})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("output", "shape", "dtype"),
+    [
+        ("mask", SIZE, np.uint8),
+        ("probability", SIZE, np.uint16),
+        ("cutout", (*SIZE, 4), np.uint8),
+        ("blur", (*SIZE, 3), np.uint8),
+        ("replace", (*SIZE, 3), np.uint8),
+        ("overlay", (*SIZE, 3), np.uint8),
+    ],
+)
+@pytest.mark.parametrize("refined", [False, True])
+def test_apply__shape_and_type_of_every_output(
+    output: str,
+    shape: tuple[int, ...],
+    dtype: type,
+    refined: bool,
+    image: NDArray[np.uint8],
+    probability: NDArray[np.float32],
+) -> None:
+    pixels, values = image.copy(), probability.copy()
+    pixels.setflags(write=False)
+    values.setflags(write=False)
+    out = apply(_effect(output, refine=refined), pixels, values)
+    assert out.shape == shape
+    assert out.dtype == dtype
+    assert out.flags.writeable, "it is the caller's own"
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.5, 0.7])
+def test_apply__mask_is_the_probability_cut(
+    threshold: float, image: NDArray[np.uint8], probability: NDArray[np.float32]
+) -> None:
+    full = resize_probability(probability, SIZE)
+    mask = apply(_effect("mask", threshold=threshold), image, probability)
+    np.testing.assert_array_equal(mask, np.where(full >= threshold, 255, 0))
+    refined = apply(_effect("mask", threshold=threshold, refine=True), image, probability)
+    expected = refine(image, probability) >= threshold
+    np.testing.assert_array_equal(refined, np.where(expected, 255, 0))
+
+
+def test_apply__probability_has_sixteen_bits(
+    image: NDArray[np.uint8], probability: NDArray[np.float32]
+) -> None:
+    levels = apply(_effect("probability"), image, probability)
+    full = resize_probability(probability, SIZE)
+    assert np.abs(levels / 65535.0 - full).max() <= 0.5 / 65535 + 1e-7
+    everywhere = np.ones((4, 4), dtype=np.float32)
+    assert (apply(_effect("probability"), image, everywhere) == 65535).all()
+
+
+def test_apply__cutout_is_that_of_compositing(
+    image: NDArray[np.uint8], probability: NDArray[np.float32]
+) -> None:
+    for threshold, feather, decontaminate in ((0.5, 0.0, True), (0.3, 4.0, False)):
+        settings = {"threshold": threshold, "feather": feather, "decontaminate": decontaminate}
+        out = apply(_effect("cutout", **settings), image, probability)
+        alpha = compositing.soft_alpha(probability, SIZE, threshold=threshold, feather=feather)
+        expected = compositing.cutout(image, alpha, decontaminate=decontaminate)
+        np.testing.assert_array_equal(out, expected)
+
+
+def test_apply__background_and_blur_reach_the_picture(
+    image: NDArray[np.uint8], probability: NDArray[np.float32]
+) -> None:
+    alpha = compositing.soft_alpha(probability, SIZE)
+    replaced = apply(_effect("replace", background=(1, 2, 3)), image, probability)
+    assert (replaced[alpha == 0] == (1, 2, 3)).all()
+    blurred = apply(_effect("blur", blur_radius=3.0), image, probability)
+    np.testing.assert_array_equal(blurred, compositing.blur_background(image, alpha, 3.0))
+    default = apply(_effect("blur"), image, probability)
+    radius = SIZE[1] * compositing.BLUR_SHARE
+    np.testing.assert_array_equal(default, compositing.blur_background(image, alpha, radius))
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_apply__largest_drops_the_other_person(
+    output: str, image: NDArray[np.uint8], probability: NDArray[np.float32]
+) -> None:
+    alone = keep_regions(probability, largest=True)
+    out = apply(_effect(output, largest=True), image, probability)
+    np.testing.assert_array_equal(out, apply(_effect(output), image, alone))
+    small = apply(_effect(output, smallest_region=0.05), image, probability)
+    np.testing.assert_array_equal(small, out)
+    assert (out != apply(_effect(output), image, probability)).any()
+
+
+@pytest.mark.parametrize("output", ["mask", "probability"])
+def test_apply__a_picture_decoded_at_a_reduced_scale(
+    output: str, image: NDArray[np.uint8], probability: NDArray[np.float32]
+) -> None:
+    """Where the picture's own pixels are not needed, those of a smaller copy do as well."""
+    effect = _effect(output)
+    assert not effect.needs_picture
+    small = image[::2, ::2]
+    np.testing.assert_array_equal(
+        apply(effect, small, probability, size=SIZE), apply(effect, image, probability)
+    )
+    refining = _effect(output, refine=True)
+    assert refining.needs_picture
+    with pytest.raises(ValueError, match="needs the picture"):
+        apply(refining, small, probability, size=SIZE)
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 9), st.sampled_from(sorted(OUTPUTS)))
+@settings(max_examples=60, deadline=None)
+def test_apply__any_size(height: int, width: int, grid: int, output: str) -> None:
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    values = rng.random((grid, grid), dtype=np.float32)
+    out = apply(_effect(output, largest=True, refine=grid % 2 == 0), picture, values)
+    assert out.shape[:2] == (height, width)
+
+
+def test_apply__nobody_gives_an_empty_cutout(image: NDArray[np.uint8]) -> None:
+    low = np.random.default_rng(0).random((64, 64), dtype=np.float32) * np.float32(0.2)
+    for refined in (False, True):
+        assert not apply(_effect("cutout", refine=refined), image, low).any()
+        assert not apply(_effect("mask", refine=refined), image, low).any()
+
+
+# Pictures that are transparent themselves
+
+
+def _transparent() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """A red square of half opacity in the middle of nothing, as `images` gives it."""
+    rgba = np.zeros((40, 40, 4), dtype=np.uint8)
+    rgba[10:30, 10:30] = (200, 40, 30, 128)
+    picture = load(rgba)
+    assert picture.alpha is not None
+    return picture.pixels, picture.alpha
+
+
+@pytest.mark.parametrize("decontaminate", [False, True])
+def test_apply__a_transparent_picture_stays_transparent(decontaminate: bool) -> None:
+    pixels, alpha = _transparent()
+    certain = np.ones((8, 8), dtype=np.float32)
+    out = apply(_effect("cutout", decontaminate=decontaminate), pixels, certain, alpha_in=alpha)
+    np.testing.assert_array_equal(out[..., 3], alpha)
+    inner = out[12:28, 12:28, :3].astype(int)
+    assert np.abs(inner - (200, 40, 30)).max() <= 2, "without the white that it was laid on"
+
+
+def test_apply__alpha_is_the_product() -> None:
+    pixels, alpha = _transparent()
+    half = np.full((8, 8), 0.5, dtype=np.float32)
+    out = apply(_effect("cutout"), pixels, half, alpha_in=alpha)
+    assert set(np.unique(out[..., 3])) == {0, 64}
+    replaced = apply(
+        _effect("replace", background=(0, 0, 255), decontaminate=False),
+        pixels,
+        np.ones((8, 8), dtype=np.float32),
+        alpha_in=alpha,
+    )
+    assert (replaced[:10] == (0, 0, 255)).all()
+    assert np.abs(replaced[15, 15].astype(int) - (100, 20, 142)).max() <= 2
+
+
+@given(st.integers(0, 255), st.integers(0, 255))
+@settings(max_examples=200, deadline=None)
+def test_multiplied__rounds_to_the_nearest(first: int, second: int) -> None:
+    one, other = (np.full((1, 1), level, dtype=np.uint8) for level in (first, second))
+    assert multiplied(one, other)[0, 0] == round(first * second / 255)
+
+
+def test_apply__shapes_that_do_not_fit(
+    image: NDArray[np.uint8], probability: NDArray[np.float32]
+) -> None:
+    with pytest.raises(ValueError, match="transparency"):
+        apply(_effect("cutout"), image, probability, alpha_in=np.zeros((3, 3), dtype=np.uint8))
+
+
+# What may be asked for
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"output": "matte"}, "choose one of: mask, probability"),
+        ({"output": "replace"}, "needs a background"),
+        ({"output": "cutout", "background": (0, 0, 0)}, "has no background"),
+        ({"output": "replace", "background": (0, 0, 300)}, "no colour"),
+        ({"output": "mask", "blur_radius": 3.0}, "no blur radius"),
+        ({"output": "blur", "blur_radius": 0.0}, "impossible"),
+        ({"output": "mask", "feather": 2.0}, "no edge to feather"),
+        ({"output": "cutout", "feather": -2.0}, "impossible"),
+        ({"output": "cutout", "smallest_region": 2.0}, "share of the picture"),
+        ({"output": "cutout", "threshold": 1.2}, "give 0 to 1"),
+        ({"output": "cutout", "threshold": float("nan")}, "give 0 to 1"),
+        ({"output": "cutout", "threshold": "0.5"}, "a threshold of '0.5' is impossible"),
+        ({"output": "cutout", "feather": "2"}, "a feather of '2' pixels is impossible"),
+        ({"output": "blur", "blur_radius": "x"}, "a blur of 'x' pixels is impossible"),
+        ({"output": "cutout", "smallest_region": "1"}, "share of the picture"),
+        ({"output": "replace", "background": (0.5, 0.5, 0.5)}, "three whole numbers"),
+        ({"output": "replace", "background": "beach.jpg"}, "'beach.jpg' is no colour"),
+        ({"output": "cutout", "threshold": np.zeros((9, 9))}, "a threshold of array"),
+    ],
+)
+def test_effect__impossible(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence) as caught:
+        Effect(**settings)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("output", ["cutout", "blur", "replace"])
+def test_apply__a_feather_of_any_length(
+    output: str, image: NDArray[np.uint8], probability: NDArray[np.float32]
+) -> None:
+    out = apply(_effect(output, feather=3e9), image, probability)
+    longest = apply(_effect(output, feather=float(max(SIZE))), image, probability)
+    np.testing.assert_array_equal(out, longest)
+
+
+def test_effect__sized_scales_the_background_once(
+    image: NDArray[np.uint8], probability: NDArray[np.float32]
+) -> None:
+    background = np.random.default_rng(1).integers(0, 256, (90, 80, 3), dtype=np.uint8)
+    effect = _effect("replace", background=background, feather=2.0)
+    sized = effect.sized(SIZE)
+    assert isinstance(sized.background, np.ndarray)
+    assert sized.background.shape == (*SIZE, 3)
+    assert sized.feather == 2.0
+    np.testing.assert_array_equal(
+        apply(sized, image, probability), apply(effect, image, probability)
+    )
+    plain = _effect("blur")
+    assert plain.sized(SIZE) is plain

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from humanseg.effects.regions import find_regions, keep_regions
+from humanseg.errors import UsageError
+
+masks = arrays(np.bool_, st.tuples(st.integers(1, 24), st.integers(1, 24)))
+
+
+def _soft(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """What a network would give: sure inside, falling off over a few pixels."""
+    return np.asarray(ndimage.gaussian_filter(mask.astype(np.float32), 1.5), dtype=np.float32)
+
+
+def _two_people() -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]:
+    large, small = np.zeros((160, 200), dtype=bool), np.zeros((160, 200), dtype=bool)
+    large[20:150, 30:90] = True
+    small[60:120, 140:170] = True
+    return _soft(large | small), large, small
+
+
+@given(masks)
+@settings(max_examples=200, deadline=None)
+def test_find_regions__equals_scipy(mask: NDArray[np.bool_]) -> None:
+    labels, count = ndimage.label(mask, structure=np.ones((3, 3)))
+    regions = find_regions(mask)
+    np.testing.assert_array_equal(regions.labels, labels)
+    np.testing.assert_array_equal(regions.areas, np.bincount(labels.ravel(), minlength=1)[1:])
+    assert len(regions.areas) == count
+
+
+@pytest.mark.parametrize("density", [0.3, 0.4, 0.6])
+def test_find_regions__equals_scipy_on_noise(density: float) -> None:
+    mask = np.random.default_rng(0).random((320, 320)) < density  # windings at every scale
+    labels, _ = ndimage.label(mask, structure=np.ones((3, 3)))
+    np.testing.assert_array_equal(find_regions(mask).labels, labels)
+
+
+def test_find_regions__does_not_join_across_the_border() -> None:
+    mask = np.zeros((3, 4), dtype=bool)
+    mask[0, 3] = mask[1, 0] = True  # neighbours in memory, not in the picture
+    assert len(find_regions(mask).areas) == 2
+
+
+def test_keep_regions__largest_leaves_one_person_as_it_was() -> None:
+    probability, large, small = _two_people()
+    kept = keep_regions(probability, largest=True)
+    np.testing.assert_array_equal(kept[large], probability[large])
+    assert kept[small].max() < 0.05
+    assert kept[50:130, 130:180].max() < 0.05, "something of the dropped person's soft edge is left"
+    # Its own soft edge is whole too.
+    np.testing.assert_array_equal(kept[:, :110], probability[:, :110])
+
+
+def test_keep_regions__drops_the_small_ones() -> None:
+    probability, _, _ = _two_people()
+    share = 60 * 30 / probability.size
+    assert keep_regions(probability, smallest=share * 0.9) is probability
+    kept = keep_regions(probability, smallest=share * 1.1)
+    np.testing.assert_array_equal(kept, keep_regions(probability, largest=True))
+    assert not keep_regions(probability, smallest=0.9)[probability >= 0.5].any()
+
+
+def test_keep_regions__touching_people_are_one_region() -> None:
+    mask = np.zeros((40, 40), dtype=bool)
+    mask[5:20, 5:20] = mask[20:30, 20:35] = True  # at a corner
+    probability = mask.astype(np.float32)
+    assert keep_regions(probability, largest=True) is probability
+
+
+def test_keep_regions__of_equals_the_topmost() -> None:
+    probability = np.zeros((60, 60), dtype=np.float32)
+    probability[40:50, 5:15] = probability[5:15, 40:50] = 1.0
+    kept = keep_regions(probability, largest=True)
+    assert kept[5:15, 40:50].min() == 1.0
+    assert kept[40:50, 5:15].max() == 0.0
+
+
+def test_keep_regions__leaves_no_hard_cut() -> None:
+    """Around a dropped person the map is nowhere steeper than the person's own edge was."""
+    mask = np.zeros((160, 200), dtype=bool)
+    mask[20:150, 30:90] = mask[60:120, 98:130] = True  # soft edges meet
+    probability = np.maximum(_soft(mask), 0.1)  # and a haze everywhere
+
+    def steepest(values: NDArray[np.float32]) -> float:
+        return float(max(np.abs(np.diff(values, axis=0)).max(), np.abs(np.diff(values)).max()))
+
+    kept = keep_regions(probability, largest=True)
+    assert steepest(kept) <= steepest(probability)
+    assert kept[5, 190] == probability[5, 190], "far from everything, nothing changes"
+
+
+@given(masks, st.floats(0.0, 0.3), st.booleans())
+@settings(max_examples=100, deadline=None)
+def test_keep_regions__kept_ones_stay_and_dropped_ones_go(
+    mask: NDArray[np.bool_], smallest: float, largest: bool
+) -> None:
+    probability = np.where(mask, np.float32(0.8), np.float32(0.3))
+    before = find_regions(mask)
+    kept = keep_regions(probability, smallest=smallest, largest=largest)
+    assert kept.dtype == np.float32
+    assert (kept <= probability).all()
+    after = kept >= 0.5
+    staying = [
+        number
+        for number, area in enumerate(before.areas, start=1)
+        if area >= smallest * mask.size and (not largest or number == before.areas.argmax() + 1)
+    ]
+    np.testing.assert_array_equal(after, np.isin(before.labels, staying) & mask)
+    np.testing.assert_array_equal(kept[after], probability[after])
+
+
+def test_keep_regions__nobody_is_nobody() -> None:
+    probability = np.full((30, 30), 0.2, dtype=np.float32)
+    assert keep_regions(probability, largest=True, smallest=0.1) is probability
+
+
+@pytest.mark.parametrize("smallest", [-0.1, 1.5, float("nan")])
+def test_keep_regions__impossible_share(smallest: float) -> None:
+    with pytest.raises(UsageError, match="share of the picture"):
+        keep_regions(np.zeros((4, 4), dtype=np.float32), smallest=smallest)

@@ -1,0 +1,323 @@
+from __future__ import annotations
+
+import statistics
+
+import numpy as np
+import pytest
+
+from humanseg.evaluation.analysis import (
+    RunScores,
+    Subject,
+    analyse,
+    analyse_external,
+    analyse_robustness,
+)
+from humanseg.results import (
+    METRICS,
+    Analysis,
+    Calibration,
+    CorruptedScores,
+    Environment,
+    ImageScore,
+    NetworkAnalysis,
+)
+
+MACHINE = Environment(
+    date="2026-01-01T00:00:00Z",
+    command="humanseg compare",
+    humanseg="0",
+    commit=None,
+    python="3",
+    platform="x",
+    processor="x",
+    cores=1,
+    device="cpu",
+    versions={},
+)
+EMPTY_BINS = (0,) * 13
+CURVE = Calibration(
+    pixels=(10, *EMPTY_BINS, 10), probability=(1.0, *EMPTY_BINS, 9.0), person=(2, *EMPTY_BINS, 8)
+)
+
+
+def image(name: str, iou: float, *, truth: int = 400) -> ImageScore:
+    """A picture of 40x50 whose person of `truth` pixels is found to this IoU; nothing beside it."""
+    tp = round(iou * truth)
+    return ImageScore(
+        id=name,
+        height=40,
+        width=50,
+        tp=tp,
+        fp=0,
+        fn=truth - tp,
+        tn=2000 - truth,
+        boundary_intersection=round(iou * 50),
+        boundary_union=100,
+        contour_true=80,
+        contour_predicted=80,
+        contour_near_05=round(iou * 100),
+        contour_near_10=round(iou * 120),
+        distance_sum=160 * (1 - iou),
+        distance_p95=2.0,
+    )
+
+
+def run(
+    ious: dict[str, float],
+    *,
+    seed: int = 1,
+    fold: tuple[int, int] = (42, 0),
+    train_iou: float | None = 0.95,
+) -> RunScores:
+    return RunScores(
+        name=f"fold{fold[1]}-seed{seed}",
+        seed=seed,
+        fold=fold,
+        test_over_train=0.25,
+        scores=tuple(image(name, iou) for name, iou in ious.items()),
+        calibration=CURVE,
+        band_calibration=None,
+        iou=statistics.fmean(ious.values()),
+        train_iou=train_iou,
+    )
+
+
+def cross_validated(name: str, shift: float, *, seed: int = 1) -> Subject:
+    """Sixty pictures in six folds, the same for every network but for `shift`."""
+    rng = np.random.default_rng(0)
+    base = {f"p{index:02}": 0.75 + 0.2 * rng.random() for index in range(60)}
+    noise = np.random.default_rng(round(1000 * shift) + 7).normal(0, 0.01, 60)
+    shifted = {key: base[key] + shift + noise[i] for i, key in enumerate(base)}
+    folds = [dict(list(shifted.items())[fold::6]) for fold in range(6)]
+    runs = tuple(run(one, seed=seed, fold=(42, number + 1)) for number, one in enumerate(folds))
+    return Subject(name, name, runs)
+
+
+def network(subject: Subject, **known: dict[str, str]) -> NetworkAnalysis:
+    analysis = analyse([subject], groups=known.get("groups", {}), sources=known.get("sources", {}))
+    return analysis.networks[0]
+
+
+def test_network__every_metric_from_its_definition() -> None:
+    ious = {"a": 0.9, "b": 0.8, "c": 0.55}
+    found = network(Subject("unet", "unet", (run(ious),))).metrics
+    assert set(METRICS) - set(found) == {
+        "band_ece",
+        "false_positive_images",
+        "false_positive_area",
+    }
+    values = list(ious.values())
+    expected = {
+        "iou": np.mean(values),
+        "iou_sd": np.std(values, ddof=1),
+        "iou_median": 0.8,
+        "iou_p05": np.percentile(values, 5),
+        "dice": np.mean([2 * v / (1 + v) for v in values]),
+        "dataset_iou": np.mean(values),  # all people are of one size
+        "dataset_dice": 2 * np.mean(values) / (1 + np.mean(values)),
+        "pixel_accuracy": 1 - 0.2 * (1 - np.mean(values)),
+        "precision": 1.0,
+        "recall": np.mean(values),
+        "boundary_iou": np.mean([0.45, 0.40, 0.28]),
+        "surface_dice_05": np.mean([90, 80, 55]) / 160,
+        "surface_dice_10": np.mean([108, 96, 66]) / 160,
+        "assd": np.mean([1 - v for v in values]) / np.hypot(40, 50),
+        "hd95": 2 / np.hypot(40, 50),
+        "ece": (1 + 1) / 20,
+    }
+    missed = 400 * sum(1 - v for v in values)
+    background = (3 * 1600) / (3 * 1600 + missed)
+    expected["two_class_miou"] = (np.mean(values) + background) / 2
+    assert {name: found[name].estimate for name in expected} == pytest.approx(expected)
+    for name in ("iou", "iou_sd", "dataset_iou", "two_class_miou"):
+        low, high = found[name].low, found[name].high
+        assert low is not None
+        assert high is not None
+        assert low <= found[name].estimate <= high
+
+
+def test_network__seeds_and_repeats_are_averaged_per_picture() -> None:
+    runs = (run({"a": 0.8, "b": 0.6}), run({"a": 0.9, "b": 0.9}, seed=2))
+    one = network(Subject("fpn", "fpn", runs))
+    assert one.images == 2
+    assert one.metrics["iou"].estimate == pytest.approx(np.mean([0.85, 0.75]))
+    assert one.metrics["iou_sd"].estimate == pytest.approx(np.std([0.85, 0.75], ddof=1))
+    assert one.seed_sd == pytest.approx(statistics.stdev([0.7, 0.9]))
+    assert one.fold_ious == pytest.approx((0.7, 0.9))
+    assert one.train_iou == pytest.approx(0.95)
+    assert one.gap == pytest.approx(0.15)
+
+
+def test_network__one_seed_has_no_spread_and_old_runs_no_gap() -> None:
+    one = network(Subject("fpn", "fpn", (run({"a": 0.8, "b": 0.6}, train_iou=None),)))
+    assert (one.seed_sd, one.train_iou, one.gap) == (None, None, None)
+
+
+def test_network__groups_widen_intervals() -> None:
+    ious = {f"p{index}": 0.9 if index < 10 else 0.6 for index in range(20)}
+    subject = Subject("unet", "unet", (run(ious),))
+    halves = {name: "high" if value > 0.8 else "low" for name, value in ious.items()}
+    alone = network(subject).metrics["iou"]
+    together = network(subject, groups=halves).metrics["iou"]
+    assert alone.low is not None
+    assert together.low is not None
+    assert together.low < alone.low
+    assert together.estimate == alone.estimate
+
+
+def test_network__pictures_without_people() -> None:
+    nobody = [image(name, 0.0, truth=0).model_copy(update={"tn": 2000}) for name in "xy"]
+    marked = nobody[1].model_copy(update={"fp": 200, "tn": 1800})
+    plain = run({"a": 0.9})
+    subject = Subject("u", "unet", (plain.__class__(**{
+        **plain.__dict__, "scores": (*plain.scores, nobody[0], marked)
+    }),))  # fmt: skip
+    one = network(subject)
+    assert one.undefined == 1
+    assert one.metrics["false_positive_images"].estimate == 0.5
+    assert one.metrics["false_positive_area"].estimate == pytest.approx(0.05)
+    assert one.metrics["iou"].estimate == pytest.approx(0.45)  # marked where nobody is: 0
+
+
+def test_strata__thirds_of_the_foreground_and_sources() -> None:
+    scores = tuple(image(f"p{n}", 0.5 + n / 20, truth=100 + 100 * n) for n in range(9))
+    base = run({"p0": 0.5})
+    subject = Subject("u", "unet", (RunScores(**{**base.__dict__, "scores": scores}),))
+    sources = {f"p{n}": "web" if n < 6 else "camera" for n in range(9)}
+    strata = {(one.kind, one.name): one for one in network(subject, sources=sources).strata}
+    assert {key: one.images for key, one in strata.items()} == {
+        ("size", "small"): 3,
+        ("size", "medium"): 3,
+        ("size", "large"): 3,
+        ("source", "camera"): 3,
+        ("source", "web"): 6,
+    }
+    small = strata["size", "small"].metrics["iou"].estimate
+    assert small == pytest.approx(np.mean([0.5, 0.55, 0.6]))
+
+
+def pair(analysis: Analysis, metric: str = "iou") -> tuple[float, bool, tuple[str, ...]]:
+    found = next(one for one in analysis.pairs if one.metric == metric)
+    return found.difference.estimate, found.evidence, found.doubts
+
+
+def test_pairs__a_clear_difference_is_claimed_and_noise_is_not() -> None:
+    best, worse, level = (
+        cross_validated(name, shift) for name, shift in (("a", 0.04), ("b", 0.0), ("c", 0.041))
+    )
+    difference, evidence, doubts = pair(analyse([best, worse], groups={}, sources={}))
+    assert difference == pytest.approx(0.04, abs=0.01)
+    assert (evidence, doubts) == (True, ())
+    _, evidence, doubts = pair(analyse([best, level], groups={}, sources={}))
+    assert not evidence
+    assert "small" in doubts
+
+
+def test_pairs__fold_test_uses_means_of_folds() -> None:
+    first, second = cross_validated("a", 0.03), cross_validated("b", 0.0)
+    found = analyse([first, second], groups={}, sources={}).pairs[0]
+    folds = [
+        statistics.fmean(
+            (x.iou or 0.0) - (y.iou or 0.0) for x, y in zip(one.scores, other.scores, strict=True)
+        )
+        for one, other in zip(first.runs, second.runs, strict=True)
+    ]
+    t = np.mean(folds) / np.sqrt((1 / 6 + 0.25) * np.var(folds, ddof=1))
+    assert found.corrected_t == pytest.approx(t)
+    assert found.corrected_df == 5
+
+
+def test_pairs__seeds_on_the_same_folds_are_no_repeats() -> None:
+    def with_two_seeds(name: str, shift: float) -> Subject:
+        runs = [*cross_validated(name, shift).runs, *cross_validated(name, shift, seed=2).runs]
+        return Subject(name, name, tuple(runs))
+
+    found = analyse(
+        [with_two_seeds("a", 0.03), with_two_seeds("b", 0.0)], groups={}, sources={}
+    ).pairs[0]
+    assert found.corrected_df == 5
+    assert found.images == 60
+
+
+def test_pairs__other_folds_are_no_evidence() -> None:
+    first, second = cross_validated("a", 0.05), cross_validated("b", 0.0)
+    other = tuple(RunScores(**{**one.__dict__, "fold": (43, one.fold[1])}) for one in second.runs)
+    found = analyse([first, Subject("b", "b", other)], groups={}, sources={}).pairs[0]
+    assert (found.evidence, found.doubts, found.corrected_p) == (False, ("folds",), None)
+
+
+def test_pairs__without_folds_there_is_no_fold_test() -> None:
+    first = Subject("a", "unet", (run({"x": 0.9, "y": 0.8}),))
+    second = Subject("b", "fpn", (run({"x": 0.8, "z": 0.8}),))
+    found = analyse([first, second], groups={}, sources={}).pairs[0]
+    assert (found.images, found.corrected_p) == (1, None)
+
+
+def test_analysis__counts_what_it_rests_on() -> None:
+    runs = cross_validated("a", 0.0).runs
+    again = tuple(RunScores(**{**one.__dict__, "fold": (43, one.fold[1])}) for one in runs)
+    analysis = analyse(
+        [Subject("a", "a", (*runs, *again))], groups={"p00": "g", "p01": "g"}, sources={}
+    )
+    assert (analysis.pictures, analysis.groups) == (60, 59)
+    assert (analysis.folds, analysis.repeats, analysis.seeds) == (6, 2, 1)
+
+
+def test_analysis__nothing_to_analyse() -> None:
+    with pytest.raises(ValueError, match="No scores"):
+        analyse([], groups={}, sources={})
+
+
+def test_sources__seen_and_unseen_are_paired() -> None:
+    main = cross_validated("a", 0.0)
+    ious = {name: value for name, value in main.metric("iou").items() if value is not None}
+    camera = [name for name in ious if int(name[1:]) < 20]
+    without = Subject("a", "a", (run({name: ious[name] - 0.1 for name in camera}),))
+    found = analyse([main], groups={}, sources={}, without={"camera": [without]}).sources[0]
+    assert (found.source, found.images) == ("camera", 20)
+    assert found.seen is not None
+    assert found.gap is not None
+    assert found.gap.estimate == pytest.approx(0.1, abs=0.002)  # counts are whole pixels
+    assert found.seen.estimate - found.unseen.estimate == pytest.approx(found.gap.estimate)
+
+
+def test_sources__a_single_split_has_no_seen_pictures() -> None:
+    main = Subject("a", "a", (run({"x": 0.9, "y": 0.8}),))
+    found = analyse([main], groups={}, sources={}, without={"s": [main]}).sources[0]
+    assert (found.seen, found.gap) == (None, None)
+
+
+def test_external__all_runs_on_all_pictures() -> None:
+    subject = Subject("a", "unet", (run({"x": 0.8, "y": 0.6}), run({"x": 0.6, "y": 0.6})))
+    found = analyse_external(subject, name="elsewhere", fingerprint="f" * 64)
+    assert (found.data, found.images, found.person_free) == ("elsewhere", 2, 0)
+    assert found.metrics["iou"].estimate == pytest.approx(0.65)
+
+
+def corrupted(
+    pictures: tuple[str, ...], clean: list[float | None], factor: float
+) -> CorruptedScores:
+    levels = tuple(
+        tuple(None if one is None else one * factor**severity for one in clean)
+        for severity in (1, 2)
+    )
+    return CorruptedScores(
+        data_fingerprint="0" * 64,
+        environment=MACHINE,
+        pictures=pictures,
+        clean=tuple(clean),
+        ious={"fog": levels},
+    )
+
+
+def test_robustness__retention_is_kept_over_clean() -> None:
+    records = [corrupted(("a", "b"), [0.8, 0.4], 0.5), corrupted(("c", "d"), [0.6, None], 0.5)]
+    (found,) = analyse_robustness("unet", records, {})
+    assert (found.images, found.corruption) == (3, "fog")
+    assert found.clean == pytest.approx(0.6)
+    assert found.severities == pytest.approx((0.3, 0.15))
+    assert found.retention.estimate == pytest.approx((0.5 + 0.25) / 2)
+
+
+def test_robustness__nothing_to_keep() -> None:
+    assert analyse_robustness("unet", [corrupted(("a",), [None], 0.5)], {}) == ()

@@ -1,0 +1,288 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from humanseg.report.load_study import comparison_study, load_studies, load_study
+from humanseg.report.study import Study
+from humanseg.report.summary_text import answer, basis, headline, problems, protocol
+from humanseg.results import Analysis, Leak
+
+StudyMaker = Callable[..., Study]
+
+
+def plain(text: str) -> str:
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def with_analysis(study: Study, **changes: object) -> Study:
+    assert study.analysis is not None
+    values = study.analysis.model_dump() | changes
+    return dataclasses.replace(study, analysis=Analysis.model_validate(values))
+
+
+def test_headline__clear_difference_is_a_recommendation_with_its_interval(
+    study_of: StudyMaker,
+) -> None:
+    study = study_of({"unet": [[0.90, 0.91]], "fpn": [[0.85, 0.86]], "deeplabv3plus": [[0.7, 0.7]]})
+    assert plain(headline(study)) == (
+        "Use U-Net: per-image IoU 0.905 [0.900, 0.910], 5.0 points above FPN "
+        "(95 % interval 4.5 to 5.5)."
+    )
+
+
+def test_headline__no_winner_by_the_third_decimal(study_of: StudyMaker) -> None:
+    study = study_of({"unet": [[0.902] * 6], "fpn": [[0.900] * 6], "deeplabv3plus": [[0.8] * 6]})
+    assert plain(headline(study)) == (
+        "No evidence of a difference between U-Net and FPN in per-image IoU (DeepLabV3+ scored "
+        "lower): use FPN, which needs the fewest MACs (2.01 G per picture)."
+    )
+
+
+def test_headline__level_networks_are_told_apart_by_contours_and_cost(study_of: StudyMaker) -> None:
+    study = study_of({"unet": [[0.902] * 6], "fpn": [[0.900] * 6]})
+    assert study.analysis is not None
+    pairs = []
+    for pair in study.analysis.pairs:
+        values = pair.model_dump()
+        if pair.metric == "boundary_iou":
+            values |= {
+                "difference": {"estimate": 0.032, "low": 0.02, "high": 0.04},
+                "evidence": True,
+                "doubts": (),
+            }
+        pairs.append(values)
+    changed = with_analysis(study, pairs=pairs)
+    assert plain(headline(changed)) == (
+        "No evidence of a difference between U-Net and FPN in per-image IoU: use U-Net, which has "
+        "the better contours (Boundary IoU 3.2 points above FPN), or FPN, which needs the fewest "
+        "MACs (2.01 G per picture)."
+    )
+    for values in pairs:
+        values["difference"]["estimate"] *= -1 if values["metric"] == "boundary_iou" else 1
+    other_way = with_analysis(study, pairs=pairs)
+    assert "use FPN, which needs the fewest MACs" in plain(headline(other_way))
+
+
+def test_headline__equal_networks_by_time_only_where_times_compare(study_of: StudyMaker) -> None:
+    study = study_of({"unet": [[0.9] * 6], "fpn": [[0.9] * 6]})
+    runs = [
+        run.model_copy(update={"cost": run.cost.model_copy(update={"macs": 7})})
+        for run in study.runs
+    ]
+    assert study.result is not None
+    alike = comparison_study(Path(), study.result.model_copy(update={"runs": tuple(runs)}))
+    assert "use FPN, which trains fastest (2 min 25 s)" in plain(headline(alike))
+    threads = runs[0].environment.model_copy(update={"threads": 16})
+    runs[0] = runs[0].model_copy(update={"environment": threads})
+    apart = comparison_study(Path(), study.result.model_copy(update={"runs": tuple(runs)}))
+    assert headline(apart).endswith("in per-image IoU: choose by other needs.")
+    assert any("numbers of threads" in text for text in answer(apart).warnings)
+
+
+def test_headline__does_not_recommend_what_did_worse_than_those_behind(
+    study_of: StudyMaker,
+) -> None:
+    study = study_of({"unet": [[0.9] * 6], "fpn": [[0.85] * 6], "deeplabv3plus": [[0.8] * 6]})
+    assert study.analysis is not None
+    pairs = [
+        pair.model_dump() | {"evidence": pair.second == "fpn", "doubts": ("seeds",)}
+        for pair in study.analysis.pairs
+    ]
+    assert headline(with_analysis(study, pairs=pairs)) == (
+        "No evidence of a difference between U-Net and DeepLabV3+ in per-image IoU (FPN scored "
+        "lower): use U-Net, which has the highest mean."
+    )
+
+
+def test_headline__seed_spread_counts(study_of: StudyMaker) -> None:
+    study = study_of({"unet": [[0.95] * 6, [0.85] * 6], "fpn": [[0.87] * 6, [0.87] * 6]})
+    assert headline(study).startswith("No evidence")
+    assert "no larger than the spread between seeds" in answer(study).findings[0]
+
+
+def test_headline__one_network(study_of: StudyMaker) -> None:
+    study = study_of({"fpn": [[0.9, 0.9]]})
+    assert headline(study) == (
+        "FPN reaches 0.900 [0.895, 0.905] per-image IoU; no other network was scored."
+    )
+    assert "In the same order" not in answer(study).cost
+
+
+def test_headline__nothing_finished(study_of: StudyMaker) -> None:
+    study = study_of({"unet": []})
+    said = answer(study)
+    assert said.headline == "No run finished: there is nothing to compare."
+    assert said.findings == ()
+    assert said.cautions == ()
+    assert said.generalisation == ()
+    assert said.cost == ""
+
+
+def test_answer__without_an_analysis_claims_nothing(study_of: StudyMaker) -> None:
+    study = study_of({"unet": [[0.95] * 40], "fpn": [[0.60] * 40]}, analysed=False)
+    said = answer(study)
+    assert said.headline == (
+        "U-Net has the highest per-image IoU, 0.950; whether that is more than chance was not "
+        "computed."
+    )
+    assert said.findings[0] == "U-Net has the highest per-image IoU, 0.950. FPN reaches 0.600."
+    assert any("humanseg compare with the same settings" in text for text in said.cautions)
+    assert "clear difference" not in " ".join(said.findings)
+    assert "nterval" not in " ".join(protocol(study))
+
+
+def test_finding__says_why_there_is_no_evidence(study_of: StudyMaker) -> None:
+    study = study_of({"unet": [[0.902] * 6], "fpn": [[0.900] * 6]})
+    assert study.analysis is not None
+    pairs = [
+        pair.model_dump()
+        | {"doubts": ("interval", "wilcoxon", "folds", "seeds", "small"), "corrected_holm": 0.31}
+        for pair in study.analysis.pairs
+    ]
+    text = plain(answer(with_analysis(study, pairs=pairs)).findings[0])
+    assert text == (
+        "U-Net has the highest per-image IoU, 0.902 [0.897, 0.907]. FPN (0.900 [0.895, 0.905]) is "
+        "0.2 points lower (95 % interval −0.3 to 0.7): no evidence of a difference, because it is "
+        "below one point, its interval includes zero, the signed-rank test over pictures is not "
+        "significant (p = 0.400), the corrected t-test over folds is not significant (p = 0.310) "
+        "and it is no larger than the spread between seeds."
+    )
+
+
+def test_cautions__single_seed_and_split(study_of: StudyMaker) -> None:
+    one = study_of({"unet": [[0.9] * 3], "fpn": [[0.8] * 3]})
+    two = study_of({"unet": [[0.9] * 3] * 2, "fpn": [[0.8] * 3] * 2})
+    assert any("One training seed" in text for text in answer(one).cautions)
+    assert not any("One training seed" in text for text in answer(two).cautions)
+    assert any(text.startswith("One split") for text in answer(two).cautions)
+    assert plain(basis(two)) == "3 test pictures in 2 groups, 2 training seeds"
+    assert any("Only 3" in plain(text) for text in answer(two).cautions)
+
+
+def test_answer__of_a_cross_validation(cross_data: Path) -> None:
+    study = load_study(cross_data)
+    said = answer(study)
+    assert plain(basis(study)) == "12 test pictures in 11 groups, 3 folds, 2 training seeds"
+    assert not any("One split" in text or "One training seed" in text for text in said.cautions)
+    assert any("truth of 3 pictures may be wrong" in plain(text) for text in said.cautions)
+    assert any("1 pair of pictures" in plain(text) for text in said.cautions)
+    assert not said.warnings
+    assert "Cross-validation with 3 folds" in plain(protocol(study)[0])
+
+
+def test_generalisation__one_sentence_per_kind_of_test(cross_data: Path) -> None:
+    texts = [plain(text) for text in answer(load_study(cross_data)).generalisation]
+    assert len(texts) == 5
+    heart, graz, web, drawn, corrupted = texts
+    assert heart.startswith("Per-image IoU on the pictures that a network trained on is 6.6 points")
+    assert "On 6 pictures of source graz" in graz
+    assert "0.830 [0.825, 0.835] with FPN (5.0 points lower than with it in training)" in graz
+    assert "source web" in web
+    assert "On drawn people (40 pictures)" in drawn
+    assert "keep 89.8 % with U-Net" in corrupted
+    assert "under motion blur (86.4 %)" in corrupted
+
+
+def test_limits__names_floor_and_ceilings(cross_data: Path) -> None:
+    text = answer(load_study(cross_data)).limits
+    assert text.startswith("For scale, in per-image IoU: the mean of the training masks")
+    assert "FPN's and DeepLabV3+'s output grid of 80×80 is 0.986" in text
+    assert "agrees with itself to 0.991 on the same photograph (pictures street/3 and " in text
+
+
+def test_answer__of_an_evaluation(evaluation_data: Path) -> None:
+    study = load_study(evaluation_data)
+    said = answer(study)
+    assert "no other network" not in said.headline
+    assert said.cost == ""
+    cautions = plain(" ".join(said.cautions))
+    assert "2 pictures without a person in the truth" in cautions
+    assert "U-Net 1 picture" in cautions
+    assert "seed" not in cautions
+    assert "models/unet" in protocol(study)[0]
+    own = study.evaluations[0].model_copy(update={"trained_on": study.fingerprint})
+    network = dataclasses.replace(study.networks[0], scored=(own,))
+    seen = dataclasses.replace(study, networks=(network,))
+    assert any("trained on" in text for text in answer(seen).warnings)
+
+
+def test_answer__side_by_side(compared: Path, evaluation_data: Path) -> None:
+    said = answer(load_studies([compared, evaluation_data]))
+    assert "whether that is more than chance was not computed" in said.headline
+    assert any("tested on different pictures" in text for text in said.warnings)
+
+
+def test_warnings__divided_copies(study_of: StudyMaker) -> None:
+    study = study_of({"unet": [[0.9] * 3]})
+    leak = Leak(first="0", second="1", kind="near", divided=True)
+    (text,) = answer(with_analysis(study, leaks=(leak,))).warnings
+    assert plain(text).startswith("1 pair of pictures that show the same was divided")
+    apart = leak.model_copy(update={"divided": False})
+    assert answer(with_analysis(study, leaks=(apart,))).warnings == ()
+
+
+def test_warnings__network_below_the_floor(study_of: StudyMaker) -> None:
+    study = study_of({"unet": [[0.9] * 3], "deeplabv3plus": [[0.3] * 3]}, floor=0.4)
+    assert answer(study).warnings == (
+        "DeepLabV3+ does not beat the mean mask (0.300 against 0.400), which looks at no picture: "
+        "it has learned nothing useful.",
+    )
+
+
+def test_warnings__runs_that_must_not_be_compared(study_of: StudyMaker) -> None:
+    study = study_of({"unet": [[0.9]], "fpn": [[0.8]]})
+    assert study.result is not None
+    first, second = study.result.runs
+    resolved = second.resolved.model_copy(update={"precision": "fp32"})
+    split = second.split.model_copy(update={"train": ("other",)})
+    changes = {"data_fingerprint": "00", "resolved": resolved, "split": split}
+    runs = (first, second.model_copy(update=changes))
+    changed = comparison_study(Path(), study.result.model_copy(update={"runs": runs}))
+    text = " ".join(answer(changed).warnings)
+    assert "fingerprints differ" in text
+    assert "different splits" in text
+    assert "different precisions" in text
+
+
+def test_answer__unfinished_networks_are_left_out_and_named(study_of: StudyMaker) -> None:
+    study = study_of({"unet": [[0.8] * 3], "fpn": [[0.9] * 3]})
+    assert study.analysis is not None
+    said = answer(with_analysis(study, networks=study.analysis.networks[:1]))
+    assert said.headline.startswith("U-Net reaches 0.800")
+    assert any(text.startswith("FPN has unfinished runs") for text in said.cautions)
+
+
+def test_problems__failed_and_missing_runs_are_named(old_data: Path) -> None:
+    study = load_study(old_data)
+    found = {one.name: (one.state, one.detail) for one in problems(study)}
+    assert found["fpn-seed43"] == ("failed", "RuntimeError: out of memory\nafter 3 epochs <b>")
+    assert found["deeplabv3plus-seed43"] == ("missing", "not reached")
+    said = answer(study)
+    assert any("chosen on the very pictures that are scored" in text for text in said.warnings)
+    assert any("different numbers of finished runs" in text for text in said.cautions)
+    assert any("selection on the reported images" in text for text in protocol(study))
+
+
+@pytest.mark.parametrize("name", ["compared", "cross_data", "old_data", "evaluation_data"])
+def test_answer__every_sentence_is_one(name: str, request: pytest.FixtureRequest) -> None:
+    said = answer(load_study(request.getfixturevalue(name)))
+    texts = [said.headline, *said.findings, *said.generalisation, *said.warnings, *said.cautions]
+    texts += [text for text in (said.limits, said.cost) if text]
+    for text in texts:
+        assert text[0].isupper() or text[0].isdigit()
+        assert text.endswith(".")
+        assert "  " not in text
+        assert "None" not in text
+
+
+def test_protocol__says_what_was_done(study_of: StudyMaker) -> None:
+    study = study_of({"unet": [[0.9]]}, evaluation={"threshold": 0.4, "flip_averaging": True})
+    text = plain(" ".join(protocol(study)))
+    assert "Hold-out split (seed 42): 40 training pictures, 3 validation pictures, 1 test" in text
+    assert "nothing was selected" in text
+    assert "from probability 0.4; probabilities are averaged" in text
+    assert "Encoder efficientnet-b0, starting weights: imagenet." in text

@@ -1,0 +1,177 @@
+"""Every guard is shown the mistake that it is there for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import lightning
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+
+from humanseg.config.schema import TrainConfig
+from humanseg.data.resized import Pixels
+from humanseg.errors import GuardError
+from humanseg.evaluation.metrics import score_image, summarise
+from humanseg.models import SegmentationNetwork, build_network
+from humanseg.results import ScoreSummary
+from humanseg.training.batches import SegmentationDataModule
+from humanseg.training.callbacks.guards import (
+    TrainingGuards,
+    check_floor,
+    check_moved,
+    check_optimiser,
+)
+from humanseg.training.module import SegmentationModule
+
+
+def _network(config: TrainConfig, arch: str = "unet") -> SegmentationNetwork:
+    return build_network(config.model.model_copy(update={"arch": arch}))
+
+
+class _Squares:
+    """Bright squares on a noisy ground, as `Grids`."""
+
+    size = (64, 64)
+    ids = tuple(f"picture-{number}" for number in range(8))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def prepare(self, rows: Sequence[int], progress: object = None) -> None:
+        pass
+
+    def read(self, rows: Sequence[int]) -> Pixels:
+        rng = np.random.default_rng(0)
+        masks = np.zeros((len(rows), *self.size), dtype=bool)
+        masks[:, 16:48, 16:48] = True
+        images = rng.integers(0, 100, (len(rows), *self.size, 3), dtype=np.uint8)
+        images[masks] += 150
+        return images, masks
+
+
+def _fit(module: SegmentationModule, config: TrainConfig, folder: Path) -> None:
+    trainer = lightning.Trainer(
+        accelerator="cpu",
+        max_epochs=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        limit_val_batches=0,
+        default_root_dir=folder,
+        callbacks=[TrainingGuards()],
+    )
+    trainer.fit(module, datamodule=SegmentationDataModule(_Squares(), config, train=range(8)))
+
+
+class _PublishedMistake(SegmentationModule):
+    """`optimizer_deeplab = torch.optim.Adam(model_fpn.parameters(), ...)`."""
+
+    def __init__(
+        self, network: SegmentationNetwork, fpn: SegmentationNetwork, config: TrainConfig
+    ) -> None:
+        super().__init__(network, config)
+        self._others = list(fpn.parameters())
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        return torch.optim.Adam(self._others, lr=0.003)
+
+
+@pytest.mark.filterwarnings("ignore:.*does not have many workers")
+@pytest.mark.filterwarnings("ignore:`isinstance")
+class TestInTraining:
+    def test_published_mistake__is_caught(self, tiny: TrainConfig, tmp_path: Path) -> None:
+        deeplab, fpn = _network(tiny, "deeplabv3plus"), _network(tiny, "fpn")
+        with pytest.raises(GuardError, match="not the network's; it lacks"):
+            _fit(_PublishedMistake(deeplab, fpn, tiny), tiny, tmp_path)
+
+    def test_honest_run__passes(self, tiny: TrainConfig, tmp_path: Path) -> None:
+        _fit(SegmentationModule(_network(tiny), tiny), tiny, tmp_path)
+
+    def test_detached_decoder__is_caught(self, tiny: TrainConfig, tmp_path: Path) -> None:
+        """Parameters that the optimiser holds but that no gradient reaches do not move."""
+        network = _network(tiny)
+        for block in network.network.get_submodule("decoder").parameters():
+            block.register_hook(torch.zeros_like)
+        with pytest.raises(GuardError, match="did not move in the first epoch"):
+            _fit(SegmentationModule(network, tiny), tiny, tmp_path)
+
+    def test_weight_decay_alone__is_caught(self, tiny: TrainConfig, tmp_path: Path) -> None:
+        """Decay moves weights that no gradient reaches."""
+        values = tiny.model_dump()
+        values["optimiser"] |= {"name": "adamw", "weight_decay": 0.1}
+        config = TrainConfig.model_validate(values)
+        network = _network(config)
+        for parameter in network.network.get_submodule("decoder").parameters():
+            parameter.register_hook(torch.zeros_like)
+            parameter.data += 0.01  # decay leaves zeros where they are
+        with pytest.raises(GuardError, match="got no gradient in the first epoch"):
+            _fit(SegmentationModule(network, config), config, tmp_path)
+
+    def test_not_finite_gradient__names_the_pictures(
+        self, tiny: TrainConfig, tmp_path: Path
+    ) -> None:
+        network = _network(tiny)
+        first = next(iter(network.parameters()))
+        first.register_hook(lambda g: g * float("nan"))
+        with pytest.raises(GuardError, match=r"not finite in the batch of picture-\d"):
+            _fit(SegmentationModule(network, tiny), tiny, tmp_path)
+
+    def test_not_finite_loss__names_the_pictures(self, tiny: TrainConfig, tmp_path: Path) -> None:
+        network = _network(tiny)
+        with torch.no_grad():
+            next(iter(network.network.get_submodule("segmentation_head").parameters())).fill_(
+                float("inf")
+            )
+        with pytest.raises(GuardError, match=r"not finite in the batch of picture-\d"):
+            _fit(SegmentationModule(network, tiny), tiny, tmp_path)
+
+
+class TestOptimiser:
+    def test_missing_parameters(self, tiny: TrainConfig) -> None:
+        network = _network(tiny)
+        encoder = network.network.get_submodule("encoder")
+        with pytest.raises(GuardError, match="it lacks"):
+            check_optimiser(network, torch.optim.Adam(encoder.parameters()))
+
+    def test_frozen_parameters_must_not_be_held(self, tiny: TrainConfig) -> None:
+        network = _network(tiny)
+        optimiser = torch.optim.Adam(network.parameters())
+        check_optimiser(network, optimiser)
+        next(iter(network.parameters())).requires_grad_(False)
+        with pytest.raises(GuardError, match="1 parameters that are not the network's"):
+            check_optimiser(network, optimiser)
+
+
+def test_moved__counts_what_stood_still(tiny: TrainConfig) -> None:
+    network = _network(tiny)
+    before = {name: p.detach().clone() for name, p in network.named_parameters()}
+    with torch.no_grad():
+        for parameter in list(network.parameters())[1:]:
+            parameter.add_(1.0)
+    with pytest.raises(GuardError, match=r"^1 trainable parameters did not move"):
+        check_moved(network, before)
+
+
+def _summary(overlap: int) -> ScoreSummary:
+    truth = np.zeros((10, 10), dtype=bool)
+    truth[:5] = True
+    prediction = np.zeros((10, 10), dtype=bool)
+    prediction[:overlap] = True
+    return summarise([score_image("a", prediction, truth)])
+
+
+def test_floor__no_better_than_the_mean_mask_fails() -> None:
+    with pytest.raises(GuardError, match=r"0\.600 is no better than 0\.600"):
+        check_floor(_summary(3), {"mean_mask": _summary(3)})
+    check_floor(_summary(4), {"mean_mask": _summary(3)})
+
+
+def test_floor__nobody_to_find_fails() -> None:
+    empty = np.zeros((10, 10), dtype=bool)
+    summary = summarise([score_image("a", empty, empty)])
+    with pytest.raises(GuardError, match="No test picture has a person"):
+        check_floor(summary, {"mean_mask": summary})

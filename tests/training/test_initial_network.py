@@ -1,0 +1,168 @@
+"""Training that starts from a whole trained network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import lightning
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from humanseg.cli import main
+from humanseg.config.schema import TrainConfig
+from humanseg.errors import DataError, ModelError, UsageError
+from humanseg.model_directory import read_model_record, structure_of
+from humanseg.models import load_network, start_network
+from humanseg.training import train
+from humanseg.training.callbacks.bar import ProgressBar
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, drawn: Path) -> Path:
+    """A model directory."""
+    config = TrainConfig.model_validate(
+        {
+            "data": {"root": drawn},
+            "split": {"validation": 0.2, "test": 0.2},
+            "model": {
+                "encoder_name": "tu-test_efficientnet",
+                "encoder_weights": "none",
+                "image_size": (64, 64),
+                "decoder_channels": (32, 16, 16, 8, 8),
+            },
+            "training": {
+                "epochs": 12,
+                "batch_size": 4,
+                "precision": "fp32",
+                "memory_format": "contiguous",
+                "ema_decay": None,
+                "onnx": False,
+            },
+        }
+    )
+    root = tmp_path_factory.mktemp("trained")
+    train(config, output=root / "run")
+    return root / "run" / "model"
+
+
+def continuing(tiny: TrainConfig, model: Path, **changes: object) -> TrainConfig:
+    values = tiny.model_dump()
+    values["model"] |= structure_of(str(model)) | changes
+    values["training"] |= {"epochs": 1}
+    return TrainConfig.model_validate(values)
+
+
+def test_structure__is_what_the_weights_need(trained: Path) -> None:
+    structure = structure_of(str(trained))
+    assert structure["decoder_channels"] == [32, 16, 16, 8, 8]
+    assert structure["start_from"] == str(trained)
+    assert "encoder_weights" not in structure
+
+
+def test_start__has_the_very_weights(tiny: TrainConfig, trained: Path) -> None:
+    network = start_network(continuing(tiny, trained).model)
+    before = load_network(trained)[0].state_dict()
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert network.training
+    assert "sha256:" in network.weights
+
+
+def test_training__goes_on_where_the_model_was(
+    tiny: TrainConfig, trained: Path, tmp_path: Path
+) -> None:
+    started = train(continuing(tiny, trained), output=tmp_path / "a")
+    fresh = train(continuing(tiny, trained, start_from=None), output=tmp_path / "b")
+    assert started.epochs[0].train_loss < 0.7 * fresh.epochs[0].train_loss
+    assert started.resolved.encoder_weights.startswith("model/model.safetensors sha256:")
+
+
+def test_other_structure__is_refused(tiny: TrainConfig, trained: Path) -> None:
+    config = continuing(tiny, trained, decoder_channels=None)
+    with pytest.raises(UsageError, match=r"model\.decoder_channels: got None, but the model"):
+        start_network(config.model)
+
+
+def test_no_model__is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="does not exist"):
+        structure_of(str(tmp_path / "none"))
+
+
+def test_command__takes_structure_and_small_steps_from_the_model(
+    trained: Path, drawn: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", "--from", str(trained), "--data", str(drawn), "--show-config"]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert "encoder_name: tu-test_efficientnet" in out
+    assert "image_size: [64, 64]" in out
+    assert "learning_rate: 0.0003" in out
+
+
+def test_command__refuses_another_architecture(
+    trained: Path, drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", "--from", str(trained), "--data", str(drawn), "--arch", "fpn"]
+    assert main([*words, "-o", str(tmp_path / "run")]) == 2
+    assert "model.arch: got fpn" in capsys.readouterr().err
+
+
+def test_resumed_training__needs_neither_the_model_nor_its_statistics_again(
+    tiny: TrainConfig, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = continuing(tiny, trained).model_dump()
+    values["training"] |= {"epochs": 2}
+    config = TrainConfig.model_validate(values)
+
+    def stop(_self: ProgressBar, trainer: lightning.Trainer, *_: object) -> None:
+        if trainer.current_epoch == 1:
+            raise KeyError("crash")
+
+    whole = train(config, output=tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(ProgressBar, "on_train_batch_start", stop)
+        with pytest.raises(KeyError):
+            train(config, output=tmp_path / "run")
+    trained.rename(tmp_path / "gone")
+    try:
+        resumed = train(config, output=tmp_path / "run", resume=True)
+    finally:
+        (tmp_path / "gone").rename(trained)
+    assert resumed.epochs[-1].train_loss == whole.epochs[-1].train_loss
+    assert resumed.resolved.mean == whole.resolved.mean
+
+
+def test_model_that_saw_the_test_pictures__is_refused(
+    tiny: TrainConfig, trained: Path, tmp_path: Path
+) -> None:
+    values = continuing(tiny, trained).model_dump()
+    values["split"] |= {"seed": 7}
+    with pytest.raises(DataError, match=r"trained on pictures of this data set .* seed 42"):
+        train(TrainConfig.model_validate(values), output=tmp_path / "run")
+
+
+def test_model_knows_all_data_that_it_came_from(
+    tiny: TrainConfig, trained: Path, tmp_path: Path
+) -> None:
+    other = draw_other(tmp_path / "other")
+    values = continuing(tiny, trained).model_dump()
+    values["data"] |= {"root": other}
+    train(TrainConfig.model_validate(values), output=tmp_path / "run")
+    before = read_model_record(trained).data_fingerprint
+    assert read_model_record(tmp_path / "run" / "model").extra_fingerprints == (before,)
+
+
+def draw_other(root: Path) -> Path:
+    for part in ("images", "masks"):
+        (root / part).mkdir(parents=True)
+    for number in range(10):
+        rng = np.random.default_rng(number)
+        mask = np.zeros((64, 64), dtype=np.uint8)
+        top, left = rng.integers(0, 32, 2)
+        mask[top : top + 30, left : left + 24] = 255
+        pixels = rng.integers(0, 120, (64, 64, 3), dtype=np.uint8)
+        pixels[mask > 0] = 220
+        Image.fromarray(pixels).save(root / "images" / f"{number}.png")
+        Image.fromarray(mask).save(root / "masks" / f"{number}.png")
+    return root
