@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.builders.records import environment
 
 from humanseg.benchmark import speed
 from humanseg.benchmark.speed_record import (
@@ -32,21 +33,10 @@ from humanseg.cli import main
 from humanseg.cli.benchmark import parsed_sizes
 from humanseg.errors import UsageError
 from humanseg.evaluation.metrics import summarise
-from humanseg.results import Environment, ImageScore, Interval, read_record
+from humanseg.results import ImageScore, Interval, read_record
 from humanseg.system.cpu import usable_cores
 
-ENVIRONMENT = Environment(
-    date="2026-01-01T00:00:00Z",
-    command="humanseg benchmark",
-    humanseg="0",
-    commit=None,
-    python="3",
-    platform="x",
-    processor="Some Processor",
-    cores=2,
-    device="cpu",
-    versions={"onnxruntime": "1.2"},
-)
+ENVIRONMENT = environment(processor="Some Processor", versions={"onnxruntime": "1.2"}, threads=None)
 
 
 def machine(load: float = 0.0) -> Machine:

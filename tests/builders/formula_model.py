@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
+from tests.builders.records import environment
 
 from humanseg.config.schema import EvaluationConfig, TrainConfig
 from humanseg.model_directory import ModelRecord, Preprocessing, write_model_record
-from humanseg.results import Environment
 
 GRID = (48, 64)
 STEEPNESS = 0.1
@@ -81,18 +81,7 @@ def write_model(
         ),
         data_fingerprint="none",
         summary=None,
-        environment=Environment(
-            date="2026-01-01T00:00:00+00:00",
-            command="none",
-            humanseg="0",
-            commit=None,
-            python="3",
-            platform="none",
-            processor="none",
-            cores=1,
-            device="cpu",
-            versions={},
-        ),
+        environment=environment(),
     )
     write_model_record(directory, record)
     if onnx is not None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from tests.builders.records import environment
 
 from humanseg.cli.terminal import duration, table
 from humanseg.config.loading import to_yaml
@@ -21,7 +22,6 @@ from humanseg.results import (
     Analysis,
     ComparisonResult,
     Cost,
-    Environment,
     Evaluation,
     FailedRun,
     Interval,
@@ -85,18 +85,7 @@ def result_of(name: str, config: TrainConfig, *, iou: float, seconds: float) -> 
             images_per_second=1.0,
             peak_memory_bytes=1,
         ),
-        environment=Environment(
-            command="humanseg compare",
-            date="2026-01-01T00:00:00Z",
-            humanseg="0",
-            commit=None,
-            python="3",
-            platform="x",
-            processor="x",
-            cores=1,
-            device="cpu",
-            versions={},
-        ),
+        environment=environment(),
     )
 
 

@@ -4,6 +4,7 @@ import statistics
 
 import numpy as np
 import pytest
+from tests.builders.records import environment
 
 from humanseg.evaluation.analysis import (
     RunScores,
@@ -17,23 +18,11 @@ from humanseg.results import (
     Analysis,
     Calibration,
     CorruptedScores,
-    Environment,
     ImageScore,
     NetworkAnalysis,
 )
 
-MACHINE = Environment(
-    date="2026-01-01T00:00:00Z",
-    command="humanseg compare",
-    humanseg="0",
-    commit=None,
-    python="3",
-    platform="x",
-    processor="x",
-    cores=1,
-    device="cpu",
-    versions={},
-)
+MACHINE = environment()
 EMPTY_BINS = (0,) * 13
 CURVE = Calibration(
     pixels=(10, *EMPTY_BINS, 10), probability=(1.0, *EMPTY_BINS, 9.0), person=(2, *EMPTY_BINS, 8)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.builders.records import environment
 
 from humanseg.config.schema import DataConfig, ModelConfig, TrainConfig
 from humanseg.data.layouts import discover
@@ -38,7 +39,7 @@ from humanseg.images.resize import (
 from humanseg.images.stored_maps import read_probability, write_probability
 from humanseg.model_directory import ModelRecord, Preprocessing
 from humanseg.models import build_network, save_network
-from humanseg.results import DataRecord, Environment, read_record
+from humanseg.results import DataRecord, read_record
 from humanseg.system.cpu import usable_cores
 
 GRID = (32, 48)
@@ -292,18 +293,7 @@ class TestEvaluate:
             config=TrainConfig(model=config),
             data_fingerprint="f" * 64,
             summary=None,
-            environment=Environment(
-                date="2025-01-01T00:00:00+00:00",
-                command="test",
-                humanseg="0",
-                commit=None,
-                python="3",
-                platform="any",
-                processor="any",
-                cores=1,
-                device="cpu",
-                versions={},
-            ),
+            environment=environment(),
         )
         save_network(network, record, tmp_path / "model")
         return tmp_path / "model"

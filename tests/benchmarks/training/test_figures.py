@@ -15,8 +15,7 @@ from benchmarks.training.record import (
     Roofline,
     Run,
 )
-
-from humanseg.results import Environment
+from tests.builders.records import environment
 
 
 def _epochs(
@@ -129,18 +128,7 @@ def _result(one: ArchResult) -> Result:
         settings={},
         return_memory=False,
         opencv="5.0",
-        environment=Environment(
-            date="2026-11-01",
-            command="python",
-            humanseg="0",
-            commit=None,
-            python="3",
-            platform="p",
-            processor="q",
-            cores=2,
-            device="cpu",
-            versions={},
-        ),
+        environment=environment(),
         ceilings=(
             Ceilings(precision="bf16", flop_per_second=2e11, matrix_size=8, bytes_per_second=3e10),
         ),
