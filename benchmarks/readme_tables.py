@@ -39,20 +39,54 @@ from humanseg.results import (
 ROOT = Path(__file__).parent.parent
 
 
-def _runs(path: Path) -> dict[str, RunResult]:
-    return {run.config.model.arch: run for run in read_record(path, ComparisonResult).runs}
+TEST_PICTURES = 58
+"""Of the published split."""
+
+
+def runs_on_published_split(path: Path) -> dict[str, RunResult]:
+    """The runs of a comparison on the published split, by architecture.
+
+    Raises:
+        SystemExit: a run on another split, or several of one architecture; of whichever were taken,
+            the column's heading would not be true.
+    """
+    runs = read_record(path, ComparisonResult).runs
+    for run in runs:
+        tested = len(set(run.split.test))
+        if run.config.split.protocol != "reference" or tested != TEST_PICTURES:
+            raise SystemExit(
+                f"{path.name}: {run.name} was tested on {tested} pictures of a split by "
+                f"{run.config.split.protocol}, not on the {TEST_PICTURES} of the published split."
+            )
+    by_arch = {run.config.model.arch: run for run in runs}
+    if len(by_arch) != len(runs):
+        raise SystemExit(f"{path.name}: several runs of one architecture; a column shows one.")
+    return {str(arch): run for arch, run in by_arch.items()}
+
+
+def costs_by_arch(result: ComparisonResult) -> dict[str, Cost]:
+    """What a network of each architecture costs: parameters and MACs, the same in all its runs.
+
+    Raises:
+        SystemExit: they are not the same.
+    """
+    costs: dict[str, Cost] = {}
+    for run in result.runs:
+        cost = costs.setdefault(run.config.model.arch, run.cost)
+        if (cost.parameters, cost.macs) != (run.cost.parameters, run.cost.macs):
+            raise SystemExit(f"{run.name}: is of another size than others of its architecture.")
+    return costs
 
 
 def folds_tables() -> str:
     """The main result: cross-validated scores, what differs, and how far they carry."""
-    path = newest("folds")
+    path = newest("folds-default-lite0")
     result = read_record(path, ComparisonResult)
     analysis = result.analysis
     if analysis is None:
         raise SystemExit(f"{path} holds no analysis.")
-    costs: dict[str, Cost] = {run.config.model.arch: run.cost for run in result.runs}
     parts = [
-        _fold_scores(analysis, costs),
+        _fold_scores(analysis, costs_by_arch(result)),
         _fold_pairs(analysis),
         _beyond(analysis),
         f"From {link(path)}.",
@@ -170,8 +204,8 @@ def _beyond(analysis: Analysis) -> str:
 
 def preset_table() -> str:
     """Published figures beside both presets, on the published split."""
-    reference_path, default_path = newest("reference"), newest("default")
-    both = (_runs(reference_path), _runs(default_path))
+    paths = reference_path, default_path = newest("reference-lite0"), newest("default-lite0")
+    both = [runs_on_published_split(path) for path in paths]
     beside = table(
         ["Batch-averaged IoU (published convention)", "published", "`reference`", "`default`"],
         [
@@ -221,8 +255,8 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "work": work_table,
         "folds": folds_tables,
         "presets": preset_table,
-        "throughput": lambda: training_table("training"),
-        "whole": lambda: training_table("whole-efficientnet"),
+        "throughput": lambda: training_table("training-efficientnet-b0"),
+        "whole": lambda: training_table("whole-efficientnet-b0"),
     },
     ROOT / "docs" / "edges.md": {"edges": edges_table, "outputs": outputs_table},
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,12 +11,29 @@ from humanseg.results import Interval
 RESULTS = Path(__file__).parent / "results"
 
 
-def newest(kind: str) -> Path:
-    """The newest result file of a kind; names begin with their date."""
-    found = sorted(RESULTS.glob(f"*-{kind}-*.json"))
-    if not found:
-        raise SystemExit(f"No result file for {kind} in {RESULTS}.")
-    return found[-1]
+def newest(kind: str, folder: Path = RESULTS) -> Path:
+    """The newest result file of exactly this kind.
+
+    A name is `DATE-KIND-MACHINE.json`, where MACHINE has three parts, such as `epyc-zen5-2cores`.
+    The kind names the encoder too where there is one: `default-lite0` is neither
+    `folds-default-lite0` nor `default`.
+
+    Raises:
+        SystemExit: no such file, or several of the newest date: which one a table shows must not
+            depend on how their machines are called.
+    """
+    name = re.compile(rf"(\d{{4}}-\d\d-\d\d)-{re.escape(kind)}-[^-]+-[^-]+-[^-]+\.json")
+    dated = sorted(
+        (match[1], path) for path in folder.iterdir() if (match := name.fullmatch(path.name))
+    )
+    if not dated:
+        raise SystemExit(f"No result file of kind {kind} in {folder}.")
+    newest_date = dated[-1][0]
+    paths = [path for date, path in dated if date == newest_date]
+    if len(paths) > 1:
+        names = ", ".join(path.name for path in paths)
+        raise SystemExit(f"Several result files of kind {kind} and one date: {names}; keep one.")
+    return paths[0]
 
 
 def link(path: Path) -> str:
@@ -50,13 +68,13 @@ def points(interval: Interval | None) -> str:
     return f"{text} [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
 
 
-def interval(found: Interval | None) -> str:
+def interval(score: Interval | None) -> str:
     """A score with its interval, where it has one."""
-    if found is None:
+    if score is None:
         return "–"
-    if found.low is None or found.high is None:
-        return three(found.estimate)
-    return f"{three(found.estimate)} [{three(found.low)}, {three(found.high)}]"
+    if score.low is None or score.high is None:
+        return three(score.estimate)
+    return f"{three(score.estimate)} [{three(score.low)}, {three(score.high)}]"
 
 
 def p_value(value: float | None) -> str:

@@ -112,7 +112,7 @@ class _Accuracy(_Rows):
 
 def accuracy_table() -> str:
     """The bundled recipe over seeds."""
-    path = newest("bundled")
+    path = newest("bundled-lite0")
     result = _Accuracy.model_validate_json(path.read_text(encoding="utf-8"))
     rows = []
     for one in result.summaries:
@@ -274,7 +274,7 @@ class _Edges(_Rows):
 
 
 def _edges() -> tuple[_Edges, str]:
-    path = newest("edges")
+    path = newest("edges-lite0")
     where = f"[{path.name}](../benchmarks/results/{path.name})"
     return _Edges.model_validate_json(path.read_text(encoding="utf-8")), where
 

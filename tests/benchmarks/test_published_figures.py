@@ -1,0 +1,186 @@
+"""Every figure of a generated table, typed by hand from its result file.
+
+The tables are written by a program, and another test sees that the pages are what that program
+writes. Neither can tell whether the program takes the right file and the right field: only figures
+that somebody read off the files with other means can. Whoever publishes a new measurement types its
+figures here anew; copying them from the page would defeat the purpose.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+README = {
+    "peers": """
+        humanseg openvino int8, threads: 1 | 0.895 | | 0.689 | | 0.2 % | 21.1 % | 17 ms
+        humanseg openvino fp32, threads: 1 | 0.898 | -0.3 [-0.7, -0.1] | 0.700 | -1.1 [-2.2, -0.3] \
+            | 0.2 % | 21.1 % | 37 ms
+        humanseg onnxruntime int8, threads: 1 | 0.895 | -0.1 [-0.2, +0.1] | 0.690 \
+            | -0.1 [-0.3, +0.2] | 0.3 % | 22.1 % | 34 ms
+        humanseg onnxruntime fp32, threads: 1 | 0.898 | -0.3 [-0.7, -0.1] | 0.700 \
+            | -1.1 [-2.2, -0.3] | 0.2 % | 21.1 % | 44 ms
+        MediaPipe selfie | 0.855 | +3.9 [+0.7, +7.5] | 0.640 | +4.9 [+1.7, +8.1] | 11.2 % \
+            | 53.7 % | 3 ms
+        MediaPipe selfie, landscape | 0.856 | +3.9 [+1.4, +6.5] | 0.624 | +6.5 [+3.5, +9.7] \
+            | 12.3 % | 63.2 % | 2 ms
+    """,
+    "bundled": """
+        onnxruntime, fp32 | 0.897 ± 0.009 | 0.695 ± 0.012 | 0.754 | 0.873 | 0.914 | 0.7 %
+        onnxruntime, int8 | 0.894 ± 0.011 | 0.690 ± 0.010 | 0.748 | 0.874 | 0.910 | 0.7 %
+        openvino, bf16 | 0.897 ± 0.009 | 0.695 ± 0.012 | 0.754 | 0.873 | 0.914 | 0.7 %
+        openvino, int8 | 0.895 ± 0.010 | 0.690 ± 0.010 | 0.744 | 0.873 | 0.912 | 0.7 %
+        openvino, int8, refined edges | 0.892 ± 0.010 | 0.687 ± 0.011 | 0.765 | 0.881 | 0.917 \
+            | 0.7 %
+        openvino, int8, flip averaging | 0.898 ± 0.009 | 0.697 ± 0.012 | 0.753 | 0.884 | 0.913 \
+            | 0.5 %
+        openvino, int8, flip averaging, refined edges | 0.895 ± 0.008 | 0.690 ± 0.010 | 0.772 \
+            | 0.891 | 0.917 | 0.5 %
+    """,
+    "speed": """
+        onnxruntime, fp32 | 1 | 39.9 (40.8) | 46 | 48 | 51 | 81 | 0.46 s | 220 MiB
+        onnxruntime, fp32 | 2 | 22.0 (38.4) | 28 | 31 | 34 | 64 | 0.45 s | 218 MiB
+        onnxruntime, int8 | 1 | 31.3 (32.6) | 37 | 46 | 42 | 75 | 0.45 s | 187 MiB
+        onnxruntime, int8 | 2 | 18.6 (19.9) | 24 | 34 | 31 | 64 | 0.44 s | 187 MiB
+        openvino, fp32 | 1 | 34.0 (40.3) | 40 | 44 | 45 | 75 | 0.79 s | 245 MiB
+        openvino, fp32 | 2 | 17.7 (21.0) | 23 | 26 | 29 | 61 | 0.83 s | 219 MiB
+        openvino, bf16 | 1 | 17.7 (18.2) | 23 | 27 | 30 | 60 | 0.72 s | 218 MiB
+        openvino, bf16 | 2 | 9.7 (11.1) | 15 | 19 | 21 | 52 | 0.73 s | 202 MiB
+        openvino, int8 | 1 | 12.9 (15.8) | 18 | 29 | 27 | 58 | 1.04 s | 206 MiB
+        openvino, int8 | 2 | 7.0 (9.1) | 13 | 22 | 19 | 52 | 0.97 s | 193 MiB
+    """,
+    "work": """
+        a folder of 1000 JPEG files of one megapixel to masks | 60 per second
+        a JPEG file of twelve megapixels to a mask file at full size | 65 ms
+        1080p video to a blurred background, smoothed | 20 frames per second
+        flicker of its mask where the picture stands still, per thousand pixels: as found, and \
+            smoothed | 14.7, 3.1
+        import humanseg | 0.02 s
+        humanseg --help | 0.26 s
+        from humanseg import Segmenter | 0.33 s
+        first mask, onnxruntime | 0.42 s
+        first mask, openvino | 1.06 s
+        installed size, base | 187 MiB
+        installed size with [openvino] | 363 MiB
+        installed size with [video] | 289 MiB
+        installed size with [heic] | 214 MiB
+        installed size with [train] | 5638 MiB
+    """,
+    "folds": """
+        U-Net | 0.891 [0.877, 0.904] | 0.114 | 0.642 | 0.938 | 0.903 | 0.934 \
+            | 0.640 [0.622, 0.657] | 1.3 % | 8.2 % | 5.6 M | 4.6 G
+        FPN | 0.882 [0.870, 0.894] | 0.107 | 0.656 | 0.934 | 0.895 | 0.929 \
+            | 0.606 [0.590, 0.622] | 1.4 % | 7.8 % | 5.1 M | 3.9 G
+        DeepLabV3+ | 0.874 [0.861, 0.887] | 0.112 | 0.657 | 0.929 | 0.890 | 0.925 \
+            | 0.590 [0.573, 0.606] | 1.3 % | 7.3 % | 4.3 M | 2.2 G
+        floor: mean training mask | 0.454 | – | – | – | – | – | 0.093 | – | – | – | –
+        floor: all background | 0.000 | – | – | – | – | – | 0.000 | – | – | – | –
+        ceiling: the truth itself on FPN and DeepLabV3+'s 80x80 output grid | 0.987 \
+            | – | – | – | – | – | 0.867 | – | – | – | –
+        ceiling: the truth itself on U-Net's 320x320 output grid | 0.999 \
+            | – | – | – | – | – | 0.955 | – | – | – | –
+        ceiling: two masks of one picture (102 and 270) | 0.991 \
+            | – | – | – | – | – | 0.968 | – | – | – | –
+        U-Net − FPN | per-image IoU | +0.8 [+0.4, +1.3] | 0.090 | < 0.001 | no
+        U-Net − DeepLabV3+ | per-image IoU | +1.6 [+1.1, +2.2] | 0.090 | < 0.001 | no
+        FPN − DeepLabV3+ | per-image IoU | +0.8 [+0.4, +1.3] | 0.104 | < 0.001 | no
+        U-Net − FPN | Boundary IoU | +3.3 [+2.7, +4.0] | < 0.001 | < 0.001 | yes
+        U-Net − DeepLabV3+ | Boundary IoU | +5.0 [+4.3, +5.8] | < 0.001 | < 0.001 | yes
+        FPN − DeepLabV3+ | Boundary IoU | +1.7 [+1.0, +2.3] | 0.012 | < 0.001 | yes
+        U-Net | 4.1 points | 0.869 → 0.822 | 0.912 → 0.875 | 0.890 [0.885, 0.895] | 85.0 %
+        FPN | 3.7 points | 0.857 → 0.795 | 0.908 → 0.872 | 0.883 [0.878, 0.887] | 84.2 %
+        DeepLabV3+ | 4.2 points | 0.848 → 0.752 | 0.900 → 0.855 | 0.873 [0.869, 0.878] | 80.4 %
+    """,
+    "presets": """
+        U-Net | 0.8991 | 0.889 | 0.918
+        FPN | 0.8986 | 0.905 | 0.914
+        DeepLabV3+ | 0.2068* | 0.900 | 0.909
+    """,
+    "throughput": """
+        U-Net | 3.06 → 13.62 (4.45x) | 41.4 % (arithmetic)
+        FPN | 4.36 → 13.86 (3.18x) | 35.1 % (arithmetic)
+        DeepLabV3+ | 3.86 → 12.85 (3.33x) | 18.7 % (arithmetic)
+    """,
+    "whole": """
+        U-Net | 3.49 → 14.87 (4.25x) | 1783.2 → 469.1 s (3.80x) | 5964 → 4180 MiB | 0.479 → 0.747 \
+            | 5.6 % of plain's time | 47.7 % (arithmetic)
+    """,
+}
+EDGES = {
+    "edges": """
+        plain | 0.898 | 0.701 | 0 / 0 | 77
+        refined | 0.895 | 0.697 | 23 / 35 | 87
+        flip | 0.903 | 0.707 | 39 / 19 | 149
+        flip, refined | 0.899 | 0.700 | 28 / 30 | 160
+    """,
+    "outputs": """
+        mask | | 5
+        probability | | 6
+        blur | | 22
+        replace | colour, rim as it is | 12
+        replace | colour | 33
+        replace | picture of the same size | 34
+        replace | picture of half the size | 46
+        cutout | rim as it is | 9
+        cutout | | 30
+        cutout | feather 5 | 40
+        cutout | refined | 58
+        cutout | largest region | 30
+        overlay | | 16
+    """,
+}
+FILES = {
+    "peers": "peers",
+    "bundled": "bundled-lite0",
+    "speed": "speed",
+    "folds": "folds-default-lite0",
+    "presets": "reference-lite0 default-lite0",
+    "throughput": "training-efficientnet-b0",
+    "whole": "whole-efficientnet-b0",
+    "work": "folder video startup install",
+}
+
+
+def _section(page: Path, name: str) -> str:
+    text = page.read_text(encoding="utf-8")
+    return text.partition(f"<!-- {name}: begin -->")[2].partition(f"<!-- {name}: end -->")[0]
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def _rows(section: str) -> list[list[str]]:
+    """Body rows of all tables of a section; a column of links is left out."""
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    rules = {index for index, line in enumerate(lines) if line.startswith("|---")}
+    heads = {index - 1 for index in rules}
+    rows = [_cells(line) for index, line in enumerate(lines) if index not in rules | heads]
+    return [[cell for cell in row if not cell.startswith("[20")] for row in rows]
+
+
+def _typed(text: str) -> list[list[str]]:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return [[" ".join(cell.split()) for cell in line.split("|")] for line in lines]
+
+
+@pytest.mark.parametrize("name", README)
+def test_readme__figures_are_those_read_off_the_files(name: str) -> None:
+    assert _rows(_section(ROOT / "README.md", name)) == _typed(README[name])
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_edges__figures_are_those_read_off_the_file(name: str) -> None:
+    assert _rows(_section(ROOT / "docs" / "edges.md", name)) == _typed(EDGES[name])
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_readme__tables_name_their_files(name: str) -> None:
+    section = _section(ROOT / "README.md", name)
+    for kind in FILES[name].split():
+        assert f"-{kind}-" in section
+    if name == "presets":
+        assert "folds" not in section
