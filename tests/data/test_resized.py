@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from humanseg.data.resized import Grids, MemoryGrids
 from humanseg.errors import DataError
 from humanseg.images.resize import resize_image, resize_mask, resize_mask_nearest
 from humanseg.system import memory
-from humanseg.system.threads import in_threads
 
 Write = Callable[..., Path]
 SIZE = (8, 8)
@@ -157,30 +155,3 @@ def test_available__older_groups_too(system: Path) -> None:
         memory__stat="total_inactive_file 20\n",
     )
     assert memory.available_memory() == 720
-
-
-def test_threads__keep_order_and_stay_near_the_reader() -> None:
-    taken: list[int] = []
-
-    def items() -> Iterator[int]:
-        for item in range(100_000):
-            taken.append(item)
-            yield item
-
-    results = in_threads(lambda item: item * 2, items())
-    assert [next(results) for _ in range(50)] == list(range(0, 100, 2))
-    assert len(taken) < 50_000
-    results.close()
-    assert threading.active_count() < 10
-
-
-def test_threads__raise_in_turn() -> None:
-    def work(item: int) -> int:
-        if item == 3:
-            raise ValueError("three")
-        return item
-
-    results = in_threads(work, range(100))
-    assert [next(results), next(results), next(results)] == [0, 1, 2]
-    with pytest.raises(ValueError, match="three"):
-        next(results)

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +24,7 @@ av = pytest.importorskip("av")
 
 from humanseg.effects.effect import Effect  # noqa: E402
 from humanseg.errors import HumansegError, ImageError, UsageError  # noqa: E402
+from humanseg.system.threads import ordered_map  # noqa: E402
 from humanseg.video import pipeline, reader, writer  # noqa: E402
 from humanseg.video.frame_colour import Turner  # noqa: E402
 from humanseg.video.pipeline import VideoReport, process_video  # noqa: E402
@@ -1028,18 +1028,17 @@ def test_regions__that_are_dropped_do_not_count(
 def test_threads__are_as_many_as_the_cores_that_may_be_used(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sizes: list[int] = []
+    workers: list[int] = []
 
-    class Pool(ThreadPoolExecutor):
-        def __init__(self, size: int, **options: Any) -> None:  # noqa: ANN401
-            sizes.append(size)
-            super().__init__(size, **options)
+    def watched(*arguments: Any, threads: int, depth: int) -> Any:  # noqa: ANN401
+        workers.append(threads)
+        return ordered_map(*arguments, threads=threads, depth=depth)
 
-    monkeypatch.setattr(pipeline, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(pipeline, "ordered_map", watched)
     for cores in (1, 3, 64):
         monkeypatch.setattr(pipeline, "usable_cores", lambda cores=cores: cores)
         run(clip, tmp_path / "out.mp4", overwrite=True)
-    assert sizes == [1, 3, 4]
+    assert workers == [1, 3, 4]
 
 
 def test_effect__settings_reach_the_frames(clip: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from humanseg.data.inspection import Code, Finding, Seen, look_at, message_witho
 from humanseg.data.layouts import find_layout, find_pairs
 from humanseg.data.samples import Sample
 from humanseg.results import Record
-from humanseg.system.threads import in_threads
+from humanseg.system.threads import ordered_map
 
 if TYPE_CHECKING:
     from humanseg.data.cache import Cache
@@ -111,7 +111,7 @@ def _check(
         seen = cache.examine(samples, progress=progress)
         return [seen[sample.id] for sample in samples]
     checked = []
-    with closing(in_threads(lambda sample: look_at(sample).seen, samples)) as looked:
+    with closing(ordered_map(lambda sample: look_at(sample).seen, samples)) as looked:
         for one in looked:
             checked.append(one)
             if progress is not None:

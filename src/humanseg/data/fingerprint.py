@@ -10,7 +10,7 @@ from pathlib import Path
 
 from humanseg.data.samples import Sample
 from humanseg.errors import DataError
-from humanseg.system.threads import in_threads
+from humanseg.system.threads import ordered_map
 
 
 def fingerprint(
@@ -35,7 +35,7 @@ def fingerprint(
     total = hashlib.sha256()
     ordered = sorted(samples, key=lambda sample: sample.id)
     with closing(
-        in_threads(sample_digests, (one for one in ordered if one.id not in known))
+        ordered_map(sample_digests, (one for one in ordered if one.id not in known))
     ) as new:
         for sample in ordered:
             pair = known.get(sample.id) or next(new)

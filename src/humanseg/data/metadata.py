@@ -20,7 +20,7 @@ from humanseg.data.sources import GroupTable, read_group_table, sources_by_size
 from humanseg.errors import DataError
 from humanseg.images.resize import Size
 from humanseg.results import DataRecord
-from humanseg.system.threads import in_threads
+from humanseg.system.threads import ordered_map
 
 if TYPE_CHECKING:
     from humanseg.data.cache import Cache
@@ -103,7 +103,7 @@ def _look(
         return _Known(signature(image), (image.shape[0], image.shape[1]), float(mask.mean()))
 
     known: list[_Known] = []
-    with closing(in_threads(look, range(len(samples)))) as looked:
+    with closing(ordered_map(look, range(len(samples)))) as looked:
         for one in looked:
             known.append(one)
             if progress is not None:

@@ -14,7 +14,7 @@ from humanseg.data.samples import Sample
 from humanseg.errors import DataError, HumansegError
 from humanseg.images.resize import Size, resize_image, resize_mask, resize_mask_nearest
 from humanseg.system.memory import available_memory
-from humanseg.system.threads import in_threads
+from humanseg.system.threads import ordered_map
 
 Pixels = tuple[NDArray[np.uint8], NDArray[np.bool_]]
 """Pictures, (N, H, W, 3) RGB, and their truths, (N, H, W), True where there is a person."""
@@ -158,7 +158,7 @@ class MemoryGrids:
             return None
 
         problems = []
-        with closing(in_threads(decode, range(len(rows)))) as results:
+        with closing(ordered_map(decode, range(len(rows)))) as results:
             for done, problem in enumerate(results, start=1 + asked - len(rows)):
                 problems += [problem] if problem else []
                 if progress is not None:

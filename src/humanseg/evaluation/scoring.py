@@ -43,7 +43,8 @@ from humanseg.results import (
     read_record,
     write_record,
 )
-from humanseg.system.threads import in_threads
+from humanseg.system.cpu import usable_cores
+from humanseg.system.threads import ordered_map
 
 _AHEAD = 2  # pictures per thread: full-size masks and maps are large
 
@@ -129,12 +130,13 @@ def score_samples(
             probability = write_probability(store(sample.id), probability)
         return ruler.measure(sample, probability)
 
-    with closing(in_threads(read or Sample.read_image, samples, ahead=_AHEAD)) as pictures:
+    depth = _AHEAD * usable_cores()
+    with closing(ordered_map(read or Sample.read_image, samples, depth=depth)) as pictures:
         found = (
             (sample, _checked(sample, predict(picture)))
             for sample, picture in zip(samples, pictures, strict=True)
         )
-        with closing(in_threads(finish, found, ahead=_AHEAD)) as measured:
+        with closing(ordered_map(finish, found, depth=depth)) as measured:
             return _collect(measured, len(samples), progress)
 
 
@@ -165,7 +167,7 @@ def score_stored(
     def measure(sample: Sample) -> _Measured:
         return ruler.measure(sample, read_probability(file(sample.id)))
 
-    with closing(in_threads(measure, samples, ahead=_AHEAD)) as measured:
+    with closing(ordered_map(measure, samples, depth=_AHEAD * usable_cores())) as measured:
         return _collect(measured, len(samples), progress)
 
 
@@ -319,7 +321,7 @@ def _begin(output: Path, described: DataRecord, samples: Sequence[Sample]) -> No
     def leave_truth(sample: Sample) -> None:
         write_mask(_png(output / "truth", sample.id), sample.read_mask())
 
-    with closing(in_threads(leave_truth, samples, ahead=_AHEAD)) as left:
+    with closing(ordered_map(leave_truth, samples, depth=_AHEAD * usable_cores())) as left:
         for _ in left:
             pass
 

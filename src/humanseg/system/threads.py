@@ -1,10 +1,12 @@
-"""Work on many pictures in threads: in order, and never far ahead of who takes the results."""
+"""Work in threads: results in order, and never far ahead of who takes them."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from itertools import repeat
 from typing import TypeVar
 
 from humanseg.system.cpu import usable_cores
@@ -13,10 +15,18 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def in_threads(
-    work: Callable[[T], R], items: Iterable[T], *, ahead: int = 4
+class _End:
+    """Stands for the end of a generator."""
+
+
+def ordered_map(
+    work: Callable[[T], R],
+    items: Iterable[T],
+    *,
+    threads: int | None = None,
+    depth: int | None = None,
 ) -> Generator[R, None, None]:
-    """`map(work, items)` with as many threads as there are usable cores.
+    """`map(work, items)` in threads.
 
     Unlike `Executor.map`, it takes items as they are needed and holds few results, so memory does
     not grow with their number. Closing it, or an exception where it is read, drops what has not
@@ -25,20 +35,45 @@ def in_threads(
     Args:
         work: called in the threads.
         items: taken on the caller's thread.
-        ahead: results per thread that may wait, so that one large picture stops nobody.
+        threads: at least 1; as many as there are usable cores by default.
+        depth: items that are at most begun and not yet given out, at least 1; four per thread by
+            default, so that one large image stops nobody.
 
     Raises:
-        Exception: what `work` raised, in its item's turn.
+        Exception: what `work` or `items` raised, in its item's turn.
     """
-    threads = usable_cores()
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="humanseg-data")
-    waiting: deque[Future[R]] = deque()
+    threads = threads or usable_cores()
+    depth = depth or 4 * threads
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="humanseg")
+    begun: deque[Future[R]] = deque()
     try:
         for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) >= threads * ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+            begun.append(pool.submit(work, item))
+            if len(begun) >= depth:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def read_ahead(items: Generator[T, None, None], *, depth: int) -> Generator[T, None, None]:
+    """Run a generator in a thread of its own: one stage of a pipeline.
+
+    Args:
+        items: advanced in the new thread only, and closed in the end.
+        depth: items that may be finished and not yet given out, at least 1.
+
+    Raises:
+        Exception: what `items` raised, after the items before it.
+    """
+
+    def advance(source: Iterator[T]) -> T | _End:
+        return next(source, _End())
+
+    stage = ordered_map(advance, repeat(items), threads=1, depth=depth)
+    with closing(items), closing(stage):
+        for item in stage:
+            if isinstance(item, _End):
+                return
+            yield item

@@ -16,7 +16,7 @@ from humanseg.data.samples import Sample
 from humanseg.errors import DataError, UsageError
 from humanseg.model_directory import find_model, read_model_record
 from humanseg.results import read_record
-from humanseg.system.threads import in_threads
+from humanseg.system.threads import ordered_map
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def find_extra(root: Path) -> ExtraData:
 
 
 def _signatures(samples: Sequence[Sample]) -> tuple[Signature, ...]:
-    with closing(in_threads(lambda sample: signature(sample.read_image()), samples)) as found:
+    with closing(ordered_map(lambda sample: signature(sample.read_image()), samples)) as found:
         return tuple(found)
 
 

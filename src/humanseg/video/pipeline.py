@@ -6,12 +6,11 @@ apart, so that all cores are busy and memory does not depend on the length of th
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -26,7 +25,7 @@ from humanseg.errors import UsageError
 from humanseg.images.resize import Size, resize_image
 from humanseg.system.atomic import replacing
 from humanseg.system.cpu import usable_cores
-from humanseg.system.read_ahead import ReadAhead, ordered_map
+from humanseg.system.threads import ordered_map, read_ahead
 from humanseg.video.reader import Step, VideoSource, require_av
 from humanseg.video.smoothing import Smoother
 from humanseg.video.writer import Channels, VideoTarget, check_suffix
@@ -132,7 +131,7 @@ def process_video(
     with VideoSource(source, stopped=stop) as opened, replacing(target) as temporary:
         writer = VideoTarget(temporary, target, opened, channels=_channels(effect))
         try:
-            with _ctrl_c_sets(stop) if opened.live else contextlib.nullcontext():
+            with _ctrl_c_sets(stop) if opened.live else nullcontext():
                 tally = _run(
                     _Work(segmenter, effect.sized(opened.size), smoothing), opened, writer, progress
                 )
@@ -165,7 +164,7 @@ def _check_target(source: Path | int, target: Path, overwrite: bool) -> None:
         raise UsageError(f"{target}: exists already; give another name or --overwrite.")
 
 
-@contextlib.contextmanager
+@contextmanager
 def _ctrl_c_sets(stop: threading.Event) -> Iterator[None]:
     """The first Ctrl-C, or SIGTERM, ends a recording, the second one kills it."""
     if threading.current_thread() is not threading.main_thread():
@@ -225,7 +224,7 @@ class _Work:
     effect: Effect
     smoothing: Smoother | None
 
-    def segment(self, steps: Iterable[Step], time_base: Fraction) -> Iterator[_Seen]:
+    def segment(self, steps: Iterable[Step], time_base: Fraction) -> Generator[_Seen, None, None]:
         """Run the network over the frames, in order."""
         if self.smoothing is not None:
             self.smoothing.reset()
@@ -267,12 +266,12 @@ def _run(
     source.decode_sound(writer.sound_to_decode)
     tally = _Tally()
     workers = min(_EFFECT_THREADS, usable_cores())
-    with (
-        ReadAhead(source.steps(), depth=_DEPTH) as steps,
-        ReadAhead(work.segment(steps, source.time_base), depth=_DEPTH) as seen,
-        ThreadPoolExecutor(workers, thread_name_prefix="humanseg-effect") as pool,
-    ):
-        for done in ordered_map(pool, work.render, seen, depth=workers + 1):
+    steps = read_ahead(source.steps(), depth=_DEPTH)
+    seen = read_ahead(work.segment(steps, source.time_base), depth=_DEPTH)
+    rendered = ordered_map(work.render, seen, threads=workers, depth=workers + 1)
+    # Closed from the last stage to the first: each one waits for what it asked of the one before.
+    with closing(steps), closing(seen), closing(rendered):
+        for done in rendered:
             writer.write_sound(done.step.sound)
             frame = done.step.frame
             if frame is None or done.picture is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -224,7 +224,7 @@ class VideoSource:
         """Have the sound of these streams come as frames. Call it before `steps`."""
         self._decoded = numbers
 
-    def steps(self) -> Iterator[Step]:
+    def steps(self) -> Generator[Step, None, None]:
         """All frames in order, with the sound that lies between them; once.
 
         Raises:

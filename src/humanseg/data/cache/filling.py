@@ -17,7 +17,7 @@ from humanseg.data.resized import stretch
 from humanseg.data.samples import Sample
 from humanseg.errors import DataError, HumansegError
 from humanseg.system.malloc import keep_freed_memory
-from humanseg.system.threads import in_threads
+from humanseg.system.threads import ordered_map
 
 COMMIT_PICTURES = 256
 COMMIT_SECONDS = 5.0
@@ -107,7 +107,7 @@ def fill(
         return _look(task, target)
 
     try:
-        with keep_freed_memory(), closing(in_threads(work, tasks)) as results:
+        with keep_freed_memory(), closing(ordered_map(work, tasks)) as results:
             for result in results:
                 writer.keep(result)
                 yield result.task, Done(result.seen, result.problem)
