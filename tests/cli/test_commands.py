@@ -418,8 +418,8 @@ class TestOtherCommands:
         words = ("--count", "3", "--size", "64", "96", "--seed", "1", "--clutter", "0.5")
         assert run("data", "synthesize", "out", *words) == (0, "out\n", "")
         expected = {"count": 3, "size": (64, 96), "seed": 1, "clutter": 0.5}
-        expected |= {"workers": 1, "progress": None}
-        assert calls == [expected]
+        assert callable(calls[0].pop("progress"))
+        assert calls == [expected | {"workers": 1}]
 
     def test_split__prints_or_writes_the_record(
         self, run: Run, replace: Replace, tmp_path: Path

@@ -24,7 +24,6 @@ from PIL import Image, ImageCms
 
 from humanseg.batch.discovery import Job
 from humanseg.batch.runner import Outcome
-from humanseg.cli.bars import bar
 from humanseg.cli.predict_flags import NetworkFlags
 from humanseg.cli.predict_report import Report
 from humanseg.errors import HumansegError, ModelError
@@ -479,24 +478,6 @@ class TestVideos:
         assert code == 0
         assert out.startswith("Done: 1 input in ")
         assert processed[0][:2] == (1, Path("x.mp4"))
-
-
-class TestBar:
-    def test_terminal__shows_count_and_rate(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from rich.console import Console
-
-        stream = io.StringIO()
-        console = Console(file=stream, force_terminal=True, width=100)
-        monkeypatch.setattr("humanseg.cli.bars.Console", lambda **_: console)
-        with bar("Predicting", total=7, unit="pictures", quiet=False) as show:
-            show(3, None)
-        assert "3/7" in stream.getvalue()
-        assert "pictures/s" in stream.getvalue()
-
-    def test_pipe__shows_nothing(self, capsys: pytest.CaptureFixture[str]) -> None:
-        with bar("Predicting", total=7, unit="pictures", quiet=False) as show:
-            show(3, 8)
-        assert capsys.readouterr() == ("", "")
 
 
 def _command(*words: object) -> list[str]:

@@ -22,7 +22,6 @@ from PIL import Image
 
 from humanseg.batch.discovery import find, mirrored, plan
 from humanseg.cli.predict_flags import NetworkFlags
-from humanseg.cli.predict_progress import Log, watched
 
 Run = Callable[..., tuple[int, str, str]]
 PICTURES = 150
@@ -231,29 +230,6 @@ def _read(terminal: int) -> bytes:
         return os.read(terminal, 65536)
     except OSError:
         return b""
-
-
-class TestLog:
-    def test_a_line_every_minute__with_rate_and_time_left(
-        self, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        now = 1000.0
-        log = Log(total=100_000, unit="pictures", clock=lambda: now)
-        for second in range(1, 301):
-            now = 1000.0 + second
-            log.show(40 * second)
-        lines = capsys.readouterr().err.splitlines()
-        assert len(lines) == 5
-        assert lines[0] == ("humanseg: 2400 of 100000 pictures, 40.0 per second, 40 min 40 s left.")
-        assert lines[4].startswith("humanseg: 12000 of 100000 pictures")
-
-    @pytest.mark.parametrize("quiet", [True, False])
-    def test_short_work__is_not_talked_about(
-        self, capsys: pytest.CaptureFixture[str], quiet: bool
-    ) -> None:
-        with watched("Predicting", total=3, unit="pictures", quiet=quiet) as show:
-            show(3)
-        assert capsys.readouterr() == ("", "")
 
 
 def test_listing__grows_in_a_straight_line(tmp_path: Path) -> None:

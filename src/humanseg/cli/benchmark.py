@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 from cyclopts import Group, Parameter
 
 from humanseg.cli import flags
-from humanseg.cli.terminal import counter, note, say
+from humanseg.cli.bars import shown
+from humanseg.cli.terminal import note, say
 from humanseg.errors import UsageError
 from humanseg.images import MAX_PIXELS
 from humanseg.results import Record, write_record
@@ -162,7 +163,8 @@ def _measure(model: Path | None, asked: dict[str, Any], json: bool, output: Path
     quick = asked.pop("quick")
     settings = (quick_look() if quick else {"effort": Effort()}) | _given(asked | {"sizes": sizes})
     settings["effort"] = replace(settings["effort"], **_given(effort))
-    record = measure_speed(model, **settings, progress=counter("Measuring"))
+    with shown("Measuring") as progress:
+        record = measure_speed(model, **settings, progress=progress)
     _finish(record, json, output, speed_in_words)
     note(*noise_in_words(record))
 
@@ -173,7 +175,8 @@ def _compare(model: Path | None, asked: dict[str, Any], json: bool, output: Path
 
     if "data" in asked:
         flags.existing_data(asked["data"])
-    record = compare_with_peers(model, **asked, progress=counter("Comparing"))
+    with shown("Comparing", unit="images") as progress:
+        record = compare_with_peers(model, **asked, progress=progress)
     _finish(record, json, output, peers_in_words)
     note(*doubts_in_words(record))
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from humanseg.cli import flags
+from humanseg.cli.bars import shown
 from humanseg.cli.ignored import note_ignored
-from humanseg.cli.terminal import counter, note, numbered, say
+from humanseg.cli.terminal import note, numbered, say
 from humanseg.config.loading import resolve
 from humanseg.config.schema import TrainConfig
 
@@ -46,7 +46,8 @@ def check(
     from humanseg.data.cache import Cache
 
     kept = None if cache is None else Cache(cache, note=note)
-    report = audit(path, chosen, cache=kept, progress=counter("Reading"))
+    with shown("Reading", unit="images") as progress:
+        report = audit(path, chosen, cache=kept, progress=progress)
     if json:
         say(report.model_dump_json(indent=1))
     else:
@@ -73,7 +74,9 @@ def download(
     """Download the published pictures and print where they are."""
     from humanseg.data.download import download as fetch
 
-    say(str(fetch(destination, progress=sys.stderr.isatty())))
+    with shown("Downloading", unit="files") as progress:
+        folder = fetch(destination, progress=progress)
+    say(str(folder))
 
 
 @app.command
@@ -92,15 +95,16 @@ def synthesize(
     from humanseg.data.synthesis import synthesize as draw
     from humanseg.system.cpu import usable_cores
 
-    done = draw(
-        out,
-        count=count,
-        size=size,
-        seed=seed,
-        clutter=clutter,
-        workers=usable_cores() if count >= _MANY else 1,
-        progress=counter("Drawing"),
-    )
+    with shown("Drawing", unit="images") as progress:
+        done = draw(
+            out,
+            count=count,
+            size=size,
+            seed=seed,
+            clutter=clutter,
+            workers=usable_cores() if count >= _MANY else 1,
+            progress=progress,
+        )
     say(str(done))
 
 
@@ -147,15 +151,16 @@ def compose(
         flags.existing_data(root)
         found = discover(root, "auto")
         people[str(root)] = (found, tuple(sample.id for sample in found))
-    done = lay(
-        out,
-        people=people,
-        backgrounds=backgrounds,
-        objects=objects,
-        count=count,
-        seed=seed,
-        progress=counter("Composing"),
-    )
+    with shown("Composing", unit="images") as progress:
+        done = lay(
+            out,
+            people=people,
+            backgrounds=backgrounds,
+            objects=objects,
+            count=count,
+            seed=seed,
+            progress=progress,
+        )
     say(str(done))
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from humanseg.cli import flags
-from humanseg.cli.terminal import bracket, counter, note, numbered, say, score, table
+from humanseg.cli.bars import shown
+from humanseg.cli.terminal import bracket, note, numbered, say, score, table
 from humanseg.config.loading import resolve
 from humanseg.config.schema import TrainConfig
 from humanseg.errors import UsageError
@@ -62,15 +63,16 @@ def evaluate(
         flags.required_output(output)
     from humanseg.evaluation.conclusions import evaluate_model
 
-    result = evaluate_model(
-        model,
-        data=config.data,
-        groups=groups,
-        threshold=None if threshold is None else config.evaluation.threshold,
-        flip_averaging=flip_averaging,
-        output=output,
-        progress=counter("Scoring"),
-    )
+    with shown("Scoring", unit="images") as progress:
+        result = evaluate_model(
+            model,
+            data=config.data,
+            groups=groups,
+            threshold=None if threshold is None else config.evaluation.threshold,
+            flip_averaging=flip_averaging,
+            output=output,
+            progress=progress,
+        )
     say(*_summary(result))
     if result.seen_in_training:
         note(

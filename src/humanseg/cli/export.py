@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from humanseg.cli import flags
-from humanseg.cli.terminal import counter, note, say, score, table
+from humanseg.cli.bars import shown
+from humanseg.cli.terminal import note, say, score, table
 from humanseg.errors import UsageError
 from humanseg.model_directory import find_model
 
@@ -77,20 +78,21 @@ def export(
         )
     from humanseg.export import export as write
 
-    record = write(
-        directory,
-        output,
-        format=format,
-        quantize=quantize,
-        calibration=calibrate,
-        calibration_count=calibration_pictures,
-        seed=seed,
-        data=data,
-        half=half,
-        tolerance=tolerance,
-        overwrite=overwrite,
-        progress=counter("Measuring"),
-    )
+    with shown("Measuring") as progress:
+        record = write(
+            directory,
+            output,
+            format=format,
+            quantize=quantize,
+            calibration=calibrate,
+            calibration_count=calibration_pictures,
+            seed=seed,
+            data=data,
+            half=half,
+            tolerance=tolerance,
+            overwrite=overwrite,
+            progress=progress,
+        )
     say(*_summary(record, output))
     _remark(record, directory)
 

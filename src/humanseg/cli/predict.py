@@ -187,7 +187,7 @@ def _predict_pictures(
     if not jobs:
         return
     from humanseg.batch.runner import predict_pictures
-    from humanseg.cli.predict_progress import watched
+    from humanseg.cli.bars import shown
 
     workers, threads = request.network.crew(len(jobs))
     network, effect = request.open(threads=threads)
@@ -200,11 +200,11 @@ def _predict_pictures(
         overwrite=request.files.overwrite,
         stop=stop,
     )
-    shown = watched("Predicting", total=len(jobs), unit="pictures", quiet=request.no_bar)
-    with closing(outcomes), shown as show:
+    drawn = shown("Predicting", unit="pictures", quiet=request.no_bar)
+    with closing(outcomes), drawn as progress:
         for number, outcome in enumerate(outcomes, start=1):
             report.tell(outcome)
-            show(number)
+            progress(number, len(jobs))
 
 
 def _predict_videos(request: Request, jobs: Sequence[Job], report: Report, stop: Stop) -> None:
@@ -221,9 +221,9 @@ def _predict_video(
     request: Request, job: Job, segmenter: Segmenter, effect: Effect, report: Report, stop: Stop
 ) -> None:
     from humanseg.batch.runner import predict_video
-    from humanseg.cli.bars import bar
+    from humanseg.cli.bars import shown
 
-    with bar(job.source.name, total=None, unit="frames", quiet=request.no_bar) as show:
+    with shown(job.source.name, unit="frames", quiet=request.no_bar) as show:
 
         def progress(done: int, total: int | None) -> None:
             if stop.is_set():  # half a video is no result

@@ -92,7 +92,7 @@ def record_camera(request: Request, camera: int) -> int:
     """Record from a camera into a video until Ctrl-C."""
     from humanseg.batch.discovery import Job
     from humanseg.batch.runner import Outcome
-    from humanseg.cli.bars import bar
+    from humanseg.cli.bars import shown
     from humanseg.video.pipeline import process_video
     from humanseg.video.smoothing import Smoother
     from humanseg.video.writer import check_suffix
@@ -101,7 +101,7 @@ def record_camera(request: Request, camera: int) -> int:
     check_suffix(target, transparent=request.making.output == "cutout")
     segmenter, effect = request.open()
     report = Report(str(target), as_json=request.as_json, quiet=request.quiet)
-    with bar(f"Camera {camera}", total=None, unit="frames", quiet=request.no_bar) as show:
+    with shown(f"Camera {camera}", unit="frames", quiet=request.no_bar) as progress:
         made = process_video(
             segmenter,
             camera,
@@ -109,7 +109,7 @@ def record_camera(request: Request, camera: int) -> int:
             effect=effect,
             smoothing=None if request.files.smoothing is False else Smoother(),
             overwrite=request.files.overwrite,
-            progress=show,
+            progress=progress,
         )
     report.tell(
         Outcome(

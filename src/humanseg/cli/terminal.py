@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 
 def say(*lines: str) -> None:
@@ -26,18 +26,6 @@ def complain(*lines: str) -> None:
 def is_secondary_process() -> bool:
     """Whether torchrun started this process beside a first one, which speaks for all."""
     return "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK", "0") != "0"
-
-
-def counter(what: str) -> Callable[[int, int], None] | None:
-    """A progress callback that counts on one line of a terminal; None where nobody watches."""
-    if not sys.stderr.isatty():
-        return None
-
-    def show(done: int, total: int) -> None:
-        sys.stderr.write(f"\r{what} {done}/{total}" + ("\n" if done == total else ""))
-        sys.stderr.flush()
-
-    return show
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from humanseg.errors import HumansegError, UsageError
 from humanseg.results import write_text
+from humanseg.system.progress import Progress
 
 BASE_URL = (
     "https://raw.githubusercontent.com/VikramShenoy97/Human-Segmentation-Dataset/"
@@ -39,7 +40,7 @@ def download(
     destination: Path | None = None,
     *,
     base_url: str = BASE_URL,
-    progress: bool = False,
+    progress: Progress | None = None,
     registry: Mapping[str, str] | None = None,
     retries: int = 2,
 ) -> Path:
@@ -52,7 +53,7 @@ def download(
         destination: folder to fill; unset: the folder `human-segmentation-dataset` in
             HUMANSEG_CACHE, or in the user's cache folder.
         base_url: where the files lie, with a slash at the end.
-        progress: show a bar on standard error.
+        progress: called with the files there, and all.
         registry: SHA-256 by relative path; unset: the 581 files of the public data set.
         retries: further attempts for a file that failed.
 
@@ -69,8 +70,7 @@ def download(
         raise UsageError(f"{folder}: is a file; name a folder to download into.")
     fetched = sorted(name for name in hashes if name != _TABLE)
     try:
-        with _bar(progress, len(fetched)) as advance:
-            _fetch_all(folder, base_url, {name: hashes[name] for name in fetched}, retries, advance)
+        _fetch_all(folder, base_url, {name: hashes[name] for name in fetched}, retries, progress)
         if _TABLE in hashes:
             _write_table(folder, fetched, hashes[_TABLE])
     except OSError as error:
@@ -98,7 +98,7 @@ def _fetch_all(
     base_url: str,
     hashes: dict[str, str],
     retries: int,
-    advance: Callable[[], None],
+    progress: Progress | None,
 ) -> None:
     import pooch
 
@@ -118,9 +118,10 @@ def _fetch_all(
     ):
         futures = {pool.submit(store.fetch, name, downloader=downloader): name for name in hashes}
         try:
-            for future in as_completed(futures):
+            for done, future in enumerate(as_completed(futures), start=1):
                 _result(future, futures[future], folder, base_url)
-                advance()
+                if progress is not None:
+                    progress(done, len(futures))
         except BaseException:
             # The first failure stands for all; what waits would fail alike, or can wait.
             pool.shutdown(wait=True, cancel_futures=True)
@@ -173,20 +174,6 @@ def _quiet(logger: logging.Logger) -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
-
-
-@contextmanager
-def _bar(shown: bool, total: int) -> Iterator[Callable[[], None]]:
-    """A progress bar on standard error, or nothing."""
-    if not shown:
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task("download", total=total)
-        yield lambda: bar.advance(task)
 
 
 def table_text(names: Iterable[str]) -> str:
