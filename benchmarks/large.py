@@ -123,9 +123,9 @@ def fill_with_a_kill(
 def compare_rows(folder: Path, samples: Sequence[Sample], grid: Size) -> int:
     """Decode pictures drawn at random and hold them against their rows; ends at a difference."""
     made: list[str] = []
-    grids = Cache(folder, note=made.append).grids(samples, size=grid, mask_resize="area")
+    resized = Cache(folder, note=made.append).resized(samples, size=grid, mask_resize="area")
     chosen = random.Random(0).sample(range(len(samples)), min(COMPARED, len(samples)))
-    images, masks = grids.read(chosen)
+    images, masks = resized.get(chosen)
     for place, row in enumerate(chosen):
         sample = samples[row]
         image, mask = stretch(sample.read_image(), sample.read_mask(), grid, "area")

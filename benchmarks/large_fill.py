@@ -20,12 +20,12 @@ def main() -> None:
     data, folder, height, width = sys.argv[1:]
     samples = discover(Path(data))
     cache = Cache(Path(folder), note=lambda text: print(text, file=sys.stderr, flush=True))
-    grids = cache.grids(samples, size=(int(height), int(width)), mask_resize="area")
+    resized = cache.resized(samples, size=(int(height), int(width)), mask_resize="area")
 
     def progress(done: int, _: int) -> None:
         print(f"[{done}, {time.monotonic():.4f}]", flush=True)
 
-    grids.prepare(range(len(samples)), progress)
+    resized.prepare(range(len(samples)), progress)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from humanseg.data import discover
-from humanseg.data.cache import Cache, CachedGrids
-from humanseg.data.resized import Grids, MemoryGrids
+from humanseg.data.cache import Cache, CachedImages
+from humanseg.data.resized import ImagesInMemory, ResizedImages
 from humanseg.images import files
 from humanseg.images.resize import Size
 
@@ -55,8 +55,8 @@ class CachePlace(NamedTuple):
     def open(self) -> Cache:
         return Cache(self.folder, note=self.notes.append)
 
-    def grids(self, size: Size = (8, 8), mask_resize: str = "area") -> CachedGrids:
-        return self.open().grids(discover(self.root), size=size, mask_resize=mask_resize)
+    def resized(self, size: Size = (8, 8), mask_resize: str = "area") -> CachedImages:
+        return self.open().resized(discover(self.root), size=size, mask_resize=mask_resize)
 
     def row_file(self, size: str = "8x8-area", number: int = 0) -> Path:
         return self.folder / f"rows/{size}/{number:06d}.rows"
@@ -73,12 +73,12 @@ class CachePlace(NamedTuple):
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(values if folder == "images" else (values // 128) * 255).save(path)
 
-    def holds(self, grids: Grids, mask_resize: str = "area") -> bool:
+    def holds(self, resized: ResizedImages, mask_resize: str = "area") -> bool:
         """Whether all rows are what decoding gives."""
-        expected = MemoryGrids(discover(self.root), grids.size, mask_resize)
+        expected = ImagesInMemory(discover(self.root), resized.size, mask_resize)
         everything = range(len(expected))
-        pairs = zip(grids.read(everything), expected.read(everything), strict=True)
-        return grids.ids == expected.ids and all(np.array_equal(*pair) for pair in pairs)
+        pairs = zip(resized.get(everything), expected.get(everything), strict=True)
+        return resized.ids == expected.ids and all(np.array_equal(*pair) for pair in pairs)
 
 
 @pytest.fixture

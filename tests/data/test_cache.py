@@ -28,27 +28,27 @@ COUNT = 12
 def test_grids__are_what_decoding_gives(
     place: CachePlace, mask_resize: str, size: tuple[int, int]
 ) -> None:
-    grids = place.grids(size, mask_resize)
-    assert len(grids) == COUNT
-    images, masks = grids.read([3, 0, 3])
+    resized = place.resized(size, mask_resize)
+    assert len(resized) == COUNT
+    images, masks = resized.get([3, 0, 3])
     assert images.dtype == np.uint8
     assert masks.dtype == np.bool_
     assert np.array_equal(images[0], images[2])
-    assert place.holds(grids, mask_resize)
-    assert place.holds(place.grids(size, mask_resize), mask_resize)
-    assert grids.read([])[0].shape == (0, *size, 3)
+    assert place.holds(resized, mask_resize)
+    assert place.holds(place.resized(size, mask_resize), mask_resize)
+    assert resized.get([])[0].shape == (0, *size, 3)
 
 
 def test_cache__decodes_each_file_once_for_all_that_is_asked(
     place: CachePlace, decoded: Counter[str]
 ) -> None:
     calls: list[tuple[int, int]] = []
-    place.grids().prepare(range(COUNT), lambda *call: calls.append(call))
+    place.resized().prepare(range(COUNT), lambda *call: calls.append(call))
     assert calls == [(done, COUNT) for done in range(1, COUNT + 1)]
     cache, samples = place.open(), discover(place.root)
     facts, report = read_facts(samples, cache=cache), audit(place.root, cache=cache)
     number = fingerprint(samples, digests=cache.digests(samples))
-    place.grids().read([0, 1])
+    place.resized().get([0, 1])
     assert set(decoded.values()) == {1}
     assert len(decoded) == 2 * COUNT
     assert facts == read_facts(samples)
@@ -59,15 +59,15 @@ def test_cache__decodes_each_file_once_for_all_that_is_asked(
 def test_cache__other_sizes_decode_again_but_examine_nothing(
     place: CachePlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place.open().examine(discover(place.root))
-    monkeypatch.setattr(filling, "look_at", None)
-    assert place.holds(place.grids((6, 4), "nearest"), "nearest")
+    place.open().inspect(discover(place.root))
+    monkeypatch.setattr(filling, "inspect", None)
+    assert place.holds(place.resized((6, 4), "nearest"), "nearest")
 
 
 def test_grids__prepare_only_what_is_asked(place: CachePlace, decoded: Counter[str]) -> None:
-    grids = place.grids()
-    grids.prepare([2, 5, 2])
-    grids.read([5, 7])
+    resized = place.resized()
+    resized.prepare([2, 5, 2])
+    resized.get([5, 7])
     assert {name for name in decoded if name.startswith("images")} == {
         "images/02", "images/05", "images/07",
     }  # fmt: skip
@@ -81,17 +81,17 @@ def test_grids__prepare_only_what_is_asked(place: CachePlace, decoded: Counter[s
 def test_cache__grows_and_changes_with_the_data(
     place: CachePlace, write: Write, decoded: Counter[str]
 ) -> None:
-    before = place.grids()
+    before = place.resized()
     before.prepare(range(COUNT))
-    old = before.read([4])[0]
+    old = before.get([4])[0]
     place.add("new", seed=50)
     write("data/images/04.png", seed=51)
     write("data/masks/05.png", np.eye(12, 16, dtype=np.bool_))
     decoded.clear()
     place.notes.clear()
     calls: list[tuple[int, int]] = []
-    grids = place.grids()
-    grids.prepare(range(COUNT + 1), lambda *call: calls.append(call))
+    resized = place.resized()
+    resized.prepare(range(COUNT + 1), lambda *call: calls.append(call))
     assert calls == [(11, 13), (12, 13), (13, 13)]
     assert {name for name in decoded if name.startswith("images")} == {
         "images/04", "images/05", "images/new",
@@ -101,8 +101,8 @@ def test_cache__grows_and_changes_with_the_data(
             "3 of 13 pictures are new, changed or not yet there at 8x8; 10 are taken as they are."
         )
     ]
-    assert place.holds(grids)
-    assert np.array_equal(before.read([4])[0], old)  # who began earlier keeps what was there
+    assert place.holds(resized)
+    assert np.array_equal(before.get([4])[0], old)  # who began earlier keeps what was there
     samples = discover(place.root)
     cache = place.open()
     assert read_facts(samples, cache=cache) == read_facts(samples)
@@ -114,16 +114,16 @@ def test_cache__changed_pictures_change_at_every_size(
     place: CachePlace, write: Write, name: str
 ) -> None:
     for size in (SIZE, (6, 4)):
-        place.grids(size).prepare(range(COUNT))
+        place.resized(size).prepare(range(COUNT))
     write(f"data/images/{name}.png", seed=51)
-    place.grids(SIZE).prepare(range(COUNT))
-    assert place.holds(place.grids((6, 4)))
+    place.resized(SIZE).prepare(range(COUNT))
+    assert place.holds(place.resized((6, 4)))
 
 
 def test_digests__leave_out_what_has_changed(place: CachePlace, write: Write) -> None:
     samples = discover(place.root)
     cache = place.open()
-    cache.examine(samples)
+    cache.inspect(samples)
     write("data/images/04.png", seed=51)
     digests = cache.digests(samples)
     assert set(digests) == {sample.id for sample in samples} - {"04"}
@@ -133,12 +133,12 @@ def test_digests__leave_out_what_has_changed(place: CachePlace, write: Write) ->
 def test_cache__is_shared_by_data_sets_that_hold_the_same_files(
     place: CachePlace, decoded: Counter[str]
 ) -> None:
-    place.grids().prepare(range(COUNT))
+    place.resized().prepare(range(COUNT))
     table = place.root / "some.csv"
     table.write_text("images,masks\nimages/03.png,masks/03.png\n./images/04.png,masks/04.png\n")
     decoded.clear()
     samples = discover(table)
-    place.open().grids(samples, size=SIZE, mask_resize="area").prepare([0, 1])
+    place.open().resized(samples, size=SIZE, mask_resize="area").prepare([0, 1])
     assert not decoded
 
 
@@ -148,11 +148,11 @@ def test_cache__one_file_in_several_samples_is_one_row(
     one, other = discover(place.root)[:2]
     samples = [one, other, Sample("again", one.image, one.mask)]
     cache = place.open()
-    images, _ = cache.grids(samples, size=SIZE, mask_resize="area").read([0, 1, 2])
+    images, _ = cache.resized(samples, size=SIZE, mask_resize="area").get([0, 1, 2])
     assert np.array_equal(images[0], images[2])
     assert decoded["images/00"] == 1
-    seen = cache.examine(samples)
-    assert seen["again"].digests == seen["00"].digests != seen["01"].digests
+    first, second, again = cache.inspect(samples)
+    assert again.digests == first.digests != second.digests
 
 
 def test_cache__outlines(
@@ -172,11 +172,11 @@ def test_cache__outlines(
         (place.root / "people.json").write_text(json.dumps(document(right)))
         samples = discover(place.root)
         cache = place.open()
-        assert place.holds(place.grids())
+        assert place.holds(place.resized())
         assert audit(place.root, cache=cache) == audit(place.root)
         assert fingerprint(samples, digests=cache.digests(samples)) == fingerprint(samples)
     decoded.clear()
-    place.grids().read([0])
+    place.resized().get([0])
     assert not decoded
 
 
@@ -185,11 +185,11 @@ def test_cache__unreadable_pictures_are_named_and_looked_at_again(
 ) -> None:
     (place.root / "images/03.png").write_bytes(b"no picture")
     (place.root / "masks/05.png").write_bytes(b"no picture")
-    grids = place.grids()
+    resized = place.resized()
     for _ in range(2):
         with pytest.raises(DataError, match=r"^2 of 12 samples cannot be read\. .*03\.png"):
-            grids.prepare(range(COUNT))
-    grids.read([0, 1])
+            resized.prepare(range(COUNT))
+    resized.get([0, 1])
     cache = place.open()
     for _ in range(2):
         assert audit(place.root, cache=cache) == audit(place.root)
@@ -200,7 +200,7 @@ def test_cache__unreadable_pictures_are_named_and_looked_at_again(
         assert str(with_cache.value) == str(without.value)
     write("data/images/03.png", seed=3)
     write("data/masks/05.png", np.eye(12, 16, dtype=np.bool_))
-    assert place.holds(place.grids())
+    assert place.holds(place.resized())
 
 
 def test_audit__findings_come_from_the_cache(

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from humanseg.data import discover
 from humanseg.data.cache import Cache, filling, index, rows
-from humanseg.data.resized import MemoryGrids
+from humanseg.data.resized import ImagesInMemory
 from humanseg.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ COUNT = 12
 def test_cache__of_another_version_is_built_anew(
     place: CachePlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place.grids().prepare(range(COUNT))
+    place.resized().prepare(range(COUNT))
     place.notes.clear()
     was, now = index.FORMAT, index.FORMAT + 1
     monkeypatch.setattr(index, "FORMAT", now)
@@ -45,39 +45,39 @@ def test_cache__of_another_version_is_built_anew(
     assert f"; this is format {now}, Pillow " in place.notes[0]
     assert place.notes[0].endswith("); it is built anew.")
     assert not (place.folder / "rows").exists()
-    assert place.holds(place.grids())
+    assert place.holds(place.resized())
 
 
 def test_cache__built_anew_by_another_version_meanwhile(
     place: CachePlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    grids = place.grids()
-    grids.prepare([0])
+    resized = place.resized()
+    resized.prepare([0])
     with monkeypatch.context() as other:
         other.setattr(index, "FORMAT", index.FORMAT + 1)
-        place.grids().prepare(range(COUNT))
+        place.resized().prepare(range(COUNT))
     with pytest.raises(DataError, match="another version of humanseg or Pillow has built it anew"):
-        grids.read([1])
+        resized.get([1])
 
 
 @pytest.mark.parametrize(("keep", "said"), [(0, False), (100, True), (5000, True), (None, True)])
 def test_cache__damaged_index_is_built_anew(
     place: CachePlace, keep: int | None, said: bool
 ) -> None:
-    place.grids().prepare(range(COUNT))
+    place.resized().prepare(range(COUNT))
     place.notes.clear()
     path = place.folder / "index.sqlite"
     path.write_bytes(b"nonsense" * 600 if keep is None else path.read_bytes()[:keep])
-    assert place.holds(place.grids())
+    assert place.holds(place.resized())
     assert place.notes == [place.said("its index is damaged; it is built anew.")] * said
 
 
 def test_cache__index_damaged_while_it_is_used(place: CachePlace) -> None:
-    grids = place.grids()
-    grids.prepare([0])
+    resized = place.resized()
+    resized.prepare([0])
     place.notes.clear()
     (place.folder / "index.sqlite").write_bytes(b"nonsense" * 600)
-    assert place.holds(grids)
+    assert place.holds(resized)
     assert place.notes[0] == place.said("its index is damaged; it is built anew.")
 
 
@@ -91,45 +91,45 @@ def flip(path: Path, offset: int) -> None:
 def test_grids__damaged_row_is_made_again(
     place: CachePlace, where: str, decoded: Counter[str]
 ) -> None:
-    grids = place.grids()
-    grids.prepare(range(COUNT))
+    resized = place.resized()
+    resized.prepare(range(COUNT))
     place.notes.clear()
     decoded.clear()
     row_bytes = 8 * 8 * 3 + 8
     flip(place.row_file(), 3 * row_bytes + (5 if where == "picture" else row_bytes - 1))
-    grids.read(range(COUNT))
+    resized.get(range(COUNT))
     assert place.notes == [
         place.said("000000.rows is damaged or gone; the rows of 1 pictures are made again.")
     ]
     assert dict(decoded) == {"images/03": 1, "masks/03": 1}
-    assert place.holds(grids)
-    assert place.holds(place.grids())
+    assert place.holds(resized)
+    assert place.holds(place.resized())
     assert len(place.notes) == 1
 
 
 def test_grids__disk_that_forgets_is_named(
     place: CachePlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    grids = place.grids()
-    grids.prepare(range(COUNT))
+    resized = place.resized()
+    resized.prepare(range(COUNT))
     monkeypatch.setattr(rows, "_write", lambda stream, values: None)
     flip(place.row_file(), 0)
     with pytest.raises(DataError, match=r"000000\.rows does not give back what was just written"):
-        grids.read([0])
+        resized.get([0])
 
 
 def test_grids__missing_and_shortened_files_are_made_again(
     place: CachePlace, decoded: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rows, "FILE_BYTES", 4 * 200)  # four rows to a file
-    used = place.grids()
+    used = place.resized()
     used.prepare(range(COUNT))
     assert place.row_file(number=2).stat().st_size == 800
     decoded.clear()
     place.row_file(number=0).unlink()
     with place.row_file(number=1).open("r+b") as stream:
         stream.truncate(500)
-    fresh = place.grids()
+    fresh = place.resized()
     fresh.prepare(range(COUNT))
     lost = {f"images/{one:02d}" for one in (0, 1, 2, 3, 6, 7)}
     assert {name for name in decoded if name.startswith("images")} == lost
@@ -156,8 +156,8 @@ def slow(self):
 
 Sample.read_image = slow
 samples = discover(Path(root))
-grids = Cache(Path(folder), note=print).grids(samples, size=(8, 8), mask_resize="area")
-grids.prepare(range(len(samples)))
+resized = Cache(Path(folder), note=print).resized(samples, size=(8, 8), mask_resize="area")
+resized.prepare(range(len(samples)))
 """
 
 
@@ -194,10 +194,10 @@ def test_cache__killed_process_loses_no_more_than_the_last_pictures(
         process.communicate()
     kept = committed(place)
     assert 4 <= kept < COUNT
-    grids = place.grids()
-    grids.prepare(range(COUNT))
+    resized = place.resized()
+    resized.prepare(range(COUNT))
     assert len([name for name in decoded if name.startswith("images")]) == COUNT - kept
-    assert place.holds(grids)
+    assert place.holds(resized)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no locks between processes")
@@ -211,7 +211,7 @@ def test_cache__of_two_processes_one_fills_and_both_find_everything(
     lines = [line for log in logs if log.exists() for line in log.read_text().split()]
     assert sorted(lines) == [f"{one:02d}" for one in range(COUNT)]
     assert sum("waiting for another process that fills it." in text for text in said) == 1
-    assert place.holds(place.grids())
+    assert place.holds(place.resized())
 
 
 def test_cache__without_locks_every_row_is_still_given_once(
@@ -219,10 +219,10 @@ def test_cache__without_locks_every_row_is_still_given_once(
 ) -> None:
     monkeypatch.setattr("humanseg.system.lock.fcntl", None)
     monkeypatch.setattr(filling, "COMMIT_PICTURES", 2)
-    grids = [place.grids() for _ in range(3)]
+    resized = [place.resized() for _ in range(3)]
     with ThreadPoolExecutor(3) as pool:
-        list(pool.map(lambda grid: grid.prepare(range(COUNT)), grids))
-    assert all(place.holds(grid) for grid in grids)
+        list(pool.map(lambda grid: grid.prepare(range(COUNT)), resized))
+    assert all(place.holds(grid) for grid in resized)
 
 
 def test_cache__rows_are_named_only_once_they_are_on_the_disk(
@@ -242,7 +242,7 @@ def test_cache__rows_are_named_only_once_they_are_on_the_disk(
     monkeypatch.setattr(os, "fsync", synchronised)
     monkeypatch.setattr(index.Index, "store", stored)
     monkeypatch.setattr(filling, "COMMIT_PICTURES", 5)
-    place.grids().prepare(range(COUNT))
+    place.resized().prepare(range(COUNT))
     assert events == ["fsync", "index"] * 3
 
 
@@ -255,9 +255,9 @@ def test_cache__no_room_is_said_before_anything_is_read(
         DataError,
         match=r"12 pictures at 8x8 need 0\.0 GB, but its disk has 0\.0 GB free; make room or give",
     ):
-        place.grids().prepare(range(COUNT))
+        place.resized().prepare(range(COUNT))
     assert not decoded
-    place.grids().prepare([0, 1])
+    place.resized().prepare([0, 1])
 
 
 def test_cache__full_disk_keeps_what_was_there(
@@ -274,15 +274,15 @@ def test_cache__full_disk_keeps_what_was_there(
 
     monkeypatch.setattr(rows, "_write", write)
     with pytest.raises(OSError, match="No space left") as raised:
-        place.grids().prepare(range(COUNT))
+        place.resized().prepare(range(COUNT))
     assert raised.value.errno == errno.ENOSPC
     assert raised.value.filename == str(place.row_file())
     monkeypatch.setattr(rows, "_write", original)
     decoded.clear()
-    grids = place.grids()
-    grids.prepare(range(COUNT))
+    resized = place.resized()
+    resized.prepare(range(COUNT))
     assert len([name for name in decoded if name.startswith("images")]) == COUNT - 7
-    assert place.holds(grids)
+    assert place.holds(resized)
 
 
 @pytest.mark.parametrize(
@@ -300,7 +300,7 @@ def test_index__troubles_of_the_system_are_its_errors(
     cache = place.open()
     monkeypatch.setattr(index, "_store_seen", fail)
     with pytest.raises(OSError, match="no") as raised:
-        cache.examine(discover(place.root))
+        cache.inspect(discover(place.root))
     assert raised.value.errno == number
 
 
@@ -323,12 +323,12 @@ def test_cache__refuses_what_is_none(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
 def test_cache__whole_one_is_read_where_nothing_can_be_written(place: CachePlace) -> None:
-    place.grids().prepare(range(COUNT))
+    place.resized().prepare(range(COUNT))
     everything = [place.folder, *place.folder.rglob("*")]
     for path in everything:
         path.chmod(0o555 if path.is_dir() else 0o444)
     try:
-        assert place.holds(place.grids())
+        assert place.holds(place.resized())
     finally:
         for path in everything:
             path.chmod(0o755)
@@ -337,14 +337,14 @@ def test_cache__whole_one_is_read_where_nothing_can_be_written(place: CachePlace
 def test_grids__threads_may_read_and_prepare_at_once(
     place: CachePlace, decoded: Counter[str]
 ) -> None:
-    grids = place.grids()
-    expected = MemoryGrids(discover(place.root), SIZE, "area").read(range(COUNT))
+    resized = place.resized()
+    expected = ImagesInMemory(discover(place.root), SIZE, "area").get(range(COUNT))
     decoded.clear()
     wrong: list[int] = []
 
     def read(seed: int) -> None:
         order = np.random.default_rng(seed).integers(0, COUNT, 6).tolist()
-        images, masks = grids.read(order)
+        images, masks = resized.get(order)
         alike = np.array_equal(images, expected[0][order]) and np.array_equal(
             masks, expected[1][order]
         )
@@ -363,14 +363,14 @@ def test_grids__threads_may_read_and_prepare_at_once(
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads memory from /proc")
 def test_grids__reading_takes_no_memory(place: CachePlace) -> None:
     samples = discover(place.root) * 12
-    grids = place.open().grids(samples, size=(1024, 1024), mask_resize="area")
-    grids.prepare(range(len(samples)))
-    grids.read([0])
+    resized = place.open().resized(samples, size=(1024, 1024), mask_resize="area")
+    resized.prepare(range(len(samples)))
+    resized.get([0])
 
     def resident() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
 
     before = resident()
     for row in range(len(samples)):
-        grids.read([row])
+        resized.get([row])
     assert resident() - before < 8 << 20

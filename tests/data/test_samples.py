@@ -25,7 +25,6 @@ def test_sample__reads_rgb_and_mask_from_files(write: Write, half: NDArray[np.bo
     assert image.shape == (12, 16, 3)
     assert image.dtype == np.uint8
     assert np.array_equal(sample.read_mask(), half)
-    assert sample.mask_size() == (12, 16)
 
 
 def test_sample__draws_polygons(tmp_path: Path) -> None:
@@ -33,7 +32,6 @@ def test_sample__draws_polygons(tmp_path: Path) -> None:
     expected = np.zeros(SIZE, dtype=bool)
     expected[3:9, 2:8] = True
     assert np.array_equal(sample.read_mask(), expected)
-    assert sample.mask_size() == SIZE
 
 
 @pytest.mark.parametrize("kind", ["compressed", "uncompressed"])
@@ -71,9 +69,8 @@ def test_sample__can_be_a_key(tmp_path: Path) -> None:
 
 def test_sample__without_truth(write: Write) -> None:
     sample = Sample("a", write("a.png"))
-    for read in (sample.read_mask, sample.mask_size):
-        with pytest.raises(DataError, match=r"a\.png: has no mask; give it one"):
-            read()
+    with pytest.raises(DataError, match=r"a\.png: has no mask; give it one"):
+        sample.read_mask()
 
 
 def test_sample__missing_file(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from humanseg.config.schema import AugmentationConfig, TrainConfig
 from humanseg.data.layouts import discover
-from humanseg.data.resized import MemoryGrids, Pixels
+from humanseg.data.resized import ImagesInMemory, Pixels
 from humanseg.errors import DataError
 from humanseg.training.augmentation import augment
 from humanseg.training.batches import (
@@ -23,31 +23,35 @@ from humanseg.training.batches import (
 
 
 @pytest.fixture
-def grids(drawn: Path) -> MemoryGrids:
-    return MemoryGrids(discover(drawn), (32, 32), "area")
+def resized(drawn: Path) -> ImagesInMemory:
+    return ImagesInMemory(discover(drawn), (32, 32), "area")
 
 
 def _batches(
-    grids: MemoryGrids, rows: Sequence[int], *, share: Share | None = None, seed: int | None = 1
+    resized: ImagesInMemory,
+    rows: Sequence[int],
+    *,
+    share: Share | None = None,
+    seed: int | None = 1,
 ) -> Batches:
-    source = HostSource(grids, pinned=False)
-    return Batches(source, rows, grids.ids, batch_size=6, seed=seed, share=share or Share())
+    source = HostSource(resized, pinned=False)
+    return Batches(source, rows, resized.ids, batch_size=6, seed=seed, share=share or Share())
 
 
-def test_batches__show_every_row_once_in_a_new_order_every_epoch(grids: MemoryGrids) -> None:
-    batches = _batches(grids, range(20))
+def test_batches__show_every_row_once_in_a_new_order_every_epoch(resized: ImagesInMemory) -> None:
+    batches = _batches(resized, range(20))
     epochs = []
     for epoch in (0, 1):
         batches.sampler.set_epoch(epoch)
         epochs.append([name for batch in batches for name in batch["ids"]])
-    assert sorted(epochs[0]) == sorted(epochs[1]) == list(grids.ids)
+    assert sorted(epochs[0]) == sorted(epochs[1]) == list(resized.ids)
     assert epochs[0] != epochs[1]
     assert len(batches) == 4
 
 
-def test_batches__hold_the_pictures_they_name(grids: MemoryGrids) -> None:
-    for batch in _batches(grids, range(20)):
-        images, masks = grids.read([grids.ids.index(name) for name in batch["ids"]])
+def test_batches__hold_the_pictures_they_name(resized: ImagesInMemory) -> None:
+    for batch in _batches(resized, range(20)):
+        images, masks = resized.get([resized.ids.index(name) for name in batch["ids"]])
         assert np.array_equal(batch["image"].permute(0, 2, 3, 1), images)
         assert np.array_equal(batch["mask"][:, 0], masks)
         assert batch["image"].is_contiguous(memory_format=torch.channels_last)
@@ -55,10 +59,10 @@ def test_batches__hold_the_pictures_they_name(grids: MemoryGrids) -> None:
 
 @pytest.mark.parametrize("count", [2, 3, 8])
 def test_batches__of_several_processes_are_those_of_one_divided(
-    grids: MemoryGrids, count: int
+    resized: ImagesInMemory, count: int
 ) -> None:
-    whole = list(_batches(grids, range(20)))
-    shares = [list(_batches(grids, range(20), share=Share(rank, count))) for rank in range(count)]
+    whole = list(_batches(resized, range(20)))
+    shares = [list(_batches(resized, range(20), share=Share(rank, count))) for rank in range(count)]
     for number, batch in enumerate(whole):
         parts = [share[number] for share in shares]
         assert [name for part in parts for name in part["ids"]] == batch["ids"]
@@ -71,24 +75,24 @@ def test_batches__of_several_processes_are_those_of_one_divided(
             first += len(part["ids"])
 
 
-def test_batches__leave_out_a_lonely_last_picture_in_training_only(grids: MemoryGrids) -> None:
-    trained = [batch["ids"] for batch in _batches(grids, range(13))]
+def test_batches__leave_out_a_lonely_last_picture_in_training_only(resized: ImagesInMemory) -> None:
+    trained = [batch["ids"] for batch in _batches(resized, range(13))]
     assert [len(ids) for ids in trained] == [6, 6]
-    scored = [batch["ids"] for batch in _batches(grids, range(13), seed=None)]
-    assert [name for ids in scored for name in ids] == list(grids.ids[:13])
+    scored = [batch["ids"] for batch in _batches(resized, range(13), seed=None)]
+    assert [name for ids in scored for name in ids] == list(resized.ids[:13])
 
 
-def test_batches__pass_on_what_went_wrong_in_reading(grids: MemoryGrids) -> None:
+def test_batches__pass_on_what_went_wrong_in_reading(resized: ImagesInMemory) -> None:
     class Broken:
         def read(self, rows: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
             raise DataError("row is damaged.")
 
-    batches = Batches(Broken(), range(9), grids.ids, batch_size=3, seed=1, share=Share())
+    batches = Batches(Broken(), range(9), resized.ids, batch_size=3, seed=1, share=Share())
     with pytest.raises(DataError, match="damaged"):
         list(batches)
 
 
-def test_batches__are_read_ahead_but_not_far(grids: MemoryGrids) -> None:
+def test_batches__are_read_ahead_but_not_far(resized: ImagesInMemory) -> None:
     class Counting(HostSource):
         read_so_far = 0
 
@@ -96,38 +100,38 @@ def test_batches__are_read_ahead_but_not_far(grids: MemoryGrids) -> None:
             Counting.read_so_far += 1
             return super().read(rows)
 
-    source = Counting(grids, pinned=False)
-    batches = iter(Batches(source, range(20), grids.ids, batch_size=2, seed=1, share=Share()))
+    source = Counting(resized, pinned=False)
+    batches = iter(Batches(source, range(20), resized.ids, batch_size=2, seed=1, share=Share()))
     next(batches)
     assert Counting.read_so_far <= 4
     assert len(list(batches)) == 9
 
 
-def test_device_source__gives_what_the_host_gives(grids: MemoryGrids) -> None:
+def test_device_source__gives_what_the_host_gives(resized: ImagesInMemory) -> None:
     rows = [3, 7, 7, 19, 0]
-    images, masks = DeviceSource(grids, rows, torch.device("cpu")).read([19, 3, 3])
-    expected, expected_masks = HostSource(grids, pinned=False).read([19, 3, 3])
+    images, masks = DeviceSource(resized, rows, torch.device("cpu")).read([19, 3, 3])
+    expected, expected_masks = HostSource(resized, pinned=False).read([19, 3, 3])
     assert torch.equal(images, expected)
     assert torch.equal(masks, expected_masks)
     assert images.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_mask_chunks__bound_memory_and_keep_the_order(grids: MemoryGrids) -> None:
+def test_mask_chunks__bound_memory_and_keep_the_order(resized: ImagesInMemory) -> None:
     rows = [*range(20)] * 30
-    chunks = list(mask_chunks(grids, rows))
+    chunks = list(mask_chunks(resized, rows))
     assert max(len(chunk) for chunk in chunks) == 256
-    assert np.array_equal(np.concatenate(chunks), grids.read(rows)[1])
+    assert np.array_equal(np.concatenate(chunks), resized.get(rows)[1])
 
 
 def test_datamodule__refuses_what_cannot_be_trained_on(
-    grids: MemoryGrids, tiny: TrainConfig
+    resized: ImagesInMemory, tiny: TrainConfig
 ) -> None:
     with pytest.raises(DataError, match="at least 2"):
-        SegmentationDataModule(grids, tiny, train=[4])
+        SegmentationDataModule(resized, tiny, train=[4])
 
     class Empty:
-        ids = grids.ids
-        size = grids.size
+        ids = resized.ids
+        size = resized.size
 
         def __len__(self) -> int:
             return len(self.ids)
@@ -135,8 +139,8 @@ def test_datamodule__refuses_what_cannot_be_trained_on(
         def prepare(self, rows: Sequence[int], progress: object = None) -> None:
             pass
 
-        def read(self, rows: Sequence[int]) -> Pixels:
-            images, masks = grids.read(rows)
+        def get(self, rows: Sequence[int]) -> Pixels:
+            images, masks = resized.get(rows)
             return images, np.zeros_like(masks)
 
     with pytest.raises(DataError, match="no training mask holds a person"):

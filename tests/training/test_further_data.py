@@ -34,7 +34,7 @@ def copy_some(drawn: Path, root: Path, names: list[str], suffix: str = "") -> Pa
 
 
 def trained_on(data: RunData, config: TrainConfig) -> list[str]:
-    return [data.pictures.grids.ids[row] for row in data.training_rows(config)]
+    return [data.pictures.resized.ids[row] for row in data.training_rows(config)]
 
 
 def test_extra_pictures__are_trained_on_and_nothing_else(

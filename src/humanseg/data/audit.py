@@ -7,17 +7,21 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from humanseg.config.schema import Layout
 from humanseg.data.duplicates import find_duplicates, group_ids
-from humanseg.data.inspection import Code, Finding, Seen, look_at, message_without_name
+from humanseg.data.inspection import (
+    Code,
+    Finding,
+    InspectedSample,
+    inspect_all,
+    message_without_name,
+)
 from humanseg.data.layouts import find_layout, find_pairs
 from humanseg.data.samples import Sample
 from humanseg.results import Record
-from humanseg.system.threads import ordered_map
 
 if TYPE_CHECKING:
     from humanseg.data.cache import Cache
@@ -71,7 +75,6 @@ def audit(
         UsageError: no such path, or not of this layout.
         DataError: no pictures at all, or a table that cannot be read.
     """
-    found = find_layout(root, layout)
     pairs = find_pairs(root, layout)
     findings = [
         Finding(
@@ -82,11 +85,14 @@ def audit(
         )
         for missing in pairs.missing
     ]
-    checked = _check(pairs.samples, cache, progress)
-    for sample, seen in zip(pairs.samples, checked, strict=True):
-        findings += seen.findings(sample)
-    findings += _duplicates(pairs.samples, checked)
-    shares = [seen.share for seen in checked if seen.share is not None]
+    if cache is None:
+        inspected = inspect_all(pairs.samples, progress=progress)
+    else:
+        inspected = cache.inspect(pairs.samples, progress=progress)
+    for sample, result in zip(pairs.samples, inspected, strict=True):
+        findings += result.findings(sample)
+    findings += _duplicates(pairs.samples, inspected)
+    shares = [result.share for result in inspected if result.share is not None]
     if shares and not any(shares):
         message = f"none of the {len(shares)} masks has a person in it; there is nothing to learn."
         findings.append(
@@ -95,36 +101,19 @@ def audit(
     totals = Counter(str(finding.code) for finding in findings)
     return AuditReport(
         root=str(root),
-        layout=found.layout,
+        layout=find_layout(root, layout).layout,
         pairs=len(pairs.samples),
         findings=tuple(findings),
         totals=dict(sorted(totals.items())),
     )
 
 
-def _check(
-    samples: Sequence[Sample],
-    cache: Cache | None,
-    progress: Callable[[int, int], None] | None,
-) -> list[Seen]:
-    if cache is not None:
-        seen = cache.examine(samples, progress=progress)
-        return [seen[sample.id] for sample in samples]
-    checked = []
-    with closing(ordered_map(lambda sample: look_at(sample).seen, samples)) as looked:
-        for one in looked:
-            checked.append(one)
-            if progress is not None:
-                progress(len(checked), len(samples))
-    return checked
-
-
-def _duplicates(samples: Sequence[Sample], checked: Sequence[Seen]) -> list[Finding]:
+def _duplicates(samples: Sequence[Sample], inspected: Sequence[InspectedSample]) -> list[Finding]:
     """One finding per group of pictures that show the same."""
     readable = [
-        (sample, seen.signature)
-        for sample, seen in zip(samples, checked, strict=True)
-        if seen.signature is not None
+        (sample, result.signature)
+        for sample, result in zip(samples, inspected, strict=True)
+        if result.signature is not None
     ]
     pairs = find_duplicates([signature for _, signature in readable])
     findings = []

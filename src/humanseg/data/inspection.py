@@ -1,10 +1,12 @@
-"""What there is to know of one picture and its truth, from one decoding of both."""
+"""What there is to know of one image and its mask, from one decoding of both."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +14,13 @@ from PIL import Image
 
 from humanseg import images
 from humanseg.data.duplicates import Signature, signature
+from humanseg.data.fingerprint import sample_digests
 from humanseg.data.mask_values import mask_problem
 from humanseg.data.samples import Sample
-from humanseg.errors import HumansegError
+from humanseg.errors import DataError, HumansegError
 from humanseg.images.resize import Size
 from humanseg.results import Record
+from humanseg.system.threads import ordered_map
 
 Severity = Literal["error", "warning"]
 Code = Literal[
@@ -26,7 +30,10 @@ Code = Literal[
 ]  # fmt: skip
 
 Digests = tuple[str, str]
-"""SHA-256 of a picture and of its truth, see `humanseg.data.fingerprint.sample_digests`."""
+"""SHA-256 of an image and of its mask, see `humanseg.data.fingerprint.sample_digests`."""
+
+Keep = Callable[[int, NDArray[np.uint8], NDArray[np.bool_]], None]
+"""Called with the index of a sample, its image and its mask."""
 
 MAX_ASPECT_DIFFERENCE = 0.01
 """Relative difference of the aspect ratios up to which a smaller mask is only a smaller mask."""
@@ -50,32 +57,32 @@ class Remark:
 
     code: Code
     severity: Severity
-    about: Literal["image", "truth"]
+    about: Literal["image", "mask"]
     message: str
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What is kept of a pair once it was looked at."""
+class InspectedSample:
+    """What is remembered of an image and its mask once both were decoded."""
 
     size: Size | None
-    """(height, width) of the picture; None if it cannot be read."""
+    """(height, width) of the image; None if it cannot be read."""
     share: float | None
-    """Share of person pixels, 0 to 1; None if the truth cannot be read."""
+    """Share of person pixels, 0 to 1; None if the mask cannot be read."""
     signature: Signature | None
-    """None if the picture cannot be read."""
+    """None if the image cannot be read."""
     remarks: tuple[Remark, ...] = ()
     digests: Digests | None = None
     """None where nobody asked for them, or a file cannot be read."""
 
     def findings(self, sample: Sample) -> list[Finding]:
         """The remarks, with the files named as the sample names them."""
-        names = {"image": str(sample.image), "truth": str(sample.mask or sample.image)}
+        files = {"image": str(sample.image), "mask": str(sample.mask or sample.image)}
         return [
             Finding(
                 code=remark.code,
                 severity=remark.severity,
-                file=names[remark.about],
+                file=files[remark.about],
                 message=remark.message,
             )
             for remark in self.remarks
@@ -83,30 +90,85 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """A pair that was looked at, with its pixels."""
+class Inspection:
+    """An inspected sample, with its pixels."""
 
-    seen: Seen
+    result: InspectedSample
     image: NDArray[np.uint8] | None
     """(height, width, 3) RGB; None if it cannot be read."""
     mask: NDArray[np.bool_] | None
     """(height, width); None if it cannot be read."""
 
 
-def look_at(sample: Sample) -> Look:
-    """Decode a picture and its truth, and say everything of them but their digests."""
+def inspect(sample: Sample, *, digests: bool = False) -> Inspection:
+    """Decode an image and its mask once, and find out everything about them.
+
+    Args:
+        sample: whose files are read. Files that cannot be read raise nothing: they are remarks.
+        digests: also take the SHA-256 of both, see `sample_digests`.
+    """
     remarks: list[Remark] = []
-    image = _look_at_image(sample, remarks)
-    mask = _look_at_truth(sample, remarks)
+    image = _inspect_image(sample, remarks)
+    mask = _inspect_mask(sample, remarks)
     if image is not None and mask is not None:
         _compare_sizes(image.shape[:2], mask.shape, remarks)
-    seen = Seen(
+    result = InspectedSample(
         size=None if image is None else (image.shape[0], image.shape[1]),
         share=None if mask is None else float(mask.mean()),
         signature=None if image is None else signature(image),
         remarks=tuple(remarks),
+        digests=_digests(sample) if digests else None,
     )
-    return Look(seen, image, mask)
+    return Inspection(result, image, mask)
+
+
+def inspect_all(
+    samples: Sequence[Sample],
+    *,
+    keep: Keep | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[InspectedSample]:
+    """Inspect samples in threads, in order.
+
+    Args:
+        samples: the data set.
+        keep: called in threads with the index of each readable sample, its image and its mask, so
+            that nobody need decode them again.
+        progress: called with (samples done, all samples).
+    """
+
+    def work(index: int) -> InspectedSample:
+        inspection = inspect(samples[index])
+        if keep is not None and inspection.image is not None and inspection.mask is not None:
+            keep(index, inspection.image, inspection.mask)
+        return inspection.result
+
+    inspected: list[InspectedSample] = []
+    with closing(ordered_map(work, range(len(samples)))) as results:
+        for result in results:
+            inspected.append(result)
+            if progress is not None:
+                progress(len(inspected), len(samples))
+    return inspected
+
+
+def raise_unreadable(sample: Sample) -> NoReturn:
+    """Raise the error with which a sample that could not be inspected is read.
+
+    Raises:
+        ImageError: a file that cannot be read.
+        DataError: no mask; or both can be read now, so they have changed.
+    """
+    sample.read_image()
+    sample.read_mask()
+    raise DataError(f"{sample.image}: changed while it was read; run again.")
+
+
+def _digests(sample: Sample) -> Digests | None:
+    try:
+        return sample_digests(sample)
+    except DataError:
+        return None
 
 
 def message_without_name(message: str, path: Path) -> str:
@@ -119,7 +181,7 @@ def message_without_name(message: str, path: Path) -> str:
     return message
 
 
-def _look_at_image(sample: Sample, remarks: list[Remark]) -> NDArray[np.uint8] | None:
+def _inspect_image(sample: Sample, remarks: list[Remark]) -> NDArray[np.uint8] | None:
     def warn(code: Code, message: str) -> None:
         remarks.append(Remark(code, "warning", "image", message))
 
@@ -150,11 +212,11 @@ def _is_deep_png(path: Path) -> bool:
     return header.startswith(b"\x89PNG\r\n\x1a\n") and len(header) == 25 and header[24] == 16
 
 
-def _look_at_truth(sample: Sample, remarks: list[Remark]) -> NDArray[np.bool_] | None:
+def _inspect_mask(sample: Sample, remarks: list[Remark]) -> NDArray[np.bool_] | None:
     path = sample.mask or sample.image
 
     def add(code: Code, severity: Severity, message: str) -> None:
-        remarks.append(Remark(code, severity, "truth", message))
+        remarks.append(Remark(code, severity, "mask", message))
 
     problem = None
     try:
@@ -196,7 +258,7 @@ def _compare_sizes(image: tuple[int, ...], mask: tuple[int, ...], remarks: list[
         Remark(
             "size-differs",
             "warning" if alike else "error",
-            "truth",
+            "mask",
             f"picture {image[1]}x{image[0]}, mask {mask[1]}x{mask[0]}; {end}.",
         )
     )

@@ -1,33 +1,26 @@
-"""What a split must know of every picture: read once, for all folds of a plan."""
+"""What a split must know of every image: read once, for all folds of a plan."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from humanseg.data.duplicates import Signature, find_duplicates, group_ids, signature
+from humanseg.data.duplicates import Signature, find_duplicates, group_ids
 from humanseg.data.fingerprint import fingerprint
-from humanseg.data.inspection import Seen
+from humanseg.data.inspection import InspectedSample, Keep, inspect_all, raise_unreadable
 from humanseg.data.samples import Sample
 from humanseg.data.sources import GroupTable, read_group_table, sources_by_size
-from humanseg.errors import DataError
 from humanseg.images.resize import Size
 from humanseg.results import DataRecord
-from humanseg.system.threads import ordered_map
 
 if TYPE_CHECKING:
     from humanseg.data.cache import Cache
 
-Keep = Callable[[int, NDArray[np.uint8], NDArray[np.bool_]], None]
 Copies = tuple[str, str, Literal["exact", "near", "mirrored"]]
-"""Two ids, and how their pictures are alike."""
+"""Two ids, and how their images are alike."""
 
 
 @dataclass(frozen=True)
@@ -35,20 +28,13 @@ class Facts:
     """Facts by id."""
 
     groups: dict[str, str]
-    """Pictures of one group show the same; no split divides them."""
+    """Images of one group show the same; no split divides them."""
     shares: dict[str, float]
     """Share of person pixels, 0 to 1."""
     sources: dict[str, str]
-    """Where the picture comes from."""
+    """Where the image comes from."""
     copies: tuple[Copies, ...] = ()
-    """Pairs of pictures that show the same."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    signature: Signature
-    size: Size
-    share: float
+    """Pairs of images that show the same."""
 
 
 def read_facts(
@@ -59,72 +45,76 @@ def read_facts(
     keep: Keep | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Facts:
-    """Look at every picture and mask once, or ask a cache that has.
-
-    Copies of a picture (`find_duplicates`) and pictures that the table puts together are one group.
+    """Inspect every image and mask once, or ask a cache that has.
 
     Args:
         samples: the data set.
-        table: CSV with `id` and `group`, `source` or both, see `read_group_table`. Without
-            sources in it, they are guessed from picture sizes, see `sources_by_size`.
-        cache: where the same is known of pictures that have not changed, and kept of the others.
-        keep: without a cache, called with the position of each sample, its picture and its truth,
-            in threads, so that nobody need decode them again.
-        progress: called with (pictures done, all pictures).
+        table: see `derive_facts`.
+        cache: where the same is known of these samples, or will be.
+        keep: see `inspect_all`; without a cache.
+        progress: called with (samples done, all samples).
 
     Raises:
         UsageError, DataError: a table that is not there or not usable.
         ImageError: a file that cannot be read.
         DataError: a sample without a mask.
     """
+    # A table that cannot be used is refused before anything is decoded.
+    groups = _read_table(table, samples)
+    if cache is None:
+        inspected = inspect_all(samples, keep=keep, progress=progress)
+    else:
+        inspected = cache.inspect(samples, progress=progress)
+    return _derive(samples, inspected, groups)
+
+
+def derive_facts(
+    samples: Sequence[Sample], inspected: Sequence[InspectedSample], table: Path | None = None
+) -> Facts:
+    """Facts of samples that have been inspected already; opens no image.
+
+    Copies of an image (`find_duplicates`) and images that the table puts together are one group.
+
+    Args:
+        samples: the data set.
+        inspected: what `inspect` found of each.
+        table: CSV with `id` and `group`, `source` or both, see `read_group_table`. Without
+            sources in it, they are guessed from image sizes, see `sources_by_size`.
+
+    Raises:
+        UsageError, DataError: a table that is not there or not usable.
+        ImageError: a file that cannot be read.
+        DataError: a sample without a mask.
+    """
+    return _derive(samples, inspected, _read_table(table, samples))
+
+
+def _read_table(table: Path | None, samples: Sequence[Sample]) -> GroupTable:
+    if table is None:
+        return GroupTable({}, {})
+    return read_group_table(table, [sample.id for sample in samples])
+
+
+def _derive(
+    samples: Sequence[Sample], inspected: Sequence[InspectedSample], table: GroupTable
+) -> Facts:
+    signatures: list[Signature] = []
+    sizes: dict[str, Size] = {}
+    shares: dict[str, float] = {}
+    for sample, result in zip(samples, inspected, strict=True):
+        if result.signature is None or result.size is None or result.share is None:
+            raise_unreadable(sample)
+        signatures.append(result.signature)
+        sizes[sample.id], shares[sample.id] = result.size, result.share
     ids = [sample.id for sample in samples]
-    told = read_group_table(table, ids) if table is not None else GroupTable({}, {})
-    known = _look(samples, keep, progress) if cache is None else _ask(samples, cache, progress)
-    copies = find_duplicates([one.signature for one in known])
+    copies = find_duplicates(signatures)
     pairs = [(pair.first, pair.second) for pair in copies]
     return Facts(
-        groups=group_ids(ids, pairs + _told_pairs(ids, told)),
-        shares={name: one.share for name, one in zip(ids, known, strict=True)},
-        sources=told.sources
-        or sources_by_size({name: one.size for name, one in zip(ids, known, strict=True)}),
+        groups=group_ids(ids, pairs + _pairs_of_table(ids, table)),
+        shares=shares,
+        sources=table.sources or sources_by_size(sizes),
         copies=tuple((ids[pair.first], ids[pair.second], pair.kind) for pair in copies),
     )
-
-
-def _look(
-    samples: Sequence[Sample],
-    keep: Keep | None,
-    progress: Callable[[int, int], None] | None,
-) -> list[_Known]:
-    def look(position: int) -> _Known:
-        image, mask = samples[position].read_image(), samples[position].read_mask()
-        if keep is not None:
-            keep(position, image, mask)
-        return _Known(signature(image), (image.shape[0], image.shape[1]), float(mask.mean()))
-
-    known: list[_Known] = []
-    with closing(ordered_map(look, range(len(samples)))) as looked:
-        for one in looked:
-            known.append(one)
-            if progress is not None:
-                progress(len(known), len(samples))
-    return known
-
-
-def _ask(
-    samples: Sequence[Sample], cache: Cache, progress: Callable[[int, int], None] | None
-) -> list[_Known]:
-    seen = cache.examine(samples, progress=progress)
-    return [_readable(sample, seen[sample.id]) for sample in samples]
-
-
-def _readable(sample: Sample, seen: Seen) -> _Known:
-    """What was seen of a picture, or the error that reading it raises."""
-    if seen.signature is None or seen.size is None or seen.share is None:
-        sample.read_image()
-        sample.read_mask()
-        raise DataError(f"{sample.image}: changed while it was read; run again.")
-    return _Known(seen.signature, seen.size, seen.share)
 
 
 def describe_data(
@@ -152,7 +142,7 @@ def describe_data(
     )
 
 
-def _told_pairs(ids: Sequence[str], table: GroupTable) -> list[tuple[int, int]]:
+def _pairs_of_table(ids: Sequence[str], table: GroupTable) -> list[tuple[int, int]]:
     members: dict[str, list[int]] = defaultdict(list)
     for position, name in enumerate(ids):
         if name in table.groups:

@@ -25,7 +25,7 @@ MAX_SHARE = 0.8
 _SHOWN = 3  # problems named in one error
 
 
-class Grids(Protocol):
+class ResizedImages(Protocol):
     """Samples, each stretched to one size."""
 
     ids: tuple[str, ...]
@@ -51,7 +51,7 @@ class Grids(Protocol):
         """
         ...
 
-    def read(self, rows: Sequence[int]) -> Pixels:
+    def get(self, rows: Sequence[int]) -> Pixels:
         """Arrays of one's own, in the order of `rows`; what is not prepared is, silently.
 
         Threads may read at the same time.
@@ -62,8 +62,8 @@ class Grids(Protocol):
         ...
 
 
-class MemoryGrids:
-    """`Grids` in memory: 4 bytes per pixel of every picture that was ever asked for."""
+class ImagesInMemory:
+    """`ResizedImages` in memory: 4 bytes per pixel of every picture that was ever asked for."""
 
     def __init__(self, samples: Sequence[Sample], size: Size, mask_resize: str) -> None:
         """Decode nothing yet.
@@ -87,7 +87,7 @@ class MemoryGrids:
     def prepare(
         self, rows: Sequence[int], progress: Callable[[int, int], None] | None = None
     ) -> None:
-        """See `Grids`.
+        """See `ResizedImages`.
 
         Raises:
             DataError: files that cannot be read, or not enough memory for the pictures.
@@ -99,8 +99,8 @@ class MemoryGrids:
                 self.check_room(len(lacking))
                 self._decode(lacking, len(wanted), progress)
 
-    def read(self, rows: Sequence[int]) -> Pixels:
-        """See `Grids`.
+    def get(self, rows: Sequence[int]) -> Pixels:
+        """See `ResizedImages`.
 
         Raises:
             DataError: as `prepare`.

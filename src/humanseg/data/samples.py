@@ -52,20 +52,6 @@ class Sample:
             raise DataError(f"{self.image}: has no mask; give it one or leave the picture out.")
         return rasterise(self.annotations, self.size, str(self.image))
 
-    def mask_size(self) -> Size:
-        """(height, width) of the truth in pixels.
-
-        Raises:
-            ImageError: missing or damaged mask file.
-            DataError: neither mask nor annotations.
-        """
-        if self.mask is not None:
-            mask = images.open_image(self.mask)
-            return mask.height, mask.width
-        if self.size is None:
-            raise DataError(f"{self.image}: has no mask; give it one or leave the picture out.")
-        return self.size
-
 
 def rasterise(
     annotations: tuple[Segmentation, ...], size: Size, name: str = "picture"

@@ -10,10 +10,11 @@ from typing import Protocol, TypedDict
 import lightning
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from humanseg.config.schema import TrainConfig
-from humanseg.data.resized import Grids
+from humanseg.data.resized import ResizedImages
 from humanseg.errors import DataError
 
 _DEVICE_SHARE = 0.5  # of a GPU's free memory that pictures may take; the rest is for training
@@ -51,32 +52,32 @@ class Source(Protocol):
     """Where batches take their pictures from."""
 
     def read(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """uint8 (N, 3, H, W) and bool (N, 1, H, W) of rows of the grids."""
+        """uint8 (N, 3, H, W) and bool (N, 1, H, W) of rows of the resized images images."""
         ...
 
 
 class HostSource:
     """Pictures in memory or on disk; pinned where a GPU is to fetch them."""
 
-    def __init__(self, grids: Grids, *, pinned: bool) -> None:
-        """Read from `grids`."""
-        self._grids = grids
+    def __init__(self, resized: ResizedImages, *, pinned: bool) -> None:
+        """Read from `resized`."""
+        self._resized = resized
         self._pinned = pinned
 
     def read(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
         """See `Source`."""
-        images, masks = _tensors(self._grids, rows)
+        images, masks = _tensors(self._resized, rows)
         return (images.pin_memory(), masks.pin_memory()) if self._pinned else (images, masks)
 
 
 class DeviceSource:
     """Pictures that were brought to the training device once; a batch is an index into them."""
 
-    def __init__(self, grids: Grids, rows: Sequence[int], device: torch.device) -> None:
-        """Bring `rows` of `grids` to `device`."""
+    def __init__(self, resized: ResizedImages, rows: Sequence[int], device: torch.device) -> None:
+        """Bring `rows` of `resized` to `device`."""
         self._device = device
         self._place = {row: place for place, row in enumerate(dict.fromkeys(rows))}
-        height, width = grids.size
+        height, width = resized.size
         # NHWC memory seen as NCHW is what channels_last networks want.
         pictures = torch.empty(
             (len(self._place), height, width, 3), dtype=torch.uint8, device=device
@@ -87,7 +88,7 @@ class DeviceSource:
         )
         known = list(self._place)
         for start in range(0, len(known), _CHUNK):
-            images, masks = _tensors(grids, known[start : start + _CHUNK])
+            images, masks = _tensors(resized, known[start : start + _CHUNK])
             self._images[start : start + _CHUNK] = images.to(device)
             self._masks[start : start + _CHUNK] = masks.to(device)
 
@@ -98,8 +99,8 @@ class DeviceSource:
         return self._images[places], self._masks[places]
 
 
-def _tensors(grids: Grids, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
-    images, masks = grids.read(rows)
+def _tensors(resized: ResizedImages, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+    images, masks = resized.get(rows)
     return torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(masks)[:, None]
 
 
@@ -124,7 +125,7 @@ class EpochOrder:
 
 
 class Batches:
-    """Batches of some rows of the grids, the next ones being read while one is worked on.
+    """Batches of some resized images, the next ones being read while one is worked on.
 
     The order is that of all processes together: each takes its share of every batch, so that their
     number changes neither what is in a batch nor how many there are.
@@ -147,8 +148,8 @@ class Batches:
 
         Args:
             source: where pictures come from.
-            rows: rows of the grids that an epoch shows, repetitions included.
-            ids: names of all rows of the grids.
+            rows: rows of the resized images that an epoch shows, repetitions included.
+            ids: names of all resized images.
             batch_size: pictures per batch, over all processes.
             seed: of the order; None keeps it, and keeps a last batch of one picture too.
             share: what this process does.
@@ -196,7 +197,7 @@ class SegmentationDataModule(lightning.LightningDataModule):
 
     def __init__(
         self,
-        grids: Grids,
+        resized: ResizedImages,
         config: TrainConfig,
         *,
         train: Sequence[int],
@@ -204,10 +205,10 @@ class SegmentationDataModule(lightning.LightningDataModule):
         device: str = "cpu",
         share: Share | None = None,
     ) -> None:
-        """Take rows of grids.
+        """Take rows of the resized images.
 
         Args:
-            grids: the pictures of the plan.
+            resized: the pictures of the plan.
             config: whose batch size and seed.
             train: rows that an epoch trains on, repetitions included.
             validation: rows that are validated on.
@@ -223,16 +224,16 @@ class SegmentationDataModule(lightning.LightningDataModule):
                 f"{len(train)} training picture(s); at least 2 are needed. Add pictures or "
                 "take smaller shares for validation and test."
             )
-        if not any(masks.any() for masks in mask_chunks(grids, train)):
+        if not any(masks.any() for masks in mask_chunks(resized, train)):
             raise DataError(
                 "no training mask holds a person: all are black. `humanseg data check` tells more."
             )
-        self._grids = grids
+        self._resized = resized
         self._train, self._validation = list(train), list(validation)
         self._batch_size = config.training.batch_size
         self._seed = config.training.seed
         self._share = share or Share()
-        self._source = _source(grids, [*train, *validation], torch.device(device))
+        self._source = _source(resized, [*train, *validation], torch.device(device))
 
     @property
     def validated(self) -> bool:
@@ -251,25 +252,25 @@ class SegmentationDataModule(lightning.LightningDataModule):
         return Batches(
             self._source,
             rows,
-            self._grids.ids,
+            self._resized.ids,
             batch_size=self._batch_size,
             seed=seed,
             share=self._share,
         )
 
 
-def mask_chunks(grids: Grids, rows: Sequence[int]) -> Iterator[np.typing.NDArray[np.bool_]]:
+def mask_chunks(resized: ResizedImages, rows: Sequence[int]) -> Iterator[NDArray[np.bool_]]:
     """Masks of rows, bool (up to 256, H, W) at a time."""
     for start in range(0, len(rows), _CHUNK):
-        yield grids.read(rows[start : start + _CHUNK])[1]
+        yield resized.get(rows[start : start + _CHUNK])[1]
 
 
-def _source(grids: Grids, rows: Sequence[int], device: torch.device) -> Source:
+def _source(resized: ResizedImages, rows: Sequence[int], device: torch.device) -> Source:
     """Where batches come from: the GPU itself if they fit there, else memory or disk."""
     if device.type != "cuda":
-        return HostSource(grids, pinned=False)
+        return HostSource(resized, pinned=False)
     free, _ = torch.cuda.mem_get_info(device)
-    height, width = grids.size
+    height, width = resized.size
     if len(set(rows)) * height * width * 4 <= _DEVICE_SHARE * free:
-        return DeviceSource(grids, rows, device)
-    return HostSource(grids, pinned=True)
+        return DeviceSource(resized, rows, device)
+    return HostSource(resized, pinned=True)

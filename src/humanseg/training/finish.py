@@ -85,7 +85,7 @@ def score_network(
         scores=scored.scores,
         summary=scored.summary,
         floors=score_floors(
-            samples, lambda: mask_chunks(data.pictures.grids, rows), mask_resize=mask_resize
+            samples, lambda: mask_chunks(data.pictures.resized, rows), mask_resize=mask_resize
         ),
         calibration=scored.calibration,
         band_calibration=scored.band_calibration,

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from humanseg.config.schema import SplitConfig, TrainConfig
 from humanseg.data.cache import Cache
 from humanseg.data.fingerprint import fingerprint
+from humanseg.data.inspection import Keep
 from humanseg.data.layouts import discover
-from humanseg.data.metadata import Facts, Keep, read_facts
-from humanseg.data.resized import Grids, MemoryGrids
+from humanseg.data.metadata import Facts, read_facts
+from humanseg.data.resized import ImagesInMemory, ResizedImages
 from humanseg.data.samples import Sample
 from humanseg.data.splits import make_split
 from humanseg.errors import UsageError
@@ -35,27 +36,27 @@ class Pictures:
     fingerprint: str
     facts: Facts | None
     """None where nothing needed them: the published split reads no file."""
-    grids: Grids
+    resized: ResizedImages
     """All of its pictures, then those of the further data sets, on the network's grid."""
     extra: tuple[ExtraData, ...] = ()
 
     @cached_property
     def _places(self) -> dict[str, int]:
-        return {name: row for row, name in enumerate(self.grids.ids)}
+        return {name: row for row, name in enumerate(self.resized.ids)}
 
     def rows(self, ids: Sequence[str]) -> list[int]:
-        """Rows of the grids that hold these pictures."""
+        """Rows of the resized images that hold these pictures."""
         return [self._places[name] for name in ids]
 
     def picture(self, sample: Sample) -> NDArray[np.uint8]:
         """A picture on the network's grid, uint8 (H, W, 3), as the predictor would make it."""
-        images, _ = self.grids.read(self.rows([sample.id]))
+        images, _ = self.resized.get(self.rows([sample.id]))
         return np.asarray(images[0])
 
     @property
     def further_rows(self) -> range:
         """Rows of the further data sets."""
-        return range(len(self.samples), len(self.grids))
+        return range(len(self.samples), len(self.resized))
 
     def divided(self, config: SplitConfig) -> RunData:
         """These pictures in parts.
@@ -92,7 +93,7 @@ class RunData:
         return [self.pictures.samples[name] for name in ids]
 
     def training_rows(self, config: TrainConfig) -> list[int]:
-        """Rows of the grids that an epoch trains on, with repetitions."""
+        """Rows of the resized images that an epoch trains on, with repetitions."""
         own = self.pictures.rows(self.split.train)
         return [*own * config.data.repeat, *self.pictures.further_rows]
 
@@ -105,7 +106,7 @@ class RunData:
         split = self.split
         own = dict.fromkeys((*split.train, *split.validation, *split.test))
         rows = [*self.pictures.rows(list(own)), *self.pictures.further_rows]
-        self.pictures.grids.prepare(rows, progress)
+        self.pictures.resized.prepare(rows, progress)
 
 
 def find_pictures(
@@ -135,7 +136,7 @@ def find_pictures(
     extra = tuple(find_extra(root) for root in config.data.extra)
     every = [*samples, *(sample for data in extra for sample in data.samples)]
     store = None if cache is None else Cache(cache, note=_note)
-    grids, keep = _grids(every, config, store, processes=processes, quiet=quiet)
+    resized, keep = _resized(every, config, store, processes=processes, quiet=quiet)
     facts = None
     if look:
         with count("Looking at pictures", quiet=quiet) as progress:
@@ -144,25 +145,25 @@ def find_pictures(
             )
     digests = None if store is None else store.digests(samples)
     named = {sample.id: sample for sample in samples}
-    return Pictures(named, fingerprint(samples, digests=digests), facts, grids, extra)
+    return Pictures(named, fingerprint(samples, digests=digests), facts, resized, extra)
 
 
-def _grids(
+def _resized(
     samples: Sequence[Sample],
     config: TrainConfig,
     store: Cache | None,
     *,
     processes: int,
     quiet: bool,
-) -> tuple[Grids, Keep | None]:
-    """Grids of pictures; in memory, also what keeps those that are decoded for another reason."""
+) -> tuple[ResizedImages, Keep | None]:
+    """Resized images; in memory, also what keeps those decoded for another reason."""
     size, resize = config.model.image_size, config.data.mask_resize
     if store is None:
-        memory = MemoryGrids(samples, size, resize)
+        memory = ImagesInMemory(samples, size, resize)
         memory.check_room(len(samples), processes=processes)
         return memory, memory.keep
     # Filled at once: facts, digests and rows then come from one decoding of each picture.
-    cached = store.grids(samples, size=size, mask_resize=resize)
+    cached = store.resized(samples, size=size, mask_resize=resize)
     with count("Filling the cache", quiet=quiet) as progress:
         cached.prepare(range(len(samples)), progress)
     return cached, None

@@ -126,7 +126,7 @@ def _train(
     with keep_freed_memory():
         network, mode, state = _prepare(config, data, folder, processes)
         batches = SegmentationDataModule(
-            data.pictures.grids,
+            data.pictures.resized,
             config,
             train=data.training_rows(config),
             validation=data.pictures.rows(data.split.validation),

@@ -32,7 +32,7 @@ def _network(config: TrainConfig, arch: str = "unet") -> SegmentationNetwork:
 
 
 class _Squares:
-    """Bright squares on a noisy ground, as `Grids`."""
+    """Bright squares on a noisy ground, as `ResizedImages`."""
 
     size = (64, 64)
     ids = tuple(f"picture-{number}" for number in range(8))
@@ -43,7 +43,7 @@ class _Squares:
     def prepare(self, rows: Sequence[int], progress: object = None) -> None:
         pass
 
-    def read(self, rows: Sequence[int]) -> Pixels:
+    def get(self, rows: Sequence[int]) -> Pixels:
         rng = np.random.default_rng(0)
         masks = np.zeros((len(rows), *self.size), dtype=bool)
         masks[:, 16:48, 16:48] = True

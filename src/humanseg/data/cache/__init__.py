@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from humanseg.data.cache.cached import CachedGrids
+from humanseg.data.cache.cached import CachedImages
 from humanseg.data.cache.store import Store
-from humanseg.data.inspection import Seen
+from humanseg.data.inspection import InspectedSample
 from humanseg.data.samples import Sample
 from humanseg.images.resize import Size
 
-__all__ = ["Cache", "CachedGrids", "Seen"]
+__all__ = ["Cache", "CachedImages", "InspectedSample"]
 
 
 class Cache:
@@ -46,13 +46,10 @@ class Cache:
         self.folder = folder
         self._store = Store(folder, note=note)
 
-    def examine(
+    def inspect(
         self, samples: Sequence[Sample], *, progress: Callable[[int, int], None] | None = None
-    ) -> dict[str, Seen]:
-        """Facts, digests and findings by id; looks at pictures that are new or have changed.
-
-        Grids of the same pictures are best prepared before: `CachedGrids.prepare` examines what is
-        new from the very decoding that gives its row, and this then decodes nothing.
+    ) -> list[InspectedSample]:
+        """Facts, digests and findings of each; looks at pictures that are new or have changed.
 
         Args:
             samples: pictures; their ids differ.
@@ -66,8 +63,7 @@ class Cache:
             DataError: no room on the disk.
             OSError: the disk is full or fails; what was done stays.
         """
-        seen = self._store.seen(samples, progress)
-        return {sample.id: one for sample, one in zip(samples, seen, strict=True)}
+        return self._store.seen(samples, progress)
 
     def digests(self, samples: Sequence[Sample]) -> dict[str, tuple[str, str]]:
         """Digests for `fingerprint`, by id, of those samples that were examined and are unchanged.
@@ -77,7 +73,7 @@ class Cache:
         """
         return self._store.digests(samples)
 
-    def grids(self, samples: Sequence[Sample], *, size: Size, mask_resize: str) -> CachedGrids:
+    def resized(self, samples: Sequence[Sample], *, size: Size, mask_resize: str) -> CachedImages:
         """Samples on a network's grid; nothing is read or decoded before it is asked for.
 
         Args:
@@ -85,4 +81,4 @@ class Cache:
             size: (height, width) of the network's input.
             mask_resize: `area` or `nearest`, see `DataConfig`.
         """
-        return CachedGrids(self._store, samples, size, mask_resize)
+        return CachedImages(self._store, samples, size, mask_resize)

@@ -18,8 +18,8 @@ from humanseg.images.resize import Size
 from humanseg.system.cpu import usable_cores
 
 
-class CachedGrids:
-    """`humanseg.data.resized.Grids` on a disk: memory holds 12 bytes per picture, and what is read.
+class CachedImages:
+    """`ResizedImages` on a disk: memory holds 12 bytes per picture, and what is read.
 
     A row whose bytes are not those that were written is made again from its picture, and said.
     """
@@ -27,7 +27,7 @@ class CachedGrids:
     def __init__(
         self, store: Store, samples: Sequence[Sample], size: Size, mask_resize: str
     ) -> None:
-        """Read nothing yet; see `Cache.grids`."""
+        """Read nothing yet; see `Cache.resized`."""
         self.ids = tuple(sample.id for sample in samples)
         self.size = size
         self._store = store
@@ -46,7 +46,7 @@ class CachedGrids:
     def prepare(
         self, rows: Sequence[int], progress: Callable[[int, int], None] | None = None
     ) -> None:
-        """See `Grids`. Pictures that the cache does not know are examined from the same decoding.
+        """See `ResizedImages`. What the cache does not know is inspected from the same decoding.
 
         Raises:
             DataError: files that cannot be read, or no room on the disk.
@@ -54,8 +54,8 @@ class CachedGrids:
         """
         self._prepare(rows, quiet=False, progress=progress)
 
-    def read(self, rows: Sequence[int]) -> Pixels:
-        """See `Grids`.
+    def get(self, rows: Sequence[int]) -> Pixels:
+        """See `ResizedImages`.
 
         Raises:
             DataError: as `prepare`; or a file of the cache gives wrong bytes again and again.

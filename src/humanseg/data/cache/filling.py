@@ -1,4 +1,4 @@
-"""Look at pictures and put what was found into a cache, a few hundred at a time."""
+"""Inspection at pictures and put what was found into a cache, a few hundred at a time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from humanseg.data.cache.index import Entry, Index, Place
 from humanseg.data.cache.rows import PackedRow, RowFiles, RowWriter, pack
 from humanseg.data.cache.stamps import Stamp
 from humanseg.data.fingerprint import sample_digests
-from humanseg.data.inspection import Seen, look_at
+from humanseg.data.inspection import InspectedSample, inspect
 from humanseg.data.resized import stretch
 from humanseg.data.samples import Sample
 from humanseg.errors import DataError, HumansegError
@@ -50,7 +50,7 @@ class Target:
 class Done:
     """What became of a task."""
 
-    seen: Seen | None
+    seen: InspectedSample | None
     """None if it was known."""
     problem: str | None = None
     """Why there is nothing to keep: a sentence."""
@@ -59,7 +59,7 @@ class Done:
 @dataclass(frozen=True, slots=True)
 class _Result:
     task: Task
-    seen: Seen | None = None
+    seen: InspectedSample | None = None
     row: PackedRow | None = None
     problem: str | None = None
 
@@ -84,7 +84,7 @@ def check_room(index: Index, target: Target | None, count: int) -> None:
 def fill(
     tasks: Sequence[Task], index: Index, target: Target | None
 ) -> Generator[tuple[Task, Done], None, None]:
-    """Look at pictures in threads, and keep what was found, in order.
+    """Inspection at pictures in threads, and keep what was found, in order.
 
     Rows are on the disk before the index names them, so a process that is killed at any moment
     loses what it did since the last commit and nothing else. Closing this, or an exception, keeps
@@ -127,11 +127,11 @@ def _look(task: Task, target: Target | None) -> _Result:
     try:
         digests = sample_digests(task.sample)
     except DataError as error:
-        return _Result(task, look_at(task.sample).seen, problem=str(error))
-    look = look_at(task.sample)
+        return _Result(task, inspect(task.sample).result, problem=str(error))
+    look = inspect(task.sample)
     if look.image is None or look.mask is None:
-        return _Result(task, look.seen, problem=_problem(task.sample))
-    seen = replace(look.seen, digests=digests)
+        return _Result(task, look.result, problem=_problem(task.sample))
+    seen = replace(look.result, digests=digests)
     if target is None:
         return _Result(task, seen)
     pixels = stretch(look.image, look.mask, target.files.size, target.files.mask_resize)

@@ -17,7 +17,7 @@ import PIL
 
 from humanseg.data.cache.stamps import Stamp
 from humanseg.data.duplicates import Signature
-from humanseg.data.inspection import Remark, Seen
+from humanseg.data.inspection import InspectedSample, Remark
 from humanseg.errors import DataError
 from humanseg.images.resize import Size
 
@@ -33,7 +33,7 @@ _SCHEMA = (
         image_digest TEXT NOT NULL, truth_digest TEXT NOT NULL,
         height INTEGER NOT NULL, width INTEGER NOT NULL, share REAL NOT NULL,
         remarks TEXT NOT NULL, signature BLOB NOT NULL, UNIQUE (image, truth))""",
-    """CREATE TABLE grids (
+    """CREATE TABLE resized (
         id INTEGER PRIMARY KEY, height INTEGER NOT NULL, width INTEGER NOT NULL,
         mask_resize TEXT NOT NULL, next INTEGER NOT NULL, UNIQUE (height, width, mask_resize))""",
     """CREATE TABLE rows (
@@ -75,7 +75,7 @@ class Entry:
     """What was found out about a picture, to be stored."""
 
     stamp: Stamp
-    seen: Seen | None
+    seen: InspectedSample | None
     """None where it is known already."""
     place: Place | None
     """None where no row was made."""
@@ -115,7 +115,7 @@ class Index:
         with self._open():
             pass
 
-    def seen(self, stamps: Iterable[Stamp]) -> list[Seen | None]:
+    def seen(self, stamps: Iterable[Stamp]) -> list[InspectedSample | None]:
         """What is known of pictures; None for those that are new or have changed."""
         columns = "height, width, share, remarks, signature, image_digest, truth_digest"
         with self._open() as database:
@@ -142,13 +142,13 @@ class Index:
     def grid(self, size: Size, mask_resize: str) -> int:
         """The number of a grid, which gets one if it has none."""
         key = (*size, mask_resize)
-        query = "SELECT id FROM grids WHERE height = ? AND width = ? AND mask_resize = ?"
+        query = "SELECT id FROM resized WHERE height = ? AND width = ? AND mask_resize = ?"
         with self._open() as database:
             found = database.execute(query, key).fetchone()
             if found is None:
                 with _transaction(database):
                     database.execute(
-                        "INSERT OR IGNORE INTO grids (height, width, mask_resize, next) "
+                        "INSERT OR IGNORE INTO resized (height, width, mask_resize, next) "
                         "VALUES (?, ?, ?, 0)",
                         key,
                     )
@@ -158,7 +158,7 @@ class Index:
     def reserve(self, grid: int, count: int) -> range:
         """Rows that nobody else will ever write, even where the file system has no locks."""
         with self._open() as database, _transaction(database):
-            query = "UPDATE grids SET next = next + ? WHERE id = ? RETURNING next"
+            query = "UPDATE resized SET next = next + ? WHERE id = ? RETURNING next"
             (end,) = database.execute(query, (count, grid)).fetchone()
             return range(end - count, end)
 
@@ -242,7 +242,7 @@ def _values(stamp: Stamp) -> tuple[bytes | int, ...]:
     return (*stamp.key, *(stamp.stats or ()))
 
 
-def _store_seen(database: sqlite3.Connection, stamp: Stamp, seen: Seen) -> None:
+def _store_seen(database: sqlite3.Connection, stamp: Stamp, seen: InspectedSample) -> None:
     """Remember a picture; what was known of the same file before it changed goes, rows included."""
     database.execute(
         f"DELETE FROM rows WHERE picture IN (SELECT id FROM pictures WHERE {_KEY})", stamp.key
@@ -277,10 +277,10 @@ def _unpack_seen(
     remarks: str,
     signature: bytes,
     *digests: str,
-) -> Seen:
+) -> InspectedSample:
     exact, straight, mirrored, thumbnail = _SIGNATURE.unpack(signature)
     pixels = np.frombuffer(thumbnail, dtype=np.uint8).reshape(32, 32, 3)
-    return Seen(
+    return InspectedSample(
         size=(height, width),
         share=share,
         signature=Signature(exact.hex(), straight, mirrored, pixels),

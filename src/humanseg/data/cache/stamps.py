@@ -36,7 +36,7 @@ class Stamp:
 
 
 def stamp_all(samples: Sequence[Sample]) -> list[Stamp]:
-    """Look up the files of samples."""
+    """Inspection up the files of samples."""
 
     @cache
     def absolute(folder: Path) -> Path:

@@ -15,7 +15,7 @@ from humanseg.data.cache.filling import Done, Target, Task, check_room, fill
 from humanseg.data.cache.index import Index, IndexDamaged, OtherMaker, Place
 from humanseg.data.cache.rows import RowFiles
 from humanseg.data.cache.stamps import Stamp, stamp_all
-from humanseg.data.inspection import Seen
+from humanseg.data.inspection import InspectedSample
 from humanseg.data.resized import refuse
 from humanseg.data.samples import Sample
 from humanseg.errors import DataError, UsageError
@@ -34,7 +34,7 @@ _NOT_COUNTED = {"lost+found"}  # of a disk's own top folder
 
 
 class Store:
-    """What `humanseg.data.cache.Cache` and `CachedGrids` ask; every method may fill the cache."""
+    """What `humanseg.data.cache.Cache` and `CachedImages` ask; every method may fill the cache."""
 
     def __init__(self, folder: Path, *, note: Callable[[str], None]) -> None:
         """See `humanseg.data.cache.Cache`."""
@@ -59,7 +59,7 @@ class Store:
         name = f"{size[0]}x{size[1]}-{mask_resize}"
         return RowFiles(self.folder / "rows" / name, size, mask_resize)
 
-    def seen(self, samples: Sequence[Sample], progress: Progress | None) -> list[Seen]:
+    def seen(self, samples: Sequence[Sample], progress: Progress | None) -> list[InspectedSample]:
         """What is known of each sample; looks at those that are new or have changed."""
         return self._repairing(lambda: self._seen(samples, progress))
 
@@ -94,7 +94,7 @@ class Store:
         """
         return self._repairing(lambda: self._places(samples, files, damaged, quiet, progress))
 
-    def _seen(self, samples: Sequence[Sample], progress: Progress | None) -> list[Seen]:
+    def _seen(self, samples: Sequence[Sample], progress: Progress | None) -> list[InspectedSample]:
         stamps = stamp_all(samples)
         seen = self._index.seen(stamps)
         lacking = [position for position, one in enumerate(seen) if one is None]
@@ -154,7 +154,7 @@ class Store:
         still: Callable[[Sequence[int]], list[tuple[int, bool]]],
         what: str,
     ) -> dict[tuple[bytes, bytes], Done]:
-        """Look at what is lacking and keep it.
+        """Inspection at what is lacking and keep it.
 
         Args:
             work: what for.
