@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 SCENES := demo/scenes/.complete
 WEIGHTS := weights/tf_efficientnet_lite0.in1k.safetensors
 
-.PHONY: install demo test lint benchmark clean
+.PHONY: install demo test test-fast lint benchmark clean
 
 install: $(INSTALLED)
 
@@ -36,6 +36,9 @@ demo: $(SCENES) $(WEIGHTS)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
+
+test-fast: $(INSTALLED)
+	$(BIN)/python -m pytest -n 2 -m "unit or contract"
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

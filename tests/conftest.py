@@ -21,6 +21,14 @@ from humanseg.config.schema import (
 MakeModel = Callable[..., Path]
 
 TINY_ENCODER = "tu-test_efficientnet"
+TIERS = ("unit", "contract", "training", "command", "fault", "browser", "data")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test is of a tier: `unit` unless its file or itself names another."""
+    for item in items:
+        if not any(item.get_closest_marker(tier) for tier in TIERS):
+            item.add_marker("unit")
 
 
 def draw_pair(seed: int, size: tuple[int, int]) -> tuple[Image.Image, Image.Image]:
