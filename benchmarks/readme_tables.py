@@ -31,7 +31,9 @@ from humanseg.results import (
     Analysis,
     ComparisonResult,
     Cost,
+    ExternalAnalysis,
     RunResult,
+    SourceAnalysis,
     read_record,
     write_text,
 )
@@ -78,9 +80,8 @@ def costs_by_arch(result: ComparisonResult) -> dict[str, Cost]:
     return costs
 
 
-def folds_tables() -> str:
+def folds_tables(path: Path) -> str:
     """The main result: cross-validated scores, what differs, and how far they carry."""
-    path = newest("folds-default-lite0")
     result = read_record(path, ComparisonResult)
     analysis = result.analysis
     if analysis is None:
@@ -96,14 +97,14 @@ def folds_tables() -> str:
 
 def _fold_scores(analysis: Analysis, costs: Mapping[str, Cost]) -> str:
     rows = []
-    for one in analysis.networks:
-        get, cost = one.metrics.get, costs[one.arch]
+    for network in analysis.networks:
+        get, cost = network.metrics.get, costs[network.arch]
         assd, hd95 = get("assd"), get("hd95")
         rows.append(
             [
-                LABELS[one.arch],
+                LABELS[network.arch],
                 interval(get("iou")),
-                *(three(found.estimate if (found := get(name)) else None) for name in _FEW),
+                *(three(value.estimate if (value := get(name)) else None) for name in _FEW),
                 interval(get("boundary_iou")),
                 percent(assd.estimate if assd else None),
                 percent(hd95.estimate if hd95 else None),
@@ -169,29 +170,23 @@ def _fold_pairs(analysis: Analysis) -> str:
 
 def _beyond(analysis: Analysis) -> str:
     """Train gap, left-out sources, other data, corruptions."""
-    sources = sorted({one.source for one in analysis.sources})
-    others = sorted({one.data for one in analysis.external})
-    left = {(one.network, one.source): one for one in analysis.sources}
-    external = {(one.network, one.data): one for one in analysis.external}
+    sources = sorted({stratum.source for stratum in analysis.sources})
+    others = sorted({scored.data for scored in analysis.external})
+    left_out = {(stratum.network, stratum.source): stratum for stratum in analysis.sources}
+    external = {(scored.network, scored.data): scored for scored in analysis.external}
     rows = []
-    for one in analysis.networks:
-        kept = [r.retention.estimate for r in analysis.robustness if r.network == one.name]
-        cells = [LABELS[one.arch], "–" if one.gap is None else f"{100 * one.gap:.1f} points"]
-        for source in sources:
-            found = left.get((one.name, source))
-            cells.append(
-                "–"
-                if found is None or found.seen is None
-                else f"{three(found.seen.estimate)} → {three(found.unseen.estimate)}"
-            )
-        cells += [
-            "–"
-            if (elsewhere := external.get((one.name, name))) is None
-            else interval(elsewhere.metrics.get("iou"))
-            for name in others
-        ]
-        cells.append(percent(statistics.fmean(kept) if kept else None))
-        rows.append(cells)
+    for network in analysis.networks:
+        retained = [r.retention.estimate for r in analysis.robustness if r.network == network.name]
+        gap = "–" if network.gap is None else f"{100 * network.gap:.1f} points"
+        rows.append(
+            [
+                LABELS[network.arch],
+                gap,
+                *(_left_out(left_out.get((network.name, source))) for source in sources),
+                *(_elsewhere(external.get((network.name, name))) for name in others),
+                percent(statistics.fmean(retained) if retained else None),
+            ]
+        )
     header = [
         "Beyond these pictures (per-image IoU)",
         "train − held out",
@@ -202,10 +197,20 @@ def _beyond(analysis: Analysis) -> str:
     return table(header, rows)
 
 
-def preset_table() -> str:
+def _left_out(shift: SourceAnalysis | None) -> str:
+    """Scores with and without training on a source."""
+    if shift is None or shift.seen is None:
+        return "–"
+    return f"{three(shift.seen.estimate)} → {three(shift.unseen.estimate)}"
+
+
+def _elsewhere(scored: ExternalAnalysis | None) -> str:
+    return "–" if scored is None else interval(scored.metrics.get("iou"))
+
+
+def preset_table(reference_path: Path, default_path: Path) -> str:
     """Published figures beside both presets, on the published split."""
-    paths = reference_path, default_path = newest("reference-lite0"), newest("default-lite0")
-    both = [runs_on_published_split(path) for path in paths]
+    both = [runs_on_published_split(path) for path in (reference_path, default_path)]
     beside = table(
         ["Batch-averaged IoU (published convention)", "published", "`reference`", "`default`"],
         [
@@ -228,9 +233,8 @@ def preset_table() -> str:
     )
 
 
-def training_table(kind: str) -> str:
-    """The plain loop beside ours, from the newest file of a kind."""
-    path = newest(kind)
+def training_table(path: Path) -> str:
+    """The plain loop beside ours."""
     result = read_record(path, TrainingSpeed)
     environment, size = result.environment, result.image_size
     machine = f"{environment.processor}, {environment.cores} cores"
@@ -249,16 +253,19 @@ def training_table(kind: str) -> str:
 
 PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "README.md": {
-        "peers": peers_table,
-        "bundled": accuracy_table,
-        "speed": speed_table,
-        "work": work_table,
-        "folds": folds_tables,
-        "presets": preset_table,
-        "throughput": lambda: training_table("training-efficientnet-b0"),
-        "whole": lambda: training_table("whole-efficientnet-b0"),
+        "peers": lambda: peers_table(newest("peers")),
+        "bundled": lambda: accuracy_table(newest("bundled-lite0")),
+        "speed": lambda: speed_table(newest("speed")),
+        "work": lambda: work_table(*map(newest, ("folder", "video", "startup", "install"))),
+        "folds": lambda: folds_tables(newest("folds-default-lite0")),
+        "presets": lambda: preset_table(newest("reference-lite0"), newest("default-lite0")),
+        "throughput": lambda: training_table(newest("training-efficientnet-b0")),
+        "whole": lambda: training_table(newest("whole-efficientnet-b0")),
     },
-    ROOT / "docs" / "edges.md": {"edges": edges_table, "outputs": outputs_table},
+    ROOT / "docs" / "edges.md": {
+        "edges": lambda: edges_table(newest("edges-lite0")),
+        "outputs": lambda: outputs_table(newest("edges-lite0")),
+    },
 }
 """Tables by page and by the name between their markers."""
 

@@ -36,9 +36,9 @@ def newest(kind: str, folder: Path = RESULTS) -> Path:
     return paths[0]
 
 
-def link(path: Path) -> str:
-    """The file as a link from the README."""
-    return f"[{path.name}](benchmarks/results/{path.name})"
+def link(path: Path, root: str = "") -> str:
+    """The result file as a link from a page whose way to the repository's root is `root`."""
+    return f"[{path.name}]({root}benchmarks/results/{path.name})"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -2,41 +2,44 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
 
-from benchmarks.tables import link, newest, percent, points, table, three
+from benchmarks.peers.record import PeersRecord
+from benchmarks.tables import link, percent, points, table, three
 from pydantic import BaseModel
 
-from humanseg.benchmark.speed_record import PeersRecord, SpeedRecord
-from humanseg.results import read_record
+from humanseg.benchmark.speed_record import Machine, SpeedRecord
+from humanseg.cli.benchmark_text import BUSY, DRIFT, drift_in_words
+from humanseg.results import Environment, read_record
 
 _NAMES = {"mediapipe": "MediaPipe selfie", "mediapipe-landscape": "MediaPipe selfie, landscape"}
 
 
-def peers_table() -> str:
-    """Accuracy and time of the bundled model and of others, on the same pictures in one run."""
-    path = newest("peers")
+def peers_table(path: Path) -> str:
+    """Accuracy and time of the bundled model and of others, on the same images in one run."""
     result = read_record(path, PeersRecord)
-    differences = {one.other: one for one in result.differences}
+    differences = {difference.other: difference for difference in result.differences}
     rows = []
-    for one in result.contestants:
-        summary, behind = one.summary, differences.get(one.name)
+    for system in result.systems:
+        summary, behind = system.summary, differences.get(system.name)
         rows.append(
             [
-                _NAMES.get(one.name, one.name.replace(" x", ", threads: ")),
+                _NAMES.get(system.name, system.name.replace(" x", ", threads: ")),
                 three(summary.iou_mean if summary else None),
                 points(behind.iou) if behind else "",
                 three(summary.boundary_iou_mean if summary else None),
                 points(behind.boundary_iou) if behind else "",
-                percent(one.marked_area),
-                percent(one.marked_pictures),
-                f"{1000 * one.time.median:.0f} ms",
+                percent(system.marked_area),
+                percent(system.marked_pictures),
+                f"{1000 * system.time.median:.0f} ms",
             ]
         )
-    labelled, empty = (len(part) for part in _pictures(result))
+    first = result.systems[0]
     header = [
-        f"{labelled} held-out pictures, {empty} photographs without people",
+        f"{len(first.scores)} held-out pictures, {len(first.person_free)} photographs without "
+        "people",
         "per-image IoU",
         "first less this, points [95 %]",
         "Boundary IoU",
@@ -45,50 +48,67 @@ def peers_table() -> str:
         "pictures marked where nobody is",
         "picture to mask",
     ]
-    machine = f"{result.environment.processor}, {result.environment.cores} cores"
-    return f"{table(header, rows)}\n\n{machine}. From {link(path)}."
+    where = conditions(result.environment, result.machine)
+    return f"{table(header, rows)}\n\n{where} From {link(path)}."
 
 
-def _pictures(result: PeersRecord) -> tuple[Sequence[object], Sequence[object]]:
-    first = result.contestants[0]
-    return first.scores, first.person_free
-
-
-def speed_table() -> str:
-    """Times of the network alone and from file to mask, by backend and precision."""
-    path = newest("speed")
-    result = read_record(path, SpeedRecord)
-    rows = []
-    for one in result.measured:
-        way = one.configuration
-        rows.append(
-            [
-                f"{way.backend}, {way.precision}",
-                str(way.threads),
-                f"{1000 * one.network.median:.1f} ({1000 * one.network.p95:.1f})",
-                *(f"{1000 * timing.median:.0f}" for timing in one.pictures.values()),
-                f"{one.cold_start.total.median:.2f} s",
-                "–" if one.peak_memory is None else f"{max(one.peak_memory) / 2**20:.0f} MiB",
-            ]
+def conditions(
+    environment: Environment, machine: Machine, drifts: Sequence[float | None] = ()
+) -> str:
+    """On what machine a table was measured, and what speaks against quoting its times."""
+    sentences = [f"{environment.processor}, {environment.cores} cores."]
+    load = machine.load_before
+    if load is not None and load > BUSY * machine.usable_cores:
+        sentences.append(
+            f"Other work may have run: load {load:.2f} before the start, above {BUSY:.1f} per core."
         )
+    measured = [drift for drift in drifts if drift is not None]
+    if measured and max(measured) > DRIFT:
+        sentences.append(f"{drift_in_words(measured)}.")
+    return " ".join(sentences)
+
+
+def speed_table(path: Path) -> str:
+    """Times of the network alone and from file to mask, by backend and precision."""
+    result = read_record(path, SpeedRecord)
+    rows = [
+        [
+            f"{way.configuration.backend}, {way.configuration.precision}",
+            str(way.configuration.threads),
+            f"{1000 * way.network.median:.1f} ({1000 * way.network.p95:.1f})",
+            *(f"{1000 * timing.median:.0f}" for timing in way.pictures.values()),
+            f"{way.cold_start.total.median:.2f} s",
+            "–" if way.peak_memory is None else f"{max(way.peak_memory) / 2**20:.0f} MiB",
+        ]
+        for way in result.measured
+    ]
     grid = "x".join(map(str, result.image_size))
-    sizes = [f"{one.height * one.width / 1e6:.1f} MP file to mask, ms" for one in result.pictures]
     header = [
         "bundled model",
         "threads",
         f"network at {grid}, median (p95), ms",
-        *sizes,
+        *(f"{size.height * size.width / 1e6:.1f} MP file to mask, ms" for size in result.pictures),
         "cold start",
         "peak memory",
     ]
-    machine = f"{result.environment.processor}, {result.environment.cores} cores"
-    return f"{table(header, rows)}\n\n{machine}. From {link(path)}."
+    drifts = [
+        timing.drift for way in result.measured for timing in (way.network, *way.pictures.values())
+    ]
+    where = conditions(result.environment, result.machine, drifts)
+    return f"{table(header, rows)}\n\n{where} From {link(path)}."
 
 
 class _Rows(BaseModel):
     """What the tables read of a file that a benchmark script wrote."""
 
     model_config = {"extra": "ignore"}
+
+
+R = TypeVar("R", bound=_Rows)
+
+
+def _load(path: Path, form: type[R]) -> R:
+    return form.model_validate_json(path.read_text(encoding="utf-8"))
 
 
 class _Seeds(_Rows):
@@ -110,27 +130,28 @@ class _Accuracy(_Rows):
     summaries: tuple[_Seeds, ...]
 
 
-def accuracy_table() -> str:
+def accuracy_table(path: Path) -> str:
     """The bundled recipe over seeds."""
-    path = newest("bundled-lite0")
-    result = _Accuracy.model_validate_json(path.read_text(encoding="utf-8"))
+    result = _load(path, _Accuracy)
     rows = []
-    for one in result.summaries:
-        way = f"{one.backend}, {one.precision}"
-        way += ", flip averaging" if one.flip_averaging else ""
-        way += ", refined edges" if one.refined else ""
+    for way in result.summaries:
+        name = f"{way.backend}, {way.precision}"
+        name += ", flip averaging" if way.flip_averaging else ""
+        name += ", refined edges" if way.refined else ""
         rows.append(
             [
-                way,
-                f"{one.iou_mean:.3f} ± {one.iou_sd:.3f}",
-                f"{one.boundary_iou_mean:.3f} ± {one.boundary_iou_sd:.3f}",
-                *(three(one.scenes.get(kind)) for kind in ("small", "several", "large")),
-                percent(one.person_free_area_mean),
+                name,
+                f"{way.iou_mean:.3f} ± {way.iou_sd:.3f}",
+                f"{way.boundary_iou_mean:.3f} ± {way.boundary_iou_sd:.3f}",
+                *(three(way.scenes.get(kind)) for kind in ("small", "several", "large")),
+                percent(way.person_free_area_mean),
             ]
         )
-    seeds = statistics.mode(one.seeds for one in result.summaries)
+    counts = {way.seeds for way in result.summaries}
+    if len(counts) != 1:
+        raise SystemExit(f"{path.name}: not every way has the same number of seeds.")
     header = [
-        f"bundled recipe, {seeds} seeds",
+        f"bundled recipe, {counts.pop()} seeds",
         "per-image IoU ± SD over seeds",
         "Boundary IoU ± SD",
         "IoU, small people",
@@ -150,7 +171,10 @@ class _FolderRow(_Rows):
 class _Folder(_Rows):
     backend: str
     precision: str
+    source: str
+    mean_bytes: float
     folder: tuple[_FolderRow, ...]
+    large_bytes: int
     large_median_ms: float
 
 
@@ -166,6 +190,7 @@ class _Flicker(_Rows):
 
 
 class _Video(_Rows):
+    clip: str
     size: tuple[int, int]
     speed: tuple[_VideoSpeed, ...]
     flicker: tuple[_Flicker, ...]
@@ -189,61 +214,73 @@ class _Install(_Rows):
     installations: tuple[_Installation, ...]
 
 
-def _load(kind: str, form: type[BaseModel]) -> tuple[BaseModel, str]:
-    path = newest(kind)
-    return form.model_validate_json(path.read_text(encoding="utf-8")), link(path)
+_SHOWN_PROGRAMS = (
+    "import humanseg",
+    "humanseg --help",
+    "from humanseg import Segmenter",
+    "first mask, onnxruntime",
+    "first mask, openvino",
+)
 
 
-def work_table() -> str:
+def work_table(folder: Path, video: Path, startup: Path, install: Path) -> str:
     """Whole jobs, starting, and the weight of an installation."""
-    folder, from_folder = _load("folder", _Folder)
-    video, from_video = _load("video", _Video)
-    startup, from_startup = _load("startup", _Startup)
-    install, from_install = _load("install", _Install)
-    assert isinstance(folder, _Folder)
-    assert isinstance(video, _Video)
-    assert isinstance(startup, _Startup)
-    assert isinstance(install, _Install)
-    usual = next(row for row in folder.folder if row.workers is None)
-    smooth = {row.smoothing: row for row in video.speed}
-    flicker = {row.smoothing: row for row in video.flicker}
-    rows = [
+    rows = [*_folder_rows(folder), *_video_rows(video), *_startup_rows(startup)]
+    return table(["whole jobs", "", "from"], [*rows, *_install_rows(install)])
+
+
+def _folder_rows(path: Path) -> list[list[str]]:
+    result = _load(path, _Folder)
+    usual = next(row for row in result.folder if row.workers is None)
+    return [
         [
-            f"a folder of {usual.pictures} JPEG files of one megapixel to masks",
+            f"a folder of {usual.pictures} JPEG files of one megapixel ({result.source}, "
+            f"{result.mean_bytes / 1000:.0f} kB each) to masks",
             f"{usual.pictures_per_second:.0f} per second",
-            from_folder,
+            link(path),
         ],
         [
-            "a JPEG file of twelve megapixels to a mask file at full size",
-            f"{folder.large_median_ms:.0f} ms",
-            from_folder,
+            f"a JPEG file of twelve megapixels ({result.source}, {result.large_bytes / 1e6:.1f} "
+            "MB) to a mask file at full size",
+            f"{result.large_median_ms:.0f} ms",
+            link(path),
         ],
-        [
-            f"{video.size[0]}p video to a blurred background, smoothed",
-            f"{smooth[True].median:.0f} frames per second",
-            from_video,
-        ],
-        [
-            "flicker of its mask where the picture stands still, per thousand pixels: "
-            "as found, and smoothed",
-            f"{flicker[False].flips or 0.0:.1f}, {flicker[True].flips or 0.0:.1f}",
-            from_video,
-        ],
-        *(
-            [row.program, f"{row.median:.2f} s", from_startup]
-            for row in startup.rows
-            if row.program not in ("python", "humanseg predict --help")
-        ),
-        *(
-            [
-                f"installed size with [{one.extra}]" if one.extra else "installed size, base",
-                f"{one.total_mib:.0f} MiB",
-                from_install,
-            ]
-            for one in install.installations
-        ),
     ]
-    return table(["whole jobs", "", "from"], rows)
+
+
+def _video_rows(path: Path) -> list[list[str]]:
+    result = _load(path, _Video)
+    smooth = next(row for row in result.speed if row.smoothing)
+    flips = {row.smoothing: row.flips for row in result.flicker}
+    return [
+        [
+            f"{result.size[0]}p video ({result.clip}) to a blurred background, smoothed",
+            f"{smooth.median:.0f} frames per second",
+            link(path),
+        ],
+        [
+            "flicker of its mask where the picture stands still, per thousand pixels: as found, "
+            "and smoothed",
+            ", ".join("–" if flips[way] is None else f"{flips[way]:.1f}" for way in (False, True)),
+            link(path),
+        ],
+    ]
+
+
+def _startup_rows(path: Path) -> list[list[str]]:
+    medians = {row.program: row.median for row in _load(path, _Startup).rows}
+    return [[name, f"{medians[name]:.2f} s", link(path)] for name in _SHOWN_PROGRAMS]
+
+
+def _install_rows(path: Path) -> list[list[str]]:
+    return [
+        [
+            f"installed size with [{row.extra}]" if row.extra else "installed size, base",
+            f"{row.total_mib:.0f} MiB",
+            link(path),
+        ]
+        for row in _load(path, _Install).installations
+    ]
 
 
 class _Interval(_Rows):
@@ -273,24 +310,18 @@ class _Edges(_Rows):
     effects: tuple[_Output, ...]
 
 
-def _edges() -> tuple[_Edges, str]:
-    path = newest("edges-lite0")
-    where = f"[{path.name}](../benchmarks/results/{path.name})"
-    return _Edges.model_validate_json(path.read_text(encoding="utf-8")), where
-
-
-def edges_table() -> str:
+def edges_table(path: Path) -> str:
     """What refinement and flip averaging bring and take, for docs/edges.md."""
-    result, where = _edges()
+    result = _load(path, _Edges)
     rows = [
         [
-            one.variant,
-            three(one.iou.estimate if one.iou else None),
-            three(one.boundary_iou.estimate if one.boundary_iou else None),
-            f"{one.better} / {one.worse}",
-            f"{one.milliseconds:.0f}",
+            variant.variant,
+            three(variant.iou.estimate if variant.iou else None),
+            three(variant.boundary_iou.estimate if variant.boundary_iou else None),
+            f"{variant.better} / {variant.worse}",
+            f"{variant.milliseconds:.0f}",
         ]
-        for one in result.summaries
+        for variant in result.summaries
     ]
     header = [
         f"{result.pictures} held-out pictures, bundled model in torch",
@@ -299,11 +330,14 @@ def edges_table() -> str:
         "pictures with better / worse contours",
         "ms of one core",
     ]
-    return f"{table(header, rows)}\n\nFrom {where}."
+    return f"{table(header, rows)}\n\nFrom {link(path, '../')}."
 
 
-def outputs_table() -> str:
+def outputs_table(path: Path) -> str:
     """Time of every output at 1080p, for docs/edges.md."""
-    result, where = _edges()
-    rows = [[one.output, one.settings, f"{one.milliseconds:.0f}"] for one in result.effects]
-    return f"{table(['output, 1920x1080', 'settings', 'ms of one core'], rows)}\n\nFrom {where}."
+    rows = [
+        [effect.output, effect.settings, f"{effect.milliseconds:.0f}"]
+        for effect in _load(path, _Edges).effects
+    ]
+    header = ["output, 1920x1080", "settings", "ms of one core"]
+    return f"{table(header, rows)}\n\nFrom {link(path, '../')}."

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,13 +16,9 @@ from humanseg.benchmark import speed
 from humanseg.benchmark.speed_record import (
     ColdStart,
     Configuration,
-    Contestant,
-    Difference,
     Machine,
     Measured,
-    PeersRecord,
     Picture,
-    PictureTime,
     SpeedRecord,
     Throughput,
     Unavailable,
@@ -32,8 +27,7 @@ from humanseg.benchmark.timing import summarise_times
 from humanseg.cli import main
 from humanseg.cli.benchmark import parsed_sizes
 from humanseg.errors import UsageError
-from humanseg.evaluation.metrics import summarise
-from humanseg.results import ImageScore, Interval, read_record
+from humanseg.results import read_record
 from humanseg.system.cpu import usable_cores
 
 ENVIRONMENT = environment(processor="Some Processor", versions={"onnxruntime": "1.2"}, threads=None)
@@ -86,49 +80,6 @@ def speed_record(*, load: float = 0.0, second_round: float = 0.0042) -> SpeedRec
     )
 
 
-def contestant(name: str, tp: int) -> Contestant:
-    score = ImageScore(
-        id="1", height=10, width=10, tp=tp, fp=0, fn=50 - tp, tn=50,
-        boundary_intersection=tp, boundary_union=100,
-    )  # fmt: skip
-    timed = PictureTime(id="1", marked=0.25, seconds=(0.01, 0.02, 0.03))
-    return Contestant(
-        name=name,
-        settings={},
-        load_seconds=1.5,
-        scores=(score,),
-        summary=summarise([score]),
-        labelled=(timed,),
-        person_free=(timed,),
-        marked_area=0.25,
-        marked_pictures=1.0,
-        time=summarise_times([timed.seconds]),
-    )
-
-
-def peers_record(*, trained_on: str = "a") -> PeersRecord:
-    return PeersRecord(
-        model="bundled",
-        model_files={},
-        trained_on=trained_on,
-        data_fingerprint="b",
-        groups=1,
-        person_free_fingerprint="c",
-        calls=3,
-        contestants=(contestant("ours", 40), contestant("mediapipe", 25)),
-        differences=(
-            Difference(
-                other="mediapipe",
-                iou=Interval(estimate=0.3, low=0.1, high=0.4),
-                boundary_iou=None,
-                time_ratio=1.0,
-            ),
-        ),
-        machine=machine(),
-        environment=ENVIRONMENT,
-    )
-
-
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     def call(*words: object) -> tuple[int, str, str]:
@@ -140,20 +91,14 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Arguments that reach the workflows, which give a record each."""
+    """Arguments that reach the workflow, which gives a record."""
     given: dict[str, Any] = {}
 
-    def measure(model: object, **settings: object) -> SpeedRecord:
-        given.update(settings, model=model)
+    def measure(model: object, options: speed.SpeedOptions, **settings: object) -> SpeedRecord:
+        given.update(settings, model=model, options=options)
         return speed_record()
 
-    def compare(model: object, **settings: object) -> PeersRecord:
-        given.update(settings, model=model)
-        return peers_record()
-
     monkeypatch.setattr(speed, "measure_speed", measure)
-    stand_in = SimpleNamespace(compare_with_peers=compare)
-    monkeypatch.setitem(sys.modules, "humanseg.benchmark.peers", stand_in)
     return given
 
 
@@ -165,8 +110,8 @@ def test_benchmark__alone_leaves_the_choice_to_the_workflow(
 ) -> None:
     code, out, err = run()
     assert (code, err) == (0, "")
-    assert asked.pop("progress") is None
-    assert asked == {"model": None, "device": "cpu", "effort": speed.Effort()}
+    asked.pop("progress")
+    assert asked == {"model": None, "options": speed.SpeedOptions()}
     assert "Some Processor" in out
 
 
@@ -176,21 +121,29 @@ def test_benchmark__passes_on_what_is_asked_for(
     words = "--backends onnxruntime openvino --precisions int8 --threads 1 4 --rounds 2 --calls 7"
     assert run(tmp_path, *words.split(), "--sizes", "640x480", "20x10")[0] == 0
     assert asked["model"] == tmp_path
-    assert asked["backends"] == ("onnxruntime", "openvino")
-    assert asked["precisions"] == ("int8",)
-    assert asked["threads"] == (1, 4)
-    assert asked["sizes"] == ((480, 640), (10, 20))
-    assert asked["effort"] == speed.Effort(rounds=2, calls=7)
+    assert asked["options"] == speed.SpeedOptions(
+        backends=("onnxruntime", "openvino"),
+        precisions=("int8",),
+        threads=(1, 4),
+        sizes=((480, 640), (10, 20)),
+        rounds=2,
+        calls=7,
+    )
 
 
 def test_benchmark__quick_is_what_a_user_gets_unless_told_otherwise(
     run: Run, asked: dict[str, Any]
 ) -> None:
     assert run("--quick", "--precisions", "fp32", "--calls", "2")[0] == 0
-    assert asked["backends"] == ("auto",)
-    assert asked["precisions"] == ("fp32",)
-    assert asked["threads"] == (usable_cores(),)
-    assert asked["effort"] == speed.Effort(rounds=1, calls=2, warm_up=1)
+    assert asked["options"] == speed.SpeedOptions(
+        backends=("auto",),
+        precisions=("fp32",),
+        threads=(usable_cores(),),
+        sizes=((864, 1152),),
+        rounds=1,
+        calls=2,
+        warm_up=1,
+    )
 
 
 def test_benchmark__tables_have_the_numbers(run: Run, asked: dict[str, Any]) -> None:
@@ -222,62 +175,15 @@ def test_benchmark__json_and_file_are_the_record(
     assert read_record(tmp_path / "speed.json", SpeedRecord) == speed_record()
 
 
-def test_benchmark__peers_pass_on_what_is_asked_for(
-    run: Run, asked: dict[str, Any], tmp_path: Path
-) -> None:
-    words = ["--peers", "mediapipe", "other.py", "--peer-python", "p/python", "--data", tmp_path]
-    code, out, err = run(*words, "--limit", "3", "--layout", "folders", "--person-free", "e", "f")
-    assert (code, err) == (0, "")
-    asked.pop("progress")
-    assert asked == {
-        "model": None,
-        "device": "cpu",
-        "peers": ("mediapipe", "other.py"),
-        "peer_python": Path("p/python"),
-        "data": tmp_path,
-        "limit": 3,
-        "layout": "folders",
-        "person_free": (Path("e"), Path("f")),
-    }
-    rows = [line.split() for line in out.splitlines()]
-    assert ["IoU,", "mean", "over", "pictures", "0.8000", "0.5000"] in rows
-    assert ["Area", "marked", "there", "25.00%", "25.00%"] in rows
-    assert ["Time", "per", "picture,", "median,", "ms", "20.0", "20.0"] in rows
-    expected = [
-        "ours",
-        "against",
-        "mediapipe",
-        "+0.3000",
-        "[+0.1000,",
-        "+0.4000]",
-        "-",
-        "-",
-        "1.00",
-    ]
-    assert expected in rows
-
-
-def test_benchmark__peers_says_when_ours_knows_the_pictures(
-    run: Run, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stand_in = SimpleNamespace(compare_with_peers=lambda *_, **__: peers_record(trained_on="b"))
-    monkeypatch.setitem(sys.modules, "humanseg.benchmark.peers", stand_in)
-    assert "trained on pictures of this very data set" in run("--peers", "mediapipe")[2]
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--data .", "--data is for --peers"),
-        ("--peer-python p", "--peer-python is for --peers"),
-        ("--layout csv", "--layout is for --peers"),
-        ("--peers mediapipe --quick", "--quick is not for --peers"),
-        ("--peers mediapipe --sizes 2x2", "--sizes is not for --peers"),
-        ("--peers mediapipe --data nowhere", "nowhere: does not exist"),
         ("--sizes 2x2 --pictures a.png", "leave it or --pictures out"),
         ("--sizes 200", "give WIDTHxHEIGHT"),
         ("--sizes 20000x20000", "at most 100 million"),
         ("--rounds 0", "give at least one round"),
+        ("--threads 0", "give at least 1"),
+        ("--peers mediapipe", "--peers"),
         ("--backends tensorrt", "tensorrt"),
         ("nowhere", "nowhere: does not exist"),
         ("-o .", "is a folder; -o needs a file"),
@@ -317,3 +223,15 @@ def test_benchmark__quick_measures_the_bundled_model(tmp_path: Path) -> None:
     assert one.cold_start.total.median > one.cold_start.first.median
     assert record.throughput[0].median > 0
     assert "model.onnx" in record.model_files
+
+
+def test_package__imports_neither_torch_nor_any_runtime_nor_scipy() -> None:
+    code = (
+        "import importlib, pkgutil, sys, humanseg.benchmark as package\n"
+        "for module in pkgutil.walk_packages(package.__path__, package.__name__ + '.'):\n"
+        "    importlib.import_module(module.name)\n"
+        "heavy = {'torch', 'lightning', 'onnxruntime', 'openvino', 'scipy', 'mediapipe', 'cv2'}\n"
+        "sys.exit(' '.join(sorted(heavy & set(sys.modules))) or 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

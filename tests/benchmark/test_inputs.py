@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from humanseg.benchmark.inputs import describe, find, fingerprint, generate, names
+from humanseg.benchmark.inputs import describe, find, generate, names
 from humanseg.errors import UsageError
 from humanseg.images import open_image
 
@@ -55,17 +54,3 @@ def test_describe__is_of_the_upright_picture(tmp_path: Path) -> None:
     Image.new("RGB", (40, 20)).save(tmp_path / "a.jpg", exif=exif)
     (one,) = describe([tmp_path / "a.jpg"], generated=False)
     assert (one.height, one.width) == (40, 20)
-
-
-def test_fingerprint__is_of_names_and_contents_and_not_of_places(
-    drawn: Path, tmp_path: Path
-) -> None:
-    folder = tmp_path / "elsewhere"
-    shutil.copytree(drawn / "images", folder)
-    before = fingerprint(find([drawn / "images"]))
-    assert fingerprint(find([folder])[::-1]) == before
-    (folder / "000.png").rename(folder / "0.png")
-    assert fingerprint(find([folder])) != before
-    (folder / "0.png").rename(folder / "000.png")
-    (folder / "001.png").write_bytes((folder / "002.png").read_bytes())
-    assert fingerprint(find([folder])) != before

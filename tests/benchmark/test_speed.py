@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from humanseg.benchmark.fresh import ProbeAnswer, ProbeRequest
-from humanseg.benchmark.speed import Effort, measure_speed, quick_look
+from humanseg.benchmark.speed import SpeedOptions, measure_speed, quick_options
 from humanseg.benchmark.speed_record import Configuration, SpeedRecord
 from humanseg.errors import HumansegError, ImageError, ModelError, UsageError
 from humanseg.results import read_record, write_record
@@ -58,11 +60,14 @@ def test_measure_speed__every_round_sees_every_way_and_every_other_goes_backward
     probe = Probe()
     measure_speed(
         model,
-        backends=("onnxruntime", "openvino"),
-        precisions=("fp32",),
-        threads=(1, 3),
-        sizes=SMALL,
-        effort=Effort(rounds=3, calls=2),
+        SpeedOptions(
+            backends=("onnxruntime", "openvino"),
+            precisions=("fp32",),
+            threads=(1, 3),
+            sizes=SMALL,
+            rounds=3,
+            calls=2,
+        ),
         probe=probe,
     )
     cores = usable_cores()
@@ -80,11 +85,14 @@ def test_measure_speed__every_round_sees_every_way_and_every_other_goes_backward
 def test_measure_speed__keeps_times_by_round(model: Path) -> None:
     record = measure_speed(
         model,
-        backends=("onnxruntime",),
-        precisions=("fp32",),
-        threads=(1,),
-        sizes=SMALL,
-        effort=Effort(rounds=2, calls=2),
+        SpeedOptions(
+            backends=("onnxruntime",),
+            precisions=("fp32",),
+            threads=(1,),
+            sizes=SMALL,
+            rounds=2,
+            calls=2,
+        ),
         probe=Probe(),
     )
     (one,) = record.measured
@@ -102,7 +110,7 @@ def test_measure_speed__keeps_times_by_round(model: Path) -> None:
 def test_measure_speed__lists_what_is_not_there_once_and_does_not_ask_again(model: Path) -> None:
     probe = Probe(torch="is not installed.")
     record = measure_speed(
-        model, threads=(1, 2), sizes=SMALL, effort=Effort(rounds=2, calls=1), probe=probe
+        model, SpeedOptions(threads=(1, 2), sizes=SMALL, rounds=2, calls=1), probe=probe
     )
     listed = [(one.backend, one.precision, one.reason) for one in record.unavailable]
     assert listed == [
@@ -124,11 +132,14 @@ def test_measure_speed__does_not_take_one_way_for_another(model: Path) -> None:
 
     record = measure_speed(
         model,
-        backends=("openvino",),
-        precisions=("fp32", "bf16"),
-        threads=(1,),
-        sizes=SMALL,
-        effort=Effort(rounds=1, calls=1),
+        SpeedOptions(
+            backends=("openvino",),
+            precisions=("fp32", "bf16"),
+            threads=(1,),
+            sizes=SMALL,
+            rounds=1,
+            calls=1,
+        ),
         probe=silently_fp32,
     )
     (missing,) = record.unavailable
@@ -147,11 +158,14 @@ def test_measure_speed__drops_what_fails_in_a_later_round(model: Path) -> None:
 
     record = measure_speed(
         model,
-        backends=("onnxruntime", "openvino"),
-        precisions=("fp32",),
-        threads=(1,),
-        sizes=SMALL,
-        effort=Effort(rounds=3, calls=1),
+        SpeedOptions(
+            backends=("onnxruntime", "openvino"),
+            precisions=("fp32",),
+            threads=(1,),
+            sizes=SMALL,
+            rounds=3,
+            calls=1,
+        ),
         probe=dies,
     )
     assert [one.configuration.backend for one in record.measured] == ["onnxruntime"]
@@ -161,7 +175,9 @@ def test_measure_speed__drops_what_fails_in_a_later_round(model: Path) -> None:
 def test_measure_speed__says_why_if_nothing_can_be_measured(model: Path) -> None:
     with pytest.raises(HumansegError, match="torch fp32: is not installed"):
         measure_speed(
-            model, backends=("torch",), sizes=SMALL, probe=Probe(torch="is not installed.")
+            model,
+            SpeedOptions(backends=("torch",), sizes=SMALL),
+            probe=Probe(torch="is not installed."),
         )
 
 
@@ -173,27 +189,29 @@ def test_measure_speed__refuses_a_model_that_changes_meanwhile(model: Path) -> N
         return probe(request)
 
     with pytest.raises(HumansegError, match="changed while it was measured"):
-        measure_speed(model, **quick_look() | {"sizes": SMALL}, probe=changing)
+        measure_speed(model, replace(quick_options(), sizes=SMALL), probe=changing)
 
 
 def test_measure_speed__counts_processes(model: Path) -> None:
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[int, int | None]] = []
     measure_speed(
         model,
-        backends=("onnxruntime",),
-        precisions=("fp32",),
-        threads=(1,),
-        sizes=SMALL,
-        effort=Effort(rounds=2, calls=1),
-        progress=lambda done, total: seen.append((done, total)),
+        SpeedOptions(
+            backends=("onnxruntime",),
+            precisions=("fp32",),
+            threads=(1,),
+            sizes=SMALL,
+            rounds=2,
+            calls=1,
+        ),
+        progress=lambda done, total, **_: seen.append((done, total)),
         probe=Probe(),
     )
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def test_measure_speed__record_comes_back_from_its_file(model: Path, tmp_path: Path) -> None:
-    settings = quick_look() | {"sizes": SMALL}
-    record = measure_speed(model, **settings, probe=Probe())
+    record = measure_speed(model, replace(quick_options(), sizes=SMALL), probe=Probe())
     write_record(tmp_path / "speed.json", record)
     assert read_record(tmp_path / "speed.json", SpeedRecord) == record
     assert record.measured[0].configuration.backend == "onnxruntime"
@@ -203,8 +221,11 @@ def test_measure_speed__times_given_pictures(model: Path, tmp_path: Path, drawn:
     probe = Probe()
     record = measure_speed(
         model,
-        **quick_look() | {"sizes": SMALL},
-        pictures=[drawn / "images" / "000.png", drawn / "images" / "001.png"],
+        replace(
+            quick_options(),
+            sizes=SMALL,
+            pictures=(drawn / "images" / "000.png", drawn / "images" / "001.png"),
+        ),
         probe=probe,
     )
     assert [one.name for one in record.pictures] == ["000.png", "001.png"]
@@ -213,32 +234,23 @@ def test_measure_speed__times_given_pictures(model: Path, tmp_path: Path, drawn:
     assert probe.requests[0].pictures[0] == str(drawn / "images" / "000.png")
 
 
-@pytest.mark.parametrize(
-    ("settings", "error", "message"),
-    [
-        ({"pictures": [Path("missing.jpg")]}, UsageError, "missing.jpg: does not exist"),
-        ({"threads": (0,)}, UsageError, "give at least 1"),
-    ],
-)
-def test_measure_speed__refuses_what_cannot_be(
-    model: Path, settings: dict[str, object], error: type[Exception], message: str
-) -> None:
+def test_measure_speed__refuses_a_picture_that_is_not_there(model: Path) -> None:
     def never(request: ProbeRequest) -> str:
         raise AssertionError(request)
 
-    with pytest.raises(error, match=message):
-        measure_speed(model, **settings, probe=never)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"missing\.jpg: does not exist"):
+        measure_speed(model, SpeedOptions(pictures=(Path("missing.jpg"),)), probe=never)
 
 
 def test_measure_speed__refuses_a_file_that_is_no_picture(model: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.jpg").write_bytes(b"no picture")
     with pytest.raises(ImageError, match=r"bad\.jpg"):
-        measure_speed(model, pictures=[tmp_path / "bad.jpg"], probe=Probe())
+        measure_speed(model, SpeedOptions(pictures=(tmp_path / "bad.jpg",)), probe=Probe())
 
 
 def test_measure_speed__refuses_more_pictures_than_can_be_timed(model: Path, drawn: Path) -> None:
     with pytest.raises(UsageError, match="40 pictures; at most 20"):
-        measure_speed(model, pictures=[drawn], probe=Probe())
+        measure_speed(model, SpeedOptions(pictures=(drawn,)), probe=Probe())
 
 
 def test_measure_speed__refuses_what_is_no_model(tmp_path: Path) -> None:
@@ -246,16 +258,31 @@ def test_measure_speed__refuses_what_is_no_model(tmp_path: Path) -> None:
         measure_speed(tmp_path, probe=Probe())
 
 
-@pytest.mark.parametrize("effort", [{"rounds": 0}, {"calls": 0}, {"warm_up": -1}])
-def test_effort__refuses_what_gives_no_times(effort: dict[str, int]) -> None:
-    with pytest.raises(UsageError, match="at least one round and one call"):
-        Effort(**effort)
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ({"rounds": 0}, "at least one round and one call"),
+        ({"calls": 0}, "at least one round and one call"),
+        ({"warm_up": -1}, "at least one round and one call"),
+        ({"threads": (2, 0)}, "0 threads: give at least 1"),
+    ],
+)
+def test_options__refuse_what_gives_no_times(numbers: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        SpeedOptions(**numbers)
+
+
+def test_options__threads_are_one_and_all_cores_unless_given() -> None:
+    assert SpeedOptions().thread_counts == tuple(sorted({1, usable_cores()}))
+    assert SpeedOptions(threads=(4, 2, 4)).thread_counts == (2, 4)
 
 
 def test_throughput__is_of_the_picture_nearest_to_one_megapixel(model: Path) -> None:
     probe = Probe()
     record = measure_speed(
-        model, **quick_look() | {"sizes": ((30, 40), (1000, 1000), (1500, 1500))}, probe=probe
+        model,
+        replace(quick_options(), sizes=((30, 40), (1000, 1000), (1500, 1500))),
+        probe=probe,
     )
     assert record.throughput[0].picture == "1000x1000.jpg"
     assert {request.usual for request in probe.requests} == {1}

@@ -63,11 +63,11 @@ Probe = Callable[[ProbeRequest], ProbeAnswer | str]
 
 def run_probe(request: ProbeRequest) -> ProbeAnswer | str:
     """Measure in a fresh process; a sentence where that is not possible."""
-    asked = request.model_dump() | {"started": time.monotonic()}
+    content = request.model_dump() | {"started": time.monotonic()}
     try:
         done = subprocess.run(
             [sys.executable, "-P", str(_PROBE)],  # -P: its folder's names hide no other modules
-            input=json.dumps(asked),
+            input=json.dumps(content),
             capture_output=True,
             text=True,
             encoding="utf-8",
@@ -87,6 +87,6 @@ def _read(done: subprocess.CompletedProcess[str]) -> ProbeAnswer | str:
             return str(answer["unavailable"])
         return ProbeAnswer.model_validate(answer)
     except (ValueError, TypeError, ValidationError):
-        said = done.stderr.strip().splitlines()
+        errors = done.stderr.strip().splitlines()
         how = f"signal {-done.returncode}" if done.returncode < 0 else f"code {done.returncode}"
-        return f"its process ended with {how}{f': {said[-1].strip()}' if said else ''}"
+        return f"its process ended with {how}{f': {errors[-1].strip()}' if errors else ''}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,10 +45,10 @@ def generate(folder: Path, sizes: Sequence[Size] = SIZES, *, seed: int = 0) -> l
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for height, width in sizes:
-        picture = _clouds((height, width), np.random.default_rng(seed))
-        _add_figure(picture)
+        image = _clouds((height, width), np.random.default_rng(seed))
+        _add_figure(image)
         path = folder / f"{width}x{height}.jpg"
-        picture.save(path, quality=_QUALITY)
+        image.save(path, quality=_QUALITY)
         paths.append(path)
     return paths
 
@@ -76,10 +75,10 @@ def _field(cells: tuple[int, int], rng: np.random.Generator) -> Image.Image:
     return Image.fromarray(values)
 
 
-def _add_figure(picture: Image.Image) -> None:
+def _add_figure(image: Image.Image) -> None:
     """A head on shoulders, so that there is a contour to bring to full size."""
-    width, height = picture.size
-    draw = ImageDraw.Draw(picture)
+    width, height = image.size
+    draw = ImageDraw.Draw(image)
     middle, unit = width // 2, height // 10
     draw.ellipse((middle - 3 * unit, 5 * unit, middle + 3 * unit, 15 * unit), fill=(40, 60, 110))
     draw.ellipse((middle - unit, 2 * unit, middle + unit, 5 * unit), fill=(224, 178, 150))
@@ -91,12 +90,12 @@ def find(paths: Sequence[Path]) -> list[Path]:
     Raises:
         UsageError: a path that does not exist, or a folder without pictures.
     """
-    found: list[Path] = []
+    files: list[Path] = []
     for path in paths:
         if not path.exists():
             raise UsageError(f"{path}: does not exist; give pictures or folders of pictures.")
         if not path.is_dir():
-            found.append(path)
+            files.append(path)
             continue
         inside = sorted(
             file
@@ -105,8 +104,8 @@ def find(paths: Sequence[Path]) -> list[Path]:
         )
         if not inside:
             raise UsageError(f"{path}: holds no pictures ({', '.join(sorted(PICTURE_SUFFIXES))}).")
-        found += inside
-    return found
+        files += inside
+    return files
 
 
 def describe(paths: Sequence[Path], *, generated: bool) -> tuple[Picture, ...]:
@@ -148,12 +147,3 @@ def usual(pictures: Sequence[Picture]) -> int:
     """Index of the picture that is nearest to one megapixel: for the first mask and throughput."""
     distances = [abs(picture.height * picture.width - 1_000_000) for picture in pictures]
     return distances.index(min(distances))
-
-
-def fingerprint(paths: Sequence[Path]) -> str:
-    """SHA-256 over names and contents of pictures without truth; 64 hexadecimal digits."""
-    total = hashlib.sha256()
-    for name, path in sorted(zip(names(paths), paths, strict=True)):
-        with path.open("rb") as stream:
-            total.update(f"{name}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
-    return total.hexdigest()

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import Any
 
-from humanseg.benchmark import inputs as pictures_module
 from humanseg.benchmark.fresh import Probe, ProbeAnswer, ProbeRequest, run_probe
+from humanseg.benchmark.inputs import SIZES, describe, find, generate, usual
 from humanseg.benchmark.machine import describe_machine, describe_model, load
 from humanseg.benchmark.speed_record import (
     ColdStart,
@@ -32,42 +31,67 @@ from humanseg.errors import HumansegError, UsageError
 from humanseg.model_directory import find_model
 from humanseg.results.provenance import describe_environment
 from humanseg.system.cpu import usable_cores
+from humanseg.system.progress import Progress
 
 BACKENDS = ("onnxruntime", "openvino", "torch")
 PRECISIONS = ("fp32", "bf16", "int8")
 AUTO = "auto"
 
-Progress = Callable[[int, int], None]
-
 
 @dataclass(frozen=True)
-class Effort:
-    """How often things are timed."""
+class SpeedOptions:
+    """What is measured, and how often."""
 
+    backends: tuple[str, ...] = BACKENDS
+    """Names that `Segmenter` takes; `auto` is what a user gets who chooses nothing."""
+    precisions: tuple[str, ...] = PRECISIONS
+    """Likewise."""
+    threads: tuple[int, ...] = ()
+    """Numbers of threads of one network; 1 and all usable physical cores if empty."""
+    device: str = "cpu"
+    """`cpu`, `cuda` or `auto`."""
+    pictures: tuple[Path, ...] = ()
+    """Files or folders of images to read; generated ones if empty."""
+    sizes: tuple[tuple[int, int], ...] = SIZES
+    """(height, width) of the generated images."""
     rounds: int = 5
+    """Fresh processes per configuration."""
     calls: int = 20
     """Timed calls of one thing per round."""
     warm_up: int = 3
     """Untimed calls of the network before them."""
 
     def __post_init__(self) -> None:
-        """Refuse what gives no times."""
+        """Refuse what gives no times.
+
+        Raises:
+            UsageError: no round, no call, or no thread.
+        """
         if self.rounds < 1 or self.calls < 1 or self.warm_up < 0:
             raise UsageError(
                 f"{self.rounds} rounds, {self.calls} calls, {self.warm_up} calls to warm up: give "
                 "at least one round and one call."
             )
+        if min(self.thread_counts) < 1:
+            raise UsageError(f"{min(self.threads)} threads: give at least 1.")
+
+    @property
+    def thread_counts(self) -> tuple[int, ...]:
+        """Numbers of threads to measure, each once, ascending."""
+        return tuple(sorted(set(self.threads or (1, usable_cores()))))
 
 
-def quick_look() -> dict[str, Any]:
-    """Arguments of `measure_speed` for a look of some seconds: what a user gets, one round."""
-    return {
-        "backends": (AUTO,),
-        "precisions": (AUTO,),
-        "threads": (usable_cores(),),
-        "sizes": ((864, 1152),),
-        "effort": Effort(rounds=1, calls=5, warm_up=1),
-    }
+def quick_options() -> SpeedOptions:
+    """For a look of some seconds: what a user gets who chooses nothing, one image, one round."""
+    return SpeedOptions(
+        backends=(AUTO,),
+        precisions=(AUTO,),
+        threads=(usable_cores(),),
+        sizes=((864, 1152),),
+        rounds=1,
+        calls=5,
+        warm_up=1,
+    )
 
 
 @dataclass
@@ -79,16 +103,24 @@ class _Job:
     failure: str | None = None
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """The images, and the jobs for latency and for throughput."""
+
+    pictures: tuple[Picture, ...]
+    latency: list[_Job]
+    throughput: list[_Job]
+
+    @property
+    def jobs(self) -> list[_Job]:
+        """All of them, in the order of a round."""
+        return [*self.latency, *self.throughput]
+
+
 def measure_speed(
     model: str | Path | None = None,
+    options: SpeedOptions | None = None,
     *,
-    backends: Sequence[str] = BACKENDS,
-    precisions: Sequence[str] = PRECISIONS,
-    device: str = "cpu",
-    threads: Sequence[int] | None = None,
-    pictures: Sequence[Path] = (),
-    sizes: Sequence[tuple[int, int]] = pictures_module.SIZES,
-    effort: Effort | None = None,
     progress: Progress | None = None,
     probe: Probe = run_probe,
 ) -> SpeedRecord:
@@ -96,89 +128,76 @@ def measure_speed(
 
     Args:
         model: model directory; the bundled model by default.
-        backends: names for `open_backend`; `auto` is what a user gets who chooses nothing.
-        precisions: likewise.
-        device: `cpu`, `cuda` or `auto`.
-        threads: numbers of threads of one network; 1 and all usable physical cores by default.
-        pictures: files or folders of pictures to read; generated ones by default.
-        sizes: (height, width) of the generated pictures.
-        effort: how often; `Effort()` by default.
-        progress: called with (done, total) processes.
+        options: what and how often; `SpeedOptions()` by default.
+        progress: called with the number of processes that are done, and of all.
         probe: measures one configuration; replaced in tests.
 
     Raises:
-        UsageError: no such picture, too many of them, or numbers that cannot be.
-        ImageError: a picture that cannot be read.
+        UsageError: no such image, too many of them, or no files among them.
+        ImageError: an image that cannot be read.
         ModelError: no such model.
         HumansegError: not one combination could be measured, and why; or the model changed
             meanwhile.
     """
-    directory, effort = find_model(model), effort or Effort()
-    counts = sorted(set(threads or (1, usable_cores())))
-    if counts[0] < 1:
-        raise UsageError(f"{counts[0]} threads: give at least 1.")
+    directory, options = find_model(model), options or SpeedOptions()
+    files_before, load_before = describe_model(directory), load()
     with tempfile.TemporaryDirectory(prefix="humanseg-benchmark-") as scratch:
-        given = pictures_module.find(pictures)
-        files = given or pictures_module.generate(Path(scratch), sizes)
-        described = pictures_module.describe(files, generated=not given)
-        usual = pictures_module.usual(described)
-        asked = ProbeRequest(
-            model=str(directory.absolute()),
-            backend=AUTO,
-            precision=AUTO,
-            device=device,
-            threads=1,
-            pictures=tuple(str(path.absolute()) for path in files),
-            usual=usual,
-            calls=effort.calls,
-            warm_up=effort.warm_up,
-        )
-        latency, throughput = _plan(asked, list(product(backends, precisions)), counts)
-        files_before, before = describe_model(directory), load()
-        _run([*latency, *throughput], effort.rounds, probe, progress)
-    good = [job for job in latency if job.failure is None]
-    measured = tuple(_measured(job, described) for job in good)
+        plan = _plan(directory, Path(scratch), options)
+        _run(plan.jobs, options.rounds, probe, progress)
+    measured = tuple(_measured(job, plan.pictures) for job in plan.latency if job.failure is None)
     if not measured:
+        failures = _unavailable(plan.latency)
         raise HumansegError(
-            "\n".join(
-                f"{one.backend} {one.precision}: {one.reason}" for one in _unavailable(latency)
-            )
+            "\n".join(f"{way.backend} {way.precision}: {way.reason}" for way in failures)
         )
-    model_files = describe_model(directory)
-    if model_files != files_before:
+    if describe_model(directory) != files_before:
         raise HumansegError(f"{directory}: changed while it was measured; measure it again.")
-    answer = good[0].answers[0]
+    answer = next(job for job in plan.latency if job.failure is None).answers[0]
     return SpeedRecord(
         model=str(model or "bundled"),
-        model_files=model_files,
+        model_files=files_before,
         image_size=answer.image_size,
         flip_averaging=answer.flip_averaging,
-        calls=effort.calls,
-        warm_up=effort.warm_up,
-        pictures=described,
+        calls=options.calls,
+        warm_up=options.warm_up,
+        pictures=plan.pictures,
         measured=measured,
-        throughput=tuple(
-            _throughput(job, described[usual].name) for job in throughput if job.failure is None
-        ),
-        unavailable=tuple(_unavailable([*latency, *throughput])),
-        machine=describe_machine(before),
+        throughput=tuple(_throughput(job, plan) for job in plan.throughput if job.failure is None),
+        unavailable=tuple(_unavailable(plan.jobs)),
+        machine=describe_machine(load_before),
         environment=describe_environment(
             device=measured[0].configuration.device,
-            threads=max(one.configuration.threads for one in measured),
+            threads=max(way.configuration.threads for way in measured),
         ),
     )
 
 
-def _plan(
-    asked: ProbeRequest, ways: Sequence[tuple[str, str]], threads: Sequence[int]
-) -> tuple[list[_Job], list[_Job]]:
-    """Jobs for latency and for throughput."""
+def _plan(directory: Path, scratch: Path, options: SpeedOptions) -> _Plan:
+    """What is measured on which images; generated ones are written to `scratch`."""
+    given = find(options.pictures)
+    paths = given or generate(scratch, options.sizes)
+    pictures = describe(paths, generated=not given)
+    request = ProbeRequest(
+        model=str(directory.absolute()),
+        backend=AUTO,
+        precision=AUTO,
+        device=options.device,
+        threads=1,
+        pictures=tuple(str(path.absolute()) for path in paths),
+        usual=usual(pictures),
+        calls=options.calls,
+        warm_up=options.warm_up,
+    )
 
     def job(way: tuple[str, str], **changes: int) -> _Job:
-        return _Job(asked.model_copy(update={"backend": way[0], "precision": way[1]} | changes))
+        return _Job(request.model_copy(update={"backend": way[0], "precision": way[1]} | changes))
 
-    latency = [job(way, threads=count) for way in ways for count in threads]
-    return latency, [job(way, workers=usable_cores()) for way in ways]
+    ways = list(product(options.backends, options.precisions))
+    return _Plan(
+        pictures=pictures,
+        latency=[job(way, threads=count) for way in ways for count in options.thread_counts],
+        throughput=[job(way, workers=usable_cores()) for way in ways],
+    )
 
 
 def _run(jobs: Sequence[_Job], rounds: int, probe: Probe, progress: Progress | None) -> None:
@@ -187,7 +206,7 @@ def _run(jobs: Sequence[_Job], rounds: int, probe: Probe, progress: Progress | N
         if job.failure is None:
             answer = probe(job.request)
             if isinstance(answer, ProbeAnswer):
-                job.failure = _another(job.request, answer.opened)
+                job.failure = _mismatch(job.request, answer.opened)
                 job.answers.append(answer)
             else:
                 job.failure = answer
@@ -200,7 +219,7 @@ def _turns(jobs: Sequence[_Job], rounds: int) -> Iterator[_Job]:
         yield from jobs if number % 2 == 0 else reversed(jobs)
 
 
-def _another(asked: ProbeRequest, opened: Configuration) -> str | None:
+def _mismatch(asked: ProbeRequest, opened: Configuration) -> str | None:
     """What is wrong if something else was opened than was asked for."""
     for name in ("backend", "precision", "device"):
         wanted, got = getattr(asked, name), getattr(opened, name)
@@ -209,14 +228,14 @@ def _another(asked: ProbeRequest, opened: Configuration) -> str | None:
     return None
 
 
-def _measured(job: _Job, described: Sequence[Picture]) -> Measured:
+def _measured(job: _Job, pictures: Sequence[Picture]) -> Measured:
     answers = job.answers
     return Measured(
         configuration=answers[0].opened,
         network=summarise_times([answer.network for answer in answers]),
         pictures={
             picture.name: summarise_times([answer.pictures[index] for answer in answers])
-            for index, picture in enumerate(described)
+            for index, picture in enumerate(pictures)
         },
         cold_start=ColdStart(
             imported=summarise_times([[answer.imported] for answer in answers]),
@@ -228,12 +247,12 @@ def _measured(job: _Job, described: Sequence[Picture]) -> Measured:
     )
 
 
-def _throughput(job: _Job, picture: str) -> Throughput:
+def _throughput(job: _Job, plan: _Plan) -> Throughput:
     rates = [round(answer.rate, 3) for answer in job.answers]
     return Throughput(
         configuration=job.answers[0].opened,
         workers=job.request.workers,
-        picture=picture,
+        picture=plan.pictures[job.request.usual].name,
         rates=tuple(rates),
         median=round(statistics.median(rates), 3),
         peak_memory=_peaks(job.answers),
@@ -247,11 +266,11 @@ def _peaks(answers: Sequence[ProbeAnswer]) -> tuple[int, ...] | None:
 
 def _unavailable(jobs: Iterable[_Job]) -> list[Unavailable]:
     """What could not be measured, each reason once whatever the number of threads."""
-    found = {
+    reasons = {
         (job.request.backend, job.request.precision, job.failure): Unavailable(
             backend=job.request.backend, precision=job.request.precision, reason=job.failure
         )
         for job in jobs
         if job.failure is not None
     }
-    return list(found.values())
+    return list(reasons.values())

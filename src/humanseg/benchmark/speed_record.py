@@ -1,10 +1,10 @@
-"""Records of measurements: `humanseg benchmark -o FILE` writes one of them as JSON."""
+"""The record of a measurement: `humanseg benchmark -o FILE` writes it as JSON."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from humanseg.results import SCHEMA_VERSION, Environment, ImageScore, Interval, Record, ScoreSummary
+from humanseg.results import SCHEMA_VERSION, Environment, Record
 
 
 class Timing(Record):
@@ -133,73 +133,5 @@ class SpeedRecord(Record):
     measured: tuple[Measured, ...]
     throughput: tuple[Throughput, ...]
     unavailable: tuple[Unavailable, ...]
-    machine: Machine
-    environment: Environment
-
-
-class PictureTime(Record):
-    """One picture without truth, or the time of one with truth."""
-
-    id: str
-    marked: float
-    """Share of the picture's pixels that the mask marks, 0 to 1."""
-    seconds: tuple[float, ...]
-    """Every timed call: from the decoded picture to its mask."""
-
-
-class Contestant(Record):
-    """What one network did on the pictures that all of them got."""
-
-    name: str
-    settings: dict[str, str]
-    """What it says about itself: versions, threshold, threads."""
-    load_seconds: float
-    """Importing and loading it, once."""
-    scores: tuple[ImageScore, ...]
-    """Of the labelled pictures."""
-    summary: ScoreSummary | None
-    """None without labelled pictures."""
-    labelled: tuple[PictureTime, ...]
-    person_free: tuple[PictureTime, ...]
-    marked_area: float | None
-    """Mean share of the area that is marked in pictures without people; None without any."""
-    marked_pictures: float | None
-    """Share of the pictures without people in which more than 0.1 % is marked."""
-    time: Timing
-    """Of all pictures; each picture counts as one round."""
-
-
-class Difference(Record):
-    """The first contestant less another one, on the same pictures."""
-
-    other: str
-    iou: Interval | None
-    """Mean difference of per-image IoU over pictures where both have one."""
-    boundary_iou: Interval | None
-    time_ratio: float
-    """Median time of the first over that of the other."""
-
-
-class PeersRecord(Record):
-    """Accuracy and time of several networks, measured in turn on the same pictures."""
-
-    schema_version: Literal[1] = SCHEMA_VERSION
-    kind: Literal["peers"] = "peers"
-    model: str
-    model_files: dict[str, str]
-    trained_on: str
-    """Fingerprint of the data that the model was trained on."""
-    also_trained_on: tuple[str, ...] = ()
-    """Fingerprints of the further data sets that it was trained on."""
-    data_fingerprint: str | None
-    """SHA-256 over names and contents of all labelled pictures and masks, before a split or limit
-    leaves some out; None without any."""
-    groups: int
-    """Groups of labelled pictures that show the same; intervals resample groups."""
-    person_free_fingerprint: str | None
-    """SHA-256 over names and contents of the pictures without people; None without any."""
-    calls: int
-    contestants: tuple[Contestant, ...]
-    differences: tuple[Difference, ...]
     machine: Machine
     environment: Environment

@@ -1,4 +1,4 @@
-"""From repeated times to the figures that are told."""
+"""From repeated times to the figures that are reported."""
 
 from __future__ import annotations
 
@@ -42,15 +42,17 @@ def summarise_times(rounds: Sequence[Sequence[float]]) -> Timing:
     Raises:
         ValueError: no times.
     """
-    kept = tuple(tuple(round(value, _DIGITS) for value in one) for one in rounds if len(one))
-    if not kept:
+    nonempty = tuple(
+        tuple(round(value, _DIGITS) for value in times) for times in rounds if len(times)
+    )
+    if not nonempty:
         raise ValueError("No times to summarise.")
-    every = np.array([value for one in kept for value in one], dtype=np.float64)
+    every = np.array([value for times in nonempty for value in times], dtype=np.float64)
     lower, median, upper, p95 = (
         round(float(value), _DIGITS) for value in np.percentile(every, (25, 50, 75, 95))
     )
     return Timing(
-        rounds=kept,
+        rounds=nonempty,
         count=len(every),
         median=median,
         p95=p95,
@@ -58,7 +60,7 @@ def summarise_times(rounds: Sequence[Sequence[float]]) -> Timing:
         upper_quartile=upper,
         minimum=float(every.min()),
         maximum=float(every.max()),
-        drift=_drift(kept, median),
+        drift=_drift(nonempty, median),
     )
 
 
@@ -66,5 +68,5 @@ def _drift(rounds: Sequence[Sequence[float]], median: float) -> float | None:
     """Spread of the rounds' medians: what a slow or busy minute did to one of them."""
     if len(rounds) < 2 or median <= 0:
         return None
-    medians = [float(np.median(one)) for one in rounds]
+    medians = [float(np.median(times)) for times in rounds]
     return round((max(medians) - min(medians)) / median, 4)

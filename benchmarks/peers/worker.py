@@ -1,16 +1,16 @@
-"""Run another project's network in its own interpreter, and tell how long it takes.
+"""Run another project's network in its own interpreter, and measure how long it takes.
 
 Started as `PYTHON worker.py ADAPTER [ARGUMENT]`: needs NumPy and what the adapter needs, nothing of
 humanseg. An adapter is a Python file with
 
-    PACKAGES: tuple[str, ...]                   distributions whose versions are told
-    def load(argument: str) -> Find: ...        the network, ready
+    PACKAGES: tuple[str, ...]                   distributions whose versions are recorded
+    def load(argument: str) -> Segment: ...     the network, ready
 
-where `Find` takes an RGB picture, uint8 (H, W, 3), and gives its person mask: bool (H, W), or
+where `Segment` takes an RGB image, uint8 (H, W, 3), and gives its person mask: bool (H, W), or
 probabilities, float (H, W), that are cut at `THRESHOLD`.
 
 A message is one line of JSON whose `bytes` says how many bytes of a .npy file follow it. The worker
-first says hello, `{"versions": {...}, "load_seconds": S, "bytes": 0}`; then, for every picture that
+first says hello, `{"versions": {...}, "load_seconds": S, "bytes": 0}`; then, for every image that
 comes with `{"calls": N, "bytes": B}`, it answers `{"seconds": [S, ...], "bytes": B}` and the mask.
 Where something fails it answers `{"error": TEXT, "bytes": 0}`. The end of its input ends it.
 """
@@ -32,7 +32,7 @@ import numpy as np
 THRESHOLD = 0.5
 """A pixel is a person where its probability is at least this; the same for all peers."""
 
-Find = Callable[["np.typing.NDArray[np.uint8]"], "np.typing.NDArray[Any]"]
+Segment = Callable[["np.typing.NDArray[np.uint8]"], "np.typing.NDArray[Any]"]
 Message = tuple[dict[str, Any], "np.typing.NDArray[Any] | None"]
 
 
@@ -69,13 +69,13 @@ def receive(stream: IO[bytes]) -> Message | None:
     return message, array
 
 
-def time_mask(find: Find, image: np.typing.NDArray[np.uint8], calls: int) -> Message:
-    """Seconds of each call, from the decoded picture to its mask, and the mask."""
+def time_mask(segment: Segment, image: np.typing.NDArray[np.uint8], calls: int) -> Message:
+    """Seconds of each call, from the decoded image to its mask, and the mask."""
     seconds = []
     for _ in range(calls):
         start = time.perf_counter()
-        found = find(image)
-        mask = found if found.dtype == np.bool_ else found >= THRESHOLD
+        output = segment(image)
+        mask = output if output.dtype == np.bool_ else output >= THRESHOLD
         seconds.append(time.perf_counter() - start)
     return {"seconds": seconds}, np.asarray(mask)
 
@@ -88,25 +88,25 @@ def _main(adapter: str, argument: str) -> None:
     try:
         start = time.perf_counter()
         names = runpy.run_path(adapter)
-        find: Find = names["load"](argument)
+        segment: Segment = names["load"](argument)
         elapsed = time.perf_counter() - start
         send(answers, {"versions": _versions(names["PACKAGES"]), "load_seconds": elapsed})
         while (request := receive(sys.stdin.buffer)) is not None:
             message, image = request
             assert image is not None
-            send(answers, *time_mask(find, image, message["calls"]))
-    except Exception as error:  # noqa: BLE001  told to the parent, whatever it is
+            send(answers, *time_mask(segment, image, message["calls"]))
+    except Exception as error:  # noqa: BLE001  the parent reports it, whatever it is
         send(answers, {"error": f"{type(error).__name__}: {error}"})
 
 
 def _versions(packages: tuple[str, ...]) -> dict[str, str]:
-    found = {"python": ".".join(map(str, sys.version_info[:3]))}
+    versions = {"python": ".".join(map(str, sys.version_info[:3]))}
     for name in packages:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a comparison with other projects needs of a network, ours or theirs."""
+"""What a comparison with other projects needs of a system: ours, or theirs behind an adapter."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import IO, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.benchmark import worker
+from benchmarks.peers import worker
 from humanseg.errors import HumansegError, UsageError
 
 _ADAPTERS = Path(__file__).with_name("adapters")
@@ -31,8 +31,8 @@ INSTALL = {
 _PATIENCE = 10.0  # seconds for a worker to end by itself
 
 
-class Contender(Protocol):
-    """A network that turns decoded pictures into masks, and tells how long that takes."""
+class System(Protocol):
+    """Something that turns decoded images into masks, and tells how long that takes."""
 
     @property
     def name(self) -> str:
@@ -49,10 +49,10 @@ class Contender(Protocol):
         """Importing and loading it, once."""
         ...
 
-    def find(
+    def segment(
         self, image: NDArray[np.uint8], calls: int
     ) -> tuple[NDArray[np.bool_], tuple[float, ...]]:
-        """Mask, bool (H, W), of an RGB picture, uint8 (H, W, 3), and the seconds of each call."""
+        """Mask, bool (H, W), of an RGB image, uint8 (H, W, 3), and the seconds of each call."""
         ...
 
     def close(self) -> None:
@@ -92,15 +92,15 @@ class Ours:
             "flip averaging": "yes" if self._segmenter.flip_averaging else "no",
         }
 
-    def find(
+    def segment(
         self, image: NDArray[np.uint8], calls: int
     ) -> tuple[NDArray[np.bool_], tuple[float, ...]]:
-        """See `Contender`."""
+        """See `System`."""
         message, mask = worker.time_mask(self._segmenter.mask, image, calls)
         return np.asarray(mask, dtype=np.bool_), tuple(message["seconds"])
 
     def close(self) -> None:
-        """See `Contender`."""
+        """See `System`."""
 
 
 class Peer:
@@ -120,46 +120,46 @@ class Peer:
         adapter, argument = _adapter(name)
         interpreter = str(python) if python else sys.executable
         self.name = name if name in PEERS else adapter.stem
-        self._told: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed by `close`
+        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed by `close`
         try:
             self._process = subprocess.Popen(
                 [interpreter, worker.__file__, str(adapter), argument],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=self._told,
+                stderr=self._stderr,
             )
         except OSError as error:
-            self._told.close()
+            self._stderr.close()
             raise UsageError(
-                f"{interpreter}: cannot be run ({error.strerror}); --peer-python needs the Python "
+                f"{interpreter}: cannot be run ({error.strerror}); --python needs the Python "
                 "interpreter of the peer's environment, such as PEERS/bin/python."
             ) from error
         try:
-            hello, _ = self._answer()
+            hello, _ = self._receive()
         except HumansegError as error:
             self.close()
             how = f" Install it with: {INSTALL[name]}; then give" if name in INSTALL else " Give"
             raise UsageError(
-                f"{error}{how} that environment's interpreter with --peer-python."
+                f"{error}{how} that environment's interpreter with --python."
             ) from error
         self.load_seconds = float(hello["load_seconds"])
         self.settings = {**hello["versions"], "threshold": str(worker.THRESHOLD)}
 
-    def find(
+    def segment(
         self, image: NDArray[np.uint8], calls: int
     ) -> tuple[NDArray[np.bool_], tuple[float, ...]]:
-        """See `Contender`.
+        """See `System`.
 
         Raises:
-            HumansegError: it failed, or gave something that is no mask of this picture.
+            HumansegError: it failed, or gave something that is no mask of this image.
         """
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):  # it has ended; the answer says why
             worker.send(self._process.stdin, {"calls": calls}, image)
-        message, mask = self._answer()
+        message, mask = self._receive()
         if mask is None or mask.dtype != np.bool_ or mask.shape != image.shape[:2]:
             raise HumansegError(
-                f"{self.name}: gave no mask of the picture's size "
+                f"{self.name}: gave no mask of the image's size "
                 f"({image.shape[1]}x{image.shape[0]})."
             )
         return mask, tuple(message["seconds"])
@@ -176,24 +176,24 @@ class Peer:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        self._told.close()
+        self._stderr.close()
 
-    def _answer(self) -> tuple[dict[str, Any], NDArray[Any] | None]:
+    def _receive(self) -> tuple[dict[str, Any], NDArray[Any] | None]:
         assert self._process.stdout is not None
         try:
             answer = worker.receive(self._process.stdout)
         except ValueError as error:
             raise HumansegError(f"{self.name}: answered nonsense ({error}).") from error
         if answer is None:
-            raise HumansegError(f"{self.name}: its process ended{self._last_words()}.")
+            raise HumansegError(f"{self.name}: its process ended{self._last_error_line()}.")
         if "error" in answer[0]:
             raise HumansegError(f"{self.name}: failed ({answer[0]['error']}).")
         return answer
 
-    def _last_words(self) -> str:
+    def _last_error_line(self) -> str:
         self._process.wait()
-        self._told.seek(0)
-        lines = self._told.read().decode(errors="replace").strip().splitlines()
+        self._stderr.seek(0)
+        lines = self._stderr.read().decode(errors="replace").strip().splitlines()
         return f" ({lines[-1].strip()})" if lines else f" with code {self._process.returncode}"
 
 
