@@ -58,8 +58,9 @@ class CachePlace(NamedTuple):
     def resized(self, size: Size = (8, 8), mask_resize: str = "area") -> CachedImages:
         return self.open().resized(discover(self.root), size=size, mask_resize=mask_resize)
 
-    def row_file(self, size: str = "8x8-area", number: int = 0) -> Path:
-        return self.folder / f"rows/{size}/{number:06d}.rows"
+    @property
+    def file(self) -> Path:
+        return self.folder / "cache.sqlite"
 
     def said(self, text: str) -> str:
         return f"cache {self.folder}: {text}"

@@ -12,7 +12,6 @@ import pytest
 
 from humanseg.cli import main
 from humanseg.data import Sample, audit, discover, fingerprint, read_facts
-from humanseg.data.cache import filling
 from humanseg.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ COUNT = 12
 
 @pytest.mark.parametrize("mask_resize", ["area", "nearest"])
 @pytest.mark.parametrize("size", [(8, 8), (7, 5), (12, 16)])
-def test_grids__are_what_decoding_gives(
+def test_cached_images__are_what_decoding_gives(
     place: CachePlace, mask_resize: str, size: tuple[int, int]
 ) -> None:
     resized = place.resized(size, mask_resize)
@@ -56,15 +55,9 @@ def test_cache__decodes_each_file_once_for_all_that_is_asked(
     assert number == fingerprint(samples)
 
 
-def test_cache__other_sizes_decode_again_but_examine_nothing(
-    place: CachePlace, monkeypatch: pytest.MonkeyPatch
+def test_cached_images__prepare_only_what_is_asked(
+    place: CachePlace, decoded: Counter[str]
 ) -> None:
-    place.open().inspect(discover(place.root))
-    monkeypatch.setattr(filling, "inspect", None)
-    assert place.holds(place.resized((6, 4), "nearest"), "nearest")
-
-
-def test_grids__prepare_only_what_is_asked(place: CachePlace, decoded: Counter[str]) -> None:
     resized = place.resized()
     resized.prepare([2, 5, 2])
     resized.get([5, 7])

@@ -11,15 +11,16 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from humanseg.data import discover
-from humanseg.data.cache import Cache, filling, index, rows
+from humanseg.data import cache as caching
+from humanseg.data import cache_file, discover
+from humanseg.data.cache import Cache
 from humanseg.data.resized import ImagesInMemory
 from humanseg.errors import DataError, UsageError
 
@@ -35,8 +36,8 @@ def test_cache__of_another_version_is_built_anew(
 ) -> None:
     place.resized().prepare(range(COUNT))
     place.notes.clear()
-    was, now = index.FORMAT, index.FORMAT + 1
-    monkeypatch.setattr(index, "FORMAT", now)
+    was, now = cache_file.FORMAT, cache_file.FORMAT + 1
+    monkeypatch.setattr(cache_file, "FORMAT", now)
     place.open()
     assert len(place.notes) == 1
     assert place.notes[0].startswith(
@@ -44,7 +45,7 @@ def test_cache__of_another_version_is_built_anew(
     )
     assert f"; this is format {now}, Pillow " in place.notes[0]
     assert place.notes[0].endswith("); it is built anew.")
-    assert not (place.folder / "rows").exists()
+    assert not place.open().digests(discover(place.root))
     assert place.holds(place.resized())
 
 
@@ -54,87 +55,78 @@ def test_cache__built_anew_by_another_version_meanwhile(
     resized = place.resized()
     resized.prepare([0])
     with monkeypatch.context() as other:
-        other.setattr(index, "FORMAT", index.FORMAT + 1)
+        other.setattr(cache_file, "FORMAT", cache_file.FORMAT + 1)
         place.resized().prepare(range(COUNT))
     with pytest.raises(DataError, match="another version of humanseg or Pillow has built it anew"):
         resized.get([1])
 
 
 @pytest.mark.parametrize(("keep", "said"), [(0, False), (100, True), (5000, True), (None, True)])
-def test_cache__damaged_index_is_built_anew(
-    place: CachePlace, keep: int | None, said: bool
-) -> None:
+def test_cache__damaged_file_is_built_anew(place: CachePlace, keep: int | None, said: bool) -> None:
     place.resized().prepare(range(COUNT))
     place.notes.clear()
-    path = place.folder / "index.sqlite"
+    path = place.file
     path.write_bytes(b"nonsense" * 600 if keep is None else path.read_bytes()[:keep])
     assert place.holds(place.resized())
-    assert place.notes == [place.said("its index is damaged; it is built anew.")] * said
+    assert place.notes == [place.said("it is damaged; it is built anew.")] * said
 
 
-def test_cache__index_damaged_while_it_is_used(place: CachePlace) -> None:
+def test_cache__damaged_while_it_is_used(place: CachePlace) -> None:
     resized = place.resized()
     resized.prepare([0])
     place.notes.clear()
-    (place.folder / "index.sqlite").write_bytes(b"nonsense" * 600)
+    place.file.write_bytes(b"nonsense" * 600)
     assert place.holds(resized)
-    assert place.notes[0] == place.said("its index is damaged; it is built anew.")
+    assert place.notes[0] == place.said("it is damaged; it is built anew.")
 
 
-def flip(path: Path, offset: int) -> None:
-    content = bytearray(path.read_bytes())
-    content[offset] ^= 1
-    path.write_bytes(content)
+def flip(place: CachePlace, index: int, *, mask: bool = False) -> None:
+    """Change a bit of the pixels of a sample."""
+    images, masks = ImagesInMemory(discover(place.root), SIZE, "area").get([index])
+    row = images.tobytes() + np.packbits(masks).tobytes()
+    content = bytearray(place.file.read_bytes())
+    content[content.index(row) + (len(row) - 1 if mask else 5)] ^= 1
+    place.file.write_bytes(content)
 
 
-@pytest.mark.parametrize("where", ["picture", "truth"])
-def test_grids__damaged_row_is_made_again(
-    place: CachePlace, where: str, decoded: Counter[str]
+@pytest.mark.parametrize("mask", [False, True])
+def test_cached_images__damaged_pixels_are_made_again(
+    place: CachePlace, mask: bool, decoded: Counter[str]
 ) -> None:
     resized = place.resized()
     resized.prepare(range(COUNT))
     place.notes.clear()
+    flip(place, 3, mask=mask)
     decoded.clear()
-    row_bytes = 8 * 8 * 3 + 8
-    flip(place.row_file(), 3 * row_bytes + (5 if where == "picture" else row_bytes - 1))
     resized.get(range(COUNT))
-    assert place.notes == [
-        place.said("000000.rows is damaged or gone; the rows of 1 pictures are made again.")
-    ]
+    assert place.notes == [place.said("1 pictures in it are damaged or gone; they are made again.")]
     assert dict(decoded) == {"images/03": 1, "masks/03": 1}
     assert place.holds(resized)
     assert place.holds(place.resized())
     assert len(place.notes) == 1
 
 
-def test_grids__disk_that_forgets_is_named(
+def test_cached_images__disk_that_forgets_is_named(
     place: CachePlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resized = place.resized()
     resized.prepare(range(COUNT))
-    monkeypatch.setattr(rows, "_write", lambda stream, values: None)
-    flip(place.row_file(), 0)
-    with pytest.raises(DataError, match=r"000000\.rows does not give back what was just written"):
+    flip(place, 0)
+    monkeypatch.setattr(cache_file.CacheFile, "put", lambda self, entries: None)
+    with pytest.raises(DataError, match=r"cache: does not give back what was just written to it"):
         resized.get([0])
 
 
-def test_grids__missing_and_shortened_files_are_made_again(
-    place: CachePlace, decoded: Counter[str], monkeypatch: pytest.MonkeyPatch
+def test_cached_images__file_that_is_gone_is_made_again(
+    place: CachePlace, decoded: Counter[str]
 ) -> None:
-    monkeypatch.setattr(rows, "FILE_BYTES", 4 * 200)  # four rows to a file
     used = place.resized()
     used.prepare(range(COUNT))
-    assert place.row_file(number=2).stat().st_size == 800
-    decoded.clear()
-    place.row_file(number=0).unlink()
-    with place.row_file(number=1).open("r+b") as stream:
-        stream.truncate(500)
+    place.file.unlink()
     fresh = place.resized()
-    fresh.prepare(range(COUNT))
-    lost = {f"images/{one:02d}" for one in (0, 1, 2, 3, 6, 7)}
-    assert {name for name in decoded if name.startswith("images")} == lost
-    assert place.holds(fresh)
+    fresh.prepare([1])
     assert place.holds(used)
+    assert place.holds(fresh)
     assert "gone" in place.notes[-1]
 
 
@@ -142,9 +134,9 @@ FILL = """
 import sys, time
 from pathlib import Path
 from humanseg.data import Sample, discover
-from humanseg.data.cache import Cache, filling
+from humanseg.data import cache
 
-filling.COMMIT_PICTURES = 4
+cache.COMMIT_SAMPLES = 4
 root, folder, log, pause = sys.argv[1:]
 read = Sample.read_image
 
@@ -156,7 +148,7 @@ def slow(self):
 
 Sample.read_image = slow
 samples = discover(Path(root))
-resized = Cache(Path(folder), note=print).resized(samples, size=(8, 8), mask_resize="area")
+resized = cache.Cache(Path(folder), note=print).resized(samples, size=(8, 8), mask_resize="area")
 resized.prepare(range(len(samples)))
 """
 
@@ -168,12 +160,11 @@ def start(place: CachePlace, log: Path, pause: float) -> subprocess.Popen[str]:
 
 def committed(place: CachePlace) -> int:
     try:
-        with sqlite3.connect(f"file:{place.folder}/index.sqlite?mode=ro", uri=True) as database:
-            found = database.execute("SELECT count(*) FROM rows").fetchone()
-        database.close()
+        with closing(sqlite3.connect(f"file:{place.file}?mode=ro", uri=True)) as database:
+            entries = database.execute("SELECT count(*) FROM entries").fetchone()
     except sqlite3.OperationalError:
         return 0
-    return int(found[0])
+    return int(entries[0]) // 2  # facts and pixels
 
 
 def wait_for(ready: Callable[[], bool]) -> None:
@@ -214,36 +205,15 @@ def test_cache__of_two_processes_one_fills_and_both_find_everything(
     assert place.holds(place.resized())
 
 
-def test_cache__without_locks_every_row_is_still_given_once(
+def test_cache__without_locks_processes_do_no_harm(
     place: CachePlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("humanseg.system.lock.fcntl", None)
-    monkeypatch.setattr(filling, "COMMIT_PICTURES", 2)
+    monkeypatch.setattr(caching, "COMMIT_SAMPLES", 2)
     resized = [place.resized() for _ in range(3)]
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(lambda grid: grid.prepare(range(COUNT)), resized))
     assert all(place.holds(grid) for grid in resized)
-
-
-def test_cache__rows_are_named_only_once_they_are_on_the_disk(
-    place: CachePlace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    events: list[str] = []
-    fsync, store = os.fsync, index.Index.store
-
-    def synchronised(handle: int) -> None:
-        events.append("fsync")
-        fsync(handle)
-
-    def stored(self: index.Index, *args: object) -> None:
-        events.append("index")
-        store(self, *args)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(os, "fsync", synchronised)
-    monkeypatch.setattr(index.Index, "store", stored)
-    monkeypatch.setattr(filling, "COMMIT_PICTURES", 5)
-    place.resized().prepare(range(COUNT))
-    assert events == ["fsync", "index"] * 3
 
 
 def test_cache__no_room_is_said_before_anything_is_read(
@@ -263,45 +233,30 @@ def test_cache__no_room_is_said_before_anything_is_read(
 def test_cache__full_disk_keeps_what_was_there(
     place: CachePlace, decoded: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filling, "COMMIT_PICTURES", 2)
-    original, written = rows._write, []
+    monkeypatch.setattr(caching, "COMMIT_SAMPLES", 2)
+    connect = sqlite3.connect
 
-    def write(stream: object, values: NDArray[np.uint8]) -> None:
-        written.append(values.size)
-        if len(written) > 2 * 7:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        original(stream, values)  # type: ignore[arg-type]
+    def small(
+        path: Path, *, timeout: float = 5, isolation_level: None = None
+    ) -> sqlite3.Connection:
+        database = connect(path, timeout=timeout, isolation_level=isolation_level)
+        database.execute("PRAGMA max_page_count = 6")  # four are there before any sample
+        return database
 
-    monkeypatch.setattr(rows, "_write", write)
-    with pytest.raises(OSError, match="No space left") as raised:
-        place.resized().prepare(range(COUNT))
+    with monkeypatch.context() as disk:
+        disk.setattr(sqlite3, "connect", small)
+        with pytest.raises(OSError, match="full") as raised:
+            place.resized().prepare(range(COUNT))
     assert raised.value.errno == errno.ENOSPC
-    assert raised.value.filename == str(place.row_file())
-    monkeypatch.setattr(rows, "_write", original)
+    assert raised.value.filename == str(place.file)
+    there = committed(place)
+    assert 2 <= there < COUNT
+    assert there % 2 == 0
     decoded.clear()
     resized = place.resized()
     resized.prepare(range(COUNT))
-    assert len([name for name in decoded if name.startswith("images")]) == COUNT - 7
+    assert len([name for name in decoded if name.startswith("images")]) == COUNT - there
     assert place.holds(resized)
-
-
-@pytest.mark.parametrize(
-    ("code", "number"),
-    [(sqlite3.SQLITE_FULL, errno.ENOSPC), (sqlite3.SQLITE_READONLY, errno.EACCES)],
-)
-def test_index__troubles_of_the_system_are_its_errors(
-    place: CachePlace, monkeypatch: pytest.MonkeyPatch, code: int, number: int
-) -> None:
-    def fail(*_: object) -> None:
-        error = sqlite3.OperationalError("no")
-        error.sqlite_errorcode = code
-        raise error
-
-    cache = place.open()
-    monkeypatch.setattr(index, "_store_seen", fail)
-    with pytest.raises(OSError, match="no") as raised:
-        cache.inspect(discover(place.root))
-    assert raised.value.errno == number
 
 
 def test_cache__refuses_what_is_none(tmp_path: Path) -> None:
@@ -334,7 +289,7 @@ def test_cache__whole_one_is_read_where_nothing_can_be_written(place: CachePlace
             path.chmod(0o755)
 
 
-def test_grids__threads_may_read_and_prepare_at_once(
+def test_cached_images__threads_may_read_and_prepare_at_once(
     place: CachePlace, decoded: Counter[str]
 ) -> None:
     resized = place.resized()
@@ -361,7 +316,7 @@ def test_grids__threads_may_read_and_prepare_at_once(
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads memory from /proc")
-def test_grids__reading_takes_no_memory(place: CachePlace) -> None:
+def test_cached_images__reading_takes_no_memory(place: CachePlace) -> None:
     samples = discover(place.root) * 12
     resized = place.open().resized(samples, size=(1024, 1024), mask_resize="area")
     resized.prepare(range(len(samples)))

@@ -38,12 +38,12 @@ class ResizedImages(Protocol):
         ...
 
     def prepare(
-        self, rows: Sequence[int], progress: Callable[[int, int], None] | None = None
+        self, indices: Sequence[int], progress: Callable[[int, int], None] | None = None
     ) -> None:
         """Decode what has not been decoded yet.
 
         Args:
-            rows: positions of samples, in any order; the same may be named more than once.
+            indices: positions of samples, in any order; the same may be named more than once.
             progress: called with (pictures done, pictures asked for).
 
         Raises:
@@ -51,8 +51,8 @@ class ResizedImages(Protocol):
         """
         ...
 
-    def get(self, rows: Sequence[int]) -> Pixels:
-        """Arrays of one's own, in the order of `rows`; what is not prepared is, silently.
+    def get(self, indices: Sequence[int]) -> Pixels:
+        """Arrays of one's own, in the order of `indices`; what is not prepared is, silently.
 
         Threads may read at the same time.
 
@@ -85,7 +85,7 @@ class ImagesInMemory:
         return len(self.ids)
 
     def prepare(
-        self, rows: Sequence[int], progress: Callable[[int, int], None] | None = None
+        self, indices: Sequence[int], progress: Callable[[int, int], None] | None = None
     ) -> None:
         """See `ResizedImages`.
 
@@ -93,30 +93,30 @@ class ImagesInMemory:
             DataError: files that cannot be read, or not enough memory for the pictures.
         """
         with self._lock:
-            wanted = list(dict.fromkeys(rows))
-            lacking = [row for row in wanted if row not in self._decoded]
+            wanted = list(dict.fromkeys(indices))
+            lacking = [index for index in wanted if index not in self._decoded]
             if lacking:
                 self.check_room(len(lacking))
                 self._decode(lacking, len(wanted), progress)
 
-    def get(self, rows: Sequence[int]) -> Pixels:
+    def get(self, indices: Sequence[int]) -> Pixels:
         """See `ResizedImages`.
 
         Raises:
             DataError: as `prepare`.
         """
-        lacking = [row for row in rows if row not in self._decoded]
+        lacking = [index for index in indices if index not in self._decoded]
         if lacking:
             self.prepare(lacking)
-        images = np.empty((len(rows), *self.size, 3), dtype=np.uint8)
-        masks = np.empty((len(rows), *self.size), dtype=np.bool_)
-        for position, row in enumerate(rows):
-            images[position], masks[position] = self._decoded[row]
+        images = np.empty((len(indices), *self.size, 3), dtype=np.uint8)
+        masks = np.empty((len(indices), *self.size), dtype=np.bool_)
+        for position, index in enumerate(indices):
+            images[position], masks[position] = self._decoded[index]
         return images, masks
 
-    def keep(self, row: int, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
+    def keep(self, index: int, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
         """Take a picture and its truth from somebody who has decoded them."""
-        self._decoded[row] = stretch(image, mask, self.size, self._mask_resize)
+        self._decoded[index] = stretch(image, mask, self.size, self._mask_resize)
 
     def check_room(self, count: int, *, processes: int = 1) -> None:
         """See that memory can hold so many pictures.
@@ -140,26 +140,26 @@ class ImagesInMemory:
             )
 
     def _decode(
-        self, rows: Sequence[int], asked: int, progress: Callable[[int, int], None] | None
+        self, indices: Sequence[int], asked: int, progress: Callable[[int, int], None] | None
     ) -> None:
-        images = np.empty((len(rows), *self.size, 3), dtype=np.uint8)
-        masks = np.empty((len(rows), *self.size), dtype=np.bool_)
+        images = np.empty((len(indices), *self.size, 3), dtype=np.uint8)
+        masks = np.empty((len(indices), *self.size), dtype=np.bool_)
 
-        def decode(place: int) -> str | None:
-            sample = self._samples[rows[place]]
+        def decode(position: int) -> str | None:
+            sample = self._samples[indices[position]]
             try:
                 pixels = stretch(
                     sample.read_image(), sample.read_mask(), self.size, self._mask_resize
                 )
             except HumansegError as error:
                 return str(error)
-            images[place], masks[place] = pixels
-            self._decoded[rows[place]] = images[place], masks[place]
+            images[position], masks[position] = pixels
+            self._decoded[indices[position]] = images[position], masks[position]
             return None
 
         problems = []
-        with closing(ordered_map(decode, range(len(rows)))) as results:
-            for done, problem in enumerate(results, start=1 + asked - len(rows)):
+        with closing(ordered_map(decode, range(len(indices)))) as results:
+            for done, problem in enumerate(results, start=1 + asked - len(indices)):
                 problems += [problem] if problem else []
                 if progress is not None:
                     progress(done, asked)

@@ -1,0 +1,120 @@
+"""What a cache keeps of a sample, and under which keys."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import astuple, dataclass
+from functools import cache
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humanseg.data.cache_file import Key
+from humanseg.data.duplicates import Signature
+from humanseg.data.fingerprint import annotations_digest
+from humanseg.data.inspection import InspectedSample, Remark
+from humanseg.data.resized import stretch
+from humanseg.data.samples import Sample
+from humanseg.images.resize import Size
+from humanseg.system.threads import ordered_map
+
+_STAT_THREADS = 16  # on a network's disk, most of the time is waiting
+_STAT_AT_ONCE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """What pixels are stretched to, and how."""
+
+    size: Size
+    mask_resize: str
+
+    @property
+    def row_bytes(self) -> int:
+        """RGB, row by row, then the mask with eight pixels to a byte."""
+        pixels = self.size[0] * self.size[1]
+        return pixels * 3 + (pixels + 7) // 8
+
+    def key(self, sample: Key) -> Key:
+        """Under which the pixels of a sample are kept."""
+        return _hash(sample, f"{self.size[0]}x{self.size[1]}-{self.mask_resize}".encode())
+
+    def pack(self, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> bytes:
+        """The row of an image, uint8 (height, width, 3), and its mask, bool, of any size."""
+        image, mask = stretch(image, mask, self.size, self.mask_resize)
+        return np.ascontiguousarray(image).tobytes() + np.packbits(mask).tobytes()
+
+    def unpack(self, row: bytes, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
+        """Write a row into an image, uint8 (*size, 3), and a mask, bool (*size)."""
+        values = np.frombuffer(row, dtype=np.uint8)
+        image[...] = values[: image.size].reshape(image.shape)
+        mask[...] = np.unpackbits(values[image.size :], count=mask.size).reshape(mask.shape)
+
+
+def sample_keys(samples: Sequence[Sample]) -> list[Key | None]:
+    """A key for each sample as its files are now; None where a file is missing."""
+
+    @cache
+    def absolute(folder: Path) -> Path:
+        return folder.resolve()
+
+    def stamp(path: Path) -> bytes:
+        status = path.stat()
+        name = os.fsencode(absolute(path.parent) / path.name)
+        return name + f"\0{status.st_size},{status.st_mtime_ns}".encode()
+
+    def key(sample: Sample) -> Key | None:
+        try:
+            mask = annotations_digest(sample).encode() if not sample.mask else stamp(sample.mask)
+            return _hash(stamp(sample.image), mask)
+        except OSError:
+            return None
+
+    parts = (
+        samples[start : start + _STAT_AT_ONCE] for start in range(0, len(samples), _STAT_AT_ONCE)
+    )
+    with closing(
+        ordered_map(lambda part: [key(sample) for sample in part], parts, threads=_STAT_THREADS)
+    ) as results:
+        return [key for part in results for key in part]
+
+
+def _hash(*parts: bytes) -> Key:
+    # Neither a path nor a digest holds two NULs.
+    return blake2b(b"\0\0".join(parts), digest_size=16).digest()
+
+
+def pack_facts(result: InspectedSample) -> bytes:
+    """JSON on one line, then the thumbnail's bytes."""
+    signature = result.signature
+    assert signature is not None
+    text = json.dumps(
+        {
+            "size": result.size,
+            "share": result.share,
+            "remarks": [astuple(remark) for remark in result.remarks],
+            "digests": result.digests,
+            "signature": [signature.exact, signature.hash, signature.mirrored],
+        }
+    )
+    return text.encode() + b"\n" + signature.thumbnail.tobytes()
+
+
+def unpack_facts(value: bytes) -> InspectedSample:
+    """What `pack_facts` was given."""
+    text, _, thumbnail = value.partition(b"\n")
+    facts = json.loads(text)
+    exact, straight, mirrored = facts["signature"]
+    pixels = np.frombuffer(thumbnail, dtype=np.uint8).reshape(32, 32, 3)
+    return InspectedSample(
+        size=tuple(facts["size"]),
+        share=facts["share"],
+        signature=Signature(exact, straight, mirrored, pixels),
+        remarks=tuple(Remark(*remark) for remark in facts["remarks"]),
+        digests=tuple(facts["digests"]),
+    )
