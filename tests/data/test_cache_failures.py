@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from humanseg.data import cache as caching
 from humanseg.data import cache_file, discover
@@ -191,7 +192,6 @@ def test_cache__killed_process_loses_no_more_than_the_last_pictures(
     assert place.holds(resized)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no locks between processes")
 def test_cache__of_two_processes_one_fills_and_both_find_everything(
     place: CachePlace, tmp_path: Path
 ) -> None:
@@ -208,7 +208,10 @@ def test_cache__of_two_processes_one_fills_and_both_find_everything(
 def test_cache__without_locks_processes_do_no_harm(
     place: CachePlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("humanseg.system.lock.fcntl", None)
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
     monkeypatch.setattr(caching, "COMMIT_SAMPLES", 2)
     resized = [place.resized() for _ in range(3)]
     with ThreadPoolExecutor(3) as pool:

@@ -1,44 +1,46 @@
-"""One process at a time fills a cache, where the file system can tell processes apart."""
+"""One process at a time: the lock of a file, which the system frees however its holder ends."""
 
 from __future__ import annotations
 
-import os
+import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from filelock import FileLock, Timeout
+
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
+"""What file systems say that have no locks, such as some that are shared over a network."""
 
 
 @contextmanager
 def held(path: Path, *, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold the lock of a file, which is made if need be; the system frees it however we end.
+    """Hold the lock of a file; on a file system without locks, go on without.
 
     Args:
-        path: the file.
-        waiting: called once if another process, or another thread of this one, holds it.
+        path: the file, which is made if need be, with its folders, and may stay.
+        waiting: called once if another process, or another thread of this one, holds it. What it
+            raises ends the waiting.
 
     Raises:
         OSError: the file cannot be made.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    # The soft lock, filelock's own way out, outlives a holder that was killed.
+    lock = FileLock(path, fallback_to_soft=False)
+    _acquire(lock, waiting)
     try:
-        _lock(handle, waiting)
         yield
     finally:
-        os.close(handle)
+        lock.release()
 
 
-def _lock(handle: int, waiting: Callable[[], None]) -> None:
-    if fcntl is None:
-        return
+def _acquire(lock: FileLock, waiting: Callable[[], None]) -> None:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        waiting()
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    except OSError:  # no locks on this file system; the index still gives every row once
-        pass
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            waiting()
+            lock.acquire()
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise

@@ -11,7 +11,6 @@ result.json      `RunResult`; its presence says that the run is finished
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,11 +32,10 @@ from humanseg.results import (
     write_record,
     write_text,
 )
+from humanseg.system.lock import held
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+_LOCK = ".lock"
+"""Held by the process that trains; one that was killed leaves it, free."""
 
 
 class RunState(Record):
@@ -93,7 +91,8 @@ class RunFolder:
                     "name another folder."
                 )
             return
-        if self.root.is_file() or (self.root.is_dir() and any(self.root.iterdir())):
+        names = [path.name for path in self.root.iterdir()] if self.root.is_dir() else []
+        if self.root.is_file() or any(name != _LOCK for name in names):
             raise UsageError(f"{self.root}: is not empty and no run folder; name another folder.")
 
     def stored_config(self) -> TrainConfig:
@@ -126,26 +125,22 @@ class RunFolder:
         Raises:
             FolderBusy: another process is in it.
         """
-        if fcntl is None:
-            yield
-            return
-        self.root.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.root, os.O_RDONLY)
+        lock = self.root / _LOCK
         try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise FolderBusy(
-                    f"{self.root}: another process is training here; wait for it or name another "
-                    "folder."
-                ) from error
-            except OSError:  # no locks on this file system
-                pass
-            yield
+            with held(lock, waiting=self._refuse):
+                try:
+                    yield
+                finally:
+                    with suppress(OSError):  # Windows removes it later, once it is free
+                        lock.unlink()
         finally:
-            os.close(handle)
             with suppress(OSError):  # nothing came of it
                 self.root.rmdir()
+
+    def _refuse(self) -> None:
+        raise FolderBusy(
+            f"{self.root}: another process is training here; wait for it or name another folder."
+        )
 
     def state(
         self, fingerprint: str, extra: Mapping[str, str] = MappingProxyType({})
