@@ -6,7 +6,8 @@ import os
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from humanseg.errors import DataError, UsageError
 from humanseg.images import SUFFIXES
 
 Write = Callable[..., Path]
+Form = Literal["NFC", "NFD"]
 NAMES = ["1", "10", "100", "101", "2", "99"]
 PREFIX = "Human-Segmentation-Dataset-master"
 
@@ -138,6 +140,62 @@ def test_coco__pictures_beside_the_file(tmp_path: Path) -> None:
     assert [sample.image.parent for sample in discover(path)] == [tmp_path, tmp_path]
 
 
+@pytest.mark.parametrize(("image", "mask"), [("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD")])
+def test_folders__accents_in_one_or_two_characters_pair(
+    tmp_path: Path, image: Form, mask: Form
+) -> None:
+    touch(tmp_path, f"images/{normalize(image, 'é/ü1')}.jpg", "images/b.jpg", "masks/b.png")
+    touch(tmp_path, f"masks/{normalize(mask, 'é/ü1')}.png")
+    assert [sample.id for sample in discover(tmp_path)] == ["b", normalize("NFC", "é/ü1")]
+
+
+def test_folders__capitals_pair_where_nothing_else_does(tmp_path: Path) -> None:
+    touch(tmp_path, "images/IMG_1.JPG", "masks/img_1.png", "images/a.jpg", "masks/a.png")
+    touch(tmp_path, "masks/A.png", "images/S/b.jpg", "images/s/b.jpg", "masks/S/B.png")
+    pairs = find_pairs(tmp_path)
+    assert [(sample.id, sample.mask) for sample in pairs.samples] == [
+        ("IMG_1", tmp_path / "masks/img_1.png"),
+        ("a", tmp_path / "masks/a.png"),
+    ]
+    # Which of the two is meant is not guessed.
+    assert [missing.path.name for missing in pairs.missing] == ["A.png", "B.png", "b.jpg", "b.jpg"]
+
+
+def test_folders__names_that_end_in_mask_get_a_hint(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.jpg", "masks/a_mask.png", "images/s/b.jpg", "masks/s/b-seg.png")
+    touch(tmp_path, "images/c.jpg")
+    messages = [missing.message for missing in find_pairs(tmp_path).missing]
+    assert messages == [
+        "images/a.jpg has no mask in masks/; a_mask.png needs the same name",
+        "masks/a_mask.png has no picture in images/",
+        "images/c.jpg has no mask in masks/",
+        "images/s/b.jpg has no mask in masks/; b-seg.png needs the same name",
+        "masks/s/b-seg.png has no picture in images/",
+    ]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_tables__accents_in_one_or_two_characters_are_found(tmp_path: Path, form: Form) -> None:
+    touch(tmp_path, normalize("NFC", "sé/é.jpg"), normalize("NFD", "sü/é.png"))
+    table = tmp_path / "t.csv"
+    table.write_text(normalize(form, "images,masks\nsé/é.jpg,gone/sü/É.png\n"), encoding="utf-8")
+    (sample,) = discover(table)
+    assert sample.id == normalize("NFC", "é")
+    assert sample.mask == tmp_path / normalize("NFD", "sü/é.png")
+    touch(tmp_path, normalize("NFC", "É.jpg"), normalize("NFC", "é.jpg"))
+    document = coco_document(
+        images=[
+            {"id": number, "file_name": normalize(form, name), "height": 12, "width": 16}
+            for number, name in ((7, "é.jpg"), (8, "É.JPG"))
+        ]
+    )
+    path = tmp_path / "people.json"
+    path.write_text(json.dumps(document))
+    pairs = find_pairs(path)
+    assert [sample.image.name for sample in pairs.samples] == [normalize("NFC", "é.jpg")]
+    assert "does not exist" in pairs.missing[0].message  # either may be meant
+
+
 @pytest.mark.parametrize("layout", ["folders", "original"])
 def test_partners__missing_ones_are_named(tmp_path: Path, layout: str) -> None:
     images, masks = {
@@ -175,6 +233,38 @@ def test_csv__bad_rows_are_named(tmp_path: Path, row: str, message: str) -> None
     with pytest.raises(DataError, match=message):
         discover(tmp_path)
     assert [sample.id for sample in find_pairs(tmp_path).samples] == ["b"]
+
+
+@pytest.mark.parametrize("segmentation", [[], [[]], [[2, 2, 6, 6]]])
+def test_coco__outlines_that_enclose_nothing_are_named(
+    tmp_path: Path, segmentation: list[object]
+) -> None:
+    square = coco_document()["annotations"][0]
+    path = write_coco(tmp_path, annotations=[square, square | {"segmentation": segmentation}])
+    with pytest.raises(DataError, match=r"b\.jpg: .*outline.*; give it polygons or run lengths"):
+        discover(path)
+
+
+@pytest.mark.parametrize("kind", [str, float])
+def test_coco__ids_and_sizes_as_text_or_floats(tmp_path: Path, kind: type) -> None:
+    document = coco_document()
+    for rows in (document["images"], document["annotations"], document["categories"]):
+        for row in rows:
+            row |= {field: kind(row[field]) for field in row if isinstance(row[field], int)}
+    document["categories"][0]["id"] = 1
+    path = write_coco(tmp_path)
+    expected = discover(path)
+    path.write_text("\ufeff" + json.dumps(document), encoding="utf-8")
+    assert discover(path) == expected
+
+
+def test_coco__ids_that_are_words(tmp_path: Path) -> None:
+    document = coco_document()
+    document["images"][0]["id"] = document["annotations"][0]["image_id"] = "seven"
+    path = write_coco(tmp_path)
+    expected = discover(path)
+    path.write_text(json.dumps(document))
+    assert discover(path) == expected
 
 
 def test_coco__bad_pictures_are_named(tmp_path: Path) -> None:
@@ -217,6 +307,9 @@ def test_csv__not_text(tmp_path: Path) -> None:
         ({"images": None}, "not a COCO file .*'images'"),
         ({"images": [{"id": 7, "file_name": "b.jpg", "height": 1}]}, r"images\[0\] has no 'width'"),
         ({"images": [{"id": 7, "file_name": "b", "height": 0, "width": 1}]}, "height is 0"),
+        ({"images": [{"id": 7, "file_name": "b", "height": 2.5, "width": 1}]}, "height is 2.5; a"),
+        ({"images": [{"id": 7, "file_name": "b", "height": True, "width": 1}]}, "height is True"),
+        ({"images": [{"id": [7], "file_name": "b"}]}, r"images\[0\]\.id is \[7\]; a whole number"),
         ({"annotations": [{"image_id": 9, "category_id": 1}]}, "image 9, which is not listed"),
         ({"images": [], "annotations": []}, "no pictures found"),
     ],

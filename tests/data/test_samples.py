@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 from humanseg.data import Sample
-from humanseg.data.samples import Segmentation
+from humanseg.data.samples import Segmentation, draw_outlines, rasterise
 from humanseg.errors import DataError, ImageError
 
 Write = Callable[..., Path]
@@ -56,10 +56,20 @@ def test_sample__without_people_is_an_empty_mask(tmp_path: Path) -> None:
     assert not sample.read_mask().any()
 
 
-def test_sample__a_line_encloses_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("outline", [[[]], [[1.0, 1.0, 9.0, 9.0]], [[], [2, 2, 5, 5]]])
+def test_sample__a_line_encloses_nothing(tmp_path: Path, outline: list[list[float]]) -> None:
     # pycocotools would read four numbers as a box.
-    sample = Sample("a", tmp_path / "a.jpg", annotations=([[1.0, 1.0, 9.0, 9.0]],), size=SIZE)
-    assert not sample.read_mask().any()
+    sample = Sample("a", tmp_path / "a.jpg", annotations=(outline,), size=SIZE)
+    with pytest.raises(DataError, match=r"fewer than three points, .*; give it polygons"):
+        sample.read_mask()
+
+
+def test_draw_outlines__counts_those_without_area() -> None:
+    beyond = [[50, 50, 60, 50, 60, 60]]
+    runs = {"size": list(SIZE), "counts": [SIZE[0] * SIZE[1]]}
+    mask, empty = draw_outlines(([SQUARE], beyond, runs, [SQUARE, [1, 1]]), SIZE)
+    assert empty == 2
+    assert np.array_equal(mask, rasterise(([SQUARE],), SIZE))
 
 
 def test_sample__can_be_a_key(tmp_path: Path) -> None:

@@ -6,11 +6,12 @@ import csv
 import json
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
+from unicodedata import normalize
 
 from humanseg.data.samples import Sample, Segmentation, segmentation_problem
 from humanseg.errors import DataError
@@ -94,28 +95,67 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
 
 
 class _Files:
-    """Files as tables name them: as written, or with leading folders dropped."""
+    """Files as tables name them: as written, or with leading folders dropped.
+
+    A name that is not there as written is taken for the one file whose name looks the same, see
+    `folded`.
+    """
 
     def __init__(self, folders: Sequence[Path]) -> None:
         """Look in `folders`."""
         self._folders = folders
-        self._existing = cache(self._parent)
+        self._existing = cache(self._parents)
+        self._names = cache(_names_by_look)
 
     def find(self, name: str) -> Path | None:
-        """The file that `name` means; None if there is none."""
+        """The file that `name` means; None if there is none, or several may be meant."""
         parts = PurePosixPath(name.replace("\\", "/")).parts
-        for start in range(len(parts)):
-            for parent in self._existing(parts[start:-1]):
-                # An absolute path ignores the folder it is joined to, as it should.
-                candidate = parent / parts[-1]
-                if candidate.is_file():
-                    return candidate
+        for exact in (True, False):
+            for start in range(len(parts)):
+                for parent in self._existing(parts[start:-1], exact):
+                    path = self._child(parent, parts[-1], exact)
+                    if path is not None and path.is_file():
+                        return path
         return None
 
-    def _parent(self, parts: tuple[str, ...]) -> tuple[Path, ...]:
+    def _parents(self, parts: tuple[str, ...], exact: bool) -> tuple[Path, ...]:
         """Existing folders below those to look in: few, in which many files are looked for."""
-        joined = (folder.joinpath(*parts) for folder in self._folders)
-        return tuple(parent for parent in joined if parent.is_dir())
+        parents = []
+        for folder in self._folders:
+            parent: Path | None = folder
+            for part in parts:
+                parent = None if parent is None else self._child(parent, part, exact)
+            if parent is not None and parent.is_dir():
+                parents.append(parent)
+        return tuple(parents)
+
+    def _child(self, folder: Path, name: str, exact: bool) -> Path | None:
+        # An absolute path ignores the folder it is joined to, as it should.
+        path = folder / name
+        if exact or path.exists() or not folder.is_dir():
+            return path
+        names = self._names(folder).get(folded(name), [])
+        same = [other for other in names if normalize("NFC", other) == normalize("NFC", name)]
+        for candidates in (same, names):  # but for capitals only where nothing else fits
+            if len(candidates) == 1:
+                return folder / candidates[0]
+        return None
+
+
+def folded(name: str) -> str:
+    """What two names have in common that a person would call the same.
+
+    Accents in one or two characters (Unicode's NFC, and NFD as a Mac's archives have it), capitals
+    or not.
+    """
+    return normalize("NFC", normalize("NFC", name).casefold())
+
+
+def _names_by_look(folder: Path) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = defaultdict(list)
+    for path in folder.iterdir():
+        names[folded(path.name)].append(path.name)
+    return names
 
 
 def _short_ids(paths: Sequence[Path]) -> list[str]:
@@ -134,7 +174,7 @@ def _short_ids(paths: Sequence[Path]) -> list[str]:
     def within(folder: Path) -> Path:
         return whole(folder).relative_to(common)
 
-    return [(within(path.parent) / path.stem).as_posix() for path in paths]
+    return [normalize("NFC", (within(path.parent) / path.stem).as_posix()) for path in paths]
 
 
 def read_coco(path: Path) -> Pairs:
@@ -180,13 +220,13 @@ def read_coco(path: Path) -> Pairs:
 
 def _document(path: Path) -> dict[str, Any]:
     """A COCO file with every field that is used, of the right type."""
-    fields: dict[str, dict[str, type]] = {
-        "images": {"id": int, "file_name": str, "height": int, "width": int},
-        "annotations": {"image_id": int, "category_id": int},
-        "categories": {"id": int, "name": str},
+    fields: dict[str, dict[str, Callable[[object], object]]] = {
+        "images": {"id": _identifier, "file_name": _text, "height": _length, "width": _length},
+        "annotations": {"image_id": _identifier, "category_id": _identifier},
+        "categories": {"id": _identifier, "name": _text},
     }
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8-sig"))  # some tools write a BOM
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
     except ValueError as error:
@@ -196,18 +236,55 @@ def _document(path: Path) -> dict[str, Any]:
         if not isinstance(rows, list):
             raise DataError(f"{path}: is not a COCO file (it has no list named {section!r}).")
         for index, row in enumerate(rows):
-            for field, kind in needed.items():
-                if not isinstance(row, dict) or not isinstance(row.get(field), kind):
-                    raise DataError(
-                        f"{path}: {section}[{index}] has no {field!r} ({kind.__name__}); "
-                        "is it a COCO file?"
-                    )
-                if field in ("height", "width") and row[field] < 1:
-                    raise DataError(f"{path}: {section}[{index}].{field} is {row[field]}.")
+            try:
+                _convert(row, needed)
+            except ValueError as error:
+                raise DataError(f"{path}: {section}[{index}]{error}") from error
     return dict(document)
 
 
-def _person_annotations(path: Path, document: dict[str, Any]) -> dict[int, list[Segmentation]]:
+def _convert(row: object, needed: Mapping[str, Callable[[object], object]]) -> None:
+    """Bring the fields of an entry to their types, in place.
+
+    Raises:
+        ValueError: one is not there or of no use; the end of a sentence.
+    """
+    for field, convert in needed.items():
+        if not isinstance(row, dict) or row.get(field) is None:
+            raise ValueError(f" has no {field!r}; is it a COCO file?")
+        try:
+            row[field] = convert(row[field])
+        except ValueError as error:
+            raise ValueError(f".{field} is {row[field]!r}; {error}.") from error
+
+
+def _identifier(value: object) -> int | str:
+    """Numbers, whatever a tool writes them as: 7, 7.0 and "7" are one; other text as it is."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str):
+        return int(value) if value.isascii() and value.isdigit() else value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise ValueError("a whole number or a text is needed")
+
+
+def _length(value: object) -> int:
+    number = _identifier(value) if not isinstance(value, bool) else 0
+    if isinstance(number, str) or number < 1:
+        raise ValueError("a whole number of pixels is needed, 1 or more")
+    return number
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("a text is needed")
+    return value
+
+
+def _person_annotations(
+    path: Path, document: dict[str, Any]
+) -> dict[int | str, list[Segmentation]]:
     """Outlines of people by image id."""
     names = {row["id"]: row["name"] for row in document["categories"]}
     wanted = {key for key, name in names.items() if name.strip().lower() == _CATEGORY}
@@ -216,10 +293,10 @@ def _person_annotations(path: Path, document: dict[str, Any]) -> dict[int, list[
             f"{path}: has no category {_CATEGORY!r}; its categories are "
             f"{', '.join(sorted(names.values())[:10]) or 'none'}. Rename yours."
         )
-    known = {row["id"] for row in document["images"]}
-    people: dict[int, list[Segmentation]] = defaultdict(list)
+    listed = {row["id"] for row in document["images"]}
+    people: dict[int | str, list[Segmentation]] = defaultdict(list)
     for row in document["annotations"]:
-        if row["image_id"] not in known:
+        if row["image_id"] not in listed:
             raise DataError(
                 f"{path}: an annotation belongs to image {row['image_id']}, which is not listed."
             )

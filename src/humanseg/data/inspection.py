@@ -16,7 +16,7 @@ from humanseg import images
 from humanseg.data.duplicates import Signature, signature
 from humanseg.data.fingerprint import sample_digests
 from humanseg.data.mask_values import mask_problem
-from humanseg.data.samples import Sample
+from humanseg.data.samples import Sample, draw_outlines
 from humanseg.errors import DataError, HumansegError
 from humanseg.images.resize import Size
 from humanseg.results import Record
@@ -25,8 +25,8 @@ from humanseg.system.threads import ordered_map
 Severity = Literal["error", "warning"]
 Code = Literal[
     "unreadable-image", "unreadable-mask", "missing-partner", "size-differs", "mask-values",
-    "empty-mask", "full-mask", "no-person", "exact-duplicate", "near-duplicate", "single-channel",
-    "sixteen-bit",
+    "empty-mask", "full-mask", "empty-outline", "no-person", "exact-duplicate", "near-duplicate",
+    "single-channel", "sixteen-bit",
 ]  # fmt: skip
 
 Digests = tuple[str, str]
@@ -220,8 +220,12 @@ def _inspect_mask(sample: Sample, remarks: list[Remark]) -> NDArray[np.bool_] | 
 
     problem = None
     try:
-        if sample.mask is None:
-            mask = sample.read_mask()
+        if sample.mask is None and sample.size is not None:
+            mask, empty = draw_outlines(sample.annotations, sample.size, str(sample.image))
+            if empty:
+                add("empty-outline", "warning", _empty_outlines(empty))
+        elif sample.mask is None:
+            mask = sample.read_mask()  # raises
         else:
             values = images.read_grey(sample.mask)
             mask, problem = _cut(values), mask_problem(values)
@@ -237,6 +241,11 @@ def _inspect_mask(sample: Sample, remarks: list[Remark]) -> NDArray[np.bool_] | 
     elif mask.all():
         add("full-mask", "warning", "every pixel is a person.")
     return mask
+
+
+def _empty_outlines(count: int) -> str:
+    which = "1 outline of a person covers" if count == 1 else f"{count} outlines of people cover"
+    return f"{which} no pixel, so what is meant is taken as background."
 
 
 def _cut(values: NDArray[np.uint8]) -> NDArray[np.bool_]:

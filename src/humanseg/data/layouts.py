@@ -8,34 +8,37 @@ set's Training_Images/ and Ground_Truth/), `csv` (a table with the columns image
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterator
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from unicodedata import normalize
 
 from humanseg.config.schema import Layout
-from humanseg.data.annotations import Missing, Pairs, read_coco, read_csv
+from humanseg.data.annotations import Missing, Pairs, folded, read_coco, read_csv
 from humanseg.data.samples import Sample
 from humanseg.errors import DataError, UsageError
-from humanseg.images import SUFFIXES as _PICTURES
+from humanseg.images import SUFFIXES
 
 KnownLayout = Literal["folders", "original", "csv", "coco"]
-
-SUFFIXES = _PICTURES
-"""Files with other endings in the folders are ignored, hidden files too."""
 
 _FOLDERS: dict[str, tuple[str, str]] = {
     "original": ("Training_Images", "Ground_Truth"),
     "folders": ("images", "masks"),
 }
+_WORDS = re.compile(
+    r"[ ._-]?(masks?|mattes?|alpha|labels?|seg|segmentation|annotations?|gt|image|img)$"
+)
+"""What tools put at the end of names; ids differ by no more, and yet are no pair."""
 _SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A data set's place once its layout is known."""
+class DetectedLayout:
+    """Where a data set is, once its layout is known."""
 
     layout: KnownLayout
     path: Path
@@ -71,16 +74,16 @@ def discover(root: Path, layout: Layout = "auto") -> list[Sample]:
 
 def find_pairs(root: Path, layout: Layout = "auto") -> Pairs:
     """Like `discover`, but list pictures and masks without a partner instead of refusing them."""
-    found = find_layout(root, layout)
-    if found.layout == "csv":
-        pairs = read_csv(found.path)
-    elif found.layout == "coco":
-        pairs = read_coco(found.path)
+    detected = find_layout(root, layout)
+    if detected.layout == "csv":
+        pairs = read_csv(detected.path)
+    elif detected.layout == "coco":
+        pairs = read_coco(detected.path)
     else:
-        images, masks = _FOLDERS[found.layout]
-        pairs = _pair_folders(found.path / images, found.path / masks)
+        images, masks = _FOLDERS[detected.layout]
+        pairs = _pair_folders(detected.path / images, detected.path / masks)
     if not pairs.samples and not pairs.missing:
-        raise DataError(f"{root}: no pictures found (layout {found.layout}); check the folder.")
+        raise DataError(f"{root}: no pictures found (layout {detected.layout}); check the folder.")
     counts = Counter(sample.id for sample in pairs.samples)
     repeated = [name for name, count in counts.items() if count > 1]
     if repeated:
@@ -92,7 +95,7 @@ def find_pairs(root: Path, layout: Layout = "auto") -> Pairs:
     return pairs
 
 
-def find_layout(root: Path, layout: Layout = "auto") -> Found:
+def find_layout(root: Path, layout: Layout = "auto") -> DetectedLayout:
     """Recognise the layout of `root`, or check that it has the one asked for.
 
     A folder with Training_Images/ and Ground_Truth/ is `original` even with a table beside them.
@@ -125,23 +128,23 @@ def find_layout(root: Path, layout: Layout = "auto") -> Found:
     raise UsageError(f"{root}: layout {layout} needs {needs[layout]}{_contents(root)}.")
 
 
-def _choices(root: Path) -> list[Found]:
+def _choices(root: Path) -> list[DetectedLayout]:
     """Every layout that `root` could be read as, the likeliest first."""
     if root.is_file():
         suffix = root.suffix.lower()
         if suffix == ".csv":
-            return [Found("csv", root)]
-        return [Found("coco", root)] if suffix == ".json" else []
+            return [DetectedLayout("csv", root)]
+        return [DetectedLayout("coco", root)] if suffix == ".json" else []
     choices = []
     for layout in ("original", "folders"):
         if all((root / name).is_dir() for name in _FOLDERS[layout]):
-            choices.append(Found("original" if layout == "original" else "folders", root))
+            choices.append(DetectedLayout("original" if layout == "original" else "folders", root))
     tables = [root / "train.csv"] if (root / "train.csv").is_file() else _visible(root, "*.csv")
     if len(tables) == 1:
-        choices.append(Found("csv", tables[0]))
+        choices.append(DetectedLayout("csv", tables[0]))
     documents = _visible(root, "*.json")
     if len(documents) == 1:
-        choices.append(Found("coco", documents[0]))
+        choices.append(DetectedLayout("coco", documents[0]))
     return choices
 
 
@@ -162,28 +165,52 @@ def _contents(root: Path) -> str:
 def _pair_folders(images: Path, masks: Path) -> Pairs:
     """Pair two folder trees by relative path without suffix."""
     with ThreadPoolExecutor(2) as pool:  # on a network's disk, most of the time is waiting
-        pictures, truths = pool.map(_files_by_id, (images, masks))
-    samples, missing = [], []
-    for name in sorted(pictures.keys() | truths.keys()):
-        if name not in truths:
-            path = pictures[name]
-            missing.append(Missing(path, f"{_short(path, images)} has no mask in {masks.name}/"))
-        elif name not in pictures:
-            path = truths[name]
-            missing.append(Missing(path, f"{_short(path, masks)} has no picture in {images.name}/"))
+        image_files, mask_files = pool.map(_files_by_id, (images, masks))
+    partners = {name: name for name in image_files.keys() & mask_files.keys()}
+    partners |= _same_but_for_capitals(
+        image_files.keys() - partners.keys(), mask_files.keys() - partners.keys()
+    )
+    samples = [
+        Sample(id=name, image=image_files[name], mask=mask_files[partner])
+        for name, partner in sorted(partners.items())
+    ]
+    lone_images = image_files.keys() - partners.keys()
+    lone_masks = mask_files.keys() - set(partners.values())
+    hints = _hints(lone_images, lone_masks)
+    missing = []
+    for name in sorted(lone_images | lone_masks):
+        if name in lone_images:
+            path, lacks = image_files[name], f"mask in {masks.name}/"
+            hint = f"; {mask_files[hints[name]].name} needs the same name" if name in hints else ""
         else:
-            samples.append(Sample(id=name, image=pictures[name], mask=truths[name]))
+            path, lacks, hint = mask_files[name], f"picture in {images.name}/", ""
+        short = path.relative_to(path.parents[name.count("/") + 1]).as_posix()
+        missing.append(Missing(path, f"{short} has no {lacks}{hint}"))
     return Pairs(tuple(samples), tuple(missing))
 
 
-def _short(path: Path, folder: Path) -> str:
-    return path.relative_to(folder.parent).as_posix()
+def _same_but_for_capitals(images: Iterable[str], masks: Iterable[str]) -> dict[str, str]:
+    """Mask ids by image id, where exactly one of each is left that differ in capitals alone."""
+    by_look: dict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
+    for side, names in enumerate((images, masks)):
+        for name in names:
+            by_look[folded(name)][side].append(name)
+    return {
+        image[0]: mask[0] for image, mask in by_look.values() if len(image) == 1 and len(mask) == 1
+    }
+
+
+def _hints(images: Iterable[str], masks: Iterable[str]) -> dict[str, str]:
+    """Mask ids by image id, of those that only look like a pair: `a` and `a_mask`."""
+    by_stem = {_WORDS.sub("", folded(name)): name for name in masks}
+    stems = ((name, _WORDS.sub("", folded(name))) for name in images)
+    return {name: by_stem[stem] for name, stem in stems if stem in by_stem}
 
 
 def _files_by_id(folder: Path) -> dict[str, Path]:
     files: dict[str, Path] = {}
     twice: list[tuple[Path, Path]] = []
-    for name, path in _walk(folder, ""):
+    for name, path in _walk(folder):
         other = files.setdefault(name, path)
         if other is not path:
             twice.append((min(other, path), max(other, path)))
@@ -196,20 +223,22 @@ def _files_by_id(folder: Path) -> dict[str, Path]:
     return files
 
 
-def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
-    """Id and path of every picture file below `folder`; links to folders are not followed."""
-    folders = []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                stem, _, suffix = entry.name.rpartition(".")
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.name)
-                elif stem and f".{suffix.lower()}" in SUFFIXES and entry.is_file():
-                    yield prefix + stem, folder / entry.name
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be read ({error.strerror}).") from error
-    for name in folders:
-        yield from _walk(folder / name, f"{prefix}{name}/")
+def _walk(top: Path) -> Iterator[tuple[str, Path]]:
+    """Id and path of every picture file below `top`; links to folders are not followed.
+
+    Ids are in Unicode's form NFC, so that names from a Mac's archive and from elsewhere are alike.
+    """
+    pending = [("", top)]
+    while pending:
+        prefix, folder = pending.pop()
+        try:
+            with os.scandir(folder) as scanned:
+                entries = [entry for entry in scanned if not entry.name.startswith(".")]
+        except OSError as error:
+            raise DataError(f"{folder}: cannot be read ({error.strerror}).") from error
+        for entry in entries:
+            stem, _, suffix = entry.name.rpartition(".")
+            if entry.is_dir(follow_symlinks=False):
+                pending.append((f"{prefix}{entry.name}/", folder / entry.name))
+            elif stem and f".{suffix.lower()}" in SUFFIXES and entry.is_file():
+                yield normalize("NFC", prefix + stem), folder / entry.name

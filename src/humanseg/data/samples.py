@@ -18,6 +18,10 @@ Segmentation = list[Any] | dict[str, Any]
 """COCO's `segmentation`: a list of polygons [x1, y1, x2, y2, ...], or a run-length dict."""
 
 
+_SMALLEST_POLYGON = 6
+"""Numbers of three points."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """A picture and its truth: a mask file, or COCO outlines with the size they are drawn on."""
@@ -69,18 +73,28 @@ def rasterise(
     Raises:
         DataError: an outline that is not COCO's.
     """
-    height, width = size
+    return draw_outlines(annotations, size, name)[0]
+
+
+def draw_outlines(
+    annotations: tuple[Segmentation, ...], size: Size, name: str = "picture"
+) -> tuple[NDArray[np.bool_], int]:
+    """As `rasterise`, and how many of the segmentations cover no pixel at all."""
     union = np.zeros(size, dtype=np.bool_)
+    without_area = 0
     for segmentation in annotations:
         problem = segmentation_problem(segmentation, size)
         if problem:
             raise DataError(f"{name}: {problem}.")
+        area = 0
         for runs in _run_lengths(segmentation, size):
-            if runs is None or sum(runs) != height * width or min(runs) < 0:
+            if runs is None or sum(runs) != size[0] * size[1] or min(runs) < 0:
                 raise DataError(f"{name}: a run-length annotation is damaged.")
             values = np.arange(len(runs)) % 2 == 1  # background and person in turn
-            union |= np.repeat(values, runs).reshape(width, height).T
-    return union
+            union |= np.repeat(values, runs).reshape(size[1], size[0]).T
+            area += sum(runs[1::2])
+        without_area += area == 0
+    return union, without_area
 
 
 def _run_lengths(segmentation: Segmentation, size: Size) -> Iterator[list[int] | None]:
@@ -89,8 +103,8 @@ def _run_lengths(segmentation: Segmentation, size: Size) -> Iterator[list[int] |
         counts = segmentation["counts"]
         yield counts if isinstance(counts, list) else _decompress(counts.encode())
         return
-    # Two points or fewer enclose nothing; pycocotools would take four numbers for a box.
-    polygons = [polygon for polygon in segmentation if len(polygon) >= 6]
+    # pycocotools would take four numbers for a box.
+    polygons = [polygon for polygon in segmentation if len(polygon) >= _SMALLEST_POLYGON]
     if polygons:
         from pycocotools import mask as coco  # kept out of the package's import: needs an extra
 
@@ -131,6 +145,11 @@ def segmentation_problem(segmentation: object, size: Size) -> str | None:
         )
         if not numbers or len(polygon) % 2:
             return "a polygon is not a list of x, y pairs"
+    if all(len(polygon) < _SMALLEST_POLYGON for polygon in segmentation):
+        return (
+            "the outline of a person has fewer than three points, which enclose nothing; give it "
+            "polygons or run lengths"
+        )
     return None
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.data.layouts import SUFFIXES, find_pairs
+from humanseg.data.layouts import find_pairs
 from humanseg.errors import DataError, UsageError
-from humanseg.images import read_image
+from humanseg.images import SUFFIXES, read_image
 from humanseg.images.resize import Size, resize_image
 
 DEFAULT_COUNT = 32

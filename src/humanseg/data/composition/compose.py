@@ -19,11 +19,10 @@ from humanseg.data.composition.composition_record import (
 from humanseg.data.composition.cutouts import Cutout, cut_people, read_object
 from humanseg.data.composition.plates import LONGEST, empty_part
 from humanseg.data.fingerprint import file_digest, fingerprint
-from humanseg.data.layouts import SUFFIXES
 from humanseg.data.pair_writer import write_pair
 from humanseg.data.samples import Sample
 from humanseg.errors import DataError, HumansegError, UsageError
-from humanseg.images import read_image
+from humanseg.images import SUFFIXES, read_image
 from humanseg.results import write_record
 
 People = Mapping[str, tuple[Sequence[Sample], Sequence[str]]]
