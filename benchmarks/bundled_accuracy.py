@@ -28,9 +28,7 @@ from humanseg.effects.guided_filter import refine
 from humanseg.evaluation.scoring import score_samples
 from humanseg.images import read_image
 from humanseg.images.resize import resize_probability
-from humanseg.inference import Predictor
-from humanseg.inference.engines.select import open_backend
-from humanseg.model_directory import read_model_record
+from humanseg.inference.segmenter import Segmenter
 from humanseg.results import Environment, Record, RunResult, read_record, write_record
 from humanseg.training import describe_environment
 
@@ -116,23 +114,22 @@ WAYS = (
 def _score(
     run: RunResult, model: Path, way: Way, photographs: Sequence[Path], scenes: Path
 ) -> Scores:
-    record = read_model_record(model)
-    predictor = Predictor(
-        open_backend(model, backend=way.backend, precision=way.precision),
-        image_size=record.preprocessing.image_size,
-        threshold=record.threshold,
+    segmenter = Segmenter(
+        model,
+        backend=way.backend,
+        precision=way.precision,
         flip_averaging=way.flip_averaging,
     )
 
     def find(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        probability = predictor.grid_probability(image)
+        probability = segmenter.grid_probability(image)
         return refine(image, probability) if way.refined else probability
 
     samples = held_out(run)
-    summary = score_samples(samples, find, cut=predictor.cut, mask_resize="area").summary
+    summary = score_samples(samples, find, cut=segmenter.cut, mask_resize="area").summary
     assert summary.iou_mean is not None
     assert summary.boundary_iou_mean is not None
-    shares = np.array([_marked(find, predictor, read_image(path)) for path in photographs])
+    shares = np.array([_marked(find, segmenter, read_image(path)) for path in photographs])
     return Scores(
         run=run.name,
         seed=run.config.training.seed,
@@ -146,31 +143,31 @@ def _score(
         person_free=len(photographs),
         person_free_area=float(shares.mean()),
         person_free_marked=float((shares > MARKED).mean()),
-        scenes=dict(_by_kind(find, predictor, discover(scenes, "auto"))),
+        scenes=dict(_by_kind(find, segmenter, discover(scenes, "auto"))),
     )
 
 
 Find = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
-def _marked(find: Find, predictor: Predictor, image: NDArray[np.uint8]) -> float:
+def _marked(find: Find, segmenter: Segmenter, image: NDArray[np.uint8]) -> float:
     size = (image.shape[0], image.shape[1])
-    return float(predictor.cut(resize_probability(find(image), size)).mean())
+    return float(segmenter.cut(resize_probability(find(image), size)).mean())
 
 
 def _by_kind(
-    find: Find, predictor: Predictor, scenes: Sequence[Sample]
+    find: Find, segmenter: Segmenter, scenes: Sequence[Sample]
 ) -> Iterator[tuple[str, float]]:
     for kind in KINDS:
         of_kind = [sample for sample in scenes if sample.id.startswith(kind)]
         if kind == "nobody":
-            marked = [_marked(find, predictor, sample.read_image()) for sample in of_kind]
+            marked = [_marked(find, segmenter, sample.read_image()) for sample in of_kind]
             yield kind, float(np.mean(marked))
             continue
         summary = score_samples(
             of_kind,
             find,
-            cut=predictor.cut,
+            cut=segmenter.cut,
             mask_resize="area",
             detailed=False,
         ).summary

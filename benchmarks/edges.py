@@ -33,7 +33,7 @@ from humanseg.evaluation.metrics import Mask, score_image
 from humanseg.evaluation.scoring import load_model
 from humanseg.evaluation.statistics import GroupBootstrap
 from humanseg.images.resize import resize_image, resize_mask_from_probability, resize_probability
-from humanseg.inference import Predictor
+from humanseg.inference.segmenter import Segmenter
 from humanseg.results import Environment, Interval, Record, write_record
 from humanseg.training import describe_environment
 
@@ -104,7 +104,7 @@ class Result(Record):
 class _Contest:
     """How every picture is measured."""
 
-    predictors: dict[str, Predictor]
+    segmenters: dict[str, Segmenter]
     threshold: float
     refine: Callable[[Picture, Probability], Probability]
 
@@ -112,9 +112,9 @@ class _Contest:
         """The four variants of a picture."""
         image, truth = sample.read_image(), sample.read_mask()
         size, native = (image.shape[0], image.shape[1]), (truth.shape[0], truth.shape[1])
-        for name, predictor in self.predictors.items():
+        for name, segmenter in self.segmenters.items():
             begin = time.process_time()
-            grid = predictor.grid_probability(image)
+            grid = segmenter.grid_probability(image)
             seen = time.process_time()
             resize_mask_from_probability(grid, size, self.threshold)
             cut = time.process_time()
@@ -223,17 +223,17 @@ def main() -> None:
     loaded = load_model(arguments.model, flip_averaging=False)
     flipped = load_model(arguments.model, flip_averaging=True)
     contest = _Contest(
-        {"plain": loaded.predictor, "flip": flipped.predictor},
+        {"plain": loaded.segmenter, "flip": flipped.segmenter},
         loaded.settings.threshold,
         partial(refine, side=arguments.side, radius=arguments.radius, epsilon=arguments.epsilon),
     )
     samples = _samples(arguments.data, arguments.like, arguments.limit)
     first = samples[0].read_image()
-    loaded.predictor.grid_probability(first)  # the first call is slower
+    loaded.segmenter.grid_probability(first)  # the first call is slower
     rows = [row for sample in samples for row in contest.rows(sample)]
     names = [sample.id for sample in samples]
     summaries = tuple(_summarise(variant, rows, names) for variant in VARIANTS)
-    effects = tuple(_effects(first, loaded.predictor.grid_probability(first)))
+    effects = tuple(_effects(first, loaded.segmenter.grid_probability(first)))
     _show(summaries, effects)
     if arguments.output:
         result = Result(

@@ -162,8 +162,8 @@ def main() -> None:
         sizes = [path.stat().st_size for path in (root / "in").iterdir()]
         result = Result(
             environment=describe_environment("cpu"),
-            backend=segmenter.backend.name,
-            precision=segmenter.backend.precision,
+            backend=segmenter.engine.name,
+            precision=segmenter.engine.precision,
             source="drawn" if arguments.data is None else arguments.data.name,
             mean_bytes=statistics.mean(sizes),
             folder=tuple(rows),

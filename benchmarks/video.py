@@ -28,6 +28,7 @@ from humanseg.effects.effect import Effect
 from humanseg.images import read_image
 from humanseg.images.resize import Size, resize_image
 from humanseg.inference.segmenter import Segmenter
+from humanseg.model_directory import find_model
 from humanseg.results import Environment, Record, write_record
 from humanseg.results.provenance import describe_environment
 from humanseg.video.flicker import Flicker, FlickerMeter
@@ -184,10 +185,10 @@ def main() -> None:
     write_record(
         arguments.output,
         Result(
-            environment=describe_environment(device="cpu", threads=segmenter.backend.threads),
-            model=segmenter.model.name,
-            backend=segmenter.backend.name,
-            precision=segmenter.backend.precision,
+            environment=describe_environment(device="cpu", threads=segmenter.engine.threads),
+            model=find_model(arguments.model).name,
+            backend=segmenter.engine.name,
+            precision=segmenter.engine.precision,
             clip="given" if arguments.clip else "photograph" if arguments.photo else "drawn",
             size=report.size,
             frames=report.frames,

@@ -80,8 +80,9 @@ class Ours:
         self._segmenter = Segmenter(model, **options)
         self.load_seconds = time.perf_counter() - start
         record = self._segmenter.record
+        assert record is not None  # a segmenter of a model directory has one
         self.trained_on = (record.data_fingerprint, *record.extra_fingerprints)
-        opened = self._segmenter.backend
+        opened = self._segmenter.engine
         self.name = f"humanseg {opened.name} {opened.precision} x{opened.threads}"
         self.settings = {
             "backend": opened.name,

@@ -13,7 +13,7 @@ from humanseg.benchmark.fresh import ProbeAnswer, ProbeRequest, run_probe
 
 SEGMENTER = """
     import sys, types
-    class Backend:
+    class Engine:
         name, precision, device, threads = "onnxruntime", "fp32", "cpu", 1
         def __call__(self, images):
             assert images.shape == (1, 8, 8, 3) and images.dtype == "uint8"
@@ -23,7 +23,7 @@ SEGMENTER = """
         def __init__(self, model, *, backend, precision, device, threads):
             print("libraries chatter on stdout")
             {load}
-            self.backend = Backend()
+            self.engine = Engine()
         def mask(self, path):
             {mask}
     module = types.ModuleType("humanseg.inference.segmenter")

@@ -385,7 +385,7 @@ class TestEvaluate:
         def broken(_self: object, _images: np.ndarray) -> np.ndarray:
             return np.full((1, *NETWORK_GRID), np.nan, dtype=np.float32)
 
-        monkeypatch.setattr("humanseg.evaluation.scoring.TorchBackend.__call__", broken)
+        monkeypatch.setattr("humanseg.evaluation.scoring.TorchEngine.__call__", broken)
         with pytest.raises(DataError, match="weights are damaged"):
             evaluate(model, data=data)
 

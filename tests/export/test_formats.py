@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from humanseg.errors import ExportError
 from humanseg.export import ExportRecord, export
 from humanseg.inference.engines.onnx_check import read_onnx
+from humanseg.inference.engines.onnxruntime_engine import open_onnxruntime
 from humanseg.models import (
     FromBytes,
-    OnnxBackend,
-    TorchBackend,
+    TorchEngine,
     halved,
     load_network,
     write_onnx,
@@ -59,7 +59,7 @@ class TestOnnx:
     @pytest.mark.parametrize("count", [1, 2, 5])
     def test_takes_any_number_of_pictures(self, exported: Path, count: int) -> None:
         images = np.full((count, 32, 64, 3), 200, np.uint8)
-        found = OnnxBackend(exported)(images)
+        found = open_onnxruntime(exported, whole_batches=True)(images)
         assert found.shape == (count, 32, 64)
         np.testing.assert_allclose(found, np.broadcast_to(found[:1], found.shape), atol=1e-6)
 
@@ -123,9 +123,8 @@ class TestHalf:
         store_half(made.graph, dict(wrapped.named_parameters()))
         onnx.checker.check_model(made, full_check=True)
         assert made.ByteSize() < 0.62 * full
-        assert_same(
-            OnnxBackend(made.SerializeToString())(pictures), TorchBackend(rounded)(pictures)
-        )
+        engine = TorchEngine.of_network(rounded, record.preprocessing.image_size)
+        assert_same(open_onnxruntime(made.SerializeToString())(pictures), engine(pictures))
 
     def test_store_half__leaves_weights_that_float16_cannot_hold(
         self, model: Path, proto: ModelProto

@@ -19,8 +19,8 @@ from humanseg.evaluation.scoring import evaluate
 from humanseg.export import calibration_pictures, export
 from humanseg.export.int8 import quantise
 from humanseg.inference.engines.onnx_check import read_onnx
+from humanseg.inference.engines.onnxruntime_engine import open_onnxruntime
 from humanseg.model_directory import read_model_record
-from humanseg.models import OnnxBackend
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -95,7 +95,7 @@ class TestQuantise:
         assert user.output[0] == made.graph.output[0].name
 
     def test_keeps_soft_edges(self, made: ModelProto, pictures: NDArray[np.uint8]) -> None:
-        found = OnnxBackend(made.SerializeToString())(pictures)
+        found = open_onnxruntime(made.SerializeToString())(pictures)
         assert len(np.unique(found)) > 1000
 
     def test_leaves_nothing_and_says_nothing(

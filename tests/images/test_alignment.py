@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw, ImageOps
 
 from humanseg.images import load, read_image
 from humanseg.images.resize import resize_mask_from_probability
-from humanseg.inference.predictor import Predictor
+from humanseg.inference.engines.engine import FunctionEngine
+from humanseg.inference.segmenter import Segmenter
 
 
 def _bytes(image: Image.Image, kind: str, **options: Any) -> bytes:  # noqa: ANN401  Pillow's own
@@ -102,8 +103,10 @@ def test_load__known_shape_comes_back_through_a_reduced_file(
     assert picture.reduced
     assert picture.size == (size[1], size[0])
     assert 96 <= min(picture.pixels.shape[:2]) < 200
-    predictor = Predictor(lambda images: images[..., 0] / np.float32(255), image_size=(160, 160))
-    grid = predictor.grid_probability(picture.pixels)
+    redness = FunctionEngine.of(
+        lambda images: (images[..., 0] / 255).astype(np.float32), (160, 160)
+    )
+    grid = Segmenter.of_engine(redness).predict(picture).grid
     mask = resize_mask_from_probability(grid, picture.size, 0.5)
 
     expected = np.asarray(upright) > 0

@@ -18,7 +18,8 @@ from PIL import Image
 from humanseg.errors import ImageError
 from humanseg.images import SUFFIXES, load, read_image
 from humanseg.images.resize import resize_mask_from_probability
-from humanseg.inference.predictor import Predictor
+from humanseg.inference.engines.engine import FunctionEngine
+from humanseg.inference.segmenter import Segmenter
 
 RED = (200, 30, 40)
 
@@ -227,8 +228,8 @@ def test_load__thin_pictures_work_all_the_way(kind: str, size: tuple[int, int]) 
     if kind == "WEBP" and max(size) > 16_383:
         pytest.skip("WebP cannot hold it")
     picture = load(_bytes(Image.new("RGB", size, RED), kind), at_least=32)
-    predictor = Predictor(lambda images: images[..., 0] / np.float32(255), image_size=(32, 32))
-    grid = predictor.grid_probability(picture.pixels)
+    redness = FunctionEngine.of(lambda images: (images[..., 0] / 255).astype(np.float32), (32, 32))
+    grid = Segmenter.of_engine(redness).predict(picture).grid
     mask = resize_mask_from_probability(grid, picture.size, 0.5)
     assert mask.shape == (size[1], size[0])
     assert mask.all()

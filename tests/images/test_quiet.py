@@ -28,7 +28,7 @@ _PREDICT = """
 import numpy as np
 from humanseg import Segmenter
 segmenter = Segmenter({model!r}, backend={backend!r})
-assert segmenter.backend.name == {backend!r}
+assert segmenter.engine.name == {backend!r}
 assert segmenter.predict(np.full((40, 50, 3), 250, dtype=np.uint8)).mask.all()
 assert all(one.found for one in segmenter.predict_many([{picture!r}] * 3))
 """

@@ -11,12 +11,12 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from humanseg import model_directory
 from humanseg.cli import main
 from humanseg.errors import ModelError, UsageError
 from humanseg.inference import diagnosis
 from humanseg.inference.diagnosis import EXTRAS, Check, DoctorReport, examine
 from humanseg.inference.engines import runtimes
+from humanseg.model_directory import directory as model_directory
 from humanseg.system.cpu import Processor
 
 ROOT = Path(__file__).parent.parent.parent

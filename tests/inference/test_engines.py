@@ -19,9 +19,15 @@ from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper
 
 from humanseg.errors import ModelError, UsageError
-from humanseg.inference.engines import engine, runtimes, select
+from humanseg.inference.engines import (
+    engine,
+    onnxruntime_engine,
+    openvino_engine,
+    runtimes,
+    select,
+)
 from humanseg.inference.engines.onnx_check import read_onnx
-from humanseg.inference.engines.select import BackendName, open_backend
+from humanseg.inference.engines.select import BackendName, open_engine
 from humanseg.system import cpu
 from humanseg.system.cpu import Processor, usable_cores
 
@@ -40,9 +46,9 @@ _COLD = """
 import sys, threading
 from pathlib import Path
 import numpy as np
-from humanseg.inference.engines.select import open_backend
+from humanseg.inference.engines.select import open_engine
 
-opened = open_backend(Path(sys.argv[1]), backend="openvino", threads=int(sys.argv[2]))
+opened = open_engine(Path(sys.argv[1]), backend="openvino", threads=int(sys.argv[2]))
 picture = np.zeros((1, *opened.image_size, 3), np.uint8)
 together, done = threading.Barrier(4), []
 
@@ -118,10 +124,10 @@ class _Broken:
 
 class TestComputing:
     @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
-    def test_backend__computes_the_formula(
+    def test_engine__computes_the_formula(
         self, name: BackendName, brightness_model: Path, brightness: Formula, grid: tuple[int, int]
     ) -> None:
-        opened = open_backend(brightness_model, backend=name, precision="fp32", threads=1)
+        opened = open_engine(brightness_model, backend=name, precision="fp32", threads=1)
         images = noise(5, grid)
         found = opened(images)
         assert found.dtype == np.float32
@@ -130,20 +136,20 @@ class TestComputing:
         assert (opened.threads, opened.image_size, opened.reason) == (1, grid, "asked for")
 
     @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
-    def test_backend__result_does_not_depend_on_the_batch(
+    def test_engine__result_does_not_depend_on_the_batch(
         self, name: BackendName, brightness_model: Path, grid: tuple[int, int]
     ) -> None:
-        opened = open_backend(brightness_model, backend=name)
+        opened = open_engine(brightness_model, backend=name)
         images = noise(7, grid)
         one_by_one = np.concatenate([opened(images[number : number + 1]) for number in range(7)])
         np.testing.assert_array_equal(opened(images), one_by_one)
         assert opened(images[:0]).shape == (0, *grid)
 
     @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
-    def test_backend__takes_views_and_read_only_arrays(
+    def test_engine__takes_views_and_read_only_arrays(
         self, name: BackendName, brightness_model: Path, brightness: Formula, grid: tuple[int, int]
     ) -> None:
-        opened = open_backend(brightness_model, backend=name, precision="fp32")
+        opened = open_engine(brightness_model, backend=name, precision="fp32")
         images = noise(2, grid)
         images.flags.writeable = False
         mirrored = images[:, :, ::-1]
@@ -151,10 +157,10 @@ class TestComputing:
         np.testing.assert_allclose(opened(images), brightness(images), atol=1e-6)
 
     @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
-    def test_backend__results_are_the_callers_own(
+    def test_engine__results_are_the_callers_own(
         self, name: BackendName, brightness_model: Path, grid: tuple[int, int]
     ) -> None:
-        opened = open_backend(brightness_model, backend=name)
+        opened = open_engine(brightness_model, backend=name)
         first = opened(noise(1, grid, seed=1))
         kept = first.copy()
         opened(noise(1, grid, seed=2))
@@ -162,10 +168,10 @@ class TestComputing:
 
     @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
     @pytest.mark.parametrize("threads", [1, None])
-    def test_backend__eight_threads_at_once_get_the_same_results(
+    def test_engine__eight_threads_at_once_get_the_same_results(
         self, name: BackendName, threads: int | None, brightness_model: Path, grid: tuple[int, int]
     ) -> None:
-        opened = open_backend(brightness_model, backend=name, threads=threads)
+        opened = open_engine(brightness_model, backend=name, threads=threads)
         pictures = [noise(1, grid, seed=seed) for seed in range(8)]
         expected = [opened(one) for one in pictures]
         together = threading.Barrier(8)
@@ -191,7 +197,7 @@ class TestComputing:
     def test_openvino__first_calls_never_overlap_and_later_ones_may(
         self, brightness_model: Path, grid: tuple[int, int]
     ) -> None:
-        opened = open_backend(brightness_model, backend="openvino", threads=1)
+        opened = open_engine(brightness_model, backend="openvino", threads=1)
         compiled = _Watched(grid)
         watched = replace(opened, compiled=compiled)  # type: ignore[call-arg]
         together = threading.Barrier(4)
@@ -211,7 +217,7 @@ class TestComputing:
     def test_openvino__a_first_call_that_fails_is_made_anew(
         self, brightness_model: Path, grid: tuple[int, int], brightness: Formula
     ) -> None:
-        opened = open_backend(brightness_model, backend="openvino", precision="fp32")
+        opened = open_engine(brightness_model, backend="openvino", precision="fp32")
         with pytest.raises(RuntimeError):
             opened(noise(1, (3, 3)))
         images = noise(1, grid)
@@ -220,36 +226,36 @@ class TestComputing:
     def test_openvino__one_thread_a_picture_leaves_room_for_others(
         self, brightness_model: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(engine, "usable_cores", lambda: 2)
-        opened: Any = open_backend(brightness_model, backend="openvino", threads=1)
+        monkeypatch.setattr(openvino_engine, "usable_cores", lambda: 2)
+        opened: Any = open_engine(brightness_model, backend="openvino", threads=1)
         assert opened.compiled.get_property("NUM_STREAMS") == 2
         assert opened.threads == 1
         assert opened.compiled.get_property("ENABLE_CPU_PINNING") is False
 
     @pytest.mark.filterwarnings("ignore")  # of torch and segmentation-models-pytorch
     def test_torch__computes_a_directory_without_onnx(self) -> None:
-        opened = open_backend(VERSION_1)
+        opened = open_engine(VERSION_1)
         assert (opened.name, opened.precision) == ("torch", "fp32")
         assert "no model.onnx" in opened.reason
         images = noise(2, opened.image_size)
         found = opened(images)
         assert found.shape == images.shape[:3]
         assert 0 <= found.min() < found.max() <= 1
-        low = open_backend(VERSION_1, precision="bf16")
+        low = open_engine(VERSION_1, precision="bf16")
         assert low.precision == "bf16"
         assert 0 < np.abs(low(images) - found).max() < 0.1
 
 
 class TestChoice:
     def test_auto__takes_openvino_where_it_is_installed(self, brightness_model: Path) -> None:
-        opened = open_backend(brightness_model)
+        opened = open_engine(brightness_model)
         assert (opened.name, opened.device) == ("openvino", "cpu")
         able: Any = runtimes.import_openvino().Core()
-        assert opened.precision == ("bf16" if engine.openvino_bf16(able) else "fp32")
+        assert opened.precision == ("bf16" if openvino_engine.openvino_bf16(able) else "fp32")
 
     @pytest.mark.usefixtures("without_openvino")
     def test_auto__without_openvino_takes_onnxruntime(self, brightness_model: Path) -> None:
-        opened = open_backend(brightness_model)
+        opened = open_engine(brightness_model)
         assert (opened.name, opened.precision) == ("onnxruntime", "fp32")
         assert "OpenVINO" in opened.reason
 
@@ -260,7 +266,7 @@ class TestChoice:
             raise UsageError("openvino cannot be loaded (libtbb is gone)")
 
         monkeypatch.setattr(select, "import_openvino", broken)
-        opened = open_backend(brightness_model)
+        opened = open_engine(brightness_model)
         assert opened.name == "onnxruntime"
         assert "libtbb is gone" in opened.reason
 
@@ -273,22 +279,22 @@ class TestChoice:
         grid: tuple[int, int],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(engine, "import_openvino", lambda: _Broken(failing))
-        opened = open_backend(brightness_model)
+        monkeypatch.setattr(openvino_engine, "import_openvino", lambda: _Broken(failing))
+        opened = open_engine(brightness_model)
         assert (opened.name, opened.precision) == ("onnxruntime", "fp32")
         assert opened.reason == "OpenVINO, which is faster, fails here (the CPU plugin is gone)"
         images = noise(1, grid)
         np.testing.assert_allclose(opened(images), brightness(images), atol=1e-6)
         for asked in ({"backend": "openvino"}, {"precision": "bf16"}):
             with pytest.raises((ModelError, UsageError), match="the CPU plugin is gone") as caught:
-                open_backend(brightness_model, **asked)  # type: ignore[arg-type]
+                open_engine(brightness_model, **asked)  # type: ignore[arg-type]
             assert len(str(caught.value).splitlines()) == 1
 
     def test_auto__a_damaged_file_is_refused_as_such(
         self, make_model: MakeModel, brightness_onnx: OnnxFile
     ) -> None:
         with pytest.raises(ModelError, match=r"model\.onnx"):
-            open_backend(make_model(onnx=brightness_onnx()[:37]))
+            open_engine(make_model(onnx=brightness_onnx()[:37]))
 
     @pytest.mark.parametrize("exact", [True, False])
     def test_auto__takes_int8_where_the_processor_does_it_well(
@@ -304,13 +310,13 @@ class TestChoice:
         machine = Processor(name="p", machine="x86_64", features=features)
         monkeypatch.setattr(select, "processor", lambda: machine)
         model = make_model(onnx=brightness_onnx(), int8=brightness_onnx(0.02))
-        opened = open_backend(model, backend="onnxruntime")
+        opened = open_engine(model, backend="onnxruntime")
         assert opened.precision == ("int8" if exact else "fp32")
         images = noise(1, grid)
         np.testing.assert_allclose(
             opened(images), brightness(images, 0.02 if exact else 0.1), atol=1e-6
         )
-        asked = open_backend(model, backend="openvino", precision="int8")
+        asked = open_engine(model, backend="openvino", precision="int8")
         assert asked.precision == "int8"
         np.testing.assert_allclose(asked(images), brightness(images, 0.02), atol=1e-6)
 
@@ -334,35 +340,42 @@ class TestChoice:
         self, asked: dict[str, Any], sentence: str, brightness_model: Path
     ) -> None:
         with pytest.raises(UsageError, match=sentence):
-            open_backend(brightness_model, **asked)
+            open_engine(brightness_model, **asked)
 
     @pytest.mark.usefixtures("without_openvino")
     def test_bf16__without_openvino_names_the_extra(self, brightness_model: Path) -> None:
         with pytest.raises(UsageError, match=r'pip install "humanseg\[openvino\]"'):
-            open_backend(brightness_model, precision="bf16")
+            open_engine(brightness_model, precision="bf16")
 
     def test_bf16__on_a_processor_without_it_is_refused(
         self, brightness_model: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(engine, "openvino_bf16", lambda _: False)
+        monkeypatch.setattr(openvino_engine, "openvino_bf16", lambda _: False)
         with pytest.raises(UsageError, match="no instructions for it"):
-            open_backend(brightness_model, backend="openvino", precision="bf16")
-        assert open_backend(brightness_model, backend="openvino").precision == "fp32"
+            open_engine(brightness_model, backend="openvino", precision="bf16")
+        assert open_engine(brightness_model, backend="openvino").precision == "fp32"
 
     def test_openvino__asked_for_and_not_installed_names_the_extra(
         self, brightness_model: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setitem(sys.modules, "openvino", None)
         with pytest.raises(UsageError, match=r'pip install "humanseg\[openvino\]"'):
-            open_backend(brightness_model, backend="openvino")
+            open_engine(brightness_model, backend="openvino")
 
-    @pytest.mark.parametrize("missing", ["torch", "humanseg.models"])
     def test_torch__not_installed_names_the_extra(
-        self, missing: str, brightness_model: Path, monkeypatch: pytest.MonkeyPatch
+        self, brightness_model: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setitem(sys.modules, missing, None)
+        monkeypatch.delitem(sys.modules, "humanseg.models.torch_engine", raising=False)
+        monkeypatch.setitem(sys.modules, "torch", None)
         with pytest.raises(UsageError, match=r'pip install "humanseg\[train\]"'):
-            open_backend(brightness_model, backend="torch")
+            open_engine(brightness_model, backend="torch")
+
+    def test_torch__not_registered_says_to_install(
+        self, brightness_model: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(engine, "entry_points", lambda **_: ())
+        with pytest.raises(UsageError, match=r"does not register it.*pip install -e"):
+            open_engine(brightness_model, backend="torch")
 
 
 class TestCuda:
@@ -384,7 +397,7 @@ class TestCuda:
         self, backend: BackendName, sentence: str, brightness_model: Path
     ) -> None:
         with pytest.raises(UsageError, match=sentence):
-            open_backend(brightness_model, backend=backend, device="cuda")
+            open_engine(brightness_model, backend=backend, device="cuda")
 
     def test_cuda__that_silently_falls_back_to_the_cpu_is_refused(
         self, brightness_model: Path, monkeypatch: pytest.MonkeyPatch
@@ -397,9 +410,9 @@ class TestCuda:
                 content, options, providers=providers[1:]
             ),
         )
-        monkeypatch.setattr(engine, "import_onnxruntime", lambda: pretending)
+        monkeypatch.setattr(onnxruntime_engine, "import_onnxruntime", lambda: pretending)
         with pytest.raises(UsageError, match="fell back to the CPU"):
-            open_backend(brightness_model, backend="onnxruntime", device="cuda")
+            open_engine(brightness_model, backend="onnxruntime", device="cuda")
 
 
 class TestFiles:
@@ -410,14 +423,14 @@ class TestFiles:
     ) -> None:
         model = make_model(onnx=brightness_onnx()[:keep])
         with pytest.raises(ModelError, match=r"model\.onnx: .* `humanseg export`\."):
-            open_backend(model, backend=name)
+            open_engine(model, backend=name)
 
     @pytest.mark.parametrize(
         "content", [b"not a model", b"PK\x03\x04" + bytes(50), b"\x80\x04\x95pickle", b"ORTM" * 9]
     )
     def test_model__of_another_kind_is_refused(self, content: bytes, make_model: MakeModel) -> None:
         with pytest.raises(ModelError, match="is not a network that humanseg can run"):
-            open_backend(make_model(onnx=content))
+            open_engine(make_model(onnx=content))
 
     @pytest.mark.parametrize(
         ("settings", "sentence"),
@@ -436,7 +449,7 @@ class TestFiles:
         brightness_onnx: OnnxFile,
     ) -> None:
         with pytest.raises(ModelError, match=sentence):
-            open_backend(make_model(onnx=brightness_onnx(**settings)))
+            open_engine(make_model(onnx=brightness_onnx(**settings)))
 
     @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
     def test_model__with_weights_in_other_files_is_refused(
@@ -451,7 +464,7 @@ class TestFiles:
         Path("secret.bin").write_bytes(np.float32(7).tobytes())
         model = make_model(onnx=brightness_onnx(external="secret.bin"))
         with pytest.raises(ModelError, match="keeps weights in other files"):
-            open_backend(model, backend=name)
+            open_engine(model, backend=name)
 
     @pytest.mark.parametrize("place", ["attribute", "subgraph", "function", "sparse"])
     def test_reader__finds_references_wherever_they_are(
@@ -504,16 +517,16 @@ class TestFiles:
         self, make_model: MakeModel, brightness_onnx: OnnxFile
     ) -> None:
         with pytest.raises(ModelError, match=r"has no model\.onnx.*`humanseg export`"):
-            open_backend(make_model(), backend="onnxruntime")
+            open_engine(make_model(), backend="onnxruntime")
         with pytest.raises(ModelError, match=r"`humanseg export --quantize int8`"):
-            open_backend(make_model(onnx=brightness_onnx()), precision="int8")
+            open_engine(make_model(onnx=brightness_onnx()), precision="int8")
 
     def test_model__without_onnx_and_torch_names_the_export(
         self, make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(select, "_installed", lambda _: False)
         with pytest.raises(ModelError, match=r"the base installation needs.*`humanseg export`"):
-            open_backend(make_model())
+            open_engine(make_model())
 
 
 class TestProcessor:

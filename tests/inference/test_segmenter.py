@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import humanseg
-from humanseg import Prediction, Segmenter, images, model_directory
+from humanseg import Prediction, Segmenter, images
 from humanseg.errors import ImageError, ModelError, UsageError
 from humanseg.images.resize import resize_image, resize_probability
 from humanseg.inference import stream
-from humanseg.inference.predictor import Predictor
+from humanseg.inference.engines.engine import FunctionEngine
+from humanseg.model_directory import directory as model_directory
 
 Formula = Callable[..., NDArray[np.float32]]
 OnnxFile = Callable[..., bytes]
@@ -286,9 +287,10 @@ class TestModel:
         model = make_model(onnx=brightness_onnx(), threshold=0.3, flip_averaging=True)
         own = Segmenter(model)
         assert (own.threshold, own.flip_averaging, own.image_size) == (0.3, True, own.image_size)
+        assert own.record is not None
         assert own.record.arch == "unet"
         told = Segmenter(model, threshold=0.7, flip_averaging=False, threads=1)
-        assert (told.threshold, told.flip_averaging, told.backend.threads) == (0.7, False, 1)
+        assert (told.threshold, told.flip_averaging, told.engine.threads) == (0.7, False, 1)
 
     def test_flip_averaging__is_the_mean_with_the_mirrored_picture(self) -> None:
         ramp = np.linspace(0, 1, 6, dtype=np.float32)
@@ -298,10 +300,13 @@ class TestModel:
 
         rng = np.random.default_rng(2)
         grids = rng.integers(0, 256, (3, 4, 6, 3), dtype=np.uint8)
-        predictor = Predictor(leaning, image_size=(4, 6), flip_averaging=True)
+        engine = FunctionEngine.of(leaning, (4, 6))
+        segmenter = Segmenter.of_engine(engine, flip_averaging=True)
         expected = grids[..., 0].astype(np.float32) / 510 + (ramp + ramp[::-1]) / 4
-        np.testing.assert_allclose(predictor.grid_probabilities(grids), expected, atol=1e-6)
-        np.testing.assert_allclose(predictor.grid_probability(grids[1]), expected[1], atol=1e-6)
+        for grid, wanted in zip(grids, expected, strict=True):
+            np.testing.assert_allclose(segmenter.predict(grid).grid, wanted, atol=1e-6)
+        many = [prediction.grid for prediction in segmenter.predict_many(list(grids))]
+        np.testing.assert_allclose(many, expected, atol=1e-6)
 
     @pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan"), True, "0.5", (0.5,)])
     def test_segmenter__impossible_threshold_is_refused(

@@ -11,11 +11,11 @@ import torch
 
 from humanseg.config.schema import Arch, ModelConfig, TrainConfig
 from humanseg.evaluation.metrics import score_image, summarise
-from humanseg.inference import Predictor
+from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import ModelRecord, Preprocessing
 from humanseg.models import (
     SegmentationNetwork,
-    TorchBackend,
+    TorchEngine,
     build_network,
     count_macs,
     count_parameters,
@@ -125,29 +125,30 @@ class ArchitectureContract:
         images = images.contiguous(memory_format=torch.channels_last)
         assert torch.equal(plain(images), network(_images()))
 
-    def test_backend__gives_probabilities(self, network: SegmentationNetwork) -> None:
+    def test_engine__gives_probabilities(self, network: SegmentationNetwork) -> None:
         pictures = _images().permute(0, 2, 3, 1).numpy()
-        probabilities = TorchBackend(network)(pictures)
+        probabilities = TorchEngine.of_network(network, (64, 96))(pictures)
         assert probabilities.shape == (2, 64, 96)
         assert probabilities.dtype == np.float32
         expected = torch.sigmoid(network(_images()))[:, 0].detach().numpy()
         np.testing.assert_allclose(probabilities, expected, atol=1e-6)
 
     @pytest.mark.parametrize("size", [(1, 1), (37, 53), (200, 90)])
-    def test_predictor__output_size_is_input_size(
+    def test_segmenter__output_size_is_input_size(
         self, network: SegmentationNetwork, size: tuple[int, int]
     ) -> None:
         picture = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
-        predictor = Predictor(TorchBackend(network), image_size=(64, 96))
-        assert predictor.probability(picture).shape == size
-        assert predictor.mask(picture).dtype == np.bool_
+        segmenter = Segmenter.of_engine(TorchEngine.of_network(network, (64, 96)))
+        assert segmenter.probability(picture).shape == size
+        assert segmenter.mask(picture).dtype == np.bool_
 
-    def test_predictor__flip_averaging_is_symmetric(self, network: SegmentationNetwork) -> None:
+    def test_segmenter__flip_averaging_is_symmetric(self, network: SegmentationNetwork) -> None:
         picture = _images()[0].permute(1, 2, 0).numpy()
-        predictor = Predictor(TorchBackend(network), image_size=(64, 96), flip_averaging=True)
+        engine = TorchEngine.of_network(network, (64, 96))
+        segmenter = Segmenter.of_engine(engine, flip_averaging=True)
         np.testing.assert_allclose(
-            predictor.probability(picture),
-            predictor.probability(picture[:, ::-1])[:, ::-1],
+            segmenter.probability(picture),
+            segmenter.probability(picture[:, ::-1])[:, ::-1],
             atol=1e-5,
         )
 

@@ -17,11 +17,11 @@ from safetensors.torch import load_file
 
 from humanseg.errors import ExportError, ModelError
 from humanseg.inference.engines.onnx_check import read_onnx
+from humanseg.inference.engines.onnxruntime_engine import open_onnxruntime
 from humanseg.model_directory import bundled, find_model, read_model_record
 from humanseg.models import (
-    OnnxBackend,
     SegmentationNetwork,
-    TorchBackend,
+    TorchEngine,
     halved,
     load_network,
     save_network,
@@ -77,7 +77,7 @@ class TestVersion1:
         assert record.schema_version == 1
         assert record.onnx is None
         assert record.provenance == ()
-        found = TorchBackend(network)(expected["images"])
+        found = TorchEngine.of_network(network, record.preprocessing.image_size)(expected["images"])
         np.testing.assert_allclose(found, expected["probabilities"], atol=1e-5, rtol=0)
         assert found.max() - found.min() > 0.2  # no flat answer that any network would give
 
@@ -119,7 +119,7 @@ class TestSave:
         rounded = logits(halved(load_network(VERSION_1)[0]), images)
         assert torch.equal(logits(load_network(saved)[0], images), rounded)
         assert torch.equal(logits_of_plain(saved, images), rounded)
-        found = OnnxBackend(saved / "model.onnx")(images.permute(0, 2, 3, 1).numpy())
+        found = open_onnxruntime(saved / "model.onnx")(images.permute(0, 2, 3, 1).numpy())
         np.testing.assert_allclose(found, torch.sigmoid(rounded)[:, 0], atol=1e-5, rtol=0)
 
     def test_half_the_size(self, saved: Path) -> None:
@@ -145,7 +145,7 @@ class TestSave:
         assert record.onnx is not None
         assert record.onnx.precision == "fp16"
         assert record.onnx.parity.largest_difference < 1e-4
-        assert read_onnx(saved / "model.onnx").metadata["humanseg.results.provenance"] == (
+        assert read_onnx(saved / "model.onnx").metadata["humanseg.provenance"] == (
             "photos of mine (CC0)"
         )
         card = (saved / "README.md").read_text()

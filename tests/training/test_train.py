@@ -23,7 +23,8 @@ from humanseg.evaluation.scoring import evaluate
 from humanseg.images import read_mask
 from humanseg.images.resize import resize_probability
 from humanseg.images.stored_maps import read_probability
-from humanseg.models import OnnxBackend, TorchBackend, build_network, load_network
+from humanseg.inference.engines.onnxruntime_engine import open_onnxruntime
+from humanseg.models import TorchEngine, build_network, load_network
 from humanseg.results import RunResult, read_record, write_record
 from humanseg.training import run_training as run_module
 from humanseg.training import train
@@ -60,8 +61,10 @@ def test_train__leaves_a_model_that_runs_without_torch(tiny: TrainConfig, tmp_pa
     train(config, output=tmp_path / "unet")
     network, record = load_network(tmp_path / "unet" / "model")
     pictures = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
-    onnx = OnnxBackend(tmp_path / "unet" / "model" / "model.onnx")
-    assert np.allclose(onnx(pictures), TorchBackend(network)(pictures), atol=1e-4)
+    onnx = open_onnxruntime(tmp_path / "unet" / "model" / "model.onnx")
+    assert np.allclose(
+        onnx(pictures), TorchEngine.of_network(network, (64, 64))(pictures), atol=1e-4
+    )
     assert record.onnx is not None
 
 

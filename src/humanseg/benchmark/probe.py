@@ -73,11 +73,11 @@ def _latency(segmenter: Segmenter, request: dict[str, Any]) -> dict[str, Any]:
     calls, warm_up = request["calls"], request["warm_up"]
     height, width = segmenter.image_size
     grid = np.random.default_rng(0).integers(0, 256, (1, height, width, 3), dtype=np.uint8)
-    backend = segmenter.backend
+    engine = segmenter.engine
     return {
         "first": first,
         "total": total,
-        "network": time_calls(lambda: backend(grid), calls=calls, warm_up=warm_up),
+        "network": time_calls(lambda: engine(grid), calls=calls, warm_up=warm_up),
         "pictures": [
             time_calls(lambda path=path: segmenter.mask(path), calls=calls, warm_up=1)  # type: ignore[misc]
             for path in pictures
@@ -100,12 +100,12 @@ def _throughput(segmenter: Segmenter, request: dict[str, Any]) -> dict[str, Any]
 
 
 def _opened(segmenter: Segmenter) -> dict[str, Any]:
-    backend = segmenter.backend
+    engine = segmenter.engine
     return {
-        "backend": backend.name,
-        "precision": backend.precision,
-        "device": backend.device,
-        "threads": backend.threads,
+        "backend": engine.name,
+        "precision": engine.precision,
+        "device": engine.device,
+        "threads": engine.threads,
     }
 
 

@@ -23,7 +23,7 @@ from humanseg.evaluation.analysis import (
 )
 from humanseg.evaluation.leakage import ceilings, find_leaks, find_suspects
 from humanseg.evaluation.scoring import Scored, evaluate, load_model, score_samples, score_stored
-from humanseg.models import TorchBackend, load_network, measure_latency
+from humanseg.models import TorchEngine, load_network, measure_latency
 from humanseg.results import (
     Analysis,
     CorruptedScores,
@@ -117,7 +117,7 @@ def complete_scores(result: RunResult, folder: Path, pictures: Pictures) -> RunR
     here = result.resolved.device == "cpu" and (folder / "model").is_dir()
     if cost.latency_seconds is None and here:
         network, _ = load_network(folder / "model")
-        latency = measure_latency(TorchBackend(network), result.config.model.image_size)
+        latency = measure_latency(TorchEngine.of_network(network, result.config.model.image_size))
         cost = cost.model_copy(update={"latency_seconds": latency})
     again = result.model_copy(
         update={
@@ -146,11 +146,11 @@ def _score_again(result: RunResult, folder: Path, pictures: Pictures) -> Scored:
     except DataError:
         if not (folder / "model").is_dir():
             raise
-    predictor = load_model(folder / "model").predictor
+    segmenter = load_model(folder / "model").segmenter
     return score_samples(
         samples,
-        predictor.grid_probability,
-        cut=predictor.cut,
+        segmenter.grid_probability,
+        cut=segmenter.cut,
         mask_resize=mask_resize,
         store=file,
     )

@@ -106,11 +106,11 @@ def score_elsewhere(
         if same and known == (data.fingerprint, result.environment):
             return before
     loaded = load_model(run / "model")
-    predictor, record = loaded.predictor, loaded.record
+    segmenter, record = loaded.segmenter, loaded.record
     scored = score_samples(
         samples,
-        predictor.grid_probability,
-        cut=predictor.cut,
+        segmenter.grid_probability,
+        cut=segmenter.cut,
         mask_resize=record.config.data.mask_resize,
         progress=progress,
     )
@@ -173,16 +173,16 @@ def score_corrupted(
         known = (before.pictures, before.data_fingerprint, before.environment)
         if known == (ids, result.data_fingerprint, result.environment):
             return before
-    predictor = load_model(run / "model").predictor
+    segmenter = load_model(run / "model").segmenter
     clean: list[float | None] = []
     ious: dict[str, list[list[float | None]]] = {
         name: [[] for _ in SEVERITIES] for name in CORRUPTIONS
     }
     for number, name in enumerate(ids, start=1):
         image, truth = _at_one_size(samples[name])
-        clean.append(_iou(predictor.mask(image), truth))
+        clean.append(_iou(segmenter.mask(image), truth))
         for corruption, severity, changed, moved in _corrupted(image, truth, crc32(name.encode())):
-            ious[corruption][severity - 1].append(_iou(predictor.mask(changed), moved))
+            ious[corruption][severity - 1].append(_iou(segmenter.mask(changed), moved))
         if progress:
             progress(number, len(ids))
     record = CorruptedScores(

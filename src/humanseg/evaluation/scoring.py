@@ -1,4 +1,4 @@
-"""Score a network through the predictor that users get, at the size of each mask.
+"""Score a network through the segmenter that users get, at the size of each mask.
 
 Pictures are read and scored on other threads while the network predicts on the caller's; only a few
 are under way at once, so memory does not grow with their number.
@@ -31,9 +31,9 @@ from humanseg.evaluation.metrics import (
 )
 from humanseg.images.resize import resize_mask, resize_mask_nearest, resize_probability
 from humanseg.images.stored_maps import read_probability, write_mask, write_probability
-from humanseg.inference import Predictor
+from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import ModelRecord, find_model
-from humanseg.models import TorchBackend, load_network
+from humanseg.models import TorchEngine, load_network
 from humanseg.results import (
     Calibration,
     DataRecord,
@@ -208,7 +208,7 @@ def _plus(before: Calibration | None, more: Calibration) -> Calibration:
 class LoadedModel:
     """A saved model, ready to predict."""
 
-    predictor: Predictor
+    segmenter: Segmenter
     record: ModelRecord
     settings: EvaluationConfig
     """How it cuts and averages: its own settings, but for what was asked for."""
@@ -217,7 +217,7 @@ class LoadedModel:
 def load_model(
     model: Path, *, threshold: float | None = None, flip_averaging: bool | None = None
 ) -> LoadedModel:
-    """The predictor of a model directory.
+    """The segmenter of a model directory, which computes in torch in float32 on the CPU.
 
     Args:
         model: model directory, or `bundled`.
@@ -228,19 +228,21 @@ def load_model(
     Raises:
         ModelError: not a readable model directory.
     """
-    network, record = load_network(find_model(model))
+    directory = find_model(model)
+    network, record = load_network(directory)
     own = record.config.evaluation
     settings = EvaluationConfig(
         threshold=own.threshold if threshold is None else threshold,
         flip_averaging=own.flip_averaging if flip_averaging is None else flip_averaging,
     )
-    predictor = Predictor(
-        TorchBackend(network),
-        image_size=record.preprocessing.image_size,
+    segmenter = Segmenter.of_engine(
+        TorchEngine.of_network(network, record.preprocessing.image_size),
         threshold=settings.threshold,
         flip_averaging=settings.flip_averaging,
+        record=record,
+        model=directory,
     )
-    return LoadedModel(predictor, record, settings)
+    return LoadedModel(segmenter, record, settings)
 
 
 def evaluate(
@@ -282,15 +284,15 @@ def evaluate(
     if data.root is None:
         raise UsageError("data.root: not given; name the folder with --data.")
     loaded = load_model(model, threshold=threshold, flip_averaging=flip_averaging)
-    predictor, record = loaded.predictor, loaded.record
+    segmenter, record = loaded.segmenter, loaded.record
     samples = discover(data.root, data.layout)
     described = describe_data(samples, read_facts(samples, groups))
     if output is not None:
         _begin(output, described, samples)
     scored = score_samples(
         samples,
-        predictor.grid_probability,
-        cut=predictor.cut,
+        segmenter.grid_probability,
+        cut=segmenter.cut,
         mask_resize=record.config.data.mask_resize,
         store=None if output is None else partial(_png, output / "predictions"),
         progress=progress,

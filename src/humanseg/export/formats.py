@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from humanseg.errors import ExportError
 from humanseg.images.resize import Size
-from humanseg.inference import Backend
+from humanseg.inference.engines.engine import Engine, FunctionEngine
 from humanseg.inference.engines.runtimes import import_openvino
 from humanseg.models import FromBytes
 from humanseg.models.onnx_file import INPUT, LARGEST_BATCH, calm_exporter
@@ -25,12 +25,13 @@ _METADATA = "humanseg.json"
 
 
 def write_openvino(
-    model: ModelProto, path: Path, described: dict[str, str], *, half: bool
-) -> Backend:
+    model: ModelProto, size: Size, path: Path, described: dict[str, str], *, half: bool
+) -> Engine:
     """Write OpenVINO's IR (.xml with a .bin beside it) and load it again.
 
     Args:
         model: the network as ONNX.
+        size: (height, width) of its pictures.
         path: .xml file to write.
         described: metadata, kept as `rt_info` under `humanseg`.
         half: store weights as float16; they compute in float32.
@@ -58,12 +59,12 @@ def write_openvino(
         (found,) = compiled({INPUT: np.ascontiguousarray(images)}).values()
         return np.array(found, dtype=np.float32)
 
-    return run
+    return FunctionEngine.of(run, size)
 
 
 def write_torchscript(
     network: FromBytes, size: Size, path: Path, described: dict[str, str]
-) -> Backend:
+) -> Engine:
     """Write TorchScript by tracing, and load it again.
 
     Args:
@@ -80,12 +81,12 @@ def write_torchscript(
         traced = torch.jit.trace(network, _example(size), check_trace=False)
         torch.jit.save(traced, str(path), _extra_files={_METADATA: json.dumps(described)})
         loaded = torch.jit.load(str(path), map_location="cpu")
-    return _torch_backend(loaded)
+    return _torch_engine(loaded, size)
 
 
 def write_torch_export(
     network: FromBytes, size: Size, path: Path, described: dict[str, str]
-) -> Backend:
+) -> Engine:
     """Write a `torch.export` program, and load it again.
 
     Args:
@@ -113,7 +114,7 @@ def write_torch_export(
         extra = {_METADATA: json.dumps(described)}
         torch.export.save(program, str(path), extra_files=extra)
         loaded = torch.export.load(str(path)).module()
-    return _torch_backend(loaded)
+    return _torch_engine(loaded, size)
 
 
 def _example(size: Size) -> torch.Tensor:
@@ -121,13 +122,13 @@ def _example(size: Size) -> torch.Tensor:
     return torch.zeros(2, *size, 3, dtype=torch.uint8)
 
 
-def _torch_backend(loaded: torch.nn.Module) -> Backend:
+def _torch_engine(loaded: torch.nn.Module, size: Size) -> Engine:
     def run(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         with torch.inference_mode():
             found: torch.Tensor = loaded(torch.from_numpy(np.array(images)))
         return np.asarray(found.numpy(), dtype=np.float32)
 
-    return run
+    return FunctionEngine.of(run, size)
 
 
 def _first(error: BaseException) -> str:

@@ -18,8 +18,9 @@ from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
 from humanseg.errors import DataError, ExportError
 from humanseg.evaluation.scoring import Progress, score_samples
-from humanseg.inference import Backend, Predictor
+from humanseg.inference.engines.engine import Engine
 from humanseg.inference.engines.runtimes import import_onnxruntime
+from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import ModelRecord, QuantisationCost
 from humanseg.models.onnx_file import INPUT
 
@@ -101,8 +102,8 @@ def quantisation_cost(
     record: ModelRecord,
     data: Path,
     *,
-    full: Backend,
-    int8: Backend,
+    full: Engine,
+    int8: Engine,
     progress: Progress | None = None,
 ) -> QuantisationCost:
     """Score both on the same labelled pictures, as `humanseg evaluate` does.
@@ -119,17 +120,16 @@ def quantisation_cost(
     """
     samples = discover(data)
 
-    def score(backend: Backend, done_before: int) -> tuple[float, float]:
-        predictor = Predictor(
-            backend,
-            image_size=record.preprocessing.image_size,
+    def score(engine: Engine, done_before: int) -> tuple[float, float]:
+        segmenter = Segmenter.of_engine(
+            engine,
             threshold=record.threshold,
             flip_averaging=record.config.evaluation.flip_averaging,
         )
         scored = score_samples(
             samples,
-            predictor.grid_probability,
-            cut=predictor.cut,
+            segmenter.grid_probability,
+            cut=segmenter.cut,
             mask_resize=record.config.data.mask_resize,
             progress=progress and (lambda done, _: progress(done_before + done, 2 * len(samples))),
         )

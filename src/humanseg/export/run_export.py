@@ -26,7 +26,7 @@ from humanseg.export.targets import (
     place_in_directory,
     record_file,
 )
-from humanseg.inference import Backend
+from humanseg.inference.engines.engine import Engine
 from humanseg.model_directory import (
     ONNX_FILE,
     ModelRecord,
@@ -38,13 +38,19 @@ from humanseg.model_directory import (
 )
 from humanseg.models import (
     FromBytes,
-    OnnxBackend,
     SegmentationNetwork,
-    TorchBackend,
+    TorchEngine,
     halved,
     load_network,
 )
-from humanseg.models.onnx_file import add_metadata, describe, description, onnx_model, store_half
+from humanseg.models.onnx_file import (
+    add_metadata,
+    describe,
+    description,
+    onnx_model,
+    open_exported,
+    store_half,
+)
 from humanseg.models.parity import (
     HALF_TOLERANCE,
     INT8_TOLERANCE,
@@ -88,10 +94,13 @@ class _Job:
             return self.calibration[:_COMPARED]
         return probe_pictures(self.record.preprocessing.image_size)
 
-    def compare(self, exported: Backend, name: str) -> Parity:
+    def compare(self, exported: Engine, name: str) -> Parity:
         """Hold what was written against torch."""
         parity = measure_parity(
-            TorchBackend(self.network), exported, self.pictures, threshold=self.record.threshold
+            TorchEngine.of_network(self.network, self.record.preprocessing.image_size),
+            exported,
+            self.pictures,
+            threshold=self.record.threshold,
         )
         check = check_int8_parity if self.precision == "int8" else check_parity
         check(parity, what=name, tolerance=self.tolerance)
@@ -194,20 +203,20 @@ def _write(
     described = description(job.record, job.precision)
     if job.kind in ("torchscript", "torch_export"):
         write = write_torchscript if job.kind == "torchscript" else write_torch_export
-        backend = write(FromBytes(job.network), size, place, described)
-        return job.compare(backend, place.name), None
+        engine: Engine = write(FromBytes(job.network), size, place, described)
+        return job.compare(engine, place.name), None
     plain = _as_onnx(job)
     model = plain if job.calibration is None else quantise(plain, job.calibration)
     if job.kind == "onnx":
-        backend = OnnxBackend(model.SerializeToString())
+        engine = open_exported(model.SerializeToString())
     else:
-        backend = write_openvino(model, place, described, half=job.precision == "fp16")
-    parity = job.compare(backend, place.name)
+        engine = write_openvino(model, size, place, described, half=job.precision == "fp16")
+    parity = job.compare(engine, place.name)
     quantisation = None
     if job.calibration is not None:
-        full = OnnxBackend(plain.SerializeToString())
+        full = open_exported(plain.SerializeToString())
         cost = data and quantisation_cost(
-            job.record, data, full=full, int8=backend, progress=progress
+            job.record, data, full=full, int8=engine, progress=progress
         )
         quantisation = Quantisation(
             method=METHOD, calibration_pictures=len(job.calibration), parity=parity, cost=cost

@@ -259,10 +259,10 @@ def _smoke() -> tuple[Smoke | None, Check]:
             times.append(time.perf_counter() - start)
         if not (np.isfinite(values).all() and 0 <= values.min() <= values.max() <= 1):
             raise HumansegError(
-                f"{segmenter.backend.name} gives values that are no probabilities; give another "
+                f"{segmenter.engine.name} gives values that are no probabilities; give another "
                 "backend or precision, and report this."
             )
-        opened = segmenter.backend
+        opened = segmenter.engine
         found.append(
             Smoke(
                 backend=opened.name,

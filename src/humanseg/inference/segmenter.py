@@ -1,11 +1,30 @@
-"""From pictures to people in one line: `Segmenter().predict("photo.jpg").mask`."""
+"""The one path from an image to its people: `Segmenter().predict("photo.jpg").mask`.
+
+The Python API, the command line, folders, video, evaluation, int8 calibration and the benchmark all
+call `Segmenter`; none has a path of its own. What it promises them:
+
+* `Segmenter(model, backend=..., precision=..., device=...)` opens a model directory with the best
+  engine for this machine. `Segmenter.of_engine(engine)` wraps any `Engine`:
+  `TorchEngine.of_network` for a network in memory, `open_onnxruntime` and `open_openvino` for a
+  file, `FunctionEngine.of` for any function. Both are the same object from then on.
+* `predict(image)` reads whatever a user has (a path, bytes, an array, a decoded `Picture`),
+  stretches it to the network's grid with `images.resize`, runs the engine, and averages with the
+  mirrored image if asked to. The returned `Prediction` does nothing more until it is asked.
+* `Prediction.grid` is the network's own answer: float32 (grid height, grid width), 0 to 1. Scores
+  are made from it. Everything at the image's size (`probability`, `mask`, `coverage`, cut-outs) is
+  worked out from it, so that equal grids give equal masks everywhere.
+* With `full_size=True`, or for an array, an image is decoded whole, as evaluation does; otherwise
+  a JPEG is decoded at a reduced scale that still covers the grid, which is faster and not
+  bit-identical.
+* A segmenter may be used from several threads at once.
+"""
 
 from __future__ import annotations
 
 import numbers
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,16 +33,10 @@ from humanseg import images
 from humanseg.effects.compositing import is_number, shown
 from humanseg.errors import ImageError, UsageError
 from humanseg.images import ImageLike, Picture
-from humanseg.images.resize import Size
-from humanseg.inference.engines.select import (
-    BackendName,
-    DeviceName,
-    OpenedBackend,
-    PrecisionName,
-    open_backend,
-)
+from humanseg.images.resize import Size, resize_image
+from humanseg.inference.engines.engine import Engine
+from humanseg.inference.engines.select import BackendName, DeviceName, PrecisionName, open_engine
 from humanseg.inference.prediction import Background, Prediction
-from humanseg.inference.predictor import Predictor
 from humanseg.inference.stream import Decoded, PredictionStream
 from humanseg.model_directory import ModelRecord, find_model, read_model_record
 
@@ -32,9 +45,9 @@ class Segmenter:
     """Finds the people in pictures. May be used from several threads at once.
 
     Attributes:
-        model: the model's directory.
-        record: what its humanseg.json says: scores, provenance, configuration.
-        backend: what runs the network; `name`, `precision`, `device`, `threads` and `reason` say
+        model: the model's directory; None if it has none.
+        record: what its humanseg.json says: scores, provenance, configuration; None if it has none.
+        engine: what runs the network; `name`, `precision`, `device`, `threads` and `reason` say
             what was chosen and why.
         image_size: (height, width) of the grid that pictures are stretched to for the network.
         threshold: a pixel is a person where its probability is at least this.
@@ -57,7 +70,7 @@ class Segmenter:
         Args:
             model: model directory, as training writes it; the bundled one if None.
             backend: `auto`, `onnxruntime`, `openvino` or `torch`.
-            precision: `auto`, `fp32`, `bf16` or `int8`; see `open_backend` in
+            precision: `auto`, `fp32`, `bf16` or `int8`; see `open_engine` in
                 `humanseg.inference.engines.select`.
             device: `auto`, `cpu` or `cuda`.
             threads: processor threads for one picture; all usable cores if None.
@@ -70,28 +83,64 @@ class Segmenter:
             UsageError: a value that is not allowed, or a backend, precision or device that is not
                 there.
         """
-        self.model = find_model(model)
-        self.record: ModelRecord = read_model_record(self.model)
-        own = self.record.config.evaluation
-        self.threshold = self.record.threshold if threshold is None else _checked(threshold)
-        self.flip_averaging = own.flip_averaging if flip_averaging is None else flip_averaging
-        self.backend: OpenedBackend = open_backend(
-            self.model, backend=backend, precision=precision, device=device, threads=threads
+        directory = find_model(model)
+        record = read_model_record(directory)
+        own = record.config.evaluation
+        threshold = record.threshold if threshold is None else _checked(threshold)
+        flip_averaging = own.flip_averaging if flip_averaging is None else flip_averaging
+        engine = open_engine(
+            directory, backend=backend, precision=precision, device=device, threads=threads
         )
-        self.image_size: Size = self.backend.image_size
-        self._predictor = Predictor(
-            self.backend,
-            image_size=self.image_size,
-            threshold=self.threshold,
-            flip_averaging=self.flip_averaging,
-        )
+        self._take(engine, threshold, flip_averaging, record, directory)
 
-    def predict(self, image: ImageLike, *, full_size: bool = False) -> Prediction:
+    @classmethod
+    def of_engine(
+        cls,
+        engine: Engine,
+        *,
+        threshold: float = 0.5,
+        flip_averaging: bool = False,
+        record: ModelRecord | None = None,
+        model: Path | None = None,
+    ) -> Self:
+        """A segmenter of an engine that is open already, such as one of a network in memory.
+
+        Args:
+            engine: runs the network.
+            threshold: 0 to 1; a pixel is a person where its probability is at least this.
+            flip_averaging: average with the mirrored picture, for twice the time.
+            record: what is known of the network.
+            model: its directory.
+
+        Raises:
+            UsageError: a threshold that is not allowed.
+        """
+        segmenter = cls.__new__(cls)
+        segmenter._take(engine, _checked(threshold), flip_averaging, record, model)
+        return segmenter
+
+    def _take(
+        self,
+        engine: Engine,
+        threshold: float,
+        flip_averaging: bool,
+        record: ModelRecord | None,
+        model: Path | None,
+    ) -> None:
+        self.engine = engine
+        self.image_size: Size = engine.image_size
+        self.threshold = threshold
+        self.flip_averaging = flip_averaging
+        self.record = record
+        self.model = model
+
+    def predict(self, image: ImageLike | Picture, *, full_size: bool = False) -> Prediction:
         """Find the people in a picture.
 
         Args:
             image: path, bytes of a file, binary file object, PIL image, or uint8 array: (H, W, 3)
-                RGB, (H, W) grey or (H, W, 4) RGBA.
+                RGB, (H, W) grey or (H, W, 4) RGBA; or a `Picture` that is decoded already, whose
+                pixels are not copied.
             full_size: decode files at full size at once, because their pixels will be wanted;
                 otherwise a JPEG is decoded at a reduced scale, which is faster, and once more
                 should its pixels be asked for.
@@ -100,8 +149,12 @@ class Segmenter:
             ImageError: missing, not a picture, damaged, too large, or an array of another type or
                 shape.
         """
-        source = _rereadable(image)
-        picture = self._load(source, full_size=full_size)
+        if isinstance(image, Picture):
+            source: ImageLike = image.pixels
+            picture = image
+        else:
+            source = _rereadable(image)
+            picture = self._load(source, full_size=full_size)
         return self._finishing(source, picture)(self.grid_probability(picture.pixels))
 
     __call__ = predict
@@ -145,7 +198,7 @@ class Segmenter:
             pictures,
             take=_rereadable,
             decode=decode,
-            grids=self._predictor.grid_probabilities,
+            run=self._run,
             image_size=self.image_size,
             at_least=self._at_least(full_size=full_size),
             batch_size=batch_size,
@@ -153,7 +206,7 @@ class Segmenter:
         )
 
     def grid_probability(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Probability on the network's grid, the form in which films are smoothed.
+        """Probability on the network's grid, `Prediction.grid`, of a decoded image.
 
         Args:
             image: uint8 (H, W, 3) RGB of any size.
@@ -161,7 +214,20 @@ class Segmenter:
         Returns:
             float32 (grid height, grid width), 0 to 1.
         """
-        return self._predictor.grid_probability(image)
+        probabilities = self._run(resize_image(image, self.image_size)[None])
+        return np.asarray(probabilities[0])
+
+    def _run(self, grids: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Probabilities (N, height, width) of images (N, height, width, 3) on the grid."""
+        probabilities = self.engine(grids)
+        if self.flip_averaging:
+            mirrored = self.engine(np.ascontiguousarray(grids[:, :, ::-1]))[:, :, ::-1]
+            probabilities = (probabilities + mirrored) / 2.0
+        return np.ascontiguousarray(probabilities, dtype=np.float32)
+
+    def cut(self, probability: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Mask of a probability map of any size: True where it is at least the threshold."""
+        return np.asarray(probability >= self.threshold)
 
     def probability(self, image: ImageLike) -> NDArray[np.float32]:
         """Probability of a person in every pixel, float32 (H, W), 0 to 1; see `predict`."""
@@ -209,10 +275,11 @@ class Segmenter:
         return finish
 
     def __repr__(self) -> str:
-        backend = self.backend
+        engine = self.engine
+        model = "" if self.model is None else f"{str(self.model)!r}, "
         return (
-            f"Segmenter({str(self.model)!r}, {backend.name} {backend.precision} on "
-            f"{backend.device}, threshold={self.threshold})"
+            f"Segmenter({model}{engine.name} {engine.precision} on {engine.device}, "
+            f"threshold={self.threshold})"
         )
 
 

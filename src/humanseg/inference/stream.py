@@ -84,7 +84,7 @@ class PredictionStream(Iterator[Prediction]):
         *,
         take: Callable[[ImageLike], ImageLike],
         decode: Callable[[ImageLike], Decoded],
-        grids: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
+        run: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
         image_size: Size,
         at_least: int | None,
         batch_size: int,
@@ -97,7 +97,7 @@ class PredictionStream(Iterator[Prediction]):
             take: makes of a picture something that can be read more than once; called in that
                 thread too.
             decode: decodes what `take` gave; called in threads.
-            grids: probabilities (N, H, W) of pictures (N, H, W, 3) on the network's grid.
+            run: probabilities (N, H, W) of pictures (N, H, W, 3) on the network's grid.
             image_size: (height, width) of the network's grid.
             at_least: as `decode` gives it to `images.load`.
             batch_size: pictures given to the network at a time.
@@ -106,7 +106,7 @@ class PredictionStream(Iterator[Prediction]):
         self._pictures = iter(pictures)
         self._take = take
         self._decode = decode
-        self._grids = grids
+        self._run = run
         self._image_size = image_size
         self._at_least = at_least
         self._batch_size = batch_size
@@ -146,7 +146,7 @@ class PredictionStream(Iterator[Prediction]):
         for _ in outcomes:
             self._begun.popleft()
         good = [one for one in outcomes if isinstance(one, _Read)]
-        found = iter(self._grids(np.stack([one.grid for one in good])) if good else ())
+        found = iter(self._run(np.stack([one.grid for one in good])) if good else ())
         for one in outcomes:
             self._done.append(one.finish(next(found)) if isinstance(one, _Read) else one)
 

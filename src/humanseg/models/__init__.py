@@ -6,17 +6,16 @@ from humanseg.models.ema import MovingAverage
 from humanseg.models.encoder_features import pooled_features
 from humanseg.models.initial_network import start_network
 from humanseg.models.network import SegmentationNetwork, build_network
-from humanseg.models.onnx_file import FromBytes, OnnxBackend, write_onnx
+from humanseg.models.onnx_file import FromBytes, write_onnx
 from humanseg.models.saved import halved, load_network, save_network
-from humanseg.models.torch_engine import TorchBackend
+from humanseg.models.torch_engine import TorchEngine
 
 __all__ = [
     "FromBytes",
     "MovingAverage",
-    "OnnxBackend",
     "SegmentationNetwork",
     "SynchronisedStatistics",
-    "TorchBackend",
+    "TorchEngine",
     "build_network",
     "count_macs",
     "count_parameters",

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from humanseg.models.torch_engine import TorchBackend
+from humanseg.inference.engines.engine import Engine
 
 _WARM_UP, _TIMED = 3, 10
 
@@ -36,18 +36,17 @@ def count_macs(network: nn.Module, image_size: tuple[int, int]) -> int:
     return int(counter.get_total_flops()) // 2
 
 
-def measure_latency(backend: TorchBackend, image_size: tuple[int, int]) -> float:
+def measure_latency(engine: Engine) -> float:
     """Seconds from one picture on the network's grid to its probabilities: median of ten calls.
 
     Args:
-        backend: the network as the predictor runs it; its answer is on the CPU, so that nothing
-            is left running on a device.
-        image_size: (height, width).
+        engine: the network as `Segmenter` runs it; its answer is on the CPU, so that nothing is
+            left running on a device.
     """
-    picture = np.zeros((1, *image_size, 3), dtype=np.uint8)
+    picture = np.zeros((1, *engine.image_size, 3), dtype=np.uint8)
     times = []
     for _ in range(_WARM_UP + _TIMED):
         began = time.perf_counter()
-        backend(picture)
+        engine(picture)
         times.append(time.perf_counter() - began)
     return statistics.median(times[_WARM_UP:])

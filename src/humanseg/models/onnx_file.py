@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,12 +20,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from humanseg import __version__
-from humanseg.errors import ExportError
-from humanseg.inference.engines.runtimes import import_onnxruntime
+from humanseg.errors import ExportError, ModelError
+from humanseg.inference.engines.onnxruntime_engine import OnnxRuntimeEngine, open_onnxruntime
 from humanseg.model_directory import ModelRecord, OnnxRecord, Parity
 from humanseg.models.network import SegmentationNetwork
 from humanseg.models.parity import TOLERANCE, check_parity, measure_parity, probe_pictures
-from humanseg.models.torch_engine import TorchBackend
 from humanseg.system.staging import staged
 
 if TYPE_CHECKING:
@@ -59,37 +58,23 @@ class FromBytes(nn.Module):
         """
         return torch.sigmoid(self.segmenter(image.permute(0, 3, 1, 2)))[:, 0]
 
+    def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Probabilities (N, H, W), float32, of images (N, H, W, 3), uint8, outside torch."""
+        with torch.inference_mode():
+            return np.asarray(self(torch.from_numpy(np.array(images))).numpy())
 
-class OnnxBackend:
-    """An ONNX file on the CPU, as the predictor wants it."""
 
-    def __init__(self, file: Path | bytes, *, threads: int = 0) -> None:
-        """Load a file, or its contents.
+def open_exported(content: bytes) -> OnnxRuntimeEngine:
+    """An ONNX file that was just made, in whole batches, so that its free batch size is tried too.
 
-        Args:
-            file: path or contents.
-            threads: threads to compute with; 0 leaves the choice to ONNX Runtime.
-
-        Raises:
-            ExportError: ONNX Runtime cannot load it.
-        """
-        onnxruntime: Any = import_onnxruntime()
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors; warnings are about its own optimisations
-        options.intra_op_num_threads = threads
-        try:
-            self._session = onnxruntime.InferenceSession(
-                file if isinstance(file, bytes) else str(file),
-                options,
-                providers=["CPUExecutionProvider"],
-            )
-        except Exception as error:  # ONNX Runtime's errors share no public class
-            raise ExportError(f"ONNX Runtime cannot load the file ({_first(error)}).") from error
-
-    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Probabilities (N, H, W), float32, of pictures (N, H, W, 3), uint8."""
-        (found,) = self._session.run([OUTPUT], {INPUT: np.ascontiguousarray(images)})
-        return np.asarray(found, dtype=np.float32)
+    Raises:
+        ExportError: ONNX Runtime cannot load it.
+    """
+    try:
+        return open_onnxruntime(content, whole_batches=True, reason="to compare with torch")
+    except ModelError as error:
+        cause = error.__cause__ or error
+        raise ExportError(f"ONNX Runtime cannot load the file ({_first(cause)}).") from error
 
 
 def write_onnx(
@@ -124,8 +109,8 @@ def write_onnx(
     if half:
         store_half(model.graph, dict(wrapped.named_parameters()))
     parity = measure_parity(
-        TorchBackend(wrapped.segmenter),
-        OnnxBackend(model.SerializeToString()),
+        wrapped.run,
+        open_exported(model.SerializeToString()),
         probe_pictures(size) if pictures is None else pictures,
         threshold=record.threshold,
     )

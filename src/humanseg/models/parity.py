@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from humanseg.errors import ExportError
 from humanseg.images.resize import Size, resize_image
-from humanseg.inference import Backend
+from humanseg.inference.engines.engine import BatchFunction
 from humanseg.model_directory import Parity
 
 TOLERANCE = 1e-3
@@ -60,7 +60,11 @@ def on_grid(pictures: Sequence[NDArray[np.uint8]], size: Size) -> NDArray[np.uin
 
 
 def measure_parity(
-    reference: Backend, exported: Backend, pictures: NDArray[np.uint8], *, threshold: float
+    reference: BatchFunction,
+    exported: BatchFunction,
+    pictures: NDArray[np.uint8],
+    *,
+    threshold: float,
 ) -> Parity:
     """Run both on the same pictures, one by one and then the first two as a batch.
 

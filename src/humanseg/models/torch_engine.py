@@ -1,34 +1,107 @@
-"""Run a network for the predictor."""
+"""Torch as an engine: for a network in memory, and for one loaded from a model directory.
+
+Registered in pyproject.toml as the entry point `torch` of the group `humanseg.engines`.
+"""
 
 from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from humanseg.errors import UsageError
+from humanseg.images.resize import Size
+from humanseg.inference.engines.engine import Engine, Precision
 from humanseg.models.network import SegmentationNetwork
+from humanseg.models.saved import load_network
 
 
-class TorchBackend:
-    """A network as the predictor wants it: uint8 pictures in, float32 probabilities out."""
+@dataclass(frozen=True)
+class TorchEngine(Engine):
+    """A network in torch."""
 
-    def __init__(self, network: SegmentationNetwork, *, device: str = "cpu") -> None:
-        """Take a network to `device`, in evaluation mode and full precision."""
-        self._device = torch.device(device)
-        self._network = network.to(self._device).eval()
+    network: SegmentationNetwork = field(repr=False)
 
-    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Probabilities of a batch.
+    @classmethod
+    def of_network(
+        cls,
+        network: SegmentationNetwork,
+        image_size: Size,
+        *,
+        device: str = "cpu",
+        precision: Precision = "fp32",
+        reason: str = "a network in memory",
+    ) -> TorchEngine:
+        """Take a network to a device, in evaluation mode.
 
         Args:
-            images: uint8 (N, H, W, 3) RGB on the network's grid.
-
-        Returns:
-            float32 (N, H, W), 0 to 1.
+            network: the network itself, not a copy.
+            image_size: (height, width) of its grid.
+            device: `cpu`, `cuda`, or as torch names one.
+            precision: fp32, or bf16 by autocast.
+            reason: why torch.
         """
-        # A copy: decoded pictures may be read-only, which PyTorch does not know.
-        batch = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2)
-        with torch.inference_mode():
-            logits = self._network(batch.to(self._device))
-            probabilities = torch.sigmoid(logits.float())[:, 0]
+        return cls(
+            name="torch",
+            precision=precision,
+            device=device,
+            threads=torch.get_num_threads(),
+            image_size=image_size,
+            reason=reason,
+            network=network.to(torch.device(device)).eval(),
+        )
+
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Probabilities of a batch; see `Engine`."""
+        device = torch.device(self.device)
+        # A copy: decoded images may be read-only, which PyTorch does not know.
+        batch = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).to(device)
+        autocast = torch.autocast(device.type, dtype=torch.bfloat16)
+        with torch.inference_mode(), autocast if self.precision == "bf16" else nullcontext():
+            probabilities = torch.sigmoid(self.network(batch).float())[:, 0]
         return np.asarray(probabilities.cpu().numpy(), dtype=np.float32)
+
+
+def open_torch(
+    directory: Path,
+    *,
+    precision: Precision = "fp32",
+    device: Literal["cpu", "cuda"] | None = None,
+    threads: int | None = None,
+    reason: str = "asked for",
+) -> TorchEngine:
+    """Load a model directory's weights into torch.
+
+    Args:
+        directory: the model directory.
+        precision: fp32, or bf16 by autocast.
+        device: None is cuda where there is one, else cpu.
+        threads: processor threads, for the whole process, as torch knows no other; left as they
+            are if None.
+        reason: why torch.
+
+    Raises:
+        ModelError: the directory cannot be loaded.
+        UsageError: torch has no CUDA device.
+    """
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise UsageError(
+            "device cuda: torch finds no CUDA device; check the driver and that torch was built "
+            "with CUDA (`humanseg doctor` says), or give device cpu."
+        )
+    network, record = load_network(directory)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return TorchEngine.of_network(
+        network,
+        record.preprocessing.image_size,
+        device=device or ("cuda" if available else "cpu"),
+        precision=precision,
+        reason=reason,
+    )

@@ -42,7 +42,7 @@ class Cost(Record):
     images_per_second: float
     """Median over epochs, training iterations only."""
     latency_seconds: float | None = None
-    """Median time of one picture on the network's grid to its probabilities, as the predictor runs
+    """Median time of one picture on the network's grid to its probabilities, as `Segmenter` runs
     it on the run's device; None in older records."""
     peak_memory_bytes: int
     """Largest resident memory of the process (CPU) or device memory in use (GPU) during the run."""

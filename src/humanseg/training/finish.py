@@ -10,11 +10,11 @@ from humanseg.config.schema import TrainConfig
 from humanseg.errors import ExportError
 from humanseg.evaluation.baselines import score_floors
 from humanseg.evaluation.scoring import score_samples
-from humanseg.inference import Predictor
+from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import ONNX_FILE, ModelRecord, Preprocessing
 from humanseg.models import (
     SegmentationNetwork,
-    TorchBackend,
+    TorchEngine,
     count_macs,
     count_parameters,
     measure_latency,
@@ -50,14 +50,13 @@ def score_network(
     network: SegmentationNetwork,
     device: str,
 ) -> Outcome:
-    """Score the kept network through the predictor, and leave what it found in the run folder.
+    """Score the kept network through the segmenter, and leave what it found in the run folder.
 
     What is scored is what was stored, so that scores can be made again without the network.
     """
     samples = data.part(data.split.test)
-    predictor = Predictor(
-        TorchBackend(network, device=device),
-        image_size=config.model.image_size,
+    segmenter = Segmenter.of_engine(
+        TorchEngine.of_network(network, config.model.image_size, device=device),
         threshold=config.evaluation.threshold,
         flip_averaging=config.evaluation.flip_averaging,
     )
@@ -65,8 +64,8 @@ def score_network(
     mask_resize = config.data.mask_resize
     scored = score_samples(
         samples,
-        predictor.grid_probability,
-        cut=predictor.cut,
+        segmenter.grid_probability,
+        cut=segmenter.cut,
         mask_resize=mask_resize,
         store=folder.prediction,
         read=data.pictures.picture,
@@ -74,8 +73,8 @@ def score_network(
     train = data.split.train
     trained = score_samples(
         data.part(train[:: -(-len(train) // MAX_TRAINING_SCORED)]),
-        predictor.grid_probability,
-        cut=predictor.cut,
+        segmenter.grid_probability,
+        cut=segmenter.cut,
         mask_resize=mask_resize,
         detailed=False,
         read=data.pictures.picture,
@@ -141,7 +140,7 @@ def measure_cost(
         wall_seconds=recorder.wall_seconds,
         images_per_second=statistics.median(epoch.images_per_second for epoch in epochs),
         latency_seconds=measure_latency(
-            TorchBackend(network, device=device), config.model.image_size
+            TorchEngine.of_network(network, config.model.image_size, device=device)
         ),
         peak_memory_bytes=recorder.peak_memory_bytes,
     )

@@ -49,7 +49,7 @@ class Pictures:
         return [self._places[name] for name in ids]
 
     def picture(self, sample: Sample) -> NDArray[np.uint8]:
-        """A picture on the network's grid, uint8 (H, W, 3), as the predictor would make it."""
+        """A picture on the network's grid, uint8 (H, W, 3), as `Segmenter` would make it."""
         images, _ = self.resized.get(self.rows([sample.id]))
         return np.asarray(images[0])
 

@@ -27,7 +27,7 @@ class BrightSegmenter:
     ) -> None:
         if backend not in ("auto", "onnxruntime"):
             raise UsageError(f"backend {backend}: is not installed.")
-        self.backend = SimpleNamespace(
+        self.engine = SimpleNamespace(
             name="onnxruntime", precision="fp32", device=device, threads=threads or 2
         )
 

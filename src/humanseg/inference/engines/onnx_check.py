@@ -47,6 +47,8 @@ class _Damaged(Exception):
 class OnnxFile:
     """An ONNX file that humanseg can run."""
 
+    name: str
+    """Its path, or `ONNX network` for one in memory."""
     content: bytes
     image_size: Size
     """(height, width) of the network's grid."""
@@ -54,30 +56,34 @@ class OnnxFile:
     """`metadata_props` of the file."""
 
 
-def read_onnx(path: Path) -> OnnxFile:
+def read_onnx(file: Path | bytes) -> OnnxFile:
     """Read an ONNX file and check that it takes pictures and gives probabilities.
 
     Args:
-        path: the file: one input `image`, uint8 (N, H, W, 3) with N free, and one output
+        file: path or content: one input `image`, uint8 (N, H, W, 3) with N free, and one output
             `probability`, float32 (N, H, W), with all weights inside.
 
     Raises:
         ModelError: missing, damaged, or another kind of network.
     """
+    name = "ONNX network" if isinstance(file, bytes) else str(file)
     try:
-        if path.stat().st_size > _LARGEST:
-            raise _Damaged("it is larger than 1 GiB")
-        content = path.read_bytes()
+        content = file if isinstance(file, bytes) else _content(file)
         _refuse_references(content)
-        image_size = _checked_size(content)
-        return OnnxFile(content, image_size, _metadata(content))
+        return OnnxFile(name, content, _checked_size(content), _metadata(content))
     except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror}).") from error
+        raise ModelError(f"{name}: cannot be read ({error.strerror}).") from error
     except _Damaged as error:
         raise ModelError(
-            f"{path}: is not a network that humanseg can run ({error}). Copy the file again, or "
+            f"{name}: is not a network that humanseg can run ({error}). Copy the file again, or "
             "make it anew with `humanseg export`."
         ) from error
+
+
+def _content(path: Path) -> bytes:
+    if path.stat().st_size > _LARGEST:
+        raise _Damaged("it is larger than 1 GiB")
+    return path.read_bytes()
 
 
 def _fields(message: bytes | memoryview) -> Iterator[_Field]:

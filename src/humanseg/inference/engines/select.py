@@ -1,4 +1,4 @@
-"""Choose and open what runs a model: backend, precision and device, each `auto` or asked for.
+"""Choose and open the engine of a model: backend, precision and device, each `auto` or asked for.
 
 `auto` may fall back and says why in `reason`; what was asked for by name is had or refused.
 """
@@ -9,19 +9,18 @@ import importlib
 import importlib.util
 import numbers
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, get_args
 
 from humanseg.errors import ModelError, UsageError
 from humanseg.inference.engines.engine import (
-    CUDA_PROVIDER,
     Engine,
     EngineName,
     Precision,
     first_line,
-    open_onnxruntime,
-    open_openvino,
-    open_torch,
+    registered_opener,
 )
+from humanseg.inference.engines.onnxruntime_engine import CUDA_PROVIDER, open_onnxruntime
+from humanseg.inference.engines.openvino_engine import open_openvino
 from humanseg.inference.engines.runtimes import import_onnxruntime, import_openvino
 from humanseg.model_directory import ONNX_FILE, ONNX_INT8_FILE, read_model_record
 from humanseg.system.cpu import processor
@@ -29,17 +28,16 @@ from humanseg.system.cpu import processor
 BackendName = Literal["auto", "onnxruntime", "openvino", "torch"]
 PrecisionName = Literal["auto", "fp32", "bf16", "int8"]
 DeviceName = Literal["auto", "cpu", "cuda"]
-OpenedBackend: TypeAlias = Engine
 
 
-def open_backend(
+def open_engine(
     model: Path,
     *,
     backend: BackendName = "auto",
     precision: PrecisionName = "auto",
     device: DeviceName = "auto",
     threads: int | None = None,
-) -> OpenedBackend:
+) -> Engine:
     """Open a model directory for prediction.
 
     Args:
@@ -50,10 +48,10 @@ def open_backend(
         precision: `auto` is int8 if the directory has model.int8.onnx and the processor multiplies
             int8 without saturating; else bf16 on OpenVINO where the processor has it; else fp32.
         device: `auto` is the CPU; with backend torch a CUDA device if there is one.
-        threads: processor threads for one picture, at least 1; all usable physical cores if None.
+        threads: processor threads for one image, at least 1; all usable physical cores if None.
 
     Returns:
-        The backend, callable from several threads at once; its attributes say what was chosen.
+        The engine, callable from several threads at once; its attributes say what was chosen.
 
     Raises:
         ModelError: the directory is damaged, foreign, or lacks the file that was asked for.
@@ -65,7 +63,7 @@ def open_backend(
     name, reason = _choose(model, backend, precision, device)
     _refuse_mismatch(name, precision, device)
     if name == "torch":
-        opened: Engine = open_torch(
+        engine = registered_opener("torch", extra="train")(
             model,
             precision="bf16" if precision == "bf16" else "fp32",
             device=None if device == "auto" else device,
@@ -73,15 +71,15 @@ def open_backend(
             reason=reason,
         )
     elif name == "openvino" and backend == "auto":
-        opened = _open_openvino_if_it_works(model, precision, threads, reason)
+        engine = _open_openvino_if_it_works(model, precision, threads, reason)
     else:
-        opened = _open_onnx(model, name, precision, device, threads, reason)
-    if opened.image_size != size:
+        engine = _open_onnx(model, name, precision, device, threads, reason)
+    if engine.image_size != size:
         raise ModelError(
-            f"{model}: its ONNX file takes pictures of {opened.image_size}, its record says "
+            f"{model}: its ONNX file takes pictures of {engine.image_size}, its record says "
             f"{size}; make the file anew with `humanseg export`."
         )
-    return opened
+    return engine
 
 
 def _check_words(backend: str, precision: str, device: str) -> None:

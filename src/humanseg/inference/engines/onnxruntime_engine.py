@@ -1,0 +1,104 @@
+"""ONNX Runtime, on the CPU or through CUDA."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humanseg.errors import ModelError, UsageError
+from humanseg.inference.engines.engine import Engine, Precision, cannot_run
+from humanseg.inference.engines.onnx_check import INPUT, OUTPUT, read_onnx
+from humanseg.inference.engines.runtimes import import_onnxruntime
+from humanseg.system.cpu import usable_cores
+
+CUDA_PROVIDER = "CUDAExecutionProvider"
+_CPU_PROVIDER = "CPUExecutionProvider"
+_ERRORS_ONLY = 3  # ONNX Runtime's severity levels: 2 warnings, 3 errors, 4 fatal
+
+
+@dataclass(frozen=True)
+class OnnxRuntimeEngine(Engine):
+    """A network in ONNX Runtime."""
+
+    session: Any = field(repr=False)
+    whole_batches: bool = False
+    """Whether a batch is computed in one call. On the CPU that is no faster, and an image's result
+    then depends on its batch in the last bits."""
+
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Probabilities of a batch; see `Engine`."""
+        images = np.ascontiguousarray(images)
+        if self.whole_batches:
+            return np.asarray(self.session.run([OUTPUT], {INPUT: images})[0])
+        probabilities = np.empty(images.shape[:3], dtype=np.float32)
+        for index in range(len(images)):
+            inputs = {INPUT: images[index : index + 1]}
+            probabilities[index] = self.session.run([OUTPUT], inputs)[0][0]
+        return probabilities
+
+
+def open_onnxruntime(
+    file: Path | bytes,
+    *,
+    precision: Precision = "fp32",
+    device: Literal["cpu", "cuda"] = "cpu",
+    threads: int | None = None,
+    reason: str = "asked for",
+    whole_batches: bool | None = None,
+) -> OnnxRuntimeEngine:
+    """Load an ONNX file into ONNX Runtime.
+
+    Args:
+        file: path or content.
+        precision: what the file computes in.
+        device: `cuda` needs ONNX Runtime's build for GPUs.
+        threads: processor threads for one image; all usable cores if None.
+        reason: why ONNX Runtime.
+        whole_batches: see `OnnxRuntimeEngine`; by default on CUDA only.
+
+    Raises:
+        ModelError: the file cannot be run.
+        UsageError: the device is not there.
+    """
+    onnx = read_onnx(file)
+    runtime = import_onnxruntime()
+    threads = threads or usable_cores()
+    options = runtime.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    options.intra_op_num_threads = threads
+    # Threads that spin between images take the cores from whatever decodes the next one.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    providers = [CUDA_PROVIDER, _CPU_PROVIDER] if device == "cuda" else [_CPU_PROVIDER]
+    if device == "cuda":
+        _refuse_missing_cuda(runtime.get_available_providers())
+    try:
+        session = runtime.InferenceSession(onnx.content, options, providers=providers)
+    except Exception as error:  # foreign graphs make ONNX Runtime raise many kinds
+        raise ModelError(cannot_run(onnx.name, "ONNX Runtime", error)) from error
+    if session.get_providers()[0] != providers[0]:
+        raise UsageError(
+            "device cuda: ONNX Runtime could not start it and fell back to the CPU; check the "
+            "driver, CUDA and cuDNN, or give device cpu."
+        )
+    return OnnxRuntimeEngine(
+        name="onnxruntime",
+        precision=precision,
+        device=device,
+        threads=threads,
+        image_size=onnx.image_size,
+        reason=reason,
+        session=session,
+        whole_batches=device == "cuda" if whole_batches is None else whole_batches,
+    )
+
+
+def _refuse_missing_cuda(available: list[str]) -> None:
+    if CUDA_PROVIDER not in available:
+        raise UsageError(
+            f"device cuda: the installed ONNX Runtime has no {CUDA_PROVIDER} (it has "
+            f"{', '.join(available)}); replace it by onnxruntime-gpu, or give device cpu."
+        )
