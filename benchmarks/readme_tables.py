@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks.tables import interval, link, newest, p_value, percent, points, table, three
-from benchmarks.training.figures import figures_table
+from benchmarks.training.figures import figures_table, remarks
 from benchmarks.training.record import Result as TrainingSpeed
 from benchmarks.use_tables import (
     accuracy_table,
@@ -246,6 +246,7 @@ def training_table(path: Path) -> str:
             "",
             f"{result.encoder_name}, batch {result.batch_size}, {size[0]}x{size[1]}, "
             f"{result.epochs} epochs, {result.training_pictures} training pictures ({device}). "
+            f"{' '.join(remarks(result))} "
             f"From {link(path)}; median of {rounds} round{'s' if rounds > 1 else ''}.",
         ]
     )

@@ -2,11 +2,15 @@
 
     .venv/bin/python -m benchmarks.training --output benchmarks/results/NAME.json
     .venv/bin/python -m benchmarks.training --pictures 96 --epochs 3 --rounds 3   # rates alone
+    .venv/bin/python -m benchmarks.training --rounds 3 --data DIR \
+        --encoder timm-tf_efficientnet_lite0 --weights FILE.safetensors    # scores compare too
 
 Per architecture and round: one run of the plain loop (`plain.py`), then one of the command
 `humanseg train` with the preset `default`, each a fresh process, on the same pictures, split,
 initial weights, input size, batch size and number of epochs. Run it on a machine that does nothing
-else. `--set` changes ours only: `--set 'training.early_size=[192, 192]' training.onnx=false`.
+else. From random weights, batch statistics follow faster in ours, so that validation scores compare
+recipes: give the ImageNet weights of the encoder with `--weights`, or `--plain-batch-norm ours`.
+`--set` changes ours only: `--set 'training.early_size=[192, 192]' training.onnx=false`.
 """
 
 from __future__ import annotations
@@ -31,7 +35,15 @@ from benchmarks.training.ours import (
     settings_of,
 )
 from benchmarks.training.plain_run import PlainEnd, opencv_version, parts, run_plain
-from benchmarks.training.record import ArchResult, Ceilings, OurRun, Precision, Result, Run
+from benchmarks.training.record import (
+    ArchResult,
+    Ceilings,
+    OurRun,
+    PlainBatchNorm,
+    Precision,
+    Result,
+    Run,
+)
 from benchmarks.training.roofline import count_step, measure_ceilings, place
 from benchmarks.training.task import Task, load_average
 
@@ -62,7 +74,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--archs", nargs="+", default=ARCHS, choices=ARCHS)
     parser.add_argument("--encoder", default="efficientnet-b0")
-    parser.add_argument("--weights", default="none", help="none, or a safetensors file")
+    parser.add_argument(
+        "--weights",
+        default="none",
+        help="of the encoder, in both loops: none, or a safetensors file with timm's names",
+    )
+    parser.add_argument(
+        "--plain-batch-norm",
+        default="library",
+        choices=get_args(PlainBatchNorm),
+        help="momentum of batch statistics in the plain loop: the library's, or that of ours, "
+        "which differs from it where the encoder's weights are random",
+    )
     parser.add_argument("--data", type=Path, help="data set with mask files; drawn if not given")
     parser.add_argument("--pictures", type=int, help=f"number of drawn pictures ({PICTURES})")
     parser.add_argument("--epochs", type=int, default=25)
@@ -93,6 +116,7 @@ def _task(arguments: argparse.Namespace, data: Path) -> Task:
         batch=arguments.batch,
         device=device if arguments.device == "auto" else arguments.device,
         seed=arguments.seed,
+        plain_batch_norm=arguments.plain_batch_norm,
     )
 
 
@@ -132,7 +156,7 @@ def _our_run(task: Task, number: int, scratch: Path, options: Options) -> OurRun
     )
 
 
-def _tell(name: str, task: Task, run: Run) -> None:
+def _show_run(name: str, task: Task, run: Run) -> None:
     rate = statistics.median(rates([run]))
     iou = run.epochs[-1].validation_iou
     print(
@@ -148,9 +172,9 @@ def measure(task: Task, options: Options, scratch: Path) -> ArchResult:
     for number in range(1, options.rounds + 1):
         current = replace(task, seed=task.seed + number - 1)
         plain.append(_plain_run(current, number, scratch))
-        _tell("plain", current, plain[-1])
+        _show_run("plain", current, plain[-1])
         ours.append(_our_run(current, number, scratch, options))
-        _tell("ours", current, ours[-1])
+        _show_run("ours", current, ours[-1])
     return figures(task.arch, plain, ours)
 
 
@@ -160,19 +184,19 @@ def with_rooflines(
     """Results with how near they come to this machine's ceilings, and these."""
     ceilings: dict[Precision, Ceilings] = {}
     completed = []
-    for one in results:
-        precision: Precision = statistics.mode(run.precision for run in one.ours)
-        full = rates([run for run in one.ours if run.precision == precision], full_size=True)
+    for result in results:
+        precision: Precision = statistics.mode(run.precision for run in result.ours)
+        full = rates([run for run in result.ours if run.precision == precision], full_size=True)
         if not full:
-            completed.append(one)
+            completed.append(result)
             continue
         if precision not in ceilings:
             ceilings[precision] = measure_ceilings(task.device, precision)
-        network = build_network(replace(task, arch=one.arch, weights="none").model)
+        network = build_network(replace(task, arch=result.arch, weights="none").model)
         counts = count_step(network.network, task.size, task.batch, precision)
         step = task.batch / statistics.median(full)
         roofline = place(counts, ceilings[precision], step)
-        completed.append(one.model_copy(update={"roofline": roofline}))
+        completed.append(result.model_copy(update={"roofline": roofline}))
     return tuple(completed), tuple(ceilings.values())
 
 
@@ -184,6 +208,7 @@ def _result(
     return Result(
         encoder_name=task.encoder,
         encoder_weights=build_network(task.model).weights,
+        plain_batch_norm=task.plain_batch_norm,
         data=data,
         training_pictures=len(train),
         validation_pictures=len(validation),
@@ -218,7 +243,9 @@ def main() -> None:
             data = arguments.data or drawn(scratch, arguments.pictures or PICTURES)
             task = _task(arguments, data)
             configuration(settings_of(task, options.further))  # before hours of the plain loop
-            results = [measure(replace(task, arch=one), options, scratch) for one in options.archs]
+            results = [
+                measure(replace(task, arch=arch), options, scratch) for arch in options.archs
+            ]
             name_of_data = "drawn" if arguments.data is None else task.data.name
             result = _result(task, options, results, name_of_data, opencv)
     except HumansegError as error:

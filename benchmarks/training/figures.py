@@ -14,11 +14,15 @@ from humanseg.report.study import LABELS
 _NOTHING = "–"
 HEADER = [
     "images/s in training",
+    "by round",
     "whole run",
+    "by round, s",
     "peak memory",
     "validation IoU",
+    "IoU by round",
     "plain's IoU reached after",
     "of the roofline",
+    "refused",
 ]
 
 
@@ -49,10 +53,8 @@ def _pair(
 ) -> Pair | None:
     """Medians of a figure over both loops' runs; None where a run lacks it."""
     values = [[figure(run) for run in runs] for runs in (plain, ours)]
-    known = [[value for value in one if value is not None] for one in values]
-    if known != values:
-        return None
-    return pair_of(*known)
+    measured = [[value for value in part if value is not None] for part in values]
+    return pair_of(*measured) if measured == values else None
 
 
 def pair_of(plain: Sequence[float], ours: Sequence[float]) -> Pair:
@@ -94,10 +96,10 @@ def figures_table(result: Result) -> str:
 
     Columns in which nothing could be measured are left out.
     """
-    rows = [[LABELS[one.arch], *_cells(one)] for one in result.archs]
+    rows = [[LABELS[arch.arch], *_cells(arch)] for arch in result.archs]
     header = ["plain → ours", *HEADER]
-    kept = [at for at in range(len(header)) if any(row[at] != _NOTHING for row in rows)]
-    return table([header[at] for at in kept], [[row[at] for at in kept] for row in rows])
+    columns = [at for at in range(len(header)) if any(row[at] != _NOTHING for row in rows)]
+    return table([header[at] for at in columns], [[row[at] for at in columns] for row in rows])
 
 
 def summary(result: Result) -> str:
@@ -105,32 +107,53 @@ def summary(result: Result) -> str:
     return "\n".join([figures_table(result), "", *_notes(result)])
 
 
-def _cells(one: ArchResult) -> list[str]:
+def _by_round(result: ArchResult, figure: Callable[[Run], float], digits: int) -> str:
+    """A figure of every round, both loops; nothing where there is one round."""
+    if len(result.ours) < 2:
+        return _NOTHING
+    plain, ours = (
+        ", ".join(f"{figure(run):.{digits}f}" for run in runs)
+        for runs in (result.plain, result.ours)
+    )
+    return f"{plain} → {ours}"
+
+
+def _cells(result: ArchResult) -> list[str]:
     rate, wall, memory, iou = (
-        one.images_per_second,
-        one.wall_seconds,
-        one.peak_memory_bytes,
-        one.validation_iou,
+        result.images_per_second,
+        result.wall_seconds,
+        result.peak_memory_bytes,
+        result.validation_iou,
     )
     learnt = wall is not None  # a network that was refused has no IoU worth reaching
     whole = wall and f"{wall.plain:.1f} → {wall.ours:.1f} s ({1 / wall.ratio:.2f}x)"
     peak = memory and f"{memory.plain / 2**20:.0f} → {memory.ours / 2**20:.0f} MiB"
     return [
         f"{rate.plain:.2f} → {rate.ours:.2f} ({rate.ratio:.2f}x)",
+        _by_round(result, lambda run: statistics.median(rates([run])), 2),
         whole or _NOTHING,
+        _by_round(result, lambda run: run.seconds, 0) if learnt else _NOTHING,
         peak or _NOTHING,
         f"{three(iou.plain)} → {three(iou.ours)}" if learnt else _NOTHING,
-        _reached(one) if learnt else _NOTHING,
-        _NOTHING if one.roofline is None else _share(one.roofline),
+        _by_round(result, lambda run: run.epochs[-1].validation_iou, 3) if learnt else _NOTHING,
+        _reached(result) if learnt else _NOTHING,
+        _NOTHING if result.roofline is None else _share(result.roofline),
+        _refused(result),
     ]
 
 
-def _reached(one: ArchResult) -> str:
+def _reached(result: ArchResult) -> str:
     """When ours had the plain loop's final validation IoU, as a share of that loop's time."""
-    missed = one.seconds_to_plain_iou.count(None)
+    missed = result.seconds_to_plain_iou.count(None)
     if missed:
-        return f"not reached in {missed} of {len(one.seconds_to_plain_iou)} rounds"
-    return f"{percent(one.share_of_plain)} of plain's time"
+        return f"not reached in {missed} of {len(result.seconds_to_plain_iou)} rounds"
+    return f"{percent(result.share_of_plain)} of plain's time"
+
+
+def _refused(result: ArchResult) -> str:
+    """How many runs of ours ended without a result."""
+    count = sum(run.refusal is not None for run in result.ours)
+    return f"{count} of {len(result.ours)} runs" if count else _NOTHING
 
 
 def _share(roofline: Roofline) -> str:
@@ -144,10 +167,11 @@ def _notes(result: Result) -> list[str]:
         f"epochs, batch {result.batch_size}, {result.image_size[0]}x{result.image_size[1]}, "
         f"{result.environment.device}; medians of {len(result.archs[0].ours)} round(s)."
     ]
+    notes += remarks(result)
     notes += [
-        f"Ceilings in {one.precision}: {one.flop_per_second / 1e9:.0f} GFLOP/s, "
-        f"{one.bytes_per_second / 1e9:.1f} GB/s."
-        for one in result.ceilings
+        f"Ceilings in {ceiling.precision}: {ceiling.flop_per_second / 1e9:.0f} GFLOP/s, "
+        f"{ceiling.bytes_per_second / 1e9:.1f} GB/s."
+        for ceiling in result.ceilings
     ]
     notes += [
         f"{arch.arch}, round {run.round}: ended without a result after its last epoch, so its "
@@ -157,3 +181,25 @@ def _notes(result: Result) -> list[str]:
         if run.refusal
     ]
     return notes
+
+
+def remarks(result: Result) -> list[str]:
+    """Sentences without which the table would be misread."""
+    random = result.encoder_weights == "none"
+    sentences = [f"Encoder: {'random weights' if random else result.encoder_weights}, in both."]
+    if result.data == "drawn":
+        sentences.append("The pictures are drawn.")
+    runs = [run for arch in result.archs for run in arch.ours]
+    refused = sum(run.refusal is not None for run in runs)
+    if refused:
+        sentences.append(
+            f"{refused} of {len(runs)} runs of ours had learnt too little and were refused at "
+            "their end; rates alone are compared there."
+        )
+    if result.plain_batch_norm == "ours":
+        sentences.append("Batch statistics follow with the same momentum in both.")
+    elif random and refused < len(runs):
+        sentences.append(
+            "Batch statistics follow faster in ours than in the plain loop: IoU compares recipes."
+        )
+    return sentences

@@ -89,7 +89,7 @@ class PlainLoss(nn.Module):
 
 
 def build(job: Job) -> nn.Module:
-    """The network with the initial weights of the job's file."""
+    """The network with the initial weights of the job's file, and its batch norms' momenta."""
     network: nn.Module = smp.create_model(
         job["arch"],
         encoder_name=job["encoder"],
@@ -98,6 +98,8 @@ def build(job: Job) -> nn.Module:
         **job["arguments"],
     )
     network.load_state_dict(load_file(job["weights"]), strict=True)
+    for name, momentum in job["momenta"].items():
+        network.get_submodule(name).momentum = momentum
     return network.to(job["device"])
 
 
@@ -164,8 +166,8 @@ def peak_memory(device: str) -> int:
     status = Path("/proc/self/status")
     if status.exists():
         lines = status.read_text().splitlines()
-        found = next(line for line in lines if line.startswith("VmHWM:"))
-        return int(found.split()[1]) * 1024
+        peak_line = next(line for line in lines if line.startswith("VmHWM:"))
+        return int(peak_line.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
@@ -193,7 +195,7 @@ def run(job: Job, began: float) -> None:
             "seconds": time.monotonic() - began,
         }
         print(json.dumps(line), flush=True)
-    parameters = sum(one.numel() for one in network.parameters())
+    parameters = sum(tensor.numel() for tensor in network.parameters())
     last = {"peak_memory_bytes": peak_memory(device), "parameters": parameters}
     print(json.dumps(last), flush=True)
 

@@ -15,6 +15,7 @@ import torch
 from benchmarks.training.record import Epoch
 from benchmarks.training.task import Task, failure, run_process
 from safetensors.torch import save_file
+from torch import nn
 
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
@@ -73,7 +74,8 @@ def write_job(task: Task, folder: Path) -> Path:
     torch.manual_seed(task.seed)
     network = build_network(task.model)
     weights = folder / "start.safetensors"
-    tensors = {name: one.contiguous() for name, one in network.network.state_dict().items()}
+    state = network.network.state_dict()
+    tensors = {name: tensor.contiguous() for name, tensor in state.items()}
     save_file(tensors, weights)
     train, validation = parts(task)
     stride = task.model.encoder_output_stride
@@ -83,6 +85,7 @@ def write_job(task: Task, folder: Path) -> Path:
         "encoder": task.encoder,
         "arguments": dilated if task.arch == "deeplabv3plus" else {},
         "weights": str(weights),
+        "momenta": _momenta(network.network) if task.plain_batch_norm == "ours" else {},
         "mean": network.mean.flatten().tolist(),
         "std": network.std.flatten().tolist(),
         "train": _files(train),
@@ -96,6 +99,15 @@ def write_job(task: Task, folder: Path) -> Path:
     file = folder / "job.json"
     file.write_text(json.dumps(job), encoding="utf-8")
     return file
+
+
+def _momenta(network: nn.Module) -> dict[str, float]:
+    """Momentum of every batch normalisation that has one, by name of the module."""
+    return {
+        name: module.momentum
+        for name, module in network.named_modules()
+        if isinstance(module, nn.BatchNorm2d) and module.momentum is not None
+    }
 
 
 def _files(samples: Sequence[Sample]) -> list[list[str]]:

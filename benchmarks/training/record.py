@@ -10,6 +10,9 @@ from humanseg.config.schema import Arch
 from humanseg.results import Environment, Record
 
 Precision = Literal["fp32", "bf16"]
+PlainBatchNorm = Literal["library", "ours"]
+"""Momentum of the batch statistics in the plain loop: that of the library's encoder, or that which
+`humanseg train` gives the same network."""
 
 
 class Epoch(Record):
@@ -129,7 +132,8 @@ class Result(Record):
     schema_version: Literal[1] = 1
     encoder_name: str
     encoder_weights: str
-    """`none`, `imagenet`, or file name and SHA-256."""
+    """`none`, `imagenet`, or file name and SHA-256; both loops start from them."""
+    plain_batch_norm: PlainBatchNorm = "library"
     data: str
     """Name of the data set, or `drawn`."""
     training_pictures: int

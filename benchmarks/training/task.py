@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.training.record import PlainBatchNorm
+
 from humanseg.config.schema import Arch, ModelConfig, SplitConfig
 
 _PATIENCE = 0.05
@@ -38,6 +40,7 @@ class Task:
     device: str
     """`cpu` or `cuda`."""
     seed: int
+    plain_batch_norm: PlainBatchNorm = "library"
 
     @property
     def model(self) -> ModelConfig:

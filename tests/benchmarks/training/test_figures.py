@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from benchmarks.training.figures import figures, figures_table, rates, seconds_to_iou, summary
+from benchmarks.training.figures import (
+    figures,
+    figures_table,
+    rates,
+    remarks,
+    seconds_to_iou,
+    summary,
+)
 from benchmarks.training.record import (
     ArchResult,
     Ceilings,
@@ -113,6 +120,48 @@ def test_figures__a_refused_run_has_rates_but_no_whole_run() -> None:
     assert found.wall_seconds is None
     assert found.peak_memory_bytes is None
     assert "no better than nothing" in summary(_result(found))
+
+
+def test_table__shows_every_round_and_how_many_were_refused() -> None:
+    plain = [_plain(_epochs([1.0, rate], [0.1, 0.6]), 10 * rate) for rate in (2.0, 4.0, 3.0)]
+    ours = [
+        _ours(_epochs([1.0, rate], [0.6, iou]))
+        for rate, iou in ((8.0, 0.7), (9.0, 0.8), (6.0, 0.65))
+    ]
+    row = _cells(figures_table(_result(figures("unet", plain, ours))))
+    assert row["images/s in training"] == "3.00 → 8.00 (2.67x)"
+    assert row["by round"] == "2.00, 4.00, 3.00 → 8.00, 9.00, 6.00"
+    assert row["whole run"] == "30.0 → 20.0 s (1.50x)"
+    assert row["by round, s"] == "20, 40, 30 → 20, 20, 20"
+    assert row["IoU by round"] == "0.600, 0.600, 0.600 → 0.700, 0.800, 0.650"
+    assert "refused" not in row
+    refused = [*ours[:2], _ours(_epochs([1.0, 6.0], [0.0, 0.0]), refusal="humanseg: no.")]
+    row = _cells(figures_table(_result(figures("unet", plain, refused))))
+    assert row["refused"] == "1 of 3 runs"
+    assert not {"whole run", "validation IoU", "IoU by round"} & set(row)
+
+
+def _cells(table: str) -> dict[str, str]:
+    header, _, row = (line.strip("|").split("|") for line in table.splitlines())
+    return {name.strip(): cell.strip() for name, cell in zip(header, row, strict=True)}
+
+
+def test_remarks__say_what_the_table_would_hide() -> None:
+    plain = [_plain(_epochs([1.0, 2.0], [0.1, 0.6]))]
+    good = _result(figures("unet", plain, [_ours(_epochs([1.0, 8.0], [0.6, 0.7]))]))
+    faster = "Batch statistics follow faster in ours than in the plain loop: IoU compares recipes."
+    random = "Encoder: random weights, in both."
+    assert remarks(good) == [random, "The pictures are drawn.", faster]
+    same = good.model_copy(update={"plain_batch_norm": "ours", "data": "people"})
+    assert remarks(same) == [random, "Batch statistics follow with the same momentum in both."]
+    trained = good.model_copy(update={"encoder_weights": "w.safetensors sha256:0", "data": "p"})
+    assert remarks(trained) == ["Encoder: w.safetensors sha256:0, in both."]
+    refused = _ours(_epochs([1.0, 8.0], [0.0, 0.0]), refusal="humanseg: no.")
+    bad = _result(figures("unet", plain, [refused]))
+    assert remarks(bad)[-1] == (
+        "1 of 1 runs of ours had learnt too little and were refused at their end; rates alone are "
+        "compared there."
+    )
 
 
 def _result(one: ArchResult) -> Result:

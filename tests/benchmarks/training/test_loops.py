@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import numpy as np
 import pytest
+import timm
 import torch
 from benchmarks.training.options import pathless, setting
 from benchmarks.training.ours import EpochWatch, read_epochs, run_ours, settings_of
@@ -19,6 +21,7 @@ from benchmarks.training.record import Result
 from benchmarks.training.returning_memory import returning_memory
 from benchmarks.training.task import Task, run_process
 from numpy.typing import NDArray
+from safetensors.torch import save_file
 
 from benchmarks.training import plain, plain_run
 from humanseg.config.loading import resolve
@@ -91,7 +94,7 @@ def test_write_job__has_our_split_and_our_initial_weights(
     ours = start_network(config.model)
     network = plain.build(job).eval()
     state = ours.network.state_dict()
-    assert all(torch.equal(state[name], one) for name, one in network.state_dict().items())
+    assert all(torch.equal(state[name], tensor) for name, tensor in network.state_dict().items())
     pictures = torch.randint(0, 256, (2, 3, 256, 256)).float()
     mean, std = (torch.tensor(job[name]).view(1, 3, 1, 1) for name in ("mean", "std"))
     with torch.no_grad():  # atrous rates are no weights, and show on large pictures only
@@ -114,8 +117,85 @@ def test_plain_run__prints_what_is_parsed(
     assert [epoch.images for epoch in epochs] == [15, 15]  # a last batch of one is left out
     assert epochs[1].train_loss < epochs[0].train_loss
     assert epochs[1].seconds > epochs[0].seconds
-    assert ending.parameters == sum(one.numel() for one in plain.build(job).parameters())
+    assert ending.parameters == sum(tensor.numel() for tensor in plain.build(job).parameters())
     assert ending.peak_memory_bytes > 2**20
+
+
+class _Weight(torch.nn.Module):
+    """One number that is multiplied with the images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images * self.weight
+
+
+def test_train_epoch__every_step_has_the_gradient_of_its_own_batch() -> None:
+    network = _Weight()
+    batches: Any = [(torch.full((2, 1, 1, 1), value), torch.zeros(2, 1, 1, 1)) for value in (1, 3)]
+
+    def mean_output(logits: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+        return logits.mean()  # its gradient is the value of the images
+
+    criterion: Any = mean_output
+    optimiser = torch.optim.SGD(network.parameters(), lr=1.0)
+    count, loss = plain.train_epoch(network, batches, criterion, optimiser, "cpu")
+    assert network.weight.item() == -1.0 - 3.0  # -5 if the first gradient stayed
+    assert (count, loss) == (4, pytest.approx((0.0 - 3.0) / 2))
+
+
+def test_plain_run__takes_steps_of_the_presets_learning_rate(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plain, "read_pair", _pillow_pair)
+    task = replace(task, epochs=1, batch=16)  # one step
+    job = json.loads(write_job(task, tmp_path).read_text(encoding="utf-8"))
+    networks: list[torch.nn.Module] = []
+    build = plain.build
+    monkeypatch.setattr(plain, "build", lambda job: networks.append(build(job)) or networks[0])
+    plain.run(job, began=0.0)
+    before = build(job).state_dict()
+    moved = max(
+        float((parameter.detach() - before[name]).abs().max())
+        for name, parameter in networks[0].named_parameters()
+    )
+    rate = _config(task, tmp_path, {}).optimiser.learning_rate
+    assert rate == 0.003
+    assert moved == pytest.approx(rate, rel=1e-3)  # the first step of Adam is as long as its rate
+
+
+def _momenta(network: torch.nn.Module) -> list[float | None]:
+    modules = network.modules()
+    return [module.momentum for module in modules if isinstance(module, torch.nn.BatchNorm2d)]
+
+
+def test_write_job__momenta_are_the_librarys_or_ours(task: Task, tmp_path: Path) -> None:
+    task = replace(task, encoder="efficientnet-b0")
+    ours = start_network(task.model).network
+    plainly = {}
+    for choice in ("library", "ours"):
+        chosen = Task(**{**vars(task), "plain_batch_norm": choice})
+        job = json.loads(write_job(chosen, tmp_path).read_text(encoding="utf-8"))
+        plainly[choice] = _momenta(plain.build(job))
+    assert {round(m or 0, 6) for m in plainly["library"]} == {0.01, 0.1}  # encoder and decoder
+    assert plainly["ours"] == _momenta(ours)
+    assert set(plainly["ours"]) == {0.1}
+
+
+def test_write_job__both_start_from_the_weights_of_a_file(task: Task, tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    source = timm.create_model("test_efficientnet", pretrained=False).state_dict()
+    file = tmp_path / "weights.safetensors"
+    save_file(source, file)
+    task = replace(task, weights=str(file))
+    stem = "encoder.model.conv_stem.weight"
+    network = plain.build(json.loads(write_job(task, tmp_path).read_text(encoding="utf-8")))
+    assert torch.equal(network.state_dict()[stem], source["conv_stem.weight"])
+    ours = start_network(_config(task, tmp_path, {}).model).network
+    assert torch.equal(ours.state_dict()[stem], source["conv_stem.weight"])
+    assert _momenta(network) == _momenta(ours)  # both the library's
 
 
 def test_plain_validate__pools_pixels_over_all_pictures() -> None:
@@ -274,6 +354,7 @@ def test_benchmark__runs_both_loops_and_writes_a_file(drawn: Path, tmp_path: Pat
     done = _benchmark(
         *("--data", str(drawn), "--archs", "fpn", "--encoder", ENCODER, "--epochs", "1"),
         *("--size", "64", "64", "--batch", "4", "--device", "cpu", "--output", str(file)),
+        *("--plain-batch-norm", "ours"),
         *("--set", *quick, "training.memory_format=contiguous"),
     )
     assert done.returncode == 0, done.stderr
@@ -285,11 +366,12 @@ def test_benchmark__runs_both_loops_and_writes_a_file(drawn: Path, tmp_path: Pat
         16,
         4,
     )
-    (one,) = result.archs
-    assert one.plain[0].epochs[0].images == one.ours[0].epochs[0].images == 16
-    assert one.ours[0].precision == "fp32"
-    assert one.images_per_second.ratio == pytest.approx(
-        one.images_per_second.ours / one.images_per_second.plain
+    assert result.plain_batch_norm == "ours"
+    (arch,) = result.archs
+    assert arch.plain[0].epochs[0].images == arch.ours[0].epochs[0].images == 16
+    assert arch.ours[0].precision == "fp32"
+    assert arch.images_per_second.ratio == pytest.approx(
+        arch.images_per_second.ours / arch.images_per_second.plain
     )
     assert "| FPN |" in done.stdout
 
