@@ -192,10 +192,10 @@ def analyse(
         ),
         "pairs": tuple(pairs),
     }
-    floors = runs[0].floors if runs else {}
-    if "mean_mask" in floors:
-        iou = floors["mean_mask"].iou_mean
-        bound = {"name": "mean_mask", "side": "floor", "networks": (), "images": pictures}
+    baselines = runs[0].baselines if runs else {}
+    if "mean_mask" in baselines:
+        iou = baselines["mean_mask"].iou_mean
+        bound = {"name": "mean_mask", "side": "baseline", "networks": (), "images": pictures}
         values["bounds"] = (Bound.model_validate({**bound, "iou": iou, "boundary_iou": 0.1}),)
     return Analysis.model_validate(values | more)
 

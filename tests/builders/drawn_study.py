@@ -250,7 +250,7 @@ class Drawn:
         return found.model_copy(update={"bounds": (*found.bounds, *CEILINGS)})
 
     @cache  # noqa: B019 - a builder lives as long as its session
-    def _floors(self, id_: str) -> tuple[ImageScore, ImageScore]:
+    def _baselines(self, id_: str) -> tuple[ImageScore, ImageScore]:
         """Nobody, and the mean of all masks, as answers."""
         truth = self.drawn[id_][1]
         middle = np.zeros((5, 5), dtype=bool)
@@ -282,14 +282,14 @@ class Drawn:
         place = folder / "runs" / name
         random = np.random.default_rng([len(name), config.training.seed])
         scores, bins = self.predict(place, test, config.model.arch, random, older=older)
-        nobody, average = zip(*(self._floors(id_) for id_ in test), strict=True)
-        floors = {"mean_mask": summarise(average), "all_background": summarise(nobody)}
+        nobody, average = zip(*(self._baselines(id_) for id_ in test), strict=True)
+        baselines = {"mean_mask": summarise(average), "all_background": summarise(nobody)}
         better = summarise(scores).model_copy(update={"iou_mean": 0.97})
         return run_result(
             name,
             config,
             scores,
-            floors=floors,
+            baselines=baselines,
             validation_is_test=validation_is_test,
             epoch_count=count,
             train=[id_ for id_ in self.drawn if id_ not in test] or TRAIN,

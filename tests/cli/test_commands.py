@@ -76,7 +76,7 @@ def result_of(name: str, config: TrainConfig, *, iou: float, seconds: float) -> 
         kept_epoch=1,
         scores=(),
         summary=summary(iou),
-        floors={},
+        baselines={},
         cost=Cost(
             parameters=1,
             macs=1,
@@ -301,7 +301,7 @@ class TestOtherCommands:
                 analysis=ANALYSIS,
             ).model_copy(update=changes)
 
-        replace("humanseg.evaluation.conclusions", evaluate_model=score_pictures)
+        replace("humanseg.evaluation.scoring", evaluate=score_pictures)
         replace("humanseg.report", write_report=files)
         return calls
 

@@ -416,7 +416,7 @@ def test_thorough__says_everything_that_was_asked(
         (arch, source) for arch in ("unet", "fpn") for source in "ab"
     }
     assert [(one.network, one.images) for one in analysis.external] == [("unet", 3), ("fpn", 3)]
-    files = [output / "runs" / f"unet-fold{n}-seed42" / "elsewhere" / "other.json" for n in (1, 2)]
+    files = [output / "runs" / f"unet-fold{n}-seed42" / "external" / "other.json" for n in (1, 2)]
     assert [len(read_record(file, Evaluation).scores) for file in files] == [2, 1]
     assert len(analysis.robustness) == 2 * len(CORRUPTIONS)
     assert {one.images for one in analysis.robustness} == {3}
@@ -426,47 +426,7 @@ def test_thorough__says_everything_that_was_asked(
     assert unet.gap is not None
     assert set(METRICS) - set(unet.metrics) == {"false_positive_images", "false_positive_area"}
     assert all(score.measured for run in result.runs for score in run.scores)
-    assert (output / "runs" / "unet-fold1-seed42" / "elsewhere" / "other.json").exists()
-
-
-def test_thorough__scores_are_made_again_from_stored_predictions(
-    thorough: tuple[CompareConfig, Path, ComparisonResult], tmp_path: Path
-) -> None:
-    config, output, result = thorough
-    copy = tmp_path / "c"
-    shutil.copytree(output, copy)
-    bare = [
-        score.model_copy(update={"contour_true": None, "contour_predicted": None})
-        for score in result.runs[0].scores
-    ]
-    file = copy / "runs" / result.runs[0].name / "result.json"
-    write_record(
-        file, result.runs[0].model_copy(update={"scores": tuple(bare), "calibration": None})
-    )
-    shutil.rmtree(file.parent / "model")  # not needed any more
-    again = compare(config, output=copy, quiet=True)
-    assert again.runs[0] == result.runs[0]
-    assert again.analysis == result.analysis
-
-
-def test_thorough__a_lost_prediction_is_named(
-    thorough: tuple[CompareConfig, Path, ComparisonResult], tmp_path: Path
-) -> None:
-    config, output, result = thorough
-    copy = tmp_path / "c"
-    shutil.copytree(output, copy)
-    run = result.runs[0]
-    file = copy / "runs" / run.name
-    write_record(file / "result.json", run.model_copy(update={"calibration": None}))
-    (file / "predictions" / f"{run.scores[0].id}.png").write_bytes(b"cut short")
-    again = compare(config, output=copy, quiet=True)  # the network finds it anew
-    assert again.runs[0].scores == run.scores
-    write_record(file / "result.json", run.model_copy(update={"calibration": None}))
-    (file / "predictions" / f"{run.scores[0].id}.png").write_bytes(b"cut short")
-    shutil.rmtree(file / "model")
-    failed = compare(config, output=copy, quiet=True).failed
-    assert [one.name for one in failed] == [run.name]
-    assert f"{run.scores[0].id}.png" in failed[0].error
+    assert (output / "runs" / "unet-fold1-seed42" / "external" / "other.json").exists()
 
 
 def test_thorough__scores_of_another_schema_are_refused(

@@ -111,13 +111,13 @@ def study_of() -> StudyMaker:
         most = max((len(one) for one in scores.values()), default=1)
         seeds = tuple(range(1, 1 + max(most, 1)))
         config = CompareConfig.model_validate({"archs": tuple(scores), "seeds": seeds, **changes})
-        floors = {"mean_mask": summarise([plain_score("1", floor)])}
+        baselines = {"mean_mask": summarise([plain_score("1", floor)])}
         runs = [
             run_result(
                 f"{arch}-seed{seed}",
                 config.runs()[f"{arch}-seed{seed}"],
                 [plain_score(str(place), value) for place, value in enumerate(values)],
-                floors=floors,
+                baselines=baselines,
             )
             for arch, by_seed in scores.items()
             for seed, values in zip(seeds, by_seed, strict=False)

@@ -80,7 +80,7 @@ def test_train__from_a_cache_gives_the_same_network(tiny: TrainConfig, tmp_path:
         read_record(tmp_path / name / "result.json", RunResult) for name in ("memory", "disk")
     ]
     assert results[0].summary == results[1].summary
-    assert results[0].floors == results[1].floors
+    assert results[0].baselines == results[1].baselines
     assert any((tmp_path / "cache" / "rows").rglob("*.rows"))
 
 

@@ -61,10 +61,10 @@ def evaluate(
     flags.existing_data(data)
     if output is not None:
         flags.required_output(output)
-    from humanseg.evaluation.conclusions import evaluate_model
+    from humanseg.evaluation import scoring
 
     with shown("Scoring", unit="images") as progress:
-        result = evaluate_model(
+        result = scoring.evaluate(
             model,
             data=config.data,
             groups=groups,

@@ -52,7 +52,7 @@ def report(
 
 
 def _side_by_side(runs: tuple[Path, ...], output: Path) -> ReportFiles:
-    from humanseg.evaluation.conclusions import conclude_together
+    from humanseg.evaluation.analysis import analyse_side_by_side
     from humanseg.report import write_report
     from humanseg.report.load_study import load_studies
 
@@ -62,7 +62,7 @@ def _side_by_side(runs: tuple[Path, ...], output: Path) -> ReportFiles:
             "None of these folders holds a network that finished all of its runs; finish them with "
             "`humanseg compare` first."
         )
-    analysis = conclude_together(
+    analysis = analyse_side_by_side(
         [(network.name, network.arch, network.scored) for network in study.compared],
         groups=study.groups,
         sources=study.sources,

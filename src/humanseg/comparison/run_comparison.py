@@ -27,14 +27,15 @@ from humanseg.errors import (
     ModelError,
     UsageError,
 )
-from humanseg.evaluation.conclusions import Finished, complete_scores, conclude
+from humanseg.evaluation.analysis import FinishedPlan, analyse_comparison
+from humanseg.evaluation.data_checks import FEATURES_FILE, add_data_checks
 from humanseg.evaluation.external import (
-    OtherData,
+    ExternalData,
     Progress,
-    choose_pictures,
-    find_other_data,
+    choose_images,
+    find_external_data,
     score_corrupted,
-    score_elsewhere,
+    score_external,
 )
 from humanseg.evaluation.leakage import write_features
 from humanseg.images.stored_maps import write_mask
@@ -67,7 +68,7 @@ class _Work:
     plan: Mapping[str, TrainConfig]
     pictures: Pictures
     data: DataRecord
-    others: tuple[OtherData, ...]
+    external: tuple[ExternalData, ...]
     corrupted: tuple[str, ...]
     """Test pictures that are also scored corrupted."""
     folder: Path
@@ -126,8 +127,11 @@ def compare(
             if name not in {*done, *(run.name for run in failed)} and work.is_finished(name):
                 _attempt(work, name, done, failed, read_only=True)
         result = _collect(work, done, failed)
-    finished = Finished(output, config, work.plan, done, work.data)
-    result = result.model_copy(update={"analysis": conclude(finished, work.pictures)})
+    finished = FinishedPlan(output, config, work.plan, done, work.data)
+    analysis = analyse_comparison(finished)
+    if analysis is not None:
+        analysis = add_data_checks(analysis, finished, work.pictures.samples)
+    result = result.model_copy(update={"analysis": analysis})
     write_record(output / "results.json", result)
     return result
 
@@ -145,7 +149,7 @@ def _attempt(
     try:
         done[name] = _train(work, name)
         if not read_only:
-            done[name] = _go_on(work, name, done[name], failed)
+            _test_further(work, name, done[name], failed)
     except FolderBusy:
         pass  # another process is at it
     except (Interrupted, UsageError):
@@ -176,10 +180,10 @@ def _prepare(config: CompareConfig, output: Path, *, cache: Path | None, quiet: 
         plan=plan,
         pictures=pictures,
         data=data,
-        others=tuple(
-            find_other_data(root, samples, folds=config.folds or 1) for root in config.test_on
+        external=tuple(
+            find_external_data(root, samples, folds=config.folds or 1) for root in config.test_on
         ),
-        corrupted=choose_pictures(sorted(tested), config.corrupted_pictures, config.split.seed),
+        corrupted=choose_images(sorted(tested), config.corrupted_pictures, config.split.seed),
         folder=output,
         quiet=quiet,
     )
@@ -193,7 +197,7 @@ def _splits(plan: Mapping[str, TrainConfig]) -> list[SplitConfig]:
 
 def _begin(work: _Work) -> None:
     """See that networks can be built, and write what must stay the same."""
-    features = work.folder / "features.npz"
+    features = work.folder / FEATURES_FILE
     wanted = work.config.model.encoder_weights != "none" and not features.exists()
     network = None
     if not all(work.is_finished(name) for name in work.plan):
@@ -218,17 +222,16 @@ def _train(work: _Work, name: str) -> RunResult:
     return train(config, output=work.run_folder(name), resume=True, quiet=work.quiet, data=data)
 
 
-def _go_on(work: _Work, name: str, result: RunResult, failed: list[FailedRun]) -> RunResult:
-    """Measure what is not measured yet, and test the network further as the plan asks.
+def _test_further(work: _Work, name: str, result: RunResult, failed: list[FailedRun]) -> None:
+    """Test the network on other data and on corrupted images, as the plan asks.
 
     A further test that fails is noted; the run itself stands.
     """
     folder = work.run_folder(name)
-    result = complete_scores(result, folder, work.pictures)
     if result.config.split.protocol == "source":
-        return result
+        return
     tests: dict[str, Callable[[Progress], object]] = {
-        f"on {other.name}": partial(score_elsewhere, folder, result, other) for other in work.others
+        f"on {data.name}": partial(score_external, folder, result, data) for data in work.external
     }
     if work.corrupted:
         samples = work.pictures.samples
@@ -241,7 +244,6 @@ def _go_on(work: _Work, name: str, result: RunResult, failed: list[FailedRun]) -
                 test(progress)
         except HumansegError as error:
             failed.append(FailedRun(name=f"{name} {what}", error=_describe(error)))
-    return result
 
 
 def _collect(work: _Work, done: dict[str, RunResult], failed: list[FailedRun]) -> ComparisonResult:

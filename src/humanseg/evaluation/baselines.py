@@ -11,12 +11,12 @@ from humanseg.data.samples import Sample
 from humanseg.evaluation.scoring import score_samples
 from humanseg.results import ScoreSummary
 
-FLOOR_THRESHOLDS = tuple(np.arange(0.05, 1.0, 0.05).tolist())
+THRESHOLDS = tuple(np.arange(0.05, 1.0, 0.05).tolist())
 
 _NO_PICTURE = np.zeros((1, 1, 3), dtype=np.uint8)
 
 
-def score_floors(
+def score_baselines(
     samples: Sequence[Sample],
     train_masks: Callable[[], Iterable[NDArray[np.bool_]]],
     *,
@@ -59,11 +59,11 @@ def _mean_mask(
         summed = summed + some.sum(axis=0, dtype=np.float64)
         count += len(some)
     mean = np.asarray(summed / count, dtype=np.float32)
-    cuts = np.stack([mean >= value for value in FLOOR_THRESHOLDS])
+    cuts = np.stack([mean >= value for value in THRESHOLDS])
     ious = np.zeros(len(cuts))
     for some in masks():
         ious += _ious(cuts, some).sum(axis=0)
-    return mean, FLOOR_THRESHOLDS[int(ious.argmax())]
+    return mean, THRESHOLDS[int(ious.argmax())]
 
 
 def _ious(cuts: NDArray[np.bool_], truths: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """Score trained networks where it is harder: on other data sets, and on corrupted pictures.
 
-RUN/elsewhere/NAME.json   `Evaluation` on another data set
+RUN/external/NAME.json   `Evaluation` on another data set
 RUN/corrupted.json        `CorruptedScores` of test pictures
 """
 
@@ -33,7 +33,7 @@ _WORKERS = 2
 
 
 @dataclass(frozen=True)
-class OtherData:
+class ExternalData:
     """A data set that nothing is trained on."""
 
     name: str
@@ -51,7 +51,7 @@ class OtherData:
         return self.samples[split.fold - 1 :: split.folds]
 
 
-def find_other_data(root: Path, trained_on: Sequence[Sample], *, folds: int = 1) -> OtherData:
+def find_external_data(root: Path, trained_on: Sequence[Sample], *, folds: int = 1) -> ExternalData:
     """Find another data set's pictures.
 
     Args:
@@ -77,11 +77,11 @@ def find_other_data(root: Path, trained_on: Sequence[Sample], *, folds: int = 1)
             f"{root}: holds {len(samples)} pictures, too few for the networks of {folds} folds. "
             "Add pictures or leave it out."
         )
-    return OtherData(slug(root.name), tuple(samples), fingerprint(samples))
+    return ExternalData(slug(root.name), tuple(samples), fingerprint(samples))
 
 
-def score_elsewhere(
-    run: Path, result: RunResult, data: OtherData, progress: Progress | None = None
+def score_external(
+    run: Path, result: RunResult, data: ExternalData, progress: Progress | None = None
 ) -> Evaluation:
     """Score a finished run's network on its part of another data set.
 
@@ -97,7 +97,7 @@ def score_elsewhere(
         ModelError: the run's model is gone or damaged.
         ImageError: a picture that cannot be read.
     """
-    file = run / "elsewhere" / f"{data.name}.json"
+    file = run / "external" / f"{data.name}.json"
     samples = data.part(result.config.split)
     if file.exists():
         before = read_record(file, Evaluation)
@@ -131,8 +131,8 @@ def score_elsewhere(
     return evaluation
 
 
-def choose_pictures(ids: Sequence[str], count: int, seed: int) -> tuple[str, ...]:
-    """Draw the pictures to corrupt: the same for every network of a plan.
+def choose_images(ids: Sequence[str], count: int, seed: int) -> tuple[str, ...]:
+    """Draw the images to corrupt: the same for every network of a plan.
 
     Args:
         ids: pictures that are tested by the plan.

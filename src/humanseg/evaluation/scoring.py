@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from humanseg.config.schema import DataConfig, EvaluationConfig
@@ -20,6 +21,7 @@ from humanseg.data.layouts import discover
 from humanseg.data.metadata import describe_data, read_facts
 from humanseg.data.samples import Sample
 from humanseg.errors import DataError, UsageError
+from humanseg.evaluation.analysis import analyse_evaluation
 from humanseg.evaluation.metrics import (
     Counts,
     Mask,
@@ -43,6 +45,7 @@ from humanseg.results import (
     read_record,
     write_record,
 )
+from humanseg.results.provenance import describe_environment
 from humanseg.system.cpu import usable_cores
 from humanseg.system.threads import ordered_map
 
@@ -255,13 +258,14 @@ def evaluate(
     output: Path | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Score a saved model on a data set.
+    """Score a saved model on a data set and say what follows.
 
     With `output` it leaves there what the scores were made from:
 
     predictions/ID.png   probability maps, see `humanseg.images.stored_maps`
     truth/ID.png         truth masks
     data.json            `DataRecord`
+    evaluation.json      the `Evaluation`
 
     Args:
         model: model directory, such as the folder `model` of a run.
@@ -297,7 +301,7 @@ def evaluate(
         store=None if output is None else partial(_png, output / "predictions"),
         progress=progress,
     )
-    return Evaluation(
+    evaluation = Evaluation(
         model=str(model),
         arch=record.config.model.arch,
         encoder_name=record.encoder_name,
@@ -311,7 +315,12 @@ def evaluate(
         band_calibration=scored.band_calibration,
         sources=described.sources,
         groups=described.groups,
+        environment=describe_environment(device="cpu", threads=torch.get_num_threads()),
     )
+    evaluation = evaluation.model_copy(update={"analysis": analyse_evaluation(evaluation)})
+    if output is not None:
+        write_record(output / "evaluation.json", evaluation)
+    return evaluation
 
 
 def _begin(output: Path, described: DataRecord, samples: Sequence[Sample]) -> None:

@@ -376,21 +376,21 @@ class Study:
 
     @cached_property
     def bounds(self) -> tuple[Bound, ...]:
-        """Floors and ceilings; without an analysis the floors of the first run."""
+        """Baselines and ceilings; without an analysis the baselines of the first run."""
         if self.analysis:
             return self.analysis.bounds
-        floors = self.first.floors if self.first else {}
+        baselines = self.first.baselines if self.first else {}
         return tuple(
             Bound(
                 name=name,
-                side="floor",
+                side="baseline",
                 networks=(),
-                images=floors[name].images,
-                iou=floors[name].iou_mean,
-                boundary_iou=floors[name].boundary_iou_mean,
+                images=baselines[name].images,
+                iou=baselines[name].iou_mean,
+                boundary_iou=baselines[name].boundary_iou_mean,
             )
             for name in BOUNDS
-            if name in floors
+            if name in baselines
         )
 
 

@@ -182,7 +182,7 @@ def _score_table(study: Study, measures: tuple[_Measure, ...], caption: str) -> 
 
 def _bound_row(study: Study, bound: Bound, measures: tuple[_Measure, ...]) -> Row:
     cells = [score(getattr(bound, one.bound)) if one.bound else "" for one in measures]
-    return Row((bound_name(study, bound), *cells), "floor" if bound.side == "floor" else "bound")
+    return Row((bound_name(study, bound), *cells), "floor" if bound.side == "baseline" else "bound")
 
 
 def bound_name(study: Study, bound: Bound) -> str:

@@ -135,7 +135,7 @@ class Bound(Record):
     """What needs no network, or what no network can pass."""
 
     name: Literal["mean_mask", "all_background", "output_grid", "label_agreement"]
-    side: Literal["floor", "ceiling"]
+    side: Literal["baseline", "ceiling"]
     networks: tuple[str, ...]
     """Networks that it holds for; empty for all."""
     images: int

@@ -112,7 +112,7 @@ class RunResult(Record):
     """Epoch whose weights were kept and scored."""
     scores: tuple[ImageScore, ...]
     summary: ScoreSummary
-    floors: dict[str, ScoreSummary]
+    baselines: dict[str, ScoreSummary]
     """What needs no network: `mean_mask` and `all_background`."""
     calibration: Calibration | None = None
     """Over all pixels of the test pictures; None in older records."""

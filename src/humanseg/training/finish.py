@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from humanseg.config.schema import TrainConfig
 from humanseg.errors import ExportError
-from humanseg.evaluation.baselines import score_floors
+from humanseg.evaluation.baselines import score_baselines
 from humanseg.evaluation.scoring import score_samples
 from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import ONNX_FILE, ModelRecord, Preprocessing
@@ -36,7 +36,7 @@ class Outcome:
 
     scores: tuple[ImageScore, ...]
     summary: ScoreSummary
-    floors: dict[str, ScoreSummary]
+    baselines: dict[str, ScoreSummary]
     calibration: Calibration | None
     band_calibration: Calibration | None
     train_summary: ScoreSummary
@@ -83,7 +83,7 @@ def score_network(
     return Outcome(
         scores=scored.scores,
         summary=scored.summary,
-        floors=score_floors(
+        baselines=score_baselines(
             samples, lambda: mask_chunks(data.pictures.resized, rows), mask_resize=mask_resize
         ),
         calibration=scored.calibration,

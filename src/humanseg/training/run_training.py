@@ -155,7 +155,7 @@ def _finish(
     restore(kept)
     outcome = score_network(config, folder, data, kept, mode.device)
     if config.split.protocol != "source":  # failing on a source is what that test is to show
-        check_floor(outcome.summary, outcome.floors)
+        check_floor(outcome.summary, outcome.baselines)
     save_model(config, folder, kept, state, outcome.summary)
     result = RunResult(
         name=folder.root.name,
@@ -168,7 +168,7 @@ def _finish(
         kept_epoch=kept_epoch,
         scores=outcome.scores,
         summary=outcome.summary,
-        floors=outcome.floors,
+        baselines=outcome.baselines,
         calibration=outcome.calibration,
         band_calibration=outcome.band_calibration,
         train_summary=outcome.train_summary,

@@ -7,24 +7,24 @@ from typing import Literal
 
 from humanseg.results import Bound, RunResult, ScoreSummary
 
-_FLOORS: tuple[Literal["mean_mask", "all_background"], ...] = ("mean_mask", "all_background")
+_BASELINES: tuple[Literal["mean_mask", "all_background"], ...] = ("mean_mask", "all_background")
 
 
-def baselines(runs: Sequence[RunResult]) -> tuple[Bound, ...]:
+def baseline_bounds(runs: Sequence[RunResult]) -> tuple[Bound, ...]:
     """The mean training mask and all background, over all test parts.
 
     Every split has baselines of its own, the same for all networks; each counts as much as it has
     pictures with a score.
     """
-    by_split = {run.split: run.floors for run in runs}
+    by_split = {run.split: run.baselines for run in runs}
     found = []
-    for name in _FLOORS:
+    for name in _BASELINES:
         parts = [one[name] for one in by_split.values() if name in one]
         if parts:
             found.append(
                 Bound(
                     name=name,
-                    side="floor",
+                    side="baseline",
                     networks=(),
                     images=sum(part.images for part in parts),
                     iou=_mean((part, part.iou_mean) for part in parts),

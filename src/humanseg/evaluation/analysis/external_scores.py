@@ -75,7 +75,7 @@ def analyse_external(subject: Subject, *, name: str, fingerprint: str) -> Extern
         images=len(ious),
         undefined=sum(value is None for value in ious.values()),
         metrics=measure(subject, {}),
-        person_free=sum(scores[0].person_free for scores in subject.by_picture.values()),
+        person_free=sum(scores[0].person_free for scores in subject.by_image.values()),
     )
 
 
@@ -92,7 +92,7 @@ def analyse_robustness(
         records: scores of its runs.
         groups: group by picture.
     """
-    clean = _by_picture(records, lambda record: record.clean)
+    clean = _by_image(records, lambda record: record.clean)
     known = [name for name, value in clean.items() if value is not None]
     if not known:
         return ()
@@ -125,12 +125,12 @@ def _severities(
     count = min(len(record.ious[corruption]) for record in records)
 
     def level(severity: int) -> dict[str, float | None]:
-        return _by_picture(records, lambda record: record.ious[corruption][severity])
+        return _by_image(records, lambda record: record.ious[corruption][severity])
 
     return [level(severity) for severity in range(count)]
 
 
-def _by_picture(
+def _by_image(
     records: Sequence[CorruptedScores],
     values: Callable[[CorruptedScores], Sequence[float | None]],
 ) -> dict[str, float | None]:

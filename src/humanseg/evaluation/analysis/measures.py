@@ -36,7 +36,7 @@ def bootstrap_of(names: Sequence[str], groups: Mapping[str, str]) -> GroupBootst
 
 def measure(subject: Subject, groups: Mapping[str, str]) -> dict[str, Interval]:
     """Every metric of `METRICS` that the scores allow, with its interval."""
-    bootstrap = bootstrap_of(list(subject.by_picture), groups)
+    bootstrap = bootstrap_of(list(subject.by_image), groups)
     found: dict[str, Interval | None] = {}
     for name in _PER_IMAGE:
         found[name] = bootstrap.mean(list(subject.metric(name).values()))
@@ -79,7 +79,7 @@ def _calibrated(subject: Subject) -> dict[str, Interval | None]:
 
 def _person_free(subject: Subject, groups: Mapping[str, str]) -> dict[str, Interval | None]:
     """What is marked where nobody is."""
-    empty = {name: scores for name, scores in subject.by_picture.items() if scores[0].person_free}
+    empty = {name: scores for name, scores in subject.by_image.items() if scores[0].person_free}
     if not empty:
         return {}
     bootstrap = bootstrap_of(list(empty), groups)

@@ -48,7 +48,7 @@ def _strata(
     subject: Subject, groups: Mapping[str, str], sources: Mapping[str, str]
 ) -> tuple[Stratum, ...]:
     """Thirds by foreground size, and sources where there are several."""
-    shares = {name: scores[0].foreground_share for name, scores in subject.by_picture.items()}
+    shares = {name: scores[0].foreground_share for name, scores in subject.by_image.items()}
     people = {name: share for name, share in shares.items() if share > 0}
     parts: list[tuple[Literal["size", "source"], str, list[str]]] = []
     if len(people) >= len(_SIZES):

@@ -70,7 +70,7 @@ class Subject:
     runs: tuple[RunScores, ...]
 
     @cached_property
-    def by_picture(self) -> dict[str, list[ImageScore]]:
+    def by_image(self) -> dict[str, list[ImageScore]]:
         """Scores of every picture, one per run that tested it, in string order of the ids."""
         found: dict[str, list[ImageScore]] = defaultdict(list)
         for run in self.runs:
@@ -80,7 +80,7 @@ class Subject:
 
     def mean(self, value: Value) -> dict[str, float | None]:
         """Mean over runs of one number of every picture; None where no run has it."""
-        return {name: mean_of(map(value, scores)) for name, scores in self.by_picture.items()}
+        return {name: mean_of(map(value, scores)) for name, scores in self.by_image.items()}
 
     def metric(self, name: str) -> dict[str, float | None]:
         """Mean over runs of a score of `ImageScore`."""
@@ -90,7 +90,7 @@ class Subject:
         """Sum over runs of a count of `ImageScore`, of every picture."""
         return [
             float(sum(getattr(score, name) for score in scores))
-            for scores in self.by_picture.values()
+            for scores in self.by_image.values()
         ]
 
     @property

@@ -1,0 +1,86 @@
+"""Everything that is said of networks that were tested on the same images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from humanseg.evaluation.analysis.differences import analyse_pairs
+from humanseg.evaluation.analysis.external_scores import analyse_sources
+from humanseg.evaluation.analysis.network_scores import analyse_network
+from humanseg.evaluation.analysis.subjects import Subject, of_evaluation, of_run
+from humanseg.results import Analysis, Evaluation, RunResult
+
+
+def analyse(
+    subjects: Sequence[Subject],
+    *,
+    groups: Mapping[str, str],
+    sources: Mapping[str, str],
+    without: Mapping[str, Sequence[Subject]] | None = None,
+) -> Analysis:
+    """Intervals, strata, gaps and pairwise tests of networks that were tested on the same images.
+
+    Args:
+        subjects: networks with their runs of the main protocol.
+        groups: group by image; images without one are groups of their own.
+        sources: source by image; may be empty.
+        without: by source, the networks of the same names that trained without it.
+
+    Raises:
+        ValueError: no scores at all.
+    """
+    images = sorted({name for subject in subjects for name in subject.by_image})
+    if not images:
+        raise ValueError("No scores to analyse.")
+    folds = {run.fold for subject in subjects for run in subject.runs}
+    in_folds = any(fold for _, fold in folds)
+    return Analysis(
+        pictures=len(images),
+        groups=len({groups.get(name, name) for name in images}),
+        folds=max(fold for _, fold in folds) if in_folds else None,
+        repeats=len({seed for seed, _ in folds}) if in_folds else 1,
+        seeds=max(len(subject.seeds) for subject in subjects),
+        networks=tuple(analyse_network(subject, groups, sources) for subject in subjects),
+        pairs=analyse_pairs(subjects, groups),
+        sources=analyse_sources(subjects, without or {}, groups, in_folds=in_folds),
+    )
+
+
+def analyse_evaluation(evaluation: Evaluation) -> Analysis:
+    """Analyse one model: intervals, strata and false positives, with nothing to compare.
+
+    Raises:
+        ValueError: no scores at all.
+    """
+    subject = Subject(evaluation.arch, evaluation.arch, (of_evaluation(evaluation),))
+    return analyse([subject], groups=evaluation.groups, sources=evaluation.sources)
+
+
+def analyse_side_by_side(
+    networks: Sequence[tuple[str, str, Sequence[RunResult | Evaluation]]],
+    *,
+    groups: Mapping[str, str],
+    sources: Mapping[str, str],
+) -> Analysis:
+    """Analyse networks of several finished folders together.
+
+    Args:
+        networks: name, architecture and finished runs or evaluations of each.
+        groups: group by image.
+        sources: source by image.
+
+    Raises:
+        ValueError: no scores at all.
+    """
+    subjects = [
+        Subject(
+            name,
+            arch,
+            tuple(
+                of_evaluation(record) if isinstance(record, Evaluation) else of_run(record)
+                for record in records
+            ),
+        )
+        for name, arch, records in networks
+    ]
+    return analyse(subjects, groups=groups, sources=sources)

@@ -1,0 +1,139 @@
+"""What may be said of the networks of a comparison, from its records alone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from humanseg.config.schema import CompareConfig, TrainConfig, slug
+from humanseg.errors import DataError
+from humanseg.evaluation.analysis.analyse import analyse
+from humanseg.evaluation.analysis.baseline_scores import baseline_bounds
+from humanseg.evaluation.analysis.external_scores import analyse_external, analyse_robustness
+from humanseg.evaluation.analysis.subjects import Subject, of_evaluation, of_run
+from humanseg.results import (
+    Analysis,
+    CorruptedScores,
+    DataRecord,
+    Evaluation,
+    ExternalAnalysis,
+    RobustnessAnalysis,
+    RunResult,
+    read_record,
+)
+
+
+@dataclass(frozen=True)
+class FinishedPlan:
+    """What a comparison has to conclude from."""
+
+    folder: Path
+    config: CompareConfig
+    plan: Mapping[str, TrainConfig]
+    """All runs of the plan by name."""
+    runs: Mapping[str, RunResult]
+    """Finished ones by name."""
+    data: DataRecord
+
+    def complete(self, arch: str, left_out: str | None = None) -> list[RunResult]:
+        """Runs of one architecture, of the main protocol or without one source.
+
+        Empty if one is missing: the network was not tested on the same images as the others.
+        """
+        planned = [
+            name
+            for name, run in self.plan.items()
+            if (run.model.arch, run.split.left_out) == (arch, left_out)
+        ]
+        if not all(name in self.runs for name in planned):
+            return []
+        return [self.runs[name] for name in planned]
+
+    @cached_property
+    def by_arch(self) -> dict[str, list[RunResult]]:
+        """Runs of the main protocol of every architecture that has finished all of them."""
+        return {arch: runs for arch in self.config.archs if (runs := self.complete(arch))}
+
+    @cached_property
+    def main_runs(self) -> list[RunResult]:
+        """The same runs as one list."""
+        return [run for runs in self.by_arch.values() for run in runs]
+
+    @cached_property
+    def subjects(self) -> list[Subject]:
+        """The same runs as the analysis takes them."""
+        return [
+            Subject(arch, arch, tuple(of_run(run) for run in runs))
+            for arch, runs in self.by_arch.items()
+        ]
+
+
+def analyse_comparison(finished: FinishedPlan) -> Analysis | None:
+    """Analyse a comparison; None before any network has finished all of its runs.
+
+    What needs the images themselves is added by `evaluation.data_checks.add_data_checks`.
+
+    Raises:
+        DataError: stored scores that cannot be read, or other data that changed between runs.
+    """
+    if not finished.by_arch:
+        return None
+    analysis = analyse(
+        finished.subjects,
+        groups=finished.data.groups,
+        sources=finished.data.sources,
+        without=_without_source(finished),
+    )
+    return analysis.model_copy(
+        update={
+            "external": tuple(_external(finished)),
+            "robustness": tuple(_robustness(finished)),
+            "bounds": baseline_bounds(finished.main_runs),
+        }
+    )
+
+
+def _without_source(finished: FinishedPlan) -> dict[str, list[Subject]]:
+    """By source, the networks that trained without it and finished with every seed."""
+    subjects: dict[str, list[Subject]] = defaultdict(list)
+    for source in sorted(set(finished.data.sources.values())):
+        for arch in finished.by_arch:
+            runs = tuple(of_run(run) for run in finished.complete(arch, left_out=source))
+            if runs:
+                subjects[source].append(Subject(arch, arch, runs))
+    return dict(subjects)
+
+
+def _external(finished: FinishedPlan) -> list[ExternalAnalysis]:
+    analyses = []
+    for root in finished.config.test_on:
+        name = slug(root.name)
+        for arch, runs in finished.by_arch.items():
+            files = [
+                finished.folder / "runs" / run.name / "external" / f"{name}.json" for run in runs
+            ]
+            if not all(file.exists() for file in files):
+                continue
+            evaluations = [read_record(file, Evaluation) for file in files]
+            fingerprints = {evaluation.data_fingerprint for evaluation in evaluations}
+            if len(fingerprints) > 1:
+                raise DataError(
+                    f"{root}: changed between runs of this comparison; delete the folders "
+                    f"external/ in {finished.folder / 'runs'} and run it again."
+                )
+            subject = Subject(arch, arch, tuple(map(of_evaluation, evaluations)))
+            analyses.append(analyse_external(subject, name=name, fingerprint=fingerprints.pop()))
+    return analyses
+
+
+def _robustness(finished: FinishedPlan) -> list[RobustnessAnalysis]:
+    analyses: list[RobustnessAnalysis] = []
+    for arch, runs in finished.by_arch.items():
+        files = [finished.folder / "runs" / run.name / "corrupted.json" for run in runs]
+        if finished.config.corrupted_pictures and all(file.exists() for file in files):
+            records = [read_record(file, CorruptedScores) for file in files]
+            analyses += analyse_robustness(arch, records, finished.data.groups)
+    return analyses

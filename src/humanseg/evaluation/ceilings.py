@@ -1,0 +1,105 @@
+"""What no network should be able to pass: the best score of an output grid, and of the labels."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from PIL import Image
+
+from humanseg.config.schema import ModelConfig
+from humanseg.data.samples import Sample
+from humanseg.evaluation.analysis.subjects import mean_of
+from humanseg.evaluation.metrics import score_image
+from humanseg.images.resize import Size, resize_mask, resize_probability
+from humanseg.results import Bound, DataRecord, ImageScore, RunResult
+
+_OUTPUT_STRIDE = {"unet": 1, "fpn": 4, "deeplabv3plus": 4}
+"""Pixels of the network's grid per logit, before its own bilinear upsampling (SMP's decoders)."""
+
+_WORKERS = 2
+
+
+def ceilings(
+    runs: Sequence[RunResult], samples: Mapping[str, Sample], data: DataRecord
+) -> tuple[Bound, ...]:
+    """The best score at every output grid, and how far the truth agrees with itself.
+
+    Args:
+        runs: runs of the main protocol.
+        samples: images that were tested.
+        data: copies in the data set.
+    """
+    by_grid: dict[Size, list[str]] = defaultdict(list)
+    for run in runs:
+        by_grid[output_grid(run.config.model)].append(run.config.model.arch)
+    bounds = [
+        grid_ceiling(list(samples.values()), grid, tuple(dict.fromkeys(archs)))
+        for grid, archs in sorted(by_grid.items())
+    ]
+    agreement = label_agreement(samples, data)
+    return (*bounds, *([agreement] if agreement else []))
+
+
+def output_grid(config: ModelConfig) -> Size:
+    """(height, width) of the logits that a network computes before it enlarges them."""
+    stride = _OUTPUT_STRIDE[config.arch]
+    return config.image_size[0] // stride, config.image_size[1] // stride
+
+
+def grid_ceiling(samples: Sequence[Sample], grid: Size, networks: tuple[str, ...]) -> Bound:
+    """Scores of the truth itself, brought onto a grid as a soft mask and back.
+
+    Args:
+        samples: what to score.
+        grid: (height, width).
+        networks: whose grid it is.
+    """
+
+    def best(sample: Sample) -> ImageScore:
+        # Down as a soft mask and up again as a network's own logits would go: what is lost on the
+        # way is lost by every network on this grid.
+        truth = sample.read_mask()
+        soft = Image.fromarray(truth.astype(np.float32))
+        small = np.asarray(soft.resize((grid[1], grid[0]), Image.Resampling.BILINEAR))
+        back = resize_probability(small, (truth.shape[0], truth.shape[1]))
+        return score_image(sample.id, np.asarray(back >= 0.5), truth)
+
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        scores = list(pool.map(best, samples))
+    return Bound(
+        name="output_grid",
+        side="ceiling",
+        networks=networks,
+        images=len(scores),
+        iou=mean_of([score.iou for score in scores]),
+        boundary_iou=mean_of([score.boundary_iou for score in scores]),
+        detail=f"{grid[0]}x{grid[1]}",
+    )
+
+
+def label_agreement(samples: Mapping[str, Sample], data: DataRecord) -> Bound | None:
+    """How far two masks of the same image agree; None without an image that is there twice."""
+    pairs = [
+        (first, second)
+        for first, second, kind in data.copies
+        if kind == "exact" and first in samples and second in samples
+    ]
+    if not pairs:
+        return None
+    scores = []
+    for first, second in pairs:
+        truth = samples[first].read_mask()
+        other = resize_mask(samples[second].read_mask(), (truth.shape[0], truth.shape[1]))
+        scores.append(score_image(first, other, truth))
+    return Bound(
+        name="label_agreement",
+        side="ceiling",
+        networks=(),
+        images=len(pairs),
+        iou=mean_of([score.iou for score in scores]),
+        boundary_iou=mean_of([score.boundary_iou for score in scores]),
+        detail=", ".join(f"{first} and {second}" for first, second in pairs[:3]),
+    )
