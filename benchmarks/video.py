@@ -1,6 +1,6 @@
 """1080p video to a blurred background: frames a second, peak memory, flicker.
 
-    .venv/bin/python benchmarks/video.py --output benchmarks/results/NAME.json
+    .venv/bin/python -m benchmarks.video --output benchmarks/results/NAME.json
 
 The clip is made on the spot: a window of 1920x1080 pixels over a photograph (`--photo`) or a drawn
 scene, which stands still for the first half and pans in the second, with new sensor noise in every
@@ -21,6 +21,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from benchmarks.flicker import Flicker, FlickerMeter
 from PIL import Image
 
 from humanseg.data.synthesis import draw_scene
@@ -31,21 +32,20 @@ from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import find_model
 from humanseg.results import Environment, Record, write_record
 from humanseg.results.provenance import describe_environment
-from humanseg.video.flicker import Flicker, FlickerMeter
 from humanseg.video.pipeline import VideoReport, process_video
 from humanseg.video.reader import VideoSource
 from humanseg.video.smoothing import Smoother
 
 SIZE: Size = (1080, 1920)
 MARGIN = 1.25
-"""The picture that the window moves over is this much larger than the window."""
+"""The image that the window moves over is this much larger than the window."""
 RATE = 30
 NOISE = 3.0
 """Standard deviation of the sensor noise in grey levels."""
 
 
 class FlickerRow(Record):
-    """Flicker as `humanseg.video.flicker` defines it, per thousand."""
+    """Flicker as `benchmarks.flicker` defines it, per thousand."""
 
     smoothing: bool
     change: float | None
@@ -87,9 +87,9 @@ def make_clip(path: Path, photo: Path | None, frames: int) -> None:
     wide = (round(SIZE[0] * MARGIN), round(SIZE[1] * MARGIN))
     if photo is None:
         small, _ = draw_scene(rng, (wide[0] // 2, wide[1] // 2), clutter=0.3)
-        picture = np.asarray(Image.fromarray(small).resize((wide[1], wide[0])))
+        image = np.asarray(Image.fromarray(small).resize((wide[1], wide[0])))
     else:
-        picture = resize_image(read_image(photo), wide)
+        image = resize_image(read_image(photo), wide)
     room = (wide[0] - SIZE[0], wide[1] - SIZE[1])
     # Drawn once: numbers by the millions for each frame would take longer than encoding it.
     noise = rng.normal(0, NOISE, (SIZE[0] + 64, SIZE[1] + 64, 1)).astype(np.int16)
@@ -101,7 +101,7 @@ def make_clip(path: Path, photo: Path | None, frames: int) -> None:
             top, left = round(share * room[0]), round(share * room[1])
             y, x = rng.integers(0, 64, 2)
             grain = noise[y : y + SIZE[0], x : x + SIZE[1]]
-            view = picture[top : top + SIZE[0], left : left + SIZE[1]] + grain
+            view = image[top : top + SIZE[0], left : left + SIZE[1]] + grain
             frame = av.VideoFrame.from_ndarray(np.clip(view, 0, 255).astype(np.uint8))
             frame.pts, frame.time_base = number, Fraction(1, RATE)
             output.mux(stream.encode(frame))
@@ -123,7 +123,7 @@ def measure_flicker(segmenter: Segmenter, clip: Path) -> tuple[Flicker, Flicker]
             grid = resize_image(step.frame.pixels, segmenter.image_size)
             probability = segmenter.grid_probability(grid)
             meters[0].add(probability, grid)
-            seconds = float((step.frame.pts - before) * source.time_base)
+            seconds = float((step.frame.pts - before) * source.timeline.time_base)
             before = step.frame.pts
             meters[1].add(smoother.update(probability, grid, seconds=seconds), grid)
     return meters[0].result(), meters[1].result()
@@ -197,26 +197,26 @@ def main() -> None:
             speed=tuple(
                 Speed(
                     smoothing=smooth,
-                    frames_per_second=tuple(found),
-                    median=statistics.median(found),
+                    frames_per_second=tuple(measured),
+                    median=statistics.median(measured),
                 )
-                for smooth, found in rates.items()
+                for smooth, measured in rates.items()
             ),
             flicker=tuple(
                 FlickerRow(
                     smoothing=smooth,
-                    change=found.change,
-                    flips=found.flips,
-                    unchanged=found.unchanged,
+                    change=measured.change,
+                    flips=measured.flips,
+                    unchanged=measured.unchanged,
                 )
-                for smooth, found in zip((False, True), flicker, strict=True)
+                for smooth, measured in zip((False, True), flicker, strict=True)
             ),
             peak_memory_short_mib=short,
             peak_memory_mib=peak,
         ),
     )
-    for word, found in zip(("without", "with"), flicker, strict=True):
-        print(f"{word} smoothing: change {found.change}, flips {found.flips} per thousand")
+    for word, measured in zip(("without", "with"), flicker, strict=True):
+        print(f"{word} smoothing: change {measured.change}, flips {measured.flips} per thousand")
 
 
 if __name__ == "__main__":

@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from benchmarks.flicker import FlickerMeter
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from humanseg.errors import UsageError
-from humanseg.video.flicker import FlickerMeter, dtssd
-from humanseg.video.motion import blurred_luma, estimate_shift, moved
+from humanseg.video.motion import blurred_luma, estimate_shift, shifted
 from humanseg.video.smoothing import TIME_CONSTANT, Smoother
 
 SIDE = 128
@@ -71,6 +71,15 @@ def iou(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
     return float((first & second).sum() / (first | second).sum())
 
 
+def dtssd(maps: list[NDArray[np.float32]], truths: list[NDArray[np.bool_]]) -> float:
+    """Temporal error where the truth is known, per pixel.
+
+    Erofeev et al., "Perceptually motivated benchmark for video matting", BMVC 2015.
+    """
+    difference = np.diff(np.stack(maps), axis=0) - np.diff(np.stack(truths).astype(int), axis=0)
+    return float(np.sqrt((difference**2).mean(axis=(1, 2))).mean())
+
+
 class Outcome(NamedTuple):
     change: tuple[float, float]
     flips: tuple[float, float]
@@ -88,17 +97,17 @@ def compare(views: Iterator[View]) -> Outcome:
     for view in views:
         pair = (view.probability, smoother.update(view.probability, view.picture))
         truths.append(view.truth)
-        for probability, meter, kept in zip(pair, meters, maps, strict=True):
+        for probability, meter, seen in zip(pair, meters, maps, strict=True):
             meter.add(probability, view.picture)
-            kept.append(probability)
-    found = [meter.result() for meter in meters]
-    ious = [[iou(p >= 0.5, truth) for p, truth in zip(kept, truths, strict=True)] for kept in maps]
+            seen.append(probability)
+    flicker = [meter.result() for meter in meters]
+    ious = [[iou(p >= 0.5, truth) for p, truth in zip(seen, truths, strict=True)] for seen in maps]
     return Outcome(
-        change=(found[0].change or 0.0, found[1].change or 0.0),
-        flips=(found[0].flips or 0.0, found[1].flips or 0.0),
+        change=(flicker[0].change or 0.0, flicker[1].change or 0.0),
+        flips=(flicker[0].flips or 0.0, flicker[1].flips or 0.0),
         mean_iou=(float(np.mean(ious[0])), float(np.mean(ious[1]))),
         least_iou=(min(ious[0]), min(ious[1])),
-        dtssd=(dtssd(maps[0], truths) or 0.0, dtssd(maps[1], truths) or 0.0),
+        dtssd=(dtssd(maps[0], truths), dtssd(maps[1], truths)),
     )
 
 
@@ -250,5 +259,5 @@ def test_estimate_shift__nothing_in_common_gives_none() -> None:
 
 def test_moved__goes_down_and_right_and_repeats_the_border() -> None:
     values = np.arange(9, dtype=np.int16).reshape(3, 3)
-    np.testing.assert_array_equal(moved(values, (1, 0)), [[0, 1, 2], [0, 1, 2], [3, 4, 5]])
-    np.testing.assert_array_equal(moved(values, (0, -1)), [[1, 2, 2], [4, 5, 5], [7, 8, 8]])
+    np.testing.assert_array_equal(shifted(values, (1, 0)), [[0, 1, 2], [0, 1, 2], [3, 4, 5]])
+    np.testing.assert_array_equal(shifted(values, (0, -1)), [[1, 2, 2], [4, 5, 5], [7, 8, 8]])

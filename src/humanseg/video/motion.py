@@ -1,4 +1,4 @@
-"""What moved between two frames: brightness differences, and how far the whole picture shifted."""
+"""What moved between two frames: brightness differences, and how far the whole image moved."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ S = TypeVar("S", bound=np.generic)
 Shift = tuple[int, int]
 """(rows, columns) by which content moved down and to the right."""
 
-_TOGETHER = 0.1
-"""Least height of the correlation's peak; unrelated or partly moving pictures stay below."""
+_SMALLEST_PEAK = 0.1
+"""Least height of the correlation's peak; unrelated or partly moving images stay below."""
 
 
-def blurred_luma(picture: NDArray[np.uint8]) -> NDArray[np.int16]:
+def blurred_luma(image: NDArray[np.uint8]) -> NDArray[np.int16]:
     """Brightness, averaged over 3x3 pixels so that sensor noise counts for a third.
 
     Args:
-        picture: uint8 (H, W, 3), RGB.
+        image: uint8 (H, W, 3), RGB.
 
     Returns:
         int16 (H, W), 0 to 255 grey levels.
     """
-    grey = Image.fromarray(picture).convert("L").filter(ImageFilter.BoxBlur(1))
+    grey = Image.fromarray(image).convert("L").filter(ImageFilter.BoxBlur(1))
     return np.asarray(grey, dtype=np.int16)
 
 
-def spread(values: NDArray[np.uint8], radius: int) -> NDArray[np.uint8]:
+def box_mean(values: NDArray[np.uint8], radius: int) -> NDArray[np.uint8]:
     """Mean over the square of side `2 * radius + 1` around every pixel; uint8 (H, W)."""
     return np.asarray(Image.fromarray(values).filter(ImageFilter.BoxBlur(radius)))
 
@@ -38,7 +38,7 @@ def spread(values: NDArray[np.uint8], radius: int) -> NDArray[np.uint8]:
 def estimate_shift(
     before: NDArray[np.int16], after: NDArray[np.int16]
 ) -> tuple[float, float] | None:
-    """How far the whole picture moved, by phase correlation at half the resolution.
+    """How far the whole image moved, by phase correlation at half the resolution.
 
     Kuglin and Hines, "The phase correlation image alignment method", 1975; the peak is refined by
     a parabola through its neighbours.
@@ -50,12 +50,15 @@ def estimate_shift(
     Returns:
         (rows, columns) down and to the right, in pixels; None where no one shift explains much.
     """
+    # A shift in space is a phase in frequency: of the cross spectrum only the phases stay, and its
+    # inverse transform peaks at the shift, whatever the brightness. Every second row and column is
+    # enough, since the parabola finds the peak to a fraction of a pixel.
     first, second = (_windowed(luma[::2, ::2]) for luma in (before, after))
     product = np.fft.rfft2(second) * np.conj(np.fft.rfft2(first))
     product /= np.maximum(np.abs(product), 1e-6)
     surface = np.fft.irfft2(product, s=first.shape)
     row, column = np.unravel_index(int(surface.argmax()), surface.shape)
-    if surface[row, column] < _TOGETHER:
+    if surface[row, column] < _SMALLEST_PEAK:
         return None
     rows = _refined(surface[:, column], int(row))
     columns = _refined(surface[row, :], int(column))
@@ -69,7 +72,7 @@ def _windowed(luma: NDArray[np.int16]) -> NDArray[np.float32]:
 
 
 def _refined(line: NDArray[np.floating], peak: int) -> float:
-    """Place of the peak between the samples, as a distance with a sign."""
+    """Position of the peak between the samples, as a distance with a sign."""
     count = len(line)
     left, top, right = line[peak - 1], line[peak], line[(peak + 1) % count]
     bend = left - 2.0 * top + right
@@ -77,11 +80,11 @@ def _refined(line: NDArray[np.floating], peak: int) -> float:
     return float((peak + offset + count / 2) % count - count / 2)
 
 
-def moved(values: NDArray[S], shift: Shift) -> NDArray[S]:
+def shifted(values: NDArray[S], shift: Shift) -> NDArray[S]:
     """`values` (H, W) shifted; what comes in at the border repeats the border."""
     if shift == (0, 0):
         return values
     rows = np.clip(np.arange(values.shape[0]) - shift[0], 0, values.shape[0] - 1)
     columns = np.clip(np.arange(values.shape[1]) - shift[1], 0, values.shape[1] - 1)
-    shifted: NDArray[S] = values[np.ix_(rows, columns)]
-    return shifted
+    moved: NDArray[S] = values[np.ix_(rows, columns)]
+    return moved

@@ -26,7 +26,8 @@ from humanseg.images.resize import Size, resize_image
 from humanseg.system.atomic import replacing
 from humanseg.system.cpu import usable_cores
 from humanseg.system.threads import ordered_map, read_ahead
-from humanseg.video.reader import Step, VideoSource, require_av
+from humanseg.video.container import require_av
+from humanseg.video.reader import Step, VideoSource
 from humanseg.video.smoothing import Smoother
 from humanseg.video.writer import Channels, VideoTarget, check_suffix
 
@@ -69,8 +70,6 @@ class VideoReport:
     frames: int
     size: Size
     """(height, width) of the result; the upright source's own."""
-    frame_rate: float
-    """Frames per second on average, as the source states it."""
     seconds: float
     """Time that the work took."""
     encoder: str
@@ -143,7 +142,6 @@ def process_video(
             target=target,
             frames=tally.frames,
             size=opened.size,
-            frame_rate=float(opened.rate),
             seconds=time.perf_counter() - begin,
             encoder=writer.encoder,
             sound=writer.sound,
@@ -205,7 +203,7 @@ class _Done(NamedTuple):
     """A step that is ready to be written."""
 
     step: Step
-    picture: NDArray[np.uint8] | None
+    image: NDArray[np.uint8] | None
     coverage: float
 
 
@@ -250,10 +248,10 @@ class _Work:
         return _Done(seen.step, _eight_bits(made.pixels), made.coverage)
 
 
-def _eight_bits(picture: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
-    if picture.dtype == np.uint8:
-        return picture.astype(np.uint8, copy=False)
-    return (picture // 257).astype(np.uint8)  # 65535 becomes 255
+def _eight_bits(image: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
+    if image.dtype == np.uint8:
+        return image.astype(np.uint8, copy=False)
+    return (image // 257).astype(np.uint8)  # 65535 becomes 255
 
 
 def _run(
@@ -267,19 +265,19 @@ def _run(
     tally = _Tally()
     workers = min(_EFFECT_THREADS, usable_cores())
     steps = read_ahead(source.steps(), depth=_DEPTH)
-    seen = read_ahead(work.segment(steps, source.time_base), depth=_DEPTH)
+    seen = read_ahead(work.segment(steps, source.timeline.time_base), depth=_DEPTH)
     rendered = ordered_map(work.render, seen, threads=workers, depth=workers + 1)
     # Closed from the last stage to the first: each one waits for what it asked of the one before.
     with closing(steps), closing(seen), closing(rendered):
         for done in rendered:
             writer.write_sound(done.step.sound)
             frame = done.step.frame
-            if frame is None or done.picture is None:
+            if frame is None or done.image is None:
                 continue
-            writer.write(done.picture, pts=frame.pts, duration=frame.duration)
+            writer.write(done.image, pts=frame.pts, duration=frame.duration)
             tally.frames += 1
             tally.coverage += done.coverage
             tally.with_people += done.coverage > 0
             if progress is not None:
-                progress(tally.frames, source.total)
+                progress(tally.frames, source.timeline.total)
     return tally

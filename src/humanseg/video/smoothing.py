@@ -1,4 +1,4 @@
-"""Steady masks from frame to frame: averaging over time where the picture stands still.
+"""Steady masks from frame to frame: averaging over time where the image stands still.
 
 A network that sees every frame alone answers a little differently each time, and edges shimmer.
 `Smoother` averages the probability exponentially, with a weight of its own in every pixel:
@@ -10,7 +10,7 @@ A network that sees every frame alone answers a little differently each time, an
 moving person leaves no trail. `change` does the same where the probability has left the average on
 the same side in two frames running, so that something that moves before a background of its own
 brightness is followed one frame late. A camera that pans or shakes moves everything: the average is
-shifted along with the picture first. At a cut the average starts again.
+shifted along with the image first. At a cut the average starts again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg.errors import UsageError
-from humanseg.video.motion import Shift, blurred_luma, estimate_shift, moved, spread
+from humanseg.video.motion import Shift, blurred_luma, box_mean, estimate_shift, shifted
 
 TIME_CONSTANT = 0.15
 """Seconds in which a still pixel's average comes 63 % closer to a new value."""
@@ -29,13 +29,13 @@ TIME_CONSTANT = 0.15
 _STILL = (2.0, 6.0)
 """Grey levels of local difference that count as noise: at least, at most."""
 _NOISE_FACTOR = 2.5
-"""Times the picture's median difference: sensor noise stays below."""
+"""Times the image's median difference: sensor noise stays below."""
 _MOVING = 8.0
 """Grey levels above the noise at which a pixel is taken as it is."""
 _CHANGED = (0.25, 0.5)
 """Distance from the average, two frames running: from here the weight grows, up to here."""
 _CUT = 0.5
-"""Share of the picture that moves at a cut; and no one shift explains the two frames."""
+"""Share of the image that moves at a cut; and no one shift explains the two frames."""
 _SCALE = 8
 """Steps per grey level while differences are averaged in uint8."""
 _RADIUS = 2
@@ -75,7 +75,7 @@ class Smoother:
     def update(
         self,
         probability: NDArray[np.float32],
-        picture: NDArray[np.uint8],
+        image: NDArray[np.uint8],
         *,
         seconds: float = 1 / 30,
     ) -> NDArray[np.float32]:
@@ -83,13 +83,13 @@ class Smoother:
 
         Args:
             probability: float32 (H, W), 0 to 1, on the network's grid.
-            picture: uint8 (H, W, 3), RGB, what the network saw.
+            image: uint8 (H, W, 3), RGB, what the network saw.
             seconds: time since the frame before.
 
         Returns:
             float32 (H, W), 0 to 1. A new array; keep or change it as you like.
         """
-        luma = blurred_luma(picture)
+        luma = blurred_luma(image)
         if self._average is None or self._luma is None or self._average.shape != probability.shape:
             return self._begin(probability, luma)
         estimate = estimate_shift(self._luma, luma)
@@ -97,7 +97,7 @@ class Smoother:
         motion = self._motion(luma, shift)
         if estimate is None and np.count_nonzero(motion >= 1.0) > _CUT * motion.size:
             return self._begin(probability, luma)
-        average = moved(self._average, shift)
+        average = shifted(self._average, shift)
         innovation = probability - average
         weight = np.maximum(motion, self._change(innovation, shift))
         still = 1.0 - math.exp(-max(seconds, 0.0) / self._time_constant)
@@ -126,7 +126,7 @@ class Smoother:
             return 0, 0
         exact = (estimate[0] + self._rest[0], estimate[1] + self._rest[1])
         shift = (round(exact[0]), round(exact[1]))
-        if shift != (0, 0) and _difference(moved(before, shift), after) >= _difference(
+        if shift != (0, 0) and _difference(shifted(before, shift), after) >= _difference(
             before, after
         ):
             shift = (0, 0)
@@ -137,10 +137,10 @@ class Smoother:
         return shift
 
     def _motion(self, luma: NDArray[np.int16], shift: Shift) -> NDArray[np.float32]:
-        """0 where the picture stands still, 1 where it moves; float32 (H, W)."""
+        """0 where the image stands still, 1 where it moves; float32 (H, W)."""
         assert self._luma is not None
-        difference = np.abs(luma - moved(self._luma, shift)) * _SCALE
-        local = spread(np.minimum(difference, 255).astype(np.uint8), _RADIUS)
+        difference = np.abs(luma - shifted(self._luma, shift)) * _SCALE
+        local = box_mean(np.minimum(difference, 255).astype(np.uint8), _RADIUS)
         noise = _NOISE_FACTOR * float(np.median(local[::4, ::4])) / _SCALE
         still = float(np.clip(noise, *_STILL))
         motion = (local.astype(np.float32) - np.float32(still * _SCALE)) / (_MOVING * _SCALE)
@@ -152,7 +152,7 @@ class Smoother:
         """0 where the probability wavers about the average, 1 where it has left it for good."""
         if self._innovation is None:
             return np.zeros_like(innovation)
-        before = moved(self._innovation, shift)
+        before = shifted(self._innovation, shift)
         lasting = np.minimum(np.abs(innovation), np.abs(before))
         lasting[innovation * before <= 0.0] = 0.0
         low, high = _CHANGED

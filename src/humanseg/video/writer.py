@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from humanseg.errors import HumansegError, UsageError
 from humanseg.images.resize import Size
+from humanseg.video.container import reason
 from humanseg.video.frame_colour import Colour, matrix_of, range_of
-from humanseg.video.reader import VideoSource, words
+from humanseg.video.reader import VideoSource
 
 if TYPE_CHECKING:
     from av import AudioFrame, Packet, VideoFrame
@@ -29,8 +30,8 @@ Channels = Literal["rgb24", "rgba", "gray"]
 
 _MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 _TRANSPARENT = (".webm", ".mov")
-_H264 = ("libx264", "h264_videotoolbox", "h264_mf", "libopenh264", "mpeg4")
-"""In order of preference; wheels and systems differ in what they have."""
+_H264 = ("libx264", "libopenh264")
+"""In order of preference: FFmpeg is built without the first where the GPL is not wanted."""
 _OPTIONS: dict[str, dict[str, str]] = {
     "libx264": {"crf": "20", "preset": "veryfast"},
     "libvpx-vp9": {
@@ -45,10 +46,16 @@ _OPTIONS: dict[str, dict[str, str]] = {
 }
 _BITS_PER_PIXEL = Fraction(1, 8)
 """For encoders that take a bit rate instead of a quality."""
-_MPEG4_STEPS = 65_535
-"""MPEG-4 part 2 divides a second into no more steps."""
 _SOUND_RATES = {"aac": 48_000, "libopus": 48_000}
-_KEPT_METADATA = {"title", "artist", "comment", "date", "creation_time", "copyright", "description"}
+_METADATA = {
+    "title",
+    "artist",
+    "comment",
+    "date",
+    "creation_time",
+    "copyright",
+    "description",
+}
 
 SoundMode = Literal["copy", "encode", "drop"]
 
@@ -71,7 +78,7 @@ def check_suffix(target: Path, *, transparent: bool) -> None:
 
 @dataclass(frozen=True)
 class _Coding:
-    """How the pictures are coded."""
+    """How the frames are coded."""
 
     codec: str
     pixel_format: str
@@ -106,8 +113,6 @@ def _coding(suffix: str, channels: Channels, size: Size, colour: Colour) -> _Cod
     codec = _available(_H264)
     notes = () if codec == "libx264" else (f"written with {codec}, for want of libx264",)
     if height % 2 == 0 and width % 2 == 0:
-        return _Coding(codec, "yuv420p", colour, notes)
-    if codec == "mpeg4":  # takes odd sizes
         return _Coding(codec, "yuv420p", colour, notes)
     if codec != "libx264":
         raise UsageError(
@@ -177,8 +182,8 @@ class VideoTarget:
         self._container: OutputContainer = av.open(
             str(self._temporary.resolve()), "w", format=_MUXERS[self._suffix], options=options
         )
-        kept = {k: v for k, v in source.metadata.items() if k.lower() in _KEPT_METADATA}
-        self._container.metadata.update(kept)
+        shared = {k: v for k, v in source.metadata.items() if k.lower() in _METADATA}
+        self._container.metadata.update(shared)
         self._video = self._add_video(source)
         self._sounds: list[AudioStream] = []
         if mode != "drop":
@@ -191,21 +196,17 @@ class VideoTarget:
 
     def _add_video(self, source: VideoSource) -> VideoStream:
         coding, (height, width) = self._coding, source.size
-        base = source.time_base
-        if coding.codec == "mpeg4" and base.denominator > _MPEG4_STEPS:
-            base = Fraction(1, _MPEG4_STEPS)
-        options = dict(_OPTIONS.get(coding.codec, {}))
-        if not options:
-            options["b"] = str(int(width * height * source.rate * _BITS_PER_PIXEL))
+        rate, bits = source.timeline.rate, width * height * _BITS_PER_PIXEL
+        options = _OPTIONS.get(coding.codec, {"b": str(int(bits * rate))})
         stream = cast(
             "VideoStream",
             self._container.add_stream(
                 coding.codec,
-                rate=source.rate,
-                options=options,
+                rate=rate,
+                options=dict(options),
                 width=width,
                 height=height,
-                time_base=base,
+                time_base=source.timeline.time_base,
             ),
         )
         stream.pix_fmt = coding.pixel_format
@@ -234,11 +235,11 @@ class VideoTarget:
         """Numbers of the streams whose sound is wanted as frames, not packets."""
         return frozenset(range(len(self._sounds)) if self.sound == "encode" else ())
 
-    def write(self, picture: NDArray[np.uint8], *, pts: int, duration: int) -> None:
-        """Encode one picture.
+    def write(self, image: NDArray[np.uint8], *, pts: int, duration: int) -> None:
+        """Encode an image.
 
         Args:
-            picture: uint8 of the source's size, (H, W, 3), (H, W, 4) or (H, W) as promised.
+            image: uint8 of the source's size, (H, W, 3), (H, W, 4) or (H, W) as promised.
             pts: when it is shown, in the source's time base.
             duration: for how long; 0 where unknown.
 
@@ -248,10 +249,14 @@ class VideoTarget:
         """
         from av import VideoFrame
 
-        array = np.ascontiguousarray(picture)
+        array = np.ascontiguousarray(image)
         with self._sentences():
             coded = self._coded(VideoFrame.from_ndarray(array, format=self._channels))
-            coded.pts, coded.time_base, coded.duration = pts, self._source.time_base, duration
+            coded.pts, coded.time_base, coded.duration = (
+                pts,
+                self._source.timeline.time_base,
+                duration,
+            )
             self._mux(self._video.encode(coded))
 
     def _coded(self, frame: VideoFrame) -> VideoFrame:
@@ -282,7 +287,7 @@ class VideoTarget:
         import av
 
         assert piece.time_base is not None
-        shift = round(self._source.begin / piece.time_base)
+        shift = round(self._source.timeline.begin / piece.time_base)
         if piece.pts is not None:
             piece.pts -= shift
         if isinstance(piece, av.AudioFrame):
@@ -308,7 +313,7 @@ class VideoTarget:
             raise self._system_error(error) from error
         except (av.FFmpegError, ValueError) as error:
             raise HumansegError(
-                f"{self._target}: could not be written ({words(error)})."
+                f"{self._target}: could not be written ({reason(error)})."
             ) from error
 
     def _system_error(self, error: OSError) -> OSError:

@@ -1,42 +1,32 @@
-"""How much masks flicker from frame to frame: two measures, with and without known truth.
+"""How much masks flicker from frame to frame, measured without truth.
 
-**Without truth** (`FlickerMeter`). Where the picture has not changed, the mask has no reason to:
+Where the image has not changed, the mask has no reason to:
 
     change = 1000 * mean over t and over p in U[t] of |P[t](p) - P[t-1](p)|
     flips  = 1000 * mean over t and over p in U[t] of [M[t](p) != M[t-1](p)]
 
-P is the probability, 0 to 1, and M = (P >= threshold) the mask. U[t] are the pixels whose picture
+P is the probability, 0 to 1, and M = (P >= threshold) the mask. U[t] are the pixels whose image
 is unchanged: in the 5x5 pixels around p the brightness, itself averaged over 3x3 pixels, differs by
-less than `TOLERANCE` grey levels from the frame before. Frames whose picture changes everywhere (a
+less than `TOLERANCE` grey levels from the frame before. Frames whose image changes everywhere (a
 cut, a fast pan) add nothing. 0 is best. Both are per thousand: `flips` 2 says that of 1000 pixels
-whose picture stands still, 2 enter or leave the mask at every frame.
+whose image stands still, 2 enter or leave the mask at every frame.
 
 It sees wavering only, not errors that stay, and a mask that never changes scores 0. It is also paid
 for where something moves before a background of its own brightness. Compare it on one clip, beside
 an accuracy.
-
-**With truth** (`dtssd`). The temporal error of Erofeev et al., "Perceptually motivated benchmark
-for video matting", BMVC 2015, normalised by the number of pixels as in Lin et al., "Robust
-high-resolution video matting with temporal guidance", WACV 2022 (there times 100):
-
-    dtSSD = mean over t of sqrt(mean over p of ((P[t] - P[t-1]) - (A[t] - A[t-1]))^2)
-
-A is the true alpha or mask, 0 to 1. Changes that the truth makes too cost nothing.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.video.motion import blurred_luma, spread
+from humanseg.video.motion import blurred_luma, box_mean
 
 TOLERANCE = 4
-"""Grey levels; smaller differences are noise, not a changed picture."""
+"""Grey levels; smaller differences are noise, not a changed image."""
 
 _PER = 1000.0
 _RADIUS = 2
@@ -44,7 +34,7 @@ _RADIUS = 2
 
 @dataclass(frozen=True)
 class Flicker:
-    """What `FlickerMeter` found; the formulas are in the module's description."""
+    """What `FlickerMeter` measured; the formulas are in the module's description."""
 
     change: float | None
     """Mean change of the probability, per thousand; None where no pixel was unchanged."""
@@ -70,19 +60,19 @@ class FlickerMeter:
         self._change = 0.0
         self._flips = self._unchanged = self._pixels = self._pairs = 0
 
-    def add(self, probability: NDArray[np.float32], picture: NDArray[np.uint8]) -> None:
+    def add(self, probability: NDArray[np.float32], image: NDArray[np.uint8]) -> None:
         """Take in the next frame.
 
         Args:
             probability: float32 (H, W), 0 to 1.
-            picture: uint8 (H, W, 3), RGB, of the same size.
+            image: uint8 (H, W, 3), RGB, of the same size.
         """
-        luma = blurred_luma(picture)
+        luma = blurred_luma(image)
         before, self._before = self._before, (probability.copy(), luma)
         if before is None:
             return
         differs = (np.abs(luma - before[1]) >= TOLERANCE).astype(np.uint8) * np.uint8(255)
-        still = spread(differs, _RADIUS) == 0
+        still = box_mean(differs, _RADIUS) == 0
         now, then = probability[still], before[0][still]
         self._change += float(np.abs(now - then).sum(dtype=np.float64))
         self._flips += int(((now >= self._threshold) != (then >= self._threshold)).sum())
@@ -100,29 +90,3 @@ class FlickerMeter:
             unchanged=self._unchanged / self._pixels,
             pairs=self._pairs,
         )
-
-
-def dtssd(
-    predicted: Iterable[NDArray[np.floating]],
-    truth: Iterable[NDArray[np.floating] | NDArray[np.bool_]],
-) -> float | None:
-    """Temporal error (dtSSD) of a video; the formula is in the module's description.
-
-    Args:
-        predicted: float (H, W) per frame, 0 to 1, in order.
-        truth: float, 0 to 1, or bool (H, W) per frame.
-
-    Returns:
-        0 (as steady as the truth) to 2; None with fewer than two frames.
-
-    Raises:
-        ValueError: not as many frames of truth as of prediction.
-    """
-    errors: list[float] = []
-    before: NDArray[np.float64] | None = None
-    for probability, alpha in zip(predicted, truth, strict=True):
-        difference = np.asarray(probability, dtype=np.float64) - np.asarray(alpha, np.float64)
-        if before is not None:
-            errors.append(math.sqrt(float(np.mean((difference - before) ** 2))))
-        before = difference
-    return float(np.mean(errors)) if errors else None

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from benchmarks.flicker import TOLERANCE, FlickerMeter
 from numpy.typing import NDArray
-
-from humanseg.video.flicker import TOLERANCE, FlickerMeter, dtssd
 
 
 def grey(level: int) -> NDArray[np.uint8]:
@@ -74,22 +73,3 @@ def test_flicker__remembers_values_not_the_callers_array() -> None:
     probability += 0.5
     meter.add(probability, grey(100))
     assert meter.result().change == pytest.approx(500)
-
-
-def test_dtssd__is_zero_when_the_change_is_the_truths() -> None:
-    truth = [np.zeros((4, 4), bool), np.ones((4, 4), bool)]
-    predicted = [constant(0.1)[:4, :4], constant(1.1)[:4, :4]]
-    assert dtssd(predicted, truth) == pytest.approx(0, abs=1e-6)
-
-
-def test_dtssd__by_hand() -> None:
-    truth = [np.zeros((2, 2)), np.zeros((2, 2)), np.zeros((2, 2))]
-    predicted = [np.zeros((2, 2)), np.array([[0.4, 0.0], [0.0, 0.0]]), np.full((2, 2), 0.4)]
-    # sqrt(0.16 / 4) = 0.2, then sqrt(3 * 0.16 / 4)
-    assert dtssd(predicted, truth) == pytest.approx((0.2 + np.sqrt(0.12)) / 2)
-
-
-def test_dtssd__needs_two_frames_and_as_many_truths() -> None:
-    assert dtssd([np.zeros((2, 2))], [np.zeros((2, 2))]) is None
-    with pytest.raises(ValueError, match="shorter"):
-        dtssd([np.zeros((2, 2))] * 2, [np.zeros((2, 2))])
