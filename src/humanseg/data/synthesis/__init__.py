@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from humanseg.data.synthesis.scene import draw_scene
-from humanseg.data.synthesis.writing import synthesize
+from humanseg.data.synthesis.synthesize import synthesize
 
 __all__ = ["draw_scene", "synthesize"]

@@ -1,11 +1,12 @@
-"""Shapes, materials and the canvas that people, objects and backgrounds are painted with.
+"""The canvas of a drawn scene, its shapes, and the paints that everything in it shares.
 
 Coordinates are (x, y) in canvas pixels, y down. The canvas is `SUPERSAMPLING` times finer than the
-picture; picture and mask are averaged down from the very same shapes.
+image; image and mask are averaged down from the very same shapes, so masks are exact.
 """
 
 from __future__ import annotations
 
+import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -22,68 +23,129 @@ Points = NDArray[np.float64]
 """(points, 2): x, y."""
 Colour = NDArray[np.float64]
 """(3,): RGB, 0 to 255."""
-Pattern = Literal["plain", "stripes", "bands", "checks", "dots", "speckle"]
-PATTERNS: tuple[Pattern, ...] = ("plain", "stripes", "bands", "checks", "dots", "speckle")
+Pattern = Literal["plain", "stripes", "checks", "dots"]
+_PATTERNS: tuple[Pattern, ...] = ("plain", "stripes", "checks", "dots")
 
-_LEVELS = 64
-_DARKEST, _BRIGHTEST = 0.25, 1.3
-_COLOURS = 3
+_SKIN = np.array(
+    [[247, 216, 196], [236, 188, 158], [214, 158, 120], [176, 118, 80], [128, 82, 54],
+     [74, 48, 36]],
+    dtype=np.float64,
+)  # fmt: skip
+"""Tones from light to dark; others are mixed between neighbours."""
+_HAIR = np.array(
+    [[24, 20, 20], [58, 40, 30], [98, 66, 40], [160, 116, 62], [214, 178, 120], [150, 70, 36],
+     [176, 172, 170]],
+    dtype=np.float64,
+)  # fmt: skip
 
 
-class Material:
-    """A surface: up to three colours in a pattern, some roughness."""
+@dataclass(frozen=True, slots=True)
+class Paint:
+    """A surface: up to two colours in a pattern, and some grain."""
 
-    def __init__(
-        self,
-        colours: Sequence[Colour],
-        pattern: Pattern = "plain",
-        *,
-        period: float = 0.3,
-        phase: float = 0.0,
-        roughness: float = 0.05,
-    ) -> None:
-        self.pattern = pattern
-        self.period = period
-        """Length of the pattern in body units (heads)."""
-        self.phase = phase
-        self.roughness = roughness
-        padded = np.stack([colours[index % len(colours)] for index in range(_COLOURS)])
-        levels = np.linspace(_DARKEST, _BRIGHTEST, _LEVELS)
-        lit = padded[:, None, :] * levels[None, :, None]
-        self.table = np.clip(lit, 0, 255).astype(np.uint8).reshape(-1, 3)
-        """uint8 (3 colours x 64 brightness levels, 3), RGB."""
+    colours: Sequence[Colour]
+    pattern: Pattern = "plain"
+    period: float = 0.3
+    """Length of the pattern, in the unit of what is painted."""
+    angle: float = 0.0
+    """Of the pattern, in radians."""
+    grain: float = 0.05
 
-    def choose(
-        self, along: NDArray[np.float32], across: NDArray[np.float32], tile: NDArray[np.float32]
-    ) -> NDArray[np.intp] | int:
-        """Which colour each point has, by its place on the surface in body units."""
-        if self.pattern == "plain":
-            return 0
-        u = along * np.float32(1 / self.period) + np.float32(self.phase)
-        v = across * np.float32(1 / self.period) + np.float32(self.phase)
-        rows, columns = np.floor(u).astype(np.intp), np.floor(v).astype(np.intp)
-        chosen: NDArray[np.intp]
+    def at(
+        self, x: NDArray[np.float32], y: NDArray[np.float32], tile: NDArray[np.float32]
+    ) -> NDArray[np.uint8]:
+        """Colours (N, 3) of places, in the unit of what is painted."""
+        cosine, sine = np.float32(np.cos(self.angle)), np.float32(np.sin(self.angle))
+        u, v = (x * cosine + y * sine) / self.period, (y * cosine - x * sine) / self.period
+        second: NDArray[np.bool_] | bool = False
         if self.pattern == "stripes":
-            chosen = columns & 1
-        elif self.pattern == "bands":
-            chosen = rows & 1
+            second = np.floor(u) % 2 == 1
         elif self.pattern == "checks":
-            chosen = (rows & 1) + (columns & 1)
+            second = (np.floor(u) + np.floor(v)) % 2 == 1
         elif self.pattern == "dots":
-            u, v = u - rows - np.float32(0.5), v - columns - np.float32(0.5)
-            chosen = (u * u + v * v < 0.08).astype(np.intp)
-        else:
-            noise = _sample(tile, u * 12, v * 12)
-            chosen = (noise > -0.1).astype(np.intp) + (noise > 0.35)
-        return chosen
+            second = (u % 1 - 0.5) ** 2 + (v % 1 - 0.5) ** 2 < 0.08
+        rows, columns = (40 * y).astype(np.intp) % TILE, (40 * x).astype(np.intp) % TILE
+        light = 1 + np.float32(self.grain) * tile[rows, columns]
+        colours = np.where(
+            np.asarray(second)[..., None], self.colours[-1], self.colours[0]
+        ) * light.reshape(-1, 1)
+        return np.asarray(np.clip(colours, 0, 255), dtype=np.uint8)
 
 
-def _sample(
-    tile: NDArray[np.float32], u: NDArray[np.float32], v: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Values of the repeated tile at the nearest whole places."""
-    index = (u.astype(np.int32) & (TILE - 1)) * TILE + (v.astype(np.int32) & (TILE - 1))
-    return np.asarray(tile.reshape(-1).take(index))
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """The colours of one scene, shared by people and everything else in it.
+
+    Colour and texture alone therefore do not tell what is a person.
+    """
+
+    cloths: tuple[Colour, ...]
+    skins: tuple[Colour, ...]
+    hairs: tuple[Colour, ...]
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> Palette:
+        """Pick the colours of a scene."""
+        return cls(
+            cloths=tuple(_cloth_colour(rng) for _ in range(6)),
+            skins=tuple(_mixed(rng, _SKIN) for _ in range(3)),
+            hairs=tuple(_HAIR[rng.integers(len(_HAIR))] * rng.uniform(0.8, 1.1) for _ in range(2)),
+        )
+
+    def cloth(self, rng: np.random.Generator, *, plain: float = 0.45) -> Paint:
+        """A cloth: plain with the given chance, otherwise of any pattern."""
+        pattern = "plain" if rng.random() < plain else _PATTERNS[rng.integers(len(_PATTERNS))]
+        order = rng.permutation(len(self.cloths))
+        return Paint(
+            [self.cloths[index] for index in order[:2]],
+            pattern,
+            period=float(rng.uniform(0.08, 0.4)),
+            angle=float(rng.choice([0.0, np.pi / 2, rng.uniform(0, np.pi)])),
+            grain=float(rng.uniform(0.02, 0.14)),
+        )
+
+    def skin(self, rng: np.random.Generator) -> Paint:
+        """A skin tone of the scene."""
+        return Paint([self.skins[rng.integers(len(self.skins))]], grain=0.03)
+
+    def hair(self, rng: np.random.Generator) -> Paint:
+        """A hair colour of the scene, in strands."""
+        colour = self.hairs[rng.integers(len(self.hairs))]
+        return Paint([colour, colour * 0.88], "stripes", period=0.04, grain=0.15)
+
+    def anything(self, rng: np.random.Generator) -> Paint:
+        """What an object is made of: cloth, skin or hair colours."""
+        choice = rng.random()
+        if choice < 0.35:
+            return self.skin(rng)
+        return self.hair(rng) if choice < 0.45 else self.cloth(rng)
+
+    def colour(self, rng: np.random.Generator) -> Colour:
+        """A colour of the scene, or greyer than it, as surfaces in the background have it."""
+        pool = (*self.cloths, *self.skins, *self.hairs)
+        colour = np.clip(pool[rng.integers(len(pool))] * rng.uniform(0.75, 1.15), 0, 255)
+        return np.asarray(colour + rng.uniform(0, 0.8) * (colour.mean() - colour))
+
+
+def _mixed(rng: np.random.Generator, tones: Colour) -> Colour:
+    """A tone between two neighbours of a table."""
+    position = rng.uniform(0, len(tones) - 1)
+    low = int(position)
+    mixed = tones[low] + (position - low) * (tones[min(low + 1, len(tones) - 1)] - tones[low])
+    return np.asarray(np.clip(mixed + rng.normal(0, 5, 3), 0, 255))
+
+
+def _cloth_colour(rng: np.random.Generator) -> Colour:
+    """Muted, vivid, near black, near white, or like skin."""
+    choice = rng.random()
+    if choice < 0.15:
+        return _mixed(rng, _SKIN)
+    if choice < 0.45:
+        level = rng.choice([rng.uniform(15, 70), rng.uniform(200, 250)])
+        return np.asarray(level + rng.normal(0, 5, 3))
+    saturation = rng.uniform(0.15, 0.5) if choice < 0.75 else rng.uniform(0.5, 0.95)
+    rgb = colorsys.hsv_to_rgb(rng.random(), saturation, rng.uniform(0.25, 0.95))
+    return np.array(rgb) * 255.0
 
 
 def noise_tile(rng: np.random.Generator) -> NDArray[np.float32]:
@@ -98,84 +160,46 @@ def noise_tile(rng: np.random.Generator) -> NDArray[np.float32]:
     return total
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """Local coordinates of a surface: patterns and shading follow the limb, not the picture."""
-
-    origin: Points
-    axis: Points
-    """Unit vector along the surface."""
-    half_width: float
-    """Pixels from the axis to the edge, where a round surface turns dark."""
-    unit: float
-    """Pixels per body unit."""
-    roundness: float = 0.4
-    """Loss of light at the edge: 0 flat."""
-
-
 class Canvas:
-    """A picture being painted, with the label of every pixel."""
+    """An image being painted, with the label of every pixel."""
 
-    def __init__(
-        self, background: NDArray[np.uint8], tile: NDArray[np.float32], light: Points
-    ) -> None:
-        """Start from a background, uint8 (height, width, 3), at picture size."""
-        factor = SUPERSAMPLING
-        self.pixels = background.repeat(factor, axis=0).repeat(factor, axis=1)
+    def __init__(self, background: NDArray[np.uint8], tile: NDArray[np.float32]) -> None:
+        """Start from a background, uint8 (height, width, 3), at image size."""
+        self.pixels = background.repeat(SUPERSAMPLING, axis=0).repeat(SUPERSAMPLING, axis=1)
         self.person = np.zeros(self.pixels.shape[:2], dtype=np.bool_)
-        self.tile = tile
-        self.light = light
-        """Where the light comes from, (x, y), length up to 1."""
+        self.height = SUPERSAMPLING * background.shape[0]
+        self.width = SUPERSAMPLING * background.shape[1]
+        self._tile = tile
 
-    @property
-    def height(self) -> int:
-        """Canvas pixels."""
-        return int(self.pixels.shape[0])
-
-    @property
-    def width(self) -> int:
-        """Canvas pixels."""
-        return int(self.pixels.shape[1])
-
-    def fill(self, outline: Points, material: Material, frame: Frame, *, person: bool) -> None:
-        """Paint the inside of an outline and label it."""
+    def fill(self, outline: Points, paint: Paint, *, unit: float, person: bool) -> None:
+        """Paint the inside of an outline and label it; `unit` is the paint's, in pixels."""
         cut = self._cut(outline)
         if cut is None:
             return
-        left, top, inside = cut
-        height, width = inside.shape
-        flat = np.flatnonzero(inside)
-        rows, columns = np.divmod(flat.astype(np.int32), np.int32(width))
-        x = columns.astype(np.float32) + np.float32(left - frame.origin[0])
-        y = rows.astype(np.float32) + np.float32(top - frame.origin[1])
-        ax, ay = np.float32(frame.axis[0]), np.float32(frame.axis[1])
-        along, across = x * ax + y * ay, y * ax - x * ay
-        lean = 0.6 * float(self.light[1] * ax - self.light[0] * ay)
-        offset = across * np.float32(1 / max(frame.half_width, 1e-3)) - np.float32(lean)
-        level = np.float32(1.05) - np.float32(frame.roundness) * np.minimum(offset * offset, 1.5)
-        unit = np.float32(1 / frame.unit)
-        along, across = along * unit, across * unit
-        if material.roughness:
-            grain = _sample(self.tile, along * 40 + 512, across * 40 + 512)
-            level += np.float32(material.roughness) * grain
-        scale = np.float32((_LEVELS - 1) / (_BRIGHTEST - _DARKEST))
-        shade = np.clip((level - np.float32(_DARKEST)) * scale, 0, _LEVELS - 1).astype(np.intp)
-        shade += material.choose(along, across, self.tile) * _LEVELS
-        window = slice(top, top + height), slice(left, left + width)
-        self.pixels[window][inside] = material.table.take(shade, axis=0)
+        window, inside = cut
+        rows, columns = np.nonzero(inside)
+        centre = outline.mean(axis=0)
+        x = (columns + window[1].start - centre[0]).astype(np.float32) / np.float32(unit)
+        y = (rows + window[0].start - centre[1]).astype(np.float32) / np.float32(unit)
+        self.pixels[window][inside] = paint.at(x, y, self._tile)
         self.person[window][inside] = person
 
     def darken(self, outline: Points, factor: float) -> None:
         """Throw a shadow: multiply the inside of an outline, labels unchanged."""
         cut = self._cut(outline)
         if cut is not None:
-            left, top, inside = cut
-            height, width = inside.shape
-            window = self.pixels[top : top + height, left : left + width]
-            window[inside] = (window[inside] * np.float32(factor)).astype(np.uint8)
+            window, inside = cut
+            shaded = self.pixels[window][inside] * np.float32(factor)
+            self.pixels[window][inside] = shaded.astype(np.uint8)
 
-    def _cut(self, outline: Points) -> tuple[int, int, NDArray[np.bool_]] | None:
-        """Left, top and inside of an outline's visible bounding box; None if nothing is visible."""
+    def finish(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Average down to image size: uint8 (height, width, 3) and bool (height, width)."""
+        pixels = Image.fromarray(self.pixels).reduce(SUPERSAMPLING)
+        cover = Image.fromarray(self.person.astype(np.uint8) * 255).reduce(SUPERSAMPLING)
+        return np.asarray(pixels), np.asarray(np.asarray(cover) >= 128)
+
+    def _cut(self, outline: Points) -> tuple[tuple[slice, slice], NDArray[np.bool_]] | None:
+        """The visible bounding box of an outline and what is inside; None if nothing is."""
         low = np.maximum(np.floor(outline.min(axis=0)).astype(int), 0)
         high = np.ceil(outline.max(axis=0)).astype(int) + 1
         high = np.minimum(high, (self.width, self.height))
@@ -183,23 +207,18 @@ class Canvas:
             return None
         shape = Image.new("L", (int(high[0] - low[0]), int(high[1] - low[1])))
         ImageDraw.Draw(shape).polygon((outline - low).ravel().tolist(), fill=1)
-        return int(low[0]), int(low[1]), np.asarray(shape, dtype=np.bool_)
-
-    def finish(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """Average down to picture size: uint8 (height, width, 3) and bool (height, width)."""
-        pixels = Image.fromarray(self.pixels).reduce(SUPERSAMPLING)
-        cover = Image.fromarray(self.person.astype(np.uint8) * 255).reduce(SUPERSAMPLING)
-        return np.asarray(pixels), np.asarray(np.asarray(cover) >= 128)
+        window = slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+        return window, np.asarray(shape, dtype=np.bool_)
 
 
 def point(x: float, y: float) -> Points:
-    """A place or direction."""
+    """A position or direction."""
     return np.array([x, y], dtype=np.float64)
 
 
-def down(angle: float, sign: float = 1.0) -> Points:
-    """Unit vector that hangs down at angle 0 and swings towards `sign` in x."""
-    return point(sign * np.sin(angle), np.cos(angle))
+def down(angle: float) -> Points:
+    """Unit vector that hangs down at angle 0 and swings towards positive x."""
+    return point(np.sin(angle), np.cos(angle))
 
 
 def capsule(start: Points, end: Points, start_radius: float, end_radius: float) -> Points:
@@ -221,11 +240,10 @@ def capsule(start: Points, end: Points, start_radius: float, end_radius: float) 
     )
 
 
-def ellipse(centre: Points, rx: float, ry: float, angle: float = 0.0) -> Points:
-    """Outline of an ellipse turned by `angle` in radians."""
+def ellipse(centre: Points, rx: float, ry: float) -> Points:
+    """Outline of an ellipse."""
     turns = np.linspace(0, 2 * np.pi, 28, endpoint=False)
-    flat = np.column_stack([rx * np.cos(turns), ry * np.sin(turns)])
-    return centre + turn(flat, angle)
+    return centre + np.column_stack([rx * np.cos(turns), ry * np.sin(turns)])
 
 
 def turn(points: Points, angle: float) -> Points:

@@ -1,4 +1,8 @@
-"""Dress a skeleton and paint it."""
+"""People: a skeleton in a pose, and flat shapes of skin, cloth and hair over it.
+
+Lengths are in heads (chin to crown of an adult of average size), angles in radians from hanging
+straight down, outwards. Joints are (x, y), y down, the pelvis at the origin.
+"""
 
 from __future__ import annotations
 
@@ -7,78 +11,173 @@ from typing import Literal
 
 import numpy as np
 
-from humanseg.data.synthesis import heads
-from humanseg.data.synthesis.bodies import Limb, Skeleton
 from humanseg.data.synthesis.painting import (
     Canvas,
-    Frame,
-    Material,
+    Paint,
+    Palette,
     Points,
     capsule,
+    down,
     ellipse,
+    point,
     smooth,
     turn,
 )
-from humanseg.data.synthesis.palette import Palette
 
-Lower = Literal["trousers", "shorts", "skirt", "dress"]
+View = Literal["front", "back", "side"]
+Hair = Literal["bald", "short", "long", "curly", "bun"]
+_HAIR: tuple[Hair, ...] = ("bald", "short", "long", "curly", "bun")
+
+_ARMS = (  # chance, upper arm, and the forearm's bend against it
+    (0.50, (0.05, 0.35), (-0.4, 0.1)),  # hanging
+    (0.12, (0.5, 0.9), (-1.9, -1.4)),  # hand on the hip
+    (0.08, (0.1, 0.4), (-2.2, -1.7)),  # across the body
+    (0.18, (1.6, 2.9), (-0.2, 0.9)),  # raised
+    (0.12, (1.0, 1.6), (-0.5, 0.9)),  # stretched out
+)
+_LEGS = (  # chance; of each leg: the thigh, and the shin's bend against it
+    (0.60, (((-0.03, 0.25), (-0.2, 0.06)), ((-0.03, 0.25), (-0.2, 0.06)))),  # standing
+    (0.28, (((0.15, 0.7), (-0.4, 0.0)), ((0.1, 0.5), (-0.1, 0.6)))),  # walking to running
+    (0.12, (((1.0, 1.5), (-1.7, -1.1)), ((-0.05, 0.3), (-0.1, 0.5)))),  # one knee up
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limb:
+    """Shoulder, elbow, wrist and finger tip; or hip, knee, ankle and toe."""
+
+    root: Points
+    middle: Points
+    end: Points
+    tip: Points
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The joints and proportions of a posed body."""
+
+    view: View
+    girth: float
+    """Thickness of limbs, 1 for average."""
+    shoulder: float
+    """Half the width of the shoulders as they are seen."""
+    hip: float
+    neck: Points
+    head: Points
+    skull: float
+    """Height of the head."""
+    arms: tuple[Limb, Limb]
+    legs: tuple[Limb, Limb]
+
+    @property
+    def lowest(self) -> float:
+        """Largest y of all joints: where the body stands."""
+        joints = [joint for leg in self.legs for joint in (leg.root, leg.middle, leg.end)]
+        return float(max(joint[1] for joint in joints)) + 0.2 * self.girth
+
+
+def draw_body(rng: np.random.Generator) -> Body:
+    """A random body in a random pose; one in six is a child."""
+    view: View = "side" if rng.random() < 0.35 else "back" if rng.random() < 0.2 else "front"
+    depth = 0.45 if view == "side" else 1.0
+    girth = float(np.clip(rng.normal(1.0, 0.16), 0.72, 1.5))
+    child = float(rng.uniform(0.55, 0.85)) if rng.random() < 1 / 6 else 1.0
+    shoulder = child * float(rng.uniform(0.74, 0.98)) * depth
+    hip = child * girth * float(rng.uniform(0.55, 0.72)) * (0.75 if view == "side" else 1.0)
+    girth *= 0.35 + 0.65 * child
+    lean = float(rng.normal(0, 0.07))
+    neck = 2.5 * child * float(rng.uniform(0.93, 1.06)) * point(np.sin(lean), -np.cos(lean))
+    skull = float(rng.uniform(0.93, 1.07)) * (0.55 + 0.45 * child) / (0.5 + 0.5 * child)
+    nod = lean + float(rng.normal(0, 0.12))
+    arms = []
+    for sign in (-1.0, 1.0):
+        _, upper, bend = _ARMS[rng.choice(len(_ARMS), p=[row[0] for row in _ARMS])]
+        first = float(rng.uniform(*upper))
+        angles = first, first + float(rng.uniform(*bend))
+        root = 0.9 * neck + point(sign * 0.9 * shoulder, 0)
+        arms.append(_limb(root, angles, sign, 1.38 * child, 0.88))
+    _, ranges = _LEGS[rng.choice(len(_LEGS), p=[row[0] for row in _LEGS])]
+    legs = []
+    for sign, (thigh, bend) in zip((-1.0, 1.0), ranges, strict=True):
+        first = float(rng.uniform(*thigh))
+        angles = first, first + float(rng.uniform(*bend))
+        legs.append(_limb(point(sign * 0.55 * hip, 0), angles, sign, 1.9 * child, 0.96, foot=True))
+    return Body(
+        view=view,
+        girth=girth,
+        shoulder=shoulder,
+        hip=hip,
+        neck=neck,
+        head=neck + (0.22 + 0.5 * skull) * point(np.sin(nod), -np.cos(nod)),
+        skull=skull,
+        arms=(arms[0], arms[1]),
+        legs=(legs[0], legs[1]),
+    )
+
+
+def _limb(
+    root: Points,
+    angles: tuple[float, float],
+    sign: float,
+    length: float,
+    ratio: float,
+    *,
+    foot: bool = False,
+) -> Limb:
+    """A limb whose second half is `ratio` of the first one's length, with a hand or foot."""
+    first, second = sign * angles[0], sign * angles[1]
+    middle = root + length * down(first)
+    end = middle + ratio * length * down(second)
+    tip = end + (0.22 * length * down(second + sign * 1.0) if foot else 0.3 * length * down(second))
+    return Limb(root, middle, end, tip)
 
 
 @dataclass(frozen=True, slots=True)
 class Outfit:
     """What one person wears and looks like."""
 
-    skin: Material
-    top: Material
-    bottom: Material
-    shoes: Material
-    jacket: Material | None
-    jacket_length: float
-    """Below the pelvis, in heads."""
+    skin: Paint
+    hair: Paint
+    top: Paint
+    bottom: Paint
+    shoes: Paint
+    hat: Paint | None
     sleeves: float
     """Covered part of the arm, 0 bare to 2 to the wrist."""
-    lower: Lower
-    lower_length: float
-    """Covered part of the leg, 0 to 2; of a skirt in heads."""
-    looseness: float
+    legs: float
+    """Covered part of the leg, 0 to 2."""
+    skirt: float
+    """Length of a skirt or dress in heads; 0 for none."""
+    loose: float
     """Width of cloth over the limb, 1 tight."""
-    neckline: float
-    look: heads.Look
+    hair_kind: Hair
 
     @classmethod
     def draw(cls, rng: np.random.Generator, palette: Palette) -> Outfit:
         """Random clothes and looks in the colours of a scene."""
-        choice = rng.random()
-        lower: Lower = "trousers"
-        length = 1.9
-        if choice > 0.6:
-            lower = "shorts" if choice < 0.75 else "skirt" if choice < 0.88 else "dress"
-            length = float(rng.uniform(0.5, 1.0) if lower == "shorts" else rng.uniform(0.9, 3.0))
-        jacket = palette.cloth(rng) if rng.random() < 0.35 else None
-        sleeves = float(rng.choice([0.0, 0.55, 1.2, 1.95], p=[0.12, 0.35, 0.08, 0.45]))
-        skin = palette.skin(rng)
+        skirt = float(rng.uniform(0.9, 3.0)) if rng.random() < 0.25 else 0.0
+        top = palette.cloth(rng)
         return cls(
-            skin=skin,
-            top=palette.cloth(rng),
-            bottom=palette.cloth(rng, plain=0.65),
-            shoes=palette.cloth(rng, plain=0.9) if rng.random() < 0.93 else skin,
-            jacket=jacket,
-            jacket_length=float(rng.choice([rng.uniform(-0.1, 0.4), rng.uniform(0.8, 2.0)])),
-            sleeves=1.95 if jacket else sleeves,
-            lower=lower,
-            lower_length=length,
-            looseness=float(rng.uniform(1.08, 1.5)),
-            neckline=float(rng.uniform(0.0, 0.5)),
-            look=heads.Look.draw(rng, palette, skin),
+            skin=palette.skin(rng),
+            hair=palette.hair(rng),
+            top=top,
+            bottom=top if rng.random() < 0.1 else palette.cloth(rng, plain=0.65),
+            shoes=palette.cloth(rng, plain=0.9),
+            hat=palette.cloth(rng) if rng.random() < 0.2 else None,
+            sleeves=float(rng.choice([0.0, 0.55, 1.2, 1.95], p=[0.12, 0.33, 0.1, 0.45])),
+            legs=0.0 if skirt else float(rng.choice([rng.uniform(0.5, 1.0), 1.9], p=[0.2, 0.8])),
+            skirt=skirt,
+            loose=float(rng.uniform(1.08, 1.5)),
+            hair_kind=_HAIR[rng.choice(5, p=[0.08, 0.36, 0.3, 0.14, 0.12])],
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A skeleton on the canvas: where it stands, how large, and how it is turned."""
+    """A body on the canvas: where it stands, how large, and how it is turned."""
 
     canvas: Canvas
-    body: Skeleton
+    body: Body
     outfit: Outfit
     origin: Points
     """The pelvis in canvas pixels."""
@@ -87,177 +186,136 @@ class Figure:
     roll: float
     """Turn of the whole body in radians."""
 
-    def place(self, points: Points) -> Points:
-        """From heads to canvas pixels."""
-        return self.origin + self.unit * turn(points, self.roll)
+    def shape(self, outline: Points, paint: Paint) -> None:
+        """Paint an outline given in heads."""
+        points = self.origin + self.unit * turn(outline, self.roll)
+        self.canvas.fill(points, paint, unit=self.unit, person=True)
 
-    def part(
-        self, start: Points, end: Points, radii: tuple[float, float], material: Material
+    def bar(self, start: Points, end: Points, radii: tuple[float, float], paint: Paint) -> None:
+        """Paint a tapered limb between two joints."""
+        self.shape(capsule(start, end, *radii), paint)
+
+    def draw(self) -> None:
+        """Paint the body from back to front."""
+        behind = self.body.view == "back"
+        near = self.body.arms[1:] if self.body.view == "side" else self.body.arms
+        far = self.body.arms[: 2 - len(near)]
+        self._long_hair()
+        for arm in (*far, *(near if behind else ())):
+            self._arm(arm)
+        for leg in self.body.legs:
+            self._leg(leg)
+        self._torso()
+        self._head()
+        for arm in () if behind else near:
+            self._arm(arm)
+
+    def _leg(self, leg: Limb) -> None:
+        girth, outfit = self.body.girth, self.outfit
+        self._limb(leg, (0.36, 0.24, 0.13), outfit.legs, outfit.bottom)
+        self.bar(leg.end, leg.tip, (0.17 * girth, 0.13 * girth), outfit.shoes)
+
+    def _arm(self, arm: Limb) -> None:
+        girth, outfit = self.body.girth, self.outfit
+        self.bar(arm.end, arm.tip, (0.13 * girth, 0.1 * girth), outfit.skin)
+        self._limb(arm, (0.23, 0.17, 0.1), outfit.sleeves, outfit.top)
+
+    def _limb(
+        self, limb: Limb, radii: tuple[float, float, float], covered: float, cloth: Paint
     ) -> None:
-        """Paint a tapered limb between two places in heads."""
-        first, last = self.place(start), self.place(end)
-        step = last - first
-        length = float(np.hypot(*step))
-        axis = step / length if length > 1e-6 else np.array([0.0, 1.0])
-        outline = capsule(first, last, radii[0] * self.unit, radii[1] * self.unit)
-        half_width = max(radii) * self.unit
-        frame = Frame(first, axis, half_width, self.unit, roundness=0.42)
-        self.canvas.fill(outline, material, frame, person=True)
+        """Skin, then cloth over the first part of a limb: up to 1 its first half, up to 2 all."""
+        halves = ((limb.root, limb.middle), (limb.middle, limb.end))
+        wide = [radius * self.body.girth for radius in radii]
+        for index, (start, end) in enumerate(halves):
+            self.bar(start, end, (wide[index], wide[index + 1]), self.outfit.skin)
+        for index, (start, end) in enumerate(halves):
+            part = float(np.clip(covered - index, 0.0, 1.0))
+            if part > 0.02:
+                hem = wide[index] + part * (wide[index + 1] - wide[index])
+                loose = (1.1 * wide[index], self.outfit.loose * hem + 0.01)
+                self.bar(start, start + part * (end - start), loose, cloth)
 
-    def panel(self, outline: Points, material: Material, *, roundness: float = 0.35) -> None:
-        """Paint a piece of torso, head or cloth whose outline is given in heads."""
-        placed = self.place(outline)
-        centre = placed.mean(axis=0)
-        axis = turn(self.body.up[None], self.roll)[0]
-        half_width = float(np.abs((placed - centre) @ np.array([-axis[1], axis[0]])).max())
-        frame = Frame(centre, axis, half_width, self.unit, roundness)
-        self.canvas.fill(outline=placed, material=material, frame=frame, person=True)
+    def _torso(self) -> None:
+        body, outfit = self.body, self.outfit
+        if outfit.skirt:
+            self.shape(self._skirt(), outfit.bottom)
+        else:
+            self.shape(self._trunk((-0.16, -0.05, 0.2), (0.55, 1.0, 0.9)), outfit.bottom)
+        self.bar(0.94 * body.neck, body.head, (0.2, 0.17), outfit.skin)
+        heights = (-0.02, 0.12, 0.36, 0.7, 0.88, 0.97, 1.0)
+        self.shape(self._trunk(heights, (1.0, 1.0, 0.95, 1.0, 1.0, 0.75, 0.3)), outfit.top)
+        if body.view == "front":
+            self.shape(ellipse(0.98 * body.neck, 0.22, 0.16), outfit.skin)
 
+    def _trunk(self, heights: tuple[float, ...], factors: tuple[float, ...]) -> Points:
+        """Outline between heights along the spine, 0 pelvis to 1 neck, with factors of width."""
+        body = self.body
+        shoulder = body.shoulder + 0.16 * body.girth
+        widths = np.interp(heights, (0.12, 0.36, 0.88), (body.hip, 0.9 * body.hip, shoulder))
+        spine = np.array(heights)[:, None] * body.neck
+        aside = (widths * factors)[:, None] * point(1.0, 0.0)
+        return smooth(np.concatenate([spine - aside, (spine + aside)[::-1]]))
 
-def draw_person(figure: Figure) -> None:
-    """Paint a body from back to front."""
-    body = figure.body
-    far, near = 0, 1
-    side = body.pose.view == "side"
-    hidden = body.pose.arms_behind or body.pose.view == "back"
-    heads.draw_back_hair(figure.part, figure.panel, body, figure.outfit.look)
-    if side or hidden:
-        _draw_arm(figure, body.arms[far])
-        if not side:
-            _draw_arm(figure, body.arms[near])
-    _draw_leg(figure, body.legs[far])
-    _draw_leg(figure, body.legs[near])
-    _draw_torso(figure)
-    heads.draw_head(figure.part, figure.panel, body, figure.outfit.look)
-    if side:
-        _draw_arm(figure, body.arms[near])
-    elif not hidden:
-        _draw_arm(figure, body.arms[far])
-        _draw_arm(figure, body.arms[near])
+    def _skirt(self) -> Points:
+        """From the waist to a hem around the legs."""
+        body, knees = self.body, [leg.middle for leg in self.body.legs]
+        length = min(self.outfit.skirt, 0.9 * body.lowest)
+        wide = max(1.15 * body.hip, 0.3 + 0.5 * abs(knees[1][0] - knees[0][0]) * length / 1.9)
+        top, middle = 0.2 * body.neck, float(np.mean(knees, axis=0)[0]) * length / 1.9
+        corners = [[top[0] - body.hip, top[1]], [top[0] + body.hip, top[1]],
+                   [middle + wide, length], [middle - wide, length]]  # fmt: skip
+        return smooth(np.array(corners), 1)
 
+    def _on_head(self, outline: Points) -> Points:
+        """From head units about the head's centre, x to the right or forwards."""
+        return np.asarray(self.body.head + self.body.skull * outline)
 
-def _draw_leg(figure: Figure, leg: Limb) -> None:
-    outfit, girth = figure.outfit, figure.body.build.girth
-    thigh, shin = (0.36 * girth, 0.24 * girth), (0.24 * girth, 0.13 * girth)
-    figure.part(leg.root, leg.middle, thigh, outfit.skin)
-    figure.part(leg.middle, leg.end, shin, outfit.skin)
-    figure.part(leg.end, leg.tip, (0.17 * girth, 0.13 * girth), outfit.shoes)
-    if outfit.lower in ("trousers", "shorts"):
-        _cover(figure, leg, (thigh, shin), outfit.lower_length, outfit.bottom)
+    def _long_hair(self) -> None:
+        if self.outfit.hair_kind == "long":
+            drop = np.array(
+                [[-0.5, -0.1], [-0.36, -0.5], [0.36, -0.5], [0.5, -0.1], [0.55, 1.0], [-0.55, 1.0]]
+            )
+            self.shape(smooth(self._on_head(drop)), self.outfit.hair)
 
+    def _head(self) -> None:
+        view, outfit = self.body.view, self.outfit
+        centre = point(0, 0)
+        self.shape(self._on_head(ellipse(centre, 0.41, 0.52)), outfit.skin)
+        if view == "side":
+            self.shape(self._on_head(ellipse(point(0.4, 0.06), 0.1, 0.09)), outfit.skin)
+        if view != "back":
+            self._face(point(0.2, 0) if view == "side" else centre)
+        self._hair()
+        if outfit.hat is not None:
+            crown = np.array([[-0.47, -0.2], [-0.45, -0.75], [0.45, -0.75], [0.47, -0.2]])
+            self.shape(smooth(self._on_head(crown)), outfit.hat)
+            self.shape(self._on_head(ellipse(point(0.1, -0.24), 0.65, 0.09)), outfit.hat)
 
-def _draw_arm(figure: Figure, arm: Limb) -> None:
-    outfit, girth = figure.outfit, figure.body.build.girth
-    upper, fore = (0.23 * girth, 0.17 * girth), (0.17 * girth, 0.1 * girth)
-    figure.part(arm.root, arm.middle, upper, outfit.skin)
-    figure.part(arm.middle, arm.end, fore, outfit.skin)
-    palm = arm.end + 0.6 * (arm.tip - arm.end)
-    along = arm.tip - arm.end
-    aside = np.array([-along[1], along[0]])
-    figure.part(arm.end, palm, (0.11 * girth, 0.15 * girth), outfit.skin)
-    figure.part(palm, arm.tip, (0.13 * girth, 0.08 * girth), outfit.skin)
-    thumb = arm.end + 0.65 * along + 0.42 * aside
-    figure.part(arm.end + 0.2 * along, thumb, (0.06, 0.045), outfit.skin)
-    _cover(figure, arm, (upper, fore), outfit.sleeves, outfit.jacket or outfit.top)
+    def _face(self, middle: Points) -> None:
+        dark = Paint([np.array([35.0, 25.0, 22.0])], grain=0.0)
+        lips = Paint([self.outfit.skin.colours[0] * [0.85, 0.6, 0.6]], grain=0.0)
+        for x in (-0.16, 0.16):
+            self.shape(self._on_head(ellipse(middle + point(x, -0.04), 0.06, 0.05)), dark)
+        self.shape(self._on_head(ellipse(middle + point(0, 0.27), 0.12, 0.035)), lips)
 
-
-def _cover(
-    figure: Figure,
-    limb: Limb,
-    radii: tuple[tuple[float, float], tuple[float, float]],
-    length: float,
-    cloth: Material,
-) -> None:
-    """Put cloth over the first `length` of a limb: up to 1 its first half, up to 2 all of it."""
-    loose = figure.outfit.looseness
-    for index, (start, end) in enumerate(((limb.root, limb.middle), (limb.middle, limb.end))):
-        covered = float(np.clip(length - index, 0.0, 1.0))
-        if covered > 0.02:
-            first, last = radii[index]
-            hem = first + covered * (last - first)
-            wide = (first * (1 + 0.4 * (loose - 1)), hem * loose + 0.01)
-            figure.part(start, start + covered * (end - start), wide, cloth)
-
-
-def _draw_torso(figure: Figure) -> None:
-    body, outfit = figure.body, figure.outfit
-    trousers = outfit.bottom if outfit.lower in ("trousers", "shorts") else outfit.top
-    figure.panel(_trunk(body, ((-0.14, 0.55), (-0.06, 0.98), (0.1, 0.95), (0.22, 0.9))), trousers)
-    if outfit.lower in ("skirt", "dress"):
-        cloth = outfit.bottom if outfit.lower == "skirt" else outfit.top
-        figure.panel(_skirt(body, outfit), cloth)
-    low = 0.14 if outfit.lower == "skirt" else -0.04
-    levels = ((low, 1.0), (0.32, 1.0), (0.7, 1.0), (0.86, 1.0), (0.95, 0.85), (1.0, 0.4))
-    figure.part(0.94 * body.neck, body.head, (0.2, 0.17), outfit.skin)
-    figure.panel(_trunk(body, levels), outfit.top)
-    if outfit.neckline > 0.1 and body.pose.view == "front":
-        throat = body.neck * (1 - 0.2 * outfit.neckline)
-        figure.panel(
-            ellipse(throat + 0.05 * body.up, 0.24, 0.1 + 0.35 * outfit.neckline),
-            outfit.skin,
-            roundness=0.1,
-        )
-        figure.part(0.97 * body.neck, body.head, (0.19, 0.17), outfit.skin)
-    if outfit.jacket is not None:
-        _draw_jacket(figure, outfit.jacket)
-
-
-def _draw_jacket(figure: Figure, cloth: Material) -> None:
-    """Both halves from the front with a gap between them, one piece otherwise."""
-    body, outfit = figure.body, figure.outfit
-    hem = -outfit.jacket_length / body.build.torso
-    widths = ((hem, 1.2), (0.0, 1.12), (0.32, 1.12), (0.7, 1.06), (0.88, 1.04), (0.98, 0.6))
-    if body.pose.view != "front":
-        figure.panel(_trunk(body, widths), cloth)
-        return
-    right = np.array([-body.up[1], body.up[0]])
-    for sign in (-1.0, 1.0):
-        edge = _edge(body, widths, sign)
-        gap = np.array([level for level, _ in widths])[::-1, None] * body.neck
-        inner = gap + sign * np.linspace(0.14, 0.22, len(widths))[:, None] * right
-        figure.panel(smooth(np.concatenate([edge, inner])), cloth)
-
-
-def _edge(body: Skeleton, levels: tuple[tuple[float, float], ...], sign: float) -> Points:
-    """One side of the trunk, at heights along the spine, 0 pelvis to 1 neck."""
-    build = body.build
-    heights = np.array([-0.2, 0.0, 0.12, 0.36, 0.7, 0.88, 0.96, 1.02])
-    shoulder = build.shoulder + 0.16 * build.girth
-    if body.pose.view == "side":
-        depth = 0.4 * build.waist + 0.24
-        front = 1.0 + 0.15 * (sign * body.pose.facing > 0)
-        widths = depth * front * np.array([1.0, 1.15, 1.1, 1.0, 1.12, 0.85, 0.6, 0.4])
-    else:
-        hip, waist = build.hip, build.waist
-        widths = np.array(
-            [hip, hip, 0.97 * hip, waist, 0.86 * shoulder, shoulder, 0.75 * shoulder, 0.25]
-        )
-    right = np.array([-body.up[1], body.up[0]])
-    places = np.array([level for level, _ in levels])
-    factors = np.array([factor for _, factor in levels])
-    across = sign * np.interp(places, heights, widths) * factors
-    return np.asarray(places[:, None] * body.neck + across[:, None] * right)
-
-
-def _trunk(body: Skeleton, levels: tuple[tuple[float, float], ...]) -> Points:
-    """Outline of the trunk between heights along the spine, with a width factor at each."""
-    left, right = _edge(body, levels, -1.0), _edge(body, levels, 1.0)
-    return smooth(np.concatenate([left, right[::-1]]))
-
-
-def _skirt(body: Skeleton, outfit: Outfit) -> Points:
-    """From the waist to a hem around the legs."""
-    knees = [leg.middle for leg in body.legs]
-    towards = np.mean(knees, axis=0)
-    towards = towards / max(float(np.hypot(*towards)), 1e-6)
-    aside = np.array([towards[1], -towards[0]])
-    hem = min(outfit.lower_length, 1.8 * body.build.leg) * towards
-    spread = 0.5 * float(np.hypot(*(knees[1] - knees[0])))
-    wide = max(1.1 * body.build.hip, 0.3 + spread * outfit.lower_length / body.build.leg)
-    waist = (
-        _edge(body, ((0.2, 1.02), (0.0, 1.05)), -1.0),
-        _edge(body, ((0.0, 1.05), (0.2, 1.02)), 1.0),
-    )
-    sign = 1.0 if aside[0] > 0 else -1.0
-    corners = np.stack([hem - sign * wide * aside, hem + sign * wide * aside])
-    return smooth(np.concatenate([waist[0], corners, waist[1]]))
+    def _hair(self) -> None:
+        view, outfit = self.body.view, self.outfit
+        if outfit.hair_kind == "bald":
+            return
+        if outfit.hair_kind == "curly":
+            for x, y in ((-0.42, -0.05), (-0.3, -0.4), (0.0, -0.5), (0.3, -0.4), (0.42, -0.05)):
+                self.shape(self._on_head(ellipse(point(x, y), 0.2, 0.2)), outfit.hair)
+        if outfit.hair_kind == "bun":
+            bun = point(-0.45 if view == "side" else 0.0, -0.55)
+            self.shape(self._on_head(ellipse(bun, 0.2, 0.2)), outfit.hair)
+        if view == "back":
+            self.shape(self._on_head(ellipse(point(0, -0.06), 0.44, 0.5)), outfit.hair)
+            self._long_hair()
+            return
+        back = -0.52 if view == "side" else -0.44
+        low = 0.3 if view == "side" else 0.0
+        cap = np.array(
+            [[back, low], [back, -0.4], [-0.2, -0.64], [0.2, -0.64], [0.46, -0.35], [0.42, -0.1],
+             [0.3, -0.28], [-0.1, -0.26], [back + 0.12, low - 0.1]]
+        )  # fmt: skip
+        self.shape(smooth(self._on_head(cap)), outfit.hair)

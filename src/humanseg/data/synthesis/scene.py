@@ -1,23 +1,37 @@
-"""Put people, objects and a background together and take the picture."""
+"""Put people, objects and a background together and take the photograph."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
 
-from humanseg.data.synthesis.backgrounds import Setting, draw_background
-from humanseg.data.synthesis.bodies import Build, draw_pose, skeleton
-from humanseg.data.synthesis.objects import Stage, chair, draw_ledge, draw_object
-from humanseg.data.synthesis.painting import Canvas, ellipse, noise_tile, point
-from humanseg.data.synthesis.palette import Palette
-from humanseg.data.synthesis.people import Figure, Outfit, draw_person
+from humanseg.data.synthesis.painting import (
+    TILE,
+    Canvas,
+    Colour,
+    Palette,
+    Points,
+    capsule,
+    down,
+    ellipse,
+    noise_tile,
+    point,
+)
+from humanseg.data.synthesis.people import Figure, Outfit, draw_body
 from humanseg.images.resize import Size
+
+Pixels = NDArray[np.float32]
+"""(height, width, 3), RGB, 0 to 255."""
 
 _PEOPLE = np.array([0.08, 0.58, 0.2, 0.09, 0.05]), np.array([0.0, 1.0, 0.0, 0.0, 0.0])
 """Chance of 0, 1, 2, 3 and 4 people in a cluttered and in a plain scene."""
 _HEIGHTS = np.array([0.06, 0.24, 0.36, 0.34]), np.array([0.0, 0.0, 0.5, 0.5])
 """Chance of small, whole, cropped and close people in a cluttered and in a plain scene."""
+_HEIGHT_RANGES = np.array([[0.3, 0.65], [0.65, 1.1], [1.1, 2.0], [2.0, 4.0]])
+"""Of people if they stood, as shares of the image's height."""
 
 
 def draw_scene(
@@ -28,96 +42,218 @@ def draw_scene(
     Args:
         rng: the only source of chance.
         size: (height, width) in pixels.
-        clutter: 0 to 1; from one large person before a plain backdrop to crowds, tiny and hidden
+        clutter: 0 to 1; from one large person before a plain backdrop to several, tiny and hidden
             people and things on all sides.
 
     Returns:
-        The picture, uint8 (height, width, 3), RGB, and the mask, bool (height, width), True where a
+        The image, uint8 (height, width, 3), RGB, and the mask, bool (height, width), True where a
         person is the foremost thing in at least half of the pixel.
     """
     palette, tile = Palette.draw(rng), noise_tile(rng)
-    background = draw_background(Setting(rng, size, palette, tile), clutter)
-    angle = float(rng.uniform(0, 2 * np.pi))
-    strength = float(rng.uniform(0.2, 1.0))
-    canvas = Canvas(background, tile, strength * point(np.cos(angle), np.sin(angle)))
-    stage = Stage(canvas, palette, rng)
-    count = int(rng.choice(5, p=_between(*_PEOPLE, clutter)))
-    heights = np.sort(_standing_heights(rng, count, _between(*_HEIGHTS, clutter)))
-    horizon = float(rng.uniform(0.35, 0.6))
+    background = _Background(rng, size, palette, tile).draw(clutter)
+    stage = _Stage(Canvas(background, tile), palette, rng)
+    weights = np.array([clutter, 1.0 - clutter])
+    count = int(rng.choice(5, p=weights @ np.stack(_PEOPLE)))
+    ranges = _HEIGHT_RANGES[rng.choice(4, size=count, p=weights @ np.stack(_HEIGHTS))]
+    heights = np.sort(rng.uniform(ranges[:, 0], ranges[:, 1]))
+    slots = (rng.permutation(count) + 0.5) / max(count, 1)
+    positions = np.clip(slots + rng.normal(0, 0.12, count), 0.02, 0.98)
     for _ in range(round(clutter * int(rng.integers(1, 7)))):
-        _place_object(stage, horizon, float(rng.uniform(0.2, 0.9)))
-    if rng.random() < 0.3:
-        blurred = Image.fromarray(canvas.pixels).filter(
-            ImageFilter.BoxBlur(max(canvas.pixels.shape) * float(rng.uniform(0.003, 0.012)))
-        )
-        canvas.pixels = np.array(blurred)
-    for place, height in zip(_places(rng, count), heights, strict=True):
-        if rng.random() < 0.25 * clutter:
-            _place_object(stage, horizon, float(height) * 0.7)
-        _place_person(stage, horizon, place, float(height))
-    if rng.random() < 0.35 * clutter:
+        stage.add_object(float(rng.uniform(0.2, 0.9)))
+    for position, height in zip(positions, heights, strict=True):
+        stage.add_person(float(position), float(height))
+    if rng.random() < 0.4 * clutter:
         for _ in range(int(rng.integers(1, 4))):
-            _place_object(stage, 0.8, float(rng.uniform(0.3, 0.8)))
+            stage.add_object(float(rng.uniform(0.3, 0.8)), near=True)
     if rng.random() < 0.12 * clutter:
-        draw_ledge(stage)
-    image, mask = canvas.finish()
+        stage.add_ledge()
+    image, mask = stage.canvas.finish()
     return photograph(rng, image), mask
 
 
-def _between(
-    cluttered: NDArray[np.float64], plain: NDArray[np.float64], clutter: float
-) -> NDArray[np.float64]:
-    return np.asarray(clutter * cluttered + (1.0 - clutter) * plain)
+@dataclass(frozen=True, slots=True)
+class _Background:
+    """What lies behind everything, in the colours of the scene."""
+
+    rng: np.random.Generator
+    size: Size
+    palette: Palette
+    tile: NDArray[np.float32]
+
+    def draw(self, clutter: float) -> NDArray[np.uint8]:
+        """A random background, uint8 (height, width, 3); a plain one without clutter."""
+        paint = (self.plain, self.bricks, self.hills, self.room)[int(self.rng.integers(4))]
+        pixels = paint() if self.rng.random() < clutter else self.plain()
+        image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+        if self.rng.random() < 0.35:
+            radius = max(self.size) * float(self.rng.uniform(0.003, 0.015))
+            image = image.filter(ImageFilter.BoxBlur(radius))
+        return np.asarray(image)
+
+    def plain(self) -> Pixels:
+        """A backdrop with falling light."""
+        first = self._colour()
+        return self._ramp(first, first * float(self.rng.uniform(0.6, 1.2))) + 6 * self._noise()
+
+    def bricks(self) -> Pixels:
+        """Courses of bricks, tiles or planks, each a little different."""
+        height, width = self.size
+        course = max(3.0, max(self.size) * float(self.rng.uniform(0.03, 0.1)))
+        length = course * float(self.rng.choice([1.0, 2.2, 40.0]))
+        rows = np.arange(height) / course
+        columns = np.arange(width)[None, :] / length + 0.5 * (np.floor(rows) % 2)[:, None]
+        joint = (rows % 1 < 0.12)[:, None] | (columns % 1 < 0.12 * course / length)
+        which = np.floor(rows).astype(int)[:, None] * 37 + np.floor(columns).astype(int) * 101
+        shade = 1 + 0.3 * self.tile.reshape(-1)[which % self.tile.size][..., None]
+        wall = self._colour().astype(np.float32) * (shade + 0.1 * self._noise())
+        return np.where(joint[..., None], self._colour().astype(np.float32), wall)
+
+    def hills(self) -> Pixels:
+        """A sky over hills or a beach."""
+        height, width = self.size
+        sky = np.array([150.0, 190.0, 230.0]) if self.rng.random() < 0.6 else self._colour()
+        pixels = self._ramp(sky, np.minimum(sky * 1.2 + 20, 255)) + 14 * self._noise()
+        across, rows = np.linspace(0, 1, width), np.arange(height)[:, None]
+        level = float(self.rng.uniform(0.25, 0.7))
+        for _ in range(int(self.rng.integers(1, 4))):
+            frequency, shift = self.rng.uniform(2, 12), self.rng.uniform(0, 6)
+            wave = 0.07 * np.sin(across * frequency + shift)
+            inside = rows > (height * (level + wave))[None, :]
+            hill = self._colour().astype(np.float32) * (1 + 0.25 * self._noise())
+            pixels = np.where(inside[..., None], hill, pixels)
+            level += float(self.rng.uniform(0.08, 0.2))
+        return pixels
+
+    def room(self) -> Pixels:
+        """A wall with frames, windows or shelves, and a floor; or houses by a street."""
+        height, width = self.size
+        image = Image.fromarray(np.clip(self.plain(), 0, 255).astype(np.uint8))
+        pen = ImageDraw.Draw(image)
+        for _ in range(int(self.rng.integers(1, 7))):
+            x, y = self.rng.uniform(-0.1, 0.9) * width, self.rng.uniform(-0.1, 0.5) * height
+            wide, high = self.rng.uniform(0.08, 0.4, 2) * (width, height)
+            edge = max(1.0, 0.06 * float(min(wide, high)))
+            pen.rectangle((x, y, x + wide, y + high), fill=_ink(self._colour()))
+            inner = (x + edge, y + edge, x + wide - edge, y + high - edge)
+            pen.rectangle(inner, fill=_ink(self._colour()))
+        floor = height * float(self.rng.uniform(0.62, 0.9))
+        pen.rectangle((0, floor, width, height), fill=_ink(self._colour()))
+        return np.asarray(image, dtype=np.float32) * (1 + 0.06 * self._noise())
+
+    def _colour(self) -> Colour:
+        return self.palette.colour(self.rng)
+
+    def _ramp(self, first: Colour, last: Colour) -> Pixels:
+        """From one colour to another, downwards."""
+        way = np.linspace(0, 1, self.size[0], dtype=np.float32)[:, None, None]
+        column = first.astype(np.float32) + way * (last - first).astype(np.float32)
+        return np.broadcast_to(column, (*self.size, 3)).copy()
+
+    def _noise(self) -> Pixels:
+        """Noise of several octaves at a random zoom, (height, width, 1), about -1 to 1."""
+        step = float(self.rng.uniform(0.15, 1.2)) * 320 / max(self.size)
+        shift = self.rng.integers(0, TILE, 2)
+        rows, columns = (
+            ((np.arange(side) * step).astype(np.intp) + start) % TILE
+            for side, start in zip(self.size, shift, strict=True)
+        )
+        return np.asarray(self.tile[rows][:, columns, None])
 
 
-def _standing_heights(
-    rng: np.random.Generator, count: int, chances: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Heights of people if they stood, as shares of the picture's: small, whole, cropped, close."""
-    kinds = rng.choice(4, size=count, p=chances)
-    low, high = np.array([0.3, 0.65, 1.1, 2.0]), np.array([0.65, 1.1, 2.0, 4.0])
-    return np.asarray(low[kinds] + rng.random(count) * (high - low)[kinds])
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """Where people and objects are added, from back to front."""
+
+    canvas: Canvas
+    palette: Palette
+    rng: np.random.Generator
+
+    def add_person(self, position: float, height: float) -> None:
+        """One person, standing on the floor or filling the image from the head down."""
+        canvas, rng = self.canvas, self.rng
+        body = draw_body(rng)
+        # 7.6 heads tall; a wide, low image is limited by its width instead.
+        unit = height * min(canvas.height, 1.5 * canvas.width) / 7.6
+        if height > 1.1:
+            pelvis = canvas.height * float(rng.uniform(0.12, 0.42)) - unit * body.head[1]
+        else:
+            floor = 0.45 + 0.52 * min(1.0, height) * float(rng.uniform(0.85, 1.1))
+            pelvis = canvas.height * floor - unit * body.lowest
+            pelvis = max(pelvis, 0.04 * canvas.height + unit * (body.skull - body.head[1]))
+        origin = point(position * canvas.width, pelvis)
+        canvas.darken(ellipse(origin + point(0, unit * body.lowest), 1.5 * unit, 0.2 * unit), 0.7)
+        outfit = Outfit.draw(rng, self.palette)
+        Figure(canvas, body, outfit, origin, unit, float(rng.normal(0, 0.05))).draw()
+
+    def add_object(self, height: float, *, near: bool = False) -> None:
+        """One object on the floor, such as it hides people if it is added after them."""
+        canvas, rng = self.canvas, self.rng
+        floor = float(rng.uniform(0.85 if near else 0.5, 1.05))
+        foot = point(float(rng.uniform(-0.05, 1.05)) * canvas.width, floor * canvas.height)
+        tall = height * min(canvas.height, 1.5 * canvas.width)
+        canvas.darken(ellipse(foot, 0.3 * tall, 0.04 * tall), 0.75)
+        draw = (self._box, self._ball, self._tree, self._fence)
+        draw[int(rng.integers(len(draw)))](foot, tall)
+
+    def add_ledge(self) -> None:
+        """A table, wall or counter that hides the bottom of the image."""
+        level = self.canvas.height * float(self.rng.uniform(0.68, 0.92))
+        left, right = sorted(self.rng.uniform(-0.4, 1.4, 2) * self.canvas.width)
+        self._sheet(left, level, right, self.canvas.height + 5.0)
+
+    def _box(self, foot: Points, height: float) -> None:
+        """A crate, cupboard or suitcase."""
+        half = height * float(self.rng.uniform(0.2, 0.6))
+        self._sheet(foot[0] - half, foot[1] - height, foot[0] + half, foot[1])
+
+    def _ball(self, foot: Points, height: float) -> None:
+        """A ball or balloon, as large as a head, some on a pole."""
+        radius = height * float(self.rng.uniform(0.12, 0.25))
+        raised = self.rng.random() < 0.4
+        centre = foot - point(0, height if raised else radius)
+        if raised:
+            self._bar(foot, centre, 0.03 * height)
+        self._shape(ellipse(centre, radius, 1.1 * radius), radius)
+
+    def _tree(self, foot: Points, height: float) -> None:
+        """A trunk with limbs, with or without leaves."""
+        fork = foot - point(0, 0.5 * height)
+        self._bar(foot, fork, 0.05 * height)
+        leafy = self.rng.random() < 0.6
+        for _ in range(int(self.rng.integers(2, 6))):
+            tip = fork + 0.4 * height * down(np.pi + float(self.rng.uniform(-1.1, 1.1)))
+            self._bar(fork, tip, 0.03 * height)
+            if leafy:
+                size = height * float(self.rng.uniform(0.1, 0.2))
+                self._shape(ellipse(tip, size, 0.85 * size), size)
+
+    def _fence(self, foot: Points, height: float) -> None:
+        """Pickets, or the legs and back of a chair, and rails."""
+        tall = height * float(self.rng.uniform(0.25, 0.6))
+        count, gap = int(self.rng.integers(2, 9)), tall * float(self.rng.uniform(0.25, 0.6))
+        left = foot - point(gap * (count - 1) / 2, 0)
+        for index in range(count):
+            base = left + point(index * gap, 0)
+            self._bar(base, base - point(0, tall), 0.1 * gap)
+        for level in (0.35, 0.8):
+            rail = left - point(0, level * tall)
+            self._bar(rail, rail + point((count - 1) * gap, 0), 0.1 * gap)
+
+    def _bar(self, start: Points, end: Points, radius: float) -> None:
+        self._shape(capsule(start, end, radius, 0.8 * radius), 3 * radius)
+
+    def _sheet(self, left: float, top: float, right: float, bottom: float) -> None:
+        corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+        self._shape(corners, (right - left) / 2)
+
+    def _shape(self, outline: Points, unit: float) -> None:
+        paint = self.palette.anything(self.rng)
+        self.canvas.fill(outline, paint, unit=max(unit, 4.0), person=False)
 
 
-def _places(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
-    """Where people stand, as shares of the width, spread out but not neatly."""
-    slots = (rng.permutation(count) + 0.5) / max(count, 1)
-    spread = 0.11 if count <= 1 else 0.12
-    return np.asarray(np.clip(slots + rng.normal(0, spread, count), 0.02, 0.98))
-
-
-def _place_person(stage: Stage, horizon: float, place: float, height: float) -> None:
-    """Paint one person standing on the ground, or filling the picture from the head down."""
-    canvas, rng = stage.canvas, stage.rng
-    body = skeleton(Build.draw(rng), draw_pose(rng))
-    # 7.6 heads tall; a wide, low picture is limited by its width instead.
-    unit = height * min(canvas.height, 1.5 * canvas.width) / 7.6
-    roll = float(rng.normal(0, 0.04))
-    if rng.random() < 0.03:
-        roll += np.pi / 2 * (1 if rng.random() < 0.5 else -1)
-    if height > 1.1:
-        head = canvas.height * float(rng.uniform(0.12, 0.42))
-        pelvis = head - unit * body.head[1]
-    else:
-        depth = horizon + (0.97 - horizon) * min(1.0, height) * float(rng.uniform(0.85, 1.1))
-        pelvis = canvas.height * depth - unit * body.lowest
-        pelvis = max(pelvis, 0.04 * canvas.height + unit * (body.build.head - body.head[1]))
-    origin = point(place * canvas.width, pelvis)
-    foot = origin + point(0, unit * body.lowest)
-    sits = max(abs(leg[0]) for leg in body.pose.legs) > 1.1 or body.pose.thigh_length < 1
-    canvas.darken(ellipse(foot, 1.5 * unit, 0.2 * unit), 0.7)
-    if sits and rng.random() < 0.75:
-        chair(stage, foot, 2.0 * (foot[1] - pelvis) + 0.5 * unit)
-    outfit = Outfit.draw(rng, stage.palette)
-    draw_person(Figure(canvas, body, outfit, origin, unit, roll))
-
-
-def _place_object(stage: Stage, horizon: float, height: float) -> None:
-    """Paint one object on the ground; the larger it is, the nearer and lower it stands."""
-    rng, canvas = stage.rng, stage.canvas
-    depth = horizon + (1.05 - horizon) * float(rng.uniform(0.2, 1.0))
-    foot = point(float(rng.uniform(-0.05, 1.05)) * canvas.width, depth * canvas.height)
-    draw_object(stage, foot, height * min(canvas.height, 1.5 * canvas.width))
+def _ink(colour: Colour) -> tuple[int, int, int]:
+    red, green, blue = np.clip(colour, 0, 255).astype(int)
+    return int(red), int(green), int(blue)
 
 
 def photograph(rng: np.random.Generator, image: NDArray[np.uint8]) -> NDArray[np.uint8]:

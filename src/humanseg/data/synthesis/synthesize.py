@@ -1,23 +1,31 @@
-"""Write drawn scenes as a data set of the layout `folders`."""
+"""Draw scenes in several processes, and write them as a data set of the layout `folders`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from humanseg.data.pair_writer import write_pair
-from humanseg.data.synthesis.processes import ProcessesEnded, in_processes
 from humanseg.data.synthesis.scene import draw_scene
 from humanseg.errors import HumansegError, UsageError
 from humanseg.images.resize import Size
 from humanseg.system.atomic import remove_leftovers
 
 SMALLEST, LARGEST = 32, 4096
-"""Sides of a picture in pixels."""
+"""Sides of an image in pixels."""
+_AT_ONCE = 8
+"""Images that a process is given at a time."""
 
 
 @dataclass(frozen=True)
@@ -112,10 +120,10 @@ def _sizes(folder: Path, expected: set[str]) -> dict[str, int]:
     """Bytes of the files of a folder that have any, by name without suffix."""
     folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers([folder])
-    found = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    if any(path.name not in expected for path in found):
+    paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    if any(path.name not in expected for path in paths):
         raise UsageError(f"{folder}: has other files in it; name a new or empty folder.")
-    sizes = {path.stem: path.stat().st_size for path in found}
+    sizes = {path.stem: path.stat().st_size for path in paths}
     return {name: size for name, size in sizes.items() if size}
 
 
@@ -155,3 +163,65 @@ def _check(count: int, size: Size, seed: int, clutter: float, workers: int) -> N
         raise UsageError(f"clutter is {clutter}; 0 to 1.")
     if workers < 1:
         raise UsageError(f"workers is {workers}; at least 1.")
+
+
+class ProcessesEnded(Exception):
+    """A process was ended from outside, for instance for want of memory."""
+
+
+def in_processes(
+    work: Callable[[int], None], numbers: Sequence[int], *, workers: int
+) -> Iterator[int]:
+    """Call a function with each of the numbers.
+
+    Args:
+        work: can be pickled if there are several workers.
+        numbers: what it is called with.
+        workers: processes; with one it is called in this process.
+
+    Yields:
+        how many more are done.
+
+    Raises:
+        ProcessesEnded: a process was ended from outside.
+    """
+    if workers == 1 or len(numbers) <= _AT_ONCE:
+        for number in numbers:
+            work(number)
+            yield 1
+        return
+    parts = (numbers[at : at + _AT_ONCE] for at in range(0, len(numbers), _AT_ONCE))
+    running: set[Future[int]] = set()
+    # Not forked: threads of this process may hold locks at this moment.
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_begin)
+    try:
+        while True:
+            more = islice(parts, 2 * workers - len(running))
+            running |= {pool.submit(_each, work, part) for part in more}
+            if not running:
+                return
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in done)
+    except BrokenProcessPool as error:
+        raise ProcessesEnded from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _each(work: Callable[[int], None], numbers: Sequence[int]) -> int:
+    for number in numbers:
+        work(number)
+    return len(numbers)
+
+
+def _begin() -> None:
+    """Leave Ctrl-C to the process that began this one, and end when that is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
