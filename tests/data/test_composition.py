@@ -13,9 +13,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from humanseg.cli import main
-from humanseg.data.composition import KINDS, Material, compose, compose_scene
+from humanseg.data.composition import (
+    KINDS,
+    CompositionOptions,
+    Material,
+    compose,
+    compose_scene,
+)
+from humanseg.data.composition.backgrounds import crop_background, empty_part, largest_rectangle
 from humanseg.data.composition.cutouts import Cutout, cut_people, read_object
-from humanseg.data.composition.plates import empty_part, largest_rectangle, take_ground
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
 from humanseg.errors import DataError, ImageError, UsageError
@@ -24,7 +30,7 @@ RED, BLUE, GREEN = (200, 20, 20), (20, 20, 200), (20, 200, 20)
 
 
 def write_sample(root: Path, name: str, box: tuple[int, int, int, int] | None) -> Sample:
-    """A red person, given as (left, top, right, bottom), on blue ground, 200 wide, 160 high."""
+    """A red person, given as (left, top, right, bottom), on blue background, 200 wide, 160 high."""
     for part in ("images", "masks"):
         (root / part).mkdir(parents=True, exist_ok=True)
     pixels = np.full((160, 200, 3), BLUE, dtype=np.uint8)
@@ -38,7 +44,7 @@ def write_sample(root: Path, name: str, box: tuple[int, int, int, int] | None) -
     return Sample(name, root / "images" / f"{name}.png", root / "masks" / f"{name}.png")
 
 
-def write_ground(folder: Path, name: str = "wall.png") -> Path:
+def write_background(folder: Path, name: str = "wall.png") -> Path:
     folder.mkdir(exist_ok=True)
     Image.new("RGB", (300, 240), GREEN).save(folder / name)
     return folder
@@ -50,16 +56,16 @@ def solid(colour: tuple[int, int, int], *, standing: bool = True) -> Cutout:
 
 
 def material(*, things: bool = True) -> Material:
-    ground = np.full((600, 800, 3), GREEN, dtype=np.uint8)
+    background = np.full((600, 800, 3), GREEN, dtype=np.uint8)
     return Material(
         person=lambda _: solid(RED),
-        ground=lambda _: ground,
-        thing=(lambda _: solid(BLUE)) if things else None,
+        background=lambda _: background,
+        object=(lambda _: solid(BLUE)) if things else None,
     )
 
 
 class TestCutouts:
-    def test_person__is_cut_along_the_mask_without_old_ground(self, tmp_path: Path) -> None:
+    def test_person__is_cut_along_the_mask_without_old_background(self, tmp_path: Path) -> None:
         (person,) = cut_people(write_sample(tmp_path, "a", (60, 40, 120, 130)))
         assert abs(person.image.shape[0] - 90) <= 2
         assert abs(person.image.shape[1] - 60) <= 2
@@ -131,17 +137,17 @@ class TestGrounds:
         assert empty_part(write_sample(tmp_path, "a", (40, 0, 160, 160))) is None
 
     @given(st.integers(20, 300), st.integers(20, 300), st.integers(0, 99))
-    def test_ground__fits_photographs_of_all_sizes(
+    def test_background__fits_photographs_of_all_sizes(
         self, height: int, width: int, seed: int
     ) -> None:
         photograph = np.zeros((height, width, 3), dtype=np.uint8)
-        ground = take_ground(np.random.default_rng(seed), photograph, (381, 571))
-        assert ground.shape == (381, 571, 3)
+        background = crop_background(np.random.default_rng(seed), photograph, (381, 571))
+        assert background.shape == (381, 571, 3)
 
-    def test_ground__has_the_size_asked_for(self) -> None:
+    def test_background__has_the_size_asked_for(self) -> None:
         photograph = np.random.default_rng(0).integers(0, 256, (90, 400, 3), dtype=np.uint8)
-        ground = take_ground(np.random.default_rng(1), photograph, (64, 48))
-        assert ground.shape == (64, 48, 3)
+        background = crop_background(np.random.default_rng(1), photograph, (64, 48))
+        assert background.shape == (64, 48, 3)
 
 
 class TestScene:
@@ -164,7 +170,7 @@ class TestScene:
 
     def test_very_wide_things__are_laid_too(self) -> None:
         wide = Cutout(np.full((20, 600, 4), (*BLUE, 255), dtype=np.uint8), standing=True)
-        whole = Material(lambda _: wide, material().ground, lambda _: wide)
+        whole = Material(lambda _: wide, material().background, lambda _: wide)
         for seed in range(20):
             image, mask = compose_scene(np.random.default_rng(seed), "large", whole)
             assert image.shape[:2] == mask.shape
@@ -202,12 +208,10 @@ class TestCompose:
     def test_folder__is_a_data_set_with_every_kind_in_its_share(
         self, tmp_path: Path, people: dict[str, tuple[list[Sample], list[str]]]
     ) -> None:
-        out = compose(
-            tmp_path / "out",
-            people=people,
-            backgrounds=[write_ground(tmp_path / "grounds")],
-            count=20,
+        options = CompositionOptions(
+            count=20, backgrounds=(write_background(tmp_path / "backgrounds"),)
         )
+        out = compose(tmp_path / "out", people, options)
         samples = discover(out, "auto")
         assert len(samples) == 20
         for kind, share in KINDS.items():
@@ -218,19 +222,21 @@ class TestCompose:
     def test_record__names_the_pictures_used_and_no_other(
         self, tmp_path: Path, people: dict[str, tuple[list[Sample], list[str]]]
     ) -> None:
-        grounds = write_ground(tmp_path / "grounds")
-        out = compose(tmp_path / "out", people=people, backgrounds=[grounds], count=4, seed=3)
+        backgrounds = write_background(tmp_path / "backgrounds")
+        options = CompositionOptions(count=4, seed=3, backgrounds=(backgrounds,))
+        out = compose(tmp_path / "out", people, options)
         record = json.loads((out / "composition.json").read_text())
         assert record["seed"] == 3
         assert record["sources"][0]["pictures"] == ["a", "b"]
-        assert list(record["backgrounds"]) == ["grounds/wall.png"]
+        assert list(record["backgrounds"]) == ["backgrounds/wall.png"]
 
     def test_larger_set__need_not_be_drawn_from_the_caller_twice(
         self, tmp_path: Path, people: dict[str, tuple[list[Sample], list[str]]]
     ) -> None:
-        grounds = write_ground(tmp_path / "grounds")
+        backgrounds = write_background(tmp_path / "backgrounds")
         for name in ("one", "two"):
-            compose(tmp_path / name, people=people, backgrounds=[grounds], count=5, seed=7)
+            options = CompositionOptions(count=5, seed=7, backgrounds=(backgrounds,))
+            compose(tmp_path / name, people, options)
         for file in (tmp_path / "one").rglob("*.*"):
             twin = tmp_path / "two" / file.relative_to(tmp_path / "one")
             assert file.read_bytes() == twin.read_bytes()
@@ -239,17 +245,17 @@ class TestCompose:
         self, tmp_path: Path, people: dict[str, tuple[list[Sample], list[str]]]
     ) -> None:
         with pytest.raises(UsageError, match="not an empty folder"):
-            compose(tmp_path, people=people, count=1)
+            compose(tmp_path, people, CompositionOptions(count=1))
 
     def test_no_people__is_a_sentence(self, tmp_path: Path) -> None:
         sample = write_sample(tmp_path / "empty", "a", None)
         with pytest.raises(DataError, match="no person can be cut out"):
-            compose(tmp_path / "out", people={"x": ([sample], ["a"])}, count=1)
+            compose(tmp_path / "out", {"x": ([sample], ["a"])}, CompositionOptions(count=1))
 
-    def test_no_ground__is_a_sentence(self, tmp_path: Path) -> None:
+    def test_no_background__is_a_sentence(self, tmp_path: Path) -> None:
         sample = write_sample(tmp_path / "full", "a", (40, 0, 160, 160))
-        with pytest.raises(DataError, match="no ground"):
-            compose(tmp_path / "out", people={"x": ([sample], ["a"])}, count=1)
+        with pytest.raises(DataError, match="no background"):
+            compose(tmp_path / "out", {"x": ([sample], ["a"])}, CompositionOptions(count=1))
 
 
 def test_command__composes_from_the_training_part_alone(
@@ -261,7 +267,12 @@ def test_command__composes_from_the_training_part_alone(
         coarse = np.random.default_rng(number).integers(0, 256, (8, 8, 3), dtype=np.uint8)
         Image.fromarray(coarse).resize((200, 160)).save(sample.image)  # no two alike
     words = ["data", "compose", str(tmp_path / "out"), "--data", str(root), "--count", "6"]
-    words += ["--backgrounds", str(write_ground(tmp_path / "grounds")), "--split.test", "0.5"]
+    words += [
+        "--backgrounds",
+        str(write_background(tmp_path / "backgrounds")),
+        "--split.test",
+        "0.5",
+    ]
     assert main(words) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "out")
     record = json.loads((tmp_path / "out" / "composition.json").read_text())
@@ -277,10 +288,10 @@ def test_command__refuses_a_background_folder_that_is_not_there(
 
 
 def test_pixels__stay_where_they_are(tmp_path: Path) -> None:
-    """The mask of a scene lies on the person to the pixel, also on a marked ground."""
+    """The mask of a scene lies on the person to the pixel, also on a marked background."""
     stripes: NDArray[np.uint8] = np.zeros((600, 600, 3), dtype=np.uint8)
     stripes[::2] = 255
-    one = Material(lambda _: solid(RED), lambda _: stripes, None)
-    image, mask = compose_scene(np.random.default_rng(11), "large", one)
+    plain = Material(lambda _: solid(RED), lambda _: stripes, None)
+    image, mask = compose_scene(np.random.default_rng(11), "large", plain)
     inside = image[mask].astype(int)
     assert (inside[:, 0] - inside[:, 1:].max(axis=1) > 30).mean() > 0.95

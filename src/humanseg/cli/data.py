@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,8 @@ from humanseg.config.schema import TrainConfig
 
 if TYPE_CHECKING:
     from humanseg.data.audit import AuditReport
+    from humanseg.data.composition.compose import People
+    from humanseg.data.samples import Sample
 
 app = App(name="data")
 
@@ -57,7 +60,9 @@ def check(
 
 def _told(report: AuditReport) -> list[str]:
     """One line per finding, then how many of each kind."""
-    lines = [f"{one.severity}: {one.file}: {one.message}" for one in report.findings]
+    lines = [
+        f"{finding.severity}: {finding.file}: {finding.message}" for finding in report.findings
+    ]
     errors = numbered(len(report.errors), "error")
     warnings = numbered(len(report.warnings), "warning")
     if not lines:
@@ -117,7 +122,7 @@ def compose(
         Path,
         Parameter(
             help="Folder, CSV or COCO JSON; people of its training part are cut out, and its empty "
-            "parts serve as grounds."
+            "parts serve as backgrounds."
         ),
     ],
     extra: Annotated[
@@ -141,27 +146,13 @@ def compose(
     """Lay people of photographs elsewhere: small, several, hidden in part, or nobody at all."""
     config = _resolve(data, "auto", settings)
     note_ignored(config, values={"split": settings or {}})
-    from humanseg.data.composition import compose as lay
-    from humanseg.data.layouts import discover
-    from humanseg.data.splits import make_split
+    from humanseg.data.composition import CompositionOptions
+    from humanseg.data.composition import compose as compose_scenes
 
-    samples = discover(data, "auto")
-    people = {data.name: (samples, make_split(samples, config.split).train)}
-    for root in extra:
-        flags.existing_data(root)
-        found = discover(root, "auto")
-        people[str(root)] = (found, tuple(sample.id for sample in found))
+    options = CompositionOptions(count, seed, backgrounds, objects)
+    people = _people(data, extra, config)
     with shown("Composing", unit="images") as progress:
-        done = lay(
-            out,
-            people=people,
-            backgrounds=backgrounds,
-            objects=objects,
-            count=count,
-            seed=seed,
-            progress=progress,
-        )
-    say(str(done))
+        say(str(compose_scenes(out, people, options, progress=progress)))
 
 
 @app.command
@@ -192,6 +183,22 @@ def split(
         f"{len(record.train)} train, {len(record.validation)} validation, {len(record.test)} test"
     )
     note(f"{output}: {parts}.")
+
+
+def _people(data: Path, extra: Sequence[Path], config: TrainConfig) -> People:
+    """People of the training part of a data set, and all of those of further ones."""
+    from humanseg.data.layouts import discover
+    from humanseg.data.splits import make_split
+
+    samples = discover(data, "auto")
+    people: dict[str, tuple[Sequence[Sample], Sequence[str]]] = {
+        data.name: (samples, make_split(samples, config.split).train)
+    }
+    for root in extra:
+        flags.existing_data(root)
+        further = discover(root, "auto")
+        people[str(root)] = (further, [sample.id for sample in further])
+    return people
 
 
 def _resolve(path: Path, layout: str, split: flags.Values | None = None) -> TrainConfig:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from humanseg.data.composition.compose import compose
+from humanseg.data.composition.compose import CompositionOptions, compose
 from humanseg.data.composition.composed_scene import KINDS, Kind, Material, compose_scene
 from humanseg.data.composition.composition_record import (
     RECORD_FILE,
@@ -13,6 +13,7 @@ from humanseg.data.composition.composition_record import (
 __all__ = [
     "KINDS",
     "RECORD_FILE",
+    "CompositionOptions",
     "CompositionRecord",
     "Kind",
     "Material",

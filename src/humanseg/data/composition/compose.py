@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from humanseg.data.composition.backgrounds import LONGEST, empty_part
 from humanseg.data.composition.composed_scene import KINDS, Kind, Material, compose_scene
 from humanseg.data.composition.composition_record import (
     RECORD_FILE,
@@ -17,7 +19,6 @@ from humanseg.data.composition.composition_record import (
     SourceRecord,
 )
 from humanseg.data.composition.cutouts import Cutout, cut_people, read_object
-from humanseg.data.composition.plates import LONGEST, empty_part
 from humanseg.data.fingerprint import file_digest, fingerprint
 from humanseg.data.pair_writer import write_pair
 from humanseg.data.samples import Sample
@@ -27,81 +28,88 @@ from humanseg.results import write_record
 
 People = Mapping[str, tuple[Sequence[Sample], Sequence[str]]]
 """By name of the data set: all of its samples, and the ids that may be used. Empty parts of the
-first serve as grounds; people whom a data set does not label would make others' useless."""
+first serve as backgrounds; people whom a data set does not label would make others' useless."""
 
-_KEPT = 64  # decoded pictures and cut-outs held in memory
+_CACHED = 64  # decoded images and cut-outs held in memory
+
+
+@dataclass(frozen=True)
+class CompositionOptions:
+    """What to compose scenes from, besides people, and how many."""
+
+    count: int
+    """Number of scenes."""
+    seed: int = 0
+    """Which scenes."""
+    backgrounds: tuple[Path, ...] = ()
+    """Folders of photographs that show nobody."""
+    objects: tuple[Path, ...] = ()
+    """Folders of things cut out, with transparency."""
 
 
 def compose(
     output: Path,
-    *,
     people: People,
-    backgrounds: Sequence[Path] = (),
-    objects: Sequence[Path] = (),
-    count: int,
-    seed: int = 0,
+    options: CompositionOptions,
+    *,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Compose scenes: images/nobody-00001.jpg and masks/nobody-00001.png and so on.
 
     People are cut out along their masks (Ghiasi et al. 2021, "Simple Copy-Paste is a Strong Data
     Augmentation Method for Instance Segmentation") and laid on photographs without anybody and on
-    empty parts of the people's own pictures. Scene i depends on `seed`, i and the material only.
+    empty parts of the people's own images. Scene i depends on the seed, i and the material only.
 
     Args:
         output: new or empty folder.
-        people: data sets with masks, and which of their pictures may be used.
-        backgrounds: folders of photographs that show nobody.
-        objects: folders of things cut out, with transparency.
-        count: number of scenes.
-        seed: which scenes.
-        progress: called with (scenes done, `count`).
+        people: data sets with masks, and which of their samples may be used.
+        options: what else.
+        progress: called with (scenes done, all scenes).
 
     Returns:
         `output`.
 
     Raises:
         UsageError: a count or seed out of range, a folder with files in it, or missing folders.
-        DataError: no person or no ground to be had.
+        DataError: no person or no background to be had.
         ImageError: a file that cannot be read.
         HumansegError: a folder that cannot be written to.
     """
-    if count < 1 or seed < 0:
-        raise UsageError(f"count is {count} and seed {seed}; at least 1 and 0.")
+    if options.count < 1 or options.seed < 0:
+        raise UsageError(f"count is {options.count} and seed {options.seed}; at least 1 and 0.")
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise UsageError(f"{output}: is not an empty folder; name a new one.")
-    grounds, things = _files(backgrounds), _files(objects)
-    material, sources = _gather(people, grounds, things)
-    kinds = _deal(count, seed)
+    photographs, objects = _files(options.backgrounds), _files(options.objects)
+    material, sources = _gather(people, photographs, objects)
+    kinds = _kinds(options.count, options.seed)
     record = CompositionRecord(
-        seed=seed,
+        seed=options.seed,
         sources=tuple(sources),
-        backgrounds=_digests(backgrounds, grounds),
-        objects=_digests(objects, things),
+        backgrounds=_digests(options.backgrounds, photographs),
+        objects=_digests(options.objects, objects),
         kinds={kind: kinds.count(kind) for kind in KINDS},
     )
     try:
         write_record(output / RECORD_FILE, record)
         for index, kind in enumerate(kinds, start=1):
-            rng = np.random.default_rng([seed, index])
+            rng = np.random.default_rng([options.seed, index])
             image, mask = compose_scene(rng, kind, material)
-            write_pair(
-                output, f"{kind}-{index:05d}", image, mask, quality=int(rng.integers(70, 96))
-            )
+            name = f"{kind}-{index:05d}"
+            write_pair(output, name, image, mask, quality=int(rng.integers(70, 96)))
             if progress is not None:
-                progress(index, count)
+                progress(index, options.count)
     except OSError as error:
         raise HumansegError(f"{output}: cannot be written to ({error.strerror}).") from error
     return output
 
 
 def _files(folders: Sequence[Path]) -> list[Path]:
-    found = []
+    files: list[Path] = []
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"{folder}: is not a folder of pictures.")
-        found += sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    return found
+        files += sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    return files
 
 
 def _digests(folders: Sequence[Path], files: Sequence[Path]) -> dict[str, str]:
@@ -112,7 +120,7 @@ def _digests(folders: Sequence[Path], files: Sequence[Path]) -> dict[str, str]:
     return names
 
 
-def _deal(count: int, seed: int) -> list[Kind]:
+def _kinds(count: int, seed: int) -> list[Kind]:
     """Kinds of all scenes, their shares as exact as whole numbers allow, in random order."""
     ends = np.rint(np.cumsum(list(KINDS.values())) * count).astype(int)
     kinds = [
@@ -121,13 +129,13 @@ def _deal(count: int, seed: int) -> list[Kind]:
         for _ in range(number)
     ]
     order = np.random.default_rng([seed, 0]).permutation(count)
-    return [kinds[place] for place in order]
+    return [kinds[index] for index in order]
 
 
 def _gather(
-    people: People, grounds: Sequence[Path], things: Sequence[Path]
+    people: People, photographs: Sequence[Path], objects: Sequence[Path]
 ) -> tuple[Material, list[SourceRecord]]:
-    """Look through the pictures once for people and empty parts; what is drawn is read again."""
+    """Look through the images once for people and empty parts; what is drawn is read again."""
     persons: list[list[tuple[Sample, int]]] = []
     empties: list[Sample] = []
     sources: list[SourceRecord] = []
@@ -145,43 +153,43 @@ def _gather(
                 pictures=tuple(sorted(sample.id for sample in used)),
             )
         )
-    persons = [found for found in persons if found]
+    persons = [group for group in persons if group]
     if not persons:
         raise DataError("no person can be cut out: the masks are empty or too small.")
-    if not grounds and not empties:
-        raise DataError("no ground to lay people on; name folders of pictures without anybody.")
-    return _material(persons, grounds, empties, things), sources
+    if not photographs and not empties:
+        raise DataError("no background to lay people on; name folders of pictures without anybody.")
+    return _material(persons, photographs, empties, objects), sources
 
 
 def _material(
     persons: Sequence[Sequence[tuple[Sample, int]]],
-    grounds: Sequence[Path],
+    photographs: Sequence[Path],
     empties: Sequence[Sample],
-    things: Sequence[Path],
+    objects: Sequence[Path],
 ) -> Material:
     """Draw from every data set, and from photographs and empty parts, equally often."""
-    cut = lru_cache(_KEPT)(cut_people)
-    photograph = lru_cache(_KEPT)(_photograph)
-    opened = lru_cache(_KEPT)(read_object)
+    cut = lru_cache(_CACHED)(cut_people)
+    read = lru_cache(_CACHED)(_photograph)
+    opened = lru_cache(_CACHED)(read_object)
 
     def person(rng: np.random.Generator) -> Cutout:
-        found = persons[int(rng.integers(len(persons)))]
-        sample, number = found[int(rng.integers(len(found)))]
+        group = persons[int(rng.integers(len(persons)))]
+        sample, number = group[int(rng.integers(len(group)))]
         return cut(sample)[number]
 
-    def ground(rng: np.random.Generator) -> NDArray[np.uint8]:
-        if grounds and (not empties or rng.random() < 0.5):
-            return photograph(grounds[int(rng.integers(len(grounds)))])
+    def background(rng: np.random.Generator) -> NDArray[np.uint8]:
+        if photographs and (not empties or rng.random() < 0.5):
+            return read(photographs[int(rng.integers(len(photographs)))])
         sample = empties[int(rng.integers(len(empties)))]
         part = empty_part(sample)
         if part is None:
             raise DataError(f"{sample.image}: has changed meanwhile.")
         return part
 
-    def thing(rng: np.random.Generator) -> Cutout:
-        return opened(things[int(rng.integers(len(things)))])
+    def item(rng: np.random.Generator) -> Cutout:
+        return opened(objects[int(rng.integers(len(objects)))])
 
-    return Material(person, ground, thing if things else None)
+    return Material(person, background, item if objects else None)
 
 
 def _photograph(path: Path) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""One composed scene: a ground, people at chosen sizes, objects behind and before them."""
+"""One composed scene: a background, people at chosen sizes, objects behind and before them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from humanseg.data.composition.backgrounds import crop_background
 from humanseg.data.composition.cutouts import Cutout
-from humanseg.data.composition.plates import take_ground
 
 Kind = Literal["nobody", "small", "several", "large"]
 
@@ -28,8 +28,8 @@ class Material:
     """What scenes are made of; each function draws one, which is read when it is needed."""
 
     person: Callable[[np.random.Generator], Cutout]
-    ground: Callable[[np.random.Generator], NDArray[np.uint8]]
-    thing: Callable[[np.random.Generator], Cutout] | None
+    background: Callable[[np.random.Generator], NDArray[np.uint8]]
+    object: Callable[[np.random.Generator], Cutout] | None
     """An object; None if there are none."""
 
 
@@ -41,15 +41,15 @@ def compose_scene(
     Args:
         rng: where chance comes from.
         kind: what to show.
-        material: people, grounds and objects to take from.
+        material: people, backgrounds and objects to take from.
 
     Returns:
-        Picture, uint8 (H, W, 3) RGB, and mask, bool (H, W): True where a person is seen.
+        Image, uint8 (H, W, 3) RGB, and mask, bool (H, W): True where a person is seen.
     """
     longest = int(rng.integers(*_LONGEST))
     aspect = float(rng.choice(_ASPECTS))
     size = (longest, round(longest * aspect)) if aspect < 1 else (round(longest / aspect), longest)
-    canvas = take_ground(rng, material.ground(rng), size)
+    canvas = crop_background(rng, material.background(rng), size)
     image = canvas.astype(np.float32)
     mask = np.zeros(size, dtype=np.bool_)
     for cutout, height, is_person in _cast(rng, kind, material):
@@ -71,12 +71,12 @@ def _cast(
     else:
         heights = rng.uniform(0.6, 1.3, int(rng.integers(1, 3))).tolist()
     cast = [(material.person(rng), height, True) for height in heights]
-    if material.thing is not None:
+    if material.object is not None:
         most = 5 if kind == "nobody" else 3
         for height in rng.uniform(0.1, 0.7, int(rng.integers(0, most))):
-            cast.append((material.thing(rng), float(height), False))
+            cast.append((material.object(rng), float(height), False))
     # What is far is small and lies behind; a little disorder, or nothing would ever be hidden.
-    return sorted(cast, key=lambda one: one[1] * rng.uniform(0.6, 1.6))
+    return sorted(cast, key=lambda member: member[1] * rng.uniform(0.6, 1.6))
 
 
 def _lay(
@@ -105,9 +105,9 @@ def _lay(
     if part.size == 0:
         return
     alpha = part[..., 3:] / 255.0
-    ground = image[rows, columns]
-    colours = _matched(rng, part[..., :3], ground)
-    image[rows, columns] = colours * alpha + ground * (1.0 - alpha)
+    background = image[rows, columns]
+    colours = _matched(rng, part[..., :3], background)
+    image[rows, columns] = colours * alpha + background * (1.0 - alpha)
     covered = alpha[..., 0] >= 0.5
     mask[rows, columns] = np.where(covered, is_person, mask[rows, columns])
 
@@ -117,17 +117,17 @@ def _scaled(rng: np.random.Generator, cutout: Cutout, height: float) -> NDArray[
     tall, wide = cutout.image.shape[:2]
     rows = max(2, round(min(height, 1.5 * tall)))  # enlarging much would give the layer away
     size = (max(2, round(wide * rows / tall)), rows)
-    # Pillow scales RGBA with premultiplied alpha, so no colour of the old ground comes in.
+    # Pillow scales RGBA with premultiplied alpha, so no colour of the old background comes in.
     layer = np.asarray(Image.fromarray(cutout.image).resize(size, Image.Resampling.BILINEAR))
     return (layer[:, ::-1] if rng.random() < 0.5 else layer).astype(np.float32)
 
 
 def _matched(
-    rng: np.random.Generator, colours: NDArray[np.float32], ground: NDArray[np.float32]
+    rng: np.random.Generator, colours: NDArray[np.float32], background: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Colours under a light that resembles the ground's, in part."""
+    """Colours under a light that resembles the background's, in part."""
     gain = rng.uniform(0.75, 1.25) * rng.uniform(0.94, 1.06, 3)
-    shift = rng.uniform(0.0, 0.5) * (ground.mean() - colours.mean()) * 0.5
+    shift = rng.uniform(0.0, 0.5) * (background.mean() - colours.mean()) * 0.5
     matched = np.clip(colours * gain + shift, 0.0, 255.0)
     return np.asarray(matched, dtype=np.float32)
 

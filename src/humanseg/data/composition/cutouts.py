@@ -24,12 +24,12 @@ _HOLE = 0.02  # of the person: holes up to this are black clothes that the label
 
 @dataclass(frozen=True)
 class Cutout:
-    """Something to lay on a ground."""
+    """Something to lay on a background."""
 
     image: NDArray[np.uint8]
     """(height, width, 4) RGBA, straight alpha."""
     standing: bool
-    """Whether all of it is in its picture, down to the ground; else it ends at the border."""
+    """Whether all of it is in its picture, down to the feet; else it ends at the border."""
 
 
 def cut_people(sample: Sample) -> list[Cutout]:
@@ -67,7 +67,7 @@ def _without_small_holes(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _cutout(pixels: NDArray[np.uint8], region: NDArray[np.bool_], standing: bool) -> Cutout:
-    """RGBA of a region whose soft edge lies inside the mask, so that no old ground comes along."""
+    """RGBA of a region whose soft edge lies inside the mask: no old background comes along."""
     soft = Image.fromarray(region.astype(np.uint8) * 255).filter(ImageFilter.GaussianBlur(1.2))
     inside = np.clip((np.asarray(soft, dtype=np.float32) - 110.0) * 2.0, 0.0, 255.0)
     rgba = np.dstack([pixels, inside.astype(np.uint8)])

@@ -1,4 +1,4 @@
-"""Grounds to lay people on: photographs without anybody, and empty parts of those with people."""
+"""Backgrounds for people: photographs without anybody, and empty parts of those with people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SMALLEST = 128
 """Sides of an empty part in pixels; smaller ones would be mush at a scene's size."""
 
 LONGEST = 1280
-"""Longest side that a ground is kept at, in pixels."""
+"""Longest side that a background is kept at, in pixels."""
 
 _CELLS = 48  # per side, in which empty rectangles are sought
 _MARGIN = 2  # cells around people
@@ -44,7 +44,7 @@ def largest_rectangle(free: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     Among equals, the first from the top. The classic stack over column heights (Marshall,
     "The maximal rectangle problem", Dr. Dobb's Journal, 1998).
     """
-    best, found = 0, (0, 0, 0, 0)
+    best, rectangle = 0, (0, 0, 0, 0)
     heights = np.zeros(free.shape[1], dtype=np.intp)
     for row, line in enumerate(free):
         heights = np.where(line, heights + 1, 0)
@@ -55,12 +55,12 @@ def largest_rectangle(free: NDArray[np.bool_]) -> tuple[int, int, int, int]:
                 left, tall = stack.pop()
                 if tall * (column - left) > best:
                     best = tall * (column - left)
-                    found = (row + 1 - tall, left, row + 1, column)
+                    rectangle = (row + 1 - tall, left, row + 1, column)
             stack.append((left, height))
-    return found
+    return rectangle
 
 
-def take_ground(
+def crop_background(
     rng: np.random.Generator, photograph: NDArray[np.uint8], size: Size
 ) -> NDArray[np.uint8]:
     """A random part of a photograph, scaled to `size`, mirrored every other time.
@@ -82,8 +82,8 @@ def take_ground(
     left = rng.uniform(0.0, width - box_width)
     top = rng.uniform(0.0, height - box_height)
     box = (left, top, left + box_width, top + box_height)
-    ground = Image.fromarray(photograph).resize(
+    background = Image.fromarray(photograph).resize(
         (size[1], size[0]), Image.Resampling.BILINEAR, box=box
     )
-    pixels = np.asarray(ground)
+    pixels = np.asarray(background)
     return np.ascontiguousarray(pixels[:, ::-1] if rng.random() < 0.5 else pixels)
