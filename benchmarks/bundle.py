@@ -74,20 +74,20 @@ def write_table(samples: list[Sample], path: Path) -> Path:
     return path
 
 
-def _calibration(result: RunResult) -> list[Path]:
+def calibration(result: RunResult) -> list[Path]:
     """Training pictures: equally many of the data set and of each further one."""
     config = result.config.data
     if config.root is None:
         raise UsageError("the run names no data.")
     trained = set(result.split.train)
     kinds = [[s.image for s in discover(config.root, config.layout) if s.id in trained]]
-    kinds += [[sample.image for sample in found] for found in _further(result).values()]
+    kinds += [[sample.image for sample in samples] for samples in _further(result).values()]
     rng = np.random.default_rng(result.config.training.seed)
     each = CALIBRATION // len(kinds)
     return [kind[index] for kind in kinds for index in rng.permutation(len(kind))[:each]]
 
 
-def _stages(result: RunResult) -> list[RunResult]:
+def stages(result: RunResult) -> list[RunResult]:
     """The runs that led to this one, first to last.
 
     Raises:
@@ -96,7 +96,7 @@ def _stages(result: RunResult) -> list[RunResult]:
     start = result.config.model.start_from
     if start is None:
         return [result]
-    earlier = _stages(read_record(Path(start).parent / "result.json", RunResult))
+    earlier = stages(read_record(Path(start).parent / "result.json", RunResult))
     if earlier[-1].split.test != result.split.test:
         raise UsageError(f"{start}: held other pictures out than {result.name}.")
     return [*earlier, result]
@@ -104,11 +104,11 @@ def _stages(result: RunResult) -> list[RunResult]:
 
 def _further(result: RunResult) -> dict[str, list[Sample]]:
     """The further data sets of all stages, by the name of their folder."""
-    roots = [root for stage in _stages(result) for root in stage.config.data.extra]
+    roots = [root for stage in stages(result) for root in stage.config.data.extra]
     return {root.name: discover(root, "auto") for root in roots}
 
 
-def _provenance(result: RunResult) -> tuple[str, ...]:
+def provenance(result: RunResult) -> tuple[str, ...]:
     """What went into the weights; a data set of unknown terms stops the bundling."""
     root = result.config.data.root
     if root is None:
@@ -127,9 +127,9 @@ def bundle(run: Path, output: Path) -> None:
     network, record = load_network(run / "model")
     samples = held_out(result)
     grid = [resize_image(s.read_image(), record.preprocessing.image_size) for s in samples]
-    further = tuple(fingerprint(found) for found in _further(result).values())
+    further = tuple(fingerprint(samples) for samples in _further(result).values())
     record = record.model_copy(
-        update={"provenance": _provenance(result), "extra_fingerprints": further}
+        update={"provenance": provenance(result), "extra_fingerprints": further}
     )
     save_network(network, record, output, onnx=True, half=True, pictures=np.stack(grid[:COMPARED]))
     with tempfile.TemporaryDirectory() as scratch:
@@ -138,7 +138,7 @@ def bundle(run: Path, output: Path) -> None:
             output,
             output / ONNX_INT8_FILE,
             quantize="int8",
-            calibration=_calibration(result),
+            calibration=calibration(result),
             calibration_count=CALIBRATION,
             data=table,
         )

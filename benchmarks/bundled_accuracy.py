@@ -25,15 +25,13 @@ from humanseg.data.composition import KINDS, CompositionOptions, compose
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
 from humanseg.effects.guided_filter import refine
+from humanseg.evaluation.analysis.measures import MARKED_SHARE
 from humanseg.evaluation.scoring import score_samples
 from humanseg.images import read_image
 from humanseg.images.resize import resize_probability
 from humanseg.inference.segmenter import Segmenter
 from humanseg.results import Environment, Record, RunResult, read_record, write_record
 from humanseg.training import describe_environment
-
-MARKED = 0.001
-"""Share of a person-free picture from which on it counts as marked."""
 
 SCENES = 200
 SCENE_SEED = 1000
@@ -121,15 +119,17 @@ def _score(
         flip_averaging=way.flip_averaging,
     )
 
-    def find(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def probability_of(image: NDArray[np.uint8]) -> NDArray[np.float32]:
         probability = segmenter.grid_probability(image)
         return refine(image, probability) if way.refined else probability
 
     samples = held_out(run)
-    summary = score_samples(samples, find, cut=segmenter.cut, mask_resize="area").summary
+    summary = score_samples(samples, probability_of, cut=segmenter.cut, mask_resize="area").summary
     assert summary.iou_mean is not None
     assert summary.boundary_iou_mean is not None
-    shares = np.array([_marked(find, segmenter, read_image(path)) for path in photographs])
+    shares = np.array(
+        [_marked(probability_of, segmenter, read_image(path)) for path in photographs]
+    )
     return Scores(
         run=run.name,
         seed=run.config.training.seed,
@@ -142,31 +142,31 @@ def _score(
         boundary_iou=summary.boundary_iou_mean,
         person_free=len(photographs),
         person_free_area=float(shares.mean()),
-        person_free_marked=float((shares > MARKED).mean()),
-        scenes=dict(_by_kind(find, segmenter, discover(scenes, "auto"))),
+        person_free_marked=float((shares > MARKED_SHARE).mean()),
+        scenes=dict(_by_kind(probability_of, segmenter, discover(scenes, "auto"))),
     )
 
 
-Find = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+ProbabilityOf = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
-def _marked(find: Find, segmenter: Segmenter, image: NDArray[np.uint8]) -> float:
+def _marked(probability_of: ProbabilityOf, segmenter: Segmenter, image: NDArray[np.uint8]) -> float:
     size = (image.shape[0], image.shape[1])
-    return float(segmenter.cut(resize_probability(find(image), size)).mean())
+    return float(segmenter.cut(resize_probability(probability_of(image), size)).mean())
 
 
 def _by_kind(
-    find: Find, segmenter: Segmenter, scenes: Sequence[Sample]
+    probability_of: ProbabilityOf, segmenter: Segmenter, scenes: Sequence[Sample]
 ) -> Iterator[tuple[str, float]]:
     for kind in KINDS:
         of_kind = [sample for sample in scenes if sample.id.startswith(kind)]
         if kind == "nobody":
-            marked = [_marked(find, segmenter, sample.read_image()) for sample in of_kind]
+            marked = [_marked(probability_of, segmenter, sample.read_image()) for sample in of_kind]
             yield kind, float(np.mean(marked))
             continue
         summary = score_samples(
             of_kind,
-            find,
+            probability_of,
             cut=segmenter.cut,
             mask_resize="area",
             detailed=False,
@@ -175,16 +175,19 @@ def _by_kind(
         yield kind, summary.iou_mean
 
 
-def _summaries(scores: Sequence[Scores]) -> Iterator[Summary]:
+def summaries(scores: Sequence[Scores]) -> Iterator[Summary]:
+    """Means over seeds, and sample standard deviations, of every way that has scores."""
     for way in WAYS:
         own = [
-            one
-            for one in scores
-            if way == Way(one.backend, one.precision, one.flip_averaging, one.refined)
+            seed
+            for seed in scores
+            if way == Way(seed.backend, seed.precision, seed.flip_averaging, seed.refined)
         ]
-        ious = np.array([one.iou for one in own])
-        contours = np.array([one.boundary_iou for one in own])
-        areas = np.array([one.person_free_area for one in own])
+        if not own:
+            continue
+        ious = np.array([seed.iou for seed in own])
+        contours = np.array([seed.boundary_iou for seed in own])
+        areas = np.array([seed.person_free_area for seed in own])
         yield Summary(
             backend=way.backend,
             precision=way.precision,
@@ -197,7 +200,7 @@ def _summaries(scores: Sequence[Scores]) -> Iterator[Summary]:
             boundary_iou_sd=float(contours.std(ddof=1)) if len(own) > 1 else 0.0,
             person_free_area_mean=float(areas.mean()),
             person_free_area_largest=float(areas.max()),
-            scenes={kind: float(np.mean([one.scenes[kind] for one in own])) for kind in KINDS},
+            scenes={kind: float(np.mean([seed.scenes[kind] for seed in own])) for kind in KINDS},
         )
 
 
@@ -227,7 +230,7 @@ def main() -> None:
         Result(
             environment=describe_environment("cpu"),
             person_free_photographs=len(photographs),
-            summaries=tuple(_summaries(scores)),
+            summaries=tuple(summaries(scores)),
             scores=tuple(scores),
         ),
     )

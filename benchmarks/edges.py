@@ -144,10 +144,17 @@ def _gains(rows: Sequence[Row], plain: Sequence[Row], metric: str) -> list[float
     pairs = (
         (getattr(row, metric), getattr(base, metric)) for row, base in zip(rows, plain, strict=True)
     )
-    return [None if one is None or other is None else one - other for one, other in pairs]
+    return [None if own is None or other is None else own - other for own, other in pairs]
 
 
-def _summarise(variant: str, rows: Sequence[Row], groups: Sequence[str]) -> Summary:
+def summarise(variant: str, rows: Sequence[Row], groups: Sequence[str]) -> Summary:
+    """A variant over all pictures, and what it gains on each over `plain`.
+
+    Args:
+        variant: one of `VARIANTS`.
+        rows: of all variants; those of each in the order of the pictures.
+        groups: by picture; pictures of a group are resampled together.
+    """
     own = [row for row in rows if row.variant == variant]
     plain = [row for row in rows if row.variant == "plain"]
     bootstrap = GroupBootstrap(groups)
@@ -232,7 +239,7 @@ def main() -> None:
     loaded.segmenter.grid_probability(first)  # the first call is slower
     rows = [row for sample in samples for row in contest.rows(sample)]
     names = [sample.id for sample in samples]
-    summaries = tuple(_summarise(variant, rows, names) for variant in VARIANTS)
+    summaries = tuple(summarise(variant, rows, names) for variant in VARIANTS)
     effects = tuple(_effects(first, loaded.segmenter.grid_probability(first)))
     _show(summaries, effects)
     if arguments.output:

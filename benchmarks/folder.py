@@ -110,12 +110,17 @@ def run_folder(source: Path, target: Path, count: int, workers: int | None) -> F
     seconds = time.perf_counter() - begin
     if done.returncode != 0 or len(list(target.iterdir())) != count:
         raise SystemExit("The command failed.")
+    return folder_row(workers, count, seconds, peak_kib=int(done.stdout))
+
+
+def folder_row(workers: int | None, count: int, seconds: float, *, peak_kib: int) -> FolderRow:
+    """The figures of `count` pictures in `seconds`."""
     return FolderRow(
         workers=workers,
         pictures=count,
         seconds=seconds,
         pictures_per_second=count / seconds,
-        peak_memory_mib=int(done.stdout) / 1024,
+        peak_memory_mib=peak_kib / 1024,
     )
 
 

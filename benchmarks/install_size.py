@@ -13,6 +13,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from humanseg.results import Environment, Record, write_record
@@ -25,9 +26,9 @@ MEBIBYTE = 1024 * 1024
 LIST = """
 import importlib.metadata as metadata, json
 sizes = {}
-for one in metadata.distributions():
-    files = [one.locate_file(file) for file in one.files or ()]
-    sizes[one.name] = sum(file.stat().st_size for file in files if file.is_file())
+for package in metadata.distributions():
+    files = [package.locate_file(file) for file in package.files or ()]
+    sizes[package.name] = sum(file.stat().st_size for file in files if file.is_file())
 print(json.dumps(sizes))
 """
 
@@ -75,9 +76,13 @@ def _install(wheel: Path, extra: str, folder: Path) -> Installation:
     wanted = f"{wheel}[{extra}]" if extra else str(wheel)
     python = folder / "bin" / "python"
     _run(python, "-m", "pip", "install", "--quiet", "--no-compile", wanted)
-    sizes = json.loads(_run(python, "-c", LIST))
-    kept = {name: size / MEBIBYTE for name, size in sizes.items() if name not in _TOOLS}
-    return Installation(extra=extra, total_mib=sum(kept.values()), distributions=kept)
+    return installation(extra, json.loads(_run(python, "-c", LIST)))
+
+
+def installation(extra: str, sizes: Mapping[str, int]) -> Installation:
+    """What was installed, in MiB, from the bytes of each distribution; without pip and the like."""
+    own = {name: size / MEBIBYTE for name, size in sizes.items() if name not in _TOOLS}
+    return Installation(extra=extra, total_mib=sum(own.values()), distributions=own)
 
 
 _TOOLS = {"pip", "setuptools"}
@@ -96,11 +101,11 @@ def main() -> None:
         (wheel,) = folder.glob("*.whl")
         installations = []
         for extra in arguments.extras:
-            place = folder / (extra or "base")
-            installations.append(_install(wheel, extra, place))
+            environment = folder / (extra or "base")
+            installations.append(_install(wheel, extra, environment))
             print(f"{extra or 'base'}: {installations[-1].total_mib:.0f} MiB")
             if not extra:
-                _run(place / "bin" / "python", "-c", TRY)
+                _run(environment / "bin" / "python", "-c", TRY)
         write_record(
             arguments.output,
             Result(

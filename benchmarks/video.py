@@ -16,6 +16,7 @@ import resource
 import statistics
 import tempfile
 import threading
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -155,6 +156,27 @@ def _run(
     )
 
 
+def speeds(rates: Mapping[bool, Sequence[float]]) -> tuple[Speed, ...]:
+    """Frames a second of every round, by whether masks were smoothed, and their median."""
+    return tuple(
+        Speed(smoothing=smooth, frames_per_second=tuple(values), median=statistics.median(values))
+        for smooth, values in rates.items()
+    )
+
+
+def flicker_rows(plain: Flicker, smoothed: Flicker) -> tuple[FlickerRow, ...]:
+    """Flicker without and with smoothing."""
+    return tuple(
+        FlickerRow(
+            smoothing=smoothing,
+            change=flicker.change,
+            flips=flicker.flips,
+            unchanged=flicker.unchanged,
+        )
+        for smoothing, flicker in ((False, plain), (True, smoothed))
+    )
+
+
 def main() -> None:
     """Make the clip, run the rounds, measure flicker and write the result file."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -194,23 +216,8 @@ def main() -> None:
             frames=report.frames,
             encoder=report.encoder,
             coverage=report.coverage,
-            speed=tuple(
-                Speed(
-                    smoothing=smooth,
-                    frames_per_second=tuple(measured),
-                    median=statistics.median(measured),
-                )
-                for smooth, measured in rates.items()
-            ),
-            flicker=tuple(
-                FlickerRow(
-                    smoothing=smooth,
-                    change=measured.change,
-                    flips=measured.flips,
-                    unchanged=measured.unchanged,
-                )
-                for smooth, measured in zip((False, True), flicker, strict=True)
-            ),
+            speed=speeds(rates),
+            flicker=flicker_rows(*flicker),
             peak_memory_short_mib=short,
             peak_memory_mib=peak,
         ),

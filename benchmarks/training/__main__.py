@@ -44,7 +44,7 @@ from benchmarks.training.record import (
     Result,
     Run,
 )
-from benchmarks.training.roofline import count_step, measure_ceilings, place
+from benchmarks.training.roofline import count_step, measure_ceilings, roofline_of
 from benchmarks.training.task import Task, load_average
 
 from humanseg.config.schema import Arch
@@ -195,7 +195,7 @@ def with_rooflines(
         network = build_network(replace(task, arch=result.arch, weights="none").model)
         counts = count_step(network.network, task.size, task.batch, precision)
         step = task.batch / statistics.median(full)
-        roofline = place(counts, ceilings[precision], step)
+        roofline = roofline_of(counts, ceilings[precision], step)
         completed.append(result.model_copy(update={"roofline": roofline}))
     return tuple(completed), tuple(ceilings.values())
 

@@ -33,13 +33,13 @@ def rates(runs: Sequence[Run], *, full_size: bool = False) -> list[float]:
         runs: of one loop.
         full_size: leave out epochs at a smaller size, and the first whatever else there is.
     """
-    found = []
+    speeds = []
     for run in runs:
         early = run.early_epochs if isinstance(run, OurRun) else 0
         later = run.epochs[1:] or run.epochs
         counted = run.epochs[max(1, early) :] if full_size else later
-        found += [epoch.images_per_second for epoch in counted]
-    return found
+        speeds += [epoch.images_per_second for epoch in counted]
+    return speeds
 
 
 def seconds_to_iou(epochs: Sequence[Epoch], target: float) -> float | None:

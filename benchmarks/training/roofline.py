@@ -153,7 +153,7 @@ def _best(device: str, work: Callable[[], object]) -> float:
     return min(seconds[1:])
 
 
-def place(counts: StepCounts, ceilings: Ceilings, step_seconds: float) -> Roofline:
+def roofline_of(counts: StepCounts, ceilings: Ceilings, step_seconds: float) -> Roofline:
     """The two floors of a step, and how much of the measured step the larger one explains."""
     arithmetic = counts.flop / ceilings.flop_per_second
     memory = counts.bytes / ceilings.bytes_per_second

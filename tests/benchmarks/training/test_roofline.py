@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from benchmarks.training.record import Ceilings, Precision
-from benchmarks.training.roofline import StepCounts, count_step, measure_ceilings, place
+from benchmarks.training.roofline import StepCounts, count_step, measure_ceilings, roofline_of
 from torch import Tensor, nn
 
 BATCH, HEIGHT, WIDTH = 2, 8, 6
@@ -96,8 +96,8 @@ def _ceilings(flop: float, byte: float) -> Ceilings:
 
 def test_place__the_larger_floor_binds() -> None:
     counts = StepCounts(flop=10_000, bytes=600)
-    found = place(counts, _ceilings(1_000.0, 100.0), step_seconds=20.0)
+    found = roofline_of(counts, _ceilings(1_000.0, 100.0), step_seconds=20.0)
     assert (found.arithmetic_seconds, found.memory_seconds) == (10.0, 6.0)
     assert (found.bound, found.fraction) == ("arithmetic", 0.5)
-    found = place(counts, _ceilings(10_000.0, 100.0), step_seconds=20.0)
+    found = roofline_of(counts, _ceilings(10_000.0, 100.0), step_seconds=20.0)
     assert (found.bound, found.fraction) == ("memory", 0.3)
