@@ -13,6 +13,12 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from benchmarks.comparison_file import (
+    ComparisonFile,
+    ComparisonRun,
+    NetworkSize,
+    read_comparison,
+)
 from benchmarks.tables import interval, link, newest, p_value, percent, points, table, three
 from benchmarks.training.figures import figures_table, remarks
 from benchmarks.training.record import Result as TrainingSpeed
@@ -25,14 +31,11 @@ from benchmarks.use_tables import (
     work_table,
 )
 
-from humanseg.report.definitions import PUBLISHED
 from humanseg.report.study import LABELS
+from humanseg.report.text.definitions import PUBLISHED
 from humanseg.results import (
     Analysis,
-    ComparisonResult,
-    Cost,
     ExternalAnalysis,
-    RunResult,
     SourceAnalysis,
     read_record,
     write_text,
@@ -45,14 +48,14 @@ TEST_PICTURES = 58
 """Of the published split."""
 
 
-def runs_on_published_split(path: Path) -> dict[str, RunResult]:
+def runs_on_published_split(path: Path) -> dict[str, ComparisonRun]:
     """The runs of a comparison on the published split, by architecture.
 
     Raises:
         SystemExit: a run on another split, or several of one architecture; of whichever were taken,
             the column's heading would not be true.
     """
-    runs = read_record(path, ComparisonResult).runs
+    runs = read_comparison(path).runs
     for run in runs:
         tested = len(set(run.split.test))
         if run.config.split.protocol != "reference" or tested != TEST_PICTURES:
@@ -63,26 +66,26 @@ def runs_on_published_split(path: Path) -> dict[str, RunResult]:
     by_arch = {run.config.model.arch: run for run in runs}
     if len(by_arch) != len(runs):
         raise SystemExit(f"{path.name}: several runs of one architecture; a column shows one.")
-    return {str(arch): run for arch, run in by_arch.items()}
+    return by_arch
 
 
-def costs_by_arch(result: ComparisonResult) -> dict[str, Cost]:
+def costs_by_arch(comparison: ComparisonFile) -> dict[str, NetworkSize]:
     """What a network of each architecture costs: parameters and MACs, the same in all its runs.
 
     Raises:
         SystemExit: they are not the same.
     """
-    costs: dict[str, Cost] = {}
-    for run in result.runs:
+    costs: dict[str, NetworkSize] = {}
+    for run in comparison.runs:
         cost = costs.setdefault(run.config.model.arch, run.cost)
-        if (cost.parameters, cost.macs) != (run.cost.parameters, run.cost.macs):
+        if cost != run.cost:
             raise SystemExit(f"{run.name}: is of another size than others of its architecture.")
     return costs
 
 
 def folds_tables(path: Path) -> str:
     """The main result: cross-validated scores, what differs, and how far they carry."""
-    result = read_record(path, ComparisonResult)
+    result = read_comparison(path)
     analysis = result.analysis
     if analysis is None:
         raise SystemExit(f"{path} holds no analysis.")
@@ -95,7 +98,7 @@ def folds_tables(path: Path) -> str:
     return "\n\n".join(parts)
 
 
-def _fold_scores(analysis: Analysis, costs: Mapping[str, Cost]) -> str:
+def _fold_scores(analysis: Analysis, costs: Mapping[str, NetworkSize]) -> str:
     rows = []
     for network in analysis.networks:
         get, cost = network.metrics.get, costs[network.arch]
@@ -137,10 +140,12 @@ def _fold_scores(analysis: Analysis, costs: Mapping[str, Cost]) -> str:
 
 _FEW = ("iou_sd", "iou_p05", "dice", "dataset_iou", "two_class_miou")
 _BOUNDS = {
-    "mean_mask": "floor: mean training mask",
-    "all_background": "floor: all background",
-    "output_grid": "ceiling: the truth itself on {who}'s {detail} output grid",
-    "label_agreement": "ceiling: two masks of one picture ({detail})",
+    "mean_mask": "baseline: mean training mask",
+    "all_background": "baseline: all background",
+    "output_grid": (
+        "upper bound: the true mask after a round trip through the {detail} output grid of {who}"
+    ),
+    "label_agreement": "upper bound: one true mask against another of the same picture ({detail})",
 }
 
 
@@ -169,9 +174,9 @@ def _fold_pairs(analysis: Analysis) -> str:
 
 
 def _beyond(analysis: Analysis) -> str:
-    """Train gap, left-out sources, other data, corruptions."""
+    """Train gap, left-out sources, external data, corruptions."""
     sources = sorted({stratum.source for stratum in analysis.sources})
-    others = sorted({scored.data for scored in analysis.external})
+    data_sets = sorted({scored.data for scored in analysis.external})
     left_out = {(stratum.network, stratum.source): stratum for stratum in analysis.sources}
     external = {(scored.network, scored.data): scored for scored in analysis.external}
     rows = []
@@ -183,16 +188,16 @@ def _beyond(analysis: Analysis) -> str:
                 LABELS[network.arch],
                 gap,
                 *(_left_out(left_out.get((network.name, source))) for source in sources),
-                *(_elsewhere(external.get((network.name, name))) for name in others),
+                *(_external(external.get((network.name, name))) for name in data_sets),
                 percent(statistics.fmean(retained) if retained else None),
             ]
         )
     header = [
-        "Beyond these pictures (per-image IoU)",
+        "Generalisation (per-image IoU)",
         "train − held out",
         *(f"{source}: trained with → without it" for source in sources),
-        *others,
-        "kept under corruption",
+        *data_sets,
+        "retained under corruption",
     ]
     return table(header, rows)
 
@@ -204,7 +209,7 @@ def _left_out(shift: SourceAnalysis | None) -> str:
     return f"{three(shift.seen.estimate)} → {three(shift.unseen.estimate)}"
 
 
-def _elsewhere(scored: ExternalAnalysis | None) -> str:
+def _external(scored: ExternalAnalysis | None) -> str:
     return "–" if scored is None else interval(scored.metrics.get("iou"))
 
 

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmarks.comparison_file import read_comparison
 from benchmarks.readme_tables import costs_by_arch, render, runs_on_published_split
 from benchmarks.tables import newest
-
-from humanseg.results import ComparisonResult, read_record
 
 Content = dict[str, Any]
 
@@ -60,7 +59,7 @@ def test_published_split__two_runs_of_one_architecture_are_refused(changed: Writ
 
 
 def test_costs__are_the_same_in_all_runs_or_refused(changed: Write) -> None:
-    result = read_record(changed(lambda content: content), ComparisonResult)
+    result = read_comparison(changed(lambda content: content))
     assert costs_by_arch(result)["fpn"].parameters == result.runs[1].cost.parameters
 
     def grow(content: Content) -> None:
@@ -68,7 +67,7 @@ def test_costs__are_the_same_in_all_runs_or_refused(changed: Write) -> None:
         content["runs"][-1]["cost"]["macs"] += 1
 
     with pytest.raises(SystemExit, match="fpn-seed42: is of another size"):
-        costs_by_arch(read_record(changed(grow), ComparisonResult))
+        costs_by_arch(read_comparison(changed(grow)))
 
 
 def test_render__renews_what_is_between_the_markers() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -78,19 +77,6 @@ def score(id_: str, truth: Mask, predicted: Mask) -> ImageScore:
         "boundary_union": int((first | second).sum()),
     }
     return ImageScore.model_validate(counts | contours(truth, predicted))
-
-
-UNMEASURED = dict.fromkeys(
-    (
-        "contour_true",
-        "contour_predicted",
-        "contour_near_05",
-        "contour_near_10",
-        "distance_sum",
-        "distance_p95",
-    )
-)
-"""What older records lack."""
 
 
 def calibration(pairs: Iterable[tuple[Mask, NDArray[np.float32]]]) -> Calibration:
@@ -188,7 +174,6 @@ class Drawn:
         missing: Sequence[str] = (),
         validation_is_test: bool = False,
         epoch_count: int = 12,
-        older: bool = False,
         everything: bool = False,
     ) -> Path:
         """A comparison.
@@ -200,30 +185,31 @@ class Drawn:
             missing: runs that were not reached.
             validation_is_test: as in the published protocol.
             epoch_count: epochs of every run.
-            older: as before analyses, probability maps and data.json.
             everything: with generalisation, ceilings and checks in the analysis.
         """
-        self._draw_pictures(folder, older=older)
+        self._draw_pictures(folder)
         gone = {*(failed or {}), *missing}
         plan = config.runs(sorted(set(self.sources.values())))
         runs = [
-            self._run(folder, name, one, validation_is_test, epoch_count, older=older)
+            self._run(folder, name, one, validation_is_test, epoch_count)
             for name, one in plan.items()
             if name not in gone
         ]
-        sources = {} if older else self.sources
+        unfinished = {plan[name].model.arch for name in gone}
+        whole = [run for run in runs if run.config.model.arch not in unfinished]
         result = ComparisonResult(
             config=config,
             runs=tuple(runs),
             failed=tuple(FailedRun(name=name, error=text) for name, text in (failed or {}).items()),
             missing=tuple(missing),
-            sources=sources,
-            analysis=None if older else self._analysis(runs, everything=everything),
+            sources=self.sources,
+            groups={},
+            analysis=self._analysis(whole, everything=everything) if whole else None,
         )
         write_record(folder / "results.json", result)
         return folder
 
-    def _draw_pictures(self, folder: Path, *, older: bool) -> None:
+    def _draw_pictures(self, folder: Path) -> None:
         files = {}
         for place, (id_, (picture, truth)) in enumerate(self.drawn.items()):
             files[id_] = str((folder / "pictures" / f"{place}.png").absolute())
@@ -231,13 +217,10 @@ class Drawn:
             size = (picture.shape[1] * 5 // 2, picture.shape[0] * 5 // 2)
             Image.fromarray(picture).resize(size).save(files[id_])
             save_mask(folder / "truth" / f"{id_}.png", truth)
-        if older:
-            (folder / "pictures.json").write_text(json.dumps(files), encoding="utf-8")
-        else:
-            record = DataRecord(
-                fingerprint=FINGERPRINT, pictures=files, sources=self.sources, groups={}
-            )
-            write_record(folder / "data.json", record)
+        record = DataRecord(
+            fingerprint=FINGERPRINT, pictures=files, sources=self.sources, groups={}, copies=()
+        )
+        write_record(folder / "data.json", record)
 
     def _analysis(self, runs: Sequence[RunResult], *, everything: bool) -> Analysis:
         main = [run for run in runs if run.config.split.protocol != "source"]
@@ -275,13 +258,11 @@ class Drawn:
         config: TrainConfig,
         validation_is_test: bool,
         count: int,
-        *,
-        older: bool,
     ) -> RunResult:
         test = self.tested(config)
         place = folder / "runs" / name
         random = np.random.default_rng([len(name), config.training.seed])
-        scores, bins = self.predict(place, test, config.model.arch, random, older=older)
+        scores, bins = self.predict(place, test, config.model.arch, random)
         nobody, average = zip(*(self._baselines(id_) for id_ in test), strict=True)
         baselines = {"mean_mask": summarise(average), "all_background": summarise(nobody)}
         better = summarise(scores).model_copy(update={"iou_mean": 0.97})
@@ -293,8 +274,8 @@ class Drawn:
             validation_is_test=validation_is_test,
             epoch_count=count,
             train=[id_ for id_ in self.drawn if id_ not in test] or TRAIN,
-            train_summary=None if older else better,
-            bins=None if older else bins,
+            train_summary=better,
+            bins=bins,
         )
 
     def predict(
@@ -303,8 +284,6 @@ class Drawn:
         ids: Sequence[str],
         arch: str,
         random: np.random.Generator,
-        *,
-        older: bool = False,
     ) -> tuple[list[ImageScore], tuple[Calibration, Calibration]]:
         """Draw, store and score predictions."""
         scores, pixels = [], []
@@ -312,21 +291,16 @@ class Drawn:
             truth = self.drawn[id_][1]
             predicted = guess(truth, SKILL[arch] * (0.7 + 2.5 * (number % 7 == 3)), random)
             file = place / "predictions" / f"{id_}.png"
-            if older:
-                save_mask(file, predicted)
-            else:
-                stored = write_probability(file, blurred(predicted))
-                probability = resize_probability(stored, (truth.shape[0], truth.shape[1]))
-                pixels.append((truth, probability))
-                predicted = np.asarray(probability >= 0.5)
-            scored = score(id_, truth, predicted)
-            scores.append(scored.model_copy(update=UNMEASURED) if older else scored)
-        whole = calibration(pixels) if pixels else Calibration(pixels=(), probability=(), person=())
-        return scores, (whole, whole)
+            stored = write_probability(file, blurred(predicted))
+            probability = resize_probability(stored, (truth.shape[0], truth.shape[1]))
+            pixels.append((truth, probability))
+            scores.append(score(id_, truth, np.asarray(probability >= 0.5)))
+        curve = calibration(pixels)
+        return scores, (curve, curve)
 
     def evaluate(self, folder: Path, arch: str = "unet") -> Path:
         """An evaluation of one saved model."""
-        self._draw_pictures(folder, older=False)
+        self._draw_pictures(folder)
         random = np.random.default_rng(5)
         scores, bins = self.predict(folder, list(self.drawn), arch, random)
         record = Evaluation.model_validate(
@@ -335,6 +309,7 @@ class Drawn:
                 "arch": arch,
                 "encoder_name": "efficientnet-b0",
                 "trained_on": "ab" * 32,
+                "also_trained_on": (),
                 "data_fingerprint": FINGERPRINT,
                 "evaluation": EvaluationConfig(),
                 "scores": scores,
@@ -342,6 +317,7 @@ class Drawn:
                 "calibration": bins[0],
                 "band_calibration": bins[1],
                 "sources": self.sources,
+                "groups": {},
                 "environment": environment(),
             }
         )

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.builders.records import environment
+from tests.builders.records import CALIBRATION, environment, resolved
 
 from humanseg.cli.terminal import duration, table
 from humanseg.config.loading import to_yaml
@@ -26,7 +26,6 @@ from humanseg.results import (
     FailedRun,
     Interval,
     NetworkAnalysis,
-    Resolved,
     RunResult,
     ScoreSummary,
     SplitRecord,
@@ -61,28 +60,25 @@ def result_of(name: str, config: TrainConfig, *, iou: float, seconds: float) -> 
     return RunResult(
         name=name,
         config=config,
-        resolved=Resolved(
-            device="cpu",
-            precision="fp32",
-            memory_format="contiguous",
-            encoder_weights="none",
-            mean=(0.0, 0.0, 0.0),
-            std=(1.0, 1.0, 1.0),
-            timings={},
-        ),
+        resolved=resolved(),
         split=SPLIT,
         data_fingerprint="0" * 64,
+        further_data={},
         epochs=(),
         kept_epoch=1,
         scores=(),
         summary=summary(iou),
         baselines={},
+        calibration=CALIBRATION,
+        band_calibration=CALIBRATION,
+        train_summary=summary(iou),
         cost=Cost(
             parameters=1,
             macs=1,
             train_seconds=seconds,
             wall_seconds=seconds,
             images_per_second=1.0,
+            latency_seconds=1.0,
             peak_memory_bytes=1,
         ),
         environment=environment(),
@@ -120,7 +116,8 @@ ANALYSIS = Analysis(
 def files(folder: Path, output: Path | None = None) -> SimpleNamespace:
     assert output is None
     names = {"html": "report.html", "markdown": "report.md", "csv": "runs.csv"}
-    return SimpleNamespace(**{kind: folder / name for kind, name in names.items()})
+    paths = {kind: folder / name for kind, name in names.items()}
+    return SimpleNamespace(headline="The answer.", **paths)
 
 
 class TestCompare:
@@ -148,13 +145,13 @@ class TestCompare:
                 runs=runs,
                 failed=errors,
                 missing=missing,
+                sources={},
+                groups={},
                 analysis=ANALYSIS if analysed else None,
             )
 
         replace("humanseg.comparison.run_comparison", compare=carry_out)
         replace("humanseg.report", write_report=files)
-        replace("humanseg.report.load_study", comparison_study=lambda folder, result: result)
-        replace("humanseg.report.summary_text", headline=lambda study: "The answer.")
         return calls
 
     def test_compare__prints_one_line_per_network_and_the_report(
@@ -294,10 +291,16 @@ class TestOtherCommands:
                 arch="unet",
                 encoder_name="e",
                 trained_on="0" * 64,
+                also_trained_on=(),
                 data_fingerprint="1" * 64,
                 evaluation=EvaluationConfig(),
                 scores=(),
                 summary=summary(0.8, undefined=1),
+                calibration=CALIBRATION,
+                band_calibration=CALIBRATION,
+                sources={},
+                groups={},
+                environment=environment(),
                 analysis=ANALYSIS,
             ).model_copy(update=changes)
 

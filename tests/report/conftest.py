@@ -56,8 +56,8 @@ def cross_validated(cross_data: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def old_data(drawn: Drawn, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An older result: two seeds, the published protocol, one failed and one missing run."""
+def unfinished_data(drawn: Drawn, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seeds of the published protocol, interrupted: one run failed, one is missing."""
     config = CompareConfig.model_validate(
         {
             "seeds": (42, 43),
@@ -66,19 +66,18 @@ def old_data(drawn: Drawn, tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
     )
     return drawn.build(
-        tmp_path_factory.mktemp("broken"),
+        tmp_path_factory.mktemp("unfinished"),
         config,
         failed={"fpn-seed43": "RuntimeError: out of memory\nafter 3 epochs <b>"},
         missing=["deeplabv3plus-seed43"],
         validation_is_test=True,
-        older=True,
     )
 
 
 @pytest.fixture(scope="session")
-def broken(old_data: Path) -> Path:
-    """`old_data` with its report. Do not change it."""
-    return reported(old_data)
+def unfinished(unfinished_data: Path) -> Path:
+    """`unfinished_data` with its report. Do not change it."""
+    return reported(unfinished_data)
 
 
 @pytest.fixture(scope="session")
@@ -130,6 +129,8 @@ def study_of() -> StudyMaker:
             runs=tuple(runs),
             failed=(),
             missing=(),
+            sources={},
+            groups={},
             analysis=analyse(networks) if analysed and runs else None,
         )
         return comparison_study(Path("nowhere"), result)

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from humanseg.report import charts
-from humanseg.report.cost_charts import cost_plots
-from humanseg.report.curves import learning_curves, loss_limit
+from humanseg.report.charts import score_charts
+from humanseg.report.charts.cost_charts import cost_plots
+from humanseg.report.charts.learning_curves import learning_curves, loss_limit
+from humanseg.report.charts.robustness_charts import robustness_curves
+from humanseg.report.charts.svg import Axis, Box, Panel, key, ticks
 from humanseg.report.load_study import load_studies, load_study
-from humanseg.report.robustness import robustness_curves
+from humanseg.report.ranking import metric_of
 from humanseg.report.study import SLOTS, Study
-from humanseg.report.svg import Axis, Box, Panel, key, ticks
+from humanseg.report.study_images import image_scores
 
 StudyMaker = Callable[..., Study]
 
@@ -56,11 +58,11 @@ def test_key__every_slot_has_a_shape_of_its_own() -> None:
 
 
 def drawings(study: Study) -> Iterator[str]:
-    yield charts.strip_plot(study)
-    yield charts.share_plot(study)
-    yield charts.interval_plot(study, "iou")
-    yield charts.interval_plot(study, "boundary_iou")
-    yield from charts.reliability_plots(study)
+    yield score_charts.strip_plot(study)
+    yield score_charts.share_plot(study)
+    yield score_charts.interval_plot(study, "iou")
+    yield score_charts.interval_plot(study, "boundary_iou")
+    yield from score_charts.reliability_plots(study)
     yield from cost_plots(study)
     yield from robustness_curves(study)
     for curves in learning_curves(study):
@@ -84,9 +86,9 @@ def places(root: ET.Element) -> Iterator[tuple[float, float]]:
 @pytest.mark.parametrize(
     ("name", "count"),
     [
-        ("compared", 2 + 2 + 2 + 3 + 6),
-        ("cross_data", 2 + 2 + 2 + 3 + 2 + 6),
-        ("old_data", 2 + 3 + 6),
+        ("compared", 2 + 2 + 2 + 4 + 6),
+        ("cross_data", 2 + 2 + 2 + 4 + 2 + 6),
+        ("unfinished_data", 2 + 2 + 4 + 6),
         ("evaluation_data", 2 + 2),
     ],
 )
@@ -109,12 +111,12 @@ def of_class(root: ET.Element, name: str) -> list[ET.Element]:
 
 def test_strip_plot__one_mark_per_picture_and_the_mean_with_its_interval(compared: Path) -> None:
     study = load_study(compared)
-    root = ET.fromstring(charts.strip_plot(study))
-    assert len(of_class(root, "marker")) == 3 * study.images + 3
+    root = ET.fromstring(score_charts.strip_plot(study))
+    assert len(of_class(root, "marker")) == 3 * len(image_scores(study)) + 3
     assert len(of_class(root, "median")) == 3
     whiskers = of_class(root, "whisker")
     for network, whisker in zip(study.finished, whiskers, strict=True):
-        mean = study.metric(network, "iou")
+        mean = metric_of(study, network, "iou")
         assert mean is not None
         low, high = float(whisker.attrib["x1"]), float(whisker.attrib["x2"])
         (mark,) = [
@@ -132,12 +134,6 @@ def middle(mark: ET.Element) -> float:
     return (min(xs) + max(xs)) / 2
 
 
-def test_strip_plot__without_an_analysis_draws_no_interval(old_data: Path) -> None:
-    root = ET.fromstring(charts.strip_plot(load_study(old_data)))
-    assert of_class(root, "whisker") == []
-    assert "[" not in (root.findtext("desc") or "")
-
-
 def test_charts__nothing_to_draw_is_nothing(study_of: StudyMaker) -> None:
     study = study_of({"unet": [], "fpn": []})
     assert not any(drawings(study))
@@ -145,7 +141,7 @@ def test_charts__nothing_to_draw_is_nothing(study_of: StudyMaker) -> None:
 
 def test_interval_plot__zero_line_and_hollow_marks_for_no_evidence(study_of: StudyMaker) -> None:
     study = study_of({"unet": [[0.9] * 4], "fpn": [[0.8] * 4], "deeplabv3plus": [[0.799] * 4]})
-    root = ET.fromstring(charts.interval_plot(study, "iou"))
+    root = ET.fromstring(score_charts.interval_plot(study, "iou"))
     zero, *others = of_class(root, "zero")
     assert {one.attrib["x1"] for one in others} == {zero.attrib["x1"]}
     assert len(of_class(root, "marker")) == 3
@@ -196,7 +192,7 @@ def test_reliability_plots__perfect_probabilities_lie_on_the_diagonal(
     bins = {"pixels": pixels, "probability": likely, "person": tuple(round(one) for one in likely)}
     changed = type(run).model_validate(run.model_dump() | {"calibration": bins})
     network = dataclasses.replace(network, scored=(changed,))
-    (plot,) = charts.reliability_plots(dataclasses.replace(study, networks=(network,)))
+    plot, _ = score_charts.reliability_plots(dataclasses.replace(study, networks=(network,)))
     root = ET.fromstring(plot)
     (diagonal,) = of_class(root, "diagonal")
     x1, y1, x2, y2 = (float(diagonal.attrib[name]) for name in ("x1", "y1", "x2", "y2"))
@@ -223,7 +219,7 @@ def test_robustness_curves__one_panel_per_corruption_from_clean_to_worst(cross_d
 def test_cost_plots__labels_never_touch(study_of: StudyMaker) -> None:
     study = study_of({"unet": [[0.9] * 4], "fpn": [[0.9] * 4], "deeplabv3plus": [[0.9] * 4]})
     plots = cost_plots(study)
-    assert len(plots) == 3
+    assert len(plots) == 4
     for text in plots:
         root = ET.fromstring(text)
         labels = [one for one in root.iter("text") if one.attrib["class"] == "series"]

@@ -10,19 +10,26 @@ import numpy as np
 from PIL import Image
 
 from humanseg.images.stored_maps import write_probability
-from humanseg.report.gallery import (
+from humanseg.report.gallery.gallery_rows import (
     CHOSEN_SIDE,
     OTHER_SIDE,
     Cell,
     GalleryRow,
-    choose,
     gallery,
-    selection,
 )
+from humanseg.report.gallery.image_choice import choose, choose_images
 from humanseg.report.load_study import load_study
-from humanseg.results import SuspectLabel
+from humanseg.report.study_files import image_files
+from humanseg.results import DataRecord, SuspectLabel, read_record, write_record
 
 MEANS = {"a": 0.99, "b": 0.95, "c": 0.9, "d": 0.85, "e": 0.8, "f": 0.75, "g": 0.7, "h": 0.2}
+
+
+def record_path(folder: Path, id_: str, path: Path) -> None:
+    """Let a folder say that an image lies elsewhere."""
+    record = read_record(folder / "data.json", DataRecord)
+    changed = record.model_copy(update={"pictures": {**record.pictures, id_: str(path)}})
+    write_record(folder / "data.json", changed)
 
 
 def kinds(reasons: tuple[str, ...]) -> list[str]:
@@ -61,7 +68,7 @@ def test_choose__draws_from_every_source_and_names_suspects() -> None:
     assert reasons.count("Drawn at random from web") == 2
     assert reasons.count("Drawn at random from graz") == 2
     assert (
-        "Truth to check: holes in the person"
+        "True mask to check: holes in the person"
         in next(one for one in chosen if one.id == "c").reasons
     )
 
@@ -83,7 +90,7 @@ def test_choose__names_a_picture_once_with_every_reason() -> None:
 
 def test_selection__holds_every_picture_hardest_of_the_others_first(cross_data: Path) -> None:
     study = load_study(cross_data)
-    found = selection(study)
+    found = choose_images(study)
     ids = [one.id for one in found]
     assert set(ids) == {id_ for net in study.finished for id_ in net.image_scores}
     assert len(ids) == len(set(ids))
@@ -151,8 +158,8 @@ def test_gallery__cuts_probabilities_at_the_threshold(finished_copy: Path) -> No
     assert mask[:, middle + 2 :].all()
 
 
-def test_gallery__old_folders_hold_masks(old_data: Path) -> None:
-    rows = gallery(load_study(old_data))
+def test_gallery__old_folders_hold_masks(unfinished_data: Path) -> None:
+    rows = gallery(load_study(unfinished_data))
     assert rows
     assert all(cell(row, "errors", 0).uri for row in rows)
 
@@ -163,9 +170,9 @@ def test_gallery__lost_files_leave_words(finished_copy: Path) -> None:
     (finished_copy / "truth" / f"{first.id}.png").unlink()
     prediction = finished_copy / "runs/unet-seed42/predictions"
     (prediction / f"{second.id}.png").write_bytes(b"no picture")
-    broken = finished_copy / "broken.png"  # the copy names the pictures of the original
+    broken = finished_copy / "broken.png"  # the copy names the images of the original
     broken.write_bytes(b"no picture either")
-    study.pictures[second.id] = broken
+    record_path(finished_copy, second.id, broken)
     first, second, third, *_ = gallery(study)
     assert cell(first, "truth").problem.startswith("Cannot be shown.")
     masks = [one for one in first.cells if one.view == "mask"]
@@ -186,7 +193,8 @@ def test_gallery__a_folder_without_files_is_all_words(finished_copy: Path) -> No
     for name in ("truth", "runs"):
         shutil.rmtree(finished_copy / name)
     study = load_study(finished_copy)
-    study.pictures.update(dict.fromkeys(study.pictures, finished_copy / "gone.png"))
+    for id_ in image_files(study.folders):
+        record_path(finished_copy, id_, finished_copy / "gone.png")
     for row in gallery(study):
         assert row.photo == ""
         assert [one.view for one in row.cells] == ["picture", "truth", *["errors"] * 3]
@@ -198,4 +206,4 @@ def test_gallery__pictures_without_anyone_have_no_score(evaluation_data: Path) -
     rows = {row.id: row for row in gallery(study)}
     assert rows["nobody/1"].share == 0
     undefined = [id_ for id_, image in study.finished[0].image_scores.items() if image.iou is None]
-    assert all(rows[id_].scores == (None,) and rows[id_].gap == 0 for id_ in undefined)
+    assert all(rows[id_].scores == (None,) for id_ in undefined)

@@ -9,7 +9,14 @@ from PIL import Image
 
 from humanseg.errors import ImageError
 from humanseg.images import read_image
-from humanseg.report.gallery_images import MISSED, WRONG, read_prediction, read_shrunk, shown_size
+from humanseg.images.stored_maps import write_probability
+from humanseg.report.gallery.gallery_images import (
+    MISSED,
+    WRONG,
+    read_prediction,
+    read_shrunk,
+    shown_size,
+)
 
 # Machado, Oliveira and Fernandes 2009, severity 1: what people see who lack one kind of cone.
 PROTANOPIA = (
@@ -108,7 +115,7 @@ def test_read_shrunk__cut_short(tmp_path: Path) -> None:
 
 
 def test_read_prediction__large_pictures_are_drawn_smaller(tmp_path: Path) -> None:
-    Image.fromarray(np.full((6, 8), 255, dtype=np.uint8)).save(tmp_path / "a.png")
+    write_probability(tmp_path / "a.png", np.full((6, 8), 0.9, dtype=np.float32))
     assert read_prediction(tmp_path / "a.png", (3000, 4000), 0.5).shape == (768, 1024)
     assert read_prediction(tmp_path / "a.png", (30, 40), 0.5).all()
 

@@ -15,15 +15,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.builders.drawn_study import blurred
 
 from humanseg.errors import DataError
-from humanseg.images.stored_maps import write_mask
+from humanseg.images.stored_maps import write_mask, write_probability
 from humanseg.report import write_report
 from humanseg.report.load_study import load_studies, load_study
 from humanseg.report.page import html, whole
 from humanseg.report.study import SLOTS, Study
-from humanseg.report.summary_text import answer
-from humanseg.results import ComparisonResult, DataRecord, Evaluation, read_record, write_record
+from humanseg.report.study_images import image_scores
+from humanseg.report.text.summary_text import answer
+from humanseg.results import (
+    Analysis,
+    ComparisonResult,
+    DataRecord,
+    Evaluation,
+    read_record,
+    write_record,
+)
 
 StudyMaker = Callable[..., Study]
 
@@ -65,7 +74,7 @@ def read(folder: Path) -> str:
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
-@pytest.fixture(params=["finished", "broken", "cross_validated", "evaluated"])
+@pytest.fixture(params=["finished", "unfinished", "cross_validated", "evaluated"])
 def text(request: pytest.FixtureRequest) -> str:
     return read(request.getfixturevalue(request.param))
 
@@ -117,8 +126,8 @@ def test_page__escapes_file_names(finished: Path) -> None:
     assert NASTY in Page(text).text
 
 
-def test_page__names_failures_loudly(broken: Path) -> None:
-    text = Page(read(broken)).text
+def test_page__names_failures_loudly(unfinished: Path) -> None:
+    text = Page(read(unfinished)).text
     assert "2 runs of the plan without a result" in text
     assert "RuntimeError: out of memory\nafter 3 epochs <b>" in text
     assert text.index("fpn-seed43") < text.index("How sure is that?")
@@ -135,7 +144,7 @@ def test_page__answers_first(finished: Path) -> None:
     ]
     places = [text.index(one, text.index("Skip to the answer")) for one in asked[:-1]]
     assert places == sorted(places)
-    assert places[-1] < text.index("A mean hides its failures")
+    assert places[-1] < text.index("A mean hides single failures")
 
 
 def test_page__holds_every_section(cross_validated: Path) -> None:
@@ -168,7 +177,7 @@ def test_page__every_picture_leads_to_its_entry(cross_validated: Path) -> None:
 def test_page__stores_a_picture_once(finished: Path) -> None:
     text = read(finished).split('id="gallery"')[1]
     photos = re.findall(r"--photo:url\((data:image/webp;base64,[^)]*)\)", text)
-    assert len(photos) == len(set(photos)) == load_study(finished).images
+    assert len(photos) == len(set(photos)) == len(image_scores(load_study(finished)))
 
 
 def test_page__keeps_the_folders_of_the_machine_out_of_what_it_shows(finished_copy: Path) -> None:
@@ -217,7 +226,7 @@ def test_write_report__of_one_run(cross_validated: Path, tmp_path: Path) -> None
     files = write_report(tmp_path)
     assert files.json == tmp_path / "result.json"
     text = Page(read(tmp_path)).text
-    assert "does not say where this picture is" in text
+    assert "path of this picture was not recorded" in text
     assert f"Split of {run.name}" in text
 
 
@@ -226,7 +235,8 @@ def test_write_report__several_folders_side_by_side(
 ) -> None:
     study = load_studies([finished, evaluated])
     files = write_report(finished, study=study, output=tmp_path)
-    assert files.json is None
+    assert read_record(files.json, Analysis) == study.analysis
+    assert files.json.name == "analysis.json"
     page = Page(read(tmp_path))
     assert page.open == []
     assert all(network.label in page.text for network in study.finished)
@@ -235,11 +245,11 @@ def test_write_report__several_folders_side_by_side(
 
 def test_write_report__lost_picture_is_said_and_the_rest_drawn(finished_copy: Path) -> None:
     whole = Page(read(finished_copy)).values("src")
-    images = load_study(finished_copy).images
+    images = len(image_scores(load_study(finished_copy)))
     shutil.move(finished_copy / "data.json", finished_copy / "gone.json")
     write_report(finished_copy)
     text = read(finished_copy)
-    assert text.split('id="gallery"')[1].count("does not say where this picture is") == images
+    assert text.split('id="gallery"')[1].count("path of this picture was not recorded") == images
     assert "--photo:url" not in text
     assert len(Page(text).values("src")) == len(whole)
 
@@ -337,7 +347,7 @@ def crowd(study_of: StudyMaker, tmp_path: Path) -> Path:
         for run in result.runs
     )
     write_record(tmp_path / "results.json", result.model_copy(update={"runs": runs}))
-    photos, masks = [], []
+    photos, masks, maps = [], [], []
     for place in range(8):
         coarse = random.integers(0, 256, (20, 26, 3), dtype=np.uint8)
         grain = random.normal(0, 6, (300, 400, 3))  # as noisy as a photograph
@@ -346,13 +356,17 @@ def crowd(study_of: StudyMaker, tmp_path: Path) -> Path:
         Image.fromarray(np.clip(smooth + grain, 0, 255).astype(np.uint8)).save(photos[-1])
         rough = Image.fromarray((coarse[..., 0] > 110).astype(np.uint8) * 255)
         masks.append(tmp_path / f"mask-{place}.png")
-        write_mask(masks[-1], np.asarray(rough.resize((400, 300))) > 127)
+        mask = np.asarray(rough.resize((400, 300))) > 127
+        write_mask(masks[-1], mask)
+        maps.append(tmp_path / f"map-{place}.png")
+        write_probability(maps[-1], blurred(mask))
     ids = [str(place) for place in range(290)]
     record = DataRecord(
         fingerprint="",
         pictures={id_: str(photos[int(id_) % 8]) for id_ in ids},
         sources={id_: ("a", "b")[int(id_) % 2] for id_ in ids},
         groups={},
+        copies=(),
     )
     write_record(tmp_path / "data.json", record)
     for folder in (
@@ -362,7 +376,8 @@ def crowd(study_of: StudyMaker, tmp_path: Path) -> Path:
         folder.mkdir(parents=True)
         shift = len(folder.parts[-2])
         for id_ in ids:
-            (folder / f"{id_}.png").hardlink_to(masks[(int(id_) + shift) % 8])
+            drawn = (masks if folder.name == "truth" else maps)[(int(id_) + shift) % 8]
+            (folder / f"{id_}.png").hardlink_to(drawn)
     return tmp_path
 
 

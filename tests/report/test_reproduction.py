@@ -5,11 +5,11 @@ from pathlib import Path
 from humanseg.report.load_study import load_studies, load_study
 from humanseg.report.reproduction import (
     environment_table,
-    every_run,
     run_table,
     settings,
     split_lists,
 )
+from humanseg.report.study_plan import every_run
 
 
 def test_run_table__names_every_run_and_its_seed(cross_data: Path) -> None:
@@ -22,8 +22,8 @@ def test_run_table__names_every_run_and_its_seed(cross_data: Path) -> None:
     assert all(row.slot for row in table.rows)
 
 
-def test_run_table__names_what_is_not_there(old_data: Path) -> None:
-    rows = {row.cells[0]: row for row in run_table(load_study(old_data)).rows}
+def test_run_table__names_what_is_not_there(unfinished_data: Path) -> None:
+    rows = {row.cells[0]: row for row in run_table(load_study(unfinished_data)).rows}
     assert rows["fpn-seed43"].cells[1] == "failed"
     assert rows["deeplabv3plus-seed43"].cells[1] == "missing"
     assert rows["fpn-seed43"].kind == "problem"
@@ -44,8 +44,8 @@ def test_settings__are_those_of_what_was_done(cross_data: Path, evaluation_data:
     assert [row.cells[0] for row in one.full.rows] == ["threshold", "flip_averaging"]
 
 
-def test_settings__side_by_side_mark_what_differs(compared: Path, old_data: Path) -> None:
-    found = settings(load_studies([compared, old_data]))
+def test_settings__side_by_side_mark_what_differs(compared: Path, unfinished_data: Path) -> None:
+    found = settings(load_studies([compared, unfinished_data]))
     assert found
     changed = {row.cells[0]: row.cells[1:] for row in found.changed.rows}
     assert set(changed["training.batch_size"]) == {"16", "8"}
@@ -69,7 +69,7 @@ def test_environment_table__says_where_and_with_what(compared: Path) -> None:
     assert "torch 2.9.0" in rows["Versions"]
     assert rows["Command"] == "humanseg compare"
     assert rows["Date (UTC)"] == "2026-11-23 09:00"
-    tried = rows["Time per training picture of each mode tried"]
+    tried = rows["Time per training picture in each mode tried"]
     assert tried.startswith("unet-seed42: 30.4 ms with bf16, channels_last; 52.1 ms with fp32")
     assert tried.count("seed42") == 3
     assert all(rows.values())

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from humanseg.errors import DataError, UsageError
-from humanseg.report import run_folders
 from humanseg.report.formatting import (
     bounded,
     bounds,
@@ -24,8 +23,23 @@ from humanseg.report.formatting import (
     score,
     signed,
 )
-from humanseg.report.load_study import load_studies, load_study
+from humanseg.report.load_study import comparison_study, load_studies, load_study
+from humanseg.report.ranking import metric_of, pair_of, pairs_of, ranked
 from humanseg.report.study import Study, spread
+from humanseg.report.study_files import image_files, names, truth_file
+from humanseg.report.study_images import image_scores, scores_by_image, scores_by_network
+from humanseg.report.study_plan import (
+    failed_runs,
+    folds,
+    has_several_seeds,
+    is_cross_validated,
+    missing_runs,
+    plan_of,
+    repeats,
+    seeds,
+    title,
+)
+from humanseg.report.tables.difference_tables import doubts
 from humanseg.results import Evaluation, Interval, RunResult, write_record
 
 StudyMaker = Callable[..., Study]
@@ -46,50 +60,64 @@ def test_spread__deviation_is_of_a_sample() -> None:
 def test_study__averages_pictures_over_runs_that_tested_them(study_of: StudyMaker) -> None:
     study = study_of({"unet": [[0.8, 0.6], [0.9]]})
     (network,) = study.finished
-    assert network.by_picture("iou") == pytest.approx({"0": 0.85, "1": 0.6})
+    assert network.by_image("iou") == pytest.approx({"0": 0.85, "1": 0.6})
     assert network.image_scores["0"].iou == pytest.approx(0.8)
-    assert study.seeds == 2
-    assert study.several_seeds
+    assert seeds(study) == 2
+    assert has_several_seeds(study)
 
 
 def test_study__keeps_the_order_of_the_plan_and_ranks_by_score(study_of: StudyMaker) -> None:
     study = study_of({"fpn": [[0.7]], "deeplabv3plus": [[0.6]], "unet": [[0.9]]})
     assert [one.label for one in study.networks] == ["FPN", "DeepLabV3+", "U-Net"]
     assert [one.slot for one in study.networks] == [2, 3, 1]
-    assert [one.label for one in study.ranked("iou")] == ["U-Net", "FPN", "DeepLabV3+"]
-    assert study.title == "FPN, DeepLabV3+ and U-Net compared"
+    assert [one.label for one in ranked(study, "iou")] == ["U-Net", "FPN", "DeepLabV3+"]
+    assert title(study) == "FPN, DeepLabV3+ and U-Net compared"
 
 
-@pytest.mark.parametrize("analysed", [True, False])
-def test_metric__bare_without_an_analysis(study_of: StudyMaker, analysed: bool) -> None:
-    study = study_of({"unet": [[0.8, 0.6, 0.7]]}, analysed=analysed)
-    (network,) = study.finished
-    found = {name: study.metric(network, name) for name in ("iou", "iou_median", "iou_sd", "dice")}
-    assert found["iou"] is not None
-    assert found["iou"].estimate == pytest.approx(0.7)
-    assert (found["iou"].low is not None) == analysed
-    assert found["iou_median"] is not None
-    assert found["iou_median"].estimate == pytest.approx(0.7)
-    assert found["iou_sd"] is not None
-    assert found["iou_sd"].estimate == pytest.approx(0.1)
-    assert found["dice"] is not None
-    assert found["dice"].estimate == pytest.approx((16 / 18 + 12 / 16 + 14 / 17) / 3)
-    assert (study.metric(network, "ece") is not None) == analysed
-    assert study.metric(network, "false_positive_area") is None
+def test_comparison_study__an_interrupted_comparison_is_analysed(study_of: StudyMaker) -> None:
+    study = study_of({"unet": [[0.8, 0.6, 0.7]], "fpn": [[0.7, 0.5, 0.6]]}, analysed=False)
+    assert study.result is not None
+    assert study.result.analysis is None
+    mean = metric_of(study, study.networks[0], "iou")
+    assert mean is not None
+    assert mean.estimate == pytest.approx(0.7)
+    assert mean.low is not None
+    (pair,) = pairs_of(study, "iou")
+    assert pair.difference.estimate == pytest.approx(0.1)
+    assert [bound.name for bound in study.analysis.bounds] == ["mean_mask"]
 
 
-def test_metric__pooled_means_come_from_the_runs(study_of: StudyMaker) -> None:
-    study = study_of({"unet": [[0.8, 0.6], [0.9, 0.7]]}, analysed=False)
-    found = study.metric(study.finished[0], "dataset_iou")
-    assert found is not None
-    assert found.estimate == pytest.approx(0.75)
-    assert found.low is None
+def test_comparison_study__unfinished_networks_have_scores_and_no_pairs(
+    study_of: StudyMaker,
+) -> None:
+    finished = study_of({"unet": [[0.8, 0.6]], "fpn": [[0.9, 0.8]]}, analysed=False)
+    assert finished.result is not None
+    gone = {"runs": finished.result.runs, "missing": ("fpn-seed1",)}
+    study = comparison_study(Path(), finished.result.model_copy(update=gone))
+    assert [network.arch for network in study.finished] == ["unet", "fpn"]
+    assert [network.arch for network in study.compared] == ["unet"]
+    assert [network.arch for network in ranked(study, "iou")] == ["unet"]
+    mean = metric_of(study, study.networks[1], "iou")
+    assert mean is not None
+    assert mean.estimate == pytest.approx(0.85)
+    assert study.analysis.pairs == ()
+
+
+def test_run_study__is_analysed(study_of: StudyMaker, tmp_path: Path) -> None:
+    run = study_of({"unet": [[0.8, 0.6, 0.7]]}).runs[0]
+    write_record(tmp_path / "result.json", run)
+    study = load_study(tmp_path)
+    mean = metric_of(study, study.networks[0], "iou")
+    assert mean is not None
+    assert mean.estimate == pytest.approx(0.7)
+    assert mean.low is not None
+    assert study.compared == study.networks
 
 
 def test_pair__is_turned_to_the_order_asked_for(study_of: StudyMaker) -> None:
     study = study_of({"fpn": [[0.7] * 4], "unet": [[0.9] * 4]})
-    unet, fpn = study.ranked("iou")
-    ahead, behind = study.pair("iou", unet, fpn), study.pair("iou", fpn, unet)
+    unet, fpn = ranked(study, "iou")
+    ahead, behind = pair_of(study, "iou", unet, fpn), pair_of(study, "iou", fpn, unet)
     assert ahead is not None
     assert behind is not None
     assert ahead.difference.estimate == pytest.approx(0.2)
@@ -98,37 +126,24 @@ def test_pair__is_turned_to_the_order_asked_for(study_of: StudyMaker) -> None:
     assert (ahead.above, behind.above) == (True, False)
     assert ahead.rank_biserial == pytest.approx(0.6)
     assert behind.median == pytest.approx(-0.2)
-    assert study.pair("iou", unet, unet) is None
+    assert pair_of(study, "iou", unet, unet) is None
 
 
-def test_study__a_network_that_was_not_analysed_is_not_compared(study_of: StudyMaker) -> None:
-    study = study_of({"unet": [[0.8] * 4], "fpn": [[0.9] * 4]})
-    assert study.result is not None
-    assert study.analysis is not None
-    kept = study.analysis.model_copy(update={"networks": study.analysis.networks[:1]})
-    partial = Study(study.folders, study.kind, study.networks, kept, study.result)
-    assert [one.arch for one in partial.compared] == ["unet"]
-    assert [one.arch for one in partial.ranked("iou")] == ["unet"]
-
-
-def test_disagreement__is_the_range_over_networks(study_of: StudyMaker) -> None:
+def test_scores_by_image__holds_every_network_that_has_one(study_of: StudyMaker) -> None:
     study = study_of({"unet": [[0.9, 0.5]], "fpn": [[0.7, 0.5]], "deeplabv3plus": [[0.8]]})
-    assert study.disagreement("0") == pytest.approx(0.2)
-    assert study.disagreement("1") == 0.0
-    assert study.disagreement("nowhere") == 0.0
-    assert study.mean_overlap("0") == pytest.approx(0.8)
-    assert study.mean_overlap("nowhere") is None
+    scores = scores_by_image(scores_by_network(study, "iou"))
+    assert scores == {"0": pytest.approx([0.9, 0.7, 0.8]), "1": pytest.approx([0.5, 0.5])}
 
 
 def test_load_study__cross_validation_keeps_left_out_sources_apart(cross_data: Path) -> None:
     study = load_study(cross_data)
     assert study.kind == "comparison"
-    assert (study.folds, study.repeats, study.seeds) == (3, 1, 2)
-    assert study.cross_validated
+    assert (folds(study), repeats(study), seeds(study)) == (3, 1, 2)
+    assert is_cross_validated(study)
     assert [len(network.runs) for network in study.networks] == [6, 6, 6]
     assert study.result is not None
     assert len(study.result.runs) == 18 + 12
-    assert study.images == 12
+    assert len(image_scores(study)) == 12
     assert set(study.sources.values()) == {"graz", "web"}
 
 
@@ -147,8 +162,8 @@ def test_study__finds_every_file_it_promises(
                 file = network.prediction_file(id_)
                 assert file is not None
                 assert file.exists()
-                assert study.truth_file(id_).exists()
-                assert study.pictures[id_].exists()
+                assert truth_file(study.folders, id_).exists()
+                assert image_files(study.folders)[id_].exists()
             assert network.prediction_file("nowhere") is None
 
 
@@ -170,25 +185,26 @@ def test_load_study__an_evaluation_has_scores_and_no_runs(evaluation_data: Path)
     assert study.runs == ()
     assert network.cost("macs").mean is None
     assert network.threshold == 0.5
-    assert study.title == "U-Net evaluated"
-    mean = study.metric(network, "iou")
+    assert title(study) == "U-Net evaluated"
+    mean = metric_of(study, network, "iou")
     assert mean is not None
     assert mean.low is not None
 
 
-def test_load_study__older_results_read_pictures_json(old_data: Path) -> None:
-    study = load_study(old_data)
-    assert study.analysis is None
-    assert study.sources == {}
-    assert len(study.pictures) == 9
-    assert [bound.name for bound in study.bounds] == ["mean_mask", "all_background"]
+def test_load_study__of_an_interrupted_comparison(unfinished_data: Path) -> None:
+    study = load_study(unfinished_data)
+    assert [network.arch for network in study.compared] == ["unet"]
+    assert {network.name for network in study.analysis.networks} == {"unet", "fpn", "deeplabv3plus"}
+    assert len(image_files(study.folders)) == 9
+    assert failed_runs(study)[0].name == "fpn-seed43"
+    assert missing_runs(study) == ("deeplabv3plus-seed43",)
 
 
-@pytest.mark.parametrize("content", ["[]", '{"a": 1}', "{"])
-def test_pictures__damaged_file_is_a_data_error(tmp_path: Path, content: str) -> None:
-    (tmp_path / "pictures.json").write_text(content)
-    with pytest.raises(DataError, match=r"pictures\.json"):
-        run_folders.read_pictures(tmp_path)
+def test_image_files__damaged_record_is_a_data_error(tmp_path: Path) -> None:
+    assert image_files([tmp_path]) == {}
+    (tmp_path / "data.json").write_text("{")
+    with pytest.raises(DataError, match=r"data\.json"):
+        image_files([tmp_path])
 
 
 def test_load_study__bad_file_is_a_data_error(tmp_path: Path) -> None:
@@ -215,28 +231,35 @@ def test_load_studies__side_by_side(compared: Path, evaluation_data: Path, tmp_p
     assert [one.slot for one in study.networks] == [1, 2, 3, 4]
     assert isinstance(study.runs[0], RunResult)
     assert len(study.evaluations) == 1
-    assert study.title == "plan-a and model-b side by side"
-    assert study.analysis is None
-    assert study.config is None
-    mean = study.metric(study.networks[0], "iou")
-    assert mean is not None
-    assert mean.low is None
-
-
-def test_load_studies__takes_the_analysis_of_all(compared: Path, tmp_path: Path) -> None:
-    again = tmp_path / "again"
-    shutil.copytree(compared, again)
-    own = load_study(compared).analysis
-    assert own is not None
-    networks = [
-        one.model_copy(update={"name": f"{name}/{one.arch}"})
-        for name in (compared.name, "again")
-        for one in own.networks
+    assert title(study) == "plan-a and model-b side by side"
+    assert [network.name for network in study.analysis.networks] == [
+        network.name for network in study.networks
     ]
-    joint = own.model_copy(update={"networks": tuple(networks), "pairs": ()})
-    study = load_studies([compared, again], joint)
+    assert plan_of(study) is None
+    mean = metric_of(study, study.networks[0], "iou")
+    assert mean is not None
+    assert mean.low is not None
+
+
+def test_load_studies__analyses_all_networks_together(compared: Path, tmp_path: Path) -> None:
+    again = Path(shutil.copytree(compared, tmp_path / "again"))
+    study = load_studies([compared, again])
     assert study.compared == study.networks
-    assert study.analysed(study.networks[5]) is networks[5]
+    assert len(pairs_of(study, "iou")) == 15
+    same = pair_of(study, "iou", study.networks[0], study.networks[3])
+    assert same is not None
+    assert same.difference.estimate == 0.0
+    assert "every picture has the same score" in doubts(same)
+
+
+def test_load_studies__needs_a_finished_network(study_of: StudyMaker, tmp_path: Path) -> None:
+    result = study_of({"unet": [[0.8, 0.6]]}, analysed=False).result
+    assert result is not None
+    gone = result.model_copy(update={"missing": ("unet-seed1",)})
+    for name in ("a", "b"):
+        write_record(tmp_path / name / "results.json", gone)
+    with pytest.raises(UsageError, match="finished all of its runs"):
+        load_studies([tmp_path / "a", tmp_path / "b"])
 
 
 def test_load_studies__refuses_what_cannot_be_compared(compared: Path, tmp_path: Path) -> None:
@@ -255,8 +278,8 @@ def test_load_studies__refuses_what_cannot_be_compared(compared: Path, tmp_path:
 
 
 def test_names__are_told_apart(tmp_path: Path) -> None:
-    assert run_folders.names([Path("a/x"), Path("a/y")]) == ("x", "y")
-    assert run_folders.names([Path("a/x"), Path("b/x")]) == ("a/x", "b/x")
+    assert names([Path("a/x"), Path("a/y")]) == ("x", "y")
+    assert names([Path("a/x"), Path("b/x")]) == ("a/x", "b/x")
 
 
 @pytest.mark.parametrize(

@@ -6,27 +6,29 @@ from pathlib import Path
 
 import pytest
 
-from humanseg.report.check_tables import leak_table, suspect_table
-from humanseg.report.cost_tables import cost_table, published_table
-from humanseg.report.difference_tables import pair_table
-from humanseg.report.generalisation_tables import (
+from humanseg.report.load_study import load_study
+from humanseg.report.ranking import metric_of
+from humanseg.report.study import Study
+from humanseg.report.study_images import image_scores
+from humanseg.report.tables.check_tables import leak_table, suspect_table
+from humanseg.report.tables.cost_tables import cost_table, published_table
+from humanseg.report.tables.difference_tables import pair_table
+from humanseg.report.tables.generalisation_tables import (
     alarm_table,
     external_table,
     gap_table,
     robustness_table,
     source_table,
 )
-from humanseg.report.load_study import load_study
-from humanseg.report.study import Study
-from humanseg.report.tables import (
-    Table,
+from humanseg.report.tables.image_table import image_table
+from humanseg.report.tables.score_tables import (
     contour_table,
     fold_table,
     overlap_table,
-    picture_table,
     pixel_table,
     strata_table,
 )
+from humanseg.report.tables.table import Table
 from humanseg.results import Analysis
 
 StudyMaker = Callable[..., Study]
@@ -34,7 +36,7 @@ Maker = Callable[[Study], Table | None]
 
 
 def pictures(study: Study) -> Table | None:
-    return picture_table(study, {})
+    return image_table(study, {})
 
 
 ALL: dict[str, Maker] = {
@@ -89,11 +91,9 @@ def headings(table: Table | None) -> list[str]:
             },
         ),
         (
-            "old_data",
+            "unfinished_data",
             {
                 "pair",
-                "strata",
-                "gap",
                 "source",
                 "external",
                 "alarm",
@@ -141,7 +141,7 @@ def test_tables__nothing_finished_is_no_error(study_of: StudyMaker) -> None:
     assert found == {"overlap", "contour", "pixel"}
 
 
-def test_overlap_table__intervals_seeds_floors_and_ceilings(cross_data: Path) -> None:
+def test_overlap_table__intervals_seeds_baselines_and_ceilings(cross_data: Path) -> None:
     study = load_study(cross_data)
     table = overlap_table(study)
     assert headings(table)[:4] == [
@@ -155,12 +155,12 @@ def test_overlap_table__intervals_seeds_floors_and_ceilings(cross_data: Path) ->
         "U-Net",
         "FPN",
         "DeepLabV3+",
-        "Mean mask",
-        "Best possible, 80×80 (FPN and DeepLabV3+)",
-        "Label source with itself, street/3 and street/7",
+        "Baseline: mean training mask",
+        "Upper bound: true mask through the 80×80 output grid (FPN and DeepLabV3+)",
+        "Upper bound: two true masks of one photograph, street/3 and street/7",
     ]
     assert table is not None
-    assert [row.kind for row in table.rows] == [*["plain"] * 3, "floor", "bound", "bound"]
+    assert [row.kind for row in table.rows] == [*["plain"] * 3, "baseline", "bound", "bound"]
     assert study.analysis is not None
     mean = study.analysis.networks[0].metrics["iou"]
     assert rows[0][1] == f"{mean.estimate:.3f} [{mean.low:.3f}, {mean.high:.3f}]"
@@ -168,24 +168,13 @@ def test_overlap_table__intervals_seeds_floors_and_ceilings(cross_data: Path) ->
     assert rows[4][2:] == [""] * (len(rows[4]) - 2)
 
 
-def test_overlap_table__without_an_analysis_has_no_interval(old_data: Path) -> None:
-    table = overlap_table(load_study(old_data))
-    assert headings(table)[1] == "Mean"
-    assert not any("[" in cell for row in shown(table) for cell in row)
-    assert shown(table)[-1][:2] == ["All background", "0.000"]
-
-
 def test_contour_table__distances_are_shares_of_the_diagonal(cross_data: Path) -> None:
     study = load_study(cross_data)
     table = contour_table(study)
-    found = study.metric(study.networks[0], "assd")
+    found = metric_of(study, study.networks[0], "assd")
     assert found is not None
     assert shown(table)[0][4] == f"{100 * found.estimate:.2f} %"
     assert shown(table)[4][1] == "0.921"
-
-
-def test_contour_table__older_results_have_none(old_data: Path) -> None:
-    assert all(row[2:] == ["–"] * 4 for row in shown(contour_table(load_study(old_data)))[:3])
 
 
 def test_pair_table__reads_differences_and_doubts(study_of: StudyMaker) -> None:
@@ -217,8 +206,8 @@ def test_fold_table__a_row_per_split_and_seed(cross_data: Path) -> None:
     assert rows[3][2] == f"{run.summary.iou_mean:.3f}"
 
 
-def test_fold_table__a_missing_run_leaves_a_dash(old_data: Path) -> None:
-    first, second = shown(fold_table(load_study(old_data)))
+def test_fold_table__a_missing_run_leaves_a_dash(unfinished_data: Path) -> None:
+    first, second = shown(fold_table(load_study(unfinished_data)))
     assert "–" not in first
     assert second[0] == "Seed 43"
     assert second[2:] == ["–", "–"]
@@ -282,8 +271,8 @@ def test_robustness_table__retention_and_its_mean(cross_data: Path) -> None:
 def test_leak_table__divided_ones_first(cross_data: Path) -> None:
     rows = shown(leak_table(load_study(cross_data)))
     assert rows == [
-        ["street/1 and street/2", "Perhaps the same scene", "0.93", "yes"],
-        ["street/3 and street/7", "The same pixels", "–", "no"],
+        ["street/1 and street/2", "Possibly the same scene", "0.93", "yes"],
+        ["street/3 and street/7", "Same pixels", "–", "no"],
     ]
 
 
@@ -292,31 +281,31 @@ def test_suspect_table__says_how_much_and_links(cross_data: Path) -> None:
     assert [row[2] for row in shown(table)] == [
         "12 holes, 3.1 % of the person's pixels",
         "3 specks, 0.4 % of the person's pixels",
-        "the best network loses 41.0 % of IoU",
+        "the best network reaches IoU 0.590",
     ]
     assert table is not None
     assert [row.anchor for row in table.rows] == ["", "picture-2", ""]
 
 
-def test_cost_table__spread_beneath_networks_of_several_runs(old_data: Path) -> None:
-    table = cost_table(load_study(old_data))
+def test_cost_table__spread_beneath_networks_of_several_runs(unfinished_data: Path) -> None:
+    table = cost_table(load_study(unfinished_data))
     assert [row[0] for row in shown(table)] == ["U-Net", "SD over 2 runs", "FPN", "DeepLabV3+"]
     assert headings(table)[-1] == "Threads"
 
 
-def test_published_table__only_for_that_protocol(compared: Path, old_data: Path) -> None:
+def test_published_table__only_for_that_protocol(compared: Path, unfinished_data: Path) -> None:
     assert published_table(load_study(compared)) is None
-    table = published_table(load_study(old_data))
+    table = published_table(load_study(unfinished_data))
     assert [row[1] for row in shown(table)] == ["0.8991", "0.8986", "0.2068"]
     assert table is not None
     assert "selected on the reported pictures" in table.caption
 
 
-def test_picture_table__hardest_first_with_values_to_sort_by(cross_data: Path) -> None:
+def test_image_table__hardest_first_with_values_to_sort_by(cross_data: Path) -> None:
     study = load_study(cross_data)
-    table = picture_table(study, {"street/1": "picture-1"})
+    table = image_table(study, {"street/1": "picture-1"})
     assert table is not None
-    assert len(table.rows) == study.images
+    assert len(table.rows) == len(image_scores(study))
     means = [row.values[-2] for row in table.rows]
     assert means == sorted(means, key=lambda value: value if isinstance(value, float) else 2.0)
     for row in table.rows:
@@ -324,20 +313,14 @@ def test_picture_table__hardest_first_with_values_to_sort_by(cross_data: Path) -
         id_ = str(row.values[0])
         assert row.anchor == ("picture-1" if id_ == "street/1" else "")
         assert row.values[3] == study.sources[id_]
-        assert row.values[4] == study.networks[0].by_picture("iou")[id_]
-        assert row.values[-1] == study.disagreement(id_)
+        assert row.values[4] == study.networks[0].by_image("iou")[id_]
+        ious = [network.by_image("iou")[id_] for network in study.networks]
+        assert row.values[-1] == max(ious) - min(ious)
     assert table.columns[-3].group == "NSD at 1 %"
 
 
-def test_picture_table__leaves_out_what_older_results_lack(old_data: Path) -> None:
-    table = picture_table(load_study(old_data), {})
-    assert table is not None
-    assert {column.group for column in table.columns} == {"", "Per-image IoU", "Boundary IoU"}
-    assert "Source" not in headings(table)
-
-
-def test_picture_table__undefined_scores_come_last(evaluation_data: Path) -> None:
-    table = picture_table(load_study(evaluation_data), {})
+def test_image_table__undefined_scores_come_last(evaluation_data: Path) -> None:
+    table = image_table(load_study(evaluation_data), {})
     assert table is not None
     last = table.rows[-1]
     assert str(last.values[0]).startswith("nobody/")

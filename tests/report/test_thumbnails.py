@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from humanseg.report.gallery.thumbnails import MOST, leak_findings, suspect_findings
 from humanseg.report.load_study import load_study
-from humanseg.report.thumbnails import MOST, leak_findings, suspect_findings
+from humanseg.results import DataRecord, read_record, write_record
 
 
 @pytest.fixture
@@ -18,39 +19,41 @@ def test_leak_findings__show_both_pictures_the_divided_first(cross_data: Path) -
     study = load_study(cross_data)
     first, second = leak_findings(study, {"street/1": "picture-9"})
     assert (first.alarming, second.alarming) == (True, False)
-    assert first.detail == "One was tested by a network that trained on the other."
-    assert [one.id for one in first.pictures] == ["street/1", "street/2"]
-    assert [one.anchor for one in first.pictures] == ["picture-9", ""]
-    assert all(one.photo and not one.mask for one in (*first.pictures, *second.pictures))
+    assert first.detail == "One was tested by a network trained on the other."
+    assert [one.id for one in first.images] == ["street/1", "street/2"]
+    assert [one.anchor for one in first.images] == ["picture-9", ""]
+    assert all(one.photo and not one.mask for one in (*first.images, *second.images))
 
 
 def test_suspect_findings__lay_the_mask_over_the_picture(cross_data: Path) -> None:
     study = load_study(cross_data)
     found = suspect_findings(study, {})
-    assert [one.pictures[0].id for one in found] == ["street/4", "street/5", "street/6"]
-    assert all(one.pictures[0].photo and one.pictures[0].mask for one in found)
+    assert [one.images[0].id for one in found] == ["street/4", "street/5", "street/6"]
+    assert all(one.images[0].photo and one.images[0].mask for one in found)
     assert found[0].detail.startswith("12\N{NO-BREAK SPACE}holes, 3.1")
-    assert found[2].detail == "The best one loses 0.410 of IoU."
+    assert found[2].detail == "The best network reaches IoU 0.590."
 
 
 def test_findings__lost_files_leave_words(cross_copy: Path) -> None:
     study = load_study(cross_copy)
-    study.pictures["street/1"] = cross_copy / "gone.png"
-    del study.pictures["street/2"]
+    record = read_record(cross_copy / "data.json", DataRecord)
+    paths = {**record.pictures, "street/1": str(cross_copy / "gone.png")}
+    del paths["street/2"]
+    write_record(cross_copy / "data.json", record.model_copy(update={"pictures": paths}))
     (cross_copy / "truth/street/4.png").unlink()
-    problems = [one.problem for one in leak_findings(study, {})[0].pictures]
-    problems.append(suspect_findings(study, {})[0].pictures[0].problem)
+    problems = [one.problem for one in leak_findings(study, {})[0].images]
+    problems.append(suspect_findings(study, {})[0].images[0].problem)
     assert problems[0].startswith("gone.png: no such file")
-    assert problems[1] == "its file is not known"
+    assert problems[1] == "its path was not recorded"
     assert "4.png" in problems[2]
     assert str(cross_copy) not in "".join(problems)
 
 
 def test_findings__none_without_an_analysis_and_never_too_many(
-    old_data: Path, cross_copy: Path
+    unfinished_data: Path, cross_copy: Path
 ) -> None:
-    assert leak_findings(load_study(old_data), {}) == ()
-    assert suspect_findings(load_study(old_data), {}) == ()
+    assert leak_findings(load_study(unfinished_data), {}) == ()
+    assert suspect_findings(load_study(unfinished_data), {}) == ()
     study = load_study(cross_copy)
     assert study.analysis
     many = study.analysis.model_copy(update={"suspects": study.analysis.suspects * MOST})

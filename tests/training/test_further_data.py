@@ -107,7 +107,7 @@ def test_other_extra__ends_a_run_that_had_begun(
     extra = copy_some(drawn, tmp_path / "more", [find_data(tiny).split.train[0]], "x")
     config = with_extra(tiny, extra)
     result = train(config, output=tmp_path / "run")
-    assert list(result.extra) == ["more"]
+    assert list(result.further_data) == ["more"]
     with (extra / "images" / f"{find_data(tiny).split.train[0]}.png").open("ab") as stream:
         stream.write(b"y")
     with pytest.raises(DataError, match="have changed since this run began"):

@@ -63,12 +63,10 @@ def _run(
 ) -> int:
     from humanseg.comparison.run_comparison import compare as carry_out
     from humanseg.report import write_report
-    from humanseg.report.load_study import comparison_study
-    from humanseg.report.summary_text import headline
 
     result = carry_out(plan, output=folder, cache=cache, shard=shard, quiet=quiet)
     files = write_report(folder)
-    say(*_summary(result), "", headline(comparison_study(folder, result)), f"Report: {files.html}")
+    say(*_summary(result), "", files.headline, f"Report: {files.html}")
     complain(*(f"{run.name} failed: {run.error}" for run in result.failed))
     if result.missing and not result.failed:
         note(

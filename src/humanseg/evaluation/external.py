@@ -119,12 +119,15 @@ def score_external(
         arch=record.arch,
         encoder_name=record.encoder_name,
         trained_on=record.data_fingerprint,
+        also_trained_on=record.extra_fingerprints,
         data_fingerprint=data.fingerprint,
         evaluation=record.config.evaluation,
         scores=scored.scores,
         summary=scored.summary,
         calibration=scored.calibration,
         band_calibration=scored.band_calibration,
+        sources={},
+        groups={},
         environment=result.environment,
     )
     write_record(file, evaluation)

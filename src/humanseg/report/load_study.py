@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from humanseg.errors import DataError, UsageError
-from humanseg.report import run_folders
+from humanseg.evaluation.analysis import Subject, analyse, baseline_bounds, of_evaluation, of_run
+from humanseg.report import study_files
 from humanseg.report.study import LABELS, SLOTS, Network, Study
-from humanseg.results import (
-    Analysis,
-    ComparisonResult,
-    Evaluation,
-    RunResult,
-    read_record,
-)
+from humanseg.report.study_plan import fingerprint
+from humanseg.results import Analysis, ComparisonResult, Evaluation, RunResult, read_record
+
+RECORD_FILES = ("results.json", "evaluation.json", "result.json")
+"""What a comparison, an evaluation and a training leave; the first that is there is reported."""
+
+_NOTHING = Analysis(pictures=0, groups=0, folds=None, repeats=1, seeds=0, networks=(), pairs=())
 
 
 def load_study(folder: Path) -> Study:
@@ -31,15 +32,15 @@ def load_study(folder: Path) -> Study:
     if (folder / "result.json").exists():
         return run_study(folder, read_record(folder / "result.json", RunResult))
     raise DataError(
-        f"{folder}: holds no results (results.json, result.json or evaluation.json); give a folder "
-        "that humanseg compare, train or evaluate wrote."
+        f"{folder}: holds no results ({', '.join(RECORD_FILES)}); give a folder that humanseg "
+        "compare, train or evaluate wrote."
     )
 
 
 def comparison_study(folder: Path, result: ComparisonResult) -> Study:
     """A study of one comparison."""
     plan = result.config.runs(sorted(set(result.sources.values())))
-    order = {name: place for place, name in enumerate(plan)}
+    order = {name: number for number, name in enumerate(plan)}
     main = [run for run in result.runs if run.config.split.left_out is None]
     runs = sorted(main, key=lambda run: (order.get(run.name, len(order)), run.name))
     archs = dict.fromkeys([*result.config.archs, *(run.config.model.arch for run in runs)])
@@ -48,49 +49,58 @@ def comparison_study(folder: Path, result: ComparisonResult) -> Study:
     networks = []
     for arch in archs:
         own = tuple(run for run in runs if run.config.model.arch == arch)
-        places = tuple(folder / "runs" / run.name for run in own)
-        label, slot, complete = LABELS.get(arch, arch), _slot(arch), arch not in unfinished
-        networks.append(Network(arch, label, arch, slot, own, places, complete))
+        folders = tuple(folder / "runs" / run.name for run in own)
+        networks.append(_network(arch, own, folders, complete=arch not in unfinished))
     return Study(
         folders=(folder,),
         kind="comparison",
         networks=tuple(networks),
-        analysis=result.analysis,
+        analysis=_analysis(result.analysis, networks, result.groups, result.sources),
         result=result,
         sources=result.sources,
+        groups=result.groups,
     )
 
 
 def evaluation_study(folder: Path, evaluation: Evaluation) -> Study:
     """A study of one saved model on one data set."""
-    arch, analysis = evaluation.arch, evaluation.analysis
-    name = analysis.networks[0].name if analysis and analysis.networks else arch
-    network = Network(name, LABELS.get(arch, arch), arch, _slot(arch), (evaluation,), (folder,))
+    network = _network(evaluation.arch, (evaluation,), (folder,))
     return Study(
         folders=(folder,),
         kind="evaluation",
         networks=(network,),
-        analysis=analysis,
+        analysis=_analysis(evaluation.analysis, (network,), evaluation.groups, evaluation.sources),
         sources=evaluation.sources,
+        groups=evaluation.groups,
     )
 
 
 def run_study(folder: Path, run: RunResult) -> Study:
     """A study of one training."""
-    arch = run.config.model.arch
-    network = Network(arch, LABELS.get(arch, arch), arch, _slot(arch), (run,), (folder,))
-    return Study(folders=(folder,), kind="run", networks=(network,))
+    network = _network(run.config.model.arch, (run,), (folder,))
+    data = study_files.read_data(folder)
+    groups, sources = (data.groups, data.sources) if data else ({}, {})
+    return Study(
+        folders=(folder,),
+        kind="run",
+        networks=(network,),
+        analysis=_analysis(None, (network,), groups, sources),
+        sources=sources,
+        groups=groups,
+    )
 
 
-def load_studies(paths: Sequence[Path], analysis: Analysis | None = None) -> Study:
+def load_studies(paths: Sequence[Path]) -> Study:
     """Several finished folders side by side; one alone is as `load_study` gives it.
+
+    Their networks are named `FOLDER/arch` and analysed together.
 
     Args:
         paths: folders, as for `load_study`.
-        analysis: of all their networks together, which are named `FOLDER/arch`.
 
     Raises:
-        UsageError: no folder, the same one twice, or scores on different data.
+        UsageError: no folder, the same one twice, scores on different data, or no network that
+            finished all of its runs.
         DataError: see `load_study`.
     """
     if not paths:
@@ -99,45 +109,100 @@ def load_studies(paths: Sequence[Path], analysis: Analysis | None = None) -> Stu
         raise UsageError("A folder was given twice; name each only once.")
     studies = [load_study(path) for path in paths]
     if len(studies) == 1:
-        one = studies[0]
-        return one if analysis is None else dataclasses.replace(one, analysis=analysis)
+        return studies[0]
     _check_same_data(studies)
     sources: dict[str, str] = {}
+    groups: dict[str, str] = {}
     for study in studies:
-        sources = study.sources | sources
+        sources, groups = study.sources | sources, study.groups | groups
+    networks = tuple(_side_by_side(studies))
+    if not any(network.complete for network in networks):
+        raise UsageError(
+            "None of these folders holds a network that finished all of its runs; finish them with "
+            "`humanseg compare` first."
+        )
     return Study(
         folders=tuple(paths),
         kind="several",
-        networks=tuple(_side_by_side(studies)),
-        analysis=analysis,
+        networks=networks,
+        analysis=_analysis(None, networks, groups, sources),
         sources=sources,
+        groups=groups,
         parts=tuple(studies),
     )
 
 
+def _network(
+    arch: str,
+    scored: tuple[RunResult | Evaluation, ...],
+    folders: tuple[Path, ...],
+    *,
+    complete: bool = True,
+) -> Network:
+    slot = list(LABELS).index(arch) + 1 if arch in LABELS else len(LABELS) + 1
+    return Network(arch, LABELS.get(arch, arch), arch, slot, scored, folders, complete)
+
+
+def _subject(network: Network) -> Subject:
+    scores = (
+        of_run(record) if isinstance(record, RunResult) else of_evaluation(record)
+        for record in network.scored
+    )
+    return Subject(network.name, network.arch, tuple(scores))
+
+
+def _analysis(
+    recorded: Analysis | None,
+    networks: Sequence[Network],
+    groups: Mapping[str, str],
+    sources: Mapping[str, str],
+) -> Analysis:
+    """The recorded analysis, with every network that has finished runs but is not in it.
+
+    None is recorded with a training, of several folders, or by a comparison that was interrupted:
+    then complete networks are analysed together. Those with unfinished runs are analysed one by
+    one, because they must not be compared.
+    """
+    finished = [network for network in networks if network.scored]
+    complete = [network for network in finished if network.complete]
+    if recorded is None and complete:
+        runs = [run for network in complete for run in network.runs]
+        recorded = analyse(
+            [_subject(network) for network in complete], groups=groups, sources=sources
+        ).model_copy(update={"bounds": baseline_bounds(runs)})
+    present = recorded.networks if recorded else ()
+    names = {network.name for network in present}
+    alone = [
+        analyse([_subject(network)], groups=groups, sources=sources)
+        for network in finished
+        if network.name not in names
+    ]
+    analysis = recorded or max(alone, key=lambda each: each.pictures, default=_NOTHING)
+    added = (network for each in alone for network in each.networks)
+    return analysis.model_copy(update={"networks": (*present, *added)})
+
+
 def _side_by_side(studies: Sequence[Study]) -> Iterator[Network]:
-    names = run_folders.names([study.folders[0] for study in studies])
-    place = 0
-    for name, study in zip(names, studies, strict=True):
-        for network in study.finished:
-            yield dataclasses.replace(
-                network,
-                name=f"{name}/{network.arch}",
-                label=f"{name}: {network.label}",
-                slot=place % SLOTS + 1,
-            )
-            place += 1
+    names = study_files.names([study.folders[0] for study in studies])
+    labelled = [
+        (name, network)
+        for name, study in zip(names, studies, strict=True)
+        for network in study.finished
+    ]
+    for number, (name, network) in enumerate(labelled):
+        yield dataclasses.replace(
+            network,
+            name=f"{name}/{network.arch}",
+            label=f"{name}: {network.label}",
+            slot=number % SLOTS + 1,
+        )
 
 
 def _check_same_data(studies: Sequence[Study]) -> None:
-    known = [study for study in studies if study.fingerprint]
-    for study in known[1:]:
-        if study.fingerprint != known[0].fingerprint:
+    first, *others = [study for study in studies if study.scored] or [studies[0]]
+    for study in others:
+        if fingerprint(study) != fingerprint(first):
             raise UsageError(
-                f"{known[0].folders[0]} and {study.folders[0]} hold scores on different data "
-                "(their fingerprints differ); give folders of the same pictures and masks."
+                f"{first.folders[0]} and {study.folders[0]} hold scores on different data "
+                "(their fingerprints differ); give folders of the same images and masks."
             )
-
-
-def _slot(arch: str) -> int:
-    return list(LABELS).index(arch) + 1 if arch in LABELS else len(LABELS) + 1

@@ -14,16 +14,20 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from humanseg.report import reproduction
-from humanseg.report.definitions import DEFINITIONS
-from humanseg.report.exports import markdown, scores_csv
-from humanseg.report.formatting import UNKNOWN, duration, large, milliseconds, score
-from humanseg.report.gallery import GalleryRow, gallery, rule
+from humanseg.report.charts.svg import key
+from humanseg.report.formatting import UNKNOWN, bounds, duration, large, milliseconds, score
+from humanseg.report.gallery.gallery_rows import GalleryRow, gallery
+from humanseg.report.gallery.image_choice import rule
 from humanseg.report.load_study import load_study
+from humanseg.report.markdown import markdown
+from humanseg.report.ranking import METRIC_NAMES, Metric, metric_of, ranked
+from humanseg.report.scores_csv import scores_csv
 from humanseg.report.sections import sections
-from humanseg.report.study import Metric, Network, Study
-from humanseg.report.summary_text import Answer, answer, basis, problems
-from humanseg.report.svg import key
-from humanseg.report.tables import picture_table
+from humanseg.report.study import Network, Study
+from humanseg.report.study_plan import has_several_seeds, repeats, split_seed, title
+from humanseg.report.tables.image_table import image_table
+from humanseg.report.text.definitions import DEFINITIONS
+from humanseg.report.text.summary_text import Answer, answer, basis, problems
 from humanseg.results import Record, write_record, write_text
 
 
@@ -31,11 +35,13 @@ from humanseg.results import Record, write_record, write_text
 class ReportFiles:
     """What `write_report` wrote."""
 
+    headline: str
+    """The answer in one sentence."""
     html: Path
     markdown: Path
     csv: Path
-    json: Path | None
-    """The record behind it all; None for several folders without a joint analysis."""
+    json: Path
+    """The record that everything was drawn from."""
 
 
 def write_report(
@@ -43,7 +49,7 @@ def write_report(
 ) -> ReportFiles:
     """Write report.html, report.md and scores.csv, with the record that they were drawn from.
 
-    The same folder gives the same bytes. Pictures and masks that are gone are named on the page.
+    The same folder gives the same bytes. Images and masks that are gone are named on the page.
 
     Args:
         folder: a comparison, run or evaluation folder.
@@ -54,39 +60,38 @@ def write_report(
         DataError: the folder's record is missing or damaged.
     """
     study = load_study(folder) if study is None else study
-    place = folder if output is None else output
+    target = folder if output is None else output
     rows = gallery(study)
-    said = answer(study)
+    summary = answer(study)
     chosen = tuple(row for row in rows if row.chosen)
     written = ReportFiles(
-        place / "report.html",
-        place / "report.md",
-        place / "scores.csv",
-        _write_records(study, folder, place),
+        summary.headline,
+        target / "report.html",
+        target / "report.md",
+        target / "scores.csv",
+        _write_record(study, folder, target),
     )
     write_text(written.csv, scores_csv(study))
-    write_text(written.markdown, markdown(study, said, chosen))
-    write_text(written.html, html(study, said, rows))
+    write_text(written.markdown, markdown(study, summary, chosen))
+    write_text(written.html, html(study, summary, rows))
     return written
 
 
-def _write_records(study: Study, folder: Path, place: Path) -> Path | None:
+def _write_record(study: Study, folder: Path, target: Path) -> Path:
     name, record = _record(study)
-    if record is None:
-        return None
-    if study.kind == "several" or place.resolve() != folder.resolve():
-        write_record(place / name, record)
-    return place / name
+    if study.kind == "several" or target.resolve() != folder.resolve():
+        write_record(target / name, record)
+    return target / name
 
 
-def _record(study: Study) -> tuple[str, Record | None]:
+def _record(study: Study) -> tuple[str, Record]:
+    if study.result is not None:
+        return "results.json", study.result
     if study.kind == "several":
         return "analysis.json", study.analysis
-    if study.kind == "comparison":
-        return "results.json", study.result
-    if study.kind == "run":
-        return "result.json", study.first
-    return "evaluation.json", study.evaluations[0]
+    if study.evaluations:
+        return "evaluation.json", study.evaluations[0]
+    return "result.json", study.runs[0]
 
 
 @dataclass(frozen=True)
@@ -108,15 +113,12 @@ class Card:
     facts: tuple[tuple[str, str], ...]
 
 
-_NUMBERS: dict[Metric, str] = {"iou": "per-image IoU", "boundary_iou": "Boundary IoU"}
-
-
 def _cards(study: Study) -> tuple[Card, ...]:
     return tuple(
         Card(
             network.label,
             network.slot,
-            tuple(_number(study, network, metric) for metric in _NUMBERS),
+            tuple(_number(study, network, metric) for metric in METRIC_NAMES),
             tuple((name, text) for name, text in _facts(network) if text != UNKNOWN),
         )
         for network in study.finished
@@ -124,12 +126,10 @@ def _cards(study: Study) -> tuple[Card, ...]:
 
 
 def _number(study: Study, network: Network, metric: Metric) -> Number:
-    found = study.metric(network, metric)
-    if found is None:
-        return Number(UNKNOWN, _NUMBERS[metric], "")
-    known = found.low is not None and found.high is not None
-    bounds = f"{score(found.low)} to {score(found.high)}" if known else ""
-    return Number(score(found.estimate), _NUMBERS[metric], bounds)
+    value = metric_of(study, network, metric)
+    if value is None:
+        return Number(UNKNOWN, METRIC_NAMES[metric], "")
+    return Number(score(value.estimate), METRIC_NAMES[metric], bounds(value, score))
 
 
 def _facts(network: Network) -> tuple[tuple[str, str], ...]:
@@ -141,12 +141,12 @@ def _facts(network: Network) -> tuple[tuple[str, str], ...]:
     )
 
 
-def html(study: Study, said: Answer, rows: Sequence[GalleryRow]) -> str:
+def html(study: Study, summary: Answer, rows: Sequence[GalleryRow]) -> str:
     """The page.
 
     Args:
         study: what is reported.
-        said: its sentences.
+        summary: its sentences.
         rows: the gallery; those that the rule chose come first.
     """
     environment = Environment(
@@ -164,7 +164,10 @@ def html(study: Study, said: Answer, rows: Sequence[GalleryRow]) -> str:
         environment.get_template("report.html").render(
             study=study,
             basis=basis(study),
-            said=said,
+            title=title(study),
+            summary=summary,
+            averaged=has_several_seeds(study) or repeats(study) > 1,
+            best=next(iter(ranked(study, "iou")), None),
             cards=_cards(study),
             problems=problems(study),
             sections=sections(study, anchors),
@@ -172,8 +175,8 @@ def html(study: Study, said: Answer, rows: Sequence[GalleryRow]) -> str:
             chosen=[row for row in rows if row.chosen],
             others=[row for row in rows if not row.chosen],
             origins=sorted({row.source for row in rows if row.source}),
-            rule=rule(study.split_seed),
-            pictures=picture_table(study, anchors),
+            rule=rule(split_seed(study)),
+            every_image=image_table(study, anchors),
             runs=reproduction.run_table(study),
             settings=reproduction.settings(study),
             environment=reproduction.environment_table(study),
@@ -199,15 +202,15 @@ def whole(text: str) -> Markup:
 
 
 def preview(rows: Sequence[GalleryRow]) -> tuple[tuple[str, GalleryRow], ...]:
-    """The best, a median and the worst picture, for the first screen."""
-    wanted = {"Best": "One of the best", "Median": "Around the median", "Worst": "The worst"}
-    found: dict[str, GalleryRow] = {}
+    """The best, a median and the worst image, for the first screen."""
+    names = {"Best": "One of the best", "Median": "Around the median", "Worst": "The worst"}
+    shown: dict[str, GalleryRow] = {}
     for row in rows:
         for reason in row.reasons:
             kind = reason.split(":")[0]
-            if kind in wanted and row not in found.values():
-                found.setdefault(wanted[kind], row)
-    return tuple(found.items())
+            if kind in names and row not in shown.values():
+                shown.setdefault(names[kind], row)
+    return tuple(shown.items())
 
 
 def _template(name: str) -> str:

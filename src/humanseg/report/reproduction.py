@@ -1,4 +1,4 @@
-"""How the scores came to be: runs, settings, splits and machines, as tables."""
+"""How the scores were made: runs, settings, splits and machines, as tables."""
 
 from __future__ import annotations
 
@@ -10,31 +10,33 @@ from pydantic import BaseModel
 from humanseg.config.schema import CompareConfig, EvaluationConfig, TrainConfig
 from humanseg.report.formatting import UNKNOWN, duration, score
 from humanseg.report.study import Study
-from humanseg.report.tables import Column, Row, Table
+from humanseg.report.study_plan import (
+    environments,
+    every_run,
+    failed_runs,
+    missing_runs,
+    plan_of,
+)
+from humanseg.report.tables.table import Column, Row, Table
 from humanseg.results import Environment, RunResult, SplitRecord
 
 
-def every_run(study: Study) -> tuple[RunResult, ...]:
-    """All finished runs, those outside the main protocol (without a source) too."""
-    return study.result.runs if study.result else study.runs
-
-
 def run_table(study: Study) -> Table:
-    """Every run and evaluation, and what came of it."""
+    """Every run and evaluation with its result."""
     columns = (
         Column("Run", numeric=False),
         Column("State", numeric=False),
         Column("Seed"),
         Column("Per-image IoU"),
-        Column("Kept epoch"),
+        Column("Reported epoch"),
         Column("Training time"),
         Column("Date (UTC)", numeric=False),
     )
     rows = [*_trained(study), *_evaluated(study)]
-    gaps = [(one.name, "failed") for one in study.failed]
-    gaps += [(name, "missing") for name in study.missing]
-    rows += [Row((name, state, *[UNKNOWN] * 5), "problem") for name, state in gaps]
-    return Table("Every run and what came of it.", columns, tuple(rows))
+    lacking = [(run.name, "failed") for run in failed_runs(study)]
+    lacking += [(name, "missing") for name in missing_runs(study)]
+    rows += [Row((name, state, *[UNKNOWN] * 5), "problem") for name, state in lacking]
+    return Table("Every run and its result.", columns, tuple(rows))
 
 
 def _trained(study: Study) -> Iterator[Row]:
@@ -55,12 +57,12 @@ def _trained(study: Study) -> Iterator[Row]:
 
 def _evaluated(study: Study) -> Iterator[Row]:
     for network in study.finished:
-        for one in network.scored:
-            if isinstance(one, RunResult):
+        for record in network.scored:
+            if isinstance(record, RunResult):
                 continue
-            date = _date(one.environment) if one.environment else UNKNOWN
-            blank = (UNKNOWN, UNKNOWN)
-            cells = (network.label, "evaluated", UNKNOWN, score(one.summary.iou_mean), *blank, date)
+            date = _date(record.environment)
+            iou = score(record.summary.iou_mean)
+            cells = (network.label, "evaluated", UNKNOWN, iou, UNKNOWN, UNKNOWN, date)
             yield Row(cells, slot=network.slot)
 
 
@@ -96,7 +98,7 @@ def configuration_table(config: TrainConfig | EvaluationConfig) -> Table:
     ignored = _REPLACED if isinstance(config, CompareConfig) else set()
     defaults = {key: value for key, value, _ in _settings(type(config)())}
     rows = []
-    for key, value, meaning in sorted(_settings(config), key=lambda one: "." in one[0]):
+    for key, value, meaning in sorted(_settings(config), key=lambda setting: "." in setting[0]):
         if key not in ignored:
             changed = value != defaults[key]
             cells = (key, _plain(value), _plain(defaults[key]), meaning.replace("`", ""))
@@ -113,7 +115,7 @@ def changed_settings(full: Table) -> Table:
 
 
 def side_by_side_table(study: Study) -> Table:
-    """Settings of several networks that were made apart; those that differ are marked."""
+    """Settings of networks of several folders; those that differ are marked."""
     each: list[dict[str, object]] = []
     for network in study.finished:
         first = network.scored[0]
@@ -122,8 +124,8 @@ def side_by_side_table(study: Study) -> Table:
         each.append({key: value for key, value, _ in _settings(config, prefix)})
     columns = [Column(network.label, numeric=False) for network in study.finished]
     rows = []
-    for key in dict.fromkeys(key for one in each for key in one):
-        cells = [_plain(one[key]) if key in one else UNKNOWN for one in each]
+    for key in dict.fromkeys(key for own in each for key in own):
+        cells = [_plain(own[key]) if key in own else UNKNOWN for own in each]
         rows.append(Row((key, *cells), "changed" if len(set(cells)) > 1 else "plain"))
     caption = "Settings of the first run of each network; those that differ are marked."
     return Table(caption, (Column("Setting", numeric=False), *columns), tuple(rows))
@@ -142,9 +144,9 @@ def settings(study: Study) -> Settings | None:
     if study.kind == "several":
         full = side_by_side_table(study)
         return Settings(changed_settings(full), full) if full.rows else None
-    config: TrainConfig | EvaluationConfig | None = study.config
-    if config is None and study.first:
-        config = study.first.config
+    config: TrainConfig | EvaluationConfig | None = plan_of(study)
+    if config is None and study.first_run:
+        config = study.first_run.config
     if config is None and study.evaluations:
         config = study.evaluations[0].evaluation
     if config is None:
@@ -155,15 +157,15 @@ def settings(study: Study) -> Settings | None:
 
 @dataclass(frozen=True)
 class SplitList:
-    """One division of the pictures and the runs that used it."""
+    """One split of the images and the runs that used it."""
 
     runs: tuple[str, ...]
     parts: tuple[tuple[str, tuple[str, ...]], ...]
-    """Name of the part and its pictures."""
+    """Name of the part and its images."""
 
 
 def split_lists(study: Study) -> tuple[SplitList, ...]:
-    """Every division of the pictures, each once."""
+    """Every split of the images, each once."""
     users: dict[SplitRecord, list[str]] = {}
     for run in every_run(study):
         users.setdefault(run.split, []).append(run.name)
@@ -181,19 +183,19 @@ def split_lists(study: Study) -> tuple[SplitList, ...]:
 
 
 def environment_table(study: Study) -> Table:
-    """Where everything was made; differing values are listed side by side."""
+    """Where everything was made; where values differ, all are listed."""
     columns = (Column("Item", numeric=False), Column("Value", numeric=False, wide=True))
     rows = [
-        Row((label, _distinct([show(one) for one in study.environments])))
+        Row((label, _distinct([show(made) for made in environments(study)])))
         for label, show in _ENVIRONMENT.items()
     ]
     runs = every_run(study)
     rows += [Row((label, _distinct([show(run) for run in runs]))) for label, show in _RUN.items()]
-    rows.append(Row(("Time per training picture of each mode tried", _timings(runs))))
-    fingerprints = [one.data_fingerprint for network in study.finished for one in network.scored]
+    rows.append(Row(("Time per training picture in each mode tried", _timings(runs))))
+    fingerprints = [record.data_fingerprint for record in study.scored]
     rows.append(Row(("Data fingerprint (SHA-256)", _distinct(fingerprints))))
-    known = tuple(row for row in rows if row.cells[1])
-    return Table("Where everything was made.", columns, known)
+    given = tuple(row for row in rows if row.cells[1])
+    return Table("Software and hardware of the runs.", columns, given)
 
 
 def _distinct(values: Sequence[str]) -> str:
@@ -216,7 +218,7 @@ def _timings(runs: Sequence[RunResult]) -> str:
 
 
 def _tried(run: RunResult) -> str:
-    quickest = sorted(run.resolved.timings.items(), key=lambda one: one[1])
+    quickest = sorted(run.resolved.timings.items(), key=lambda timing: timing[1])
     return "; ".join(f"{1000 * seconds:.1f} ms with {mode}" for mode, seconds in quickest)
 
 
@@ -227,13 +229,13 @@ def _date(environment: Environment) -> str:
 
 _ENVIRONMENT: dict[str, Callable[[Environment], str]] = {
     "Date (UTC)": _date,
-    "Command": lambda one: one.command,
-    "humanseg": lambda one: one.humanseg,
-    "Commit": lambda one: one.commit or "unknown (outside a checkout)",
-    "Python": lambda one: one.python,
-    "Platform": lambda one: one.platform,
+    "Command": lambda made: made.command,
+    "humanseg": lambda made: made.humanseg,
+    "Commit": lambda made: made.commit or "unknown (outside a checkout)",
+    "Python": lambda made: made.python,
+    "Platform": lambda made: made.platform,
     "Processor": _processor,
-    "Device": lambda one: one.device,
+    "Device": lambda made: made.device,
     "Versions": _versions,
 }
 

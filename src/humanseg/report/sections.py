@@ -8,22 +8,22 @@ from typing import ClassVar
 
 from markupsafe import Markup
 
-from humanseg.report import (
-    charts,
+from humanseg.report.charts import score_charts
+from humanseg.report.charts.cost_charts import cost_plots
+from humanseg.report.charts.learning_curves import Curves, learning_curves
+from humanseg.report.charts.robustness_charts import robustness_curves
+from humanseg.report.gallery.thumbnails import Finding, leak_findings, suspect_findings
+from humanseg.report.study import Study
+from humanseg.report.tables import (
     check_tables,
     cost_tables,
     difference_tables,
     generalisation_tables,
-    tables,
+    score_tables,
 )
-from humanseg.report.cost_charts import cost_plots
-from humanseg.report.curves import Curves, learning_curves
-from humanseg.report.definitions import PUBLISHED_NOTE
-from humanseg.report.robustness import robustness_curves
-from humanseg.report.study import Study
-from humanseg.report.summary_text import protocol
-from humanseg.report.tables import Table
-from humanseg.report.thumbnails import Finding, leak_findings, suspect_findings
+from humanseg.report.tables.table import Table
+from humanseg.report.text.definitions import PUBLISHED_NOTE
+from humanseg.report.text.protocol_text import protocol
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class NotesPart:
 
 @dataclass(frozen=True)
 class FindingsPart:
-    """Findings with small pictures."""
+    """Findings with small images."""
 
     kind: ClassVar[str] = "findings"
     title: str
@@ -99,9 +99,9 @@ def sections(study: Study, anchors: Mapping[str, str]) -> tuple[Section, ...]:
 
     Args:
         study: what is reported.
-        anchors: places of the pictures in the gallery.
+        anchors: places of the images in the gallery.
     """
-    found = (
+    every = (
         _accuracy(study),
         _differences(study),
         _generalisation(study),
@@ -111,7 +111,7 @@ def sections(study: Study, anchors: Mapping[str, str]) -> tuple[Section, ...]:
         _curves(study),
         _checks(study, anchors),
     )
-    return tuple(one for one in found if any(part.kind != "notes" for part in one.parts))
+    return tuple(each for each in every if any(part.kind != "notes" for part in each.parts))
 
 
 def _tables(**named: Table | None) -> tuple[TablePart, ...]:
@@ -128,42 +128,45 @@ def _charts(
 
 
 def _notes(*texts: str) -> tuple[NotesPart, ...]:
-    known = tuple(text for text in texts if text)
-    return (NotesPart(known),) if known else ()
+    given = tuple(text for text in texts if text)
+    return (NotesPart(given),) if given else ()
 
 
 def _accuracy(study: Study) -> Section:
-    strip = (charts.strip_plot(study), "Per-image IoU by network; the line marks the median.")
-    share = (charts.share_plot(study), "Per-image IoU against how much of the picture is person.")
+    strip = (score_charts.strip_plot(study), "Per-image IoU by network; the line marks the median.")
+    share = (
+        score_charts.share_plot(study),
+        "Per-image IoU against how much of the picture is person.",
+    )
     return Section(
         "scores",
         "Accuracy",
         "Accuracy",
-        "A mean hides its failures: each mark in the charts is one test picture, and pointing at "
-        "it shows its name.",
+        "A mean hides single failures. Each mark in the charts is one test picture; point at it to "
+        "see its name.",
         (
-            *_tables(overlap=tables.overlap_table(study)),
+            *_tables(overlap=score_tables.overlap_table(study)),
             *_notes(*protocol(study)),
             *_charts(strip, share, legend=True),
             *_tables(
-                contour=tables.contour_table(study),
-                pixels=tables.pixel_table(study),
-                strata=tables.strata_table(study),
-                folds=tables.fold_table(study),
+                contour=score_tables.contour_table(study),
+                pixels=score_tables.pixel_table(study),
+                strata=score_tables.strata_table(study),
+                folds=score_tables.fold_table(study),
             ),
         ),
     )
 
 
 def _differences(study: Study) -> Section:
-    overlap = (charts.interval_plot(study, "iou"), "Per-image IoU.")
-    contour = (charts.interval_plot(study, "boundary_iou"), "Boundary IoU.")
+    overlap = (score_charts.interval_plot(study, "iou"), "Per-image IoU.")
+    contour = (score_charts.interval_plot(study, "boundary_iou"), "Boundary IoU.")
     return Section(
         "differences",
         "Differences",
         "Differences between networks",
-        "Every pair on the same pictures. A difference is called one only where nothing speaks "
-        "against it.",
+        "Every pair of networks on the same pictures. A difference is claimed only where no test "
+        "speaks against it.",
         (*_charts(overlap, contour), *_tables(pairs=difference_tables.pair_table(study))),
     )
 
@@ -173,9 +176,9 @@ def _generalisation(study: Study) -> Section:
     return Section(
         "generalisation",
         "Generalisation",
-        "Beyond these pictures",
-        "What was learned by heart, and how the networks fare on sources, data sets and "
-        "corruptions that they have not seen.",
+        "Generalisation",
+        "How much the networks overfit, and how well they do on sources, data sets and corruptions "
+        "that they were not trained on.",
         (
             *_tables(
                 gap=generalisation_tables.gap_table(study),
@@ -191,13 +194,13 @@ def _generalisation(study: Study) -> Section:
 
 def _calibration(study: Study) -> Section:
     captions = ("All pixels.", "Pixels near the true contour.")
-    drawn = zip(charts.reliability_plots(study), captions, strict=False)
+    drawn = zip(score_charts.reliability_plots(study), captions, strict=False)
     return Section(
         "calibration",
         "Calibration",
         "Calibration",
-        "Whether a probability means what it says: of the pixels called person with probability "
-        "0.8, eight in ten should be person. The diagonal is perfect.",
+        "Of the pixels to which a network gives probability 0.8, eight in ten should be person. "
+        "Perfect calibration lies on the diagonal.",
         _charts(*drawn, legend=True),
     )
 
@@ -208,7 +211,7 @@ def _cost(study: Study) -> Section:
         "cost",
         "Cost",
         "Cost",
-        "What a network weighs and what its training took. Better is up and to the left.",
+        "Size, speed and training time of each network. In the charts, better is up and left.",
         (*_tables(costs=cost_tables.cost_table(study)), *_charts(*drawn)),
     )
 
@@ -217,7 +220,7 @@ def _published(study: Study) -> Section:
     return Section(
         "published",
         "Published",
-        "Beside the published figures",
+        "Comparison with the published figures",
         "Only these columns follow the published convention: batches of 16 on the network's grid.",
         (*_tables(published=cost_tables.published_table(study)), *_notes(PUBLISHED_NOTE)),
     )
@@ -232,8 +235,8 @@ def _curves(study: Study) -> Section:
         "Learning curves",
         "Learning curves",
         f"Solid lines are validation{shown}, dashed lines training with augmentation, both on the "
-        "network's grid. The mark and the upright line show the epoch whose weights were kept. All "
-        "networks share axes; losses beyond the axis are drawn at its end.",
+        "network's grid. The mark and the vertical line show the epoch whose weights were scored. "
+        "All networks share axes; losses beyond the axis are drawn at its end.",
         (CurvesPart(curves),) if curves else (),
     )
 
@@ -245,13 +248,13 @@ def _checks(study: Study, anchors: Mapping[str, str]) -> Section:
         parts.append(FindingsPart("Pictures that show the same", leaks))
         parts += _tables(leaks=check_tables.leak_table(study))
     if suspects:
-        parts.append(FindingsPart("Truth masks to look at", suspects))
-        parts += _tables(suspects=check_tables.suspect_table(study, dict(anchors)))
+        parts.append(FindingsPart("True masks to check", suspects))
+        parts += _tables(suspects=check_tables.suspect_table(study, anchors))
     return Section(
         "checks",
         "Checks",
         "Checks of the data",
-        "Pictures in more than one part and wrong masks make scores untrue. These were found by "
-        "rule; only eyes can judge them.",
+        "Duplicate pictures in training and test, and wrong true masks, distort scores. These were "
+        "found automatically: look at them before you trust or dismiss them.",
         tuple(parts),
     )

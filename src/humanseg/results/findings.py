@@ -113,8 +113,8 @@ class ExternalAnalysis(Record):
     images: int
     undefined: int
     metrics: dict[str, Interval]
-    person_free: int = 0
-    """Pictures without a person in the truth."""
+    person_free: int
+    """Images without a person in the true mask."""
 
 
 class RobustnessAnalysis(Record):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
-
 from humanseg.config.schema import Arch, CompareConfig, EvaluationConfig, TrainConfig
 from humanseg.results.findings import Analysis
 from humanseg.results.record import SCHEMA_VERSION, Record
@@ -41,9 +39,9 @@ class Cost(Record):
     """From the start of the run to its result: set-up, data, training, validation, evaluation."""
     images_per_second: float
     """Median over epochs, training iterations only."""
-    latency_seconds: float | None = None
-    """Median time of one picture on the network's grid to its probabilities, as `Segmenter` runs
-    it on the run's device; None in older records."""
+    latency_seconds: float
+    """Median time of one image on the network's grid to its probabilities, as `Segmenter` runs it
+    on the run's device."""
     peak_memory_bytes: int
     """Largest resident memory of the process (CPU) or device memory in use (GPU) during the run."""
 
@@ -64,7 +62,7 @@ class Environment(Record):
     cores: int
     """Of the processor, whatever a run may use."""
     threads: int | None = None
-    """Threads that torch computed with; None in older records."""
+    """Threads that networks computed with; None where the runtime chose."""
     device: str
     versions: dict[str, str]
 
@@ -81,7 +79,7 @@ class Resolved(Record):
     std: tuple[float, float, float]
     timings: dict[str, float]
     """Seconds per training picture of each mode tried; empty if nothing was left to choose."""
-    processes: int = 1
+    processes: int
     """Processes that the run began with; they divide every batch."""
 
 
@@ -105,8 +103,8 @@ class RunResult(Record):
     split: SplitRecord
     data_fingerprint: str
     """SHA-256 over names and contents of all pictures and masks."""
-    extra: dict[str, str] = Field(default={})
-    """Fingerprints of the further data sets that were trained on, by name."""
+    further_data: dict[str, str]
+    """Fingerprints of the further training data (`data.extra`) by name."""
     epochs: tuple[EpochRecord, ...]
     kept_epoch: int
     """Epoch whose weights were kept and scored."""
@@ -114,12 +112,12 @@ class RunResult(Record):
     summary: ScoreSummary
     baselines: dict[str, ScoreSummary]
     """What needs no network: `mean_mask` and `all_background`."""
-    calibration: Calibration | None = None
-    """Over all pixels of the test pictures; None in older records."""
-    band_calibration: Calibration | None = None
-    """Over the pixels within 2 % of the diagonal of the truth's contour; None in older records."""
-    train_summary: ScoreSummary | None = None
-    """Scores of the kept network on its own training pictures; None in older records."""
+    calibration: Calibration
+    """Over all pixels of the test images."""
+    band_calibration: Calibration
+    """Over the pixels within 2 % of the diagonal of the true contour."""
+    train_summary: ScoreSummary
+    """Scores of the same network on its own training images."""
     cost: Cost
     environment: Environment
 
@@ -134,21 +132,24 @@ class Evaluation(Record):
     encoder_name: str
     trained_on: str
     """Fingerprint of the data that the model was trained on."""
-    also_trained_on: tuple[str, ...] = ()
-    """Fingerprints of the further data sets that it was trained on."""
+    also_trained_on: tuple[str, ...]
+    """Fingerprints of the further training data (`data.extra`)."""
     data_fingerprint: str
     """SHA-256 over names and contents of all pictures and masks."""
     evaluation: EvaluationConfig
     scores: tuple[ImageScore, ...]
     summary: ScoreSummary
-    calibration: Calibration | None = None
-    band_calibration: Calibration | None = None
-    sources: dict[str, str] = Field(default={})
-    """Source by id."""
-    groups: dict[str, str] = Field(default={})
-    """Group by id; pictures of one group show the same."""
+    calibration: Calibration
+    """Over all pixels."""
+    band_calibration: Calibration
+    """Over the pixels within 2 % of the diagonal of the true contour."""
+    sources: dict[str, str]
+    """Source by id; empty without sources."""
+    groups: dict[str, str]
+    """Group by id; images of one group show the same. An image without one is its own group."""
     analysis: Analysis | None = None
-    environment: Environment | None = None
+    """None on external data, where the comparison has the analysis of all runs."""
+    environment: Environment
 
     @property
     def seen_in_training(self) -> bool:
@@ -179,10 +180,10 @@ class DataRecord(Record):
     pictures: dict[str, str]
     """Path of the picture by id."""
     sources: dict[str, str]
-    """Source by id; empty in older records."""
+    """Source by id; empty without sources."""
     groups: dict[str, str]
-    """Group by id; pictures of one group show the same. Empty in older records."""
-    copies: tuple[tuple[str, str, Literal["exact", "near", "mirrored"]], ...] = ()
+    """Group by id; images of one group show the same. An image without one is its own group."""
+    copies: tuple[tuple[str, str, Literal["exact", "near", "mirrored"]], ...]
     """Pairs of pictures that show the same, and how they are alike."""
 
 
@@ -202,9 +203,9 @@ class ComparisonResult(Record):
     failed: tuple[FailedRun, ...]
     missing: tuple[str, ...]
     """Runs of the plan that were not reached."""
-    sources: dict[str, str] = Field(default={})
-    """Source by id; empty in older records."""
-    groups: dict[str, str] = Field(default={})
-    """Group by id; pictures of one group show the same. Empty in older records."""
-    analysis: Analysis | None = None
-    """What follows from the scores; None in older records and before any run has finished."""
+    sources: dict[str, str]
+    """Source by id; empty without sources."""
+    groups: dict[str, str]
+    """Group by id; images of one group show the same. An image without one is its own group."""
+    analysis: Analysis | None
+    """What follows from the scores; None until a network has finished all of its runs."""

@@ -57,7 +57,7 @@ class ImageScore(Record):
 
     @property
     def measured(self) -> bool:
-        """Whether contours were measured; older records lack them."""
+        """Whether contours were measured."""
         return self.contour_true is not None and self.contour_predicted is not None
 
     @property
@@ -105,14 +105,14 @@ class ImageScore(Record):
     @property
     def precision(self) -> float | None:
         """Share of the pixels called person that are; 0 if none is called so but some are."""
-        found = self.tp + self.fp
-        return self.tp / found if found else (0.0 if self.fn else None)
+        predicted = self.tp + self.fp
+        return self.tp / predicted if predicted else (0.0 if self.fn else None)
 
     @property
     def recall(self) -> float | None:
         """Share of the person's pixels that were found; 0 if nobody is there but was found."""
-        there = self.tp + self.fn
-        return self.tp / there if there else (0.0 if self.fp else None)
+        true = self.tp + self.fn
+        return self.tp / true if true else (0.0 if self.fp else None)
 
     @property
     def person_free(self) -> bool:

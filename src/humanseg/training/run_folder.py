@@ -110,7 +110,7 @@ class RunFolder:
         if not self._result.exists():
             return None
         result = read_record(self._result, RunResult)
-        self._check_data((result.data_fingerprint, result.extra), (fingerprint, extra))
+        self._check_data((result.data_fingerprint, result.further_data), (fingerprint, extra))
         if result.split != split:
             raise DataError(
                 f"{self.root}: the split comes out differently than when this run was made, such "

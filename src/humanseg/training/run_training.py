@@ -163,7 +163,7 @@ def _finish(
         resolved=state.resolved,
         split=data.split,
         data_fingerprint=data.fingerprint,
-        extra=data.extra_fingerprints,
+        further_data=data.extra_fingerprints,
         epochs=tuple(recorder.epochs),
         kept_epoch=kept_epoch,
         scores=outcome.scores,

@@ -74,7 +74,7 @@ class Seen:
     value: object
     """What the script returned."""
     errors: list[str]
-    """Uncaught errors, console messages and broken security rules."""
+    """Uncaught errors, console messages and unfinished security rules."""
     requests: list[str]
     """Everything that the page loaded from elsewhere."""
 

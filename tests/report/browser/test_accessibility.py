@@ -46,7 +46,7 @@ def test_report__everything_in_it_has_no_serious_finding(
     assert serious(visit, axe, cross_validated, **looks) == []
 
 
-@pytest.mark.parametrize("name", ["broken", "evaluated"])
+@pytest.mark.parametrize("name", ["unfinished", "evaluated"])
 def test_report__of_other_kinds_has_no_serious_finding(
     visit: Visit, axe: str, name: str, request: pytest.FixtureRequest
 ) -> None:

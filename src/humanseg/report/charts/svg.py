@@ -25,7 +25,12 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     step = next(factor * power for factor in _STEPS if factor * power >= rough * (1 - 1e-9))
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
-    return [round(place * step, 12) for place in range(first, last + 1)]
+    return [round(number * step, 12) for number in range(first, last + 1)]
+
+
+def tenth_below(value: float) -> float:
+    """The tenth below a score, for an axis to begin at."""
+    return max(0.0, math.floor(value * 10 - 1e-9) / 10)
 
 
 def plain(value: float) -> str:
@@ -47,10 +52,10 @@ def _star(corners: int, inner: float, turn: float = 0.0) -> tuple[tuple[float, f
     step = math.pi / corners
     return tuple(
         (
-            (1.35 if place % 2 == 0 else inner) * math.sin(turn + place * step),
-            -(1.35 if place % 2 == 0 else inner) * math.cos(turn + place * step),
+            (1.35 if corner % 2 == 0 else inner) * math.sin(turn + corner * step),
+            -(1.35 if corner % 2 == 0 else inner) * math.cos(turn + corner * step),
         )
-        for place in range(2 * corners)
+        for corner in range(2 * corners)
     )
 
 
@@ -140,18 +145,18 @@ class Panel:
         return element
 
     def x(self, value: float) -> float:
-        """Horizontal place of a value."""
+        """Horizontal position of a value."""
         return self.box.left + self.x_axis.share(value) * (self.box.right - self.box.left)
 
     def y(self, value: float) -> float:
-        """Vertical place of a value on the vertical axis."""
+        """Vertical position of a value on the vertical axis."""
         share = self.y_axis.share(value) if self.y_axis else 0.5
         return self.box.bottom - share * (self.box.bottom - self.box.top)
 
     def label(
         self, x: float, y: float, text: str, kind: str = "tick", anchor: str = "start"
     ) -> None:
-        """Write text at a place, `kind` being its style."""
+        """Write text at a point, `kind` being its style."""
         self.add("text", {"x": x, "y": y, "class": kind, "text-anchor": anchor}, text=text)
 
     def line(self, x1: float, y1: float, x2: float, y2: float, kind: str) -> None:
@@ -159,11 +164,11 @@ class Panel:
         self.add("line", {"x1": x1, "y1": y1, "x2": x2, "y2": y2, "class": kind})
 
     def path(self, points: Sequence[tuple[float, float]], kind: str) -> None:
-        """Draw a line through places, `kind` being its style."""
+        """Draw a line through points, `kind` being its style."""
         self.add("polyline", {"points": _pairs(points), "class": kind})
 
     def area(self, points: Sequence[tuple[float, float]], kind: str) -> None:
-        """Fill the polygon through places, `kind` being its style."""
+        """Fill the polygon through points, `kind` being its style."""
         self.add("polygon", {"points": _pairs(points), "class": kind})
 
     def marker(
@@ -182,8 +187,8 @@ class Panel:
         style = f"marker net-{slot} {kind}".rstrip()
         corners = _SHAPES[(slot - 1) % len(_SHAPES)] if slot else ()
         if corners:
-            places = [(x + size * dx, y + size * dy) for dx, dy in corners]
-            element = self.add("polygon", {"points": _pairs(places), "class": style})
+            points = [(x + size * dx, y + size * dy) for dx, dy in corners]
+            element = self.add("polygon", {"points": _pairs(points), "class": style})
         else:
             element = self.add("circle", {"cx": x, "cy": y, "r": size, "class": style})
         if note:
@@ -197,9 +202,9 @@ class Panel:
     def _draw_x_axis(self) -> None:
         box = self.box
         for value in self.x_axis.ticks:
-            place = self.x(value)
-            self.line(place, box.top, place, box.bottom, "grid")
-            self.label(place, box.bottom + 17, self.x_axis.show(value), anchor="middle")
+            x = self.x(value)
+            self.line(x, box.top, x, box.bottom, "grid")
+            self.label(x, box.bottom + 17, self.x_axis.show(value), anchor="middle")
         self.line(box.left, box.bottom, box.right, box.bottom, "axis")
         middle = (box.left + box.right) / 2
         self.label(middle, box.bottom + 36, self.x_axis.label, "axis-label", "middle")
@@ -207,9 +212,9 @@ class Panel:
     def _draw_y_axis(self, axis: Axis) -> None:
         box = self.box
         for value in axis.ticks:
-            place = self.y(value)
-            self.line(box.left, place, box.right, place, "grid")
-            self.label(box.left - 7, place + 4, axis.show(value), anchor="end")
+            y = self.y(value)
+            self.line(box.left, y, box.right, y, "grid")
+            self.label(box.left - 7, y + 4, axis.show(value), anchor="end")
         # Above the axis instead of turned beside it: readable without tilting the head.
         self.label(0, box.top - 12, axis.label, "axis-label")
 

@@ -1,7 +1,7 @@
-"""Pictures and masks as small data URIs that a page lays over each other.
+"""Images and masks as small data URIs that a page lays over each other.
 
-A picture is stored once. What a mask says about it is a picture of its own, mostly transparent, of
-two or four colours: the browser draws one over the other.
+An image is stored once. Each mask of it is an image of its own, mostly transparent, of two or four
+colours, which the browser draws over it.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from humanseg.errors import DataError, ImageError
-from humanseg.images import MAX_PIXELS, read_image, read_mask
-from humanseg.images.resize import Size, resize_image, resize_mask, resize_probability
+from humanseg.images import MAX_PIXELS, read_image
+from humanseg.images.resize import Size, resize_image, resize_probability
 from humanseg.images.stored_maps import read_probability
 
 WRONG = (226, 61, 0)
@@ -31,29 +31,29 @@ _CLEAR = (0, 0, 0, 0)
 _STRONG = 224
 
 _WORKING_SIDE = 1024
-"""Masks of larger pictures are drawn from this many pixels on a side; the page shows fewer."""
+"""Masks of larger images are drawn from this many pixels on a side; the page shows fewer."""
 
 _PHOTO_QUALITY, _PHOTO_EFFORT = 70, 3
 
 
 def shown_size(size: Size, longest: int) -> Size:
-    """The size at which a picture of `size` is shown: at most `longest`, never enlarged."""
+    """The size at which an image of `size` is shown: at most `longest`, never enlarged."""
     factor = min(1.0, longest / max(size))
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
 def read_shrunk(file: Path, size: Size) -> NDArray[np.uint8]:
-    """Read a picture at a smaller size; JPEG files are decoded at a fraction of theirs.
+    """Read an image at a smaller size; JPEG files are decoded at a fraction of theirs.
 
     Args:
-        file: any picture that `humanseg.images` reads.
+        file: any image that `humanseg.images` reads.
         size: (height, width) wanted.
 
     Returns:
         uint8 (size[0], size[1], 3).
 
     Raises:
-        ImageError: missing, damaged, or no picture.
+        ImageError: missing, damaged, or no image.
     """
     drafted = _draft(file, size)
     return resize_image(read_image(file) if drafted is None else drafted, size)
@@ -66,7 +66,7 @@ def _draft(file: Path, size: Size) -> NDArray[np.uint8] | None:
             plain = image.format == "JPEG" and image.mode in ("L", "RGB")
             if not plain or image.width * image.height > MAX_PIXELS:
                 return None
-            side = 2 * max(size)  # a square: the picture may yet be turned
+            side = 2 * max(size)  # a square: the image may yet be turned
             image.draft("RGB", (side, side))
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
@@ -74,22 +74,20 @@ def _draft(file: Path, size: Size) -> NDArray[np.uint8] | None:
 
 
 def read_prediction(file: Path, size: Size, threshold: float) -> NDArray[np.bool_]:
-    """Read a stored prediction as a mask of the picture's size, or smaller for large pictures.
+    """Read a stored prediction as a mask of the image's size, or smaller for large images.
 
     Args:
-        file: a probability map on the network's grid, or a mask as older folders hold it.
-        size: (height, width) of the truth.
+        file: a probability map on the network's grid.
+        size: (height, width) of the true mask.
         threshold: least probability of a person.
 
     Returns:
         bool (height, width), `size` or the same with at most `_WORKING_SIDE` pixels on a side.
 
     Raises:
-        ImageError: missing, damaged, or no picture.
+        ImageError: missing, damaged, or no image.
     """
     working = shown_size(size, _WORKING_SIDE)
-    if not _has_levels(file):
-        return resize_mask(read_mask(file), working)
     try:
         probability = read_probability(file)
     except DataError as error:
@@ -97,16 +95,8 @@ def read_prediction(file: Path, size: Size, threshold: float) -> NDArray[np.bool
     return resize_probability(probability, working) >= threshold
 
 
-def _has_levels(file: Path) -> bool:
-    try:
-        with Image.open(file) as image:
-            return image.mode.startswith("I;16")
-    except OSError:
-        return False  # `read_mask` says in words what is wrong
-
-
 def photo_uri(pixels: NDArray[np.uint8]) -> str:
-    """A picture, uint8 (height, width, 3), as WebP."""
+    """An image, uint8 (height, width, 3), as WebP."""
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "WEBP", quality=_PHOTO_QUALITY, method=_PHOTO_EFFORT)
     return _uri("webp", stream)
@@ -120,12 +110,12 @@ def mask_uri(mask: NDArray[np.bool_]) -> str:
 def error_uri(truth: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> str:
     """A veil over the background, and errors in colour; both bool (height, width)."""
     colours = (_VEIL, _CLEAR, (*WRONG, _STRONG), (*MISSED, _STRONG))
-    places = np.where(truth, np.where(predicted, 1, 3), np.where(predicted, 2, 0))
-    return _palette_uri(places.astype(np.uint8), colours)
+    indices = np.where(truth, np.where(predicted, 1, 3), np.where(predicted, 2, 0))
+    return _palette_uri(indices.astype(np.uint8), colours)
 
 
-def _palette_uri(places: NDArray[np.uint8], colours: tuple[tuple[int, int, int, int], ...]) -> str:
-    image = Image.frombytes("P", (places.shape[1], places.shape[0]), places.tobytes())
+def _palette_uri(indices: NDArray[np.uint8], colours: tuple[tuple[int, int, int, int], ...]) -> str:
+    image = Image.frombytes("P", (indices.shape[1], indices.shape[0]), indices.tobytes())
     image.putpalette([part for colour in colours for part in colour[:3]])
     stream = io.BytesIO()
     bits = 1 if len(colours) == 2 else 2

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from humanseg.report.charts import floor_tenth
+from humanseg.report.charts.svg import Axis, Box, Panel, tenth_below
 from humanseg.report.formatting import counted, listed, score
 from humanseg.report.study import Network, Study
-from humanseg.report.svg import Axis, Box, Panel
 from humanseg.results import EpochRecord
 
 
@@ -31,7 +30,7 @@ def learning_curves(study: Study) -> tuple[Curves, ...]:
         return ()
     records = [record for run in study.runs for record in run.epochs]
     top = loss_limit(records)
-    low = floor_tenth(min((_lowest_iou(record) for record in records), default=0.0))
+    low = tenth_below(min((_lowest_iou(record) for record in records), default=0.0))
     return tuple(
         Curves(
             network,
@@ -62,25 +61,25 @@ def loss_limit(records: Sequence[EpochRecord]) -> float:
 
 def _by_epoch(network: Network, name: str) -> dict[int, list[float]]:
     """Values of all runs by epoch."""
-    found: dict[int, list[float]] = {}
+    values: dict[int, list[float]] = {}
     for run in network.runs:
         for record in run.epochs:
             value: float | None = getattr(record, name)
             if value is not None:
-                found.setdefault(record.epoch, []).append(value)
-    return dict(sorted(found.items()))
+                values.setdefault(record.epoch, []).append(value)
+    return dict(sorted(values.items()))
 
 
 def _curve(study: Study, network: Network, kind: str, y_axis: Axis) -> Markup:
     last = max((len(run.epochs) for run in study.runs), default=1)
-    kept = sorted({run.kept_epoch for run in network.runs})
+    kept_epochs = sorted({run.kept_epoch for run in network.runs})
     several = len(network.runs) > 1
     over = f" Mean and range over {counted(len(network.runs), 'run')}." if several else ""
-    epochs = listed([str(one) for one in kept])
+    epochs = listed([str(epoch) for epoch in kept_epochs])
     marks = tuple(dict.fromkeys([1, *(tick for tick in range(5, last + 1, _stride(last)))]))
     panel = Panel(
         f"{y_axis.label} per epoch, {network.label}",
-        f"Training dashed, validation solid; kept epoch {epochs}.{over}",
+        f"Training dashed, validation solid; reported epoch {epochs}.{over}",
         size=(360, 220),
         box=Box(38, 30, 350, 176),
         x_axis=Axis(1, max(last, 2), "Epoch", marks=marks),
@@ -92,27 +91,27 @@ def _curve(study: Study, network: Network, kind: str, y_axis: Axis) -> Markup:
             _draw_range(panel, values, f"band {part} net-{network.slot}")
         panel.path(
             [
-                (panel.x(epoch), _inside(panel, statistics.fmean(found)))
-                for epoch, found in values.items()
+                (panel.x(epoch), _inside(panel, statistics.fmean(each)))
+                for epoch, each in values.items()
             ],
             f"curve {part} net-{network.slot}",
         )
-    for epoch in kept:
+    for epoch in kept_epochs:
         panel.line(panel.x(epoch), panel.box.top, panel.x(epoch), panel.box.bottom, "kept")
-    if len(kept) == 1:
-        _mark_kept(panel, network, kept[0], kind)
+    if len(kept_epochs) == 1:
+        _mark_epoch(panel, network, kept_epochs[0], kind)
     return panel.render()
 
 
 def _inside(panel: Panel, value: float) -> float:
-    """Vertical place of a value; beyond the axis at its end."""
+    """Vertical position of a value; beyond the axis at its end."""
     axis = panel.y_axis
     return panel.y(value if axis is None else max(axis.low, min(value, axis.high)))
 
 
 def _draw_range(panel: Panel, values: dict[int, list[float]], kind: str) -> None:
-    upper = [(panel.x(epoch), _inside(panel, max(found))) for epoch, found in values.items()]
-    lower = [(panel.x(epoch), _inside(panel, min(found))) for epoch, found in values.items()]
+    upper = [(panel.x(epoch), _inside(panel, max(each))) for epoch, each in values.items()]
+    lower = [(panel.x(epoch), _inside(panel, min(each))) for epoch, each in values.items()]
     if upper:
         panel.area([*upper, *reversed(lower)], kind)
 
@@ -121,12 +120,12 @@ def _stride(last: int) -> int:
     return 5 * max(1, math.ceil(last / 40))
 
 
-def _mark_kept(panel: Panel, network: Network, kept: int, kind: str) -> None:
-    """Mark the mean of the kept epoch; without validation that of training."""
-    values = _by_epoch(network, f"validation_{kind}").get(kept)
-    values = values or _by_epoch(network, f"train_{kind}").get(kept)
+def _mark_epoch(panel: Panel, network: Network, epoch: int, kind: str) -> None:
+    """Mark the mean of the epoch whose weights are scored; without validation that of training."""
+    values = _by_epoch(network, f"validation_{kind}").get(epoch)
+    values = values or _by_epoch(network, f"train_{kind}").get(epoch)
     if not values:
         return
     mean = statistics.fmean(values)
-    note = f"kept: epoch {kept}, {score(mean)}"
-    panel.marker(panel.x(kept), _inside(panel, mean), network.slot, note, size=4.2)
+    note = f"reported epoch {epoch}: {score(mean)}"
+    panel.marker(panel.x(epoch), _inside(panel, mean), network.slot, note, size=4.2)

@@ -7,11 +7,12 @@ import statistics
 
 from markupsafe import Markup
 
+from humanseg.report.charts.svg import Axis, Box, Panel, tenth_below
 from humanseg.report.formatting import bounded, counted, percent, points, score, signed
-from humanseg.report.study import Metric, Network, Pair, Study
-from humanseg.report.svg import Axis, Box, Panel
-from humanseg.report.tables import METRIC_NAMES
-from humanseg.results import Calibration
+from humanseg.report.ranking import METRIC_NAMES, Metric, Pair, metric_of, pairs_of
+from humanseg.report.study import Network, Study
+from humanseg.report.study_images import image_scores
+from humanseg.results import Calibration, Interval
 
 WIDE = 480
 NOTHING = Markup("")
@@ -20,32 +21,34 @@ _BEE_STEP = 5.0
 _PAIR = 46
 
 
-def floor_tenth(value: float) -> float:
-    """The tenth below a score, for an axis to begin at."""
-    return max(0.0, math.floor(value * 10 - 1e-9) / 10)
+def ends_of(interval: Interval) -> tuple[float, float]:
+    """Both ends of an interval; the estimate twice where there is none."""
+    if interval.low is None or interval.high is None:
+        return interval.estimate, interval.estimate
+    return interval.low, interval.high
 
 
 def strip_plot(study: Study) -> Markup:
     """Every picture's IoU, one strip per network, with median, mean and its interval."""
-    scores = {network: network.by_picture("iou") for network in study.finished}
+    scores = {network: network.by_image("iou") for network in study.finished}
     if not any(scores.values()):
         return NOTHING
-    low = floor_tenth(min(min(one.values(), default=1.0) for one in scores.values()))
+    low = tenth_below(min(min(values.values(), default=1.0) for values in scores.values()))
     height = 14 + _STRIP * len(scores) + 44
     panel = Panel(
         "Per-image IoU of every test picture, by network",
         "; ".join(
-            f"{network.label}: mean {bounded(study.metric(network, 'iou'))}, median "
-            f"{score(statistics.median(one.values()))}"
-            for network, one in scores.items()
-            if one
+            f"{network.label}: mean {bounded(metric_of(study, network, 'iou'))}, median "
+            f"{score(statistics.median(values.values()))}"
+            for network, values in scores.items()
+            if values
         ),
         size=(WIDE, height),
         box=Box(10, 14, WIDE - 14, 14 + _STRIP * len(scores)),
         x_axis=Axis(low, 1.0, "Per-image IoU"),
     )
-    for place, (network, values) in enumerate(scores.items()):
-        _strip(panel, study, network, values, 14 + _STRIP * place)
+    for index, (network, values) in enumerate(scores.items()):
+        _strip(panel, study, network, values, 14 + _STRIP * index)
     return panel.render()
 
 
@@ -61,7 +64,7 @@ def _strip(
         panel.marker(panel.x(values[id_]), centre + dy, network.slot, note)
     median = statistics.median(values.values())
     panel.line(panel.x(median), centre - 24, panel.x(median), centre + 24, "median")
-    mean = study.metric(network, "iou")
+    mean = metric_of(study, network, "iou")
     if mean is None:
         return
     bar = top + 79
@@ -76,28 +79,24 @@ def _strip(
 def _swarm(panel: Panel, values: dict[str, float]) -> dict[str, float]:
     """Vertical offsets that keep neighbours apart: stacked from the middle outwards."""
     columns: dict[int, list[str]] = {}
-    for id_ in sorted(values, key=lambda one: (values[one], one)):
+    for id_ in sorted(values, key=lambda name: (values[name], name)):
         columns.setdefault(round(panel.x(values[id_]) / _BEE_STEP), []).append(id_)
     tallest = max(len(column) for column in columns.values())
     step = min(_BEE_STEP, 44 / tallest)
     return {
-        id_: step * ((place + 1) // 2) * (1 if place % 2 else -1)
+        id_: step * ((rank + 1) // 2) * (1 if rank % 2 else -1)
         for column in columns.values()
-        for place, id_ in enumerate(column)
+        for rank, id_ in enumerate(column)
     }
 
 
 def share_plot(study: Study) -> Markup:
     """IoU against the share of the picture that is person."""
-    shares = {
-        id_: image.foreground_share
-        for network in study.finished
-        for id_, image in network.image_scores.items()
-    }
-    scores = [(network, network.by_picture("iou")) for network in study.finished]
+    shares = {id_: image.foreground_share for id_, image in image_scores(study).items()}
+    scores = [(network, network.by_image("iou")) for network in study.finished]
     if not any(values for _, values in scores):
         return NOTHING
-    low = floor_tenth(min(min(one.values(), default=1.0) for _, one in scores))
+    low = tenth_below(min(min(values.values(), default=1.0) for _, values in scores))
     high = max(0.1, math.ceil(max(shares.values(), default=1.0) * 10) / 10)
     height = 14 + _STRIP * max(len(scores), 2) + 44
     panel = Panel(
@@ -105,7 +104,7 @@ def share_plot(study: Study) -> Markup:
         "One mark per test picture and network; small persons are on the left.",
         size=(WIDE, height),
         box=Box(38, 34, WIDE - 14, height - 44),
-        x_axis=Axis(0.0, high, "Foreground share of the truth", lambda one: f"{100 * one:g} %"),
+        x_axis=Axis(0.0, high, "Foreground share", lambda share: f"{100 * share:g} %"),
         y_axis=Axis(low, 1.0, "Per-image IoU"),
     )
     for network, values in scores:
@@ -116,11 +115,11 @@ def share_plot(study: Study) -> Markup:
 
 
 def interval_plot(study: Study, metric: Metric) -> Markup:
-    """Every pair's difference with its interval; nothing without an analysis or pair."""
-    pairs = study.pairs(metric)
+    """Every pair's difference with its interval; nothing without a pair."""
+    pairs = pairs_of(study, metric)
     if not pairs:
         return NOTHING
-    ends = [end for pair in pairs for end in _ends(pair)]
+    ends = [end for pair in pairs for end in ends_of(pair.difference)]
     reach = max(0.02, *(abs(end) for end in ends))
     bottom = 10 + _PAIR * len(pairs)
     panel = Panel(
@@ -135,16 +134,9 @@ def interval_plot(study: Study, metric: Metric) -> Markup:
             signed,
         ),
     )
-    for place, pair in enumerate(pairs):
-        _draw_pair(panel, pair, 10 + _PAIR * place)
+    for index, pair in enumerate(pairs):
+        _draw_pair(panel, pair, 10 + _PAIR * index)
     return panel.render()
-
-
-def _ends(pair: Pair) -> tuple[float, float]:
-    one = pair.difference
-    if one.low is None or one.high is None:
-        return one.estimate, one.estimate
-    return one.low, one.high
 
 
 def _described(pair: Pair) -> str:
@@ -155,7 +147,7 @@ def _described(pair: Pair) -> str:
 
 def _draw_pair(panel: Panel, pair: Pair, top: float) -> None:
     middle = top + 30
-    low, high = (panel.x(end) for end in _ends(pair))
+    low, high = (panel.x(end) for end in ends_of(pair.difference))
     panel.line(panel.x(0.0), middle - 10, panel.x(0.0), middle + 12, "zero")
     panel.label(panel.box.left, top + 16, f"{pair.first.label} − {pair.second.label}", "series")
     text = bounded(pair.difference, signed)
@@ -183,25 +175,24 @@ def reliability_plots(study: Study) -> tuple[Markup, ...]:
 
 
 def _reliability_plot(study: Study, field: str, metric: str, where: str) -> Markup:
-    found = {network: _bins(network, field) for network in study.finished}
-    known = {network: bins for network, bins in found.items() if bins}
-    if not known:
+    curves = {network: bins for network in study.finished if (bins := _bins(network, field))}
+    if not curves:
         return NOTHING
     panel = Panel(
         f"Probability against frequency, {where}",
         "Calibration error: "
-        + "; ".join(f"{one.label} {bounded(study.metric(one, metric))}" for one in known)
-        + ". On the diagonal a probability is what it says.",
+        + "; ".join(f"{net.label} {bounded(metric_of(study, net, metric))}" for net in curves)
+        + ". On the diagonal, probability and frequency agree.",
         size=(360, 330),
         box=Box(38, 34, 350, 286),
         x_axis=Axis(0.0, 1.0, f"Probability, {where}"),
         y_axis=Axis(0.0, 1.0, "Share of pixels that are person"),
     )
     panel.line(panel.x(0.0), panel.y(0.0), panel.x(1.0), panel.y(1.0), "diagonal")
-    for network, bins in known.items():
-        places = [(panel.x(probability), panel.y(share)) for probability, share, _ in bins]
-        panel.path(places, f"curve net-{network.slot}")
-        for (x, y), (probability, share, pixels) in zip(places, bins, strict=True):
+    for network, bins in curves.items():
+        vertices = [(panel.x(probability), panel.y(share)) for probability, share, _ in bins]
+        panel.path(vertices, f"curve net-{network.slot}")
+        for (x, y), (probability, share, pixels) in zip(vertices, bins, strict=True):
             note = (
                 f"{network.label}: probability {score(probability, 2)}, person "
                 f"{percent(share)} of {counted(pixels, 'pixel')}"
@@ -212,16 +203,10 @@ def _reliability_plot(study: Study, field: str, metric: str, where: str) -> Mark
 
 def _bins(network: Network, field: str) -> list[tuple[float, float, int]]:
     """Mean probability, share of person and pixels of every bin, over all that scored."""
-    curves: list[Calibration] = []
-    for one in network.scored:
-        curve: Calibration | None = getattr(one, field)
-        if curve is not None:
-            curves.append(curve)
-    if not curves or len(curves) < len(network.scored):
-        return []
-    pixels = [sum(each) for each in zip(*(one.pixels for one in curves), strict=True)]
-    probability = [sum(each) for each in zip(*(one.probability for one in curves), strict=True)]
-    person = [sum(each) for each in zip(*(one.person for one in curves), strict=True)]
+    curves: list[Calibration] = [getattr(record, field) for record in network.scored]
+    pixels = [sum(each) for each in zip(*(curve.pixels for curve in curves), strict=True)]
+    probability = [sum(each) for each in zip(*(curve.probability for curve in curves), strict=True)]
+    person = [sum(each) for each in zip(*(curve.person for curve in curves), strict=True)]
     least = max(1.0, _FEW * sum(pixels))
     return [
         (likely / count, true / count, count)

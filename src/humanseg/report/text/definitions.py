@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 DEFINITIONS: dict[str, str] = {
     "Per-image IoU": (
-        "Person pixels that truth and prediction share, over those that either has, per picture; "
-        "the table shows the mean over pictures, so every picture counts the same."
+        "Pixels that are person in both the true and the predicted mask, over those that are in "
+        "either, per picture; the table shows the mean over pictures, so each counts the same."
     ),
     "5th percentile": "One picture in twenty has a lower per-image IoU.",
     "SD over pictures": (
@@ -15,8 +15,8 @@ DEFINITIONS: dict[str, str] = {
         "several runs are averaged first."
     ),
     "SD over seeds": (
-        "Sample standard deviation over training seeds of the mean over pictures: how far a score "
-        "moves with another training. Never part of an interval."
+        "Sample standard deviation over training seeds of the mean over pictures: how much a score "
+        "varies between trainings. Not part of any interval."
     ),
     "Dice": (
         "Twice the shared person pixels over the sum of both person areas, per picture; mean over "
@@ -27,9 +27,9 @@ DEFINITIONS: dict[str, str] = {
         "mask; the picture's edge counts as contour; mean over pictures."
     ),
     "NSD": (
-        "Normalised surface Dice: share of the contour pixels of truth and prediction that lie "
-        "within a tolerance of the other's contour, 0.5 % or 1 % of the diagonal; mean over "
-        "pictures. The picture's edge is no contour."
+        "Normalised surface Dice: share of the contour pixels of both masks that lie within a "
+        "tolerance of the other's contour, 0.5 % or 1 % of the diagonal; mean over pictures. The "
+        "picture's edge does not count as contour."
     ),
     "ASSD": (
         "Average distance of the contour pixels of either mask to the other's contour, as a share "
@@ -39,18 +39,15 @@ DEFINITIONS: dict[str, str] = {
         "The larger of both directions' 95th percentiles of these distances, as a share of the "
         "diagonal; mean over pictures."
     ),
-    "Dataset IoU": (
-        "Shared person pixels of all pictures together over united person pixels of all pictures "
-        "together, so large persons weigh more."
-    ),
+    "Dataset IoU": ("IoU of the pixels of all pictures pooled, so large persons weigh more."),
     "Two-class mIoU": "Mean of the dataset IoU of the person and that of the background.",
     "Pixel accuracy": (
-        "Share of all pixels called right; high even for a mask without anyone where persons are "
+        "Share of all pixels classified correctly; high even for an empty mask where persons are "
         "small."
     ),
     "Precision and recall": (
-        "Share of the pixels called person that are, and share of the person's pixels that were "
-        "found, per picture; means over pictures."
+        "Share of the predicted person pixels that are person, and share of the true person pixels "
+        "that are predicted, per picture; means over pictures."
     ),
     "Calibration error": (
         "Mean distance between a probability and the share of such pixels that are person, in 15 "
@@ -58,19 +55,19 @@ DEFINITIONS: dict[str, str] = {
         "of the diagonal of the true contour."
     ),
     "Batch-averaged IoU": (
-        "Mean over batches of 16 pictures on the network's grid of the IoU pooled in the batch, as "
-        "the published figures were made; never compare it with the other columns."
+        "IoU pooled over each batch of 16 pictures on the network's grid, mean over batches, as in "
+        "the published figures; do not compare it with the other columns."
     ),
     "Undefined": (
-        "Where neither truth nor prediction has a person, IoU, Dice and Boundary IoU have no value "
-        "and the picture is left out of their means."
+        "Where neither the true nor the predicted mask has a person, IoU, Dice and Boundary IoU "
+        "have no value and the picture is left out of their means."
     ),
-    "Alarm": "A picture without a person of which more than 0.1 % of the pixels are marked.",
+    "Alarm": "More than 0.1 % of the pixels of a picture without a person are marked.",
     "Point": "One hundredth of a score.",
     "95 % interval": (
-        "Percentile bootstrap over groups of pictures that show the same, 10,000 resamples with a "
-        "fixed seed: how much the number would move with other pictures of the same kind. Holds "
-        "neither another training nor pictures of another kind."
+        "Percentile bootstrap over groups of pictures, 10,000 resamples with a fixed seed: how "
+        "much the number would vary with other pictures of the same kind. It covers neither "
+        "another training nor pictures of another kind."
     ),
     "Signed ranks over pictures": (
         "Two-sided Wilcoxon signed-rank test of the paired differences, corrected for the number "
@@ -78,35 +75,33 @@ DEFINITIONS: dict[str, str] = {
         "the second, −1 to 1."
     ),
     "Corrected t over folds": (
-        "Corrected resampled t-test (Nadeau and Bengio 2003): takes into account that folds share "
-        "training pictures; corrected for the number of pairs (Holm)."
+        "Corrected resampled t-test (Nadeau and Bengio 2003), which allows for training pictures "
+        "shared between folds; corrected for the number of pairs (Holm)."
     ),
     "Evidence of a difference": (
-        "Said only where the difference is at least one point, its interval excludes zero, the "
-        "test over pictures and that over folds are significant, and it is larger than the spread "
-        "between seeds. No evidence of a difference is no proof of equality."
+        "Claimed only where the difference is at least one point, its interval excludes zero, the "
+        "tests over pictures and over folds are significant, and it is larger than the spread "
+        "between seeds. No evidence of a difference does not prove equality."
     ),
     "Gap": (
-        "Per-image IoU on a network's own training pictures minus that on held-out ones: what was "
-        "learned by heart."
+        "Per-image IoU on a network's own training pictures minus that on held-out ones: how much "
+        "it overfits."
     ),
-    "IoU kept": (
+    "IoU retained": (
         "Mean over five severities of the IoU on corrupted pictures, over the IoU on the same "
-        "pictures as they are; 100 % is no loss."
+        "pictures uncorrupted; 100 % is no loss."
     ),
-    "Mean mask": (
-        "The average of the training masks, thresholded, as the answer to every picture."
+    "Baseline": (
+        "An answer that needs no network: the mean of the training masks, thresholded, for every "
+        "picture; or all background."
     ),
-    "All background": "The answer that nobody is there, to every picture.",
-    "Best possible": (
-        "The truth itself, brought to the grid that a network answers on and back: what a "
-        "network's output grid can express."
+    "Upper bound": (
+        "What a score cannot exceed: the true mask after a round trip through a network's output "
+        "grid, which limits the detail it can draw; or one true mask against another of the same "
+        "photograph, which shows how exact the labels are."
     ),
-    "Label source with itself": (
-        "Agreement of two truth masks of the same photograph: how exact the truth is."
-    ),
-    "Foreground share": "Share of the picture's pixels that the truth calls person.",
-    "Training time": "Seconds in training iterations only, without validation and set-up.",
+    "Foreground share": "Share of the picture's pixels that are person in the true mask.",
+    "Training time": "Time in training iterations only, without validation and set-up.",
     "Wall time": (
         "From the start of a run to its result: set-up, data, training, validation, evaluation."
     ),
@@ -136,7 +131,7 @@ PUBLISHED_TEST_IDS = frozenset(
         *(211, 228, 230, 231, 241, 242, 248, 250, 257, 258, 261, 263, 277),
     )
 )
-"""Pictures that the published figures are of: `train_test_split(rows, test_size=0.2,
+"""Images that the published figures are of: `train_test_split(rows, test_size=0.2,
 random_state=42)` of the data set's train.csv."""
 
 PUBLISHED = {
@@ -146,7 +141,6 @@ PUBLISHED = {
 }
 
 PUBLISHED_NOTE = (
-    "The published DeepLabV3+ value is an optimiser mistake, not a property of the network: its "
-    "optimiser held the FPN's parameters, so DeepLabV3+ was never trained. Times come from "
-    "different machines."
+    "The published DeepLabV3+ value comes from a programming error: its optimiser was given the "
+    "FPN's parameters, so DeepLabV3+ was never trained. Times come from different machines."
 )

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from humanseg.report.caveats import cautions, comparable_times, protocol, warnings
-from humanseg.report.difference_tables import doubts
 from humanseg.report.formatting import (
     bounded,
     bounds,
@@ -18,23 +16,20 @@ from humanseg.report.formatting import (
     milliseconds,
     points,
 )
-from humanseg.report.generalisation_text import generalisation, limits
-from humanseg.report.study import Metric, Network, Pair, Study
-from humanseg.report.tables import METRIC_NAMES
+from humanseg.report.ranking import METRIC_NAMES, Metric, Pair, metric_of, pair_of, ranked
+from humanseg.report.study import Network, Study
+from humanseg.report.study_images import image_scores
+from humanseg.report.study_plan import (
+    failed_runs,
+    folds,
+    is_cross_validated,
+    missing_runs,
+    repeats,
+)
+from humanseg.report.tables.difference_tables import doubts
+from humanseg.report.text.caveats import cautions, comparable_times, warnings
+from humanseg.report.text.generalisation_text import generalisation, limits
 from humanseg.results import Environment
-
-__all__ = [
-    "Answer",
-    "Problem",
-    "answer",
-    "basis",
-    "cost_sentence",
-    "finding",
-    "headline",
-    "labels",
-    "problems",
-    "protocol",
-]
 
 _NBSP = "\N{NO-BREAK SPACE}"
 
@@ -50,7 +45,7 @@ class Answer:
     generalisation: tuple[str, ...]
     """How far the scores carry, one sentence per kind of test."""
     limits: str
-    """What needs no network, and what no network can pass; may be empty."""
+    """Baselines and upper bounds; may be empty."""
     warnings: tuple[str, ...]
     """What makes the numbers untrustworthy. Shown loudly."""
     cautions: tuple[str, ...]
@@ -87,27 +82,28 @@ def labels(networks: Sequence[Network]) -> str:
 
 def headline(study: Study) -> str:
     """Which network to use and how sure that is, in one sentence."""
-    ranked = study.ranked("iou")
     if not study.finished:
         return "No run finished: there is nothing to compare."
     if not study.compared:
         return "No network finished all of its runs: there is nothing to compare yet."
-    if not ranked:
-        return "No test picture has a person in truth or prediction: IoU is not defined."
-    best = ranked[0]
-    if len(ranked) == 1:
+    order = ranked(study, "iou")
+    if not order:
+        return "No test picture has a person in its true or predicted mask: IoU is not defined."
+    best = order[0]
+    if len(order) == 1:
         alone = "" if study.kind in ("evaluation", "run") else "; no other network was scored"
         return f"{best.label} reaches {_value(study, best, 'iou')} per-image IoU{alone}."
-    pairs = {one: study.pair("iou", best, one) for one in ranked[1:]}
+    pairs = {network: pair_of(study, "iou", best, network) for network in order[1:]}
     if all(pair is None for pair in pairs.values()):
         mean = _value(study, best, "iou")
         return (
-            f"{best.label} has the highest per-image IoU, {mean}; whether that is more than "
-            "chance was not computed."
+            f"{best.label} has the highest per-image IoU, {mean}, but no picture was scored by "
+            "several networks: no difference can be tested."
         )
-    level = [one for one, pair in pairs.items() if pair is None or not pair.above]
+    level = [network for network, pair in pairs.items() if pair is None or not pair.above]
     if level:
-        return _level_headline(study, [best, *level], [one for one in pairs if one not in level])
+        behind = [network for network in pairs if network not in level]
+        return _level_headline(study, [best, *level], behind)
     nearest = min(
         (pair for pair in pairs.values() if pair), key=lambda pair: pair.difference.estimate
     )
@@ -115,9 +111,12 @@ def headline(study: Study) -> str:
 
 
 def _above(pair: Pair) -> str:
+    return f"{gap(pair.difference.estimate)} above {pair.second.label}{_interval(pair)}"
+
+
+def _interval(pair: Pair) -> str:
     interval = bounds(pair.difference, points)
-    bracket = f" (95{_NBSP}% interval {interval})" if interval else ""
-    return f"{gap(pair.difference.estimate)} above {pair.second.label}{bracket}"
+    return f" (95{_NBSP}% interval {interval})" if interval else ""
 
 
 def _level_headline(study: Study, level: list[Network], behind: list[Network]) -> str:
@@ -126,15 +125,15 @@ def _level_headline(study: Study, level: list[Network], behind: list[Network]) -
     if behind:
         text += f" ({labels(behind)} scored lower)"
     # Too uncertain to be called lower is no reason to use what did worse than those that are.
-    ranked = study.ranked("iou")
-    worst = min((ranked.index(one) for one in behind), default=len(ranked))
-    able = [one for one in level if ranked.index(one) < worst]
+    order = ranked(study, "iou")
+    worst = min((order.index(network) for network in behind), default=len(order))
+    able = [network for network in level if order.index(network) < worst]
     if len(able) == 1:
         return f"{text}: use {able[0].label}, which has the highest mean."
     cheapest, why = _cheapest(study, able)
     sharpest, ahead = _sharpest(study, able, cheapest)
     if cheapest is None and sharpest is None:
-        return f"{text}: choose by other needs."
+        return f"{text}: choose by other criteria."
     if cheapest is None or sharpest is cheapest:
         reasons = " and ".join(part for part in (ahead, why) if part)
         chosen = sharpest or cheapest
@@ -164,42 +163,43 @@ def _sharpest(
 ) -> tuple[Network | None, str]:
     """The network of better contours, where there is evidence for it.
 
-    Against the cheapest one if that is known, so that its price buys something; else against all.
+    Against the cheapest network if there is one, so that the higher price buys something; else
+    against all.
     """
-    ranked = [network for network in study.ranked("boundary_iou") if network in level]
-    if not ranked:
+    order = [network for network in ranked(study, "boundary_iou") if network in level]
+    if not order:
         return None, ""
-    best = ranked[0]
-    others = [one for one in level if one is not best]
-    against = [study.pair("boundary_iou", best, one) for one in others]
+    best = order[0]
+    rivals = [network for network in level if network is not best]
     if cheapest is not None and best is not cheapest:
-        against = [study.pair("boundary_iou", best, cheapest)]
-    known = [pair for pair in against if pair is not None and pair.above]
-    if not known or len(known) < len(against):
+        rivals = [cheapest]
+    pairs = [pair_of(study, "boundary_iou", best, rival) for rival in rivals]
+    ahead = [pair for pair in pairs if pair is not None and pair.above]
+    if not ahead or len(ahead) < len(pairs):
         return None, ""
-    nearest = min(known, key=lambda pair: pair.difference.estimate)
+    nearest = min(ahead, key=lambda pair: pair.difference.estimate)
     higher = f"{gap(nearest.difference.estimate)} above {nearest.second.label}"
     return best, f"has the better contours (Boundary IoU {higher})"
 
 
 def _value(study: Study, network: Network, metric: Metric) -> str:
-    return bounded(study.metric(network, metric))
+    return bounded(metric_of(study, network, metric))
 
 
 def finding(study: Study, metric: Metric) -> str:
     """Who scored highest by one metric, by how much, and what that is worth."""
-    ranked = study.ranked(metric)
-    if not ranked:
+    order = ranked(study, metric)
+    if not order:
         return ""
-    best = ranked[0]
+    best = order[0]
     name = METRIC_NAMES[metric]
-    if len(ranked) == 1:
+    if len(order) == 1:
         return f"{best.label} reaches {_value(study, best, metric)} {name}."
     sentences = [f"{best.label} has the highest {name}, {_value(study, best, metric)}."]
-    for other in ranked[1:]:
-        pair = study.pair(metric, best, other)
+    for network in order[1:]:
+        pair = pair_of(study, metric, best, network)
         if pair is None:
-            sentences.append(f"{other.label} reaches {_value(study, other, metric)}.")
+            sentences.append(f"{network.label} reaches {_value(study, network, metric)}.")
         else:
             sentences.append(_lower(study, pair, metric))
     return " ".join(sentences)
@@ -207,28 +207,36 @@ def finding(study: Study, metric: Metric) -> str:
 
 def _lower(study: Study, pair: Pair, metric: Metric) -> str:
     name = f"{pair.second.label} ({_value(study, pair.second, metric)})"
-    interval = bounds(pair.difference, points)
-    bracket = f" (95{_NBSP}% interval {interval})" if interval else ""
     if pair.record.evidence:
         worth = "a clear difference on these pictures"
     else:
         worth = f"no evidence of a difference, because {listed(doubts(pair))}"
     side = "lower" if pair.difference.estimate >= 0 else "higher on the shared pictures"
-    return f"{name} is {gap(pair.difference.estimate)} {side}{bracket}: {worth}."
+    return f"{name} is {gap(pair.difference.estimate)} {side}{_interval(pair)}: {worth}."
 
 
 def basis(study: Study) -> str:
-    """How many pictures, folds and seeds the answer rests on."""
-    parts = [counted(study.images, "test picture")]
-    if study.analysis and study.analysis.groups < study.analysis.pictures:
+    """How many images, folds and seeds the answer rests on."""
+    parts = [counted(len(image_scores(study)), "test picture")]
+    if study.analysis.groups < study.analysis.pictures:
         parts[0] += f" in {counted(study.analysis.groups, 'group')}"
-    if study.cross_validated and study.folds:
-        parts.append(counted(study.folds, "fold"))
-        if study.repeats > 1:
-            parts.append(counted(study.repeats, "repeat"))
+    count = folds(study)
+    if is_cross_validated(study) and count:
+        parts.append(counted(count, "fold"))
+        if repeats(study) > 1:
+            parts.append(counted(repeats(study), "repeat"))
     if study.runs:
-        parts.append(counted(study.seeds, "training seed"))
+        parts.append(_seeds(study))
     return ", ".join(parts)
+
+
+def _seeds(study: Study) -> str:
+    """Training seeds of each network: networks side by side may have different ones."""
+    trained = [network for network in study.finished if network.runs]
+    counts = sorted({len({run.config.training.seed for run in net.runs}) for net in trained})
+    each = " per network" if len(trained) > 1 else ""
+    few = f"{counts[0]} to " if len(counts) > 1 else ""
+    return f"{few}{counted(counts[-1], 'training seed')}{each}"
 
 
 def cost_sentence(study: Study) -> str:
@@ -245,11 +253,10 @@ def cost_sentence(study: Study) -> str:
     ]
     machines = dict.fromkeys(_machine(run.environment) for run in study.runs)
     order = "In the same order: " if len(trained) > 1 else ""
-    timed = all(network.cost("latency_seconds").mean is not None for network in trained)
-    latency = f"{each('latency_seconds', milliseconds)} for one picture; " if timed else ""
     return (
         f"One training took {listed(times)} (iterations only, on {listed(list(machines))}). "
-        f"{order}{latency}{each('parameters', large)} parameters; "
+        f"{order}{each('latency_seconds', milliseconds)} for one picture; "
+        f"{each('parameters', large)} parameters; "
         f"{each('macs', large)} multiply-accumulates (MACs) per picture."
     )
 
@@ -262,6 +269,6 @@ def _machine(environment: Environment) -> str:
 
 def problems(study: Study) -> tuple[Problem, ...]:
     """Runs of the plan that failed or were not reached."""
-    failed = (Problem(run.name, "failed", run.error) for run in study.failed)
-    missing = (Problem(name, "missing", "not reached") for name in study.missing)
+    failed = (Problem(run.name, "failed", run.error) for run in failed_runs(study))
+    missing = (Problem(name, "missing", "not reached") for name in missing_runs(study))
     return (*failed, *missing)

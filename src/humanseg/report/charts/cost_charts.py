@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
-from humanseg.report.charts import WIDE
+from humanseg.report.charts.score_charts import WIDE, ends_of
+from humanseg.report.charts.svg import Axis, Box, Panel, plain, ticks
 from humanseg.report.formatting import bounded, duration, large, milliseconds, score
+from humanseg.report.ranking import metric_of, ranked
 from humanseg.report.study import Network, Study
-from humanseg.report.svg import Axis, Box, Panel, plain, ticks
 from humanseg.results import Interval
 
 _SECONDS = ((3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
@@ -20,27 +21,24 @@ _COUNTS = ((1e9, "billions"), (1e6, "millions"), (1.0, ""))
 def cost_plots(study: Study) -> tuple[Markup, ...]:
     """Accuracy against latency, parameters, MACs and training time; nothing without trainings."""
     scored = [
-        (network, found)
-        for network in study.ranked("iou")
-        if network.runs and (found := study.metric(network, "iou")) is not None
+        (network, iou)
+        for network in ranked(study, "iou")
+        if network.runs and (iou := metric_of(study, network, "iou")) is not None
     ]
     if not scored:
         return ()
-    plots = [
+    return (
+        _cost_plot(scored, "latency_seconds", "Latency", _SHORT, milliseconds),
         _cost_plot(scored, "parameters", "Parameters", _COUNTS, large),
         _cost_plot(scored, "macs", "MACs per picture", _COUNTS, large),
         _cost_plot(scored, "train_seconds", "Training time", _SECONDS, duration),
-    ]
-    timed = [one for one in scored if one[0].cost("latency_seconds").mean is not None]
-    if timed:  # older records lack it
-        plots.insert(0, _cost_plot(timed, "latency_seconds", "Latency", _SHORT, milliseconds))
-    return tuple(plots)
+    )
 
 
 def _cost_axis(name: str, values: Sequence[float], units: Sequence[tuple[float, str]]) -> Axis:
     """An axis from zero, labelled in the largest unit that keeps ticks above one."""
     high = 1.15 * max(values, default=1.0) or 1.0
-    factor, unit = next(((one, name) for one, name in units if high >= 2 * one), units[-1])
+    factor, unit = next((unit for unit in units if high >= 2 * unit[0]), units[-1])
     label = f"{name} ({unit})" if unit else name
     return Axis(0.0, high, label, lambda value: plain(value / factor), _unit_ticks(high, factor))
 
@@ -57,29 +55,29 @@ def _cost_plot(
     show: Callable[[float | None], str],
 ) -> Markup:
     costs = [network.cost(field).mean or 0.0 for network, _ in scored]
-    ends = [_ends(found) for _, found in scored]
+    ends = [ends_of(iou) for _, iou in scored]
     low, high = _padded([end for pair in ends for end in pair])
     panel = Panel(
         f"Per-image IoU against {name.removesuffix(' per picture')}",
         "; ".join(
-            f"{network.label}: {bounded(found)}, {show(cost)}"
-            for (network, found), cost in zip(scored, costs, strict=True)
+            f"{network.label}: {bounded(iou)}, {show(cost)}"
+            for (network, iou), cost in zip(scored, costs, strict=True)
         ),
         size=(WIDE, 280),
         box=Box(46, 34, WIDE - 14, 236),
         x_axis=_cost_axis(name, costs, units),
         y_axis=Axis(low, high, "Per-image IoU, mean with 95 % interval"),
     )
-    heights = _spaced([panel.y(found.estimate) for _, found in scored], panel.box.bottom)
-    for (network, found), cost, (bottom, top), height in zip(
+    heights = _spaced([panel.y(iou.estimate) for _, iou in scored], panel.box.bottom)
+    for (network, iou), cost, (bottom, top), height in zip(
         scored, costs, ends, heights, strict=True
     ):
-        x, y = panel.x(cost), panel.y(found.estimate)
+        x, y = panel.x(cost), panel.y(iou.estimate)
         panel.line(x, panel.y(bottom), x, panel.y(top), f"whisker net-{network.slot}")
-        note = f"{bounded(found)}, {show(cost)}"
+        note = f"{bounded(iou)}, {show(cost)}"
         panel.marker(x, y, network.slot, note, size=5.5)
         leftwards = x > (panel.box.left + panel.box.right) / 2
-        text = f"{network.label} {score(found.estimate)}"
+        text = f"{network.label} {score(iou.estimate)}"
         side = -10 if leftwards else 10
         panel.label(x + side, height + 4, text, "series", "end" if leftwards else "start")
     return panel.render()
@@ -94,16 +92,10 @@ def _spaced(heights: Sequence[float], bottom: float) -> list[float]:
     for height in heights:
         spaced.append(max(height, spaced[-1] + _LINE) if spaced else height)
     lowest = bottom - 8
-    for place in reversed(range(len(spaced))):
-        spaced[place] = min(spaced[place], lowest)
-        lowest = spaced[place] - _LINE
+    for index in reversed(range(len(spaced))):
+        spaced[index] = min(spaced[index], lowest)
+        lowest = spaced[index] - _LINE
     return spaced
-
-
-def _ends(found: Interval) -> tuple[float, float]:
-    if found.low is None or found.high is None:
-        return found.estimate, found.estimate
-    return found.low, found.high
 
 
 def _padded(values: Sequence[float]) -> tuple[float, float]:

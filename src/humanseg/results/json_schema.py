@@ -1,6 +1,6 @@
 """The published JSON Schema of results.json.
 
-Written again with `python -m humanseg.report.schema > docs/schema/results.schema.json`.
+Written again with `python -m humanseg.results.json_schema > docs/schema/results.schema.json`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Tables of how networks do on pictures that are unlike those they were trained on."""
+"""Tables of how networks do on images that are unlike those they were trained on."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from humanseg.report.formatting import (
     UNKNOWN,
@@ -13,8 +13,9 @@ from humanseg.report.formatting import (
     points,
     score,
 )
+from humanseg.report.ranking import metric_of
 from humanseg.report.study import Network, Study
-from humanseg.report.tables import NETWORK, Column, Row, Table
+from humanseg.report.tables.table import NETWORK, Column, Row, Table
 from humanseg.results import RobustnessAnalysis
 
 _IOU = "Per-image IoU"
@@ -32,14 +33,15 @@ def _first_cell(study: Study, name: str) -> tuple[str, int]:
 
 
 def gap_table(study: Study) -> Table | None:
-    """Training pictures against held-out ones; None where it was not measured."""
+    """Training images against held-out ones; None without trainings."""
     rows = []
     for network in study.finished:
-        found = study.analysed(network)
-        if found is None or found.train_iou is None or found.gap is None:
+        analysed = study.analysed(network)
+        if analysed is None or analysed.train_iou is None or analysed.gap is None:
             continue
-        held_out = found.train_iou - found.gap
-        cells = (network.label, score(found.train_iou), score(held_out), points(found.gap))
+        held_out = analysed.train_iou - analysed.gap
+        scores = (score(analysed.train_iou), score(held_out), points(analysed.gap))
+        cells = (network.label, *scores)
         rows.append(Row(cells, slot=network.slot))
     if not rows:
         return None
@@ -50,8 +52,7 @@ def gap_table(study: Study) -> Table | None:
         Column("Gap (points)"),
     )
     return Table(
-        "The same networks on the pictures they trained on and on those they did not; means over "
-        "runs.",
+        "The same networks on their own training pictures and on held-out ones; means over runs.",
         columns,
         tuple(rows),
     )
@@ -59,19 +60,19 @@ def gap_table(study: Study) -> Table | None:
 
 def source_table(study: Study) -> Table | None:
     """Every source left out of training in turn; None where it was not asked for."""
-    found = study.analysis.sources if study.analysis else ()
-    if not found:
+    records = study.analysis.sources
+    if not records:
         return None
     rows = []
-    for one in found:
-        label, slot = _first_cell(study, one.network)
+    for record in records:
+        label, slot = _first_cell(study, record.network)
         cells = (
             label,
-            one.source,
-            str(one.images),
-            bounded(one.seen),
-            bounded(one.unseen),
-            bounded(one.gap, points),
+            record.source,
+            str(record.images),
+            bounded(record.seen),
+            bounded(record.unseen),
+            bounded(record.gap, points),
         )
         rows.append(Row(cells, slot=slot))
     columns = (
@@ -83,18 +84,18 @@ def source_table(study: Study) -> Table | None:
         Column("Lost (points)"),
     )
     return Table(
-        "Pictures of one source, by networks that trained with and without that source.",
+        "Pictures of one source, scored by networks trained with and without that source.",
         columns,
         tuple(rows),
     )
 
 
 def external_table(study: Study) -> Table | None:
-    """Other data sets; None where there was none."""
-    found = study.analysis.external if study.analysis else ()
-    if not found:
+    """External data sets; None where there was none."""
+    records = study.analysis.external
+    if not records:
         return None
-    empty = any(one.person_free for one in found)
+    empty = any(record.person_free for record in records)
     columns = [
         NETWORK,
         Column("Data set", numeric=False),
@@ -107,30 +108,30 @@ def external_table(study: Study) -> Table | None:
         group = "Pictures without a person"
         columns += [Column(name, group) for name in ("Number", "With an alarm", "Area marked")]
     rows = []
-    for one in found:
-        label, slot = _first_cell(study, one.network)
-        cells = [label, one.data, str(one.images)]
+    for record in records:
+        label, slot = _first_cell(study, record.network)
+        cells = [label, record.data, str(record.images)]
         names = ("iou", "boundary_iou", "surface_dice_10")
-        cells += [bounded(one.metrics.get(name)) for name in names]
+        cells += [bounded(record.metrics.get(name)) for name in names]
         if empty:
-            alarms = one.metrics.get("false_positive_images")
-            area = one.metrics.get("false_positive_area")
+            alarms = record.metrics.get("false_positive_images")
+            area = record.metrics.get("false_positive_area")
             cells += [
-                str(one.person_free),
+                str(record.person_free),
                 bounded(alarms, percent),
                 bounded(area, lambda share: percent(share, 2)),
             ]
         rows.append(Row(tuple(cells), slot=slot))
-    caption = "On other data sets, which no network was trained on."
+    caption = "External data sets: no network was trained on them."
     return Table(caption, tuple(columns), tuple(rows))
 
 
 def alarm_table(study: Study) -> Table | None:
-    """What is marked on the study's own pictures without anyone; None where there is none."""
+    """False alarms on the study's own images without a person; None where there is none."""
     rows = []
     for network in study.finished:
-        alarms = study.metric(network, "false_positive_images")
-        area = study.metric(network, "false_positive_area")
+        alarms = metric_of(study, network, "false_positive_images")
+        area = metric_of(study, network, "false_positive_area")
         if alarms is None and area is None:
             continue
         empty = sum(image.person_free for image in network.image_scores.values())
@@ -145,8 +146,8 @@ def alarm_table(study: Study) -> Table | None:
         return None
     columns = (NETWORK, Column("Pictures"), Column("With an alarm"), Column("Area marked"))
     return Table(
-        "Pictures without a person: on how many more than 0.1 % of the pixels are marked, and how "
-        "much of a picture is on average.",
+        "Pictures without a person. An alarm marks more than 0.1 % of the pixels; the area is the "
+        "mean share of a picture that is marked.",
         columns,
         tuple(rows),
     )
@@ -160,44 +161,54 @@ def corruption_name(name: str) -> str:
 
 def by_corruption(study: Study) -> dict[str, dict[str, RobustnessAnalysis]]:
     """What was analysed by corruption and network."""
-    found: dict[str, dict[str, RobustnessAnalysis]] = {}
-    for one in study.analysis.robustness if study.analysis else ():
-        found.setdefault(one.corruption, {})[one.network] = one
-    return found
+    records: dict[str, dict[str, RobustnessAnalysis]] = {}
+    for record in study.analysis.robustness:
+        records.setdefault(record.corruption, {})[record.network] = record
+    return records
 
 
 def robustness_table(study: Study) -> Table | None:
-    """Share of IoU that is kept under every corruption; None where it was not measured."""
-    found = by_corruption(study)
-    if not found:
+    """Share of IoU that is retained under every corruption; None where it was not measured."""
+    corruptions = by_corruption(study)
+    if not corruptions:
         return None
-    names = dict.fromkeys(name for one in found.values() for name in one)
-    group = "IoU kept, mean over severities [95 % interval]"
+    names = dict.fromkeys(name for networks in corruptions.values() for name in networks)
+    group = "IoU retained, mean over severities [95 % interval]"
     columns = [Column("Corruption", numeric=False)]
     columns += [Column(_first_cell(study, name)[0], group) for name in names]
     rows = []
-    for corruption, one in found.items():
-        kept = (bounded(one[name].retention if name in one else None, percent) for name in names)
-        rows.append(Row((corruption_name(corruption), *kept)))
-    means = [kept_on_average(found, name) for name in names]
-    rows.append(Row(("Mean over corruptions", *(percent(value) for value in means)), "floor"))
-    clean = [f"{_first_cell(study, name)[0]} {score(_clean(found, name))}" for name in names]
-    images = {one.images for several in found.values() for one in several.values()}
+    for corruption, networks in corruptions.items():
+        records = (networks.get(name) for name in names)
+        cells = (bounded(record.retention if record else None, percent) for record in records)
+        rows.append(Row((corruption_name(corruption), *cells)))
+    means = (percent(mean_retention(corruptions, name)) for name in names)
+    rows.append(Row(("Mean over corruptions", *means), "baseline"))
+    clean = [f"{_first_cell(study, name)[0]} {score(_clean(corruptions, name))}" for name in names]
+    images = {record.images for networks in corruptions.values() for record in networks.values()}
     caption = (
-        f"Corrupted IoU as a share of clean IoU on {_numbers(images)} of the networks' own test "
-        f"pictures. Clean IoU of the same pictures: {listed(clean)}."
+        f"IoU on corrupted pictures as a share of the IoU on the same {_numbers(images)} test "
+        f"pictures uncorrupted, which is {listed(clean)}."
     )
     return Table(caption, tuple(columns), tuple(rows))
 
 
-def kept_on_average(found: dict[str, dict[str, RobustnessAnalysis]], network: str) -> float | None:
+def mean_retention(
+    corruptions: Mapping[str, Mapping[str, RobustnessAnalysis]], network: str
+) -> float | None:
     """Mean over corruptions of a network's retention."""
-    kept = [one[network].retention.estimate for one in found.values() if network in one]
-    return statistics.fmean(kept) if kept else None
+    retentions = [
+        networks[network].retention.estimate
+        for networks in corruptions.values()
+        if network in networks
+    ]
+    return statistics.fmean(retentions) if retentions else None
 
 
-def _clean(found: dict[str, dict[str, RobustnessAnalysis]], network: str) -> float | None:
-    return next((one[network].clean for one in found.values() if network in one), None)
+def _clean(
+    corruptions: Mapping[str, Mapping[str, RobustnessAnalysis]], network: str
+) -> float | None:
+    records = (networks[network] for networks in corruptions.values() if network in networks)
+    return next((record.clean for record in records), None)
 
 
 def _numbers(counts: Iterable[int]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable
 
-from humanseg.report.definitions import PUBLISHED, PUBLISHED_TEST_IDS
 from humanseg.report.formatting import (
     UNKNOWN,
     counted,
@@ -18,7 +17,8 @@ from humanseg.report.formatting import (
     score,
 )
 from humanseg.report.study import Network, Study
-from humanseg.report.tables import NETWORK, Column, Row, Table
+from humanseg.report.tables.table import NETWORK, Column, Row, Table
+from humanseg.report.text.definitions import PUBLISHED, PUBLISHED_TEST_IDS
 
 _COSTS: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
     ("train_seconds", "Training time", duration),
@@ -49,8 +49,8 @@ def cost_table(study: Study) -> Table | None:
             name = f"SD over {counted(len(network.runs), 'run')}"
             rows.append(Row((name, *deviations, *[""] * len(modes)), "spread"))
     caption = (
-        "Cost of one run, mean over runs. Training time counts training iterations only; wall time "
-        "everything."
+        "Cost of one run, mean over runs. Training time is that of the training iterations; wall "
+        "time is that of the whole run."
     )
     columns = (NETWORK, *labels, *(Column(label, numeric=False) for label in modes))
     return Table(caption, columns, tuple(rows))
@@ -61,15 +61,15 @@ def _modes(network: Network) -> list[str]:
     threads = {run.environment.threads for run in network.runs}
     return [
         *(
-            listed(sorted({getattr(one, field) for one in resolved}))
+            listed(sorted({getattr(choice, field) for choice in resolved}))
             for field in ("precision", "memory_format", "device")
         ),
-        listed(sorted(UNKNOWN if one is None else str(one) for one in threads)),
+        listed(sorted(UNKNOWN if count is None else str(count) for count in threads)),
     ]
 
 
 def published_table(study: Study) -> Table | None:
-    """Published figures beside ours by the same convention; None outside that protocol."""
+    """Published figures and ours by the same convention; None outside that protocol."""
     if not study.runs or any(run.config.split.protocol != "reference" for run in study.runs):
         return None
     columns = (
@@ -95,18 +95,18 @@ def published_table(study: Study) -> Table | None:
         )
         rows.append(Row(cells, slot=network.slot))
     selected = any(run.config.training.checkpoint == "best" for run in study.runs)
-    note = " The epoch was selected on the reported pictures, there and here." if selected else ""
+    note = " In both, the epoch was selected on the reported pictures." if selected else ""
     seen = {frozenset(run.split.test) for run in study.runs}
-    beside = "Published figures beside these runs."
+    caption = "Published figures and these runs."
     if seen != {PUBLISHED_TEST_IDS}:
-        beside = (
-            "Published figures beside these runs, which were tested on other pictures: the "
-            "protocol is the same, the scores cannot be compared."
+        caption = (
+            "Published figures and these runs, which were tested on other pictures: the protocol "
+            "is the same, but the scores cannot be compared."
         )
-    return Table(f"{beside}{note}", columns, tuple(rows))
+    return Table(f"{caption}{note}", columns, tuple(rows))
 
 
 def _mean(network: Network, field: str) -> float | None:
-    known = [getattr(run.summary, field) for run in network.runs]
-    values = [value for value in known if value is not None]
-    return statistics.fmean(values) if values else None
+    values = [getattr(run.summary, field) for run in network.runs]
+    defined = [value for value in values if value is not None]
+    return statistics.fmean(defined) if defined else None

@@ -1,0 +1,189 @@
+"""Everything that the gallery shows of an image."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humanseg.errors import ImageError
+from humanseg.images import read_mask
+from humanseg.images.resize import Size, resize_mask
+from humanseg.report import study_files
+from humanseg.report.formatting import percent, score
+from humanseg.report.gallery.gallery_images import (
+    error_uri,
+    mask_uri,
+    photo_uri,
+    read_prediction,
+    read_shrunk,
+    shown_size,
+)
+from humanseg.report.gallery.image_choice import Choice, choose_images
+from humanseg.report.study import Network, Study
+from humanseg.report.study_images import image_scores
+from humanseg.results import ImageScore
+
+CHOSEN_SIDE = 480
+"""Images chosen by the rule are shown with at most this many pixels on a side."""
+OTHER_SIDE = 288
+"""All others."""
+
+_Mask = NDArray[np.bool_]
+_T = TypeVar("_T")
+
+View = Literal["picture", "truth", "errors", "mask"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One way to look at an image: what lies over it; without it, `problem` may say why."""
+
+    view: View
+    name: str
+    network: int = -1
+    """Index of the network among the study's, -1 for image and true mask."""
+    slot: int = 0
+    uri: str = ""
+    alt: str = ""
+    notes: tuple[str, ...] = ()
+    problem: str = ""
+    extra: bool = False
+    """Left out where all views stand side by side: another view says more."""
+
+
+@dataclass(frozen=True)
+class GalleryRow:
+    """One test image: itself, its true mask, and every network's prediction."""
+
+    anchor: str
+    id: str
+    reasons: tuple[str, ...]
+    source: str
+    share: float
+    """Foreground share of the true mask."""
+    scores: tuple[float | None, ...]
+    """IoU by network, mean over its runs."""
+    size: Size
+    photo: str
+    """The image, stored once; empty where it is gone."""
+    cells: tuple[Cell, ...]
+
+    @property
+    def reason(self) -> str:
+        """Why the rule chose it; empty for the others."""
+        return "; ".join(self.reasons)
+
+    @property
+    def chosen(self) -> bool:
+        """Whether the rule chose it."""
+        return bool(self.reasons)
+
+
+def gallery(study: Study) -> tuple[GalleryRow, ...]:
+    """Every row of the gallery; images and masks that are gone leave words in their place.
+
+    Masks are those of the first run that tested an image.
+    """
+    choices = choose_images(study)
+    drawer = _Drawer(
+        study,
+        study_files.image_files(study.folders),
+        image_scores(study),
+        tuple(network.by_image("iou") for network in study.finished),
+    )
+    # Decoding releases the interpreter; one image per thread is in memory at a time.
+    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+        return tuple(pool.map(drawer.row, choices, range(1, len(choices) + 1)))
+
+
+@dataclass(frozen=True)
+class _Drawer:
+    """What all rows need."""
+
+    study: Study
+    files: Mapping[str, Path]
+    images: Mapping[str, ImageScore]
+    ious: tuple[Mapping[str, float], ...]
+    """By network, then by image."""
+
+    def row(self, choice: Choice, number: int) -> GalleryRow:
+        study, image = self.study, self.images[choice.id]
+        full = (image.height, image.width)
+        size = shown_size(full, CHOSEN_SIDE if choice.reasons else OTHER_SIDE)
+        photo, gone = _photo(self.files.get(choice.id), size)
+        truth, lost = _read(
+            lambda file: resize_mask(read_mask(file), size),
+            study_files.truth_file(study.folders, image.id),
+        )
+        cells = [Cell("picture", "Picture", alt=f"Picture {image.id}", problem=gone)]
+        if truth is None:
+            cells.append(Cell("truth", "True mask", problem=lost))
+        else:
+            alt = f"The person in {image.id}, by its true mask"
+            cells.append(Cell("truth", "True mask", uri=mask_uri(truth), alt=alt))
+        for index, network in enumerate(study.finished):
+            cells += _predictions(network, index, choice.id, full, truth, size)
+        return GalleryRow(
+            anchor=f"picture-{number}",
+            id=choice.id,
+            reasons=choice.reasons,
+            source=study.sources.get(choice.id, ""),
+            share=image.foreground_share,
+            scores=tuple(values.get(choice.id) for values in self.ious),
+            size=size,
+            photo=photo,
+            cells=tuple(cells),
+        )
+
+
+def _photo(file: Path | None, size: Size) -> tuple[str, str]:
+    if file is None:
+        return "", "The path of this picture was not recorded."
+    pixels, problem = _read(lambda path: read_shrunk(path, size), file)
+    return ("", problem) if pixels is None else (photo_uri(pixels), "")
+
+
+def _predictions(
+    network: Network, index: int, id_: str, full: Size, truth: _Mask | None, size: Size
+) -> list[Cell]:
+    """Errors and plain mask of one network; one cell with words where there are none."""
+    about = partial(Cell, name=network.label, network=index, slot=network.slot)
+    image = network.image_scores.get(id_)
+    if image is None:
+        return [about("errors", problem="This network was not tested on this picture.")]
+    notes = (f"IoU {score(image.iou)}", f"Boundary IoU {score(image.boundary_iou)}")
+    predicted, problem = _read(
+        lambda file: resize_mask(read_prediction(file, full, network.threshold), size),
+        network.prediction_file(id_),
+    )
+    if predicted is None:
+        return [about("errors", notes=notes, problem=problem)]
+    alt = f"Person in {id_} as predicted by {network.label}"
+    mask = about("mask", uri=mask_uri(predicted), alt=alt, notes=notes)
+    if truth is None:
+        return [mask]
+    area = image.height * image.width
+    alt = (
+        f"Errors of {network.label} in {id_}: {percent(image.fp / area)} of the picture wrongly "
+        f"predicted as person, {percent(image.fn / area)} missed"
+    )
+    errors = about("errors", uri=error_uri(truth, predicted), alt=alt, notes=notes)
+    return [errors, replace(mask, extra=True)]
+
+
+def _read(read: Callable[[Path], _T], file: Path | None) -> tuple[_T | None, str]:
+    """What `read` gives, or why it gives nothing, without the folders of this machine."""
+    if file is None:
+        return None, "No prediction was stored."
+    try:
+        return read(file), ""
+    except ImageError as error:
+        return None, f"Cannot be shown. {str(error).replace(str(file), file.name)}"

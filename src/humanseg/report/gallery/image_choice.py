@@ -1,0 +1,123 @@
+"""Which images the gallery shows first: by rule, never by eye."""
+
+from __future__ import annotations
+
+import random
+import statistics
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from humanseg.report.formatting import score
+from humanseg.report.study import Study
+from humanseg.report.study_images import image_scores, scores_by_image
+from humanseg.report.study_plan import split_seed
+from humanseg.report.tables.check_tables import REASONS
+from humanseg.results import SuspectLabel
+
+MOST_OTHERS = 400
+"""So many others are shown at most: the page stays below 15 MB with three networks."""
+
+_BEST, _MEDIAN, _WORST, _APART, _RANDOM, _SUSPECT, _SOURCES = 3, 3, 3, 4, 2, 8, 12
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An image of the gallery and the parts of the rule that chose it; none for the others."""
+
+    id: str
+    reasons: tuple[str, ...] = ()
+
+
+def rule(seed: int) -> str:
+    """The rule in words."""
+    return (
+        f"Pictures are chosen by rule, by the mean per-image IoU over networks: the {_BEST} best, "
+        f"the {_MEDIAN} around the median and the {_WORST} worst; the {_WORST} worst of each "
+        f"network; the {_APART} on which networks differ most; {_RANDOM} of each source drawn at "
+        f"random with seed {seed}; and those whose true mask may be wrong."
+    )
+
+
+def choose(
+    scores: Mapping[str, Mapping[str, float]],
+    seed: int,
+    *,
+    sources: Mapping[str, str] | None = None,
+    suspects: Iterable[SuspectLabel] = (),
+) -> list[Choice]:
+    """Choose the gallery's images, each once with every reason for it.
+
+    Args:
+        scores: IoU by network label and image.
+        seed: draws the random ones.
+        sources: source by image; empty or None without sources.
+        suspects: true masks that may be wrong, most suspicious first.
+    """
+    values = scores_by_image(scores)
+    means = {id_: statistics.fmean(each) for id_, each in values.items()}
+    gaps = {id_: max(each) - min(each) for id_, each in values.items()}
+    order = _descending(means)
+    ranks = {id_: rank for rank, id_ in enumerate(order)}
+    central = sorted(order, key=lambda id_: abs(ranks[id_] - (len(order) - 1) / 2))
+    chosen: dict[str, list[str]] = {}
+
+    def take(named: Iterable[tuple[str, str]]) -> None:
+        for id_, reason in named:
+            chosen.setdefault(id_, []).append(reason)
+
+    take((id_, f"Best: mean IoU {score(means[id_])}") for id_ in order[:_BEST])
+    take((id_, f"Median: mean IoU {score(means[id_])}") for id_ in central[:_MEDIAN])
+    take((id_, f"Worst: mean IoU {score(means[id_])}") for id_ in order[::-1][:_WORST])
+    if len(scores) > 1:
+        for label, own in scores.items():
+            lowest = _descending(own)[::-1][:_WORST]
+            take((id_, f"Worst of {label}: IoU {score(own[id_])}") for id_ in lowest)
+    apart = [id_ for id_ in _descending(gaps) if gaps[id_] > 0][:_APART]
+    take((id_, f"Networks disagree: IoU differs by {score(gaps[id_])}") for id_ in apart)
+    for source, ids in _drawn(order, sources or {}, seed).items():
+        take((id_, f"Drawn at random{f' from {source}' if source else ''}") for id_ in ids)
+    wrong = list(suspects)[:_SUSPECT]
+    take(
+        (label.id, f"True mask to check: {_lower_first(REASONS[label.reason])}") for label in wrong
+    )
+    return [Choice(id_, tuple(reasons)) for id_, reasons in chosen.items()]
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _descending(values: Mapping[str, float]) -> list[str]:
+    return sorted(values, key=lambda id_: (-values[id_], id_))
+
+
+def _drawn(ids: Iterable[str], sources: Mapping[str, str], seed: int) -> dict[str, list[str]]:
+    """Random images of each source; of the largest only, where there are very many."""
+    pools: dict[str, list[str]] = {}
+    for id_ in sorted(ids):
+        pools.setdefault(sources.get(id_, ""), []).append(id_)
+    largest = sorted(pools, key=lambda source: (-len(pools[source]), source))[:_SOURCES]
+    generator = random.Random(seed)
+    drawn = {}
+    for source in sorted(largest):
+        generator.shuffle(pools[source])
+        drawn[source] = pools[source][:_RANDOM]
+    return drawn
+
+
+def choose_images(study: Study) -> list[Choice]:
+    """The gallery's images: those of the rule, then the others, hardest first."""
+    scores = {network.label: network.by_image("iou") for network in study.finished}
+    images = image_scores(study)
+    suspects = [label for label in study.analysis.suspects if label.id in images]
+    chosen = choose(scores, split_seed(study), sources=study.sources, suspects=suspects)
+    taken = {choice.id for choice in chosen}
+    means = {id_: statistics.fmean(each) for id_, each in scores_by_image(scores).items()}
+    others = sorted((id_ for id_ in images if id_ not in taken), key=lambda id_: means.get(id_, 2))
+    return [*chosen, *(Choice(id_) for id_ in _thinned(others, MOST_OTHERS))]
+
+
+def _thinned(ids: list[str], most: int) -> list[str]:
+    """At most so many, evenly through the list."""
+    step = max(1.0, len(ids) / most)
+    return [ids[int(index * step)] for index in range(min(len(ids), most))]

@@ -1,0 +1,143 @@
+"""The report as Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from humanseg.report import reproduction
+from humanseg.report.gallery.gallery_rows import GalleryRow
+from humanseg.report.gallery.image_choice import rule
+from humanseg.report.study import Study
+from humanseg.report.study_plan import split_seed, title
+from humanseg.report.tables import (
+    check_tables,
+    cost_tables,
+    generalisation_tables,
+    score_tables,
+)
+from humanseg.report.tables.difference_tables import pair_table
+from humanseg.report.tables.table import Table
+from humanseg.report.text.definitions import DEFINITIONS, PUBLISHED_NOTE
+from humanseg.report.text.protocol_text import protocol
+from humanseg.report.text.summary_text import Answer, basis, problems
+
+
+def escape(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    return re.sub(r"([\\`*_\[\]<>|&~])", r"\\\1", " ".join(text.split()))
+
+
+def markdown_table(table: Table) -> str:
+    """A table as GitHub Markdown, its caption above."""
+    heads = [
+        f"{column.label} ({column.group})" if column.aside else column.label
+        for column in table.columns
+    ]
+    if table.groups:
+        heads = [
+            f"{column.group}: {head}" if column.group and not column.aside else head
+            for column, head in zip(table.columns, heads, strict=True)
+        ]
+    lines = [
+        f"*{escape(table.caption)}*",
+        "",
+        _line(heads),
+        _line(["--:" if column.numeric else ":--" for column in table.columns], raw=True),
+    ]
+    for row in table.rows:
+        first = f"{row.cells[0]} (changed)" if row.kind == "changed" else row.cells[0]
+        lines.append(_line([first, *row.cells[1:]]))
+    return "\n".join(lines)
+
+
+def _line(cells: list[str], *, raw: bool = False) -> str:
+    return f"| {' | '.join(cells if raw else [escape(cell) for cell in cells])} |"
+
+
+def _bullets(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {escape(line)}" for line in lines)
+
+
+def _first_screen(study: Study, summary: Answer) -> list[str]:
+    parts = [f"# {escape(summary.headline)}", f"{escape(title(study))}: {basis(study)}."]
+    lacking = [f"{run.name} ({run.state}): {run.detail}" for run in problems(study)]
+    if lacking:
+        parts += ["**Runs without a result:**", _bullets(lacking)]
+    if summary.warnings:
+        parts += ["**Warnings:**", _bullets(summary.warnings)]
+    parts += [escape(text) for text in summary.findings]
+    parts += [escape(summary.limits), escape(summary.cost)]
+    if summary.cautions:
+        parts += ["Before you rely on this:", _bullets(summary.cautions)]
+    return parts
+
+
+def _section(title: str, *parts: Table | str | None) -> list[str]:
+    """A heading with its tables and texts; nothing if all are empty."""
+    shown = [markdown_table(part) if isinstance(part, Table) else part for part in parts if part]
+    return [f"## {title}", *shown] if shown else []
+
+
+def _score_parts(study: Study, summary: Answer) -> list[str]:
+    published = cost_tables.published_table(study)
+    return [
+        *_section(
+            "Scores",
+            score_tables.overlap_table(study),
+            _bullets(protocol(study)),
+            score_tables.contour_table(study),
+            score_tables.pixel_table(study),
+            score_tables.strata_table(study),
+            score_tables.fold_table(study),
+        ),
+        *_section("Differences between networks", pair_table(study)),
+        *_section(
+            "Generalisation",
+            _bullets(summary.generalisation),
+            generalisation_tables.gap_table(study),
+            generalisation_tables.source_table(study),
+            generalisation_tables.external_table(study),
+            generalisation_tables.alarm_table(study),
+            generalisation_tables.robustness_table(study),
+        ),
+        *_section("Cost", cost_tables.cost_table(study)),
+        *_section("Comparison with the published figures", published, published and PUBLISHED_NOTE),
+        *_section(
+            "Checks of the data", check_tables.leak_table(study), check_tables.suspect_table(study)
+        ),
+    ]
+
+
+def _origin_parts(study: Study) -> list[str]:
+    settings = reproduction.settings(study)
+    parts = _section(
+        "How this was made",
+        reproduction.run_table(study),
+        settings.full if settings else None,
+        reproduction.environment_table(study),
+    )
+    for division in reproduction.split_lists(study):
+        named = [f"{name} ({len(ids)}): {', '.join(ids) or 'none'}" for name, ids in division.parts]
+        parts += [f"**Pictures of {escape(', '.join(division.runs))}:**", _bullets(named)]
+    return parts
+
+
+def markdown(study: Study, summary: Answer, rows: Sequence[GalleryRow]) -> str:
+    """The report without images.
+
+    Args:
+        study: what is reported.
+        summary: its sentences.
+        rows: images that the gallery's rule chose.
+    """
+    chosen = [f"{row.id}: {row.reason}" for row in rows]
+    parts = [
+        *_first_screen(study, summary),
+        *_score_parts(study, summary),
+        *(_section("Gallery", rule(split_seed(study)), _bullets(chosen)) if chosen else []),
+        *_origin_parts(study),
+        "## What the numbers mean",
+        _bullets([f"{name}: {text}" for name, text in DEFINITIONS.items()]),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"

@@ -1,0 +1,86 @@
+"""Metrics of networks, their order, and their differences two by two, as analysed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+from humanseg.report.study import Network, Study
+from humanseg.results import Interval, PairAnalysis
+
+Metric = Literal["iou", "boundary_iou"]
+Doubt = Literal["interval", "wilcoxon", "folds", "seeds", "small"]
+
+METRIC_NAMES: dict[Metric, str] = {"iou": "per-image IoU", "boundary_iou": "Boundary IoU"}
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """`first` minus `second` by one metric."""
+
+    first: Network
+    second: Network
+    record: PairAnalysis
+
+    @property
+    def _sign(self) -> int:
+        return 1 if self.record.first == self.first.name else -1
+
+    @property
+    def difference(self) -> Interval:
+        """Mean over images of the paired difference."""
+        recorded = self.record.difference
+        if self._sign > 0:
+            return recorded
+        return Interval(
+            estimate=-recorded.estimate,
+            low=None if recorded.high is None else -recorded.high,
+            high=None if recorded.low is None else -recorded.low,
+        )
+
+    @property
+    def median(self) -> float:
+        """Median paired difference."""
+        return self._sign * self.record.median
+
+    @property
+    def rank_biserial(self) -> float:
+        """Effect size, -1 to 1."""
+        return self._sign * self.record.rank_biserial
+
+    @property
+    def above(self) -> bool:
+        """Whether there is evidence that `first` is higher."""
+        return self.record.evidence and self.difference.estimate > 0
+
+
+def metric_of(study: Study, network: Network, name: str) -> Interval | None:
+    """A metric of a network by the names in `METRICS`; None where it has none."""
+    analysed = study.analysed(network)
+    return analysed.metrics.get(name) if analysed else None
+
+
+def ranked(study: Study, metric: Metric) -> tuple[Network, ...]:
+    """Networks that may be compared and have this score, highest first."""
+    scores = {
+        network: score.estimate
+        for network in study.compared
+        if (score := metric_of(study, network, metric)) is not None
+    }
+    return tuple(sorted(scores, key=lambda network: -scores[network]))
+
+
+def pair_of(study: Study, metric: Metric, first: Network, second: Network) -> Pair | None:
+    """What was analysed of two networks; None where they share no scored image."""
+    names = {first.name, second.name}
+    for record in study.analysis.pairs:
+        if record.metric == metric and {record.first, record.second} == names:
+            return Pair(first, second, record)
+    return None
+
+
+def pairs_of(study: Study, metric: Metric) -> tuple[Pair, ...]:
+    """Every analysed pair, the network of the higher mean first."""
+    pairs = (pair_of(study, metric, *both) for both in combinations(ranked(study, metric), 2))
+    return tuple(pair for pair in pairs if pair is not None)

@@ -1,0 +1,101 @@
+"""How the scores of a study came about: its plan, splits, seeds and machines."""
+
+from __future__ import annotations
+
+from humanseg.config.schema import CompareConfig
+from humanseg.report import study_files
+from humanseg.report.study import Network, Study
+from humanseg.results import Environment, FailedRun, RunResult
+
+
+def title(study: Study) -> str:
+    """What the page is about."""
+    if study.kind == "several":
+        names = study_files.names(study.folders)
+        return f"{', '.join(names[:-1])} and {names[-1]} side by side"
+    labels = [network.label for network in study.networks]
+    if study.kind == "comparison" and len(labels) > 1:
+        return f"{', '.join(labels[:-1])} and {labels[-1]} compared"
+    return f"{''.join(labels)} {'evaluated' if study.kind == 'evaluation' else 'trained'}"
+
+
+def plan_of(study: Study) -> CompareConfig | None:
+    """The plan, where there is one for all."""
+    return study.result.config if study.result else None
+
+
+def failed_runs(study: Study) -> tuple[FailedRun, ...]:
+    """Runs of the plan that raised."""
+    own = study.result.failed if study.result else ()
+    return (*own, *(run for part in study.parts for run in failed_runs(part)))
+
+
+def missing_runs(study: Study) -> tuple[str, ...]:
+    """Runs of the plan that were not reached."""
+    own = study.result.missing if study.result else ()
+    return (*own, *(name for part in study.parts for name in missing_runs(part)))
+
+
+def every_run(study: Study) -> tuple[RunResult, ...]:
+    """All finished runs, those outside the main protocol (without a source) too."""
+    return study.result.runs if study.result else study.runs
+
+
+def environments(study: Study) -> tuple[Environment, ...]:
+    """Where everything was made."""
+    return tuple(record.environment for record in study.scored)
+
+
+def fingerprint(study: Study) -> str:
+    """Fingerprint of the data; empty without scores."""
+    return study.scored[0].data_fingerprint if study.scored else ""
+
+
+def split_seed(study: Study) -> int:
+    """Seed of the plan's splits, for what the report draws at random."""
+    plan = plan_of(study)
+    if plan:
+        return plan.split.seed
+    return study.first_run.config.split.seed if study.first_run else 42
+
+
+def seeds(study: Study) -> int:
+    """Number of training seeds; 0 without trainings."""
+    return len({run.config.training.seed for run in study.runs})
+
+
+def has_several_seeds(study: Study) -> bool:
+    """Whether any network finished with more than one seed."""
+    each = ({run.config.training.seed for run in network.runs} for network in study.finished)
+    return any(len(own) > 1 for own in each)
+
+
+def folds(study: Study) -> int | None:
+    """Number of folds; None without cross-validation."""
+    return next((run.config.split.folds for run in study.runs if is_fold(run)), None)
+
+
+def repeats(study: Study) -> int:
+    """How often the folds were drawn."""
+    return len({run.config.split.seed for run in study.runs if is_fold(run)}) or 1
+
+
+def is_cross_validated(study: Study) -> bool:
+    """Whether every finished network was tested on every fold."""
+    return bool(study.runs) and all(_has_all_folds(network) for network in study.finished)
+
+
+def _has_all_folds(network: Network) -> bool:
+    """Whether the runs of a network cover every fold of every repeat."""
+    tested: dict[int, set[int]] = {}
+    for run in network.runs:
+        if is_fold(run):
+            tested.setdefault(run.config.split.seed, set()).add(run.config.split.fold)
+    counts = {run.config.split.folds for run in network.runs}
+    alone = all(is_fold(run) for run in network.runs) and len(counts) == 1
+    return alone and all(own == set(range(1, max(counts) + 1)) for own in tested.values())
+
+
+def is_fold(run: RunResult) -> bool:
+    """Whether a run tested on one of several folds."""
+    return run.config.split.protocol == "folds"

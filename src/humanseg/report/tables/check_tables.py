@@ -1,0 +1,84 @@
+"""Tables of what may be wrong with the data: duplicate images, and doubtful true masks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from humanseg.report.formatting import counted, percent, score
+from humanseg.report.study import Study
+from humanseg.report.tables.table import Column, Row, Table
+from humanseg.results import SuspectLabel
+
+LEAK_KINDS = {
+    "exact": "Same pixels",
+    "near": "Near-duplicate",
+    "mirrored": "Mirrored duplicate",
+    "scene": "Possibly the same scene",
+}
+
+REASONS = {
+    "holes": "Holes in the person",
+    "specks": "Specks around the person",
+    "disagreement": "All networks disagree with it",
+}
+
+
+def leak_table(study: Study) -> Table | None:
+    """Pairs of images that show the same, those that matter first; None without any."""
+    leaks = study.analysis.leaks
+    if not leaks:
+        return None
+    rows = [
+        Row(
+            (
+                f"{leak.first} and {leak.second}",
+                LEAK_KINDS[leak.kind],
+                score(leak.similarity, 2),
+                "yes" if leak.divided else "no",
+            ),
+            "problem" if leak.divided and leak.kind != "scene" else "plain",
+        )
+        for leak in sorted(leaks, key=lambda each: not each.divided)
+    ]
+    columns = (
+        Column("Pictures", numeric=False),
+        Column("Kind", numeric=False),
+        Column("Similarity"),
+        Column("One tested by a network trained on the other", numeric=False),
+    )
+    caption = "Pictures that show the same. Scenes are guesses from similar features: look at them."
+    return Table(caption, columns, tuple(rows))
+
+
+def suspect_table(study: Study, anchors: Mapping[str, str] | None = None) -> Table | None:
+    """True masks that may be wrong, most suspicious first within each reason; None without any.
+
+    Args:
+        study: what the page is about.
+        anchors: place on the page by image; an image without one is not linked.
+    """
+    suspects = study.analysis.suspects
+    if not suspects:
+        return None
+    links = anchors or {}
+    rows = [
+        Row(
+            (label.id, REASONS[label.reason], suspect_detail(label)), anchor=links.get(label.id, "")
+        )
+        for label in suspects
+    ]
+    columns = (
+        Column("Picture", numeric=False),
+        Column("Reason", numeric=False),
+        Column("Detail", numeric=False),
+    )
+    caption = "True masks that may be wrong. They were scored as they are."
+    return Table(caption, columns, tuple(rows))
+
+
+def suspect_detail(label: SuspectLabel) -> str:
+    """How much of a true mask is suspicious."""
+    if label.reason == "disagreement":
+        return f"the best network reaches IoU {score(1 - label.value)}"
+    size = f"{percent(label.value)} of the person's pixels"
+    return f"{counted(label.count, label.reason.removesuffix('s'))}, {size}"

@@ -1,0 +1,209 @@
+"""Sentences on what makes scores untrustworthy, and on what limits them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from humanseg.report.formatting import counted, listed, score
+from humanseg.report.ranking import metric_of
+from humanseg.report.study import Network, Study
+from humanseg.report.study_images import image_scores
+from humanseg.report.study_plan import has_several_seeds, is_cross_validated
+from humanseg.results import RunResult
+
+FEW_IMAGES = 30
+"""Below this many test images the report says that they are few."""
+
+
+def warnings(study: Study) -> Iterator[str]:
+    """What makes scores or their comparison untrustworthy."""
+    yield from _selected_on_scored(study)
+    if len({record.data_fingerprint for record in study.scored}) > 1:
+        yield "The runs used different data (their fingerprints differ): do not compare them."
+    if not _same_tests(study.compared):
+        yield "The networks were tested on different pictures: their means are not comparable."
+    elif not _same_splits(study.compared):
+        yield (
+            "The runs used different splits: the networks were not trained on the same pictures, "
+            "so their scores are not comparable."
+        )
+    yield from _trained_on_test(study)
+    yield from _divided_copies(study)
+    yield from _below_baseline(study)
+    yield from _different_machines(study)
+
+
+def selected_on_test(runs: Iterable[RunResult]) -> bool:
+    """Whether any run chose its epoch by the images that are scored."""
+    return any(
+        run.split.validation_is_test and run.config.training.checkpoint == "best" for run in runs
+    )
+
+
+def _selected_on_scored(study: Study) -> Iterator[str]:
+    selected = [network for network in study.finished if selected_on_test(network.runs)]
+    if not selected:
+        return
+    some = len(selected) < len(study.finished)
+    whose = f" of {listed([network.label for network in selected])}" if some else ""
+    others = ", not with those of the other networks here" if some else ""
+    yield (
+        f"The reported epoch{whose} was selected on the pictures that are scored, so these scores "
+        "are too high for new pictures. Compare them only with numbers made the same way"
+        f"{others}."
+    )
+
+
+def _same_tests(networks: Iterable[Network]) -> bool:
+    return len({frozenset(network.image_scores) for network in networks}) <= 1
+
+
+def _same_splits(networks: Iterable[Network]) -> bool:
+    splits = {frozenset(run.split for run in network.runs) for network in networks if network.runs}
+    return len(splits) <= 1
+
+
+def _trained_on_test(study: Study) -> Iterator[str]:
+    if any(evaluation.seen_in_training for evaluation in study.evaluations):
+        yield (
+            "A model was scored on the data set that it was trained on: its scores include "
+            "training pictures and are too high."
+        )
+
+
+def _divided_copies(study: Study) -> Iterator[str]:
+    copies = sum(leak.divided and leak.kind != "scene" for leak in study.analysis.leaks)
+    if copies:
+        yield (
+            f"{counted(copies, 'pair')} of duplicate pictures {'is' if copies == 1 else 'are'} "
+            "divided between training and test: scores are too high for new pictures."
+        )
+
+
+def _below_baseline(study: Study) -> Iterator[str]:
+    bounds = study.analysis.bounds
+    baseline = next((bound.iou for bound in bounds if bound.name == "mean_mask"), None)
+    if baseline is None:
+        return
+    for network in study.finished:
+        mean = metric_of(study, network, "iou")
+        if mean is not None and mean.estimate <= baseline:
+            yield (
+                f"{network.label} does not beat the mean training mask, the same answer to every "
+                f"picture ({score(mean.estimate)} against {score(baseline)}): it has learned "
+                "nothing useful."
+            )
+
+
+def _different_machines(study: Study) -> Iterator[str]:
+    if len({_machine(run) for run in study.runs}) > 1:
+        yield "The runs were made on different hardware: do not compare their times."
+    elif len({run.environment.threads for run in study.runs}) > 1:
+        yield "The runs used different numbers of threads: do not compare their times."
+    elif len({_mode(run) for run in study.runs}) > 1:
+        yield (
+            "The runs used different precisions or memory formats (see the cost table): "
+            "differences in time are not due to the networks alone."
+        )
+
+
+def _machine(run: RunResult) -> tuple[str, str, int]:
+    environment = run.environment
+    return environment.device, environment.processor, environment.cores
+
+
+def _mode(run: RunResult) -> tuple[str, str]:
+    return run.resolved.precision, run.resolved.memory_format
+
+
+def comparable_times(study: Study) -> bool:
+    """Whether all runs were made on the same machine in the same way."""
+    return next(_different_machines(study), None) is None
+
+
+def cautions(study: Study) -> Iterator[str]:
+    """What limits how far the scores reach, though each is sound."""
+    if not study.finished:
+        return
+    yield from _unfinished(study)
+    yield from _of_the_plan(study)
+    count = len(image_scores(study))
+    if count < FEW_IMAGES:
+        yield f"Only {counted(count, 'test picture')}: intervals are rough."
+    yield from _of_the_images(study)
+    yield from _of_the_truth(study)
+    shown = any(run.split.validation_is_test for run in study.runs)
+    if shown and not selected_on_test(study.runs):
+        yield "The learning curves show the scored pictures; nothing was selected by them."
+
+
+def _unfinished(study: Study) -> Iterator[str]:
+    if study.result is not None and study.result.analysis is None:
+        yield (
+            "The comparison was interrupted: checks of the data and tests on other data are "
+            "missing. Run the same humanseg compare command again to finish it."
+        )
+    labels = [network.label for network in study.finished if not network.complete]
+    if labels:
+        has, its, stays = ("has", "its", "is") if len(labels) == 1 else ("have", "their", "are")
+        yield (
+            f"{listed(labels)} {has} unfinished runs: {its} numbers come from the finished ones, "
+            f"and {stays} left out of the comparison."
+        )
+
+
+def _of_the_plan(study: Study) -> Iterator[str]:
+    if not study.runs:
+        return
+    if not has_several_seeds(study):
+        several = len(study.finished) > 1
+        order = ", and another seed may change the order of the networks" if several else ""
+        yield (
+            f"One training seed{' per network' if several else ''}: variation between seeds was "
+            f"not measured{order}."
+        )
+    if len({len(network.runs) for network in study.finished}) > 1:
+        counts = [
+            f"{network.label} {counted(len(network.runs), 'run')}" for network in study.finished
+        ]
+        yield f"The networks have different numbers of finished runs: {listed(counts)}."
+    if not is_cross_validated(study):
+        yield (
+            "One split: intervals cover the choice of these test pictures, not that of the "
+            "training pictures."
+        )
+
+
+def _of_the_images(study: Study) -> Iterator[str]:
+    undefined = []
+    for network in study.finished:
+        count = len(network.image_scores) - len(network.by_image("iou"))
+        if count:
+            undefined.append(f"{network.label} {counted(count, 'picture')}")
+    if undefined:
+        yield (
+            "Pictures without a person in both the true and the predicted mask have no IoU and are "
+            f"left out of per-image means: {listed(undefined)}."
+        )
+    empty = sum(image.person_free for image in image_scores(study).values())
+    if empty:
+        yield (
+            f"{counted(empty, 'picture')} without a person: a network that marks anything there "
+            "scores 0."
+        )
+
+
+def _of_the_truth(study: Study) -> Iterator[str]:
+    suspects = len({suspect.id for suspect in study.analysis.suspects})
+    if suspects:
+        masks = "mask" if suspects == 1 else "masks"
+        yield (
+            f"The true {masks} of {counted(suspects, 'picture')} may be wrong (see the checks); "
+            "they were scored as they are."
+        )
+    scenes = sum(leak.divided and leak.kind == "scene" for leak in study.analysis.leaks)
+    if scenes:
+        yield (
+            f"{counted(scenes, 'pair')} of pictures, divided between training and test, may show "
+            "the same scene (see the checks); if so, scores are slightly too high."
+        )

@@ -1,0 +1,116 @@
+"""Sentences on how far scores carry, and on what bounds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from humanseg.report.formatting import bounded, counted, gap, listed, percent, score
+from humanseg.report.study import Study
+from humanseg.report.tables.generalisation_tables import (
+    by_corruption,
+    corruption_name,
+    mean_retention,
+)
+from humanseg.report.tables.score_tables import network_labels
+from humanseg.results import Bound, ExternalAnalysis, SourceAnalysis
+
+
+def generalisation(study: Study) -> Iterator[str]:
+    """One sentence per kind of test that was made."""
+    yield from _on_training_images(study)
+    yield from _on_left_out_sources(study)
+    yield from _on_external_data(study)
+    yield from _on_corrupted_images(study)
+
+
+def _label(study: Study, name: str) -> str:
+    return network_labels(study, (name,))[0]
+
+
+def _on_training_images(study: Study) -> Iterator[str]:
+    gaps = []
+    for network in study.finished:
+        analysed = study.analysed(network)
+        if analysed and analysed.gap is not None:
+            side = "higher" if analysed.gap >= 0 else "lower"
+            gaps.append(f"{gap(analysed.gap)} {side} for {network.label}")
+    if gaps:
+        yield f"On training pictures, per-image IoU is {listed(gaps)} than on held-out pictures."
+
+
+def _on_left_out_sources(study: Study) -> Iterator[str]:
+    by_source: dict[str, list[SourceAnalysis]] = {}
+    for record in study.analysis.sources:
+        by_source.setdefault(record.source, []).append(record)
+    for source, records in by_source.items():
+        each = [_left_out(study, record) for record in records]
+        yield (
+            f"On {counted(records[0].images, 'picture')} of source {source}, networks trained "
+            f"without that source reach {listed(each)}."
+        )
+
+
+def _left_out(study: Study, record: SourceAnalysis) -> str:
+    text = f"{bounded(record.unseen)} with {_label(study, record.network)}"
+    if record.gap is None:
+        return text
+    side = "lower" if record.gap.estimate >= 0 else "higher"
+    return f"{text} ({gap(record.gap.estimate)} {side} than when trained with it)"
+
+
+def _on_external_data(study: Study) -> Iterator[str]:
+    by_data: dict[str, list[ExternalAnalysis]] = {}
+    for record in study.analysis.external:
+        by_data.setdefault(record.data, []).append(record)
+    for data, records in by_data.items():
+        each = [
+            f"{bounded(record.metrics.get('iou'))} with {_label(study, record.network)}"
+            for record in records
+        ]
+        yield (
+            f"On the external data set {data} ({counted(records[0].images, 'picture')}), per-image "
+            f"IoU is {listed(each)}."
+        )
+
+
+def _on_corrupted_images(study: Study) -> Iterator[str]:
+    corruptions = by_corruption(study)
+    if not corruptions:
+        return
+    names = dict.fromkeys(name for networks in corruptions.values() for name in networks)
+    retained = [
+        f"{percent(mean_retention(corruptions, name))} with {_label(study, name)}" for name in names
+    ]
+    records = [record for networks in corruptions.values() for record in networks.values()]
+    lowest = min(records, key=lambda record: record.retention.estimate)
+    yield (
+        f"On corrupted pictures, the IoU retained is {listed(retained)}, averaged over "
+        f"{counted(len(corruptions), 'corruption')}; it is lowest with "
+        f"{_label(study, lowest.network)} under {corruption_name(lowest.corruption).lower()} "
+        f"({percent(lowest.retention.estimate)})."
+    )
+
+
+def limits(study: Study) -> str:
+    """Baselines and upper bounds of per-image IoU in one sentence; empty where there is none."""
+    parts = [text for bound in study.analysis.bounds if (text := _bound(study, bound))]
+    return f"For scale, per-image IoU of {'; of '.join(parts)}." if parts else ""
+
+
+def _bound(study: Study, bound: Bound) -> str:
+    if bound.iou is None:
+        return ""
+    value = score(bound.iou)
+    if bound.name == "mean_mask":
+        return f"the mean training mask, the same answer to every picture: {value}"
+    if bound.name == "all_background":
+        return ""  # 0 by definition wherever there is a person
+    if bound.name == "output_grid":
+        grid = f"{bound.detail.replace('x', '×')} " if bound.detail else ""
+        whose = listed(network_labels(study, bound.networks))
+        return (
+            f"the true mask after a round trip through the {grid}output grid"
+            f"{f' of {whose}' if whose else ''}: {value}"
+        )
+    images = f" (pictures {bound.detail})" if bound.detail else ""
+    return f"one true mask against another of the same photograph{images}: {value}"

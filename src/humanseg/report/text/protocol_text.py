@@ -1,0 +1,111 @@
+"""Sentences on how the scores were made: split, selection, weights, threshold, intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from humanseg.config.schema import EvaluationConfig
+from humanseg.report import study_files
+from humanseg.report.formatting import counted, listed
+from humanseg.report.study import Study
+from humanseg.report.study_plan import folds, has_several_seeds, is_cross_validated, repeats
+from humanseg.report.text.caveats import selected_on_test
+from humanseg.results import RunResult
+
+_PROTOCOLS = {
+    "holdout": "Hold-out split",
+    "reference": "Published split",
+    "folds": "Cross-validation",
+    "source": "One source left out",
+}
+
+
+def protocol(study: Study) -> tuple[str, ...]:
+    """How the scores were made, for the notes beneath the main tables."""
+    if not study.finished:
+        return ()
+    if study.parts:
+        named = zip(study_files.names(study.folders), study.parts, strict=True)
+        trained = [f"{name}: {note}" for name, part in named for note in _training(part)]
+    else:
+        trained = list(_training(study))
+    return (*trained, _scoring(study), *_intervals(study))
+
+
+def _training(study: Study) -> Iterator[str]:
+    run = study.first_run
+    if run is None:
+        for evaluation in study.evaluations:
+            yield f"Saved model {evaluation.model}, encoder {evaluation.encoder_name}."
+        return
+    yield _split(study, run)
+    yield _selection(study)
+    weights = listed(list(dict.fromkeys(run.resolved.encoder_weights for run in study.runs)))
+    yield f"Encoder {run.config.model.encoder_name}, starting weights: {weights}."
+
+
+def _split(study: Study, run: RunResult) -> str:
+    split = run.split
+    validation = (
+        "the test pictures also serve as validation pictures"
+        if split.validation_is_test
+        else counted(len(split.validation), "validation picture")
+    )
+    name, seed = _PROTOCOLS[run.config.split.protocol], run.config.split.seed
+    train = counted(len(split.train), "training picture")
+    test = counted(len(split.test), "test picture")
+    if not is_cross_validated(study):
+        return f"{name} (seed {seed}): {train}, {validation}, {test}."
+    again = f", drawn {repeats(study)} times" if repeats(study) > 1 else ""
+    return (
+        f"{name} with {counted(folds(study) or 0, 'fold')}{again} (seed {seed}): every picture is "
+        "scored only by networks that were not trained on it; several scores of one picture are "
+        f"averaged first. In the first fold: {train}, {validation}, {test}."
+    )
+
+
+def _selection(study: Study) -> str:
+    if all(run.config.training.checkpoint == "last" for run in study.runs):
+        return "The last epoch is reported: nothing was selected on the scored pictures."
+    if selected_on_test(study.runs):
+        return (
+            "Warning: selection on the reported images. The epoch of lowest loss was selected on "
+            "the scored pictures, so scores are too high for new pictures."
+        )
+    return (
+        "The epoch of lowest validation loss is reported; nothing was selected on the scored "
+        "pictures."
+    )
+
+
+def _scoring(study: Study) -> str:
+    thresholds = listed(sorted({f"{network.threshold:g}" for network in study.finished}), "or")
+    flips = {settings.flip_averaging for settings in _evaluation_settings(study)}
+    averaged = {
+        frozenset({True}): "probabilities are averaged with those of the mirrored picture",
+        frozenset({False}): "no flip averaging",
+    }.get(frozenset(flips), "some with flip averaging, some without")
+    sizes = {"×".join(map(str, run.config.model.image_size)) for run in study.runs}
+    inputs = f"; network input {listed(sorted(sizes), 'or')} pixels" if sizes else ""
+    return (
+        f"Scored at the original size of each mask{inputs}. A pixel counts as person from "
+        f"probability {thresholds}; {averaged}."
+    )
+
+
+def _evaluation_settings(study: Study) -> Iterator[EvaluationConfig]:
+    for record in study.scored:
+        yield record.config.evaluation if isinstance(record, RunResult) else record.evaluation
+
+
+def _intervals(study: Study) -> Iterator[str]:
+    yield (
+        "Intervals are 95 % bootstrap intervals over "
+        f"{counted(study.analysis.groups, 'group')} of pictures; pictures of the same subject "
+        "form one group."
+    )
+    if has_several_seeds(study):
+        yield (
+            "SD over pictures is the variation between pictures, SD over seeds that between "
+            "trainings."
+        )
