@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from humanseg.errors import ImageError
-from humanseg.images import read_grey, read_image, read_mask
+from humanseg.images import read_image
 
 RED = (200, 30, 40)
 
@@ -142,22 +142,3 @@ def test_read_image__too_many_pixels_are_refused_before_decoding(
     monkeypatch.setattr("humanseg.images.files.MAX_PIXELS", 10)
     with pytest.raises(ImageError, match="at most"):
         read_image(_bytes(Image.new("RGB", (4, 4)), format="PNG"))
-
-
-def test_read_mask__zero_one_and_zero_255_mean_the_same() -> None:
-    values = np.array([[0, 1], [1, 0]], dtype=np.uint8)
-    small = _bytes(Image.fromarray(values), format="PNG")
-    large = _bytes(Image.fromarray(values * 255), format="PNG")
-    np.testing.assert_array_equal(read_mask(small), values.astype(bool))
-    np.testing.assert_array_equal(read_mask(large), values.astype(bool))
-
-
-def test_read_mask__black_is_empty() -> None:
-    assert not read_mask(_bytes(Image.new("L", (3, 3), 0), format="PNG")).any()
-
-
-def test_read_grey__palette_gives_indices() -> None:
-    image = Image.new("P", (2, 1))
-    image.putdata([0, 1])
-    image.putpalette([255, 255, 255, 0, 0, 0])
-    np.testing.assert_array_equal(read_grey(_bytes(image, format="PNG")), [[0, 1]])

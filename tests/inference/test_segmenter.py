@@ -179,10 +179,10 @@ class TestPredict:
         large[150:450, 200:600] = 240
         path = tmp_path / "photo.jpg"
         path.write_bytes(as_file(large, format="JPEG", quality=95))
-        loaded: list[images.Picture] = []
+        loaded: list[images.LoadedImage] = []
         load = images.load
 
-        def watched(*arguments: Any, **settings: Any) -> images.Picture:  # noqa: ANN401
+        def watched(*arguments: Any, **settings: Any) -> images.LoadedImage:  # noqa: ANN401
             loaded.append(load(*arguments, **settings))
             return loaded[-1]
 
@@ -383,7 +383,7 @@ class TestMany:
     ) -> None:
         load = images.load
 
-        def slow(source: Any, **settings: Any) -> images.Picture:  # noqa: ANN401
+        def slow(source: Any, **settings: Any) -> images.LoadedImage:  # noqa: ANN401
             time.sleep(0.02 if len(source) % 2 else 0.0)
             return load(source, **settings)
 
@@ -498,7 +498,7 @@ class TestMany:
         loads = 0
         load = images.load
 
-        def counted(*arguments: Any, **settings: Any) -> images.Picture:  # noqa: ANN401
+        def counted(*arguments: Any, **settings: Any) -> images.LoadedImage:  # noqa: ANN401
             nonlocal loads
             loads += 1
             return load(*arguments, **settings)

@@ -29,7 +29,7 @@ from humanseg.effects.guided_filter import refined_bands
 from humanseg.effects.rasters import row_bands, rows_in_band
 from humanseg.effects.regions import check_share, keep_regions
 from humanseg.errors import UsageError
-from humanseg.images import Picture
+from humanseg.images import LoadedImage
 from humanseg.images.resize import Size, resize_mask_from_probability, resize_probability_bands
 
 OutputName = Literal["mask", "probability", "cutout", "blur", "replace", "overlay"]
@@ -211,7 +211,7 @@ def _picture(
         return blur_background(image, alpha, effect.blur_radius)
     decontaminate = effect.decontaminate
     if alpha_in is not None:
-        image = Picture(image, alpha.shape, alpha_in, (), reduced=False).straight()
+        image = LoadedImage(image, alpha.shape, alpha_in, (), reduced=False).straight()
         if decontaminate:  # of the ground: the white that showed through is off already
             image, decontaminate = estimate_foreground(image, alpha), False
         alpha = multiplied(alpha, alpha_in)

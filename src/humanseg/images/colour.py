@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 WIDE_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 """More than 8 bits, one channel."""
 
+_NARROW_TOPS = {2.0**bits - 1 for bits in range(9, 16)}
 _BAND = 1_000_000
 _PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 _GREY = ("1", "L", "LA")
@@ -65,7 +66,8 @@ def to_rgb(
 def to_eight_bits(image: Image.Image, name: str, *, mask: bool = False) -> Image.Image:
     """16-bit, 32-bit and float grey as 8-bit grey; integer files by their top byte.
 
-    A 16-bit mask whose values fit into 8 bits holds labels, not brightness, and stays as it is.
+    A 16-bit mask whose values fit into 8 bits holds labels, not brightness, and stays as it is; one
+    whose largest value is all ones of 9 to 15 bits is stored with so many, as cameras' 12 are.
 
     Raises:
         ImageError: float values that are not numbers.
@@ -79,7 +81,7 @@ def to_eight_bits(image: Image.Image, name: str, *, mask: bool = False) -> Image
     if image.mode == "F":
         factor = 255.0 if top <= 1.0 else 1.0
     elif top > 255 or (image.mode.startswith("I;16") and not mask):
-        divisor = 257.0
+        divisor = top / 255.0 if mask and top in _NARROW_TOPS else 257.0
     grey = np.empty((image.height, image.width), dtype=np.uint8)
     for rows, band in bands(image):
         values = np.asarray(band, dtype=np.float64) * factor / divisor

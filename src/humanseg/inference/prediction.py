@@ -13,7 +13,7 @@ from humanseg import images
 from humanseg.effects.compositing import Colour, soft_alpha
 from humanseg.effects.effect import Effect, apply
 from humanseg.errors import ImageError
-from humanseg.images import ImageLike, Picture
+from humanseg.images import ImageLike, LoadedImage
 from humanseg.images.resize import Size, resize_mask_from_probability, resize_probability
 
 Background: TypeAlias = Colour | ImageLike
@@ -41,7 +41,7 @@ class Prediction:
         threshold: float,
         source: ImageLike,
         notes: tuple[str, ...] = (),
-        picture: Picture | None = None,
+        picture: LoadedImage | None = None,
     ) -> None:
         """Describe a prediction.
 
@@ -102,7 +102,7 @@ class Prediction:
         return self._picture.alpha
 
     @cached_property
-    def _picture(self) -> Picture:
+    def _picture(self) -> LoadedImage:
         if self._decoded is not None:
             return self._decoded
         picture = images.load(self.source)

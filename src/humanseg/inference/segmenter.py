@@ -7,7 +7,7 @@ call `Segmenter`; none has a path of its own. What it promises them:
   engine for this machine. `Segmenter.of_engine(engine)` wraps any `Engine`:
   `TorchEngine.of_network` for a network in memory, `open_onnxruntime` and `open_openvino` for a
   file, `FunctionEngine.of` for any function. Both are the same object from then on.
-* `predict(image)` reads whatever a user has (a path, bytes, an array, a decoded `Picture`),
+* `predict(image)` reads whatever a user has (a path, bytes, an array, a decoded `LoadedImage`),
   stretches it to the network's grid with `images.resize`, runs the engine, and averages with the
   mirrored image if asked to. The returned `Prediction` does nothing more until it is asked.
 * `Prediction.grid` is the network's own answer: float32 (grid height, grid width), 0 to 1. Scores
@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from humanseg import images
 from humanseg.effects.compositing import is_number, shown
 from humanseg.errors import ImageError, UsageError
-from humanseg.images import ImageLike, Picture
+from humanseg.images import ImageLike, LoadedImage
 from humanseg.images.resize import Size, resize_image
 from humanseg.inference.engines.engine import Engine
 from humanseg.inference.engines.select import BackendName, DeviceName, PrecisionName, open_engine
@@ -134,13 +134,13 @@ class Segmenter:
         self.record = record
         self.model = model
 
-    def predict(self, image: ImageLike | Picture, *, full_size: bool = False) -> Prediction:
+    def predict(self, image: ImageLike | LoadedImage, *, full_size: bool = False) -> Prediction:
         """Find the people in a picture.
 
         Args:
             image: path, bytes of a file, binary file object, PIL image, or uint8 array: (H, W, 3)
-                RGB, (H, W) grey or (H, W, 4) RGBA; or a `Picture` that is decoded already, whose
-                pixels are not copied.
+                RGB, (H, W) grey or (H, W, 4) RGBA; or a `LoadedImage`, which is decoded
+                already and whose pixels are not copied.
             full_size: decode files at full size at once, because their pixels will be wanted;
                 otherwise a JPEG is decoded at a reduced scale, which is faster, and once more
                 should its pixels be asked for.
@@ -149,7 +149,7 @@ class Segmenter:
             ImageError: missing, not a picture, damaged, too large, or an array of another type or
                 shape.
         """
-        if isinstance(image, Picture):
+        if isinstance(image, LoadedImage):
             source: ImageLike = image.pixels
             picture = image
         else:
@@ -249,7 +249,7 @@ class Segmenter:
         """The picture with its ground blurred, uint8 (H, W, 3); see `Prediction.blur`."""
         return self.predict(image, full_size=True).blur(radius)
 
-    def _load(self, source: ImageLike, *, full_size: bool) -> Picture:
+    def _load(self, source: ImageLike, *, full_size: bool) -> LoadedImage:
         return images.load(source, at_least=self._at_least(full_size=full_size))
 
     def _at_least(self, *, full_size: bool) -> int | None:
@@ -257,7 +257,7 @@ class Segmenter:
         return None if full_size else max(self.image_size)
 
     def _finishing(
-        self, source: ImageLike, picture: Picture, *, keep: bool = True
+        self, source: ImageLike, picture: LoadedImage, *, keep: bool = True
     ) -> Callable[[NDArray[np.float32]], Prediction]:
         """What makes the prediction of the grid; holds the picture's pixels only to keep them."""
         size, notes, kept = picture.size, picture.notes, picture if keep else None

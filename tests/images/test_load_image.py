@@ -207,7 +207,7 @@ def test_load__decompression_bomb_is_refused_by_its_header() -> None:
 
 def test_load__too_long_a_file_or_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("humanseg.images.files.MAX_BYTES", 100)
-    monkeypatch.setattr("humanseg.images.load.MAX_BYTES", 100)
+    monkeypatch.setattr("humanseg.images.load_image.MAX_BYTES", 100)
     for source in (_PNG, _Pipe(_PNG)):
         with pytest.raises(ImageError, match="files of at most"):
             load(source)  # type: ignore[arg-type]

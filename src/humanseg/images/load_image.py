@@ -38,8 +38,8 @@ _LAYOUTS = "(height, width, 3) RGB, (height, width, 4) RGBA or (height, width) g
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
-    """A picture to find people in."""
+class LoadedImage:
+    """An image to find people in."""
 
     pixels: NDArray[np.uint8]
     """(height, width, 3), sRGB, 0 to 255, upright; what is transparent is laid on white."""
@@ -71,12 +71,12 @@ class Picture:
         return straight
 
 
-def load(source: ImageLike, *, at_least: int | None = None) -> Picture:
+def load(source: ImageLike, *, at_least: int | None = None) -> LoadedImage:
     """Read a picture from wherever it is.
 
     EXIF orientation is applied; grey, 16-bit, palette, CMYK, Lab and transparent pictures are
     converted; colour profiles are converted to sRGB; animated files give their first frame. What
-    was done beyond the ordinary stands in `Picture.notes`.
+    was done beyond the ordinary stands in `LoadedImage.notes`.
 
     Args:
         source: a path; the bytes of a file; a file object in binary mode (read from its beginning
@@ -104,7 +104,7 @@ def load(source: ImageLike, *, at_least: int | None = None) -> Picture:
         size, reduced, notes = opened.size, opened.reduced, opened.notes
         with sentences(name), Quiet():
             pixels, alpha = to_rgb(opened.image, name, notes)
-    return Picture(pixels, size, alpha, tuple(notes), reduced)
+    return LoadedImage(pixels, size, alpha, tuple(notes), reduced)
 
 
 @contextlib.contextmanager
@@ -139,7 +139,7 @@ def _seekable(stream: BinaryIO, name: str) -> BinaryIO:
         return io.BytesIO(data)
 
 
-def _from_pillow(image: Image.Image) -> Picture:
+def _from_pillow(image: Image.Image) -> LoadedImage:
     name = getattr(image, "filename", "") or "picture"
     notes: list[str] = []
     with sentences(str(name)), Quiet():
@@ -151,10 +151,12 @@ def _from_pillow(image: Image.Image) -> Picture:
             notes.append(f"turned upright (EXIF orientation {orientation})")
         upright = turn_upright(image, orientation)
         pixels, alpha = to_rgb(upright, str(name), notes)
-    return Picture(pixels, (pixels.shape[0], pixels.shape[1]), alpha, tuple(notes), reduced=False)
+    return LoadedImage(
+        pixels, (pixels.shape[0], pixels.shape[1]), alpha, tuple(notes), reduced=False
+    )
 
 
-def _from_array(array: NDArray[np.generic]) -> Picture:
+def _from_array(array: NDArray[np.generic]) -> LoadedImage:
     if array.dtype != np.uint8:
         nan = array.dtype.kind == "f" and bool(np.isnan(array).any())
         scale = "; for values from 0 to 1: (255 * array).round().astype(np.uint8)"
@@ -174,7 +176,7 @@ def _from_array(array: NDArray[np.generic]) -> Picture:
     plain = np.asarray(array, dtype=np.uint8)
     if plain.ndim == 3 and plain.shape[2] == 4:
         pixels, alpha = to_rgb(Image.fromarray(plain), "array")
-        return Picture(pixels, (shape[0], shape[1]), alpha, (), reduced=False)
+        return LoadedImage(pixels, (shape[0], shape[1]), alpha, (), reduced=False)
     pixels = np.empty((shape[0], shape[1], 3), dtype=np.uint8)
     pixels[...] = plain if plain.ndim == 3 else plain[:, :, None]
-    return Picture(pixels, (shape[0], shape[1]), None, (), reduced=False)
+    return LoadedImage(pixels, (shape[0], shape[1]), None, (), reduced=False)
