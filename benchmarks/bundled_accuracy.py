@@ -120,7 +120,7 @@ def _score(
     )
 
     def probability_of(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        probability = segmenter.grid_probability(image)
+        probability = segmenter.predict(image).grid
         return refine(image, probability) if way.refined else probability
 
     samples = held_out(run)

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
-from humanseg.effects.effect import Effect, apply
+from humanseg.effects.effect import Effect
 from humanseg.effects.guided_filter import EPSILON, RADIUS, SIDE, refine
 from humanseg.evaluation.metrics import Mask, score_image
 from humanseg.evaluation.scoring import load_model
@@ -114,7 +114,7 @@ class _Contest:
         size, native = (image.shape[0], image.shape[1]), (truth.shape[0], truth.shape[1])
         for name, segmenter in self.segmenters.items():
             begin = time.process_time()
-            grid = segmenter.grid_probability(image)
+            grid = segmenter.predict(image).grid
             seen = time.process_time()
             resize_mask_from_probability(grid, size, self.threshold)
             cut = time.process_time()
@@ -171,7 +171,7 @@ def summarise(variant: str, rows: Sequence[Row], groups: Sequence[str]) -> Summa
     )
 
 
-def _effects(image: Picture, grid: Probability) -> Iterator[EffectTime]:
+def _effects(image: Picture, segmenter: Segmenter) -> Iterator[EffectTime]:
     """Time every output on one picture of `EFFECT_SIZE`."""
     picture = resize_image(image, EFFECT_SIZE)
     ground = np.ascontiguousarray(picture[::-1])
@@ -193,8 +193,10 @@ def _effects(image: Picture, grid: Probability) -> Iterator[EffectTime]:
     for settings, effect in asked:
         times = []
         for _ in range(REPEATS):
+            prediction = segmenter.predict(picture)
+            prediction = segmenter.predict(picture)  # a new one: it keeps what it has worked out
             begin = time.process_time()
-            apply(effect, picture, grid)
+            prediction.apply(effect)
             times.append((time.process_time() - begin) * 1e3)
         yield EffectTime(
             output=effect.output, settings=settings, milliseconds=round(statistics.median(times), 2)
@@ -236,11 +238,11 @@ def main() -> None:
     )
     samples = _samples(arguments.data, arguments.like, arguments.limit)
     first = samples[0].read_image()
-    loaded.segmenter.grid_probability(first)  # the first call is slower
+    loaded.segmenter.predict(first)  # the first call is slower
     rows = [row for sample in samples for row in contest.rows(sample)]
     names = [sample.id for sample in samples]
     summaries = tuple(summarise(variant, rows, names) for variant in VARIANTS)
-    effects = tuple(_effects(first, loaded.segmenter.grid_probability(first)))
+    effects = tuple(_effects(first, loaded.segmenter))
     _show(summaries, effects)
     if arguments.output:
         result = Result(

@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from humanseg import Segmenter
-from humanseg.batch.runner import make
+from humanseg.batch.runner import predict_image
 from humanseg.effects.effect import Effect
 from humanseg.results import Environment, Record, write_record
 from humanseg.system.atomic import write_bytes
@@ -130,7 +130,9 @@ def run_large(source: Path, target: Path, segmenter: Segmenter, repeats: int) ->
     times = []
     for _ in range(repeats + 1):
         begin = time.perf_counter()
-        write_bytes(target, make(source, network=segmenter, effect=effect, name="png").content)
+        write_bytes(
+            target, predict_image(source, segmenter=segmenter, effect=effect, name="png")[0]
+        )
         times.append((time.perf_counter() - begin) * 1000)
     return times[1:]
 

@@ -122,7 +122,7 @@ def measure_flicker(segmenter: Segmenter, clip: Path) -> tuple[Flicker, Flicker]
             if step.frame is None:
                 continue
             grid = resize_image(step.frame.pixels, segmenter.image_size)
-            probability = segmenter.grid_probability(grid)
+            probability = segmenter.predict(grid).grid
             meters[0].add(probability, grid)
             seconds = float((step.frame.pts - before) * source.timeline.time_base)
             before = step.frame.pts

@@ -15,14 +15,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+from tests.builders.segmenters import BrightIsPerson
 
+from humanseg import images
 from humanseg.batch.discovery import Job
 from humanseg.batch.runner import (
     Outcome,
     attempt,
     in_threads,
-    make,
-    predict_pictures,
+    predict_image,
+    predict_images,
     predict_video,
 )
 from humanseg.effects import regions
@@ -30,22 +32,6 @@ from humanseg.effects.effect import Effect, OutputName
 from humanseg.errors import HumansegError, ImageError, Interrupted, UsageError
 
 MASK = Effect(output="mask")
-
-
-class BrightIsPerson:
-    """A network that takes bright pixels for people, and counts."""
-
-    image_size = (64, 64)
-
-    def __init__(self) -> None:
-        self.threads: list[int] = []
-        self.sizes: list[tuple[int, ...]] = []
-
-    def grid_probability(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        self.threads.append(threading.get_ident())
-        self.sizes.append(image.shape[:2])
-        grid = Image.fromarray(image).convert("L").resize((64, 64), Image.Resampling.BILINEAR)
-        return np.asarray(grid, dtype=np.float32) / np.float32(255)
 
 
 def _drawn(size: tuple[int, int], box: tuple[int, int, int, int] | None) -> Image.Image:
@@ -83,28 +69,36 @@ def jobs(tmp_path: Path) -> list[Job]:
 class TestMake:
     def test_mask__has_the_pictures_size_and_the_shapes_place(self, tmp_path: Path) -> None:
         source = _saved(tmp_path / "x.png", _drawn((203, 131), (50, 30, 150, 100)))
-        result = make(source, network=BrightIsPerson(), effect=MASK, name="png")
-        image = _decoded(result.content)
+        content, prediction = predict_image(
+            source, segmenter=BrightIsPerson(), effect=MASK, name="png"
+        )
+        image = _decoded(content)
         assert (image.mode, image.size) == ("L", (203, 131))
         mask = np.asarray(image)
         assert set(np.unique(mask)) == {0, 255}
         rows, columns = np.nonzero(mask)
         assert np.abs(np.array([rows.min(), rows.max()]) - [30, 100]).max() <= 2
         assert np.abs(np.array([columns.min(), columns.max()]) - [50, 150]).max() <= 3
-        assert result.coverage == pytest.approx((mask > 0).mean())
+        assert prediction.coverage == (mask > 0).mean()
 
-    def test_large_jpeg__is_decoded_small_for_a_mask_only(self, tmp_path: Path) -> None:
+    def test_large_jpeg__is_decoded_small_for_a_mask_only(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         source = _saved(tmp_path / "x.jpg", _drawn((1601, 1203), (400, 300, 1200, 900)))
-        network = BrightIsPerson()
-        mask = _decoded(make(source, network=network, effect=MASK, name="png").content)
-        assert mask.size == (1601, 1203)
-        assert max(network.sizes[0]) < 400
-        cutout = Effect(output="cutout")
-        assert _decoded(make(source, network=network, effect=cutout, name="png").content).size == (
-            1601,
-            1203,
-        )
-        assert network.sizes[1] == (1203, 1601)
+        segmenter, sizes = BrightIsPerson(), list[tuple[int, ...]]()
+        load = images.load
+
+        def watched(source: images.ImageLike, *, at_least: int | None = None) -> images.Picture:
+            picture = load(source, at_least=at_least)
+            sizes.append(picture.pixels.shape[:2])
+            return picture
+
+        monkeypatch.setattr(images, "load", watched)
+        for effect in (MASK, Effect(output="cutout")):
+            content, _ = predict_image(source, segmenter=segmenter, effect=effect, name="png")
+            assert _decoded(content).size == (1601, 1203)
+        assert max(sizes[0]) < 400
+        assert sizes[1:] == [(1203, 1601)]
 
     @pytest.mark.parametrize(
         ("effect", "name", "mode"),
@@ -121,22 +115,30 @@ class TestMake:
         self, tmp_path: Path, effect: Effect, name: str, mode: str
     ) -> None:
         source = _saved(tmp_path / "x.png", _drawn((91, 75), (20, 20, 70, 60)))
-        result = make(source, network=BrightIsPerson(), effect=effect, name=name)  # type: ignore[arg-type]
-        image = _decoded(result.content)
+        content, prediction = predict_image(
+            source,
+            segmenter=BrightIsPerson(),
+            effect=effect,
+            name=name,  # type: ignore[arg-type]
+        )
+        image = _decoded(content)
         assert (image.mode, image.size) == (mode, (91, 75))
-        assert result.coverage == pytest.approx(51 * 41 / (91 * 75), abs=0.05)
+        assert prediction.coverage == pytest.approx(51 * 41 / (91 * 75), abs=0.05)
 
     def test_nobody__gives_an_empty_mask(self) -> None:
         stream = io.BytesIO()
         _drawn((50, 40), None).save(stream, "PNG")
-        result = make(stream.getvalue(), network=BrightIsPerson(), effect=MASK, name="png")
-        assert result.coverage == 0.0
-        assert not np.asarray(_decoded(result.content)).any()
+        content, prediction = predict_image(
+            stream.getvalue(), segmenter=BrightIsPerson(), effect=MASK, name="png"
+        )
+        assert prediction.coverage == 0.0
+        assert not np.asarray(_decoded(content)).any()
 
     def test_dropped_regions__do_not_count(self, tmp_path: Path) -> None:
         source = _saved(tmp_path / "x.png", _drawn((100, 100), (40, 40, 50, 50)))
         effect = Effect(output="cutout", smallest_region=0.1)
-        assert make(source, network=BrightIsPerson(), effect=effect, name="png").coverage == 0.0
+        _, prediction = predict_image(source, segmenter=BrightIsPerson(), effect=effect, name="png")
+        assert prediction.coverage == 0.0
 
     @pytest.mark.parametrize("output", ["mask", "cutout"])
     def test_regions__are_looked_for_once(
@@ -154,20 +156,22 @@ class TestMake:
         ImageDraw.Draw(image).rectangle((80, 80, 90, 90), fill=(255, 255, 255))
         source = _saved(tmp_path / "x.png", image)
         effect = Effect(output=output, largest=True)
-        result = make(source, network=BrightIsPerson(), effect=effect, name="png")
+        _, prediction = predict_image(source, segmenter=BrightIsPerson(), effect=effect, name="png")
         assert len(found) == 1
-        assert result.coverage == pytest.approx(51 * 51 / 10_000, abs=0.02)
+        assert prediction.coverage == pytest.approx(51 * 51 / 10_000, abs=0.02)
 
     def test_remarks__come_along(self, tmp_path: Path) -> None:
         frames = [_drawn((40, 40), None), _drawn((40, 40), (3, 3, 30, 30))]
         frames[0].save(tmp_path / "x.gif", save_all=True, append_images=frames[1:])
-        result = make(tmp_path / "x.gif", network=BrightIsPerson(), effect=MASK, name="png")
-        assert "animated: first" in " ".join(result.notes)
+        _, prediction = predict_image(
+            tmp_path / "x.gif", segmenter=BrightIsPerson(), effect=MASK, name="png"
+        )
+        assert "animated: first" in " ".join(prediction.notes)
 
     def test_too_large_for_the_format__names_the_picture(self, tmp_path: Path) -> None:
         source = _saved(tmp_path / "long.png", _drawn((17_000, 2), None))
         with pytest.raises(ImageError, match=r"long\.png: 17000x2 pixels do not fit into webp"):
-            make(source, network=BrightIsPerson(), effect=MASK, name="webp")
+            predict_image(source, segmenter=BrightIsPerson(), effect=MASK, name="webp")
 
 
 class TestAttempt:
@@ -218,8 +222,8 @@ class TestPredictPictures:
     def test_one_bad_picture__does_not_stop_the_rest(self, jobs: list[Job], workers: int) -> None:
         outcomes = {
             outcome.job: outcome
-            for outcome in predict_pictures(
-                jobs, network=BrightIsPerson(), effect=MASK, name="png", workers=workers
+            for outcome in predict_images(
+                jobs, segmenter=BrightIsPerson(), effect=MASK, name="png", workers=workers
             )
         }
         assert set(outcomes) == set(jobs)
@@ -238,8 +242,8 @@ class TestPredictPictures:
         contents = []
         for workers in (1, 4):
             list(
-                predict_pictures(
-                    jobs, network=BrightIsPerson(), effect=MASK, name="png", workers=workers
+                predict_images(
+                    jobs, segmenter=BrightIsPerson(), effect=MASK, name="png", workers=workers
                 )
             )
             contents.append([job.target.read_bytes() for job in jobs if job.target.exists()])
@@ -251,12 +255,12 @@ class TestPredictPictures:
         jobs[0].target.parent.mkdir()
         jobs[0].target.write_bytes(b"of another process")
         jobs[1].target.touch()  # a file without content is no result
-        network = BrightIsPerson()
+        segmenter = BrightIsPerson()
 
         def predict(*, overwrite: bool) -> list[str]:
-            done = predict_pictures(
+            done = predict_images(
                 jobs[:3],
-                network=network,
+                segmenter=segmenter,
                 effect=MASK,
                 name="png",
                 workers=1,
@@ -265,7 +269,7 @@ class TestPredictPictures:
             return [outcome.status for outcome in done]
 
         assert predict(overwrite=False) == ["skipped", "done", "done"]
-        assert len(network.sizes) == 2
+        assert len(segmenter.threads) == 2
         assert jobs[0].target.read_bytes() == b"of another process"
         assert predict(overwrite=True) == ["done"] * 3
         assert _decoded(jobs[0].target.read_bytes()).size == (90, 71)
@@ -282,7 +286,7 @@ class TestPredictPictures:
 
         monkeypatch.setattr(Path, "replace", guarded)
         outcomes: list[Outcome] = []
-        done = predict_pictures(jobs, network=BrightIsPerson(), effect=MASK, name="png", workers=1)
+        done = predict_images(jobs, segmenter=BrightIsPerson(), effect=MASK, name="png", workers=1)
         with pytest.raises(OSError, match="No space left") as caught:
             outcomes.extend(done)
         assert caught.value.filename == str(jobs[6].target)

@@ -21,28 +21,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
+from tests.builders.segmenters import BrightIsPerson
 
 from humanseg.batch.discovery import Job
 from humanseg.batch.runner import Outcome
 from humanseg.cli.predict_flags import NetworkFlags
 from humanseg.cli.predict_report import Report
 from humanseg.errors import HumansegError, ModelError
+from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import ONNX_FILE, ONNX_INT8_FILE, bundled
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-class BrightIsPerson:
-    """A network that takes bright pixels for people."""
-
-    image_size = (64, 64)
-
-    def __init__(self, threshold: float) -> None:
-        self.threshold = threshold
-
-    def grid_probability(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        grid = Image.fromarray(image).convert("L").resize((64, 64), Image.Resampling.BILINEAR)
-        return np.asarray(grid, dtype=np.float32) / np.float32(255)
 
 
 @pytest.fixture
@@ -50,9 +39,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """How the network was opened; it is a stand-in."""
     calls: list[dict[str, Any]] = []
 
-    def open_network(self: NetworkFlags, *, threads: int, threshold: float | None) -> object:
-        calls.append({"model": self.model, "threads": threads, "threshold": threshold})
-        return BrightIsPerson(0.5 if threshold is None else threshold)
+    def open_network(self: NetworkFlags, *, threads: int) -> Segmenter:
+        calls.append({"model": self.model, "threads": threads})
+        return BrightIsPerson()
 
     monkeypatch.setattr(NetworkFlags, "open", open_network)
     return calls
@@ -332,7 +321,6 @@ class TestFiles:
     ) -> None:
         run("predict", "photos/a/2.png", "-o", "x.png")
         run("predict", "photos/a/2.png", "-o", "y.png", "--threshold", "0.9")
-        assert [call["threshold"] for call in opened] == [None, 0.9]
         assert _pixels("x.png").any()
         assert not _pixels("y.png").any()
 

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from humanseg.effects import compositing
-from humanseg.effects.effect import Effect, apply, multiplied
+from humanseg.effects.effect import Effect, multiplied
 from humanseg.effects.guided_filter import refine
 from humanseg.effects.regions import keep_regions
-from humanseg.errors import UsageError
-from humanseg.images import load
+from humanseg.errors import ImageError, UsageError
+from humanseg.images import Picture, load
 from humanseg.images.resize import resize_probability
+from humanseg.inference.prediction import Prediction
 
 SIZE = (150, 210)
 OUTPUTS: dict[str, dict[str, Any]] = {
@@ -42,6 +43,23 @@ def probability() -> NDArray[np.float32]:
     draw.ellipse((48, 20, 56, 32), fill=255)
     soft = drawn.filter(ImageFilter.GaussianBlur(1.0))
     return np.asarray(soft, dtype=np.float32) / np.float32(255.0)
+
+
+def applied(
+    effect: Effect,
+    image: NDArray[np.uint8],
+    probability: NDArray[np.float32],
+    *,
+    alpha_in: NDArray[np.uint8] | None = None,
+    size: tuple[int, int] | None = None,
+) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """The effect on an image of a prediction; `size` where it was decoded at a reduced scale."""
+    full = size or (image.shape[0], image.shape[1])
+    picture = Picture(image, full, alpha_in, (), reduced=size is not None)
+    prediction = Prediction(
+        grid=probability, size=full, threshold=0.5, source=image, picture=picture
+    )
+    return prediction.apply(effect)
 
 
 def _effect(output: str, **settings: object) -> Effect:
@@ -71,7 +89,7 @@ def test_apply__shape_and_type_of_every_output(
     pixels, values = image.copy(), probability.copy()
     pixels.setflags(write=False)
     values.setflags(write=False)
-    out = apply(_effect(output, refine=refined), pixels, values)
+    out = applied(_effect(output, refine=refined), pixels, values)
     assert out.shape == shape
     assert out.dtype == dtype
     assert out.flags.writeable, "it is the caller's own"
@@ -82,9 +100,9 @@ def test_apply__mask_is_the_probability_cut(
     threshold: float, image: NDArray[np.uint8], probability: NDArray[np.float32]
 ) -> None:
     full = resize_probability(probability, SIZE)
-    mask = apply(_effect("mask", threshold=threshold), image, probability)
+    mask = applied(_effect("mask", threshold=threshold), image, probability)
     np.testing.assert_array_equal(mask, np.where(full >= threshold, 255, 0))
-    refined = apply(_effect("mask", threshold=threshold, refine=True), image, probability)
+    refined = applied(_effect("mask", threshold=threshold, refine=True), image, probability)
     expected = refine(image, probability) >= threshold
     np.testing.assert_array_equal(refined, np.where(expected, 255, 0))
 
@@ -92,11 +110,11 @@ def test_apply__mask_is_the_probability_cut(
 def test_apply__probability_has_sixteen_bits(
     image: NDArray[np.uint8], probability: NDArray[np.float32]
 ) -> None:
-    levels = apply(_effect("probability"), image, probability)
+    levels = applied(_effect("probability"), image, probability)
     full = resize_probability(probability, SIZE)
     assert np.abs(levels / 65535.0 - full).max() <= 0.5 / 65535 + 1e-7
     everywhere = np.ones((4, 4), dtype=np.float32)
-    assert (apply(_effect("probability"), image, everywhere) == 65535).all()
+    assert (applied(_effect("probability"), image, everywhere) == 65535).all()
 
 
 def test_apply__cutout_is_that_of_compositing(
@@ -104,7 +122,7 @@ def test_apply__cutout_is_that_of_compositing(
 ) -> None:
     for threshold, feather, decontaminate in ((0.5, 0.0, True), (0.3, 4.0, False)):
         settings = {"threshold": threshold, "feather": feather, "decontaminate": decontaminate}
-        out = apply(_effect("cutout", **settings), image, probability)
+        out = applied(_effect("cutout", **settings), image, probability)
         alpha = compositing.soft_alpha(probability, SIZE, threshold=threshold, feather=feather)
         expected = compositing.cutout(image, alpha, decontaminate=decontaminate)
         np.testing.assert_array_equal(out, expected)
@@ -114,11 +132,11 @@ def test_apply__background_and_blur_reach_the_picture(
     image: NDArray[np.uint8], probability: NDArray[np.float32]
 ) -> None:
     alpha = compositing.soft_alpha(probability, SIZE)
-    replaced = apply(_effect("replace", background=(1, 2, 3)), image, probability)
+    replaced = applied(_effect("replace", background=(1, 2, 3)), image, probability)
     assert (replaced[alpha == 0] == (1, 2, 3)).all()
-    blurred = apply(_effect("blur", blur_radius=3.0), image, probability)
+    blurred = applied(_effect("blur", blur_radius=3.0), image, probability)
     np.testing.assert_array_equal(blurred, compositing.blur_background(image, alpha, 3.0))
-    default = apply(_effect("blur"), image, probability)
+    default = applied(_effect("blur"), image, probability)
     radius = SIZE[1] * compositing.BLUR_SHARE
     np.testing.assert_array_equal(default, compositing.blur_background(image, alpha, radius))
 
@@ -128,11 +146,11 @@ def test_apply__largest_drops_the_other_person(
     output: str, image: NDArray[np.uint8], probability: NDArray[np.float32]
 ) -> None:
     alone = keep_regions(probability, largest=True)
-    out = apply(_effect(output, largest=True), image, probability)
-    np.testing.assert_array_equal(out, apply(_effect(output), image, alone))
-    small = apply(_effect(output, smallest_region=0.05), image, probability)
+    out = applied(_effect(output, largest=True), image, probability)
+    np.testing.assert_array_equal(out, applied(_effect(output), image, alone))
+    small = applied(_effect(output, smallest_region=0.05), image, probability)
     np.testing.assert_array_equal(small, out)
-    assert (out != apply(_effect(output), image, probability)).any()
+    assert (out != applied(_effect(output), image, probability)).any()
 
 
 @pytest.mark.parametrize("output", ["mask", "probability"])
@@ -144,12 +162,12 @@ def test_apply__a_picture_decoded_at_a_reduced_scale(
     assert not effect.needs_picture
     small = image[::2, ::2]
     np.testing.assert_array_equal(
-        apply(effect, small, probability, size=SIZE), apply(effect, image, probability)
+        applied(effect, small, probability, size=SIZE), applied(effect, image, probability)
     )
     refining = _effect(output, refine=True)
     assert refining.needs_picture
-    with pytest.raises(ValueError, match="needs the picture"):
-        apply(refining, small, probability, size=SIZE)
+    with pytest.raises(ImageError, match="has changed since"):  # it is read again, at full size
+        applied(refining, small, probability, size=SIZE)
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 9), st.sampled_from(sorted(OUTPUTS)))
@@ -158,15 +176,15 @@ def test_apply__any_size(height: int, width: int, grid: int, output: str) -> Non
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
     values = rng.random((grid, grid), dtype=np.float32)
-    out = apply(_effect(output, largest=True, refine=grid % 2 == 0), picture, values)
+    out = applied(_effect(output, largest=True, refine=grid % 2 == 0), picture, values)
     assert out.shape[:2] == (height, width)
 
 
 def test_apply__nobody_gives_an_empty_cutout(image: NDArray[np.uint8]) -> None:
     low = np.random.default_rng(0).random((64, 64), dtype=np.float32) * np.float32(0.2)
     for refined in (False, True):
-        assert not apply(_effect("cutout", refine=refined), image, low).any()
-        assert not apply(_effect("mask", refine=refined), image, low).any()
+        assert not applied(_effect("cutout", refine=refined), image, low).any()
+        assert not applied(_effect("mask", refine=refined), image, low).any()
 
 
 # Pictures that are transparent themselves
@@ -185,7 +203,7 @@ def _transparent() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 def test_apply__a_transparent_picture_stays_transparent(decontaminate: bool) -> None:
     pixels, alpha = _transparent()
     certain = np.ones((8, 8), dtype=np.float32)
-    out = apply(_effect("cutout", decontaminate=decontaminate), pixels, certain, alpha_in=alpha)
+    out = applied(_effect("cutout", decontaminate=decontaminate), pixels, certain, alpha_in=alpha)
     np.testing.assert_array_equal(out[..., 3], alpha)
     inner = out[12:28, 12:28, :3].astype(int)
     assert np.abs(inner - (200, 40, 30)).max() <= 2, "without the white that it was laid on"
@@ -194,9 +212,9 @@ def test_apply__a_transparent_picture_stays_transparent(decontaminate: bool) -> 
 def test_apply__alpha_is_the_product() -> None:
     pixels, alpha = _transparent()
     half = np.full((8, 8), 0.5, dtype=np.float32)
-    out = apply(_effect("cutout"), pixels, half, alpha_in=alpha)
+    out = applied(_effect("cutout"), pixels, half, alpha_in=alpha)
     assert set(np.unique(out[..., 3])) == {0, 64}
-    replaced = apply(
+    replaced = applied(
         _effect("replace", background=(0, 0, 255), decontaminate=False),
         pixels,
         np.ones((8, 8), dtype=np.float32),
@@ -211,13 +229,6 @@ def test_apply__alpha_is_the_product() -> None:
 def test_multiplied__rounds_to_the_nearest(first: int, second: int) -> None:
     one, other = (np.full((1, 1), level, dtype=np.uint8) for level in (first, second))
     assert multiplied(one, other)[0, 0] == round(first * second / 255)
-
-
-def test_apply__shapes_that_do_not_fit(
-    image: NDArray[np.uint8], probability: NDArray[np.float32]
-) -> None:
-    with pytest.raises(ValueError, match="transparency"):
-        apply(_effect("cutout"), image, probability, alpha_in=np.zeros((3, 3), dtype=np.uint8))
 
 
 # What may be asked for
@@ -256,8 +267,8 @@ def test_effect__impossible(settings: dict[str, Any], sentence: str) -> None:
 def test_apply__a_feather_of_any_length(
     output: str, image: NDArray[np.uint8], probability: NDArray[np.float32]
 ) -> None:
-    out = apply(_effect(output, feather=3e9), image, probability)
-    longest = apply(_effect(output, feather=float(max(SIZE))), image, probability)
+    out = applied(_effect(output, feather=3e9), image, probability)
+    longest = applied(_effect(output, feather=float(max(SIZE))), image, probability)
     np.testing.assert_array_equal(out, longest)
 
 
@@ -271,7 +282,7 @@ def test_effect__sized_scales_the_background_once(
     assert sized.background.shape == (*SIZE, 3)
     assert sized.feather == 2.0
     np.testing.assert_array_equal(
-        apply(sized, image, probability), apply(effect, image, probability)
+        applied(sized, image, probability), applied(effect, image, probability)
     )
     plain = _effect("blur")
     assert plain.sized(SIZE) is plain

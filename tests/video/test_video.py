@@ -30,6 +30,7 @@ from tests.builders.clips import (  # noqa: E402
     sound_packets,
     write_clip,
 )
+from tests.builders.segmenters import BrightIsPerson  # noqa: E402
 
 from humanseg.effects.effect import Effect  # noqa: E402
 from humanseg.errors import HumansegError, ImageError, UsageError  # noqa: E402
@@ -45,15 +46,14 @@ REPLACE = Effect(output="replace", background=GREEN, threshold=0.5, decontaminat
 CUTOUT = Effect(output="cutout", threshold=0.5, decontaminate=False)
 
 
-class Stub:
+class Stub(BrightIsPerson):
     """Takes bright pixels for people; remembers how many pictures it saw."""
 
-    image_size = (32, 32)
-
     def __init__(self) -> None:
+        super().__init__((32, 32))
         self.seen = 0
 
-    def grid_probability(self, image: NDArray[np.uint8], /) -> NDArray[np.float32]:
+    def find(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         self.seen += 1
         return np.where(image.min(axis=2) > 130, 0.98, 0.02).astype(np.float32)
 
@@ -61,14 +61,14 @@ class Stub:
 class Everyone(Stub):
     """Takes everything for people, so that `replace` leaves pictures as they are."""
 
-    def grid_probability(self, image: NDArray[np.uint8], /) -> NDArray[np.float32]:
+    def find(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         return np.ones(image.shape[:2], np.float32)
 
 
 class Nobody(Stub):
     """Finds nobody."""
 
-    def grid_probability(self, image: NDArray[np.uint8], /) -> NDArray[np.float32]:
+    def find(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         return np.zeros(image.shape[:2], np.float32)
 
 
@@ -659,10 +659,10 @@ def test_encoder__another_one_is_used_and_named_without_libx264(
 
 
 class Failing(Stub):
-    def grid_probability(self, image: NDArray[np.uint8], /) -> NDArray[np.float32]:
+    def find(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         if self.seen == 5:
             raise RuntimeError("the network failed")
-        return super().grid_probability(image)
+        return super().find(image)
 
 
 def test_atomic__an_error_on_the_way_leaves_nothing(clip: Path, tmp_path: Path) -> None:

@@ -15,55 +15,20 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from humanseg import images
 from humanseg.batch.discovery import Job, is_written
 from humanseg.effects.effect import Effect
 from humanseg.effects.encode import FormatName, encode
-from humanseg.effects.rendering import render
 from humanseg.errors import HumansegError, ImageError, Interrupted
-from humanseg.images.resize import Size
 from humanseg.system.atomic import write_bytes
 
 if TYPE_CHECKING:
+    from humanseg.inference.prediction import Prediction
     from humanseg.inference.segmenter import Segmenter
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _READ_AHEAD = 2  # jobs handed out per worker: none waits for the main thread
-
-
-class Network(Protocol):
-    """What is needed of a network; `Segmenter` is one."""
-
-    @property
-    def image_size(self) -> Size:
-        """(height, width) of the network's grid."""
-        ...
-
-    def grid_probability(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Probability on the network's grid of an RGB picture, uint8 (H, W, 3); thread-safe."""
-        ...
-
-
-@dataclass(frozen=True)
-class Result:
-    """What came of one picture, in memory."""
-
-    content: bytes
-    """The picture file."""
-    coverage: float
-    """Share of the picture that is person."""
-    notes: tuple[str, ...]
-    """Remarks on the picture, such as `animated: first of 12 frames`."""
-
-    def outcome(self, job: Job) -> Outcome:
-        """The outcome of a job that this came of."""
-        people = self.coverage > 0.0
-        return Outcome(job, "done", people=people, coverage=self.coverage, notes=self.notes)
 
 
 @dataclass(frozen=True)
@@ -82,26 +47,39 @@ class Outcome:
     """What went wrong, as a sentence."""
     notes: tuple[str, ...] = ()
 
+    @classmethod
+    def of_prediction(cls, job: Job, prediction: Prediction) -> Outcome:
+        """The outcome of a job that made a file of a prediction."""
+        return cls(
+            job,
+            "done",
+            people=prediction.found,
+            coverage=prediction.coverage,
+            notes=prediction.notes,
+        )
 
-def make(source: Path | bytes, *, network: Network, effect: Effect, name: FormatName) -> Result:
-    """Take one picture through the network and encode the result.
+
+def predict_image(
+    source: Path | bytes, *, segmenter: Segmenter, effect: Effect, name: FormatName
+) -> tuple[bytes, Prediction]:
+    """Take one image file through the network and encode the result.
 
     Args:
-        source: a picture file or its content. Where only a mask or a probability is wanted, a JPEG
+        source: an image file or its content. Where only a mask or a probability is wanted, a JPEG
             is decoded at a reduced scale that is still as large as the network's grid.
-        network: finds the people.
+        segmenter: finds the people.
         effect: what is made of it.
         name: format of the result.
 
+    Returns:
+        The content of the result's file, and the prediction as the effect shows it.
+
     Raises:
-        ImageError: not a picture, damaged, or too large for the format.
+        ImageError: not an image, damaged, or too large for the format.
     """
-    reduced = None if effect.needs_picture else max(network.image_size)
-    picture = images.load(source, at_least=reduced)
-    grid = network.grid_probability(picture.pixels)
-    made = render(effect, picture.pixels, grid, alpha_in=picture.alpha, size=picture.size)
+    prediction = segmenter.predict(source, full_size=effect.needs_picture).under(effect)
     try:
-        return Result(encode(made.pixels, name), made.coverage, picture.notes)
+        return encode(prediction.apply(effect), name), prediction
     except ImageError as error:
         raise ImageError(f"{source if isinstance(source, Path) else 'picture'}: {error}") from error
 
@@ -130,21 +108,21 @@ def attempt(job: Job, work: Callable[[Job], Outcome]) -> Outcome:
     return Outcome(job, "failed", seconds=time.perf_counter() - began, error=text)
 
 
-def predict_pictures(
+def predict_images(
     jobs: Iterable[Job],
     *,
-    network: Network,
+    segmenter: Segmenter,
     effect: Effect,
     name: FormatName,
     workers: int,
     overwrite: bool = True,
     stop: threading.Event | None = None,
 ) -> Generator[Outcome]:
-    """Predict pictures into files, each written at once or not at all.
+    """Predict images into files, each written at once or not at all.
 
     Args:
         jobs: the pictures; read lazily, so that memory does not grow with their number.
-        network: finds the people; called from all workers at once.
+        segmenter: finds the people; called from all workers at once.
         effect: what is made of each picture.
         name: format of the results.
         workers: pictures at a time.
@@ -162,9 +140,11 @@ def predict_pictures(
     def work(job: Job) -> Outcome:
         if not overwrite and is_written(job.target):
             return Outcome(job, "skipped")
-        result = make(job.source, network=network, effect=effect, name=name)
-        write_bytes(job.target, result.content)
-        return result.outcome(job)
+        content, prediction = predict_image(
+            job.source, segmenter=segmenter, effect=effect, name=name
+        )
+        write_bytes(job.target, content)
+        return Outcome.of_prediction(job, prediction)
 
     return in_threads(jobs, lambda job: attempt(job, work), workers=workers, stop=stop)
 
@@ -220,7 +200,7 @@ def in_threads(
     workers: int,
     stop: threading.Event | None = None,
 ) -> Generator[Outcome]:
-    """Outcomes of jobs that are done `workers` at a time; see `predict_pictures`.
+    """Outcomes of jobs that are done `workers` at a time; see `predict_images`.
 
     An exception of `work` ends it: jobs not begun are dropped, those begun are finished and
     yielded, then it is raised.

@@ -128,13 +128,8 @@ class EffectFlags:
 
         return load(path).pixels
 
-    def effect(self, background: Background, *, threshold: float) -> Effect:
-        """What is asked for.
-
-        Args:
-            background: what `ground` gave.
-            threshold: the model's own.
-        """
+    def effect(self, background: Background) -> Effect:
+        """What is asked for, with the background that `ground` gave."""
         from humanseg.effects.effect import Effect
 
         return Effect(
@@ -146,7 +141,7 @@ class EffectFlags:
             decontaminate=self.decontaminate is not False,
             smallest_region=self.smallest_region or 0.0,
             largest=bool(self.largest),
-            threshold=threshold,
+            threshold=self.threshold,
         )
 
 

@@ -168,7 +168,7 @@ def _work(request: Request, jobs: Sequence[Job], report: Report, named: Path | N
     """Do the jobs: pictures several at a time, then videos one after the other."""
     stop = Stop()
     with stop.listening():
-        _predict_pictures(request, [job for job in jobs if not job.video], report, named, stop)
+        _predict_images(request, [job for job in jobs if not job.video], report, named, stop)
         _predict_videos(request, [job for job in jobs if job.video], report, stop)
     left = len(jobs) - report.told
     if left:
@@ -177,7 +177,7 @@ def _work(request: Request, jobs: Sequence[Job], report: Report, named: Path | N
         )
 
 
-def _predict_pictures(
+def _predict_images(
     request: Request,
     jobs: Sequence[Job],
     report: Report,
@@ -186,14 +186,14 @@ def _predict_pictures(
 ) -> None:
     if not jobs:
         return
-    from humanseg.batch.runner import predict_pictures
+    from humanseg.batch.runner import predict_images
     from humanseg.cli.bars import shown
 
     workers, threads = request.network.crew(len(jobs))
-    network, effect = request.open(threads=threads)
-    outcomes = predict_pictures(
+    segmenter, effect = request.open(threads=threads)
+    outcomes = predict_images(
         jobs,
-        network=network,
+        segmenter=segmenter,
         effect=effect,
         name=request.format_of(named),
         workers=workers,

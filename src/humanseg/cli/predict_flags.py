@@ -203,13 +203,8 @@ class NetworkFlags:
         workers = min(self.workers or cores, max(jobs, 1))
         return workers, self.threads or max(1, cores // workers)
 
-    def open(self, *, threads: int, threshold: float | None) -> Segmenter:
-        """Load the network.
-
-        Args:
-            threads: threads that it may use for one picture.
-            threshold: another one than the model's own.
-        """
+    def open(self, *, threads: int) -> Segmenter:
+        """Load the network, which may use `threads` threads for one picture."""
         from humanseg.inference.segmenter import Segmenter
 
         return Segmenter(
@@ -218,7 +213,6 @@ class NetworkFlags:
             precision=self.precision,
             device=self.device,
             threads=threads,
-            threshold=threshold,
             flip_averaging=self.flip_averaging,
         )
 
@@ -295,12 +289,11 @@ class Request:
         return name
 
     def open(self, *, threads: int | None = None) -> tuple[Segmenter, Effect]:
-        """Load the network; the effect uses its threshold unless another was typed.
+        """Load the network, and what is made of each picture.
 
         Args:
             threads: threads for one picture; if None, as for one picture at a time.
         """
         if threads is None:
             _, threads = self.network.crew(1)
-        segmenter = self.network.open(threads=threads, threshold=self.making.threshold)
-        return segmenter, self.making.effect(self.background, threshold=segmenter.threshold)
+        return self.network.open(threads=threads), self.making.effect(self.background)

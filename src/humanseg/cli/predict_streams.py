@@ -13,7 +13,7 @@ from humanseg.errors import ImageError, UsageError
 def predict_pipe(request: Request) -> int:
     """Predict one picture from standard input, to standard output, or both."""
     from humanseg.batch.discovery import Job, refuse_collisions
-    from humanseg.batch.runner import Outcome, attempt, make
+    from humanseg.batch.runner import Outcome, attempt, predict_image
     from humanseg.system.atomic import write_bytes
 
     target = _target(request)
@@ -28,14 +28,16 @@ def predict_pipe(request: Request) -> int:
 
     def work(job: Job) -> Outcome:
         try:
-            result = make(source, network=segmenter, effect=effect, name=name)
+            content, prediction = predict_image(
+                source, segmenter=segmenter, effect=effect, name=name
+            )
         except ImageError as error:
             raise ImageError(str(error).replace("picture:", "standard input:", 1)) from error
         if target is None:
-            made.append(result.content)
+            made.append(content)
         else:
-            write_bytes(target, result.content)
-        return result.outcome(job)
+            write_bytes(target, content)
+        return Outcome.of_prediction(job, prediction)
 
     place = None if target is None else str(target)
     report = Report(place, as_json=request.as_json, quiet=request.quiet)

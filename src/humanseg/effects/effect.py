@@ -1,4 +1,4 @@
-"""What is made of a picture and its probability map: one call for photos, folders and video."""
+"""What is made of an image and its probability map; `Prediction.apply` is the way to it."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from humanseg.effects.compositing import (
 from humanseg.effects.foreground import estimate_foreground
 from humanseg.effects.guided_filter import refined_bands
 from humanseg.effects.rasters import row_bands, rows_in_band
-from humanseg.effects.regions import check_share, keep_regions
+from humanseg.effects.regions import check_share
 from humanseg.errors import UsageError
-from humanseg.images import LoadedImage
-from humanseg.images.resize import Size, resize_mask_from_probability, resize_probability_bands
+from humanseg.images import Picture
+from humanseg.images.resize import Size, resize_probability_bands
 
 OutputName = Literal["mask", "probability", "cutout", "blur", "replace", "overlay"]
 
@@ -65,8 +65,8 @@ class Effect:
     """Drop connected regions that cover less than this share of the picture."""
     largest: bool = False
     """Keep the largest connected region alone."""
-    threshold: float = 0.5
-    """A pixel is a person where its probability is at least this."""
+    threshold: float | None = None
+    """A pixel is a person where its probability is at least this; the prediction's own if None."""
 
     def __post_init__(self) -> None:
         """Check everything.
@@ -89,7 +89,8 @@ class Effect:
                 "of the picture, 0 to 1, such as 0.01."
             )
         check_share(self.smallest_region)
-        if not (is_number(self.threshold) and 0.0 <= self.threshold <= 1.0):
+        threshold = 0.5 if self.threshold is None else self.threshold
+        if not (is_number(threshold) and 0.0 <= threshold <= 1.0):
             raise UsageError(
                 f"a threshold of {shown(self.threshold)} is impossible; give 0 to 1, a number."
             )
@@ -129,23 +130,23 @@ class Effect:
 
 def apply(
     effect: Effect,
-    image: NDArray[np.uint8],
+    picture: Picture | None,
     probability: NDArray[np.float32],
+    size: Size,
     *,
-    alpha_in: NDArray[np.uint8] | None = None,
-    size: Size | None = None,
+    threshold: float,
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Make a picture's output.
+    """Make a picture's output, as `Prediction.apply` does.
+
+    Transparency that the picture came with is multiplied with the alpha of a cut-out, and of people
+    on another background; other outputs show the picture as laid on white.
 
     Args:
-        effect: what is wanted.
-        image: uint8 (height, width, 3) RGB; transparency already laid on white, as `images` does.
+        effect: what is wanted; its regions are chosen already, see `Prediction.under`.
+        picture: the picture at full size; None if `effect.needs_picture` is False.
         probability: float32, 0 to 1, on the network's grid, of any size: the whole picture.
-        alpha_in: uint8 (height, width), transparency that the picture came with, 255 opaque. A
-            cut-out's alpha, and that of people on another background, is the product of both; other
-            outputs show the picture as laid on white.
-        size: (height, width) of the output where it is not that of `image`, because that was
-            decoded at a reduced scale; only where `effect.needs_picture` is False.
+        size: (height, width) of the output, which is the picture's.
+        threshold: a pixel is a person where its probability is at least this.
 
     Returns:
         `mask`: uint8 (height, width), 255 for a person, else 0. `probability`: uint16 (height,
@@ -153,68 +154,56 @@ def apply(
         uint8 (height, width, 3).
 
     Raises:
-        ValueError: shapes that do not belong together.
+        ValueError: the picture is missing or of another size.
     """
-    own = (image.shape[0], image.shape[1])
-    size = size or own
-    if effect.needs_picture and size != own:
-        raise ValueError(f"the output {effect.output} needs the picture at {size}, not at {own}.")
-    if alpha_in is not None and effect.needs_picture and alpha_in.shape != size:
-        raise ValueError(f"the transparency is {alpha_in.shape}, the picture {size}.")
-    kept = keep_regions(
-        probability,
-        threshold=effect.threshold,
-        smallest=effect.smallest_region,
-        largest=effect.largest,
-    )
-    if effect.output == "mask" and not effect.refine:
-        return _shown(resize_mask_from_probability(kept, size, effect.threshold))
-    if effect.refine:
-        bands = refined_bands(image, kept)
+    if effect.needs_picture and (picture is None or picture.pixels.shape[:2] != size):
+        raise ValueError(f"the output {effect.output} needs the picture at {size}.")
+    if effect.refine and picture is not None:
+        bands = refined_bands(picture.pixels, probability)
     else:
-        bands = resize_probability_bands(kept, size, rows=rows_in_band(size))
-    if effect.output in _HARD:
-        return _levels(bands, size, effect)
-    alpha = feathered(alpha_of_bands(bands, size, effect.threshold), effect.feather)
-    return _picture(effect, image, alpha, alpha_in)
+        bands = resize_probability_bands(probability, size, rows=rows_in_band(size))
+    if picture is None or effect.output in _HARD:
+        return _levels(bands, size, effect.output, threshold)
+    alpha = feathered(alpha_of_bands(bands, size, threshold), effect.feather)
+    return _composed(effect, picture, alpha)
 
 
 def _levels(
-    bands: Iterable[tuple[slice, NDArray[np.float32]]], size: Size, effect: Effect
+    bands: Iterable[tuple[slice, NDArray[np.float32]]],
+    size: Size,
+    output: OutputName,
+    threshold: float,
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """`mask` and `probability`."""
-    if effect.output == "mask":
+    if output == "mask":
         mask = np.empty(size, dtype=np.bool_)
         for rows, values in bands:
-            np.greater_equal(values, effect.threshold, out=mask[rows])
-        return _shown(mask)
+            np.greater_equal(values, threshold, out=mask[rows])
+        return show_mask(mask)
     levels = np.empty(size, dtype=np.uint16)
     for rows, values in bands:
         levels[rows] = values * np.float32(FULL) + np.float32(0.5)
     return levels
 
 
-def _shown(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def show_mask(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """A mask as it is written: uint8, 255 for a person, else 0."""
     return np.multiply(mask.view(np.uint8), np.uint8(255))
 
 
-def _picture(
-    effect: Effect,
-    image: NDArray[np.uint8],
-    alpha: NDArray[np.uint8],
-    alpha_in: NDArray[np.uint8] | None,
-) -> NDArray[np.uint8]:
+def _composed(effect: Effect, picture: Picture, alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The other outputs."""
+    image = picture.pixels
     if effect.output == "overlay":
         return overlay(image, alpha)
     if effect.output == "blur":
         return blur_background(image, alpha, effect.blur_radius)
     decontaminate = effect.decontaminate
-    if alpha_in is not None:
-        image = LoadedImage(image, alpha.shape, alpha_in, (), reduced=False).straight()
-        if decontaminate:  # of the ground: the white that showed through is off already
+    if picture.alpha is not None:
+        image = picture.straight()
+        if decontaminate:  # of the background: the white that showed through is off already
             image, decontaminate = estimate_foreground(image, alpha), False
-        alpha = multiplied(alpha, alpha_in)
+        alpha = multiplied(alpha, picture.alpha)
     if effect.background is None:
         return cutout(image, alpha, decontaminate=decontaminate)
     return composite(image, alpha, effect.background, decontaminate=decontaminate)

@@ -11,10 +11,14 @@ from numpy.typing import NDArray
 
 from humanseg import images
 from humanseg.effects.compositing import Colour, soft_alpha
-from humanseg.effects.effect import Effect, apply
+from humanseg.effects.effect import Effect, apply, show_mask
+from humanseg.effects.regions import keep_regions
 from humanseg.errors import ImageError
 from humanseg.images import ImageLike, LoadedImage
 from humanseg.images.resize import Size, resize_mask_from_probability, resize_probability
+
+_Selection: TypeAlias = tuple[float, float, bool]
+"""Threshold, smallest region and whether the largest alone is kept: what decides on the mask."""
 
 Background: TypeAlias = Colour | ImageLike
 """A colour, or a picture, which is scaled to cover and cut off evenly where it sticks out."""
@@ -59,6 +63,8 @@ class Prediction:
         self.source = source
         self.notes = notes
         self._decoded = None if picture is None or picture.reduced else picture
+        self._selection: _Selection = (threshold, 0.0, False)
+        self._selected: Prediction | None = None
 
     @cached_property
     def probability(self) -> NDArray[np.float32]:
@@ -75,7 +81,7 @@ class Prediction:
 
     @cached_property
     def coverage(self) -> float:
-        """Share of the picture that is person, 0 to 1."""
+        """Share of the picture's own pixels whose mask is set, 0 to 1."""
         return float(np.count_nonzero(self.mask) / self.mask.size)
 
     @property
@@ -136,7 +142,6 @@ class Prediction:
         return self._made(
             Effect(
                 output="cutout",
-                threshold=self.threshold,
                 feather=feather,
                 refine=refine,
                 decontaminate=decontaminate,
@@ -169,7 +174,6 @@ class Prediction:
         return self._made(
             Effect(
                 output="replace",
-                threshold=self.threshold,
                 background=_ground(background),
                 feather=feather,
                 refine=refine,
@@ -193,7 +197,6 @@ class Prediction:
         return self._made(
             Effect(
                 output="blur",
-                threshold=self.threshold,
                 blur_radius=radius,
                 feather=feather,
                 refine=refine,
@@ -202,10 +205,10 @@ class Prediction:
 
     def overlay(self) -> NDArray[np.uint8]:
         """The picture with the mask tinted, to look at: uint8 (height, width, 3), RGB."""
-        return self._made(Effect(output="overlay", threshold=self.threshold))
+        return self._made(Effect(output="overlay"))
 
     def apply(self, effect: Effect) -> NDArray[np.uint8] | NDArray[np.uint16]:
-        """Anything that `humanseg predict` can make; the effect's own threshold counts.
+        """Anything that `humanseg predict` can make.
 
         Args:
             effect: see `humanseg.effects.effect.Effect`.
@@ -216,7 +219,39 @@ class Prediction:
         Raises:
             ImageError: see `image`.
         """
-        return apply(effect, self.image, self.grid, alpha_in=self.transparency)
+        selected = self.under(effect)
+        if effect.output == "mask" and not effect.refine:
+            return show_mask(selected.mask)
+        picture = self._picture if effect.needs_picture else None
+        return apply(effect, picture, selected.grid, self.size, threshold=selected.threshold)
+
+    def under(self, effect: Effect) -> Prediction:
+        """The prediction that an effect shows: at its threshold, without the regions that it drops.
+
+        Its `mask`, `coverage` and `found` are what is told of a result.
+        """
+        threshold = self.threshold if effect.threshold is None else effect.threshold
+        selection = (threshold, effect.smallest_region, effect.largest)
+        if selection == self._selection:
+            return self
+        if self._selected is None or self._selected._selection != selection:
+            grid = keep_regions(
+                self.grid,
+                threshold=threshold,
+                smallest=effect.smallest_region,
+                largest=effect.largest,
+            )
+            selected = Prediction(
+                grid=grid,
+                size=self.size,
+                threshold=threshold,
+                source=self.source,
+                notes=self.notes,
+                picture=self._decoded,
+            )
+            selected._selection = selection
+            self._selected = selected
+        return self._selected
 
     def _made(self, effect: Effect) -> NDArray[np.uint8]:
         return cast("NDArray[np.uint8]", self.apply(effect))

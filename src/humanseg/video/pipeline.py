@@ -14,15 +14,17 @@ from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from humanseg.effects.effect import Effect
-from humanseg.effects.rendering import render
 from humanseg.errors import UsageError
+from humanseg.images import Picture
 from humanseg.images.resize import Size, resize_image
+from humanseg.inference.prediction import Prediction
+from humanseg.inference.segmenter import Segmenter
 from humanseg.system.atomic import replacing
 from humanseg.system.cpu import usable_cores
 from humanseg.system.threads import ordered_map, read_ahead
@@ -46,19 +48,6 @@ _DEPTH = 2
 """Frames that may wait between two threads."""
 _EFFECT_THREADS = 4
 """At most; effects leave Python's lock to others nearly always."""
-
-
-class GridSegmenter(Protocol):
-    """What is used of `humanseg.Segmenter`."""
-
-    @property
-    def image_size(self) -> Size:
-        """(height, width) of the network's grid."""
-        ...
-
-    def grid_probability(self, image: NDArray[np.uint8], /) -> NDArray[np.float32]:
-        """Probability on the grid, float32, 0 to 1, of a picture, uint8 (H, W, 3), RGB."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -86,7 +75,7 @@ class VideoReport:
 
 
 def process_video(
-    segmenter: GridSegmenter,
+    segmenter: Segmenter,
     source: Path | int,
     target: Path,
     *,
@@ -218,7 +207,7 @@ class _Tally:
 class _Work:
     """What is done with every frame."""
 
-    segmenter: GridSegmenter
+    segmenter: Segmenter
     effect: Effect
     smoothing: Smoother | None
 
@@ -232,7 +221,7 @@ class _Work:
                 yield _Seen(step, None)
                 continue
             grid = resize_image(step.frame.pixels, self.segmenter.image_size)
-            probability = self.segmenter.grid_probability(grid)
+            probability = self.segmenter.predict(grid).grid
             if self.smoothing is not None:
                 seconds = float((step.frame.pts - before) * time_base)
                 probability = self.smoothing.update(probability, grid, seconds=seconds)
@@ -244,8 +233,16 @@ class _Work:
         frame, probability = seen.step.frame, seen.probability
         if frame is None or probability is None:
             return _Done(seen.step, None, 0.0)
-        made = render(self.effect, frame.pixels, probability, alpha_in=frame.alpha)
-        return _Done(seen.step, _eight_bits(made.pixels), made.coverage)
+        size = (frame.pixels.shape[0], frame.pixels.shape[1])
+        prediction = Prediction(
+            grid=probability,
+            size=size,
+            threshold=self.segmenter.threshold,
+            source=frame.pixels,
+            picture=Picture(frame.pixels, size, frame.alpha, (), reduced=False),
+        ).under(self.effect)
+        pixels = prediction.apply(self.effect)
+        return _Done(seen.step, _eight_bits(pixels), prediction.coverage)
 
 
 def _eight_bits(image: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
