@@ -7,7 +7,15 @@ from pathlib import Path, PurePath
 import pytest
 
 from humanseg import images
-from humanseg.batch.discovery import Found, Item, Job, find, mirrored, plan, refuse_collisions
+from humanseg.batch.discovery import (
+    Discovery,
+    Item,
+    Job,
+    discover,
+    output_jobs,
+    pending,
+    refuse_collisions,
+)
 from humanseg.errors import UsageError
 
 VIDEOS = frozenset({".mp4"})
@@ -27,17 +35,17 @@ def _touch(path: Path) -> None:
     path.write_bytes(b"x")
 
 
-def _find(*words: str, output: str = "out") -> Found:
-    return find(words, output=Path(output), video_suffixes=VIDEOS)
+def _find(*words: str, output: str = "out") -> Discovery:
+    return discover(words, output=Path(output), video_suffixes=VIDEOS)
 
 
-def _names(found: Found) -> list[str]:
-    return [item.name.as_posix() for item in found.items]
+def _names(discovery: Discovery) -> list[str]:
+    return [item.name.as_posix() for item in discovery.items]
 
 
-def _jobs(found: Found, *, output: str = "out", keep_suffix: bool = False) -> list[Job]:
-    return mirrored(
-        found.items, output=Path(output), suffix_of=lambda _: ".png", keep_suffix=keep_suffix
+def _jobs(discovery: Discovery, *, output: str = "out", keep_suffix: bool = False) -> list[Job]:
+    return output_jobs(
+        discovery.items, output=Path(output), suffix_of=lambda _: ".png", keep_suffix=keep_suffix
     )
 
 
@@ -45,11 +53,11 @@ class TestFind:
     def test_folder__gives_pictures_and_videos_of_all_sub_folders_in_order(
         self, photos: Path
     ) -> None:
-        found = _find("photos")
-        assert _names(found) == ["1.jpg", "B.PNG", "a/1.jpg", "a/deep/2.webp", "clip.MP4"]
-        assert [item.video for item in found.items] == [False] * 4 + [True]
-        assert (found.others, found.problems, found.single) == (1, [], False)
-        assert found.items[2].path == photos / "a" / "1.jpg"
+        discovery = _find("photos")
+        assert _names(discovery) == ["1.jpg", "B.PNG", "a/1.jpg", "a/deep/2.webp", "clip.MP4"]
+        assert [item.video for item in discovery.items] == [False] * 4 + [True]
+        assert (discovery.others, discovery.problems, discovery.single) == (1, [], False)
+        assert discovery.items[2].path == photos / "a" / "1.jpg"
 
     def test_folder__hidden_files_and_folders_are_passed_over(self, photos: Path) -> None:
         _touch(photos / ".thumb.jpg")
@@ -59,18 +67,18 @@ class TestFind:
         assert not [part for part in parts if part.startswith(".")]
 
     def test_file__is_taken_whatever_its_suffix(self, photos: Path) -> None:
-        found = _find("photos/notes.txt")
-        assert _names(found) == ["notes.txt"]
-        assert found.single
+        discovery = _find("photos/notes.txt")
+        assert _names(discovery) == ["notes.txt"]
+        assert discovery.single
 
     def test_file__hidden_is_taken_when_named(self, photos: Path) -> None:
         _touch(photos / ".thumb.jpg")
         assert _names(_find("photos/.thumb.jpg")) == [".thumb.jpg"]
 
     def test_same_file_twice__is_done_once_under_its_first_name(self, photos: Path) -> None:
-        found = _find("photos/a", "photos", "./photos/a/1.jpg")
-        assert _names(found) == ["1.jpg", "deep/2.webp", "1.jpg", "B.PNG", "clip.MP4"]
-        assert not found.single
+        discovery = _find("photos/a", "photos", "./photos/a/1.jpg")
+        assert _names(discovery) == ["1.jpg", "deep/2.webp", "1.jpg", "B.PNG", "clip.MP4"]
+        assert not discovery.single
 
     @pytest.mark.parametrize(
         ("pattern", "names"),
@@ -122,9 +130,9 @@ class TestSuffixes:
         for suffix in images.SUFFIXES:
             _touch(photos / f"x{suffix}")
         _touch(photos / "x.tga")
-        found = _find("photos")
-        assert {item.path.suffix for item in found.items} == images.SUFFIXES
-        assert found.others == 1
+        discovery = _find("photos")
+        assert {item.path.suffix for item in discovery.items} == images.SUFFIXES
+        assert discovery.others == 1
 
     @pytest.mark.parametrize("suffix", [".ts", ".mts"])
     @pytest.mark.parametrize(
@@ -143,9 +151,11 @@ class TestSuffixes:
         self, photos: Path, suffix: str, head: bytes, video: bool
     ) -> None:
         (photos / f"x{suffix}").write_bytes(head)
-        found = find(["photos"], output=Path("out"), video_suffixes=frozenset({suffix}))
-        assert (f"x{suffix}" in _names(found)) == video
-        named = find([f"photos/x{suffix}"], output=Path("out"), video_suffixes=frozenset({suffix}))
+        discovery = discover(["photos"], output=Path("out"), video_suffixes=frozenset({suffix}))
+        assert (f"x{suffix}" in _names(discovery)) == video
+        named = discover(
+            [f"photos/x{suffix}"], output=Path("out"), video_suffixes=frozenset({suffix})
+        )
         assert [item.video for item in named.items] == [True]
 
 
@@ -158,9 +168,9 @@ class TestFindLinks:
         assert _names(_find("photos")) == before
         assert _names(_find("photos/**/*.webp")) == ["a/deep/2.webp"]
 
-    def test_linked_folder__elsewhere_is_read(self, photos: Path, tmp_path: Path) -> None:
-        _touch(tmp_path / "elsewhere" / "9.jpg")
-        (photos / "0").symlink_to(tmp_path / "elsewhere")
+    def test_linked_folder__other_shards_is_read(self, photos: Path, tmp_path: Path) -> None:
+        _touch(tmp_path / "other_shards" / "9.jpg")
+        (photos / "0").symlink_to(tmp_path / "other_shards")
         assert _names(_find("photos"))[0] == "0/9.jpg"
 
     def test_folder_linked_beside_itself__keeps_its_own_name(self, photos: Path) -> None:
@@ -173,9 +183,9 @@ class TestFindLinks:
     ) -> None:
         (photos / "0").symlink_to("0")
         (photos / "0.jpg").symlink_to("0.jpg")
-        found = _find("photos")
-        assert found.problems == []
-        assert _names(found) == [
+        discovery = _find("photos")
+        assert discovery.problems == []
+        assert _names(discovery) == [
             "0.jpg", "1.jpg", "B.PNG", "a/1.jpg", "a/deep/2.webp", "clip.MP4"
         ]  # fmt: skip
 
@@ -209,9 +219,9 @@ class TestUnreadableFolder:
             return scan(path)
 
         monkeypatch.setattr(os, "scandir", guarded)
-        found = _find("photos")
-        assert _names(found) == ["1.jpg", "B.PNG", "a/1.jpg", "clip.MP4"]
-        assert found.problems == ["photos/a/deep: cannot be read (permission denied)."]
+        discovery = _find("photos")
+        assert _names(discovery) == ["1.jpg", "B.PNG", "a/1.jpg", "clip.MP4"]
+        assert discovery.problems == ["photos/a/deep: cannot be read (permission denied)."]
 
 
 class TestMirrored:
@@ -229,8 +239,8 @@ class TestMirrored:
         assert [job.target.name for job in jobs] == ["1.jpg.png", "2.webp.png"]
 
     def test_dots_in_names__stay(self) -> None:
-        found = Found([Item(Path("x/a.b.jpg"), PurePath("a.b.jpg"))])
-        assert _jobs(found)[0].target == Path("out/a.b.png")
+        discovery = Discovery([Item(Path("x/a.b.jpg"), PurePath("a.b.jpg"))])
+        assert _jobs(discovery)[0].target == Path("out/a.b.png")
 
 
 class TestRefuseCollisions:
@@ -275,39 +285,41 @@ class TestPlan:
     def test_existing_outputs__are_left_out_unless_overwritten(self, photos: Path) -> None:
         jobs = _jobs(_find("photos/a"))
         _touch(Path("out/1.png"))
-        chosen = plan(jobs, output=Path("out"))
+        chosen = pending(jobs, output=Path("out"))
         assert [job.target.name for job in chosen.jobs] == ["2.png"]
         assert [job.target.name for job in chosen.existing] == ["1.png"]
-        assert len(plan(jobs, output=Path("out"), overwrite=True).jobs) == 2
+        assert len(pending(jobs, output=Path("out"), overwrite=True).jobs) == 2
 
     def test_empty_output__is_done_again(self, photos: Path) -> None:
         Path("out").mkdir()
         Path("out/1.png").touch()
-        assert len(plan(_jobs(_find("photos/a")), output=Path("out")).jobs) == 2
+        assert len(pending(_jobs(_find("photos/a")), output=Path("out")).jobs) == 2
 
     def test_shards__share_nothing_and_miss_nothing(self) -> None:
         jobs = [Job(Path(f"{n}.jpg"), Path(f"out/{n % 7}/{n}.png")) for n in range(1000)]
-        shards = [plan(jobs, output=Path("out"), shard=(i, 4)) for i in range(1, 5)]
+        shards = [pending(jobs, output=Path("out"), shard=(i, 4)) for i in range(1, 5)]
         taken = [job for shard in shards for job in shard.jobs]
         assert len(taken) == 1000
         assert set(taken) == set(jobs)
         assert all(len(shard.jobs) > 200 for shard in shards)
-        assert [shard.elsewhere for shard in shards] == [1000 - len(s.jobs) for s in shards]
+        assert [shard.other_shards for shard in shards] == [1000 - len(s.jobs) for s in shards]
 
     def test_shard__does_not_depend_on_place_or_company(self) -> None:
         here = [Job(Path(f"{n}.jpg"), Path(f"/here/{n}.png")) for n in range(100)]
         there = [Job(Path(f"{n}.jpg"), Path(f"/far/there/{n}.png")) for n in range(50, 200)]
-        mine = {job.target.name for job in plan(here, output=Path("/here"), shard=(2, 3)).jobs}
-        theirs = {j.target.name for j in plan(there, output=Path("/far/there"), shard=(2, 3)).jobs}
+        mine = {job.target.name for job in pending(here, output=Path("/here"), shard=(2, 3)).jobs}
+        theirs = {
+            j.target.name for j in pending(there, output=Path("/far/there"), shard=(2, 3)).jobs
+        }
         common = {f"{n}.png" for n in range(50, 100)}
         assert mine & common == theirs & common
 
     def test_shard__does_not_depend_on_what_is_done(self, photos: Path) -> None:
         jobs = [Job(Path(f"{n}.jpg"), Path(f"out/{n}.png")) for n in range(60)]
-        before = [plan(jobs, output=Path("out"), shard=(i, 3)) for i in (1, 2, 3)]
+        before = [pending(jobs, output=Path("out"), shard=(i, 3)) for i in (1, 2, 3)]
         for job in jobs[::2]:
             _touch(job.target)
-        after = [plan(jobs, output=Path("out"), shard=(i, 3)) for i in (1, 2, 3)]
+        after = [pending(jobs, output=Path("out"), shard=(i, 3)) for i in (1, 2, 3)]
         for one, other in zip(before, after, strict=True):
             assert set(one.jobs) == {*other.jobs, *other.existing}
             assert set(other.existing) == set(one.jobs) & set(jobs[::2])
@@ -316,7 +328,7 @@ class TestPlan:
     def test_shards__are_about_equally_large(self, count: int) -> None:
         jobs = [Job(Path("x"), Path(f"out/{n // 1000:03}/IMG_{n:06}.png")) for n in range(5_000)]
         sizes = [
-            len(plan(jobs, output=Path("out"), shard=(i + 1, count)).jobs) for i in range(count)
+            len(pending(jobs, output=Path("out"), shard=(i + 1, count)).jobs) for i in range(count)
         ]
         mean = 5_000 / count
         assert sum(sizes) == 5_000
@@ -342,7 +354,7 @@ class TestManyFiles:
             asked.clear()
             jobs = _jobs(_find("photos"))
             refuse_collisions(jobs)
-            return len(plan(jobs, output=Path("out")).existing)
+            return len(pending(jobs, output=Path("out")).existing)
 
         monkeypatch.setattr(Path, "stat", counted)
         assert planned() == 0
@@ -364,4 +376,4 @@ class TestManyFiles:
             raise PermissionError(13, "Permission denied", str(path))
 
         monkeypatch.setattr(os, "scandir", closed)
-        assert [job.target.name for job in plan(jobs, output=Path("out")).existing] == ["1.png"]
+        assert [job.target.name for job in pending(jobs, output=Path("out")).existing] == ["1.png"]

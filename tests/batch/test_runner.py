@@ -21,11 +21,11 @@ from humanseg import images
 from humanseg.batch.discovery import Job
 from humanseg.batch.runner import (
     Outcome,
-    attempt,
     in_threads,
     predict_image,
     predict_images,
     predict_video,
+    run_job,
 )
 from humanseg.effects import regions
 from humanseg.effects.effect import Effect, OutputName
@@ -88,7 +88,7 @@ class TestMake:
         segmenter, sizes = BrightIsPerson(), list[tuple[int, ...]]()
         load = images.load
 
-        def watched(source: images.ImageLike, *, at_least: int | None = None) -> images.Picture:
+        def watched(source: images.ImageLike, *, at_least: int | None = None) -> images.LoadedImage:
             picture = load(source, at_least=at_least)
             sizes.append(picture.pixels.shape[:2])
             return picture
@@ -174,7 +174,7 @@ class TestMake:
             predict_image(source, segmenter=BrightIsPerson(), effect=MASK, name="webp")
 
 
-class TestAttempt:
+class TestRunJob:
     JOB = Job(Path("in.jpg"), Path("out.png"))
 
     @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ class TestAttempt:
     def test_what_is_wrong_with_one_picture__is_a_sentence(
         self, error: Exception, sentence: str
     ) -> None:
-        outcome = attempt(self.JOB, _raising(error))
+        outcome = run_job(self.JOB, _raising(error))
         assert (outcome.status, outcome.error) == ("failed", sentence)
         assert outcome.people is None
 
@@ -207,7 +207,7 @@ class TestAttempt:
     )
     def test_what_no_other_picture_would_survive__is_raised(self, error: Exception) -> None:
         with pytest.raises(type(error)):
-            attempt(self.JOB, _raising(error))
+            run_job(self.JOB, _raising(error))
 
 
 def _raising(error: BaseException) -> Callable[[Job], Outcome]:

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from humanseg.batch.discovery import find, mirrored, plan
+from humanseg.batch.discovery import discover, output_jobs, pending
 from humanseg.cli.predict_flags import NetworkFlags
 
 Run = Callable[..., tuple[int, str, str]]
@@ -245,11 +245,14 @@ def test_listing__grows_in_a_straight_line(tmp_path: Path) -> None:
         best = float("inf")
         for _ in range(3):
             began = time.perf_counter()
-            found = find([str(root)], output=tmp_path / "out")
-            jobs = mirrored(
-                found.items, output=tmp_path / "out", suffix_of=lambda _: ".png", keep_suffix=False
+            discovery = discover([str(root)], output=tmp_path / "out")
+            jobs = output_jobs(
+                discovery.items,
+                output=tmp_path / "out",
+                suffix_of=lambda _: ".png",
+                keep_suffix=False,
             )
-            assert len(plan(jobs, output=tmp_path / "out", shard=(1, 2)).jobs) < count
+            assert len(pending(jobs, output=tmp_path / "out", shard=(1, 2)).jobs) < count
             best = min(best, time.perf_counter() - began)
         shutil.rmtree(root)
         return best

@@ -14,7 +14,7 @@ from humanseg.effects.effect import Effect, multiplied
 from humanseg.effects.guided_filter import refine
 from humanseg.effects.regions import keep_regions
 from humanseg.errors import ImageError, UsageError
-from humanseg.images import Picture, load
+from humanseg.images import LoadedImage, load
 from humanseg.images.resize import resize_probability
 from humanseg.inference.prediction import Prediction
 
@@ -55,7 +55,7 @@ def applied(
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """The effect on an image of a prediction; `size` where it was decoded at a reduced scale."""
     full = size or (image.shape[0], image.shape[1])
-    picture = Picture(image, full, alpha_in, (), reduced=size is not None)
+    picture = LoadedImage(image, full, alpha_in, (), reduced=size is not None)
     prediction = Prediction(
         grid=probability, size=full, threshold=0.5, source=image, picture=picture
     )

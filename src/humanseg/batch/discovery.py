@@ -19,6 +19,17 @@ from humanseg.errors import UsageError
 PICTURE_SUFFIXES = images.SUFFIXES
 """Suffixes, in lower case, that make a file in a folder a picture."""
 
+VIDEO_SUFFIXES = frozenset(
+    {
+        ".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg",
+        ".mts", ".mxf", ".ogv", ".ts", ".webm", ".wmv",
+    }
+)  # fmt: skip
+"""Suffixes, in lower case, that make a file a video. Here, so that images need no video module."""
+
+VIDEO_TARGET_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm")
+"""Suffixes of videos that can be written; transparent cut-outs as .webm and .mov only."""
+
 _MAGIC = frozenset("*?[")
 _SHARED_WITH_CODE = frozenset({".ts", ".mts"})
 """Suffixes of MPEG transport streams and of TypeScript."""
@@ -48,7 +59,7 @@ class Item:
 
 
 @dataclass
-class Found:
+class Discovery:
     """What the inputs hold."""
 
     items: list[Item] = field(default_factory=list)
@@ -68,13 +79,13 @@ class Plan:
     jobs: tuple[Job, ...]
     existing: tuple[Job, ...]
     """Jobs whose results are there already."""
-    elsewhere: int
+    other_shards: int
     """Jobs of other shards."""
 
 
-def find(
-    inputs: Sequence[str], *, output: Path, video_suffixes: frozenset[str] = frozenset()
-) -> Found:
+def discover(
+    inputs: Sequence[str], *, output: Path, video_suffixes: frozenset[str] = VIDEO_SUFFIXES
+) -> Discovery:
     """Find the pictures and videos that are meant.
 
     A file that is named is taken whatever its suffix. In folders, which are read with all their
@@ -91,35 +102,35 @@ def find(
     Raises:
         UsageError: an input that does not exist, holds or matches nothing, or is also the output.
     """
-    found = Found()
+    discovery = Discovery()
     seen: set[str] = set()
     for word in inputs:
-        items = _of_input(word, output, video_suffixes, found)
+        items = _of_input(word, output, video_suffixes, discovery)
         for item in items:
-            place = os.path.abspath(item.path)  # noqa: PTH100  links keep their own names
-            if place not in seen:
-                seen.add(place)
-                found.items.append(item)
-    found.single = len(inputs) == 1 and Path(inputs[0]).is_file()
-    return found
+            path = os.path.abspath(item.path)  # noqa: PTH100  links keep their own names
+            if path not in seen:
+                seen.add(path)
+                discovery.items.append(item)
+    discovery.single = len(inputs) == 1 and Path(inputs[0]).is_file()
+    return discovery
 
 
-def _of_input(word: str, output: Path, videos: frozenset[str], found: Found) -> list[Item]:
+def _of_input(word: str, output: Path, videos: frozenset[str], discovery: Discovery) -> list[Item]:
     path, mode = Path(word), _mode(word)
     if mode is None and _MAGIC & set(word):
-        items = _by_pattern(path, output, videos, found)
+        items = _by_pattern(path, output, videos, discovery)
         nothing = "matches no picture; put the pattern in quotes, with ** for sub-folders"
     elif mode is None:
         raise UsageError(f"{word}: does not exist; give files, folders, patterns or -.")
     elif stat.S_ISDIR(mode):
         _refuse_same_folder(path, output)
-        items = _taken(path, _walk(path, output, found.problems), videos, found)
+        items = _taken(path, _walk(path, output, discovery.problems), videos, discovery)
         nothing = "holds no picture or video; give a folder that does"
     elif stat.S_ISREG(mode):
         return [Item(path, PurePath(path.name), path.suffix.lower() in videos)]
     else:
         raise UsageError(f"{word}: is neither a file nor a folder; pipe the picture into `-`.")
-    if not items and not found.problems:
+    if not items and not discovery.problems:
         raise UsageError(f"{word}: {nothing}.")
     return items
 
@@ -143,7 +154,9 @@ def _refuse_same_folder(path: Path, output: Path) -> None:
         )
 
 
-def _by_pattern(pattern: Path, output: Path, videos: frozenset[str], found: Found) -> list[Item]:
+def _by_pattern(
+    pattern: Path, output: Path, videos: frozenset[str], discovery: Discovery
+) -> list[Item]:
     """Files below the part of the pattern without wildcards; walking ends where `glob` loops."""
     fixed = next(at for at, part in enumerate(pattern.parts) if _MAGIC & set(part))
     root, wild = Path(*pattern.parts[:fixed]), pattern.parts[fixed:]
@@ -151,8 +164,8 @@ def _by_pattern(pattern: Path, output: Path, videos: frozenset[str], found: Foun
         return []
     _refuse_same_folder(root, output)
     depth = None if "**" in wild else len(wild)
-    names = _walk(root, output, found.problems, depth=depth)
-    return _taken(root, [name for name in names if _matches(name.parts, wild)], videos, found)
+    names = _walk(root, output, discovery.problems, depth=depth)
+    return _taken(root, [name for name in names if _matches(name.parts, wild)], videos, discovery)
 
 
 def _matches(parts: Sequence[str], wild: Sequence[str]) -> bool:
@@ -164,7 +177,7 @@ def _matches(parts: Sequence[str], wild: Sequence[str]) -> bool:
 
 
 def _taken(
-    root: Path, names: Iterable[PurePath], videos: frozenset[str], found: Found
+    root: Path, names: Iterable[PurePath], videos: frozenset[str], discovery: Discovery
 ) -> list[Item]:
     """Pictures and videos among the files; the others are counted."""
     items = []
@@ -173,7 +186,7 @@ def _taken(
         if suffix in PICTURE_SUFFIXES or (suffix in videos and _is_video(root / name, suffix)):
             items.append(Item(root / name, name, suffix in videos))
         else:
-            found.others += 1
+            discovery.others += 1
     return sorted(items, key=lambda item: item.name.parts)
 
 
@@ -246,13 +259,13 @@ def _identity(path: Path) -> Identity | None:
     return status.st_dev, status.st_ino
 
 
-def mirrored(
+def output_jobs(
     items: Iterable[Item], *, output: Path, suffix_of: Callable[[Item], str], keep_suffix: bool
 ) -> list[Job]:
     """Jobs whose results keep the names and sub-folders of their inputs.
 
     Args:
-        items: what was found.
+        items: what was discovery.
         output: folder for the results.
         suffix_of: suffix of an item's result.
         keep_suffix: keep the input's suffix in the result's name: `1.jpg` becomes `1.jpg.png`.
@@ -305,7 +318,7 @@ def refuse_collisions(jobs: Sequence[Job], *, inputs: Sequence[Path] = ()) -> No
             )
 
 
-def plan(
+def pending(
     jobs: Sequence[Job], *, output: Path, shard: tuple[int, int] = (1, 1), overwrite: bool = False
 ) -> Plan:
     """Choose the jobs of this shard that are still to be done.
@@ -327,7 +340,7 @@ def plan(
     return Plan(
         jobs=tuple(job for job in mine if job.target not in done),
         existing=tuple(existing),
-        elsewhere=len(jobs) - len(mine),
+        other_shards=len(jobs) - len(mine),
     )
 
 

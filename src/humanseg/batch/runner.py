@@ -84,7 +84,7 @@ def predict_image(
         raise ImageError(f"{source if isinstance(source, Path) else 'picture'}: {error}") from error
 
 
-def attempt(job: Job, work: Callable[[Job], Outcome]) -> Outcome:
+def run_job(job: Job, work: Callable[[Job], Outcome]) -> Outcome:
     """Do a job; what is wrong with it becomes a sentence in the outcome.
 
     Raises:
@@ -103,8 +103,8 @@ def attempt(job: Job, work: Callable[[Job], Outcome]) -> Outcome:
     except OSError as error:
         if error.errno in _FULL or isinstance(error, BrokenPipeError):
             raise
-        place = error.filename or job.source
-        text = f"{place}: {(error.strerror or str(error)).lower()}."
+        where = error.filename or job.source
+        text = f"{where}: {(error.strerror or str(error)).lower()}."
     return Outcome(job, "failed", seconds=time.perf_counter() - began, error=text)
 
 
@@ -146,7 +146,7 @@ def predict_images(
         write_bytes(job.target, content)
         return Outcome.of_prediction(job, prediction)
 
-    return in_threads(jobs, lambda job: attempt(job, work), workers=workers, stop=stop)
+    return in_threads(jobs, lambda job: run_job(job, work), workers=workers, stop=stop)
 
 
 def predict_video(
@@ -190,7 +190,7 @@ def predict_video(
         people = made.frames_with_people > 0
         return Outcome(job, "done", people=people, coverage=made.coverage, notes=made.notes)
 
-    return attempt(job, work)
+    return run_job(job, work)
 
 
 def in_threads(

@@ -21,7 +21,7 @@ from humanseg.cli.terminal import note, numbered
 from humanseg.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
-    from humanseg.batch.discovery import Found, Item, Job
+    from humanseg.batch.discovery import Discovery, Item, Job
     from humanseg.effects.effect import Effect
     from humanseg.inference.segmenter import Segmenter
 
@@ -77,57 +77,56 @@ def _predict_files(request: Request) -> int:
 
 def _planned(request: Request, report: Report) -> tuple[Sequence[Job], Path | None]:
     """What is to be done, and the file that `-o` names if it names one; nothing is done yet."""
-    from humanseg.batch.discovery import find, plan, refuse_collisions
+    from humanseg.batch.discovery import discover, pending, refuse_collisions
     from humanseg.system.atomic import remove_leftovers
-    from humanseg.video.pipeline import SOURCE_SUFFIXES
 
     output = Path(request.output)
-    found = find(request.inputs, output=output, video_suffixes=SOURCE_SUFFIXES)
-    named = _names_a_file(output, found)
+    discovery = discover(request.inputs, output=output)
+    named = _names_a_file(output, discovery)
     root = output.parent if named else output
-    jobs = _jobs(request, found, output, named=named)
+    jobs = _jobs(request, discovery, output, named=named)
     ground = request.making.background
     refuse_collisions(jobs, inputs=[] if ground is None else [Path(ground)])
-    chosen = plan(jobs, output=root, shard=request.shard, overwrite=request.files.overwrite)
+    chosen = pending(jobs, output=root, shard=request.shard, overwrite=request.files.overwrite)
     _note_ignored(request, jobs)
     if not request.files.dry_run:
         _check_writable(root)
         remove_leftovers({job.target.parent for job in jobs})
-    report.unreadable(found.problems)
-    report.left_out(existing=chosen.existing, elsewhere=chosen.elsewhere, others=found.others)
+    report.unreadable(discovery.problems)
+    report.left_out(chosen, others=discovery.others)
     return chosen.jobs, output if named else None
 
 
-def _names_a_file(output: Path, found: Found) -> bool:
+def _names_a_file(output: Path, discovery: Discovery) -> bool:
     """Whether `-o` is the result itself and not a folder for it."""
-    from humanseg.batch.discovery import PICTURE_SUFFIXES
+    from humanseg.batch.discovery import PICTURE_SUFFIXES, VIDEO_SUFFIXES, VIDEO_TARGET_SUFFIXES
     from humanseg.effects.encode import SUFFIXES
-    from humanseg.video.pipeline import SOURCE_SUFFIXES, TARGET_SUFFIXES
 
     suffix = output.suffix.lower()
-    if output.is_dir() or suffix not in (PICTURE_SUFFIXES | SOURCE_SUFFIXES):
+    if output.is_dir() or suffix not in (PICTURE_SUFFIXES | VIDEO_SUFFIXES):
         if output.exists() and not output.is_dir():
             raise UsageError(f"{output}: is a file; -o needs a folder.")
         return False
-    if not found.single:
+    if not discovery.single:
         raise UsageError(f"{output}: names a file; these inputs need a folder with -o.")
-    kind, allowed = ("video", TARGET_SUFFIXES) if found.items[0].video else ("picture", SUFFIXES)
+    video = discovery.items[0].video
+    kind, allowed = ("video", VIDEO_TARGET_SUFFIXES) if video else ("picture", SUFFIXES)
     if suffix not in allowed:
         raise UsageError(f"{output}: a {kind} is written as {', '.join(allowed)}; change -o.")
     return True
 
 
-def _jobs(request: Request, found: Found, output: Path, *, named: bool) -> list[Job]:
-    from humanseg.batch.discovery import Job, mirrored
-    from humanseg.video.pipeline import TARGET_SUFFIXES
-    from humanseg.video.writer import check_suffix
+def _jobs(request: Request, discovery: Discovery, output: Path, *, named: bool) -> list[Job]:
+    from humanseg.batch.discovery import VIDEO_TARGET_SUFFIXES, Job, output_jobs
 
     transparent = request.making.output == "cutout"
     if named:
-        item = found.items[0]
+        item = discovery.items[0]
         if request.files.keep_suffix:
             raise UsageError(f"--keep-suffix has no effect on -o {output}; leave it out.")
         if item.video:
+            from humanseg.video.writer import check_suffix
+
             check_suffix(output, transparent=transparent)
         else:
             request.format_of(output)
@@ -138,14 +137,14 @@ def _jobs(request: Request, found: Found, output: Path, *, named: bool) -> list[
         if not item.video:
             return f".{name}"
         own = item.path.suffix.lower()
-        return ".webm" if transparent else own if own in TARGET_SUFFIXES else ".mp4"
+        return ".webm" if transparent else own if own in VIDEO_TARGET_SUFFIXES else ".mp4"
 
     keep = request.files.keep_suffix
-    return mirrored(found.items, output=output, suffix_of=suffix_of, keep_suffix=keep)
+    return output_jobs(discovery.items, output=output, suffix_of=suffix_of, keep_suffix=keep)
 
 
 def _note_ignored(request: Request, jobs: Sequence[Job]) -> None:
-    """Say which flags have no effect on what was found."""
+    """Say which flags have no effect on what was discovery."""
     smoothing = request.files.smoothing
     if smoothing is not None and not any(job.video for job in jobs):
         flag = "--smoothing" if smoothing else "--no-smoothing"
@@ -157,7 +156,7 @@ def _note_ignored(request: Request, jobs: Sequence[Job]) -> None:
 
 def _check_writable(folder: Path) -> None:
     """Refuse an output folder that cannot be made or written to, before anything slow begins."""
-    above = next(one for one in (folder, *folder.parents, Path.cwd()) if one.exists())
+    above = next(path for path in (folder, *folder.parents, Path.cwd()) if path.exists())
     if not above.is_dir():
         raise UsageError(f"{above}: is a file, not a folder; -o {folder} cannot be made.")
     if not os.access(above, os.W_OK | os.X_OK):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from humanseg.cli.terminal import complain, duration, note, numbered, say
 
 if TYPE_CHECKING:
-    from humanseg.batch.discovery import Job
+    from humanseg.batch.discovery import Job, Plan
     from humanseg.batch.runner import Outcome
 
 _SHOWN = 10  # names in a remark; all are in the JSON lines
@@ -66,13 +66,13 @@ class Report:
         """Exit code: 1 if anything could not be done."""
         return 1 if self._failed else 0
 
-    def left_out(self, *, existing: Sequence[Job], elsewhere: int, others: int) -> None:
+    def left_out(self, plan: Plan, *, others: int) -> None:
         """Take note of what is not done: results that exist, other shards' jobs, other files."""
-        self._existing = len(existing)
-        for job in existing:
+        self._existing = len(plan.existing)
+        for job in plan.existing:
             self._line(job, status="skipped")
-        if elsewhere:
-            self._remarks.append(f"Left to other shards: {numbered(elsewhere, 'input')}.")
+        if plan.other_shards:
+            self._remarks.append(f"Left to other shards: {numbered(plan.other_shards, 'input')}.")
         if others:
             self._remarks.append(
                 f"Passed over: {numbered(others, 'file')} without the suffix of a picture or video."

@@ -13,7 +13,7 @@ from humanseg.errors import ImageError, UsageError
 def predict_pipe(request: Request) -> int:
     """Predict one picture from standard input, to standard output, or both."""
     from humanseg.batch.discovery import Job, refuse_collisions
-    from humanseg.batch.runner import Outcome, attempt, predict_image
+    from humanseg.batch.runner import Outcome, predict_image, run_job
     from humanseg.system.atomic import write_bytes
 
     target = _target(request)
@@ -41,7 +41,7 @@ def predict_pipe(request: Request) -> int:
 
     place = None if target is None else str(target)
     report = Report(place, as_json=request.as_json, quiet=request.quiet)
-    report.tell(attempt(job, work))
+    report.tell(run_job(job, work))
     for content in made:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()

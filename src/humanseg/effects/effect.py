@@ -29,7 +29,7 @@ from humanseg.effects.guided_filter import refined_bands
 from humanseg.effects.rasters import row_bands, rows_in_band
 from humanseg.effects.regions import check_share
 from humanseg.errors import UsageError
-from humanseg.images import Picture
+from humanseg.images import LoadedImage
 from humanseg.images.resize import Size, resize_probability_bands
 
 OutputName = Literal["mask", "probability", "cutout", "blur", "replace", "overlay"]
@@ -130,7 +130,7 @@ class Effect:
 
 def apply(
     effect: Effect,
-    picture: Picture | None,
+    picture: LoadedImage | None,
     probability: NDArray[np.float32],
     size: Size,
     *,
@@ -191,7 +191,7 @@ def show_mask(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return np.multiply(mask.view(np.uint8), np.uint8(255))
 
 
-def _composed(effect: Effect, picture: Picture, alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _composed(effect: Effect, picture: LoadedImage, alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The other outputs."""
     image = picture.pixels
     if effect.output == "overlay":

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from humanseg.effects.effect import Effect
 from humanseg.errors import UsageError
-from humanseg.images import Picture
+from humanseg.images import LoadedImage
 from humanseg.images.resize import Size, resize_image
 from humanseg.inference.prediction import Prediction
 from humanseg.inference.segmenter import Segmenter
@@ -32,17 +32,6 @@ from humanseg.video.container import require_av
 from humanseg.video.reader import Step, VideoSource
 from humanseg.video.smoothing import Smoother
 from humanseg.video.writer import Channels, VideoTarget, check_suffix
-
-SOURCE_SUFFIXES = frozenset(
-    {
-        ".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg",
-        ".mts", ".mxf", ".ogv", ".ts", ".webm", ".wmv",
-    }
-)  # fmt: skip
-"""Suffixes, in lower case, that make a file a video."""
-
-TARGET_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm")
-"""Suffixes that can be written; transparent cut-outs as .webm and .mov only."""
 
 _DEPTH = 2
 """Frames that may wait between two threads."""
@@ -239,7 +228,7 @@ class _Work:
             size=size,
             threshold=self.segmenter.threshold,
             source=frame.pixels,
-            picture=Picture(frame.pixels, size, frame.alpha, (), reduced=False),
+            picture=LoadedImage(frame.pixels, size, frame.alpha, (), reduced=False),
         ).under(self.effect)
         pixels = prediction.apply(self.effect)
         return _Done(seen.step, _eight_bits(pixels), prediction.coverage)
