@@ -28,7 +28,7 @@ from benchmarks.training.ours import PROGRAM, Settings, run_ours, settings_of
 from benchmarks.training.record import Epoch, Pair, Precision
 from benchmarks.training.task import Task, load_average
 
-from humanseg.config.schema import Arch
+from humanseg.config.architectures import Arch
 from humanseg.errors import HumansegError
 from humanseg.results import Environment, Record, write_record
 

@@ -31,7 +31,7 @@ from benchmarks.use_tables import (
     work_table,
 )
 
-from humanseg.report.study import LABELS
+from humanseg.config.architectures import label
 from humanseg.report.text.definitions import PUBLISHED
 from humanseg.results import (
     Analysis,
@@ -105,7 +105,7 @@ def _fold_scores(analysis: Analysis, costs: Mapping[str, NetworkSize]) -> str:
         assd, hd95 = get("assd"), get("hd95")
         rows.append(
             [
-                LABELS[network.arch],
+                label(network.arch),
                 interval(get("iou")),
                 *(three(value.estimate if (value := get(name)) else None) for name in _FEW),
                 interval(get("boundary_iou")),
@@ -116,7 +116,7 @@ def _fold_scores(analysis: Analysis, costs: Mapping[str, NetworkSize]) -> str:
             ]
         )
     for bound in analysis.bounds:
-        who = " and ".join(LABELS[name] for name in bound.networks)
+        who = " and ".join(label(name) for name in bound.networks)
         name = _BOUNDS[bound.name].format(detail=bound.detail, who=who)
         empty = ["–"] * len(_FEW)
         edge = three(bound.boundary_iou)
@@ -153,7 +153,7 @@ def _fold_pairs(analysis: Analysis) -> str:
     names = {"iou": "per-image IoU", "boundary_iou": "Boundary IoU"}
     rows = [
         [
-            f"{LABELS[pair.first]} − {LABELS[pair.second]}",
+            f"{label(pair.first)} − {label(pair.second)}",
             names[pair.metric],
             points(pair.difference),
             p_value(pair.corrected_holm),
@@ -185,7 +185,7 @@ def _beyond(analysis: Analysis) -> str:
         gap = "–" if network.gap is None else f"{100 * network.gap:.1f} points"
         rows.append(
             [
-                LABELS[network.arch],
+                label(network.arch),
                 gap,
                 *(_left_out(left_out.get((network.name, source))) for source in sources),
                 *(_external(external.get((network.name, name))) for name in data_sets),
@@ -220,11 +220,11 @@ def preset_table(reference_path: Path, default_path: Path) -> str:
         ["Batch-averaged IoU (published convention)", "published", "`reference`", "`default`"],
         [
             [
-                name,
+                label(arch),
                 f"{PUBLISHED[arch].iou:.4f}" + ("*" if arch == "deeplabv3plus" else ""),
                 *(three(runs[arch].summary.batch_iou if arch in runs else None) for runs in both),
             ]
-            for arch, name in LABELS.items()
+            for arch in PUBLISHED
         ],
     )
     return "\n".join(

@@ -9,14 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from tests.builders.formula_model import GRID, brightness, brightness_onnx, write_model
 
-from humanseg.config.schema import (
-    AugmentationConfig,
-    DataConfig,
-    ModelConfig,
-    SplitConfig,
-    TrainConfig,
-    TrainingConfig,
-)
+from humanseg.config.architectures import model_settings
+from humanseg.config.schema import AugmentationConfig, DataConfig, TrainConfig, TrainingConfig
+from humanseg.config.split_config import HoldoutSplit
 
 MakeModel = Callable[..., Path]
 
@@ -65,8 +60,10 @@ def tiny(drawn: Path) -> TrainConfig:
     """A configuration that trains in about a second."""
     return TrainConfig(
         data=DataConfig(root=drawn),
-        split=SplitConfig(validation=0.2, test=0.2),
-        model=ModelConfig(encoder_name=TINY_ENCODER, encoder_weights="none", image_size=(64, 64)),
+        split=HoldoutSplit(validation=0.2, test=0.2),
+        model=model_settings(
+            encoder_name=TINY_ENCODER, encoder_weights="none", image_size=(64, 64)
+        ),
         augmentation=AugmentationConfig(affine=0.3),
         training=TrainingConfig(
             epochs=3,

@@ -47,12 +47,11 @@ from benchmarks.training.record import (
 from benchmarks.training.roofline import count_step, measure_ceilings, roofline_of
 from benchmarks.training.task import Task, load_average
 
-from humanseg.config.schema import Arch
+from humanseg.config.architectures import PUBLISHED, Arch
 from humanseg.errors import HumansegError
 from humanseg.models import build_network
 from humanseg.results import write_record
 
-ARCHS: tuple[Arch, ...] = get_args(Arch)
 PICTURES = 290
 """As many as the public data set has."""
 
@@ -72,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m benchmarks.training",
         description=__doc__.splitlines()[0] if __doc__ else None,
     )
-    parser.add_argument("--archs", nargs="+", default=ARCHS, choices=ARCHS)
+    parser.add_argument("--archs", nargs="+", default=PUBLISHED, choices=PUBLISHED)
     parser.add_argument("--encoder", default="efficientnet-b0")
     parser.add_argument(
         "--weights",

@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from benchmarks.tables import percent, table, three
 from benchmarks.training.record import ArchResult, Epoch, OurRun, Pair, Result, Roofline, Run
 
-from humanseg.config.schema import Arch
-from humanseg.report.study import LABELS
+from humanseg.config.architectures import Arch, label
 
 _NOTHING = "–"
 HEADER = [
@@ -96,7 +95,7 @@ def figures_table(result: Result) -> str:
 
     Columns in which nothing could be measured are left out.
     """
-    rows = [[LABELS[arch.arch], *_cells(arch)] for arch in result.archs]
+    rows = [[label(arch.arch), *_cells(arch)] for arch in result.archs]
     header = ["plain → ours", *HEADER]
     columns = [at for at in range(len(header)) if any(row[at] != _NOTHING for row in rows)]
     return table([header[at] for at in columns], [[row[at] for at in columns] for row in rows])

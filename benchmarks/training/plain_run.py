@@ -17,11 +17,11 @@ from benchmarks.training.task import Task, failure, run_process
 from safetensors.torch import save_file
 from torch import nn
 
+from humanseg.config.architectures import decoder_arguments
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
 from humanseg.data.splits import make_split
 from humanseg.models import build_network
-from humanseg.models.network import ATROUS_RATES
 from humanseg.results import Record
 
 PROGRAM = Path(__file__).with_name("plain.py")
@@ -78,12 +78,10 @@ def write_job(task: Task, folder: Path) -> Path:
     tensors = {name: tensor.contiguous() for name, tensor in state.items()}
     save_file(tensors, weights)
     train, validation = parts(task)
-    stride = task.model.encoder_output_stride
-    dilated = {"encoder_output_stride": stride, "decoder_atrous_rates": ATROUS_RATES[stride]}
     job: dict[str, Any] = {
         "arch": task.arch,
         "encoder": task.encoder,
-        "arguments": dilated if task.arch == "deeplabv3plus" else {},
+        "arguments": decoder_arguments(task.model),
         "weights": str(weights),
         "momenta": _momenta(network.network) if task.plain_batch_norm == "ours" else {},
         "mean": network.mean.flatten().tolist(),

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from humanseg.config.schema import Arch
+from humanseg.config.architectures import Arch
 from humanseg.results import Environment, Record
 
 Precision = Literal["fp32", "bf16"]

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from benchmarks.training.record import PlainBatchNorm
 
-from humanseg.config.schema import Arch, ModelConfig, SplitConfig
+from humanseg.config.architectures import Arch, ModelConfig, model_settings
+from humanseg.config.split_config import ReferenceSplit, SplitConfig
 
 _PATIENCE = 0.05
 """Seconds between two looks at a running process."""
@@ -45,7 +46,7 @@ class Task:
     @property
     def model(self) -> ModelConfig:
         """The network of this task."""
-        return ModelConfig(
+        return model_settings(
             arch=self.arch,
             encoder_name=self.encoder,
             encoder_weights=self.weights,
@@ -55,7 +56,7 @@ class Task:
     @property
     def split(self) -> SplitConfig:
         """The published split."""
-        return SplitConfig(protocol="reference")
+        return ReferenceSplit()
 
 
 def run_process(

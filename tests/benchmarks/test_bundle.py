@@ -18,7 +18,8 @@ from benchmarks.bundle import (
 )
 from tests.builders.records import plain_score, run_result
 
-from humanseg.config.schema import DataConfig, ModelConfig, TrainConfig
+from humanseg.config.architectures import model_settings
+from humanseg.config.schema import DataConfig, TrainConfig
 from humanseg.data.layouts import discover
 from humanseg.errors import UsageError
 from humanseg.results import RunResult, write_record
@@ -35,7 +36,7 @@ def _run(
 ) -> RunResult:
     config = TrainConfig(
         data=DataConfig(root=root, extra=extra),
-        model=ModelConfig(start_from=None if start is None else str(start)),
+        model=model_settings(start_from=None if start is None else str(start)),
     )
     scores = [plain_score(name, 0.5) for name in test]
     return run_result("run", config, scores, baselines={}, train=TRAINED)

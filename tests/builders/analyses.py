@@ -182,7 +182,7 @@ def analyse(
     values: dict[str, object] = {
         "pictures": pictures,
         "groups": max(1, pictures - 1),
-        "folds": runs[0].config.split.folds if is_folded(scored) else None,
+        "folds": getattr(runs[0].config.split, "folds", None) if is_folded(scored) else None,
         "repeats": 1,
         "seeds": len({run.config.training.seed for run in runs}),
         "networks": tuple(

@@ -14,7 +14,8 @@ from scipy import ndimage
 from tests.builders.analyses import CEILINGS, analyse, generalisation, near
 from tests.builders.records import FINGERPRINT, SKILL, TRAIN, environment, run_result, summarise
 
-from humanseg.config.schema import CompareConfig, EvaluationConfig, TrainConfig
+from humanseg.config.comparison_config import CompareConfig
+from humanseg.config.schema import EvaluationConfig, TrainConfig
 from humanseg.images.resize import resize_probability
 from humanseg.images.stored_maps import write_probability
 from humanseg.results import (

@@ -13,8 +13,11 @@ import pytest
 import yaml
 
 from humanseg import __version__
+from humanseg.config.architectures import Arch
+from humanseg.config.comparison_config import CompareConfig
 from humanseg.config.loading import load_yaml, resolve
-from humanseg.config.schema import CompareConfig, Section, TrainConfig
+from humanseg.config.schema import TrainConfig
+from humanseg.config.section import kinds_of
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -61,8 +64,9 @@ class TestFrontDoor:
         assert result.returncode == 2
         assert result.stdout == ""
         assert result.stderr.splitlines() == [
+            "humanseg: archs: got 'unett'; allowed: unet, fpn, deeplabv3plus, unetplusplus, manet, "
+            "linknet, pspnet, pan, deeplabv3, upernet, segformer, dpt.",
             "humanseg: training.epochs: got 0; must be at least 1.",
-            "humanseg: archs: got 'unett'; allowed: unet, fpn, deeplabv3plus.",
         ]
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
@@ -104,11 +108,11 @@ class TestBadUse:
             ("compare -o run", "data.root: not given; name the folder with --data."),
             ("compare --data no -o run", "no: does not exist; give a folder, CSV or COCO JSON."),
             ("compare --data a --data.root b", "--data and --data.root are the same setting;"),
-            ("compare --model fpn", "model: got 'fpn'; must be a section with the keys arch, "),
+            ("compare --model fpn", "model: got 'fpn'; must be a section with the keys "),
             ("compare -o file", "file: is a file; -o needs a folder."),
             ("train --data . -o run --cache file", "file: is a file; --cache needs a folder."),
             ("compare --data . -o run --cache file", "file: is a file; --cache needs a folder."),
-            ("train --arch unett", "model.arch: got 'unett'; allowed: unet, fpn, deeplabv3plus."),
+            ("train --arch unett", "model.arch: got 'unett'; allowed: unet, fpn, deeplabv3plus, "),
             ("train --seed x", "training.seed: got 'x'; must be a whole number, at least 0 and "),
             ("train --training x --seed 3", "training: got 'x'; must be a section with the keys"),
             ("train --archs unet", "Unknown option: --archs. Did you mean --arch?"),
@@ -156,7 +160,8 @@ class TestBadUse:
         code, _, err = run("train", "--config", str(file), "--training.batch-size", "1")
         assert code == 2
         assert err.splitlines() == [
-            "humanseg: model.arch: got 'unett'; allowed: unet, fpn, deeplabv3plus.",
+            "humanseg: model.arch: got 'unett'; allowed: unet, fpn, deeplabv3plus, unetplusplus, "
+            "manet, linknet, pspnet, pan, deeplabv3, upernet, segformer, dpt.",
             "humanseg: training.batch_size: got 1; must be at least 2.",
             "humanseg: training.epoch: unknown key in my.yaml; did you mean training.epochs?",
         ]
@@ -167,8 +172,8 @@ class TestBadUse:
         code, _, err = run("train", "--config", str(file))
         assert code == 2
         assert err == (
-            "humanseg: archs: is part of a plan; run plan.yaml with `humanseg compare`, or set "
-            "model.arch to train one network.\n"
+            "humanseg: archs: is part of a comparison; run plan.yaml with `humanseg compare`, or "
+            "set model.arch to train one network.\n"
         )
 
     def test_resume__refuses_other_settings(self, run: Run, tmp_path: Path) -> None:
@@ -177,21 +182,22 @@ class TestBadUse:
         assert code == 2
         assert err == (
             f"humanseg: --resume continues {tmp_path} with the settings and in the folder it has; "
-            "leave out --preset, --seed, -o, --training.epochs.\n"
+            "leave out --seed, --preset, -o, --training.epochs.\n"
         )
 
 
 def leaves() -> dict[str, tuple[Any, Any]]:
     """Annotation and default of every setting of a plan, by dotted key."""
-    found: dict[str, tuple[Any, Any]] = {}
+    settings: dict[str, tuple[Any, Any]] = {}
     for name, field in CompareConfig.model_fields.items():
-        section = field.annotation
-        if isinstance(section, type) and issubclass(section, Section):
-            for inner, leaf in section.model_fields.items():
-                found[f"{name}.{inner}"] = (leaf.annotation, leaf.default)
-        else:
-            found[name] = (section, field.default)
-    return found
+        for kind in kinds_of(field).values():
+            for inner, leaf in kind.model_fields.items():
+                told = inner == field.discriminator
+                choices: Any = Literal[tuple(kinds_of(field))] if told else leaf.annotation
+                settings.setdefault(f"{name}.{inner}", (choices, leaf.default))
+        if not kinds_of(field):
+            settings[name] = (field.annotation, field.default)
+    return settings
 
 
 def another(annotation: object, default: object) -> object:
@@ -199,6 +205,11 @@ def another(annotation: object, default: object) -> object:
     options = get_args(annotation)
     if get_origin(annotation) is Literal:
         return next(choice for choice in options if choice != default)
+    literals = [option for option in options if get_origin(option) is Literal]
+    if literals and NoneType in options:
+        return get_args(literals[0])[0]
+    if default is None and any(float in get_args(option) for option in options):
+        return 0.25
     if any(int in (option, *get_args(option)) for option in options if default is None):
         return 3
     if default == ():
@@ -220,7 +231,12 @@ class TestFlags:
     @pytest.mark.parametrize("key", leaves())
     def test_field__is_reachable_as_a_flag(self, key: str, run: Run) -> None:
         value = another(*leaves()[key])
-        extra = ["--folds", "3"] if key == "repeats" else []  # they need each other
+        # They need each other.
+        extra = {
+            "repeats": "--folds 3",
+            "training.early_share": "--training.early-size 64 64",
+            "split.protocol": "--folds 3",
+        }
         flag = "--" + key.replace("_", "-")
         if value is True:
             words = [flag]
@@ -229,7 +245,7 @@ class TestFlags:
             words = [f"{section}.no-{name}" if section else f"--no-{name[2:]}"]
         else:
             words = [flag, *map(str, value if isinstance(value, list) else [value])]
-        code, out, _ = run("compare", "--show-config", *words, *extra)
+        code, out, _ = run("compare", "--show-config", *words, *extra.get(key, "").split())
         assert code == 0
         shown = yaml.safe_load(out)
         for part in key.split("."):
@@ -287,7 +303,7 @@ class TestShowConfig:
     def test_compare__shows_the_runs_and_can_be_run_again(self, run: Run, tmp_path: Path) -> None:
         words = ("--archs", "unet", "fpn", "--seeds", "1", "2", "--training.epochs", "3")
         _, out, _ = run("compare", "--show-config", *words)
-        assert "\narchs: [unet, fpn]\nseeds: [1, 2]\n" in out
+        assert "\narchs: [unet, fpn]\nseeds: [1, 2]\n" in "\n" + out
         assert out.endswith(
             "# Runs:\n#   unet-seed1\n#   fpn-seed1\n#   unet-seed2\n#   fpn-seed2\n"
         )
@@ -307,134 +323,162 @@ class TestShowConfig:
         assert training["checkpoint"] == "best"
 
 
-class TestIgnored:
-    """Settings that were given and change nothing are remarked on."""
+class TestRefused:
+    """Settings that would change nothing are refused, wherever they were given."""
 
-    ARCH = "humanseg: note: model.arch in my.yaml has no effect here; use archs."
-    SEED = "humanseg: note: training.seed in my.yaml has no effect here; use seeds."
-    REST = "has no effect; the reference split has sizes of its own."
+    BELONGS = "Leave it out, or choose another"
 
     @pytest.fixture
-    def notes(self, run: Run, tmp_path: Path) -> Callable[..., list[str]]:
+    def problems(self, run: Run, tmp_path: Path) -> Callable[..., list[str]]:
         def call(words: str, text: str | None = None) -> list[str]:
             if text is not None:
                 (tmp_path / "my.yaml").write_text(text)
                 words += f" --config {tmp_path / 'my.yaml'}"
             code, out, err = run(*words.split(), "--show-config")
-            assert code == 0
-            assert out.startswith("data:\n")
-            return err.splitlines()
+            assert (code, bool(out)) == ((2, False) if err else (0, True))
+            return [line.removeprefix("humanseg: ") for line in err.splitlines()]
 
         return call
 
-    def test_compare__flags(self, notes: Callable[..., list[str]]) -> None:
-        assert notes("compare --model.arch fpn --training.seed 3") == [
-            "humanseg: note: --model.arch has no effect here; use --archs.",
-            "humanseg: note: --training.seed has no effect here; use --seeds.",
+    def test_compare__takes_several_networks_and_seeds(
+        self, problems: Callable[..., list[str]]
+    ) -> None:
+        assert problems("compare --model.arch fpn --training.seed 3") == [
+            "model.arch: got 'fpn' in the given values; a comparison has several networks: name "
+            "them with archs.",
+            "training.seed: got 3 in the given values; a comparison may have several seeds: give "
+            "them with seeds.",
         ]
-
-    def test_compare__file(self, notes: Callable[..., list[str]]) -> None:
-        text = "model: {arch: unet}\ntraining: {seed: 3}\nloss:\n"
-        assert notes("compare", text) == [self.ARCH, self.SEED]
-        assert notes("compare", text + "seeds: [3]\n") == [self.ARCH]
-        assert notes("train", text) == []
+        text = "model: {arch: unet}\nloss:\n"
+        assert problems("compare", text) == [
+            "model.arch: got 'unet' in my.yaml; a comparison has several networks: name them with "
+            "archs."
+        ]
+        assert problems("train", text) == []
 
     @pytest.mark.parametrize("command", ["compare", "train"])
-    def test_reference_split__shares(self, command: str, notes: Callable[..., list[str]]) -> None:
-        flags = f"{command} --split.validation 0.1 --split.test 0.3"
-        assert notes(flags) == []
-        assert notes(f"{flags} --split.protocol reference") == [
-            f"humanseg: note: --split.validation {self.REST}",
-            f"humanseg: note: --split.test {self.REST}",
-        ]
-        text = "split: {protocol: reference, test: 0.3}\n"
-        assert notes(command, text) == [f"humanseg: note: split.test in my.yaml {self.REST}"]
-
-    def test_groups__count_in_every_comparison(self, notes: Callable[..., list[str]]) -> None:
-        flags = "--split.protocol reference --split.groups groups.csv"
-        assert notes(f"train {flags}") == [f"humanseg: note: --split.groups {self.REST}"]
-        assert notes(f"compare {flags}") == []
-        text = "split: {protocol: reference, groups: groups.csv}\n"
-        assert notes("train", text) == [f"humanseg: note: split.groups in my.yaml {self.REST}"]
-        assert notes("compare", text) == []
-
-    def test_validation__counts_where_sources_are_left_out(
-        self, notes: Callable[..., list[str]]
+    def test_reference_split__has_no_shares(
+        self, command: str, problems: Callable[..., list[str]]
     ) -> None:
-        flags = "compare --split.protocol reference --split.validation 0.3"
-        assert notes(flags) == [f"humanseg: note: --split.validation {self.REST}"]
-        assert notes(f"{flags} --leave-one-source-out") == []
-
-    def test_folds__are_the_comparisons_own(self, notes: Callable[..., list[str]]) -> None:
-        flags = "--split.folds 3 --split.fold 2 --split.validation 0.3"
-        rest = "has no effect; the comparison's own folds are the test parts."
-        assert notes(f"compare --folds 4 {flags}") == [
-            f"humanseg: note: --split.folds {rest}",
-            f"humanseg: note: --split.fold {rest}",
+        flags = f"{command} --split.test 0.3"
+        assert problems(flags) == []
+        rest = f"but it belongs to protocol holdout; got protocol reference. {self.BELONGS} "
+        assert problems(f"{flags} --split.protocol reference") == [
+            f"split.test: got 0.3 in the given values, {rest}split.protocol."
         ]
-        assert notes(f"train --split.protocol folds {flags}") == []
+        assert problems(command, "split: {protocol: reference, test: 0.3}\n") == [
+            f"split.test: got 0.3 in my.yaml, {rest}split.protocol."
+        ]
 
-    def test_early_share__needs_a_size(self, notes: Callable[..., list[str]]) -> None:
-        rest = "has no effect; it needs training.early_size."
-        flags = "train --training.early-share 0.3"
-        assert notes(flags) == [f"humanseg: note: --training.early-share {rest}"]
-        assert notes(f"{flags} --training.early-size 64 64") == []
-        text = "training: {early_share: 0.3}\n"
-        expected = [f"humanseg: note: training.early_share in my.yaml {rest}"]
-        assert notes("train", text) == expected
+    def test_groups__count_in_every_comparison(self, problems: Callable[..., list[str]]) -> None:
+        flags = "--split.protocol reference --split.groups groups.csv"
+        assert problems(f"compare {flags}") == []
+        (problem,) = problems(f"train {flags}")
+        assert problem.startswith("split.groups: got 'groups.csv' in the given values, but it ")
+
+    def test_folds__are_the_comparisons_own(self, problems: Callable[..., list[str]]) -> None:
+        flags = "--split.folds 3 --split.fold 2 --split.validation 0.3"
+        assert problems(f"compare --folds 4 {flags}") == [
+            "split.folds: got 3 in the given values; in a comparison, ask for folds with folds.",
+            "split.fold: got 2 in the given values; a comparison tests on all folds; leave it out.",
+        ]
+        assert problems(f"train --split.protocol folds {flags}") == []
+        assert problems("compare --folds 4 --split.validation 0.3") == []
 
     @pytest.mark.parametrize(
-        ("flag", "arch", "owner"),
+        ("flag", "value", "arch", "owners"),
         [
-            ("decoder-channels 64 32 16 8 8", "unet", "U-Net has such a decoder"),
-            ("encoder-output-stride 8", "deeplabv3plus", "DeepLabV3+ has it"),
-            ("decoder-atrous-rates 1 2 3", "deeplabv3plus", "DeepLabV3+ has it"),
+            ("decoder-channels", "64 32 16 8 8", "unet", "unet, unetplusplus, manet"),
+            ("encoder-output-stride", "8", "deeplabv3", "deeplabv3plus, pan, deeplabv3"),
+            ("encoder-output-stride", "32", "pan", "deeplabv3plus, pan, deeplabv3"),
+            ("decoder-atrous-rates", "1 2 3", "deeplabv3plus", "deeplabv3plus, deeplabv3"),
         ],
     )
     def test_setting_of_one_network__elsewhere(
-        self, flag: str, arch: str, owner: str, notes: Callable[..., list[str]]
+        self, flag: str, value: str, arch: str, owners: str, problems: Callable[..., list[str]]
     ) -> None:
-        name = flag.split()[0]
-        expected = [f"humanseg: note: --model.{name} has no effect; only {owner}."]
-        assert notes(f"train --model.{flag} --arch fpn") == expected
-        assert notes(f"train --model.{flag} --arch {arch}") == []
-        assert notes(f"compare --model.{flag} --archs fpn") == expected
-        assert notes(f"compare --model.{flag} --archs fpn {arch}") == []
+        words = f"--model.{flag} {value}"
+        (problem,) = problems(f"train {words} --arch fpn")
+        assert problem.startswith(f"model.{flag.replace('-', '_')}: got ")
+        assert problem.endswith(
+            f"but it belongs to arch {owners}; got arch fpn. {self.BELONGS} model.arch."
+        )
+        assert problems(f"train {words} --arch {arch}") == []
+        (problem,) = problems(f"compare {words} --archs fpn linknet")
+        assert problem.endswith("but none of archs (fpn, linknet) has it; leave it out.")
+        assert problems(f"compare {words} --archs fpn {arch}") == []
 
     def test_encoder_weights__of_a_model_to_start_from(
-        self, notes: Callable[..., list[str]]
+        self, problems: Callable[..., list[str]]
     ) -> None:
-        rest = "has no effect; all weights are those of model.start_from."
         flags = "--model.encoder-weights my.safetensors"
-        assert notes(f"train {flags}") == []
-        expected = [f"humanseg: note: --model.encoder-weights {rest}"]
+        assert problems(f"train {flags}") == []
         for command in ("train", "compare"):
-            assert notes(f"{command} {flags} --model.start-from bundled") == expected
-        # Without them a comparison does not look for scenes.
-        none = "--model.encoder-weights none --model.start-from bundled"
-        assert notes(f"train {none}") == expected
-        assert notes(f"compare {none}") == []
+            assert problems(f"{command} {flags} --model.start-from bundled") == [
+                "model: encoder_weights is my.safetensors, but all weights are those of start_from "
+                "(bundled); leave one of them out."
+            ]
 
-    def test_repeat__counts_without_further_data(self, notes: Callable[..., list[str]]) -> None:
-        assert notes("train --data.repeat 2") == []
+    def test_early_share__needs_a_size(self, problems: Callable[..., list[str]]) -> None:
+        flags = "train --training.early-share 0.3"
+        (problem,) = problems(flags)
+        assert problem.startswith("training: early_share is 0.3, but no epoch is early without ")
+        assert problems(f"{flags} --training.early-size 64 64") == []
+
+    def test_repeat__counts_without_further_data(self, problems: Callable[..., list[str]]) -> None:
+        assert problems("train --data.repeat 2") == []
 
     @pytest.mark.parametrize("preset", ["default", "reference", "finetune"])
-    @pytest.mark.parametrize("command", ["compare", "train"])
-    def test_shown_configuration__is_not_remarked_on(
-        self, command: str, preset: str, run: Run, notes: Callable[..., list[str]]
+    @pytest.mark.parametrize("command", ["compare", "train --arch deeplabv3", "compare --folds 3"])
+    def test_shown_configuration__can_be_run_again(
+        self, command: str, preset: str, run: Run, problems: Callable[..., list[str]]
     ) -> None:
-        words = ("--split.protocol", "reference", "--preset", preset)
-        _, out, _ = run(command, "--show-config", *words)
-        assert notes(command, out) == []
+        _, out, _ = run(*command.split(), "--show-config", "--preset", preset)
+        assert problems(command.split()[0], out) == []
+
+    def test_shown_configuration__can_be_run_with_another_network_and_split(
+        self, run: Run, problems: Callable[..., list[str]]
+    ) -> None:
+        _, out, _ = run("train", "--show-config")
+        assert problems("train --arch fpn --split.protocol reference", out) == []
+        changed = out.replace("decoder_channels: null", "decoder_channels: [5, 4, 3, 2, 1]")
+        (problem,) = problems("train --arch fpn", changed)
+        assert problem.startswith("model.decoder_channels: got [5, 4, 3, 2, 1] in my.yaml, but it ")
+
+    @pytest.mark.parametrize("preset", ["default", "reference"])
+    def test_preset__speaks_of_every_network(
+        self, preset: str, problems: Callable[..., list[str]]
+    ) -> None:
+        for arch in get_args(Arch):
+            assert problems(f"train --arch {arch} --preset {preset}") == []
+            assert problems(f"compare --archs {arch} --folds 3 --preset {preset}") == []
+        assert problems(f"train --from bundled --preset {preset}") == []
 
     @pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="needs a pipe with a path")
     def test_file_from_a_pipe__is_read_once(self) -> None:
         words = ("-m", "humanseg", "compare", "--show-config", "--config", "/dev/stdin")
         result = subprocess.run(
             [sys.executable, *words],
-            input="model: {arch: unet}\n",
+            input="archs: [unet]\n",
             capture_output=True,
             text=True,
             timeout=60,
         )
         assert (result.returncode, result.stderr) == (0, "")
+
+
+class TestShortFlags:
+    def test_short_flags__say_what_the_dotted_ones_say(self, run: Run) -> None:
+        for command in ("train", "compare"):
+            words = ("--epochs", "3", "--lr", "1e-3", "--batch-size", "4")
+            _, out, _ = run(command, "--show-config", *words)
+            shown = yaml.safe_load(out)
+            assert (shown["training"]["epochs"], shown["training"]["batch_size"]) == (3, 4)
+            assert shown["optimiser"]["learning_rate"] == 0.001
+
+    def test_short_flags__are_refused_beside_the_dotted_ones(self, run: Run) -> None:
+        code, _, err = run("train", "--lr", "1", "--optimiser.learning-rate", "2")
+        assert code == 2
+        assert err == (
+            "humanseg: --lr and --optimiser.learning-rate are the same setting; give one of them.\n"
+        )

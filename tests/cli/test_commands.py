@@ -14,8 +14,10 @@ from PIL import Image
 from tests.builders.records import CALIBRATION, environment, resolved
 
 from humanseg.cli.terminal import duration, table
+from humanseg.config.comparison_config import CompareConfig
 from humanseg.config.loading import to_yaml
-from humanseg.config.schema import CompareConfig, EvaluationConfig, SplitConfig, TrainConfig
+from humanseg.config.schema import EvaluationConfig, TrainConfig
+from humanseg.config.split_config import HoldoutSplit, SplitConfig
 from humanseg.data import AuditReport
 from humanseg.errors import DataError, Interrupted
 from humanseg.results import (
@@ -438,7 +440,7 @@ class TestOtherCommands:
         replace("humanseg.data.splits", make_split=make_split)
         code, out, _ = run("data", "split", str(tmp_path), "--split.seed", "3")
         assert (code, SplitRecord.model_validate_json(out)) == (0, SPLIT)
-        assert calls == [SplitConfig(seed=3)]
+        assert calls == [HoldoutSplit(seed=3)]
         file = tmp_path / "split.json"
         code, out, err = run("data", "split", str(tmp_path), "-o", str(file))
         assert (code, out) == (0, "")
@@ -446,7 +448,9 @@ class TestOtherCommands:
         assert SplitRecord.model_validate_json(file.read_text()) == SPLIT
         words = ("--split.protocol", "reference", "--split.test", "0.3")
         _, _, err = run("data", "split", str(tmp_path), *words)
-        assert err.startswith("humanseg: note: --split.test has no effect; the reference split ")
+        assert err.startswith(
+            "humanseg: split.test: got 0.3 in the given values, but it belongs to "
+        )
 
 
 class TestFailures:

@@ -9,8 +9,11 @@ import pytest
 
 from humanseg.comparison import run_comparison
 from humanseg.comparison.run_comparison import compare
+from humanseg.config.architectures import model_settings
+from humanseg.config.comparison_config import CompareConfig
 from humanseg.config.loading import to_yaml
-from humanseg.config.schema import CompareConfig, TrainConfig
+from humanseg.config.schema import TrainConfig
+from humanseg.config.split_config import HoldoutSplit
 from humanseg.data import synthesize
 from humanseg.errors import DataError, Interrupted, ModelError, UsageError
 from humanseg.evaluation.corruptions import CORRUPTIONS
@@ -131,13 +134,13 @@ class _Trainings:
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory, drawn: Path) -> RunResult:
-    from humanseg.config.schema import DataConfig, ModelConfig, SplitConfig, TrainingConfig
+    from humanseg.config.schema import DataConfig, TrainingConfig
     from humanseg.training import train
 
     config = TrainConfig(
         data=DataConfig(root=drawn),
-        split=SplitConfig(validation=0.2),
-        model=ModelConfig(
+        split=HoldoutSplit(validation=0.2),
+        model=model_settings(
             encoder_name="tu-test_efficientnet", encoder_weights="none", image_size=(32, 32)
         ),
         training=TrainingConfig(epochs=2, precision="fp32", memory_format="contiguous"),
@@ -386,7 +389,7 @@ def thorough(
             "folds": 2,
             "leave_one_source_out": True,
             "test_on": (other,),
-            "corrupted_pictures": 3,
+            "corrupted_images": 3,
         }
     )
     return config, folder / "c", compare(config, output=folder / "c", quiet=True)

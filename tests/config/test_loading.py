@@ -11,18 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError, model_validator
 
+from humanseg.config.architectures import DeepLabModel
+from humanseg.config.comparison_config import CompareConfig
 from humanseg.config.loading import (
-    describe_problems,
     load_preset,
     load_yaml,
     resolve,
     to_yaml,
 )
-from humanseg.config.schema import CompareConfig, Preset, TrainConfig
+from humanseg.config.schema import Preset, TrainConfig
+from humanseg.config.section import Section
+from humanseg.config.sentences import describe_problems
 from humanseg.errors import ConfigError, UsageError
 
 
-def problems_of(values: dict[str, Any], kind: type[TrainConfig] = CompareConfig) -> list[str]:
+def problems_of(values: dict[str, Any], kind: type[Section] = CompareConfig) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         resolve(kind, overrides=values)
     return caught.value.problems
@@ -61,7 +64,11 @@ class TestPresets:
         assert config.model.encoder_weights == "imagenet"
         assert config.model.image_size == (320, 320)
         assert config.model.normalisation == "none"
-        assert config.model.decoder_atrous_rates == (12, 24, 36)
+        deeplab = resolve(
+            TrainConfig, preset="reference", overrides={"model": {"arch": "deeplabv3plus"}}
+        )
+        assert isinstance(deeplab.model, DeepLabModel)
+        assert deeplab.model.decoder_atrous_rates == (12, 24, 36)
         assert config.loss.model_dump() == {"dice": 1.0, "bce": 1.0, "dice_per_image": False}
 
     def test_reference__augments_with_flips_only(self) -> None:
@@ -177,16 +184,22 @@ class TestSentences:
         values = {
             "archs": ["unett"],
             "training": {"epochs": 0, "epoch": 3},
-            "model": {"arch": "unett"},
+            "split": {"protocol": "fold"},
             "data": 3,
         }
         assert problems_of(values) == [
+            "archs: got 'unett'; allowed: unet, fpn, deeplabv3plus, unetplusplus, manet, linknet, "
+            "pspnet, pan, deeplabv3, upernet, segformer, dpt.",
             "data: got 3; must be a section with the keys root, layout, extra, repeat, "
             "mask_resize.",
-            "model.arch: got 'unett'; allowed: unet, fpn, deeplabv3plus.",
+            "split.protocol: got 'fold'; allowed: holdout, reference. In a comparison, ask for "
+            "folds with folds and for sources with leave_one_source_out.",
             "training.epochs: got 0; must be at least 1.",
             "training.epoch: unknown key in the given values; did you mean training.epochs?",
-            "archs: got 'unett'; allowed: unet, fpn, deeplabv3plus.",
+        ]
+        assert problems_of({"model": {"arch": "unett"}}, TrainConfig) == [
+            "model.arch: got 'unett'; allowed: unet, fpn, deeplabv3plus, unetplusplus, manet, "
+            "linknet, pspnet, pan, deeplabv3, upernet, segformer, dpt."
         ]
 
     @pytest.mark.parametrize(
@@ -201,13 +214,13 @@ class TestSentences:
             ("optimiser.learning_rate", -1, "got -1; must be above 0."),
             ("optimiser.learning_rate", float("nan"), "got nan; must be a finite number, above 0."),
             ("optimiser.learning_rate", "inf", "got inf; must be a finite number, above 0."),
-            ("training.seed", 2**32, "got 4294967296; must be at least 0 and below 4294967296."),
             ("split.seed", -1, "got -1; must be at least 0 and below 4294967296."),
             ("augmentation.scale", [2, 1], "got 2.0 to 1.0; the smaller factor comes first."),
             ("model.decoder_atrous_rates", [0, 1, 2], "got 0; must be at least 1."),
             ("augmentation.blur", 1.5, "got 1.5; must be at least 0 and at most 1."),
-            ("model.encoder_output_stride", 12, "got 12; allowed: 8, 16."),
+            ("model.encoder_output_stride", 12, "got 12; allowed: 8, 16, 32, or null."),
             ("model.encoder_name", 3, "got 3; must be text."),
+            ("model.encoder_weights", 3, "got 3; must be text, or null."),
             ("data.root", 3, "got 3; must be a path, or null."),
             (
                 "model.image_size",
@@ -236,7 +249,11 @@ class TestSentences:
     @pytest.mark.parametrize(
         ("values", "problem"),
         [
-            ({"archs": "unet"}, "archs: got 'unet'; must be a list of unet, fpn, deeplabv3plus."),
+            (
+                {"archs": "unet"},
+                "archs: got 'unet'; must be a list of unet, fpn, deeplabv3plus, unetplusplus, "
+                "manet, linknet, pspnet, pan, deeplabv3, upernet, segformer, dpt.",
+            ),
             ({"archs": []}, "archs: got []; give at least one, and each only once."),
             (
                 {"archs": ["fpn", "fpn"]},
@@ -288,12 +305,12 @@ class TestSentences:
             ),
             (
                 "archs: [unet]",
-                "archs: is part of a plan; run my.yaml with `humanseg compare`, or set model.arch "
-                "to train one network.",
+                "archs: is part of a comparison; run my.yaml with `humanseg compare`, or set "
+                "model.arch to train one network.",
             ),
             (
                 "seeds: [1]",
-                "seeds: is part of a plan; run my.yaml with `humanseg compare`, or set "
+                "seeds: is part of a comparison; run my.yaml with `humanseg compare`, or set "
                 "training.seed to train one network.",
             ),
         ],
@@ -320,7 +337,7 @@ class TestSentences:
     def test_describe_problems__serves_other_callers(self) -> None:
         with pytest.raises(ValidationError) as caught:
             TrainConfig.model_validate({"training": {"epochs": 0}, "split": {"sed": 1}})
-        assert describe_problems(caught.value, "config.yaml") == [
+        assert describe_problems(TrainConfig, caught.value, lambda _: "config.yaml") == [
             "split.sed: unknown key in config.yaml; did you mean split.seed?",
             "training.epochs: got 0; must be at least 1.",
         ]
@@ -331,9 +348,9 @@ class TestSentences:
             def _check(self) -> Self:
                 raise ValueError("split and data do not fit together.")
 
-        with pytest.raises(ValidationError) as caught:
+        with pytest.raises(ConfigError) as caught:
             Checked()
-        assert describe_problems(caught.value, "x") == ["split and data do not fit together."]
+        assert caught.value.problems == ["split and data do not fit together."]
 
 
 class TestFiles:

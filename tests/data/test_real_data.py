@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from humanseg.config.schema import SplitConfig
+from humanseg.config.split_config import ReferenceSplit
 from humanseg.data.audit import audit
 from humanseg.data.layouts import discover
 from humanseg.data.splits import make_split
@@ -35,7 +35,7 @@ def folder() -> Path:
 
 @pytest.mark.parametrize("source", ["", "train.csv"])
 def test_reference_split__is_the_published_one(folder: Path, source: str) -> None:
-    split = make_split(discover(folder / source), SplitConfig(protocol="reference"))
+    split = make_split(discover(folder / source), ReferenceSplit())
     assert {int(Path(name).name) for name in split.test} == HELD_OUT
     assert len(split.train) == 232
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from humanseg.config.schema import SplitConfig
+from humanseg.config.split_config import FoldSplit, HoldoutSplit, ReferenceSplit, SourceSplit
 from humanseg.data import Facts, Sample, check_split, make_split, read_facts
 from humanseg.errors import DataError
 from humanseg.results import SplitRecord
 
 Write = Callable[..., Path]
 
-REFERENCE = SplitConfig(protocol="reference")
+REFERENCE = ReferenceSplit()
 REFERENCE_IDS = {
     4, 9, 14, 15, 29, 34, 40, 41, 43, 56, 66, 68, 70, 79, 80, 83, 84, 87,
     89, 92, 98, 103, 107, 114, 119, 120, 126, 129, 137, 140, 153, 156, 159, 167, 169, 170,
@@ -63,12 +63,12 @@ def test_reference__is_the_published_split() -> None:
 
 def test_reference__seed_counts() -> None:
     ids = numbered(50)
-    other = make_split(dummies(ids), SplitConfig(protocol="reference", seed=1))
+    other = make_split(dummies(ids), ReferenceSplit(seed=1))
     assert set(other.test) != set(make_split(dummies(ids), REFERENCE).test)
 
 
 def test_reference__takes_the_largest_seed() -> None:
-    config = SplitConfig(protocol="reference", seed=2**32 - 1)
+    config = ReferenceSplit(seed=2**32 - 1)
     assert len(make_split(dummies(["a", "b"]), config).test) == 1
 
 
@@ -83,7 +83,7 @@ def test_holdout__disjoint_parts_of_the_sizes_asked_for(
     count: int, validation: float, test: float
 ) -> None:
     ids = numbered(count)
-    config = SplitConfig(validation=validation, test=test)
+    config = HoldoutSplit(validation=validation, test=test)
     split = make_split(dummies(ids), config, facts=facts(ramp(ids), single(ids)))
     assert sorted(split.train + split.validation + split.test) == sorted(ids)
     assert len(split.test) == max(1, round(test * count))
@@ -95,7 +95,7 @@ def test_holdout__disjoint_parts_of_the_sizes_asked_for(
 def test_holdout__every_part_has_small_and_large_foregrounds() -> None:
     ids = numbered(290)
     shares = ramp(ids)
-    split = make_split(dummies(ids), SplitConfig(), facts=facts(shares, single(ids)))
+    split = make_split(dummies(ids), HoldoutSplit(), facts=facts(shares, single(ids)))
     for names in parts(split).values():
         thirds = np.bincount([int(shares[name] * 3) for name in names], minlength=3)
         assert np.abs(thirds - len(names) / 3).max() <= 1.5, thirds
@@ -104,9 +104,9 @@ def test_holdout__every_part_has_small_and_large_foregrounds() -> None:
 def test_holdout__depends_on_the_seed_and_not_on_the_order() -> None:
     ids = numbered(40)
     shares, groups = ramp(ids), single(ids)
-    first = make_split(dummies(ids), SplitConfig(), facts=facts(shares, groups))
-    again = make_split(dummies(ids[::-1]), SplitConfig(), facts=facts(shares, groups))
-    other = make_split(dummies(ids), SplitConfig(seed=43), facts=facts(shares, groups))
+    first = make_split(dummies(ids), HoldoutSplit(), facts=facts(shares, groups))
+    again = make_split(dummies(ids[::-1]), HoldoutSplit(), facts=facts(shares, groups))
+    other = make_split(dummies(ids), HoldoutSplit(seed=43), facts=facts(shares, groups))
     assert first == again
     assert first.test != other.test
 
@@ -119,7 +119,7 @@ def test_holdout__never_divides_a_group() -> None:
         groups = {name: f"g{rng.integers(3 + count // 2)}" for name in ids}
         if len(set(groups.values())) < 3:
             continue
-        config = SplitConfig(seed=seed)
+        config = HoldoutSplit(seed=seed)
         split = make_split(dummies(ids), config, facts=facts(ramp(ids), groups))
         assert sorted(split.train + split.validation + split.test) == sorted(ids)
         seen = [{groups[name] for name in names} for names in parts(split).values()]
@@ -130,14 +130,14 @@ def test_holdout__never_divides_a_group() -> None:
 def test_holdout__single_pictures_make_up_for_groups() -> None:
     ids = numbered(100)
     groups = single(ids) | dict.fromkeys(ids[:7], "g")
-    split = make_split(dummies(ids), SplitConfig(), facts=facts(ramp(ids), groups))
+    split = make_split(dummies(ids), HoldoutSplit(), facts=facts(ramp(ids), groups))
     assert [len(names) for names in parts(split).values()] == [70, 10, 20]
 
 
 def test_holdout__few_groups_still_fill_every_part() -> None:
     ids = numbered(6)
     groups = {name: str(int(name) // 2) for name in ids}
-    split = make_split(dummies(ids), SplitConfig(), facts=facts(ramp(ids), groups))
+    split = make_split(dummies(ids), HoldoutSplit(), facts=facts(ramp(ids), groups))
     assert [len(names) for names in parts(split).values()] == [2, 2, 2]
 
 
@@ -149,7 +149,7 @@ def test_holdout__finds_shares_and_duplicates_itself(tmp_path: Path, write: Writ
         image = write(f"{index}.png", seed=index // 2)  # every picture twice
         samples.append(Sample(str(index), image, write(f"m{index}.png", mask)))
     assert read_facts(samples).shares["4"] == 0.25
-    split = make_split(samples, SplitConfig())
+    split = make_split(samples, HoldoutSplit())
     for names in parts(split).values():
         assert {str(int(name) ^ 1) for name in names} == set(names)
 
@@ -158,11 +158,11 @@ def test_holdout__finds_shares_and_duplicates_itself(tmp_path: Path, write: Writ
 def test_holdout__too_few_pictures(count: int) -> None:
     ids = numbered(count)
     with pytest.raises(DataError, match=f"needs more pictures: {count} given"):
-        make_split(dummies(ids), SplitConfig(), facts=facts(ramp(ids), single(ids)))
+        make_split(dummies(ids), HoldoutSplit(), facts=facts(ramp(ids), single(ids)))
 
 
 def test_holdout__too_few_for_two_parts() -> None:
-    config = SplitConfig(validation=0.0)
+    config = HoldoutSplit(validation=0.0)
     with pytest.raises(DataError, match=r"into train and test parts .* 1 given"):
         make_split(dummies(["a"]), config, facts=facts({"a": 0.1}, {"a": "a"}))
 
@@ -171,12 +171,12 @@ def test_holdout__too_few_without_duplicates() -> None:
     ids = numbered(10)
     groups = dict.fromkeys(ids, "same")
     with pytest.raises(DataError, match=r"10 given, 1 without duplicates .* at least 3 different"):
-        make_split(dummies(ids), SplitConfig(), facts=facts(ramp(ids), groups))
+        make_split(dummies(ids), HoldoutSplit(), facts=facts(ramp(ids), groups))
 
 
 def test_holdout__nothing_left_to_train_on() -> None:
     ids = numbered(10)
-    config = SplitConfig(test=0.89, validation=0.1)
+    config = HoldoutSplit(test=0.89, validation=0.1)
     with pytest.raises(DataError, match="needs more pictures"):
         make_split(dummies(ids), config, facts=facts(ramp(ids), single(ids)))
 
@@ -188,7 +188,7 @@ def in_folds(
     return [
         make_split(
             dummies(ids),
-            SplitConfig(protocol="folds", folds=folds, fold=fold, seed=seed, validation=validation),
+            FoldSplit(folds=folds, fold=fold, seed=seed, validation=validation),
             facts=known,
         )
         for fold in range(1, folds + 1)
@@ -256,7 +256,7 @@ def test_source__tests_on_all_of_it_and_trains_on_none_of_its_scenes() -> None:
     groups = single(ids) | {"3": "shared", "20": "shared"}
     split = make_split(
         dummies(ids),
-        SplitConfig(protocol="source", held_out="a"),
+        SourceSplit(held_out="a"),
         facts=facts(ramp(ids), groups, sources),
     )
     assert set(split.test) == {name for name in ids if sources[name] == "a"}
@@ -274,7 +274,7 @@ def test_source__refuses(sources: str, held_out: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         make_split(
             dummies(ids),
-            SplitConfig(protocol="source", held_out=held_out),
+            SourceSplit(held_out=held_out),
             facts=facts(ramp(ids), single(ids), names),
         )
 

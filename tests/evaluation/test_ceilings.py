@@ -11,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from humanseg.config.schema import Arch, ModelConfig, TrainConfig
+from humanseg.config.architectures import Arch, model_settings
+from humanseg.config.schema import TrainConfig
 from humanseg.data import Sample, discover
 from humanseg.evaluation.ceilings import ceilings, grid_ceiling, label_agreement, output_grid
 from humanseg.models import build_network
@@ -44,7 +45,7 @@ def record(*copies: tuple[str, str, str]) -> DataRecord:
 def test_output_grid__is_where_the_last_convolution_computes(arch: Arch) -> None:
     import torch
 
-    config = ModelConfig(
+    config = model_settings(
         arch=arch, encoder_name="tu-test_efficientnet", encoder_weights="none", image_size=(64, 96)
     )
     network = build_network(config).eval()
@@ -87,7 +88,7 @@ def test_label_agreement__of_the_same_picture_twice(write: Write) -> None:
 def test_real_data__ceilings_are_the_known_ones() -> None:
     samples = {sample.id: sample for sample in discover(Path(FOLDER or ""))}
     runs = [
-        cast(RunResult, SimpleNamespace(config=TrainConfig(model=ModelConfig(arch=arch))))
+        cast(RunResult, SimpleNamespace(config=TrainConfig(model=model_settings(arch=arch))))
         for arch in ("unet", "fpn")
     ]
     bounds = ceilings(runs, samples, record(("102", "270", "exact")))

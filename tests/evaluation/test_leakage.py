@@ -7,7 +7,8 @@ from typing import cast
 import numpy as np
 import pytest
 
-from humanseg.config.schema import ModelConfig, TrainConfig
+from humanseg.config.architectures import model_settings
+from humanseg.config.schema import TrainConfig
 from humanseg.data import Sample, discover
 from humanseg.errors import DataError
 from humanseg.evaluation.leakage import find_leaks, write_features
@@ -71,7 +72,7 @@ def test_leaks__damaged_features_are_refused(tmp_path: Path) -> None:
 
 def test_features__are_the_same_for_the_same_picture(tmp_path: Path, drawn: Path) -> None:
     network = build_network(
-        ModelConfig(
+        model_settings(
             encoder_name="tu-test_efficientnet", encoder_weights="none", image_size=(32, 32)
         )
     )

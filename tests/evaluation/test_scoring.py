@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 from tests.builders.records import environment
 
-from humanseg.config.schema import DataConfig, ModelConfig, TrainConfig
+from humanseg.config.architectures import model_settings
+from humanseg.config.schema import DataConfig, TrainConfig
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
 from humanseg.errors import DataError, ImageError, UsageError
@@ -276,7 +277,7 @@ class TestEvaluate:
     @pytest.fixture
     def model(self, tmp_path: Path) -> Path:
         """An untrained network as a model directory."""
-        config = ModelConfig(
+        config = model_settings(
             arch="fpn",
             encoder_name="tu-test_efficientnet",
             encoder_weights="none",

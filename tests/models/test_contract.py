@@ -9,7 +9,8 @@ import pytest
 import segmentation_models_pytorch as smp
 import torch
 
-from humanseg.config.schema import Arch, ModelConfig, TrainConfig
+from humanseg.config.architectures import Arch, ModelConfig, model_settings
+from humanseg.config.schema import TrainConfig
 from humanseg.evaluation.metrics import score_image, summarise
 from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import ModelRecord, Preprocessing
@@ -56,7 +57,7 @@ class ArchitectureContract:
 
     @pytest.fixture
     def config(self) -> ModelConfig:
-        return ModelConfig(
+        return model_settings(
             arch=self.arch,
             encoder_name="tu-test_efficientnet",
             encoder_weights="none",
@@ -200,7 +201,7 @@ def test_macs__agree_with_a_hand_count() -> None:
 
 @pytest.mark.parametrize("memory_format", ["contiguous", "channels_last"])
 def test_place__pictures_enter_in_the_chosen_layout(memory_format: MemoryFormat) -> None:
-    config = ModelConfig(encoder_name="tu-test_efficientnet", encoder_weights="none")
+    config = model_settings(encoder_name="tu-test_efficientnet", encoder_weights="none")
     network = Mode("cpu", "fp32", memory_format, {}).place(build_network(config))
     seen: list[torch.Tensor] = []
     network.network.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))

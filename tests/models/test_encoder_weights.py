@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from humanseg.config.schema import ModelConfig
+from humanseg.config.architectures import ModelConfig, model_settings
 from humanseg.errors import HumansegError, ModelError, UsageError
 from humanseg.models import build_network
 from humanseg.models.encoder_weights import expected_input
@@ -73,13 +73,13 @@ def test_local_file__that_is_damaged_is_refused(tmp_path: Path) -> None:
 
 
 _BUILD = """
-from humanseg.config.schema import ModelConfig
+from humanseg.config.architectures import ModelConfig, model_settings
 from humanseg.errors import ModelError
 from humanseg.models import build_network
 import time
 start = time.perf_counter()
 try:
-    build_network(ModelConfig(encoder_name={name!r}, encoder_weights="imagenet"))
+    build_network(model_settings(encoder_name={name!r}, encoder_weights="imagenet"))
 except ModelError as error:
     print(error)
     print(time.perf_counter() - start)
@@ -130,6 +130,6 @@ def test_expected_input__without_network(name: str, mean: float) -> None:
 
 
 def test_batch_statistics__follow_faster_from_random_weights() -> None:
-    network = build_network(ModelConfig(encoder_name="efficientnet-b0", encoder_weights="none"))
+    network = build_network(model_settings(encoder_name="efficientnet-b0", encoder_weights="none"))
     momenta = {m.momentum for m in network.modules() if isinstance(m, nn.BatchNorm2d)}
     assert momenta == {0.1}  # SMP builds EfficientNets with 0.01

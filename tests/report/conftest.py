@@ -11,7 +11,7 @@ from tests.builders.analyses import analyse
 from tests.builders.drawn_study import NASTY, Drawn
 from tests.builders.records import plain_score, run_result, summarise
 
-from humanseg.config.schema import CompareConfig
+from humanseg.config.comparison_config import CompareConfig
 from humanseg.report import write_report
 from humanseg.report.load_study import comparison_study
 from humanseg.report.study import Study

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from humanseg.cli import flags
-from humanseg.cli.ignored import note_ignored
 from humanseg.cli.terminal import (
     bracket,
     complain,
@@ -18,8 +17,8 @@ from humanseg.cli.terminal import (
     score,
     table,
 )
+from humanseg.config.comparison_config import CompareConfig
 from humanseg.config.loading import resolve, to_yaml
-from humanseg.config.schema import CompareConfig
 
 if TYPE_CHECKING:
     from humanseg.results import ComparisonResult, RunResult
@@ -30,6 +29,9 @@ def compare(
     data: flags.Data = None,
     preset: flags.PresetName = None,
     config: flags.ConfigFile = None,
+    epochs: flags.Epochs = None,
+    learning_rate: flags.LearningRate = None,
+    batch_size: flags.BatchSize = None,
     output: flags.Output = None,
     cache: flags.Cache = None,
     show_config: flags.ShowConfig = False,
@@ -41,9 +43,15 @@ def compare(
 
     A folder that holds an unfinished comparison with the same settings is continued.
     """
-    values = flags.with_shortcut(settings or {}, "--data", "data.root", data)
+    shortcuts = {
+        "--data": ("data.root", data),
+        "--epochs": ("training.epochs", epochs),
+        "--lr": ("optimiser.learning_rate", learning_rate),
+        "--batch-size": ("training.batch_size", batch_size),
+    }
+    values = flags.with_shortcuts(settings or {}, shortcuts)
     plan = resolve(CompareConfig, preset=preset, file=config, overrides=values)
-    note_ignored(plan, file=config, values=values)
+    _note_single_seed(plan, values)
     if show_config:
         say(to_yaml(plan) + "# Runs:", *(f"#   {name}" for name in plan.runs()))
         return 0
@@ -51,6 +59,15 @@ def compare(
     flags.existing_data(plan.data.root)
     flags.free_cache(cache)
     return _run(plan, folder, cache, flags.parsed_shard(shard), quiet=quiet)
+
+
+def _note_single_seed(plan: CompareConfig, values: flags.Values) -> None:
+    """Say what a small number after --seeds means."""
+    if values.get("seeds") is not None and len(plan.seeds) == 1 and 1 < plan.seeds[0] < 10:
+        note(
+            f"humanseg: note: --seeds {plan.seeds[0]} is one seed, the number {plan.seeds[0]}; for "
+            "several trainings of each network give several numbers, such as --seeds 1 2 3."
+        )
 
 
 def _run(
@@ -96,7 +113,7 @@ def _numbers(
 ) -> tuple[str, str, str, str]:
     seconds = duration(sum(run.cost.train_seconds for run in runs) / len(runs))
     networks = result.analysis.networks if result.analysis else ()
-    metrics = next((one.metrics for one in networks if one.name == arch), {})
+    metrics = next((network.metrics for network in networks if network.name == arch), {})
     if "iou" in metrics:
         iou, contour = metrics["iou"], metrics.get("boundary_iou")
         return (
@@ -107,8 +124,8 @@ def _numbers(
         )
     scores = [run.summary for run in runs]
     return (
-        score(mean([one.iou_mean for one in scores])),
+        score(mean([summary.iou_mean for summary in scores])),
         "-",
-        score(mean([one.boundary_iou_mean for one in scores])),
+        score(mean([summary.boundary_iou_mean for summary in scores])),
         seconds,
     )

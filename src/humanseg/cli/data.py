@@ -10,7 +10,6 @@ from cyclopts import App, Parameter
 
 from humanseg.cli import flags
 from humanseg.cli.bars import shown
-from humanseg.cli.ignored import note_ignored
 from humanseg.cli.terminal import note, numbered, say
 from humanseg.config.loading import resolve
 from humanseg.config.schema import TrainConfig
@@ -145,7 +144,6 @@ def compose(
 ) -> None:
     """Lay people of photographs elsewhere: small, several, hidden in part, or nobody at all."""
     config = _resolve(data, "auto", settings)
-    note_ignored(config, values={"split": settings or {}})
     from humanseg.data.composition import CompositionOptions
     from humanseg.data.composition import compose as compose_scenes
 
@@ -169,7 +167,6 @@ def split(
     """Draw the parts for training, validation and test, and write their names."""
     config = _resolve(path, layout, settings)
     flags.free_output_file(output)
-    note_ignored(config, values={"split": settings or {}})
     from humanseg.data.layouts import discover
     from humanseg.data.splits import make_split
     from humanseg.results import write_record

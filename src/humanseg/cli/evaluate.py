@@ -11,7 +11,7 @@ from humanseg.cli import flags
 from humanseg.cli.bars import shown
 from humanseg.cli.terminal import bracket, note, numbered, say, score, table
 from humanseg.config.loading import resolve
-from humanseg.config.schema import TrainConfig
+from humanseg.config.schema import LabelledData, TrainConfig
 from humanseg.errors import UsageError
 from humanseg.model_directory import BUNDLED
 
@@ -66,7 +66,7 @@ def evaluate(
     with shown("Scoring", unit="images") as progress:
         result = scoring.evaluate(
             model,
-            data=config.data,
+            data=LabelledData(root=config.data.root, layout=config.data.layout),
             groups=groups,
             threshold=None if threshold is None else config.evaluation.threshold,
             flip_averaging=flip_averaging,

@@ -7,64 +7,91 @@ layer of `configuration.resolve`, which checks all layers together and reports a
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
 from cyclopts import Group, Parameter, Token
 from pydantic import BaseModel, Field, PlainValidator, create_model
+from pydantic.fields import FieldInfo
 
-from humanseg.config.schema import (
-    Arch,
-    CompareConfig,
-    EvaluationConfig,
-    Layout,
-    Preset,
-    Section,
-    SplitConfig,
-    TrainConfig,
-)
+from humanseg.config.architectures import Arch, ModelConfig
+from humanseg.config.comparison_config import CompareConfig
+from humanseg.config.schema import EvaluationConfig, Layout, Preset, TrainConfig
+from humanseg.config.section import kinds_of, owners
+from humanseg.config.split_config import Split
 from humanseg.errors import UsageError
 
 Values: TypeAlias = dict[str, Any]
 
 
-def _sections(kind: type[BaseModel]) -> dict[str, type[Section]]:
-    """Fields of a configuration that are sections of their own."""
-    return {
-        name: field.annotation
-        for name, field in kind.model_fields.items()
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
-    }
+def _flat(field: FieldInfo, hidden: FieldInfo) -> type[BaseModel]:
+    """A section with the settings of all of its kinds, each saying which kinds have it.
+
+    Args:
+        field: of the section.
+        hidden: the like section of a training. Settings that only that has can be typed too, but
+            are not shown: they are refused with a sentence that says what to do.
+    """
+    kinds = kinds_of(field)
+    fields: dict[str, Any] = {}
+    for key, having in owners(field).items():
+        settings = [kinds[name].model_fields[key] for name in having]
+        own = getattr(field.default, key, settings[0].get_default())
+        only = f" Only for {', '.join(having)}." if len(having) < len(kinds) else ""
+        texts = dict.fromkeys(setting.description or "" for setting in settings)
+        text = " ".join(texts if key == field.discriminator else list(texts)[:1]) + only
+        fields[key] = (_annotation(settings), Field(default=own, description=text))
+    for key, having in owners(hidden).items():
+        if key not in fields:
+            unseen = _annotation([kinds_of(hidden)[name].model_fields[key] for name in having])
+            fields[key] = (Annotated[unseen | None, Parameter(show=False)], Field(default=None))
+    return create_model(next(iter(kinds.values())).__name__, **fields)
+
+
+def _annotation(settings: Sequence[FieldInfo]) -> Any:  # noqa: ANN401  a type
+    """The type of a setting that several kinds of a section have: all that any of them allows."""
+    if all(get_origin(setting.annotation) is Literal for setting in settings):
+        choices = dict.fromkeys(one for each in settings for one in get_args(each.annotation))
+        return Literal[tuple(choices)]
+    return settings[0].annotation
 
 
 def _grouped(kind: type[BaseModel]) -> type[BaseModel]:
     """The same configuration, with the help of each section under a heading of its own."""
-    sections = _sections(kind)
     fields: dict[str, Any] = {}
     for order, (name, field) in enumerate(kind.model_fields.items()):
         annotation: Any = field.annotation
-        if name in sections:
-            heading = Group(
-                name.capitalize(), help=sections[name].__doc__ or "", sort_key=order + 10
-            )
-            annotation = Annotated[annotation, Parameter(group=heading)]
-        fields[name] = (annotation, Field(default=field.default, description=field.description))
+        default = field.default
+        if kinds := kinds_of(field):
+            first = next(iter(kinds.values()))
+            text = first.__doc__ if "" in kinds else _HEADINGS[name]
+            heading = Group(name.capitalize(), help=text or "", sort_key=order + 10)
+            section = _flat(field, TrainConfig.model_fields[name])
+            default = section.model_construct()
+            annotation = Annotated[section, Parameter(group=heading)]
+        fields[name] = (annotation, Field(default=default, description=field.description))
     return create_model(kind.__name__, **fields)
 
 
-def _typed(kind: type[BaseModel], typed: Values) -> Values:
+_HEADINGS = {"split": Split.__doc__, "model": ModelConfig.__doc__}
+"""Of sections that come in several kinds."""
+
+
+def _typed(flags: type[BaseModel], typed: Values) -> Values:
     """Translate words that stand for something else than text: `none`, and numbers to choose."""
     values: Values = {}
     for name, value in typed.items():
-        annotation = kind.model_fields[name].annotation
+        annotation: Any = flags.model_fields[name].annotation
+        options = get_args(annotation)
         if isinstance(value, dict):
-            values[name] = _typed(_sections(kind)[name], value)
-        elif value in ("none", "null") and NoneType in get_args(annotation):
+            values[name] = _typed(annotation, value)
+        elif NoneType in options and (value == "null" or (value == "none" and str not in options)):
             values[name] = None
-        elif isinstance(value, str) and get_origin(annotation) is Literal:
-            choices = {str(choice): choice for choice in get_args(annotation)}
+        elif isinstance(value, str):
+            literals = [kind for kind in (annotation, *options) if get_origin(kind) is Literal]
+            choices = {str(choice): choice for kind in literals for choice in get_args(kind)}
             values[name] = choices.get(value, value)
         else:
             values[name] = value
@@ -81,14 +108,14 @@ else:
         name="*", consume_multiple=1, json_dict=False, negative_iterable="", negative_none="no-"
     )
 
-    def _flags(kind):  # noqa: ANN001, ANN202
-        """Annotation that has cyclopts parse flags for `kind` without checking their values."""
-        unchecked = PlainValidator(lambda typed: _typed(kind, typed))
-        return Annotated[_grouped(kind), _PARAMETER, unchecked]
+    def _flags(flags):  # noqa: ANN001, ANN202
+        """Annotation that has cyclopts parse flags without checking their values."""
+        return Annotated[flags, _PARAMETER, PlainValidator(lambda typed: _typed(flags, typed))]
 
-    TrainFlags = _flags(TrainConfig)
-    CompareFlags = _flags(CompareConfig)
-    SplitFlags = Annotated[_flags(SplitConfig), Parameter(name="split")]
+    TrainFlags = _flags(_grouped(TrainConfig))
+    CompareFlags = _flags(_grouped(CompareConfig))
+    _SPLIT = TrainConfig.model_fields["split"]
+    SplitFlags = Annotated[_flags(_flat(_SPLIT, _SPLIT)), Parameter(name="split")]
 
 
 def switch(text: str) -> Parameter:
@@ -113,6 +140,18 @@ ArchName: TypeAlias = Annotated[
 ]
 Seed: TypeAlias = Annotated[
     int | None, _FIELD, _UNCHECKED, Parameter(help="Seed; the same as --training.seed.")
+]
+Epochs: TypeAlias = Annotated[
+    int | None, _FIELD, _UNCHECKED, Parameter(help="The same as --training.epochs.")
+]
+LearningRate: TypeAlias = Annotated[
+    float | None,
+    _FIELD,
+    _UNCHECKED,
+    Parameter(name="--lr", help="The same as --optimiser.learning-rate."),
+]
+BatchSize: TypeAlias = Annotated[
+    int | None, _FIELD, _UNCHECKED, Parameter(help="The same as --training.batch-size.")
 ]
 Threshold: TypeAlias = Annotated[
     float | None,
@@ -173,6 +212,13 @@ def with_shortcut(values: Values, flag: str, key: str, value: object) -> Values:
     return values | {section: given | {name: value}}
 
 
+def with_shortcuts(values: Values, given: Mapping[str, tuple[str, object]]) -> Values:
+    """Add what several short flags say: by flag, the key that it stands for and its value."""
+    for flag, (key, value) in given.items():
+        values = with_shortcut(values, flag, key, value)
+    return values
+
+
 def typed_flags(values: Values, prefix: str = "--") -> list[str]:
     """Names of the flags that made these values."""
     names = []
@@ -201,10 +247,10 @@ def parsed_shard(text: str | None) -> tuple[int, int]:
     """I and N of `--shard I/N`."""
     if text is None:
         return 1, 1
-    found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text.strip())
-    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+    numbers = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text.strip())
+    if numbers is None or not 1 <= int(numbers[1]) <= int(numbers[2]):
         raise UsageError(f"--shard: got {text!r}; give I/N with I from 1 to N, such as 2/4.")
-    return int(found[1]), int(found[2])
+    return int(numbers[1]), int(numbers[2])
 
 
 def free_output_file(output: Path | None) -> None:

@@ -8,7 +8,6 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from humanseg.cli import flags
-from humanseg.cli.ignored import note_ignored
 from humanseg.cli.terminal import duration, is_secondary_process, say, score, table
 from humanseg.config.loading import resolve, to_yaml
 from humanseg.config.schema import TrainConfig
@@ -23,6 +22,9 @@ def train(
     preset: flags.PresetName = None,
     config: flags.ConfigFile = None,
     seed: flags.Seed = None,
+    epochs: flags.Epochs = None,
+    learning_rate: flags.LearningRate = None,
+    batch_size: flags.BatchSize = None,
     start: Annotated[
         str | None,
         Parameter(
@@ -45,28 +47,26 @@ def train(
     Started by torchrun or srun, all processes train it together; they divide every batch.
     """
     values = settings or {}
-    base: flags.Values | None = None
+    shortcuts = {
+        "--arch": ("model.arch", arch),
+        "--data": ("data.root", data),
+        "--seed": ("training.seed", seed),
+        "--epochs": ("training.epochs", epochs),
+        "--lr": ("optimiser.learning_rate", learning_rate),
+        "--batch-size": ("training.batch_size", batch_size),
+        "--from": ("model.start_from", start),
+    }
     if resume is None:
-        values = flags.with_shortcut(values, "--arch", "model.arch", arch)
-        values = flags.with_shortcut(values, "--data", "data.root", data)
-        values = flags.with_shortcut(values, "--seed", "training.seed", seed)
-        values = flags.with_shortcut(values, "--from", "model.start_from", start)
+        values = flags.with_shortcuts(values, shortcuts)
+        base: flags.Values | None = None
         if start is not None:
             base = {"model": structure_of(start)}
             preset = preset or "finetune"
         chosen = resolve(TrainConfig, preset=preset, start=base, file=config, overrides=values)
-        note_ignored(chosen, file=config, values=values)
     else:
         elsewhere = output is not None and output.resolve() != resume.resolve()
-        others = {
-            "--arch": arch,
-            "--data": data,
-            "--preset": preset,
-            "--config": config,
-            "--seed": seed,
-            "--from": start,
-            "-o": output if elsewhere else None,
-        }
+        others = {flag: value for flag, (_, value) in shortcuts.items()}
+        others |= {"--preset": preset, "--config": config, "-o": output if elsewhere else None}
         given = [flag for flag, value in others.items() if value is not None]
         chosen = _stored(resume, refused=given + flags.typed_flags(values))
     if show_config:

@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from humanseg.config.comparison_config import CompareConfig, slug
 from humanseg.config.loading import resolve, to_yaml
-from humanseg.config.schema import CompareConfig, SplitConfig, TrainConfig, slug
+from humanseg.config.schema import TrainConfig
+from humanseg.config.split_config import SplitConfig
 from humanseg.errors import (
     DataError,
     FolderBusy,
@@ -183,7 +185,7 @@ def _prepare(config: CompareConfig, output: Path, *, cache: Path | None, quiet: 
         external=tuple(
             find_external_data(root, samples, folds=config.folds or 1) for root in config.test_on
         ),
-        corrupted=choose_images(sorted(tested), config.corrupted_pictures, config.split.seed),
+        corrupted=choose_images(sorted(tested), config.corrupted_images, config.split.seed),
         folder=output,
         quiet=quiet,
     )

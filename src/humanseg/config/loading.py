@@ -1,30 +1,28 @@
-"""From preset, file and given values to one configuration, and from its errors to sentences.
+"""From preset, model to start from, YAML file and given values to one configuration.
 
-Layers, each a nested dict, later ones win key by key: preset, model to start from, YAML file, given
-values.
-Lists are replaced whole.
+These layers are nested dicts; later ones win key by key, and lists are replaced whole. A preset and
+a model speak of every kind of network and split: of theirs, only what the chosen kind has is taken.
 """
 
 from __future__ import annotations
 
-import difflib
-import reprlib
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from types import NoneType
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
 
-from humanseg.config.schema import CompareConfig, Preset, Section, TrainConfig
+from humanseg.config.comparison_config import CompareConfig, with_protocol
+from humanseg.config.schema import Preset, TrainConfig
+from humanseg.config.section import Section, kinds_of, owners
+from humanseg.config.sentences import describe_problems, shown
 from humanseg.errors import ConfigError, UsageError
 
-__all__ = ["describe_problems", "load_preset", "load_yaml", "resolve", "to_yaml"]
+__all__ = ["load_preset", "load_yaml", "resolve", "suitable", "to_yaml"]
 
-T = TypeVar("T", bound=TrainConfig)
+T = TypeVar("T", bound=Section)
 
 
 class _Loader(yaml.SafeLoader):
@@ -110,7 +108,7 @@ def _parse(text: str, *, source: str) -> dict[str, Any]:
     if loader.problems:
         raise ConfigError([f"{source}, line {n}: {text}" for n, text in sorted(loader.problems)])
     if not isinstance(data, dict):
-        raise ConfigError([f"{source}: got {_shown(data)}; must hold settings as `key: value`."])
+        raise ConfigError([f"{source}: got {shown(data)}; must hold settings as `key: value`."])
     return data
 
 
@@ -143,17 +141,33 @@ def resolve(
     if file is not None:
         layers[file.name] = load_yaml(file)
     layers["the given values"] = overrides or {}
-    merged: dict[str, Any] = {}
-    for layer in layers.values():
-        merged = _merge(merged, _without_empty_sections(layer))
+    layers = {name: _prepared(kind, layer) for name, layer in layers.items()}
+    chosen = _merged(layers.values())
+    for name in layers:
+        if name.startswith("preset ") or name == "the model to start from":
+            layers[name] = suitable(kind, layers[name], chosen)
+        elif file is not None and name == file.name:
+            layers[name] = _meant(kind, layers[name], chosen)
     try:
-        return kind.model_validate(merged)
+        return kind.model_validate(_merged(layers.values()))
     except ValidationError as error:
-        problems = [
-            _sentence(_kind(error), problem, _source(problem["loc"], layers))
-            for problem in error.errors()
-        ]
-        raise ConfigError(problems) from error
+        raise ConfigError(
+            describe_problems(kind, error, lambda names: _source(names, layers))
+        ) from error
+
+
+def _prepared(kind: type[Section], layer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A layer without sections whose every line is commented out, which YAML reads as null."""
+    sections = {key for key, field in kind.model_fields.items() if kinds_of(field)}
+    values = {k: value for k, value in layer.items() if not (value is None and k in sections)}
+    return with_protocol(values) if issubclass(kind, CompareConfig) else values
+
+
+def _merged(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged = _merge(merged, layer)
+    return merged
 
 
 def _merge(base: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,22 +179,86 @@ def _merge(base: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _without_empty_sections(layer: Mapping[str, Any]) -> dict[str, Any]:
-    """Drop sections whose every line is commented out, which YAML reads as null."""
-    sections = {key for key in CompareConfig.model_fields if _fields(CompareConfig, (key,))}
-    return {key: value for key, value in layer.items() if not (value is None and key in sections)}
+def suitable(
+    kind: type[Section], layer: Mapping[str, Any], chosen: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Values without those that only other kinds of network or split have, or no network has.
+
+    Args:
+        kind: of configuration.
+        layer: values of any kind.
+        chosen: values that say which kinds were chosen; those of `layer` itself if not given.
+    """
+    chosen = layer if chosen is None else chosen
+    values = dict(layer)
+    for name, field in kind.model_fields.items():
+        section = values.get(name)
+        if not isinstance(section, Mapping):
+            continue
+        somewhere, usable = owners(TrainConfig.model_fields[name]), _usable(kind, name, chosen)
+        values[name] = {k: v for k, v in section.items() if k in usable or k not in somewhere}
+        if field.discriminator in section and (tag := _tag(kind, name, chosen)) in kinds_of(field):
+            values[name][field.discriminator] = tag
+    return values
 
 
-def _source(loc: tuple[int | str, ...], layers: Mapping[str, Mapping[str, Any]]) -> str:
-    """Name of the last layer that has the key `loc`."""
-    found = ""
+def _usable(kind: type[Section], name: str, chosen: Mapping[str, Any]) -> set[str]:
+    """Keys of a section that the chosen kind of network or split has; all if there is no such."""
+    field = kind.model_fields[name]
+    kinds = kinds_of(field)
+    if "" not in kinds:
+        tag = _tag(kind, name, chosen)
+        return set(kinds[tag].model_fields if tag in kinds else owners(field))
+    keys = set(kinds[""].model_fields)
+    archs = chosen.get("archs", CompareConfig.model_fields["archs"].default)
+    if issubclass(kind, CompareConfig) and name == "model" and isinstance(archs, list | tuple):
+        having = owners(TrainConfig.model_fields["model"])
+        keys &= {key for key in keys if {*having[key]} & {*archs}}
+    return keys
+
+
+def _tag(kind: type[Section], name: str, values: Mapping[str, Any]) -> str:
+    """Which kind a section with kinds is, or would be by default."""
+    field = kind.model_fields[name]
+    section = values.get(name)
+    given = section.get(field.discriminator) if isinstance(section, Mapping) else None
+    return str(getattr(field.default, str(field.discriminator)) if given is None else given)
+
+
+def _meant(
+    kind: type[Section], layer: Mapping[str, Any], chosen: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """A file's values without defaults of a kind that a later layer has replaced.
+
+    A file as `--show-config` prints it names every setting of its kind, and nobody meant all of
+    them; a value that says something stays, and is refused if it does not belong.
+    """
+    values = dict(layer)
+    for name, field in kind.model_fields.items():
+        section = values.get(name)
+        if not isinstance(field.discriminator, str) or not isinstance(section, Mapping):
+            continue
+        tag, own = _tag(kind, name, chosen), _tag(kind, name, layer)
+        if tag != own and {tag, own} <= set(kinds_of(field)):
+            fields, replaced = kinds_of(field)[tag].model_fields, kinds_of(field)[own].model_fields
+            values[name] = {
+                key: value
+                for key, value in section.items()
+                if key in fields or key not in replaced or value != replaced[key].default
+            }
+    return values
+
+
+def _source(names: tuple[str, ...], layers: Mapping[str, Mapping[str, Any]]) -> str:
+    """Name of the last layer that has the key `names`."""
+    source = ""
     for name, layer in layers.items():
         here: Any = layer
-        for part in loc[:-1]:
+        for part in names[:-1]:
             here = here.get(part) if isinstance(here, Mapping) else None
-        if isinstance(here, Mapping) and loc[-1] in here:
-            found = name
-    return found
+        if isinstance(here, Mapping) and names[-1] in here:
+            source = name
+    return source
 
 
 def to_yaml(config: BaseModel) -> str:
@@ -191,180 +269,3 @@ def to_yaml(config: BaseModel) -> str:
     data = config.model_dump(mode="json")
     text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
     return text
-
-
-def describe_problems(error: ValidationError, source: str) -> list[str]:
-    """One sentence per problem: dotted key, value given, values allowed.
-
-    Args:
-        error: what validation of a configuration raised.
-        source: where the values came from, for unknown keys (a file name).
-    """
-    return [_sentence(_kind(error), problem, source) for problem in error.errors()]
-
-
-def _kind(error: ValidationError) -> type[BaseModel]:
-    return TrainConfig if error.title == "TrainConfig" else CompareConfig
-
-
-def _sentence(kind: type[BaseModel], problem: Mapping[str, Any], source: str) -> str:
-    names = tuple(part for part in problem["loc"] if isinstance(part, str))
-    key = ".".join(names)
-    if problem["type"] == "extra_forbidden":
-        return _unknown_key(kind, names, source)
-    if problem["type"] == "value_error":
-        return f"{key}: {problem['ctx']['error']}".removeprefix(": ")
-    loc = problem["loc"]
-    if problem["type"] == "missing":  # of a list that is too short
-        loc = loc[:-1]
-    return f"{key}: got {_shown(problem['input'])}; {_allowed(kind, loc, problem)}"
-
-
-def _unknown_key(kind: type[BaseModel], names: tuple[str, ...], source: str) -> str:
-    key = ".".join(names)
-    if kind is TrainConfig and key in ("archs", "seeds"):
-        single = {"archs": "model.arch", "seeds": "training.seed"}[key]
-        return (
-            f"{key}: is part of a plan; run {source} with `humanseg compare`, or set {single} "
-            "to train one network."
-        )
-    known = list(_dotted(kind))
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.8)
-    if not near:
-        ends = {name.rpartition(".")[2] for name in known}
-        end = difflib.get_close_matches(names[-1], sorted(ends), n=1, cutoff=0.8)
-        near = [name for name in known if end and name.rpartition(".")[2] == end[0]]
-    if near:
-        return f"{key}: unknown key in {source}; did you mean {' or '.join(near)}?"
-    here = _fields(kind, names[:-1])
-    return f"{key}: unknown key in {source}; known keys here: {', '.join(here)}."
-
-
-def _allowed(kind: type[BaseModel], loc: tuple[int | str, ...], problem: Mapping[str, Any]) -> str:
-    """What may stand at `loc`, as the second half of a sentence."""
-    core, limits, optional = _type_at(kind, loc)
-    null = ", or null" if optional else ""
-    if get_origin(core) is Literal:
-        return f"allowed: {', '.join(str(choice) for choice in get_args(core))}{null}."
-    bounds = _bounds(limits)
-    if problem["type"] in _BOUND_ERRORS and bounds:
-        return f"must be {bounds}{null}."
-    noun = _noun(core)
-    if problem["type"] == "finite_number" and core is float:
-        noun = "a finite number"
-    return f"must be {noun}{', ' if bounds else ''}{bounds}{null}."
-
-
-_BOUND_ERRORS = {
-    "greater_than",
-    "greater_than_equal",
-    "less_than",
-    "less_than_equal",
-    "multiple_of",
-}
-_BOUNDS = {
-    "gt": "above",
-    "ge": "at least",
-    "lt": "below",
-    "le": "at most",
-    "multiple_of": "a multiple of",
-}
-_NOUNS = {
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    str: "text",
-    Path: "a path",
-}
-
-
-def _bounds(limits: list[object]) -> str:
-    """Limits in words: `at least 32, at most 4096 and a multiple of 32`."""
-    words = [
-        f"{word} {getattr(limit, name):.12g}"  # seeds have ten digits
-        for limit in limits
-        for name, word in _BOUNDS.items()
-        if hasattr(limit, name)
-    ]
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
-def _noun(core: object) -> str:
-    if get_origin(core) is tuple:
-        items = get_args(core)
-        count = "" if items[-1] is Ellipsis else f"{len(items)} "
-        item, limits, _ = _bare(items[0])
-        if get_origin(item) is Literal:
-            return f"a list of {', '.join(str(choice) for choice in get_args(item))}"
-        bounds = _bounds(limits)
-        return f"a list of {count}numbers{', each ' if bounds else ''}{bounds}"
-    if isinstance(core, type) and issubclass(core, BaseModel):
-        return f"a section with the keys {', '.join(core.model_fields)}"
-    return next((noun for kind, noun in _NOUNS.items() if core is kind), "another kind of value")
-
-
-def _type_at(kind: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[Any, list[object], bool]:
-    """Core type, limits and whether null is allowed, at `loc` within `kind`."""
-    core, limits, optional = kind, list[object](), False
-    for part in loc:
-        if isinstance(part, str):
-            field = core.model_fields[part]
-            core, limits, optional = _bare(field.annotation)
-            limits = [*field.metadata, *limits]
-        else:
-            items = get_args(core)
-            core, limits, optional = _bare(items[0 if items[-1] is Ellipsis else part])
-    return core, limits, optional
-
-
-def _bare(annotation: object) -> tuple[Any, list[object], bool]:
-    """Take `Annotated` and `| None` off an annotation."""
-    limits: list[object] = []
-    arguments = get_args(annotation)
-    optional = NoneType in arguments
-    if optional:
-        annotation = next(argument for argument in arguments if argument is not NoneType)
-    if get_origin(annotation) is Annotated:
-        annotation, *extras = get_args(annotation)
-        for extra in extras:
-            limits += extra.metadata if isinstance(extra, FieldInfo) else [extra]
-    return annotation, limits, optional
-
-
-def _fields(kind: type[BaseModel], names: tuple[str, ...]) -> dict[str, FieldInfo]:
-    """Fields of the section at `names`; empty if there is none."""
-    for name in names:
-        section = kind.model_fields[name].annotation
-        if not (isinstance(section, type) and issubclass(section, Section)):
-            return {}
-        kind = section
-    return kind.model_fields
-
-
-def _dotted(kind: type[BaseModel]) -> Iterator[str]:
-    """All keys of a configuration, sections included."""
-    for name in kind.model_fields:
-        yield name
-        for inner in _fields(kind, (name,)):
-            yield f"{name}.{inner}"
-
-
-def _shown(value: object) -> str:
-    """A value as its giver wrote it, shortened."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, Path):
-        value = str(value)
-    if isinstance(value, str):
-        try:  # on the command line numbers are text
-            float(value)
-        except ValueError:
-            return _SHORT.repr(value)
-        return value
-    return _SHORT.repr(value)
-
-
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = 80

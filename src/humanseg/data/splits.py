@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from humanseg.config.schema import SplitConfig
+from humanseg.config.split_config import (
+    FoldSplit,
+    HoldoutSplit,
+    ReferenceSplit,
+    SourceSplit,
+    SplitConfig,
+)
 from humanseg.data.grouping import deal
 from humanseg.data.metadata import Facts, read_facts
 from humanseg.data.samples import Sample
@@ -41,10 +47,10 @@ def make_split(
     ids = [sample.id for sample in ordered]
     if len(set(ids)) != len(ids):
         raise DataError("Two pictures have the same id; ids must be unique to make a split.")
-    if config.protocol == "reference":
+    if isinstance(config, ReferenceSplit):
         return _reference(ids, config.seed)
     facts = facts or read_facts(ordered, config.groups)
-    if config.protocol == "holdout":
+    if isinstance(config, HoldoutSplit):
         parts = _holdout(ids, facts, config)
     else:
         parts = _nested(ids, facts, config)
@@ -115,7 +121,7 @@ def _different(ids: list[str], facts: Facts) -> tuple[int, str]:
     return groups, f"{len(ids)} given, {groups} without duplicates and same scenes"
 
 
-def _holdout(ids: list[str], facts: Facts, config: SplitConfig) -> dict[str, set[str]]:
+def _holdout(ids: list[str], facts: Facts, config: HoldoutSplit) -> dict[str, set[str]]:
     """Three parts at once."""
     test, validation = _share(len(ids), config.test), _share(len(ids), config.validation)
     sizes = {"train": len(ids) - validation - test, "validation": validation, "test": test}
@@ -130,10 +136,12 @@ def _holdout(ids: list[str], facts: Facts, config: SplitConfig) -> dict[str, set
     return {"validation": set(), **deal(ids, facts, wanted, (config.seed,))}
 
 
-def _nested(ids: list[str], facts: Facts, config: SplitConfig) -> dict[str, set[str]]:
+def _nested(ids: list[str], facts: Facts, config: FoldSplit | SourceSplit) -> dict[str, set[str]]:
     """The test part first, validation from what is left."""
-    by_source = config.protocol == "source"
-    test = _source(ids, facts, config.held_out) if by_source else _fold(ids, facts, config)
+    if isinstance(config, SourceSplit):
+        test = _source(ids, facts, config.held_out)
+    else:
+        test = _fold(ids, facts, config)
     seen = {facts.groups[name] for name in test}  # a source may share a scene with another
     rest = [name for name in ids if facts.groups[name] not in seen]
     wanted = _share(len(ids), config.validation)
@@ -149,7 +157,7 @@ def _nested(ids: list[str], facts: Facts, config: SplitConfig) -> dict[str, set[
     return {**deal(rest, facts, sizes, (config.seed, 1)), "test": test}
 
 
-def _fold(ids: list[str], facts: Facts, config: SplitConfig) -> set[str]:
+def _fold(ids: list[str], facts: Facts, config: FoldSplit) -> set[str]:
     groups, given = _different(ids, facts)
     if groups < config.folds:
         raise DataError(
@@ -163,7 +171,7 @@ def _fold(ids: list[str], facts: Facts, config: SplitConfig) -> set[str]:
     return deal(ids, facts, sizes, (config.seed,))[str(config.fold)]
 
 
-def _source(ids: list[str], facts: Facts, held_out: str | None) -> set[str]:
+def _source(ids: list[str], facts: Facts, held_out: str) -> set[str]:
     sources = sorted(set(facts.sources.values()))
     if held_out not in sources:
         raise DataError(

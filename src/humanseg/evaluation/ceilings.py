@@ -9,15 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from PIL import Image
 
-from humanseg.config.schema import ModelConfig
+from humanseg.config.architectures import ModelConfig, output_stride
 from humanseg.data.samples import Sample
 from humanseg.evaluation.analysis.subjects import mean_of
 from humanseg.evaluation.metrics import score_image
 from humanseg.images.resize import Size, resize_mask, resize_probability
 from humanseg.results import Bound, DataRecord, ImageScore, RunResult
-
-_OUTPUT_STRIDE = {"unet": 1, "fpn": 4, "deeplabv3plus": 4}
-"""Pixels of the network's grid per logit, before its own bilinear upsampling (SMP's decoders)."""
 
 _WORKERS = 2
 
@@ -45,7 +42,7 @@ def ceilings(
 
 def output_grid(config: ModelConfig) -> Size:
     """(height, width) of the logits that a network computes before it enlarges them."""
-    stride = _OUTPUT_STRIDE[config.arch]
+    stride = output_stride(config)
     return config.image_size[0] // stride, config.image_size[1] // stride
 
 

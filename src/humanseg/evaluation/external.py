@@ -16,7 +16,8 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.config.schema import SplitConfig, slug
+from humanseg.config.comparison_config import slug
+from humanseg.config.split_config import SplitConfig
 from humanseg.data.fingerprint import file_digest, fingerprint
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample

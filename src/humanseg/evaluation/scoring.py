@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from humanseg.config.schema import DataConfig, EvaluationConfig
+from humanseg.config.schema import EvaluationConfig, LabelledData
 from humanseg.data.layouts import discover
 from humanseg.data.metadata import describe_data, read_facts
 from humanseg.data.samples import Sample
@@ -251,7 +251,7 @@ def load_model(
 def evaluate(
     model: Path,
     *,
-    data: DataConfig,
+    data: LabelledData,
     groups: Path | None = None,
     threshold: float | None = None,
     flip_averaging: bool | None = None,

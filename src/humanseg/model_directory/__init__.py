@@ -6,7 +6,6 @@ from humanseg.model_directory.directory import (
     ONNX_FILE,
     ONNX_INT8_FILE,
     RECORD_FILE,
-    STRUCTURE,
     WEIGHTS_FILE,
     ModelRecord,
     OnnxRecord,
@@ -18,6 +17,7 @@ from humanseg.model_directory.directory import (
     find_model,
     model_card,
     read_model_record,
+    structure,
     structure_of,
     write_model_record,
 )
@@ -28,7 +28,6 @@ __all__ = [
     "ONNX_FILE",
     "ONNX_INT8_FILE",
     "RECORD_FILE",
-    "STRUCTURE",
     "WEIGHTS_FILE",
     "ModelRecord",
     "OnnxRecord",
@@ -40,6 +39,7 @@ __all__ = [
     "find_model",
     "model_card",
     "read_model_record",
+    "structure",
     "structure_of",
     "write_model_record",
 ]

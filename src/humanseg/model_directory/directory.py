@@ -14,6 +14,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import field_validator
+
+from humanseg.config.architectures import ModelConfig, own_settings
+from humanseg.config.loading import suitable
 from humanseg.config.schema import TrainConfig
 from humanseg.errors import DataError, ModelError
 from humanseg.results import (
@@ -31,16 +35,6 @@ WEIGHTS_FILE = "model.safetensors"
 ONNX_FILE = "model.onnx"
 ONNX_INT8_FILE = "model.int8.onnx"
 BUNDLED = "bundled"
-
-STRUCTURE = (
-    "arch",
-    "encoder_name",
-    "normalisation",
-    "decoder_channels",
-    "encoder_output_stride",
-    "decoder_atrous_rates",
-)
-"""Settings of a model that its weights only fit as they are."""
 
 
 class Preprocessing(Record):
@@ -124,6 +118,12 @@ class ModelRecord(Record):
     onnx: OnnxRecord | None = None
     """The ONNX files beside the weights; None where there are none."""
 
+    @field_validator("config", mode="before")
+    @classmethod
+    def _read_version_1(cls, config: object) -> object:
+        """Version 1 was first written with the settings of every kind of network and split."""
+        return suitable(TrainConfig, config) if isinstance(config, dict) else config
+
 
 def bundled() -> Path:
     """The directory of the model that comes with humanseg.
@@ -192,8 +192,14 @@ def structure_of(name: str) -> dict[str, Any]:
     Raises:
         ModelError: no readable model directory.
     """
-    model = read_model_record(find_model(name)).config.model.model_dump(mode="json")
-    return {key: model[key] for key in (*STRUCTURE, "image_size")} | {"start_from": name}
+    model = read_model_record(find_model(name)).config.model
+    values = model.model_dump(mode="json", include={*structure(model), "image_size"})
+    return values | {"start_from": name}
+
+
+def structure(model: ModelConfig) -> tuple[str, ...]:
+    """Keys of a model's settings that its weights only fit as they are."""
+    return ("arch", "encoder_name", "normalisation", *own_settings(model.arch))
 
 
 def write_model_record(directory: Path, record: ModelRecord) -> None:

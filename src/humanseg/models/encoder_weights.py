@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from humanseg.config.schema import ModelConfig
+from humanseg.config.architectures import ModelConfig
 from humanseg.errors import HumansegError, ModelError, UsageError
 
 HUB_PATIENCE = 6.0
@@ -71,13 +71,13 @@ def load_encoder_weights(encoder: nn.Module, config: ModelConfig) -> EncoderWeig
         UsageError: no such file, or the hub has no such weights for this encoder.
         ModelError: the hub is out of reach, or a file does not fit the encoder.
     """
-    wanted = config.encoder_weights
+    wanted = config.encoder_weights or "none"
     if wanted == "none":
         source = "none"
     elif wanted.endswith(".safetensors") or "/" in wanted:
         source = _load_local(encoder, Path(wanted).expanduser(), config.encoder_name)
     else:
-        return _load_from_hub(encoder, config)
+        return _load_from_hub(encoder, config, wanted)
     mean, std = expected_input(config.encoder_name)
     return EncoderWeights(source, mean, std)
 
@@ -123,8 +123,8 @@ def _match_names(given: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[st
     return fitting
 
 
-def _load_from_hub(encoder: nn.Module, config: ModelConfig) -> EncoderWeights:
-    name, weights = config.encoder_name, config.encoder_weights
+def _load_from_hub(encoder: nn.Module, config: ModelConfig, weights: str) -> EncoderWeights:
+    name = config.encoder_name
     if not name.startswith("tu-"):
         available = list(smp.encoders.encoders.get(name, {}).get("pretrained_settings", {}))
         if available and weights not in available:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 
-from humanseg.config.schema import ModelConfig
+from humanseg.config.architectures import ModelConfig
 from humanseg.errors import UsageError
-from humanseg.model_directory import STRUCTURE, WEIGHTS_FILE, find_model
+from humanseg.model_directory import WEIGHTS_FILE, find_model, structure
 from humanseg.models.network import SegmentationNetwork, build_network, freeze_unused_parameters
 from humanseg.models.saved import load_network
 
@@ -22,8 +22,8 @@ def start_network(config: ModelConfig) -> SegmentationNetwork:
         return build_network(config)
     directory = find_model(config.start_from)
     network, record = load_network(directory)
-    for key in STRUCTURE:
-        wanted, there = getattr(config, key), getattr(record.config.model, key)
+    for key in structure(config):
+        wanted, there = getattr(config, key), getattr(record.config.model, key, None)
         if wanted != there:
             raise UsageError(
                 f"model.{key}: got {wanted}, but the model to start from, {config.start_from}, has "

@@ -10,19 +10,13 @@ import segmentation_models_pytorch as smp
 import torch
 from torch import Tensor, nn
 
-from humanseg.config.schema import Arch, ModelConfig
+from humanseg.config.architectures import ARCHITECTURES, ModelConfig, decoder_arguments
 from humanseg.errors import GuardError, UsageError
 from humanseg.models.encoder_weights import load_encoder_weights
 
-SMP_CLASSES: dict[Arch, type[nn.Module]] = {
-    "unet": smp.Unet,
-    "fpn": smp.FPN,
-    "deeplabv3plus": smp.DeepLabV3Plus,
+SMP_CLASSES: dict[str, type[nn.Module]] = {
+    arch: getattr(smp, architecture.smp_class) for arch, architecture in ARCHITECTURES.items()
 }
-
-ATROUS_RATES = {16: (6, 12, 18), 8: (12, 24, 36)}
-"""Rates by output stride, from the DeepLabV3+ authors' code (tensorflow/models#4233). SMP's default
-of (12, 24, 36) at stride 16 leaves two of three branches without a valid off-centre tap at 320."""
 
 
 class SegmentationNetwork(nn.Module):
@@ -103,14 +97,7 @@ def _check_encoder(name: str) -> None:
 
 
 def _constructor_arguments(config: ModelConfig) -> dict[str, Any]:
-    arguments: dict[str, Any] = {"encoder_name": config.encoder_name, "classes": 1}
-    if config.arch == "unet" and config.decoder_channels is not None:
-        arguments["decoder_channels"] = list(config.decoder_channels)
-    if config.arch == "deeplabv3plus":
-        stride = config.encoder_output_stride
-        rates = config.decoder_atrous_rates or ATROUS_RATES[stride]
-        arguments |= {"encoder_output_stride": stride, "decoder_atrous_rates": list(rates)}
-    return arguments
+    return {"encoder_name": config.encoder_name, "classes": 1, **decoder_arguments(config)}
 
 
 def build_network(config: ModelConfig) -> SegmentationNetwork:

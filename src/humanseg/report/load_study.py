@@ -6,10 +6,11 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from humanseg.config.architectures import ARCHITECTURES, label
 from humanseg.errors import DataError, UsageError
 from humanseg.evaluation.analysis import Subject, analyse, baseline_bounds, of_evaluation, of_run
 from humanseg.report import study_files
-from humanseg.report.study import LABELS, SLOTS, Network, Study
+from humanseg.report.study import SLOTS, Network, Study
 from humanseg.report.study_plan import fingerprint
 from humanseg.results import Analysis, ComparisonResult, Evaluation, RunResult, read_record
 
@@ -139,8 +140,8 @@ def _network(
     *,
     complete: bool = True,
 ) -> Network:
-    slot = list(LABELS).index(arch) + 1 if arch in LABELS else len(LABELS) + 1
-    return Network(arch, LABELS.get(arch, arch), arch, slot, scored, folders, complete)
+    slot = list(ARCHITECTURES).index(arch) % SLOTS + 1
+    return Network(arch, label(arch), arch, slot, scored, folders, complete)
 
 
 def _subject(network: Network) -> Subject:

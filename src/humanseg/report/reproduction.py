@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from humanseg.config.schema import CompareConfig, EvaluationConfig, TrainConfig
+from humanseg.config.comparison_config import CompareConfig
+from humanseg.config.schema import EvaluationConfig, TrainConfig
 from humanseg.report.formatting import UNKNOWN, duration, score
 from humanseg.report.study import Study
 from humanseg.report.study_plan import (
@@ -66,17 +67,31 @@ def _evaluated(study: Study) -> Iterator[Row]:
             yield Row(cells, slot=network.slot)
 
 
-_REPLACED = {"model.arch", "training.seed"}
-"""A plan replaces these by its own lists."""
+@dataclass(frozen=True)
+class _Setting:
+    key: str
+    value: object
+    default: object
+    meaning: str
 
 
-def _settings(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, object, str]]:
+def _settings(
+    model: BaseModel, prefix: str = "", defaults: BaseModel | None = None
+) -> Iterator[_Setting]:
+    """Settings of a configuration; a section that comes in several kinds has those of its own.
+
+    Args:
+        model: the configuration.
+        prefix: of the keys, such as `split.`.
+        defaults: section of the kind that is the default.
+    """
     for name, field in type(model).model_fields.items():
         value = getattr(model, name)
+        default = getattr(defaults, name, field.get_default())
         if isinstance(value, BaseModel):
-            yield from _settings(value, f"{prefix}{name}.")
+            yield from _settings(value, f"{prefix}{name}.", default)
         else:
-            yield f"{prefix}{name}", value, field.description or ""
+            yield _Setting(f"{prefix}{name}", value, default, field.description or "")
 
 
 def _plain(value: object) -> str:
@@ -89,20 +104,18 @@ def _plain(value: object) -> str:
     return str(value)
 
 
-def configuration_table(config: TrainConfig | EvaluationConfig) -> Table:
+def configuration_table(config: TrainConfig | CompareConfig | EvaluationConfig) -> Table:
     """Every setting with its default; those that differ are marked."""
     columns = (
         *(Column(label, numeric=False) for label in ("Setting", "Value", "Default")),
         Column("Meaning", numeric=False, wide=True),
     )
-    ignored = _REPLACED if isinstance(config, CompareConfig) else set()
-    defaults = {key: value for key, value, _ in _settings(type(config)())}
     rows = []
-    for key, value, meaning in sorted(_settings(config), key=lambda setting: "." in setting[0]):
-        if key not in ignored:
-            changed = value != defaults[key]
-            cells = (key, _plain(value), _plain(defaults[key]), meaning.replace("`", ""))
-            rows.append(Row(cells, "changed" if changed else "plain"))
+    for setting in sorted(_settings(config), key=lambda setting: "." in setting.key):
+        changed = setting.value != setting.default
+        values = _plain(setting.value), _plain(setting.default)
+        cells = (setting.key, *values, setting.meaning.replace("`", ""))
+        rows.append(Row(cells, "changed" if changed else "plain"))
     return Table(
         "Every setting; those that differ from the default are marked.", columns, tuple(rows)
     )
@@ -121,7 +134,7 @@ def side_by_side_table(study: Study) -> Table:
         first = network.scored[0]
         config = first.config if isinstance(first, RunResult) else first.evaluation
         prefix = "" if isinstance(first, RunResult) else "evaluation."
-        each.append({key: value for key, value, _ in _settings(config, prefix)})
+        each.append({setting.key: setting.value for setting in _settings(config, prefix)})
     columns = [Column(network.label, numeric=False) for network in study.finished]
     rows = []
     for key in dict.fromkeys(key for own in each for key in own):
@@ -144,7 +157,7 @@ def settings(study: Study) -> Settings | None:
     if study.kind == "several":
         full = side_by_side_table(study)
         return Settings(changed_settings(full), full) if full.rows else None
-    config: TrainConfig | EvaluationConfig | None = plan_of(study)
+    config: TrainConfig | CompareConfig | EvaluationConfig | None = plan_of(study)
     if config is None and study.first_run:
         config = study.first_run.config
     if config is None and study.evaluations:

@@ -94,5 +94,5 @@ def _about(network: str, record: Scored) -> tuple[object, ...]:
         split.protocol,
         split.seed,
         fold,
-        split.held_out or "",
+        split.left_out or "",
     )

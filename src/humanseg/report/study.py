@@ -25,9 +25,6 @@ from humanseg.results import (
 Scored = RunResult | Evaluation
 Kind = Literal["comparison", "run", "evaluation", "several"]
 
-LABELS = {"unet": "U-Net", "fpn": "FPN", "deeplabv3plus": "DeepLabV3+"}
-"""How an architecture is called in the report. The order gives each its colour, in every report."""
-
 SLOTS = 8
 """Colours and markers that the page has."""
 

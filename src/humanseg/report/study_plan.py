@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from humanseg.config.schema import CompareConfig
+from humanseg.config.comparison_config import CompareConfig
+from humanseg.config.split_config import FoldSplit
 from humanseg.report import study_files
 from humanseg.report.study import Network, Study
 from humanseg.results import Environment, FailedRun, RunResult
@@ -72,7 +73,8 @@ def has_several_seeds(study: Study) -> bool:
 
 def folds(study: Study) -> int | None:
     """Number of folds; None without cross-validation."""
-    return next((run.config.split.folds for run in study.runs if is_fold(run)), None)
+    splits = (run.config.split for run in study.runs)
+    return next((split.folds for split in splits if isinstance(split, FoldSplit)), None)
 
 
 def repeats(study: Study) -> int:
@@ -88,11 +90,12 @@ def is_cross_validated(study: Study) -> bool:
 def _has_all_folds(network: Network) -> bool:
     """Whether the runs of a network cover every fold of every repeat."""
     tested: dict[int, set[int]] = {}
-    for run in network.runs:
-        if is_fold(run):
-            tested.setdefault(run.config.split.seed, set()).add(run.config.split.fold)
-    counts = {run.config.split.folds for run in network.runs}
-    alone = all(is_fold(run) for run in network.runs) and len(counts) == 1
+    splits = [run.config.split for run in network.runs]
+    of_folds = [split for split in splits if isinstance(split, FoldSplit)]
+    for split in of_folds:
+        tested.setdefault(split.seed, set()).add(split.fold)
+    counts = {split.folds for split in of_folds}
+    alone = len(of_folds) == len(splits) and len(counts) == 1
     return alone and all(own == set(range(1, max(counts) + 1)) for own in tested.values())
 
 

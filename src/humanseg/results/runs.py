@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from humanseg.config.schema import Arch, CompareConfig, EvaluationConfig, TrainConfig
+from humanseg.config.architectures import Arch
+from humanseg.config.comparison_config import CompareConfig
+from humanseg.config.schema import EvaluationConfig, TrainConfig
 from humanseg.results.findings import Analysis
 from humanseg.results.record import SCHEMA_VERSION, Record
 from humanseg.results.scores import Calibration, ImageScore, ScoreSummary

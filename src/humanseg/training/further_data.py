@@ -7,7 +7,8 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from humanseg.config.schema import TrainConfig, slug
+from humanseg.config.comparison_config import slug
+from humanseg.config.schema import TrainConfig
 from humanseg.data.composition import RECORD_FILE, CompositionRecord
 from humanseg.data.duplicates import Signature, find_duplicates, signature
 from humanseg.data.fingerprint import fingerprint

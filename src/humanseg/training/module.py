@@ -83,7 +83,7 @@ def rate_factor(step: int, total: int, config: OptimiserConfig) -> float:
 
 def early_epochs(config: TrainingConfig) -> int:
     """Number of epochs at the smaller size (Howard 2018, "progressive resizing")."""
-    return int(config.early_share * config.epochs) if config.early_size is not None else 0
+    return int((config.early_share or 0.0) * config.epochs)
 
 
 class SegmentationModule(lightning.LightningModule):

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.config.schema import SplitConfig, TrainConfig
+from humanseg.config.comparison_config import CompareConfig
+from humanseg.config.schema import TrainConfig
+from humanseg.config.split_config import ReferenceSplit, SplitConfig
 from humanseg.data.cache import Cache
 from humanseg.data.fingerprint import fingerprint
 from humanseg.data.inspection import Keep
@@ -110,7 +112,7 @@ class RunData:
 
 
 def find_pictures(
-    config: TrainConfig,
+    config: TrainConfig | CompareConfig,
     *,
     look: bool,
     cache: Path | None = None,
@@ -139,10 +141,9 @@ def find_pictures(
     resized, keep = _resized(every, config, store, processes=processes, quiet=quiet)
     facts = None
     if look:
+        groups = None if isinstance(config.split, ReferenceSplit) else config.split.groups
         with count("Looking at pictures", quiet=quiet) as progress:
-            facts = read_facts(
-                samples, config.split.groups, cache=store, keep=keep, progress=progress
-            )
+            facts = read_facts(samples, groups, cache=store, keep=keep, progress=progress)
     digests = None if store is None else store.digests(samples)
     named = {sample.id: sample for sample in samples}
     return Pictures(named, fingerprint(samples, digests=digests), facts, resized, extra)
@@ -150,7 +151,7 @@ def find_pictures(
 
 def _resized(
     samples: Sequence[Sample],
-    config: TrainConfig,
+    config: TrainConfig | CompareConfig,
     store: Cache | None,
     *,
     processes: int,

@@ -8,7 +8,7 @@ import torch
 from segmentation_models_pytorch.decoders.fpn.decoder import MergeBlock
 from torch import nn
 
-from humanseg.config.schema import Arch, ModelConfig
+from humanseg.config.architectures import Arch, model_settings
 from humanseg.models import build_network
 from humanseg.models.cpu.cpu_training import rearrange
 from humanseg.models.cpu.patching import restore
@@ -19,7 +19,7 @@ from humanseg.models.cpu.precision import keep_depthwise_in_float32
 def test_rearranged__network_computes_the_same_and_has_the_same_gradients(arch: Arch) -> None:
     torch.manual_seed(0)
     # Encoders of SMP's own, which pad by modules, and dilate for DeepLabV3+.
-    config = ModelConfig(
+    config = model_settings(
         arch=arch, encoder_name="efficientnet-b0", encoder_weights="none", image_size=(64, 96)
     )
     network = build_network(config).network.double().eval()

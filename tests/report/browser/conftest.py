@@ -18,7 +18,7 @@ from typing import Protocol, cast
 
 import pytest
 
-from humanseg.config.schema import CompareConfig
+from humanseg.config.comparison_config import CompareConfig
 from humanseg.report import write_report
 
 BROWSERS = ("chromium", "google-chrome", "chromium-browser")

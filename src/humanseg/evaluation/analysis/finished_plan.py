@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from humanseg.config.schema import CompareConfig, TrainConfig, slug
+from humanseg.config.comparison_config import CompareConfig, slug
+from humanseg.config.schema import TrainConfig
 from humanseg.errors import DataError
 from humanseg.evaluation.analysis.analyse import analyse
 from humanseg.evaluation.analysis.baseline_scores import baseline_bounds
@@ -133,7 +134,7 @@ def _robustness(finished: FinishedPlan) -> list[RobustnessAnalysis]:
     analyses: list[RobustnessAnalysis] = []
     for arch, runs in finished.by_arch.items():
         files = [finished.folder / "runs" / run.name / "corrupted.json" for run in runs]
-        if finished.config.corrupted_pictures and all(file.exists() for file in files):
+        if finished.config.corrupted_images and all(file.exists() for file in files):
             records = [read_record(file, CorruptedScores) for file in files]
             analyses += analyse_robustness(arch, records, finished.data.groups)
     return analyses

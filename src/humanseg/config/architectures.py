@@ -1,0 +1,212 @@
+"""The one table of architectures: what each is called, and which settings are its own.
+
+Free of torch, so that the configuration, the report and the networks all read the same table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
+
+from pydantic import Field, ValidationError, model_validator
+
+from humanseg.config.section import Section, Side, default_kind
+from humanseg.errors import ConfigError
+
+Arch: TypeAlias = Literal[
+    "unet",
+    "fpn",
+    "deeplabv3plus",
+    "unetplusplus",
+    "manet",
+    "linknet",
+    "pspnet",
+    "pan",
+    "deeplabv3",
+    "upernet",
+    "segformer",
+    "dpt",
+]
+PUBLISHED: tuple[Arch, ...] = ("unet", "fpn", "deeplabv3plus")
+"""Those of the published table, which a comparison takes by default."""
+
+Rates: TypeAlias = tuple[
+    Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]
+]
+_Width = Annotated[int, Field(ge=1, le=2048)]
+Widths: TypeAlias = tuple[_Width, _Width, _Width, _Width, _Width]
+
+
+class _Named(Section):
+    arch: Arch
+    """Architecture."""
+
+
+class SharedModel(Section):
+    """Settings that every network has."""
+
+    encoder_name: str = "efficientnet-b0"
+    """Any encoder of segmentation-models-pytorch; DPT takes vision transformers (`tu-vit...`)."""
+    encoder_weights: str | None = None
+    """`imagenet` (from the hub), `none`, or the path of a safetensors file; unset: `imagenet`, or
+    all weights of `start_from`."""
+    start_from: str | None = None
+    """Model directory to start from instead, decoder and all, or `bundled` for the model that comes
+    with humanseg; its architecture and encoder must be these."""
+    image_size: tuple[Side, Side] = (320, 320)
+    """Height and width of the network's input in pixels, multiples of 32."""
+    normalisation: Literal["encoder", "none"] = "encoder"
+    """`encoder` applies the encoder's own mean and deviation; `none` only divides by 255."""
+
+    @model_validator(mode="after")
+    def _start_once(self) -> Self:
+        if self.start_from is None and self.encoder_weights is None:
+            object.__setattr__(self, "encoder_weights", "imagenet")  # frozen for all others
+        if self.start_from is not None and self.encoder_weights is not None:
+            raise ValueError(
+                f"encoder_weights is {self.encoder_weights}, but all weights are those of "
+                f"start_from ({self.start_from}); leave one of them out."
+            )
+        return self
+
+
+class ModelConfig(SharedModel, _Named):
+    """The network, in the names of segmentation-models-pytorch."""
+
+
+class PlainModel(ModelConfig):
+    """A network without settings of its own."""
+
+    arch: Literal["fpn", "linknet", "pspnet", "upernet", "segformer", "dpt"]
+    """Architecture."""
+
+
+class UNetModel(ModelConfig):
+    """U-Net or one of its relatives, with five stages in the decoder."""
+
+    arch: Literal["unet", "unetplusplus", "manet"] = "unet"
+    """Architecture."""
+    decoder_channels: Widths | None = None
+    """Decoder widths from coarse to fine; unset: (256, 128, 64, 32, 16)."""
+
+
+class PANModel(ModelConfig):
+    """Pyramid attention network."""
+
+    arch: Literal["pan"] = "pan"
+    """Architecture."""
+    encoder_output_stride: Literal[16, 32] = 16
+    """Output stride of the encoder."""
+
+
+ATROUS_RATES: dict[int, Rates] = {16: (6, 12, 18), 8: (12, 24, 36)}
+"""Rates by output stride, from the DeepLabV3+ authors' code (tensorflow/models#4233). SMP's default
+of (12, 24, 36) at stride 16 leaves two of three branches without a valid off-centre tap at 320."""
+
+
+class DeepLabModel(ModelConfig):
+    """DeepLabV3 or DeepLabV3+."""
+
+    arch: Literal["deeplabv3", "deeplabv3plus"] = "deeplabv3plus"
+    """Architecture."""
+    encoder_output_stride: Literal[8, 16] = 16
+    """Output stride of the encoder."""
+    decoder_atrous_rates: Rates | None = None
+    """Atrous rates; unset: (6, 12, 18) at stride 16, (12, 24, 36) at stride 8."""
+
+    @property
+    def atrous_rates(self) -> Rates:
+        """The rates that are used."""
+        return self.decoder_atrous_rates or ATROUS_RATES[self.encoder_output_stride]
+
+
+AnyModel: TypeAlias = Annotated[
+    UNetModel | DeepLabModel | PANModel | PlainModel,
+    Field(discriminator="arch"),
+    default_kind("arch", "unet"),
+]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What the rest of the package knows about an architecture."""
+
+    smp_class: str
+    """Name of its class in segmentation-models-pytorch."""
+    label: str
+    """Name in reports."""
+    output_stride: int | None
+    """Pixels of the network's grid per logit, before its own bilinear upsampling; None: the
+    configured stride of its encoder."""
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "unet": Architecture("Unet", "U-Net", 1),
+    "fpn": Architecture("FPN", "FPN", 4),
+    "deeplabv3plus": Architecture("DeepLabV3Plus", "DeepLabV3+", 4),
+    "unetplusplus": Architecture("UnetPlusPlus", "U-Net++", 1),
+    "manet": Architecture("MAnet", "MA-Net", 1),
+    "linknet": Architecture("Linknet", "LinkNet", 1),
+    "pspnet": Architecture("PSPNet", "PSPNet", 8),
+    "pan": Architecture("PAN", "PAN", 4),
+    "deeplabv3": Architecture("DeepLabV3", "DeepLabV3", None),
+    "upernet": Architecture("UPerNet", "UPerNet", 4),
+    "segformer": Architecture("Segformer", "SegFormer", 4),
+    "dpt": Architecture("DPT", "DPT", 2),
+}
+"""By `arch`. The order gives each its colour in reports."""
+
+
+def label(arch: str) -> str:
+    """Name of an architecture in reports; one that is not in the table keeps its own."""
+    return ARCHITECTURES[arch].label if arch in ARCHITECTURES else arch
+
+
+def output_stride(config: ModelConfig) -> int:
+    """Pixels of the network's grid per logit, before the network's own bilinear upsampling."""
+    stride = ARCHITECTURES[config.arch].output_stride
+    return int(config.encoder_output_stride if stride is None else stride)  # type: ignore[attr-defined]
+
+
+def own_settings(arch: Arch) -> tuple[str, ...]:
+    """Keys that this architecture has beside those that all share."""
+    kind = next(
+        kind
+        for kind in get_args(get_args(AnyModel)[0])
+        if arch in get_args(kind.model_fields["arch"].annotation)
+    )
+    return tuple(key for key in kind.model_fields if key not in ModelConfig.model_fields)
+
+
+def model_settings(arch: Arch = "unet", **values: Any) -> AnyModel:  # noqa: ANN401  as the classes
+    """Settings of a network by the name of its architecture.
+
+    Raises:
+        ConfigError: with one sentence for every value that is not allowed.
+    """
+    from humanseg.config.sentences import describe_problems
+
+    try:
+        holder = _Holder.model_validate({"model": {**values, "arch": arch}})
+    except ValidationError as error:
+        raise ConfigError(describe_problems(_Holder, error)) from error
+    return holder.model
+
+
+class _Holder(Section):
+    model: AnyModel
+
+
+def decoder_arguments(config: ModelConfig) -> dict[str, Any]:
+    """Arguments of the SMP class that come from settings of the architecture's own."""
+    if isinstance(config, UNetModel):
+        widths = config.decoder_channels
+        return {} if widths is None else {"decoder_channels": list(widths)}
+    if isinstance(config, PANModel):
+        return {"encoder_output_stride": config.encoder_output_stride}
+    if isinstance(config, DeepLabModel):
+        return {
+            "encoder_output_stride": config.encoder_output_stride,
+            "decoder_atrous_rates": list(config.atrous_rates),
+        }
+    return {}

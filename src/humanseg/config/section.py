@@ -1,0 +1,84 @@
+"""What all sections of the configuration are made of: strict classes, checked types, kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from humanseg.errors import ConfigError
+
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Side = Annotated[int, Field(ge=32, le=4096, multiple_of=32)]
+Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+class Section(BaseModel):
+    """Frozen, no unknown keys, defaults checked like given values."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+
+    def __init__(self, **values: Any) -> None:  # noqa: ANN401  whatever a caller gives
+        """Check all values.
+
+        Raises:
+            ConfigError: with one sentence for every problem.
+        """
+        from humanseg.config.sentences import describe_problems
+
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigError(describe_problems(type(self), error)) from error
+
+    # Sections within sections are checked by pydantic itself, so that all problems come at once.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+
+def default_kind(key: str, kind: str) -> BeforeValidator:
+    """Validator for a section that comes in several kinds: without `key`, it is `kind`."""
+
+    def add(values: object) -> object:
+        return {key: kind, **values} if isinstance(values, Mapping) else values
+
+    return BeforeValidator(add)
+
+
+def kinds_of(field: FieldInfo) -> dict[str, type[Section]]:
+    """Classes that a field's section may have, by the value that tells them apart.
+
+    `` is the name of a section that comes in one kind only; a plain setting has no kinds.
+    """
+    choices = get_args(field.annotation) or (field.annotation,)
+    classes = [kind for kind in choices if isinstance(kind, type) and issubclass(kind, Section)]
+    if not isinstance(field.discriminator, str):
+        return dict.fromkeys([""], classes[0]) if classes else {}
+    told = field.discriminator
+    kinds = {str(name): kind for kind in classes for name in _choices(kind, told)}
+    order = [*map(str, _choices(classes[0].__base__, told)), *kinds]  # as the base class has it
+    return dict(sorted(kinds.items(), key=lambda item: order.index(item[0])))
+
+
+def _choices(kind: type | None, key: str) -> tuple[object, ...]:
+    if kind is None or not issubclass(kind, Section) or key not in kind.model_fields:
+        return ()
+    return get_args(kind.model_fields[key].annotation)
+
+
+def owners(field: FieldInfo) -> dict[str, list[str]]:
+    """Kinds of a field's section that have each setting, by its key."""
+    having: dict[str, list[str]] = {}
+    for name, kind in kinds_of(field).items():
+        for key in kind.model_fields:
+            having.setdefault(key, []).append(name)
+    return having
