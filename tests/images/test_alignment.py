@@ -112,9 +112,9 @@ def test_load__known_shape_comes_back_through_a_reduced_file(
     expected = np.asarray(upright) > 0
     assert mask.shape == expected.shape
     for axis in (0, 1):  # the outermost edges, and the balance point
-        found, wanted = np.flatnonzero(mask.any(axis)), np.flatnonzero(expected.any(axis))
-        assert abs(found[0] - wanted[0]) <= 1
-        assert abs(found[-1] - wanted[-1]) <= 1
+        actual, wanted = np.flatnonzero(mask.any(axis)), np.flatnonzero(expected.any(axis))
+        assert abs(actual[0] - wanted[0]) <= 1
+        assert abs(actual[-1] - wanted[-1]) <= 1
         shift = np.argwhere(mask)[:, axis].mean() - np.argwhere(expected)[:, axis].mean()
         assert abs(shift) < 0.75
     assert (mask != expected).mean() < 0.005

@@ -81,8 +81,8 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
 
 
 def _flip_bits(rng: np.random.Generator, data: bytearray) -> None:
-    for place in rng.integers(0, len(data), rng.integers(1, 9)):
-        data[place] ^= 1 << int(rng.integers(8))
+    for index in rng.integers(0, len(data), rng.integers(1, 9)):
+        data[index] ^= 1 << int(rng.integers(8))
 
 
 def _truncate(rng: np.random.Generator, data: bytearray) -> None:
@@ -91,8 +91,8 @@ def _truncate(rng: np.random.Generator, data: bytearray) -> None:
 
 def _double_chunk(rng: np.random.Generator, data: bytearray) -> None:
     start, stop = sorted(rng.integers(0, len(data), 2).tolist())
-    place = int(rng.integers(0, len(data)))
-    data[place:place] = data[start:stop]
+    index = int(rng.integers(0, len(data)))
+    data[index:index] = data[start:stop]
 
 
 def _cut_chunk(rng: np.random.Generator, data: bytearray) -> None:
@@ -101,8 +101,8 @@ def _cut_chunk(rng: np.random.Generator, data: bytearray) -> None:
 
 
 def _edit_header(rng: np.random.Generator, data: bytearray) -> None:
-    for place in rng.integers(0, min(len(data), 64), rng.integers(1, 4)):
-        data[place] = int(rng.choice([0, 1, 2, 127, 128, 255]))
+    for index in rng.integers(0, min(len(data), 64), rng.integers(1, 4)):
+        data[index] = int(rng.choice([0, 1, 2, 127, 128, 255]))
 
 
 def _random_bytes(rng: np.random.Generator, data: bytearray) -> None:
@@ -200,7 +200,7 @@ def test_load__damaged_file_is_an_array_or_a_sentence(
             assert _check_load(data, None) == read
             _check_load(data, 4)
             assert time.process_time() - start < 5.0
-    assert not [str(one.message) for one in given]
+    assert not [str(warning.message) for warning in given]
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KiB
     printed = capfd.readouterr().err
     assert printed == "" or name.startswith("tiff")  # libtiff itself writes to stderr

@@ -22,7 +22,7 @@ sys.addaudithook(refuse)
 """
 _NO_SOCKET = """
 fds = (os.path.join("/proc/self/fd", name) for name in os.listdir("/proc/self/fd"))
-assert not [one for one in fds if os.path.lexists(one) and "socket" in os.readlink(one)]
+assert not [fd for fd in fds if os.path.lexists(fd) and "socket" in os.readlink(fd)]
 """
 _PREDICT = """
 import numpy as np
@@ -30,7 +30,7 @@ from humanseg import Segmenter
 segmenter = Segmenter({model!r}, backend={backend!r})
 assert segmenter.engine.name == {backend!r}
 assert segmenter.predict(np.full((40, 50, 3), 250, dtype=np.uint8)).mask.all()
-assert all(one.found for one in segmenter.predict_many([{picture!r}] * 3))
+assert all(prediction.found for prediction in segmenter.predict_many([{picture!r}] * 3))
 """
 _HOMES = ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "TMPDIR")
 
@@ -120,7 +120,7 @@ _HEAVY = (
     ],
 )
 def test_start__imports_nothing_heavy(code: str, tmp_path: Path) -> None:
-    code += f"; import sys; sys.exit(repr([one for one in {_HEAVY} if one in sys.modules]))"
+    code += f"; import sys; sys.exit(repr([name for name in {_HEAVY} if name in sys.modules]))"
     done, left = watched(code, tmp_path)
     assert done.stderr.strip() == "[]"
     assert left == []
@@ -129,7 +129,7 @@ def test_start__imports_nothing_heavy(code: str, tmp_path: Path) -> None:
 def test_segmenter__needs_no_torch_and_no_optional_package(
     brightness_model: Path, tmp_path: Path
 ) -> None:
-    optional = [one for one in _HEAVY if one not in ("numpy", "PIL", "onnxruntime")]
+    optional = [name for name in _HEAVY if name not in ("numpy", "PIL", "onnxruntime")]
     block = f"import sys; sys.modules.update(dict.fromkeys({optional}))\n"
     picture = tmp_path / "picture.ppm"
     picture.write_bytes(b"P6 2 2 255 " + b"\xff" * 12)

@@ -15,11 +15,11 @@ from humanseg.video.smoothing import TIME_CONSTANT, Smoother
 
 SIDE = 128
 RADIUS = 30
-Place = Callable[[int], tuple[float, float]]
+Position = Callable[[int], tuple[float, float]]
 
 
 class View(NamedTuple):
-    picture: NDArray[np.uint8]
+    image: NDArray[np.uint8]
     probability: NDArray[np.float32]
     truth: NDArray[np.bool_]
 
@@ -32,7 +32,7 @@ def texture(seed: int = 0, size: tuple[int, int] = (SIDE, 3 * SIDE)) -> NDArray[
 
 
 def film(
-    place: Place,
+    position: Position,
     *,
     frames: int = 40,
     pan: float = 0.0,
@@ -48,7 +48,7 @@ def film(
     wall = texture()
     rows, columns = np.ogrid[:SIDE, :SIDE]
     for number in range(frames):
-        y, x = place(number)
+        y, x = position(number)
         truth = np.asarray((rows - y) ** 2 + (columns - x) ** 2 <= RADIUS**2)
         if contrast is None:
             left = round(pan * number)
@@ -95,10 +95,10 @@ def compare(views: Iterator[View]) -> Outcome:
     maps: tuple[list[NDArray[np.float32]], ...] = ([], [])
     truths = []
     for view in views:
-        pair = (view.probability, smoother.update(view.probability, view.picture))
+        pair = (view.probability, smoother.update(view.probability, view.image))
         truths.append(view.truth)
         for probability, meter, seen in zip(pair, meters, maps, strict=True):
-            meter.add(probability, view.picture)
+            meter.add(probability, view.image)
             seen.append(probability)
     flicker = [meter.result() for meter in meters]
     ious = [[iou(p >= 0.5, truth) for p, truth in zip(seen, truths, strict=True)] for seen in maps]
@@ -131,19 +131,19 @@ def test_smoother__a_person_who_stands_still_flickers_four_times_less() -> None:
     assert outcome.mean_iou[1] > outcome.mean_iou[0]
 
 
-@pytest.mark.parametrize("place", [walking, running])
-def test_smoother__a_person_who_moves_keeps_their_iou(place: Place) -> None:
-    outcome = compare(film(place))
+@pytest.mark.parametrize("position", [walking, running])
+def test_smoother__a_person_who_moves_keeps_their_iou(position: Position) -> None:
+    outcome = compare(film(position))
     assert outcome.change[1] < outcome.change[0] / 4  # of the wall, which stands still
     assert outcome.mean_iou[1] > outcome.mean_iou[0] - 0.005
     assert outcome.least_iou[1] > outcome.least_iou[0] - 0.02
 
 
-@pytest.mark.parametrize("place", [walking, running])
-def test_smoother__leaves_no_trail_behind_a_moving_disc(place: Place) -> None:
+@pytest.mark.parametrize("position", [walking, running])
+def test_smoother__leaves_no_trail_behind_a_moving_disc(position: Position) -> None:
     smoother = Smoother()
-    for number, view in enumerate(film(place, wavering=0.0)):
-        smooth = smoother.update(view.probability, view.picture)
+    for number, view in enumerate(film(position, wavering=0.0)):
+        smooth = smoother.update(view.probability, view.image)
         if number:
             wrong = np.abs(smooth - view.probability) > 0.25
             assert wrong.mean() < 0.002
@@ -153,7 +153,7 @@ def test_smoother__follows_what_looks_like_its_background_one_frame_late() -> No
     smoother = Smoother()
     worst = 1.0
     for number, view in enumerate(film(walking, wavering=0.0, contrast=0.0)):
-        smooth = smoother.update(view.probability, view.picture)
+        smooth = smoother.update(view.probability, view.image)
         if number:
             worst = min(worst, iou(smooth >= 0.5, view.truth))
     assert worst > 0.9
@@ -195,21 +195,21 @@ def test_smoother__the_first_frame_and_the_one_after_a_reset_stay_as_they_are() 
     smoother = Smoother()
     for view in views[:2]:
         smoother.reset()
-        smooth = smoother.update(view.probability, view.picture)
+        smooth = smoother.update(view.probability, view.image)
         np.testing.assert_array_equal(smooth, view.probability)
     assert not np.array_equal(
-        smoother.update(views[2].probability, views[2].picture), views[2].probability
+        smoother.update(views[2].probability, views[2].image), views[2].probability
     )
 
 
 def test_smoother__the_time_between_frames_sets_the_weight() -> None:
-    picture = np.full((16, 16, 3), 90, dtype=np.uint8)
+    image = np.full((16, 16, 3), 90, dtype=np.uint8)
     low, high = np.full((16, 16), 0.4, np.float32), np.full((16, 16), 0.5, np.float32)
 
     def after(seconds: float, **options: float) -> float:
         smoother = Smoother(**options)
-        smoother.update(low, picture)
-        return float(smoother.update(high, picture, seconds=seconds).mean())
+        smoother.update(low, image)
+        return float(smoother.update(high, image, seconds=seconds).mean())
 
     assert after(0.0) == pytest.approx(0.4)
     assert after(TIME_CONSTANT) == pytest.approx(0.4 + 0.1 * (1 - np.exp(-1)), abs=1e-5)
@@ -220,7 +220,7 @@ def test_smoother__the_time_between_frames_sets_the_weight() -> None:
 def test_smoother__stays_within_zero_and_one_and_returns_its_own_array() -> None:
     smoother = Smoother()
     for view in film(walking, frames=10, wavering=0.5):
-        smooth = smoother.update(view.probability, view.picture)
+        smooth = smoother.update(view.probability, view.image)
         assert smooth.dtype == np.float32
         assert 0.0 <= smooth.min() <= smooth.max() <= 1.0
         smooth[:] = 7.0
@@ -242,9 +242,9 @@ def test_estimate_shift__finds_how_far_the_camera_turned(shift: tuple[int, int])
         noisy = part + rng.normal(0, 3, (SIDE, SIDE, 3))
         return blurred_luma(np.clip(noisy, 0, 255).astype(np.uint8))
 
-    found = estimate_shift(view(30, 30), view(30 - shift[0], 30 - shift[1]))
+    estimate = estimate_shift(view(30, 30), view(30 - shift[0], 30 - shift[1]))
 
-    assert found == pytest.approx(shift, abs=1.0)
+    assert estimate == pytest.approx(shift, abs=1.0)
 
 
 def test_estimate_shift__nothing_in_common_gives_none() -> None:

@@ -136,8 +136,8 @@ def test_process_video__the_mask_is_where_the_person_is(clip: Path, tmp_path: Pa
     masks = read_clip(tmp_path / "out.mp4").pixels
     for number, mask in enumerate(masks):
         truth = drawn(number, (48, 64)).min(axis=2) == BRIGHT
-        found = mask[..., 0] >= 128
-        assert (found & truth).sum() / (found | truth).sum() > 0.85
+        predicted = mask[..., 0] >= 128
+        assert (predicted & truth).sum() / (predicted | truth).sum() > 0.85
         assert mask.max() > 245
         assert mask.min() < 10
     assert report.coverage == pytest.approx(1 / 6, abs=0.03)
@@ -215,8 +215,8 @@ def test_sound__every_track_keeps_its_language(tmp_path: Path) -> None:
     run(source, tmp_path / "out.mkv")
 
     with av.open(str(tmp_path / "out.mkv")) as result:
-        found = [stream.metadata.get("language") for stream in result.streams.audio]
-    assert found == ["eng", "deu"]
+        languages = [stream.metadata.get("language") for stream in result.streams.audio]
+    assert languages == ["eng", "deu"]
 
 
 def test_sound__stays_in_step_when_the_file_begins_late(tmp_path: Path) -> None:
@@ -854,7 +854,7 @@ def test_camera__ctrl_c_ends_the_recording_and_keeps_it(
     number: signal.Signals, camera: int, tmp_path: Path
 ) -> None:
     numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.getsignal(one) for one in numbers]
+    before = [signal.getsignal(number) for number in numbers]
 
     def interrupt(done: int, total: int | None) -> None:
         assert total is None
@@ -870,7 +870,7 @@ def test_camera__ctrl_c_ends_the_recording_and_keeps_it(
     assert len(result.times) == report.frames
     assert result.times[1] == pytest.approx(1 / 30, abs=2e-3)
     assert report.source == "camera 0"
-    assert [signal.getsignal(one) for one in numbers] == before
+    assert [signal.getsignal(number) for number in numbers] == before
 
 
 def test_camera__stops_when_told_by_another_thread(camera: int, tmp_path: Path) -> None:

@@ -105,10 +105,10 @@ def decode(stream: BinaryIO, name: str, *, at_least: int | None = None) -> Opene
 def read_orientation(image: Image.Image) -> tuple[int, list[str]]:
     """The EXIF orientation, 1 to 8, and a note if it cannot be read."""
     try:
-        found = image.getexif().get(0x0112, 1)
+        orientation = image.getexif().get(0x0112, 1)
     except Exception:  # noqa: BLE001  damaged EXIF data raises many kinds; the pixels are sound
         return 1, ["damaged EXIF data: taken as upright"]
-    return (found if found in _UPRIGHT else 1), []
+    return (orientation if orientation in _UPRIGHT else 1), []
 
 
 def turn_upright(image: Image.Image, orientation: int) -> Image.Image:
@@ -156,8 +156,8 @@ def sentences(name: str) -> Iterator[None]:
 
 def _reason(error: Exception) -> str:
     """What a library says, on one short line."""
-    words = "".join(sign if sign.isprintable() else " " for sign in str(error)).split()
-    return " ".join(words)[:200] or type(error).__name__
+    text = "".join(sign if sign.isprintable() else " " for sign in str(error))
+    return " ".join(text.split())[:200] or type(error).__name__
 
 
 def _check_bytes(stream: BinaryIO, name: str) -> None:
@@ -190,12 +190,12 @@ def _formats() -> tuple[str, ...]:
 
     Importing their plugins by name keeps Pillow from importing all of its others.
     """
-    found = []
+    readable = []
     for format_name, plugin in _PLUGINS.items():
         with contextlib.suppress(ImportError):  # AVIF came with Pillow 11.3
             importlib.import_module(f"PIL.{plugin}")
-            found.append(format_name)
-    return tuple(found)
+            readable.append(format_name)
+    return tuple(readable)
 
 
 def identify(stream: BinaryIO, name: str) -> ImageFile.ImageFile:
@@ -222,8 +222,8 @@ def identify(stream: BinaryIO, name: str) -> ImageFile.ImageFile:
             f'{name}: HEIC pictures need the optional reader: pip install "humanseg[heic]".'
         ) from error
     stream.seek(0)
-    found: ImageFile.ImageFile = HeifImageFile(stream)  # type: ignore[no-untyped-call]
-    return found
+    image: ImageFile.ImageFile = HeifImageFile(stream)  # type: ignore[no-untyped-call]
+    return image
 
 
 def _load_reduced(image: ImageFile.ImageFile, at_least: int) -> Image.Image:

@@ -65,6 +65,7 @@ class LoadedImage:
         step = max(1, 1_000_000 // self.pixels.shape[1])
         for start in range(0, len(straight), step):
             rows = slice(start, start + step)
+            # On white, pixels = 255 - opacity * (255 - colours), solved for the colours.
             opacity = np.maximum(self.alpha[rows, :, None], 1).astype(np.float32) / 255.0
             colours = 255.0 - (255.0 - self.pixels[rows]) / opacity
             straight[rows] = np.clip(np.rint(colours), 0, 255)
@@ -116,8 +117,8 @@ def _stream(source: str | Path | bytes | BinaryIO) -> Iterator[tuple[BinaryIO, s
         with open_file(Path(source)) as stream:
             yield _seekable(stream, str(source)), str(source)
     elif hasattr(source, "read"):
-        found = getattr(source, "name", None)
-        name = found if isinstance(found, str) and found else "picture"
+        given = getattr(source, "name", None)
+        name = given if isinstance(given, str) and given else "picture"
         yield _seekable(source, name), name
     else:
         raise ImageError(f"{type(source).__name__} is not a picture: {_KINDS}.")

@@ -139,11 +139,14 @@ def resize_mask_from_probability(
     plain = small or probability.shape[0] > size[0] or probability.shape == size
     if plain or not 0.0 < threshold <= 1.0 or not np.isfinite(probability).all():
         return np.asarray(resize_probability(probability, size) >= threshold)
+    # Widen first, then mix rows: a mixed value lies between its two sources, so where both are on
+    # one side of the threshold the result is too, and only the other columns are calculated, in
+    # float64 as Pillow does, for the same last bit.
     columns = _stretch(probability, (probability.shape[0], size[1]))
     inside = columns >= threshold
     mixing = _mix_rows(probability.shape[0], size[0])
     mask = np.empty(size, dtype=np.bool_)
-    for rows in mixing.groups():
+    for rows in mixing.rows_of_equal_sources():
         upper, lower = inside[mixing.above[rows.start]], inside[mixing.below[rows.start]]
         mask[rows] = upper
         mixed = np.flatnonzero(upper != lower)
@@ -183,8 +186,14 @@ class _Mixing:
         mixed = upper * self.share_above[rows, None] + lower * self.share_below[rows, None]
         return mixed.astype(np.float32)
 
-    def groups(self) -> Iterator[slice]:
-        """Runs of wanted rows that are mixed from the same two."""
+    def rows_of_equal_sources(self) -> Iterator[slice]:
+        """Runs of wanted rows that are mixed from the same two rows of the small map.
+
+        Enlarged five times, about five rows in turn lie between the same two: what is decided for
+        these two is decided once for the whole run.
+        """
+        # A run ends where either of the two source rows changes; -1 is no row, so the first run
+        # begins at 0.
         change = (np.diff(self.above, prepend=-1) != 0) | (np.diff(self.below, prepend=-1) != 0)
         for start, stop in pairwise([*np.flatnonzero(change).tolist(), len(self.above)]):
             yield slice(start, stop)
@@ -196,6 +205,9 @@ def _mix_rows(height: int, wanted: int) -> _Mixing:
     Only for `wanted` >= `height`, where it mixes two rows. A third one, which rounding may let in
     there with a share below 1e-15, is left out.
     """
+    # A wanted row's centre in rows of the small map; it is mixed from the rows whose centres lie
+    # within 1 above and below, each with 1 less its distance, the shares normalised to sum to 1
+    # (at the borders only one row is there).
     centre = (np.arange(wanted) + 0.5) * (height / wanted)
     above = np.maximum(centre - 0.5, 0.0).astype(np.intp)
     below = np.minimum(above + 1, np.minimum((centre + 1.5).astype(np.intp), height) - 1)

@@ -139,6 +139,9 @@ class Smoother:
     def _motion(self, luma: NDArray[np.int16], shift: Shift) -> NDArray[np.float32]:
         """0 where the image stands still, 1 where it moves; float32 (H, W)."""
         assert self._luma is not None
+        # Averaged over 5x5 pixels in eighths of a grey level, which uint8 holds up to 32: more is
+        # motion anyway. Noise is what the median pixel differs by, since most of a scene stands
+        # still; motion begins above it and is full `_MOVING` levels later.
         difference = np.abs(luma - shifted(self._luma, shift)) * _SCALE
         local = box_mean(np.minimum(difference, 255).astype(np.uint8), _RADIUS)
         noise = _NOISE_FACTOR * float(np.median(local[::4, ::4])) / _SCALE
