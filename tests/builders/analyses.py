@@ -35,12 +35,12 @@ def near(estimate: float, half: float = HALF) -> Interval:
 
 def values_of(scored: Sequence[Scored], name: str) -> dict[str, float]:
     """Mean by picture of a property of its score."""
-    found: dict[str, list[float]] = {}
-    for one in scored:
-        for image in one.scores:
+    values: dict[str, list[float]] = {}
+    for record in scored:
+        for image in record.scores:
             if (value := getattr(image, name)) is not None:
-                found.setdefault(image.id, []).append(value)
-    return {id_: statistics.fmean(values) for id_, values in found.items()}
+                values.setdefault(image.id, []).append(value)
+    return {id_: statistics.fmean(each) for id_, each in values.items()}
 
 
 def metrics_of(scored: Sequence[Scored]) -> dict[str, Interval]:
@@ -72,9 +72,9 @@ def strata_of(scored: Sequence[Scored], sources: Mapping[str, str]) -> tuple[Str
     for kind, name, ids in parts:
         means: dict[str, Interval] = {}
         for metric in ("iou", "boundary_iou"):
-            found = values_of(scored, metric)
-            known = [found[id_] for id_ in ids if id_ in found]
-            means |= {metric: near(statistics.fmean(known))} if known else {}
+            scores = values_of(scored, metric)
+            defined = [scores[id_] for id_ in ids if id_ in scores]
+            means |= {metric: near(statistics.fmean(defined))} if defined else {}
         stratum = {"kind": kind, "name": name, "images": len(ids), "metrics": means}
         strata.append(Stratum.model_validate(stratum))
     return tuple(strata)
@@ -91,14 +91,14 @@ def deviation_over_seeds(runs: Sequence[RunResult]) -> float | None:
 def network_of(
     name: str, arch: str, scored: Sequence[Scored], sources: Mapping[str, str]
 ) -> NetworkAnalysis:
-    runs = [one for one in scored if isinstance(one, RunResult)]
+    runs = [record for record in scored if isinstance(record, RunResult)]
     train = [run.train_summary.iou_mean or 0.0 for run in runs if run.train_summary]
     held = [run.summary.iou_mean or 0.0 for run in runs]
     return NetworkAnalysis(
         name=name,
         arch=arch,
         runs=tuple(run.name for run in runs),
-        images=len({image.id for one in scored for image in one.scores}),
+        images=len({image.id for record in scored for image in record.scores}),
         undefined=scored[0].summary.undefined,
         metrics=metrics_of(scored),
         seed_sd=deviation_over_seeds(runs),
@@ -110,28 +110,28 @@ def network_of(
 
 
 def is_folded(scored: Sequence[Scored]) -> bool:
-    runs = [one for one in scored if isinstance(one, RunResult)]
+    runs = [record for record in scored if isinstance(record, RunResult)]
     return any(run.config.split.protocol == "folds" for run in runs)
 
 
 def pair_of(
     metric: str, first: tuple[str, Sequence[Scored]], second: tuple[str, Sequence[Scored]]
 ) -> PairAnalysis | None:
-    one, other = values_of(first[1], metric), values_of(second[1], metric)
-    paired = [one[id_] - other[id_] for id_ in one if id_ in other]
+    ours, theirs = values_of(first[1], metric), values_of(second[1], metric)
+    paired = [ours[id_] - theirs[id_] for id_ in ours if id_ in theirs]
     if not paired:
         return None
     seeds = [
         deviation_over_seeds([run for run in scored if isinstance(run, RunResult)])
         for _, scored in (first, second)
     ]
-    known = [value for value in seeds if value is not None]
+    deviations = [value for value in seeds if value is not None]
     difference = statistics.fmean(paired)
     folds = is_folded(first[1])
     doubts = []
     if abs(difference) <= HALF:
         doubts += ["interval", "wilcoxon", *(["folds"] if folds else [])]
-    if known and abs(difference) <= max(known):
+    if deviations and abs(difference) <= max(deviations):
         doubts.append("seeds")
     if round(abs(difference), 3) < 0.01:
         doubts.append("small")
@@ -150,7 +150,7 @@ def pair_of(
         "corrected_df": 2 if folds else None,
         "corrected_p": (0.3 if "folds" in doubts else 0.004) if folds else None,
         "corrected_holm": (0.3 if "folds" in doubts else 0.012) if folds else None,
-        "seed_sd": max(known) if known else None,
+        "seed_sd": max(deviations) if deviations else None,
         "evidence": not doubts,
         "doubts": doubts,
     }
@@ -169,16 +169,16 @@ def analyse(
         origins: source by picture.
         **more: fields of `Analysis`.
     """
-    known = {name: (name, scored) for name, (_, scored) in networks.items() if scored}
+    finished = {name: (name, scored) for name, (_, scored) in networks.items() if scored}
     pairs = [
         pair
         for metric in ("iou", "boundary_iou")
-        for first, second in combinations(known.values(), 2)
+        for first, second in combinations(finished.values(), 2)
         if (pair := pair_of(metric, first, second)) is not None
     ]
-    scored = [one for _, several in known.values() for one in several]
-    runs = [one for one in scored if isinstance(one, RunResult)]
-    pictures = len({image.id for one in scored for image in one.scores})
+    scored = [record for _, several in finished.values() for record in several]
+    runs = [record for record in scored if isinstance(record, RunResult)]
+    pictures = len({image.id for record in scored for image in record.scores})
     values: dict[str, object] = {
         "pictures": pictures,
         "groups": max(1, pictures - 1),
@@ -242,11 +242,11 @@ def generalisation(
             source=source,
             images=list(sources.values()).count(source),
             seen=near(0.88),
-            unseen=near(0.84 - 0.01 * place),
-            gap=near(0.04 + 0.01 * place),
+            unseen=near(0.84 - 0.01 * rank),
+            gap=near(0.04 + 0.01 * rank),
         )
         for source in sorted(set(sources.values()))
-        for place, name in enumerate(names)
+        for rank, name in enumerate(names)
     ]
     external = [
         ExternalAnalysis(
@@ -256,7 +256,7 @@ def generalisation(
             images=40,
             undefined=1,
             metrics={
-                "iou": near(0.8 - 0.02 * place),
+                "iou": near(0.8 - 0.02 * rank),
                 "boundary_iou": near(0.5),
                 "surface_dice_10": near(0.7),
                 "false_positive_images": near(0.25),
@@ -264,7 +264,7 @@ def generalisation(
             },
             person_free=4,
         )
-        for place, name in enumerate(names)
+        for rank, name in enumerate(names)
     ]
     robustness = [
         RobustnessAnalysis(

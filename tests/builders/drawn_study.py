@@ -50,8 +50,8 @@ def contours(truth: Mask, predicted: Mask) -> dict[str, float | None]:
     first, second = contour(truth), contour(predicted)
     counts = {"contour_true": first.sum(), "contour_predicted": second.sum()}
     if not (first.any() and second.any()):
-        found = {name: int(value) for name, value in counts.items()}
-        return {**found, "contour_near_05": 0, "contour_near_10": 0}
+        pixels = {name: int(value) for name, value in counts.items()}
+        return {**pixels, "contour_near_05": 0, "contour_near_10": 0}
     there = ndimage.distance_transform_edt(~second)[first]
     back = ndimage.distance_transform_edt(~first)[second]
     both, diagonal = np.concatenate([there, back]), math.hypot(*truth.shape)
@@ -83,8 +83,8 @@ def score(id_: str, truth: Mask, predicted: Mask) -> ImageScore:
 def calibration(pairs: Iterable[tuple[Mask, NDArray[np.float32]]]) -> Calibration:
     """Bins of equal width over all pixels."""
     both = list(pairs)
-    truth = np.concatenate([one.ravel() for one, _ in both])
-    values = np.concatenate([one.ravel() for _, one in both]).astype(np.float64)
+    truth = np.concatenate([array.ravel() for array, _ in both])
+    values = np.concatenate([array.ravel() for _, array in both]).astype(np.float64)
     bins = np.minimum((values * 15).astype(np.intp), 14)
     return Calibration(
         pixels=tuple(np.bincount(bins, minlength=15).tolist()),
@@ -128,9 +128,9 @@ def guess(truth: Mask, badness: float, random: np.random.Generator) -> Mask:
     canvas = ImageDraw.Draw(image)
     rows, columns = np.nonzero(truth if truth.any() else ~truth)
     for fill in (1, 0):
-        place = int(random.integers(len(rows)))
+        index = int(random.integers(len(rows)))
         radius = abs(random.normal(0, 2.2 * badness))
-        x, y = float(columns[place]), float(rows[place])
+        x, y = float(columns[index]), float(rows[index])
         x += fill * random.normal(0, width / 8)
         canvas.ellipse((x - radius, y - radius, x + radius, y + radius), fill=fill)
     return np.asarray(image)
@@ -155,7 +155,7 @@ class Drawn:
         self, pictures: int = 9, ids: Sequence[str] = (), empty: Sequence[str] = ()
     ) -> None:
         random = np.random.default_rng(7)
-        names = [*ids, *(f"street/{place}" for place in range(1, pictures + 1))][:pictures]
+        names = [*ids, *(f"street/{number}" for number in range(1, pictures + 1))][:pictures]
         self.drawn = {name: draw(random) for name in names}
         for name in empty:
             picture, truth = draw(random)
@@ -164,7 +164,7 @@ class Drawn:
     @property
     def sources(self) -> dict[str, str]:
         """Half of the pictures of one source, half of another."""
-        return {id_: ("graz", "web")[place % 2] for place, id_ in enumerate(self.drawn)}
+        return {id_: ("graz", "web")[number % 2] for number, id_ in enumerate(self.drawn)}
 
     def build(
         self,
@@ -192,8 +192,8 @@ class Drawn:
         gone = {*(failed or {}), *missing}
         plan = config.runs(sorted(set(self.sources.values())))
         runs = [
-            self._run(folder, name, one, validation_is_test, epoch_count)
-            for name, one in plan.items()
+            self._run(folder, name, run_config, validation_is_test, epoch_count)
+            for name, run_config in plan.items()
             if name not in gone
         ]
         unfinished = {plan[name].model.arch for name in gone}
@@ -212,8 +212,8 @@ class Drawn:
 
     def _draw_pictures(self, folder: Path) -> None:
         files = {}
-        for place, (id_, (picture, truth)) in enumerate(self.drawn.items()):
-            files[id_] = str((folder / "pictures" / f"{place}.png").absolute())
+        for number, (id_, (picture, truth)) in enumerate(self.drawn.items()):
+            files[id_] = str((folder / "pictures" / f"{number}.png").absolute())
             Path(files[id_]).parent.mkdir(parents=True, exist_ok=True)
             size = (picture.shape[1] * 5 // 2, picture.shape[0] * 5 // 2)
             Image.fromarray(picture).resize(size).save(files[id_])
@@ -230,8 +230,8 @@ class Drawn:
             arch: (arch, [run for run in main if run.config.model.arch == arch]) for arch in archs
         }
         more = generalisation(networks, self.sources) if everything else {}
-        found = analyse(networks, self.sources, **more)
-        return found.model_copy(update={"bounds": (*found.bounds, *CEILINGS)})
+        analysis = analyse(networks, self.sources, **more)
+        return analysis.model_copy(update={"bounds": (*analysis.bounds, *CEILINGS)})
 
     @cache  # noqa: B019 - a builder lives as long as its session
     def _baselines(self, id_: str) -> tuple[ImageScore, ImageScore]:
@@ -247,7 +247,7 @@ class Drawn:
         split = config.split
         ids = list(self.drawn)
         if split.protocol == "folds":
-            return [id_ for place, id_ in enumerate(ids) if place % split.folds == split.fold - 1]
+            return [id_ for index, id_ in enumerate(ids) if index % split.folds == split.fold - 1]
         if split.protocol == "source":
             return [id_ for id_ in ids if self.sources[id_] == split.held_out]
         return ids
@@ -261,9 +261,9 @@ class Drawn:
         count: int,
     ) -> RunResult:
         test = self.tested(config)
-        place = folder / "runs" / name
+        run_folder = folder / "runs" / name
         random = np.random.default_rng([len(name), config.training.seed])
-        scores, bins = self.predict(place, test, config.model.arch, random)
+        scores, bins = self.predict(run_folder, test, config.model.arch, random)
         nobody, average = zip(*(self._baselines(id_) for id_ in test), strict=True)
         baselines = {"mean_mask": summarise(average), "all_background": summarise(nobody)}
         better = summarise(scores).model_copy(update={"iou_mean": 0.97})
@@ -281,7 +281,7 @@ class Drawn:
 
     def predict(
         self,
-        place: Path,
+        run_folder: Path,
         ids: Sequence[str],
         arch: str,
         random: np.random.Generator,
@@ -291,7 +291,7 @@ class Drawn:
         for number, id_ in enumerate(ids):
             truth = self.drawn[id_][1]
             predicted = guess(truth, SKILL[arch] * (0.7 + 2.5 * (number % 7 == 3)), random)
-            file = place / "predictions" / f"{id_}.png"
+            file = run_folder / "predictions" / f"{id_}.png"
             stored = write_probability(file, blurred(predicted))
             probability = resize_probability(stored, (truth.shape[0], truth.shape[1]))
             pixels.append((truth, probability))
@@ -322,10 +322,10 @@ class Drawn:
                 "environment": environment(),
             }
         )
-        found = analyse({arch: (arch, [record])}, self.sources)
-        (network,) = found.networks
+        analysis = analyse({arch: (arch, [record])}, self.sources)
+        (network,) = analysis.networks
         counted = {"false_positive_images": near(0.5), "false_positive_area": near(0.012)}
         network = network.model_copy(update={"metrics": network.metrics | counted})
-        found = found.model_copy(update={"networks": (network,)})
-        write_record(folder / "evaluation.json", record.model_copy(update={"analysis": found}))
+        analysis = analysis.model_copy(update={"networks": (network,)})
+        write_record(folder / "evaluation.json", record.model_copy(update={"analysis": analysis}))
         return folder

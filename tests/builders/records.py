@@ -22,7 +22,7 @@ from humanseg.results import (
 )
 
 FINGERPRINT = "9f" * 32
-TRAIN = tuple(f"train-{place}" for place in range(40))
+TRAIN = tuple(f"train-{number}" for number in range(40))
 SKILL = {"unet": 1.0, "fpn": 1.15, "deeplabv3plus": 1.9}
 WEIGHTS = {
     "unet": (6_251_469, 2_498_000_000, 178.2),
@@ -75,10 +75,10 @@ def mean(values: Sequence[float]) -> float | None:
 
 
 def summarise(scores: Sequence[ImageScore]) -> ScoreSummary:
-    ious = [one.iou for one in scores if one.iou is not None]
-    tp, fp, fn = (sum(getattr(one, name) for one in scores) for name in ("tp", "fp", "fn"))
-    right = sum(one.tp + one.tn for one in scores)
-    pixels = sum(one.height * one.width for one in scores)
+    ious = [score.iou for score in scores if score.iou is not None]
+    tp, fp, fn = (sum(getattr(score, name) for score in scores) for name in ("tp", "fp", "fn"))
+    right = sum(score.tp + score.tn for score in scores)
+    pixels = sum(score.height * score.width for score in scores)
     pooled = tp / (tp + fp + fn) if tp + fp + fn else None
     return ScoreSummary(
         images=len(scores),
@@ -87,9 +87,9 @@ def summarise(scores: Sequence[ImageScore]) -> ScoreSummary:
         iou_sd=statistics.stdev(ious) if len(ious) > 1 else None,
         iou_median=statistics.median(ious) if ious else None,
         iou_p05=float(np.percentile(ious, 5)) if ious else None,
-        dice_mean=mean([one.dice for one in scores if one.dice is not None]),
+        dice_mean=mean([score.dice for score in scores if score.dice is not None]),
         boundary_iou_mean=mean(
-            [one.boundary_iou for one in scores if one.boundary_iou is not None]
+            [score.boundary_iou for score in scores if score.boundary_iou is not None]
         ),
         dataset_iou=pooled,
         dataset_dice=2 * pooled / (1 + pooled) if pooled is not None else None,
@@ -134,7 +134,7 @@ def run_result(
     bins: tuple[Calibration, Calibration] = (CALIBRATION, CALIBRATION),
 ) -> RunResult:
     parameters, macs, seconds = WEIGHTS[config.model.arch]
-    test = tuple(one.id for one in scores)
+    test = tuple(score.id for score in scores)
     wobble = 1 + (config.training.seed % 7) / 100
     return RunResult(
         name=name,
@@ -170,15 +170,15 @@ def run_result(
 
 
 def plain_score(id_: str, iou: float) -> ImageScore:
-    found = round(1000 * iou)
+    true_positives = round(1000 * iou)
     return ImageScore(
         id=id_,
         height=40,
         width=50,
-        tp=found,
+        tp=true_positives,
         fp=0,
-        fn=1000 - found,
+        fn=1000 - true_positives,
         tn=1000,
-        boundary_intersection=found,
+        boundary_intersection=true_positives,
         boundary_union=1000,
     )

@@ -107,7 +107,7 @@ def study_of() -> StudyMaker:
         analysed: bool = True,
         **changes: object,
     ) -> Study:
-        most = max((len(one) for one in scores.values()), default=1)
+        most = max((len(by_seed) for by_seed in scores.values()), default=1)
         seeds = tuple(range(1, 1 + max(most, 1)))
         config = CompareConfig.model_validate({"archs": tuple(scores), "seeds": seeds, **changes})
         baselines = {"mean_mask": summarise([plain_score("1", floor)])}
@@ -115,7 +115,7 @@ def study_of() -> StudyMaker:
             run_result(
                 f"{arch}-seed{seed}",
                 config.runs()[f"{arch}-seed{seed}"],
-                [plain_score(str(place), value) for place, value in enumerate(values)],
+                [plain_score(str(number), value) for number, value in enumerate(values)],
                 baselines=baselines,
             )
             for arch, by_seed in scores.items()

@@ -53,8 +53,10 @@ def test_key__every_slot_has_a_shape_of_its_own() -> None:
     assert len(drawn) == SLOTS
     for slot, shape in shapes.items():
         assert shape.attrib["class"] == f"marker net-{slot}"
-        places = [float(part) for part in shape.attrib.get("points", "").replace(",", " ").split()]
-        assert all(0 <= place <= 12 for place in places)
+        coordinates = [
+            float(part) for part in shape.attrib.get("points", "").replace(",", " ").split()
+        ]
+        assert all(0 <= coordinate <= 12 for coordinate in coordinates)
 
 
 def drawings(study: Study) -> Iterator[str]:
@@ -106,7 +108,7 @@ def test_charts__are_titled_and_draw_inside_their_frame(
 
 
 def of_class(root: ET.Element, name: str) -> list[ET.Element]:
-    return [one for one in root.iter() if name in one.attrib.get("class", "").split()]
+    return [element for element in root.iter() if name in element.attrib.get("class", "").split()]
 
 
 def test_strip_plot__one_mark_per_picture_and_the_mean_with_its_interval(compared: Path) -> None:
@@ -120,9 +122,9 @@ def test_strip_plot__one_mark_per_picture_and_the_mean_with_its_interval(compare
         assert mean is not None
         low, high = float(whisker.attrib["x1"]), float(whisker.attrib["x2"])
         (mark,) = [
-            one
-            for one in of_class(root, "marker")
-            if f"mean {mean.estimate:.3f}" in (one[0].text or "")
+            element
+            for element in of_class(root, "marker")
+            if f"mean {mean.estimate:.3f}" in (element[0].text or "")
         ]
         assert low < middle(mark) < high
 
@@ -143,12 +145,12 @@ def test_interval_plot__zero_line_and_hollow_marks_for_no_evidence(study_of: Stu
     study = study_of({"unet": [[0.9] * 4], "fpn": [[0.8] * 4], "deeplabv3plus": [[0.799] * 4]})
     root = ET.fromstring(score_charts.interval_plot(study, "iou"))
     zero, *others = of_class(root, "zero")
-    assert {one.attrib["x1"] for one in others} == {zero.attrib["x1"]}
+    assert {element.attrib["x1"] for element in others} == {zero.attrib["x1"]}
     assert len(of_class(root, "marker")) == 3
     (level,) = of_class(root, "open")
     assert "FPN minus DeepLabV3+" in (level[0].text or "")
-    clear = [one for one in of_class(root, "marker") if one is not level]
-    assert all(middle(one) > float(zero.attrib["x1"]) for one in clear)
+    clear = [element for element in of_class(root, "marker") if element is not level]
+    assert all(middle(element) > float(zero.attrib["x1"]) for element in clear)
 
 
 def test_learning_curves__many_runs_are_one_mean_and_a_range(cross_data: Path) -> None:
@@ -188,8 +190,12 @@ def test_reliability_plots__perfect_probabilities_lie_on_the_diagonal(
     (network,) = study.finished
     (run,) = network.runs
     pixels = tuple(1000 for _ in range(15))
-    likely = tuple(1000 * (place + 0.5) / 15 for place in range(15))
-    bins = {"pixels": pixels, "probability": likely, "person": tuple(round(one) for one in likely)}
+    likely = tuple(1000 * (number + 0.5) / 15 for number in range(15))
+    bins = {
+        "pixels": pixels,
+        "probability": likely,
+        "person": tuple(round(count) for count in likely),
+    }
     changed = type(run).model_validate(run.model_dump() | {"calibration": bins})
     network = dataclasses.replace(network, scored=(changed,))
     plot, _ = score_charts.reliability_plots(dataclasses.replace(study, networks=(network,)))
@@ -212,7 +218,7 @@ def test_robustness_curves__one_panel_per_corruption_from_clean_to_worst(cross_d
     for panel in panels:
         assert len(of_class(panel, "curve")) == 3
         assert len(of_class(panel, "marker")) == 3 * 6
-        notes = [one[0].text or "" for one in of_class(panel, "marker")]
+        notes = [element[0].text or "" for element in of_class(panel, "marker")]
         assert any("severity 0: 0.880" in note for note in notes)
 
 
@@ -222,8 +228,8 @@ def test_cost_plots__labels_never_touch(study_of: StudyMaker) -> None:
     assert len(plots) == 4
     for text in plots:
         root = ET.fromstring(text)
-        labels = [one for one in root.iter("text") if one.attrib["class"] == "series"]
-        heights = sorted(float(one.attrib["y"]) for one in labels)
+        labels = [element for element in root.iter("text") if element.attrib["class"] == "series"]
+        heights = sorted(float(element.attrib["y"]) for element in labels)
         assert all(after - before >= 15 for before, after in itertools.pairwise(heights))
 
 
@@ -233,8 +239,8 @@ def test_cost_plots__many_equal_networks_keep_their_labels_inside(
     folders = [Path(shutil.copytree(compared, tmp_path / name)) for name in ("a", "b", "c")]
     for text in cost_plots(load_studies(folders)):
         root = ET.fromstring(text)
-        labels = [one for one in root.iter("text") if one.attrib["class"] == "series"]
-        heights = sorted(float(one.attrib["y"]) for one in labels)
+        labels = [element for element in root.iter("text") if element.attrib["class"] == "series"]
+        heights = sorted(float(element.attrib["y"]) for element in labels)
         assert len(heights) == 9
         assert all(after - before >= 15 for before, after in itertools.pairwise(heights))
         assert heights[-1] <= 236

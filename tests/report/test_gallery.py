@@ -37,23 +37,25 @@ def kinds(reasons: tuple[str, ...]) -> list[str]:
 
 
 def test_choose__follows_the_rule() -> None:
-    scores = {f"{place:02}": 1 - place / 100 for place in range(40)}
-    chosen = {one.id: kinds(one.reasons) for one in choose({"U-Net": scores}, seed=1)}
-    found = {
+    scores = {f"{number:02}": 1 - number / 100 for number in range(40)}
+    chosen = {choice.id: kinds(choice.reasons) for choice in choose({"U-Net": scores}, seed=1)}
+    expected = {
         kind: {id_ for id_, reasons in chosen.items() if kind in reasons}
         for kind in ("Best", "Median", "Worst", "Drawn at random")
     }
-    assert found["Best"] == {"00", "01", "02"}
-    assert found["Median"] == {"19", "20", "18"}
-    assert found["Worst"] == {"37", "38", "39"}
-    assert len(found["Drawn at random"]) == 2
-    assert {reason for reasons in chosen.values() for reason in reasons} == set(found)
+    assert expected["Best"] == {"00", "01", "02"}
+    assert expected["Median"] == {"19", "20", "18"}
+    assert expected["Worst"] == {"37", "38", "39"}
+    assert len(expected["Drawn at random"]) == 2
+    assert {reason for reasons in chosen.values() for reason in reasons} == set(expected)
 
 
 def test_choose__several_networks_give_their_worst_and_what_divides_them() -> None:
     first = {**MEANS, "b": 0.1}
     second = {**MEANS, "a": 0.05}
-    chosen = {one.id: one.reasons for one in choose({"U-Net": first, "FPN": second}, seed=1)}
+    chosen = {
+        choice.id: choice.reasons for choice in choose({"U-Net": first, "FPN": second}, seed=1)
+    }
     assert "Worst of U-Net: IoU 0.100" in chosen["b"]
     assert "Worst of FPN: IoU 0.050" in chosen["a"]
     assert "Networks disagree: IoU differs by 0.940" in chosen["a"]
@@ -64,18 +66,18 @@ def test_choose__draws_from_every_source_and_names_suspects() -> None:
     sources = {id_: "web" if id_ in "abcd" else "graz" for id_ in MEANS}
     suspects = [SuspectLabel(id="c", reason="holes", value=0.1, count=3)]
     chosen = choose({"U-Net": MEANS}, 1, sources=sources, suspects=suspects)
-    reasons = [reason for one in chosen for reason in one.reasons]
+    reasons = [reason for choice in chosen for reason in choice.reasons]
     assert reasons.count("Drawn at random from web") == 2
     assert reasons.count("Drawn at random from graz") == 2
     assert (
         "True mask to check: holes in the person"
-        in next(one for one in chosen if one.id == "c").reasons
+        in next(choice for choice in chosen if choice.id == "c").reasons
     )
 
 
 def test_choose__seed_decides_the_random_ones_alone() -> None:
-    scores = {"unet": {str(place): 1 - place / 100 for place in range(60)}}
-    draws = {tuple(one.id for one in choose(scores, seed)) for seed in range(5)}
+    scores = {"unet": {str(number): 1 - number / 100 for number in range(60)}}
+    draws = {tuple(choice.id for choice in choose(scores, seed)) for seed in range(5)}
     assert len(draws) > 1
     assert len({draw[:9] for draw in draws}) == 1
     assert choose(scores, 3) == choose(scores, 3)
@@ -83,18 +85,18 @@ def test_choose__seed_decides_the_random_ones_alone() -> None:
 
 def test_choose__names_a_picture_once_with_every_reason() -> None:
     chosen = choose({"unet": {"a": 0.5, "b": 0.4}, "fpn": {"a": 0.5}}, seed=0)
-    assert [one.id for one in chosen] == ["a", "b"]
+    assert [choice.id for choice in chosen] == ["a", "b"]
     assert kinds(chosen[0].reasons)[:3] == ["Best", "Median", "Worst"]
     assert choose({}, seed=0) == []
 
 
 def test_selection__holds_every_picture_hardest_of_the_others_first(cross_data: Path) -> None:
     study = load_study(cross_data)
-    found = choose_images(study)
-    ids = [one.id for one in found]
+    choices = choose_images(study)
+    ids = [choice.id for choice in choices]
     assert set(ids) == {id_ for net in study.finished for id_ in net.image_scores}
     assert len(ids) == len(set(ids))
-    chosen = [bool(one.reasons) for one in found]
+    chosen = [bool(choice.reasons) for choice in choices]
     assert chosen == sorted(chosen, reverse=True)
 
 
@@ -105,31 +107,31 @@ def decoded(uri: str) -> Image.Image:
 
 
 def cell(row: GalleryRow, view: str, network: int = -1) -> Cell:
-    return next(one for one in row.cells if (one.view, one.network) == (view, network))
+    return next(own for own in row.cells if (own.view, own.network) == (view, network))
 
 
 def test_gallery__layers_fit_their_picture(finished: Path) -> None:
     for row in gallery(load_study(finished)):
         assert max(row.size) <= (CHOSEN_SIDE if row.chosen else OTHER_SIDE)
-        for uri in (row.photo, *(one.uri for one in row.cells if one.uri)):
+        for uri in (row.photo, *(view.uri for view in row.cells if view.uri)):
             assert decoded(uri).size == row.size[::-1]
-        assert [one.view for one in row.cells if one.extra] == ["mask"] * 3
+        assert [view.view for view in row.cells if view.extra] == ["mask"] * 3
 
 
 def test_gallery__colours_say_what_is_wrong(finished: Path) -> None:
     study = load_study(finished)
     network = study.finished[0]
     for row in gallery(study):
-        places = np.asarray(decoded(cell(row, "errors", 0).uri))
+        indices = np.asarray(decoded(cell(row, "errors", 0).uri))
         image = network.image_scores[row.id]
-        found = [(places == place).mean() for place in range(4)]
+        shares = [(indices == index).mean() for index in range(4)]
         counts = [image.tn, image.tp, image.fp, image.fn]
         wanted = np.array(counts) / (image.height * image.width)
-        assert np.abs(np.array(found) - wanted).max() < 0.02
+        assert np.abs(np.array(shares) - wanted).max() < 0.02
         mask = np.asarray(decoded(cell(row, "mask", 0).uri))
-        assert (mask == np.isin(places, (1, 2))).all()
+        assert (mask == np.isin(indices, (1, 2))).all()
         truth = np.asarray(decoded(cell(row, "truth").uri))
-        assert (truth == np.isin(places, (1, 3))).all()
+        assert (truth == np.isin(indices, (1, 3))).all()
 
 
 def test_gallery__shows_the_run_that_tested_a_picture(cross_data: Path) -> None:
@@ -140,7 +142,7 @@ def test_gallery__shows_the_run_that_tested_a_picture(cross_data: Path) -> None:
     assert file is not None
     run = next(run for run in study.runs if run.name == file.relative_to(cross_data).parts[1])
     assert row.id in run.split.test
-    image = next(one for one in run.scores if one.id == row.id)
+    image = next(score for score in run.scores if score.id == row.id)
     assert cell(row, "errors", 0).notes[0] == f"IoU {image.iou:.3f}"
 
 
@@ -175,18 +177,18 @@ def test_gallery__lost_files_leave_words(finished_copy: Path) -> None:
     record_path(finished_copy, second.id, broken)
     first, second, third, *_ = gallery(study)
     assert cell(first, "truth").problem.startswith("Cannot be shown.")
-    masks = [one for one in first.cells if one.view == "mask"]
-    assert [(bool(one.uri), one.extra) for one in masks] == [(True, False)] * 3
-    assert not [one for one in first.cells if one.view == "errors"]
+    masks = [view for view in first.cells if view.view == "mask"]
+    assert [(bool(view.uri), view.extra) for view in masks] == [(True, False)] * 3
+    assert not [view for view in first.cells if view.view == "errors"]
     assert second.photo == ""
     lost = cell(second, "errors", 0)
     assert lost.problem.startswith("Cannot be shown.")
     assert lost.notes[0].startswith("IoU 0.")
     assert cell(second, "errors", 1).uri
-    problems = [one.problem for row in (first, second) for one in row.cells if one.problem]
+    problems = [view.problem for row in (first, second) for view in row.cells if view.problem]
     assert len(problems) == 3
     assert not [problem for problem in problems if str(finished_copy) in problem]
-    assert not [one for one in third.cells if one.problem]
+    assert not [view for view in third.cells if view.problem]
 
 
 def test_gallery__a_folder_without_files_is_all_words(finished_copy: Path) -> None:
@@ -197,8 +199,8 @@ def test_gallery__a_folder_without_files_is_all_words(finished_copy: Path) -> No
         record_path(finished_copy, id_, finished_copy / "gone.png")
     for row in gallery(study):
         assert row.photo == ""
-        assert [one.view for one in row.cells] == ["picture", "truth", *["errors"] * 3]
-        assert all(re.match("Cannot be shown", one.problem) for one in row.cells)
+        assert [view.view for view in row.cells] == ["picture", "truth", *["errors"] * 3]
+        assert all(re.match("Cannot be shown", view.problem) for view in row.cells)
 
 
 def test_gallery__pictures_without_anyone_have_no_score(evaluation_data: Path) -> None:

@@ -57,7 +57,7 @@ def lab(values: NDArray[np.float64]) -> NDArray[np.float64]:
 )
 def test_error_colours__differ_with_any_colour_vision(sight: object) -> None:
     wrong, missed, veil = (
-        lab(np.asarray(sight) @ linear(one)) for one in (WRONG, MISSED, (208, 208, 205))
+        lab(np.asarray(sight) @ linear(colour)) for colour in (WRONG, MISSED, (208, 208, 205))
     )
     # CIE 1976: a difference of about 2.3 is just seen.
     assert np.linalg.norm(wrong - missed) > 40
@@ -73,7 +73,7 @@ def test_shown_size__shrinks_and_never_enlarges() -> None:
 
 def scene() -> Image.Image:
     rows, columns = np.mgrid[0:600, 0:900]
-    waves = [128 + 100 * np.sin(rows / 60 + place) * np.cos(columns / 90) for place in range(3)]
+    waves = [128 + 100 * np.sin(rows / 60 + phase) * np.cos(columns / 90) for phase in range(3)]
     return Image.fromarray(np.stack(waves, axis=-1).astype(np.uint8))
 
 
@@ -84,18 +84,18 @@ def test_read_shrunk__draft_shows_what_the_whole_file_does(tmp_path: Path, turne
     scene().save(tmp_path / "a.jpg", quality=95, exif=exif)
     whole = read_image(tmp_path / "a.jpg")
     size = shown_size((whole.shape[0], whole.shape[1]), 160)
-    found = read_shrunk(tmp_path / "a.jpg", size)
-    assert found.shape == (*size, 3)
+    image = read_shrunk(tmp_path / "a.jpg", size)
+    assert image.shape == (*size, 3)
     wanted = np.asarray(Image.fromarray(whole).resize(size[::-1], Image.Resampling.BILINEAR))
-    assert np.abs(found.astype(int) - wanted.astype(int)).mean() < 2
+    assert np.abs(image.astype(int) - wanted.astype(int)).mean() < 2
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "L"])
 def test_read_shrunk__reads_unusual_files(tmp_path: Path, mode: str) -> None:
     scene().convert(mode).save(tmp_path / "a.jpg", quality=95)
-    found = read_shrunk(tmp_path / "a.jpg", (120, 180))
+    image = read_shrunk(tmp_path / "a.jpg", (120, 180))
     wanted = read_image(tmp_path / "a.jpg").mean()
-    assert abs(float(found.mean()) - float(wanted)) < 2
+    assert abs(float(image.mean()) - float(wanted)) < 2
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", None], ids=["empty", "other", "missing"])

@@ -84,11 +84,13 @@ def test_page__nests_and_links_within_itself(text: str) -> None:
     assert page.open == []
     ids = page.values("id")
     assert len(ids) == len(set(ids))
-    references = [one[1:] for one in page.values("href")] + page.values("aria-labelledby")
+    references = [link[1:] for link in page.values("href")] + page.values("aria-labelledby")
     assert set(references) <= set(ids)
-    assert all("alt" in one for tag, one in page.tags if tag == "img")
+    assert all("alt" in attributes for tag, attributes in page.tags if tag == "img")
     assert all(
-        one["aria-label"] for _, one in page.tags if one.get("class") == "shot" and "role" in one
+        attributes["aria-label"]
+        for _, attributes in page.tags
+        if attributes.get("class") == "shot" and "role" in attributes
     )
     levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h\d", tag)]
     assert levels[0] == 1
@@ -105,13 +107,15 @@ def test_page__tables_have_captions_and_scopes(text: str) -> None:
 
 def test_page__needs_nothing_from_outside(text: str) -> None:
     page = Page(text)
-    assert all(one.startswith("data:image/png;base64,") for one in page.values("src"))
-    assert all(one.startswith("#") for one in page.values("href"))
+    assert all(source.startswith("data:image/png;base64,") for source in page.values("src"))
+    assert all(link.startswith("#") for link in page.values("href"))
     assert set(re.findall(r"url\(([^)]{10})", text)) <= {"data:image"}
     assert not re.search(r"https?://|@import", text)
     assert not any(tag in ("link", "iframe", "object") for tag, _ in page.tags)
     (policy,) = [
-        one["content"] for _, one in page.tags if one.get("http-equiv") == "Content-Security-Policy"
+        attributes["content"]
+        for _, attributes in page.tags
+        if attributes.get("http-equiv") == "Content-Security-Policy"
     ]
     assert policy.startswith("default-src 'none'; img-src data:; ")
     script = re.search(r"<script>(.*?)</script>", text, re.DOTALL)
@@ -142,32 +146,44 @@ def test_page__answers_first(finished: Path) -> None:
         "What does it cost?",
         "Accuracy",
     ]
-    places = [text.index(one, text.index("Skip to the answer")) for one in asked[:-1]]
-    assert places == sorted(places)
-    assert places[-1] < text.index("A mean hides single failures")
+    positions = [
+        text.index(text_part, text.index("Skip to the answer")) for text_part in asked[:-1]
+    ]
+    assert positions == sorted(positions)
+    assert positions[-1] < text.index("A mean hides single failures")
 
 
 def test_page__holds_every_section(cross_validated: Path) -> None:
     page = Page(read(cross_validated))
-    sections = {one["id"] for tag, one in page.tags if tag == "section"}
+    sections = {attributes["id"] for tag, attributes in page.tags if tag == "section"}
     assert sections == {
         *("answer", "scores", "differences", "generalisation", "calibration", "cost", "curves"),
         *("checks", "gallery", "pictures", "made", "meanings"),
     }
-    links = [one["href"][1:] for tag, one in page.tags if tag == "a" and "href" in one]
+    links = [
+        attributes["href"][1:]
+        for tag, attributes in page.tags
+        if tag == "a" and "href" in attributes
+    ]
     assert sections <= set(links)
     findings = [
-        one for tag, one in page.tags if tag == "figure" and "--ratio" in one.get("style", "")
+        attributes
+        for tag, attributes in page.tags
+        if tag == "figure" and "--ratio" in attributes.get("style", "")
     ]
     assert len(findings) == 2 + 2 + 3  # two pairs of pictures and three masks
 
 
 def test_page__every_picture_leads_to_its_entry(cross_validated: Path) -> None:
     page = Page(read(cross_validated))
-    entries = {one["data-id"]: one["id"] for tag, one in page.tags if tag == "article"}
+    entries = {
+        attributes["data-id"]: attributes["id"] for tag, attributes in page.tags if tag == "article"
+    }
     assert set(entries) == set(load_study(cross_validated).finished[0].image_scores)
     linked = [
-        one["href"][1:] for tag, one in page.tags if one.get("href", "").startswith("#picture-")
+        attributes["href"][1:]
+        for tag, attributes in page.tags
+        if attributes.get("href", "").startswith("#picture-")
     ]
     assert set(entries.values()) <= set(linked)
     table = read(cross_validated).split('id="pictures"')[1].split("</section>")[0]
@@ -301,8 +317,10 @@ def test_write_report__pictures_without_anyone(study_of: StudyMaker, tmp_path: P
 
 
 def luminance(colour: str) -> float:
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts]
+    parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
@@ -319,13 +337,13 @@ def colours(scheme: int) -> dict[str, str]:
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
 def test_style__contrast_meets_wcag_aa(scheme: int) -> None:
-    found = colours(scheme)
+    seen = colours(scheme)
     for ground in ("paper", "surface"):
         for text in ("ink", "muted", "accent", "alert"):
-            assert contrast(found[text], found[ground]) >= 4.5, (text, ground)
+            assert contrast(seen[text], seen[ground]) >= 4.5, (text, ground)
         for graphic in ("control", *(f"net-{slot}" for slot in range(1, SLOTS + 1))):
-            assert contrast(found[graphic], found[ground]) >= 3.0, (graphic, ground)
-    assert contrast(found["alert"], found["alert-paper"]) >= 4.5
+            assert contrast(seen[graphic], seen[ground]) >= 3.0, (graphic, ground)
+    assert contrast(seen["alert"], seen["alert-paper"]) >= 4.5
 
 
 @pytest.fixture
@@ -340,7 +358,7 @@ def crowd(study_of: StudyMaker, tmp_path: Path) -> Path:
         run.model_copy(
             update={
                 "scores": tuple(
-                    one.model_copy(update={"height": 300, "width": 400}) for one in run.scores
+                    score.model_copy(update={"height": 300, "width": 400}) for score in run.scores
                 )
             }
         )
@@ -348,19 +366,19 @@ def crowd(study_of: StudyMaker, tmp_path: Path) -> Path:
     )
     write_record(tmp_path / "results.json", result.model_copy(update={"runs": runs}))
     photos, masks, maps = [], [], []
-    for place in range(8):
+    for number in range(8):
         coarse = random.integers(0, 256, (20, 26, 3), dtype=np.uint8)
         grain = random.normal(0, 6, (300, 400, 3))  # as noisy as a photograph
         smooth = np.asarray(Image.fromarray(coarse).resize((400, 300)), dtype=np.float64)
-        photos.append(tmp_path / f"photo-{place}.jpg")
+        photos.append(tmp_path / f"photo-{number}.jpg")
         Image.fromarray(np.clip(smooth + grain, 0, 255).astype(np.uint8)).save(photos[-1])
         rough = Image.fromarray((coarse[..., 0] > 110).astype(np.uint8) * 255)
-        masks.append(tmp_path / f"mask-{place}.png")
+        masks.append(tmp_path / f"mask-{number}.png")
         mask = np.asarray(rough.resize((400, 300))) > 127
         write_mask(masks[-1], mask)
-        maps.append(tmp_path / f"map-{place}.png")
+        maps.append(tmp_path / f"map-{number}.png")
         write_probability(maps[-1], blurred(mask))
-    ids = [str(place) for place in range(290)]
+    ids = [str(number) for number in range(290)]
     record = DataRecord(
         fingerprint="",
         pictures={id_: str(photos[int(id_) % 8]) for id_ in ids},
@@ -384,9 +402,9 @@ def crowd(study_of: StudyMaker, tmp_path: Path) -> Path:
 def test_write_report__many_pictures_stay_a_small_page(crowd: Path) -> None:
     html_file = write_report(crowd).html
     text = html_file.read_text(encoding="utf-8")
-    entries = [one for tag, one in Page(text).tags if tag == "article"]
+    entries = [attributes for tag, attributes in Page(text).tags if tag == "article"]
     assert len(entries) == 290
-    assert 12 < sum("data-chosen" in one for one in entries) < 60
+    assert 12 < sum("data-chosen" in attributes for attributes in entries) < 60
     assert text.count("--photo:url") >= 290
     assert "Cannot be shown" not in text
     assert html_file.stat().st_size < 15_000_000
@@ -397,6 +415,25 @@ def test_whole__keeps_hyphenated_words_together() -> None:
     assert whole("no - hyphen") == "no - hyphen"
 
 
-def test_report__needs_no_torch() -> None:
-    code = "import humanseg.report, sys; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+def test_report__needs_no_torch(compared: Path, evaluation_data: Path, tmp_path: Path) -> None:
+    code = """
+import sys
+
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("torch", "lightning", "segmentation_models_pytorch", "timm"):
+            raise ModuleNotFoundError(f"{name} is hidden")
+
+sys.meta_path.insert(0, Hidden())
+from humanseg.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+    def report(*words: str) -> None:
+        command = [sys.executable, "-c", code, "report", *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+    report(str(compared), "-o", str(tmp_path / "one"))
+    report(str(compared), str(evaluation_data), "-o", str(tmp_path / "two"))
+    assert "side by side" in Page(read(tmp_path / "two")).text

@@ -39,15 +39,15 @@ def test_settings__are_those_of_what_was_done(cross_data: Path, evaluation_data:
     assert plan
     assert "folds" in [row.cells[0] for row in plan.changed.rows]
     assert "training.epochs" in [row.cells[0] for row in plan.full.rows]
-    one = settings(load_study(evaluation_data))
-    assert one
-    assert [row.cells[0] for row in one.full.rows] == ["threshold", "flip_averaging"]
+    shown = settings(load_study(evaluation_data))
+    assert shown
+    assert [row.cells[0] for row in shown.full.rows] == ["threshold", "flip_averaging"]
 
 
 def test_settings__side_by_side_mark_what_differs(compared: Path, unfinished_data: Path) -> None:
-    found = settings(load_studies([compared, unfinished_data]))
-    assert found
-    changed = {row.cells[0]: row.cells[1:] for row in found.changed.rows}
+    shown = settings(load_studies([compared, unfinished_data]))
+    assert shown
+    changed = {row.cells[0]: row.cells[1:] for row in shown.changed.rows}
     assert set(changed["training.batch_size"]) == {"16", "8"}
     assert "training.epochs" not in changed
 
@@ -56,10 +56,10 @@ def test_split_lists__each_division_once(cross_data: Path) -> None:
     study = load_study(cross_data)
     lists = split_lists(study)
     assert len(lists) == len({run.split for run in every_run(study)})
-    named = [name for one in lists for name in one.runs]
+    named = [name for split in lists for name in split.runs]
     assert sorted(named) == sorted(run.name for run in every_run(study))
-    for one in lists:
-        parts = dict(one.parts)
+    for split in lists:
+        parts = dict(split.parts)
         assert not set(parts["Training"]) & set(parts["Test"])
 
 

@@ -52,9 +52,9 @@ def test_spread__one_value_has_no_deviation() -> None:
 
 
 def test_spread__deviation_is_of_a_sample() -> None:
-    found = spread([0.8, 0.9])
-    assert found.mean == pytest.approx(0.85)
-    assert found.sd == pytest.approx(0.1 / 2**0.5)
+    both = spread([0.8, 0.9])
+    assert both.mean == pytest.approx(0.85)
+    assert both.sd == pytest.approx(0.1 / 2**0.5)
 
 
 def test_study__averages_pictures_over_runs_that_tested_them(study_of: StudyMaker) -> None:
@@ -68,9 +68,9 @@ def test_study__averages_pictures_over_runs_that_tested_them(study_of: StudyMake
 
 def test_study__keeps_the_order_of_the_plan_and_ranks_by_score(study_of: StudyMaker) -> None:
     study = study_of({"fpn": [[0.7]], "deeplabv3plus": [[0.6]], "unet": [[0.9]]})
-    assert [one.label for one in study.networks] == ["FPN", "DeepLabV3+", "U-Net"]
-    assert [one.slot for one in study.networks] == [2, 3, 1]
-    assert [one.label for one in ranked(study, "iou")] == ["U-Net", "FPN", "DeepLabV3+"]
+    assert [network.label for network in study.networks] == ["FPN", "DeepLabV3+", "U-Net"]
+    assert [network.slot for network in study.networks] == [2, 3, 1]
+    assert [network.label for network in ranked(study, "iou")] == ["U-Net", "FPN", "DeepLabV3+"]
     assert title(study) == "FPN, DeepLabV3+ and U-Net compared"
 
 
@@ -221,14 +221,14 @@ def test_load_studies__side_by_side(compared: Path, evaluation_data: Path, tmp_p
     shutil.copytree(evaluation_data, second)
     study = load_studies([first, second])
     assert study.kind == "several"
-    assert [one.name for one in study.networks] == [
+    assert [network.name for network in study.networks] == [
         "plan-a/unet",
         "plan-a/fpn",
         "plan-a/deeplabv3plus",
         "model-b/unet",
     ]
     assert study.networks[3].label == "model-b: U-Net"
-    assert [one.slot for one in study.networks] == [1, 2, 3, 4]
+    assert [network.slot for network in study.networks] == [1, 2, 3, 4]
     assert isinstance(study.runs[0], RunResult)
     assert len(study.evaluations) == 1
     assert title(study) == "plan-a and model-b side by side"

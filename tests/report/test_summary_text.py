@@ -153,13 +153,13 @@ def test_finding__says_why_there_is_no_evidence(study_of: StudyMaker) -> None:
 
 
 def test_cautions__single_seed_and_split(study_of: StudyMaker) -> None:
-    one = study_of({"unet": [[0.9] * 3], "fpn": [[0.8] * 3]})
-    two = study_of({"unet": [[0.9] * 3] * 2, "fpn": [[0.8] * 3] * 2})
-    assert any("One training seed" in text for text in answer(one).cautions)
-    assert not any("One training seed" in text for text in answer(two).cautions)
-    assert any(text.startswith("One split") for text in answer(two).cautions)
-    assert plain(basis(two)) == "3 test pictures in 2 groups, 2 training seeds per network"
-    assert any("Only 3" in plain(text) for text in answer(two).cautions)
+    single = study_of({"unet": [[0.9] * 3], "fpn": [[0.8] * 3]})
+    double = study_of({"unet": [[0.9] * 3] * 2, "fpn": [[0.8] * 3] * 2})
+    assert any("One training seed" in text for text in answer(single).cautions)
+    assert not any("One training seed" in text for text in answer(double).cautions)
+    assert any(text.startswith("One split") for text in answer(double).cautions)
+    assert plain(basis(double)) == "3 test pictures in 2 groups, 2 training seeds per network"
+    assert any("Only 3" in plain(text) for text in answer(double).cautions)
 
 
 def test_answer__of_a_cross_validation(cross_data: Path) -> None:
@@ -263,9 +263,9 @@ def test_answer__unfinished_networks_are_left_out_and_named(study_of: StudyMaker
 
 def test_problems__failed_and_missing_runs_are_named(unfinished_data: Path) -> None:
     study = load_study(unfinished_data)
-    found = {one.name: (one.state, one.detail) for one in problems(study)}
-    assert found["fpn-seed43"] == ("failed", "RuntimeError: out of memory\nafter 3 epochs <b>")
-    assert found["deeplabv3plus-seed43"] == ("missing", "not reached")
+    states = {problem.name: (problem.state, problem.detail) for problem in problems(study)}
+    assert states["fpn-seed43"] == ("failed", "RuntimeError: out of memory\nafter 3 epochs <b>")
+    assert states["deeplabv3plus-seed43"] == ("missing", "not reached")
     said = answer(study)
     assert any("was selected on the pictures that are scored" in text for text in said.warnings)
     assert any("different numbers of finished runs" in text for text in said.cautions)

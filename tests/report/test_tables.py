@@ -123,9 +123,9 @@ def test_tables__are_there_where_there_is_something_and_whole(
     name: str, absent: set[str], request: pytest.FixtureRequest
 ) -> None:
     study = load_study(request.getfixturevalue(name))
-    found = {key: make(study) for key, make in ALL.items()}
-    assert {key for key, table in found.items() if table is None} == absent
-    for table in found.values():
+    tables = {key: make(study) for key, make in ALL.items()}
+    assert {key for key, table in tables.items() if table is None} == absent
+    for table in tables.values():
         if table is None:
             continue
         assert table.rows
@@ -137,8 +137,8 @@ def test_tables__are_there_where_there_is_something_and_whole(
 
 def test_tables__nothing_finished_is_no_error(study_of: StudyMaker) -> None:
     study = study_of({"unet": [], "fpn": []})
-    found = {key for key, make in ALL.items() if make(study) is not None}
-    assert found == {"overlap", "contour", "pixel"}
+    drawn = {key for key, make in ALL.items() if make(study) is not None}
+    assert drawn == {"overlap", "contour", "pixel"}
 
 
 def test_overlap_table__intervals_seeds_baselines_and_ceilings(cross_data: Path) -> None:
@@ -171,9 +171,9 @@ def test_overlap_table__intervals_seeds_baselines_and_ceilings(cross_data: Path)
 def test_contour_table__distances_are_shares_of_the_diagonal(cross_data: Path) -> None:
     study = load_study(cross_data)
     table = contour_table(study)
-    found = metric_of(study, study.networks[0], "assd")
-    assert found is not None
-    assert shown(table)[0][4] == f"{100 * found.estimate:.2f} %"
+    assd = metric_of(study, study.networks[0], "assd")
+    assert assd is not None
+    assert shown(table)[0][4] == f"{100 * assd.estimate:.2f} %"
     assert shown(table)[4][1] == "0.921"
 
 
@@ -249,7 +249,7 @@ def test_external_table__alarms_only_where_nobody_is(cross_data: Path) -> None:
     assert headings(table)[-3:] == ["Number", "With an alarm", "Area marked"]
     assert shown(table)[0][-3:] == ["4", "25.0 % [24.5 %, 25.5 %]", "0.40 % [−0.10 %, 0.90 %]"]
     assert study.analysis is not None
-    external = [one.model_dump() | {"person_free": 0} for one in study.analysis.external]
+    external = [record.model_dump() | {"person_free": 0} for record in study.analysis.external]
     changed = Analysis.model_validate(study.analysis.model_dump() | {"external": external})
     table = external_table(dataclasses.replace(study, analysis=changed))
     assert headings(table)[-1] == "NSD at 1 %"

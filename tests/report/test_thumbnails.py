@@ -20,18 +20,18 @@ def test_leak_findings__show_both_pictures_the_divided_first(cross_data: Path) -
     first, second = leak_findings(study, {"street/1": "picture-9"})
     assert (first.alarming, second.alarming) == (True, False)
     assert first.detail == "One was tested by a network trained on the other."
-    assert [one.id for one in first.images] == ["street/1", "street/2"]
-    assert [one.anchor for one in first.images] == ["picture-9", ""]
-    assert all(one.photo and not one.mask for one in (*first.images, *second.images))
+    assert [image.id for image in first.images] == ["street/1", "street/2"]
+    assert [image.anchor for image in first.images] == ["picture-9", ""]
+    assert all(image.photo and not image.mask for image in (*first.images, *second.images))
 
 
 def test_suspect_findings__lay_the_mask_over_the_picture(cross_data: Path) -> None:
     study = load_study(cross_data)
-    found = suspect_findings(study, {})
-    assert [one.images[0].id for one in found] == ["street/4", "street/5", "street/6"]
-    assert all(one.images[0].photo and one.images[0].mask for one in found)
-    assert found[0].detail.startswith("12\N{NO-BREAK SPACE}holes, 3.1")
-    assert found[2].detail == "The best network reaches IoU 0.590."
+    findings = suspect_findings(study, {})
+    assert [image.images[0].id for image in findings] == ["street/4", "street/5", "street/6"]
+    assert all(image.images[0].photo and image.images[0].mask for image in findings)
+    assert findings[0].detail.startswith("12\N{NO-BREAK SPACE}holes, 3.1")
+    assert findings[2].detail == "The best network reaches IoU 0.590."
 
 
 def test_findings__lost_files_leave_words(cross_copy: Path) -> None:
@@ -41,7 +41,7 @@ def test_findings__lost_files_leave_words(cross_copy: Path) -> None:
     del paths["street/2"]
     write_record(cross_copy / "data.json", record.model_copy(update={"pictures": paths}))
     (cross_copy / "truth/street/4.png").unlink()
-    problems = [one.problem for one in leak_findings(study, {})[0].images]
+    problems = [image.problem for image in leak_findings(study, {})[0].images]
     problems.append(suspect_findings(study, {})[0].images[0].problem)
     assert problems[0].startswith("gone.png: no such file")
     assert problems[1] == "its path was not recorded"

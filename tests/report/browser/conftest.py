@@ -84,10 +84,10 @@ Visit = Callable[..., Seen]
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if found is None:
+    program = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if program is None:
         pytest.skip(f"none of {', '.join(BROWSERS)} is installed")
-    return found
+    return program
 
 
 @pytest.fixture
@@ -137,9 +137,9 @@ def visit(dump: Callable[..., str], tmp_path: Path) -> Visit:
         (tmp_path / "visited.html").write_text(text, encoding="utf-8")
         frame = tmp_path / "frame.html"  # a window is never as narrow as a phone
         frame.write_text(_FRAME.replace("WIDTH", str(width)), encoding="utf-8")
-        found = re.search(r'<pre id="outcome">(.+?)</pre>', dump(frame, dark=dark), re.DOTALL)
-        assert found, "the script did not come to its end"
-        outcome = json.loads(html.unescape(found[1]))
+        match = re.search(r'<pre id="outcome">(.+?)</pre>', dump(frame, dark=dark), re.DOTALL)
+        assert match, "the script did not come to its end"
+        outcome = json.loads(html.unescape(match[1]))
         return Seen(outcome.get("value"), outcome["errors"], outcome["requests"])
 
     return visit

@@ -23,18 +23,18 @@ return found.violations.map((one) => ({
 
 @pytest.fixture(scope="session")
 def axe() -> str:
-    found = importlib.util.find_spec("axe_core_python")
-    if found is None or found.origin is None:
+    spec = importlib.util.find_spec("axe_core_python")
+    if spec is None or spec.origin is None:
         pytest.skip("axe-core-python is not installed")
-    script = Path(found.origin).with_name("axe.min.js").read_text(encoding="utf-8")
+    script = Path(spec.origin).with_name("axe.min.js").read_text(encoding="utf-8")
     return script.replace("</script", "<\\/script")
 
 
 def serious(visit: Visit, axe: str, folder: Path, **looks: object) -> list[dict[str, object]]:
     seen = visit(folder, RUN, library=axe, **looks)
     assert seen.errors == []
-    found = cast(list[dict[str, object]], seen.value)
-    return [one for one in found if one["impact"] in ("serious", "critical")]
+    violations = cast(list[dict[str, object]], seen.value)
+    return [violation for violation in violations if violation["impact"] in ("serious", "critical")]
 
 
 @pytest.mark.parametrize(
@@ -61,5 +61,5 @@ def test_report__without_scripts_has_no_serious_finding(
 
 def test_axe__finds_what_is_wrong(visit: Visit, axe: str, finished: Path) -> None:
     spoil = "document.querySelector('.shot img').removeAttribute('alt');" + RUN
-    found = cast(list[dict[str, object]], visit(finished, spoil, library=axe).value)
-    assert "image-alt" in [one["id"] for one in found]
+    violations = cast(list[dict[str, object]], visit(finished, spoil, library=axe).value)
+    assert "image-alt" in [violation["id"] for violation in violations]

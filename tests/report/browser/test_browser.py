@@ -62,7 +62,7 @@ def by(rows: tuple[GalleryRow, ...], key: Callable[[GalleryRow], float]) -> list
 def test_gallery__sorts_by_what_is_chosen_and_says_so(
     act: Callable[..., Any], rows: tuple[GalleryRow, ...]
 ) -> None:
-    found = act("""
+    seen = act("""
         if (control("which")) pick("which", "all");
         const seen = {};
         for (const key of ["rule", "score-1", "worst", "gap", "share", "name"]) {
@@ -74,18 +74,18 @@ def test_gallery__sorts_by_what_is_chosen_and_says_so(
         seen.reversed = order();
         return seen;
     """)
-    assert found["rule"] == [row.id for row in rows]
-    assert found["score-1"] == by(rows, lambda row: row.scores[1] or 0.0)
-    assert found["worst"] == by(rows, lambda row: min(defined(row)))
-    assert found["gap"] == by(rows, lambda row: min(defined(row)) - max(defined(row)))
-    assert found["share"] == by(rows, lambda row: row.share)
-    assert found["reversed"] == found["name"][::-1]
-    assert found["said"] == f"{len(rows)} pictures, sorted by name."
-    assert len({tuple(found[key]) for key in ("rule", "score-1", "share", "name")}) == 4
+    assert seen["rule"] == [row.id for row in rows]
+    assert seen["score-1"] == by(rows, lambda row: row.scores[1] or 0.0)
+    assert seen["worst"] == by(rows, lambda row: min(defined(row)))
+    assert seen["gap"] == by(rows, lambda row: min(defined(row)) - max(defined(row)))
+    assert seen["share"] == by(rows, lambda row: row.share)
+    assert seen["reversed"] == seen["name"][::-1]
+    assert seen["said"] == f"{len(rows)} pictures, sorted by name."
+    assert len({tuple(seen[key]) for key in ("rule", "score-1", "share", "name")}) == 4
 
 
 def test_viewer__shows_one_view_and_switches(act: Callable[..., Any]) -> None:
-    found = act("""
+    seen = act("""
         const entry = document.querySelector("#gallery .entry");
         const seen = [shown(entry)];
         const choose = (value) => entry.querySelector(`[type=radio][value="${value}"]`).click();
@@ -98,15 +98,15 @@ def test_viewer__shows_one_view_and_switches(act: Callable[..., Any]) -> None:
         control("strip").click(); seen.push(shown(entry));
         return seen;
     """)
-    best = found.pop(0)
+    best = seen.pop(0)
     assert len(best) == 1
     assert best[0].startswith("errors-")
-    assert found[:5] == [["truth"], ["errors-1"], ["mask-1"], ["picture"], ["errors-2"]]
-    assert found[5] == ["picture", "truth", "errors-0", "errors-1", "errors-2"]
+    assert seen[:5] == [["truth"], ["errors-1"], ["mask-1"], ["picture"], ["errors-2"]]
+    assert seen[5] == ["picture", "truth", "errors-0", "errors-1", "errors-2"]
 
 
 def test_viewer__slider_uncovers_the_picture(act: Callable[..., Any]) -> None:
-    found = act("""
+    seen = act("""
         const entry = document.querySelector("#gallery .entry");
         const slider = entry.querySelector("[type=range]");
         const clip = () => getComputedStyle(entry.querySelector(".shown img")).clipPath;
@@ -120,28 +120,28 @@ def test_viewer__slider_uncovers_the_picture(act: Callable[..., Any]) -> None:
         seen.apart = Math.abs(box.left - rail.left) + Math.abs(box.right - rail.right);
         return seen;
     """)
-    assert found["clips"] == [
+    assert seen["clips"] == [
         "inset(0px 0% 0px 0px)",
         "inset(0px 70% 0px 0px)",
         ("inset(0px 100% 0px 0px)"),
     ]
-    assert found["id"] in found["name"]
-    assert found["text"] == "0 % of the picture"
-    assert found["focused"]
-    assert found["apart"] < 3
+    assert seen["id"] in seen["name"]
+    assert seen["text"] == "0 % of the picture"
+    assert seen["focused"]
+    assert seen["apart"] < 3
 
 
 def test_every_control__has_its_own_name(act: Callable[..., Any]) -> None:
-    found = act("""
+    seen = act("""
         return [...document.querySelectorAll("#gallery .entry input:not([type=radio])")]
           .map((one) => one.getAttribute("aria-label") ?? one.labels[0].textContent);
     """)
-    assert found
-    assert len(found) == len(set(found))
+    assert seen
+    assert len(seen) == len(set(seen))
 
 
 def test_table__sorts_by_its_headings(act: Callable[..., Any]) -> None:
-    found = act("""
+    seen = act("""
         const table = document.querySelector("[data-sortable]");
         const heading = [...table.tHead.rows].at(-1).cells[2];
         const rows = () => [...table.tBodies[0].rows];
@@ -154,22 +154,22 @@ def test_table__sorts_by_its_headings(act: Callable[..., Any]) -> None:
         seen.push(table.closest("section").querySelector(".status").textContent);
         return seen;
     """)
-    assert found[0] == ["ascending", sorted(found[0][1])]
-    assert found[1] == ["descending", sorted(found[0][1], reverse=True)]
-    assert found[0][1] != found[1][1]
-    assert "descending" in found[2]
+    assert seen[0] == ["ascending", sorted(seen[0][1])]
+    assert seen[1] == ["descending", sorted(seen[0][1], reverse=True)]
+    assert seen[0][1] != seen[1][1]
+    assert "descending" in seen[2]
 
 
 def test_table__sorts_words_as_words(act: Callable[..., Any]) -> None:
-    found = act("""
+    seen = act("""
         const table = document.querySelector("[data-sortable]");
         const headings = [...table.tHead.rows].at(-1).cells;
         const place = [...headings].findIndex((one) => one.textContent === "Source");
         headings[place].querySelector("button").click();
         return [...table.tBodies[0].rows].map((row) => row.cells[place].textContent);
     """)
-    assert found == sorted(found)
-    assert len(set(found)) == 2
+    assert seen == sorted(seen)
+    assert len(set(seen)) == 2
 
 
 def test_theme__button_turns_the_page_over(act: Callable[..., Any]) -> None:
@@ -182,13 +182,13 @@ def test_theme__button_turns_the_page_over(act: Callable[..., Any]) -> None:
         return seen;
     """
     light, dark = act(script), act(script, dark=True)
-    assert [one[0] for one in light] == ["false", "true"]
+    assert [state[0] for state in light] == ["false", "true"]
     assert dark == light[::-1]
     assert light[0][1] != light[1][1]
 
 
 def test_phone__nothing_sticks_out(act: Callable[..., Any]) -> None:
-    found = act(
+    seen = act(
         """
         const out = [...document.querySelectorAll("*")]
           .filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
@@ -198,11 +198,11 @@ def test_phone__nothing_sticks_out(act: Callable[..., Any]) -> None:
         """,
         width=390,
     )
-    assert found == [390, 390, []]
+    assert seen == [390, 390, []]
 
 
 def test_scripts_off__everything_is_there_and_no_control_is(act: Callable[..., Any]) -> None:
-    found = act(
+    seen = act(
         """
         const entry = document.querySelector("#gallery .entry");
         const drawn = [...document.querySelectorAll(
@@ -212,7 +212,7 @@ def test_scripts_off__everything_is_there_and_no_control_is(act: Callable[..., A
         """,
         own_script=False,
     )
-    assert found == [["picture", "truth", "errors-0", "errors-1", "errors-2"], 0]
+    assert seen == [["picture", "truth", "errors-0", "errors-1", "errors-2"], 0]
 
 
 def test_gallery__a_link_brings_a_hidden_picture_back(visit: Visit, crowded: Path) -> None:
@@ -242,9 +242,9 @@ def test_gallery__shows_one_source_alone(visit: Visit, cross_validated: Path) ->
         pick("source", {source!r});
         return order();
     """
-    found = cast(list[str], visit(cross_validated, script, library=HELPERS).value)
+    seen = cast(list[str], visit(cross_validated, script, library=HELPERS).value)
     wanted = {id_ for id_ in study.finished[0].image_scores if study.sources[id_] == source}
-    assert set(found) == wanted
+    assert set(seen) == wanted
     assert len(wanted) < len(image_scores(study))
 
 

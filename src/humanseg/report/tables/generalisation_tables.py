@@ -187,7 +187,7 @@ def robustness_table(study: Study) -> Table | None:
     images = {record.images for networks in corruptions.values() for record in networks.values()}
     caption = (
         f"IoU on corrupted pictures as a share of the IoU on the same {_numbers(images)} test "
-        f"pictures uncorrupted, which is {listed(clean)}."
+        f"pictures uncorrupted. Uncorrupted IoU: {listed(clean)}."
     )
     return Table(caption, tuple(columns), tuple(rows))
 

@@ -101,8 +101,8 @@ def _evaluation_settings(study: Study) -> Iterator[EvaluationConfig]:
 def _intervals(study: Study) -> Iterator[str]:
     yield (
         "Intervals are 95 % bootstrap intervals over "
-        f"{counted(study.analysis.groups, 'group')} of pictures; pictures of the same subject "
-        "form one group."
+        f"{counted(study.analysis.groups, 'group')} of pictures; related pictures form one "
+        "group."
     )
     if has_several_seeds(study):
         yield (
