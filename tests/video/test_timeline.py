@@ -6,14 +6,11 @@ import threading
 from pathlib import Path
 
 import pytest
+from tests.builders.clips import av, read_clip, sound_packets, write_clip
 
-av = pytest.importorskip("av")
-
-from tests.builders.clips import read_clip, sound_packets, write_clip  # noqa: E402
-
-from humanseg.errors import ImageError  # noqa: E402
-from humanseg.video.reader import VideoSource  # noqa: E402
-from humanseg.video.writer import VideoTarget  # noqa: E402
+from humanseg.errors import ImageError
+from humanseg.video.reader import VideoSource
+from humanseg.video.writer import VideoTarget
 
 SUFFIXES = [".mp4", ".mov", ".mkv", ".webm", ".ts"]
 FRAMES = 20
