@@ -56,8 +56,12 @@ class _Traffic(TorchDispatchMode):
         given = kwargs or {}
         result = func(*args, **given)
         if not _is_view(func):
-            moved = [one for one in tree_leaves((args, given, result)) if isinstance(one, Tensor)]
-            self.bytes += sum(one.numel() * self._bytes_of(one) for one in moved)
+            moved = [
+                tensor
+                for tensor in tree_leaves((args, given, result))
+                if isinstance(tensor, Tensor)
+            ]
+            self.bytes += sum(tensor.numel() * self._bytes_of(tensor) for tensor in moved)
         return result
 
     def _bytes_of(self, tensor: Tensor) -> int:
@@ -66,7 +70,7 @@ class _Traffic(TorchDispatchMode):
 
 def _is_view(func: Any) -> bool:  # noqa: ANN401  an overload of torch
     """Whether an operation returns its input's memory unchanged."""
-    aliases = [one.alias_info for one in func._schema.returns]
+    aliases = [returned.alias_info for returned in func._schema.returns]
     return any(alias is not None and not alias.is_write for alias in aliases)
 
 

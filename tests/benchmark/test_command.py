@@ -16,9 +16,9 @@ from humanseg.benchmark import speed
 from humanseg.benchmark.speed_record import (
     ColdStart,
     Configuration,
+    ImageFile,
     Machine,
     Measured,
-    Picture,
     SpeedRecord,
     Throughput,
     Unavailable,
@@ -54,7 +54,7 @@ def speed_record(*, load: float = 0.0, second_round: float = 0.0042) -> SpeedRec
         flip_averaging=False,
         calls=3,
         warm_up=1,
-        pictures=(Picture(name="a.jpg", height=10, width=20, bytes=99, generated=False),),
+        pictures=(ImageFile(name="a.jpg", height=10, width=20, bytes=99, generated=False),),
         measured=(
             Measured(
                 configuration=way,
@@ -216,11 +216,11 @@ def test_benchmark__quick_measures_the_bundled_model(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     record = SpeedRecord.model_validate(json.loads(done.stdout))
     assert read_record(tmp_path / "speed.json", SpeedRecord) == record
-    (one,) = record.measured
-    assert one.configuration.backend == "onnxruntime"
-    assert one.network.count == one.pictures["1152x864.jpg"].count == 2
-    assert one.network.minimum > 0
-    assert one.cold_start.total.median > one.cold_start.first.median
+    (way,) = record.measured
+    assert way.configuration.backend == "onnxruntime"
+    assert way.network.count == way.pictures["1152x864.jpg"].count == 2
+    assert way.network.minimum > 0
+    assert way.cold_start.total.median > way.cold_start.first.median
     assert record.throughput[0].median > 0
     assert "model.onnx" in record.model_files
 

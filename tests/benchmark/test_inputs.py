@@ -15,11 +15,11 @@ SIZES = ((480, 640), (1080, 1920))
 def test_generate__has_the_sizes_and_as_much_in_it_as_photographs(tmp_path: Path) -> None:
     paths = generate(tmp_path / "new", SIZES)
     pictures = describe(paths, generated=True)
-    assert [(one.height, one.width) for one in pictures] == list(SIZES)
-    assert [one.name for one in pictures] == ["640x480.jpg", "1920x1080.jpg"]
-    for one in pictures:
-        assert 1.5 < one.bytes * 8 / (one.height * one.width) < 3
-        assert one.generated
+    assert [(image.height, image.width) for image in pictures] == list(SIZES)
+    assert [image.name for image in pictures] == ["640x480.jpg", "1920x1080.jpg"]
+    for image in pictures:
+        assert 1.5 < image.bytes * 8 / (image.height * image.width) < 3
+        assert image.generated
 
 
 def test_generate__is_the_same_every_time(tmp_path: Path) -> None:
@@ -39,8 +39,8 @@ def test_find__searches_folders_and_keeps_files(tmp_path: Path) -> None:
     (tmp_path / "a" / "deeper").mkdir(parents=True)
     for name in ("a/deeper/2.JPG", "a/1.png", "a/notes.txt", "z.bin"):
         (tmp_path / name).write_bytes(b"")
-    found = find([tmp_path / "z.bin", tmp_path / "a"])
-    assert names(found) == ["z.bin", "a/1.png", "a/deeper/2.JPG"]
+    files = find([tmp_path / "z.bin", tmp_path / "a"])
+    assert names(files) == ["z.bin", "a/1.png", "a/deeper/2.JPG"]
 
 
 def test_find__refuses_a_folder_without_pictures(tmp_path: Path) -> None:
@@ -52,5 +52,5 @@ def test_describe__is_of_the_upright_picture(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter
     Image.new("RGB", (40, 20)).save(tmp_path / "a.jpg", exif=exif)
-    (one,) = describe([tmp_path / "a.jpg"], generated=False)
-    assert (one.height, one.width) == (40, 20)
+    (image,) = describe([tmp_path / "a.jpg"], generated=False)
+    assert (image.height, image.width) == (40, 20)

@@ -51,7 +51,7 @@ class Probe:
 
 
 def names(requests: list[ProbeRequest]) -> list[str]:
-    return [f"{one.backend} {one.precision} {one.threads} {one.workers}" for one in requests]
+    return [f"{job.backend} {job.precision} {job.threads} {job.workers}" for job in requests]
 
 
 def test_measure_speed__every_round_sees_every_way_and_every_other_goes_backwards(
@@ -95,12 +95,12 @@ def test_measure_speed__keeps_times_by_round(model: Path) -> None:
         ),
         probe=Probe(),
     )
-    (one,) = record.measured
-    assert one.network.rounds == ((1.0, 1.0), (4.0, 4.0))  # 1 and 4: the second round is backwards
-    assert one.network.drift == pytest.approx(3 / 2.5)
-    assert set(one.pictures) == {"80x60.jpg", "120x90.jpg"}
-    assert one.peak_memory == (1, 4)
-    assert one.cold_start.total.rounds == ((0.7,), (0.7,))
+    (way,) = record.measured
+    assert way.network.rounds == ((1.0, 1.0), (4.0, 4.0))  # 1 and 4: the second round is backwards
+    assert way.network.drift == pytest.approx(3 / 2.5)
+    assert set(way.pictures) == {"80x60.jpg", "120x90.jpg"}
+    assert way.peak_memory == (1, 4)
+    assert way.cold_start.total.rounds == ((0.7,), (0.7,))
     assert record.throughput[0].rates == (2.0, 3.0)
     assert record.throughput[0].median == 2.5
     assert record.image_size == (8, 8)
@@ -112,16 +112,16 @@ def test_measure_speed__lists_what_is_not_there_once_and_does_not_ask_again(mode
     record = measure_speed(
         model, SpeedOptions(threads=(1, 2), sizes=SMALL, rounds=2, calls=1), probe=probe
     )
-    listed = [(one.backend, one.precision, one.reason) for one in record.unavailable]
+    listed = [(way.backend, way.precision, way.reason) for way in record.unavailable]
     assert listed == [
         ("onnxruntime", "bf16", "does not compute in bf16."),
         ("torch", "fp32", "is not installed."),
         ("torch", "bf16", "is not installed."),
         ("torch", "int8", "is not installed."),
     ]
-    assert {one.configuration.backend for one in record.measured} == {"onnxruntime", "openvino"}
+    assert {way.configuration.backend for way in record.measured} == {"onnxruntime", "openvino"}
     assert len(record.measured) == 5 * 2
-    assert sum(one.backend == "torch" for one in probe.requests) == 3 * (2 + 1)
+    assert sum(request.backend == "torch" for request in probe.requests) == 3 * (2 + 1)
 
 
 def test_measure_speed__does_not_take_one_way_for_another(model: Path) -> None:
@@ -168,8 +168,8 @@ def test_measure_speed__drops_what_fails_in_a_later_round(model: Path) -> None:
         ),
         probe=dies,
     )
-    assert [one.configuration.backend for one in record.measured] == ["onnxruntime"]
-    assert [one.reason for one in record.unavailable] == ["its process ended with signal 9"]
+    assert [way.configuration.backend for way in record.measured] == ["onnxruntime"]
+    assert [way.reason for way in record.unavailable] == ["its process ended with signal 9"]
 
 
 def test_measure_speed__says_why_if_nothing_can_be_measured(model: Path) -> None:
@@ -228,7 +228,7 @@ def test_measure_speed__times_given_pictures(model: Path, tmp_path: Path, drawn:
         ),
         probe=probe,
     )
-    assert [one.name for one in record.pictures] == ["000.png", "001.png"]
+    assert [image.name for image in record.pictures] == ["000.png", "001.png"]
     assert not record.pictures[0].generated
     assert (record.pictures[0].height, record.pictures[0].width) == (72, 56)
     assert probe.requests[0].pictures[0] == str(drawn / "images" / "000.png")

@@ -44,7 +44,7 @@ def test_table__has_no_package_in_two_parts() -> None:
     parts = defaultdict(set)
     for row in _rows():
         parts[row["registry"], row["package"]].add(row["part"])
-    assert {package for package, found in parts.items() if len(found) > 1} == set()
+    assert {package for package, names in parts.items() if len(names) > 1} == set()
 
 
 def test_table__has_no_name_and_no_source_twice() -> None:
@@ -54,8 +54,8 @@ def test_table__has_no_name_and_no_source_twice() -> None:
 
 
 def test_table__has_one_version_and_hash_for_each_archive() -> None:
-    found = {tuple(row[key] for key in ARCHIVE) for row in _rows()}
-    assert len({archive for *_, archive, _ in found}) == len(found)
+    archives = {tuple(row[key] for key in ARCHIVE) for row in _rows()}
+    assert len({archive for *_, archive, _ in archives}) == len(archives)
 
 
 def _picture(mode: str, size: tuple[int, int]) -> bytes:

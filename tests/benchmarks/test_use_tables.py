@@ -22,9 +22,9 @@ from tests.builders.records import environment
 from humanseg.benchmark.speed_record import (
     ColdStart,
     Configuration,
+    ImageFile,
     Machine,
     Measured,
-    Picture,
     SpeedRecord,
 )
 from humanseg.benchmark.timing import summarise_times
@@ -137,7 +137,7 @@ def test_speed_table__has_medians_and_the_largest_memory(tmp_path: Path) -> None
         flip_averaging=False,
         calls=3,
         warm_up=1,
-        pictures=(Picture(name="a.jpg", height=1000, width=2100, bytes=9, generated=True),),
+        pictures=(ImageFile(name="a.jpg", height=1000, width=2100, bytes=9, generated=True),),
         measured=(
             Measured(
                 configuration=Configuration(

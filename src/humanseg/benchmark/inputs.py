@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from humanseg.batch.discovery import PICTURE_SUFFIXES
-from humanseg.benchmark.speed_record import Picture
+from humanseg.benchmark.speed_record import ImageFile
 from humanseg.errors import UsageError
 from humanseg.images import open_image
 from humanseg.images.resize import Size
@@ -85,7 +85,7 @@ def _add_figure(image: Image.Image) -> None:
 
 
 def find(paths: Sequence[Path]) -> list[Path]:
-    """Picture files among paths; folders are searched with all that is in them, sorted.
+    """ImageFile files among paths; folders are searched with all that is in them, sorted.
 
     Raises:
         UsageError: a path that does not exist, or a folder without pictures.
@@ -108,7 +108,7 @@ def find(paths: Sequence[Path]) -> list[Path]:
     return files
 
 
-def describe(paths: Sequence[Path], *, generated: bool) -> tuple[Picture, ...]:
+def describe(paths: Sequence[Path], *, generated: bool) -> tuple[ImageFile, ...]:
     """Name, size and bytes of pictures; each is opened, so that a bad one is found beforehand.
 
     Raises:
@@ -124,7 +124,7 @@ def describe(paths: Sequence[Path], *, generated: bool) -> tuple[Picture, ...]:
     for name, path in zip(names(paths), paths, strict=True):
         image = open_image(path)
         described.append(
-            Picture(
+            ImageFile(
                 name=name,
                 height=image.height,
                 width=image.width,
@@ -143,7 +143,7 @@ def names(paths: Sequence[Path]) -> list[str]:
     return [path.absolute().relative_to(above).as_posix() for path in paths]
 
 
-def usual(pictures: Sequence[Picture]) -> int:
+def usual(pictures: Sequence[ImageFile]) -> int:
     """Index of the picture that is nearest to one megapixel: for the first mask and throughput."""
     distances = [abs(picture.height * picture.width - 1_000_000) for picture in pictures]
     return distances.index(min(distances))

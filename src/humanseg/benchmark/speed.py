@@ -20,8 +20,8 @@ from humanseg.benchmark.machine import describe_machine, describe_model, load
 from humanseg.benchmark.speed_record import (
     ColdStart,
     Configuration,
+    ImageFile,
     Measured,
-    Picture,
     SpeedRecord,
     Throughput,
     Unavailable,
@@ -107,7 +107,7 @@ class _Job:
 class _Plan:
     """The images, and the jobs for latency and for throughput."""
 
-    pictures: tuple[Picture, ...]
+    pictures: tuple[ImageFile, ...]
     latency: list[_Job]
     throughput: list[_Job]
 
@@ -228,7 +228,7 @@ def _mismatch(asked: ProbeRequest, opened: Configuration) -> str | None:
     return None
 
 
-def _measured(job: _Job, pictures: Sequence[Picture]) -> Measured:
+def _measured(job: _Job, pictures: Sequence[ImageFile]) -> Measured:
     answers = job.answers
     return Measured(
         configuration=answers[0].opened,

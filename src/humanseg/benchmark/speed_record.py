@@ -42,7 +42,7 @@ class Unavailable(Record):
     reason: str
 
 
-class Picture(Record):
+class ImageFile(Record):
     """A file that is timed from its bytes on disk to its mask."""
 
     name: str
@@ -129,7 +129,7 @@ class SpeedRecord(Record):
     """Timed calls per round."""
     warm_up: int
     """Untimed calls before them."""
-    pictures: tuple[Picture, ...]
+    pictures: tuple[ImageFile, ...]
     measured: tuple[Measured, ...]
     throughput: tuple[Throughput, ...]
     unavailable: tuple[Unavailable, ...]

@@ -64,7 +64,7 @@ def test_compare__scores_what_each_finds(
     by_hand = score_image("007", image[:, :, 0] >= 128, truth, contours=False)
     assert red.scores[7] == by_hand
     assert everything.scores[7].fn == 0
-    assert [one.marked for one in everything.labelled] == [1.0] * 20
+    assert [time.marked for time in everything.labelled] == [1.0] * 20
 
 
 def test_compare__differences_are_ours_less_theirs_on_the_same_pictures(
@@ -91,7 +91,7 @@ def test_compare__pictures_without_people(
         model, ImageOptions(person_free=(empty,)), peers=[str(adapter(RED))]
     )
     red = record.systems[1]
-    assert [one.marked for one in red.person_free] == [0.0008, 0.0012, 0.0, 1.0]
+    assert [time.marked for time in red.person_free] == [0.0008, 0.0012, 0.0, 1.0]
     assert red.marked_area == pytest.approx((0.0008 + 0.0012 + 1.0) / 4)
     assert red.marked_pictures == 0.5  # 0.08 % does not count, 0.12 % does
     assert red.summary is None

@@ -94,32 +94,32 @@ def test_seconds_to_iou__is_of_the_first_epoch_that_has_it() -> None:
 def test_figures__are_medians_over_rounds() -> None:
     plain = [_plain(_epochs([1.0, 2.0], [0.1, 0.6]), seconds) for seconds in (40.0, 60.0, 80.0)]
     ours = [_ours(_epochs([1.0, 8.0], [0.6, 0.7]))] * 3
-    found = figures("unet", plain, ours)
-    assert found.images_per_second.ratio == pytest.approx(4.0)
-    assert found.wall_seconds is not None
-    assert (found.wall_seconds.plain, found.wall_seconds.ours) == (60.0, 20.0)
-    assert found.peak_memory_bytes is not None
-    assert found.peak_memory_bytes.ratio == pytest.approx(1 / 3)
-    assert found.seconds_to_plain_iou == (10.0, 10.0, 10.0)
-    assert found.share_of_plain == pytest.approx(10 / 60)
+    result = figures("unet", plain, ours)
+    assert result.images_per_second.ratio == pytest.approx(4.0)
+    assert result.wall_seconds is not None
+    assert (result.wall_seconds.plain, result.wall_seconds.ours) == (60.0, 20.0)
+    assert result.peak_memory_bytes is not None
+    assert result.peak_memory_bytes.ratio == pytest.approx(1 / 3)
+    assert result.seconds_to_plain_iou == (10.0, 10.0, 10.0)
+    assert result.share_of_plain == pytest.approx(10 / 60)
 
 
 def test_figures__a_score_missed_in_one_round_has_no_share() -> None:
     plain = [_plain(_epochs([1.0, 2.0], [0.1, 0.6]))] * 2
     ours = [_ours(_epochs([1.0, 8.0], [0.1, 0.7])), _ours(_epochs([1.0, 8.0], [0.1, 0.59]))]
-    found = figures("unet", plain, ours)
-    assert found.seconds_to_plain_iou == (20.0, None)
-    assert found.share_of_plain is None
-    assert "not reached in 1 of 2 rounds" in figures_table(_result(found))
+    result = figures("unet", plain, ours)
+    assert result.seconds_to_plain_iou == (20.0, None)
+    assert result.share_of_plain is None
+    assert "not reached in 1 of 2 rounds" in figures_table(_result(result))
 
 
 def test_figures__a_refused_run_has_rates_but_no_whole_run() -> None:
     refused = _ours(_epochs([1.0, 8.0], [0.0, 0.0]), refusal="humanseg: no better than nothing.")
-    found = figures("unet", [_plain(_epochs([1.0, 2.0], [0.1, 0.6]))], [refused])
-    assert found.images_per_second.ours == pytest.approx(8.0)
-    assert found.wall_seconds is None
-    assert found.peak_memory_bytes is None
-    assert "no better than nothing" in summary(_result(found))
+    result = figures("unet", [_plain(_epochs([1.0, 2.0], [0.1, 0.6]))], [refused])
+    assert result.images_per_second.ours == pytest.approx(8.0)
+    assert result.wall_seconds is None
+    assert result.peak_memory_bytes is None
+    assert "no better than nothing" in summary(_result(result))
 
 
 def test_table__shows_every_round_and_how_many_were_refused() -> None:
@@ -164,7 +164,7 @@ def test_remarks__say_what_the_table_would_hide() -> None:
     )
 
 
-def _result(one: ArchResult) -> Result:
+def _result(arch: ArchResult) -> Result:
     return Result(
         encoder_name="resnet18",
         encoder_weights="none",
@@ -181,13 +181,13 @@ def _result(one: ArchResult) -> Result:
         ceilings=(
             Ceilings(precision="bf16", flop_per_second=2e11, matrix_size=8, bytes_per_second=3e10),
         ),
-        archs=(one,),
+        archs=(arch,),
     )
 
 
 def test_summary__shows_every_figure() -> None:
     plain = [_plain(_epochs([1.0, 2.0], [0.1, 0.6]))]
-    found = figures("deeplabv3plus", plain, [_ours(_epochs([1.0, 8.0], [0.6, 0.7]))])
+    result = figures("deeplabv3plus", plain, [_ours(_epochs([1.0, 8.0], [0.6, 0.7]))])
     roofline = Roofline(
         precision="bf16",
         gflop=444.0,
@@ -198,7 +198,7 @@ def test_summary__shows_every_figure() -> None:
         step_seconds=1.0,
         fraction=0.5,
     )
-    text = summary(_result(found.model_copy(update={"roofline": roofline})))
+    text = summary(_result(result.model_copy(update={"roofline": roofline})))
     row = next(line for line in text.splitlines() if line.startswith("| DeepLabV3+"))
     assert [cell.strip() for cell in row.strip("|").split("|")] == [
         "DeepLabV3+",

@@ -307,8 +307,8 @@ def test_run_ours__a_run_that_failed_before_its_last_epoch_ends_everything(
 
 
 def test_returning_memory__switches_off_what_keeps_it() -> None:
-    with returning_memory(), keep_freed_memory() as kept:
-        assert not kept
+    with returning_memory(), keep_freed_memory() as keeping:
+        assert not keeping
 
 
 def test_run_process__keeps_output_apart_from_errors(tmp_path: Path) -> None:
@@ -330,7 +330,7 @@ def test_setting__is_a_dotted_key_and_a_value() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("given", "expected"),
     [
         ("/home/x/people", "people"),
         ("--output=/y/a.json", "--output=a.json"),
@@ -339,8 +339,8 @@ def test_setting__is_a_dotted_key_and_a_value() -> None:
         ("training.early_size=[32, 32]", "training.early_size=[32, 32]"),
     ],
 )
-def test_pathless__cuts_absolute_paths_only(given: str, kept: str) -> None:
-    assert pathless(given) == kept
+def test_pathless__cuts_absolute_paths_only(given: str, expected: str) -> None:
+    assert pathless(given) == expected
 
 
 def _benchmark(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -70,24 +70,24 @@ def test_count_step__the_gradient_of_an_inner_tensor_is_written() -> None:
 
 def test_count_step__leaves_the_network_alone() -> None:
     network = nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2)).eval()
-    before = {name: one.clone() for name, one in network.state_dict().items()}
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     _count(network)
     assert not network.training
-    assert all(torch.equal(before[name], one) for name, one in network.state_dict().items())
-    assert all(one.grad is None for one in network.parameters())
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+    assert all(tensor.grad is None for tensor in network.parameters())
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_measure_ceilings__are_plausible(precision: str) -> None:
-    found = measure_ceilings(
+    ceilings = measure_ceilings(
         "cpu",
         "fp32" if precision == "fp32" else "bf16",
         sizes=(64, 256),
         copy_bytes=2**24,
     )
-    assert found.matrix_size in (64, 256)
-    assert 1e8 < found.flop_per_second < 1e15
-    assert 1e8 < found.bytes_per_second < 1e13
+    assert ceilings.matrix_size in (64, 256)
+    assert 1e8 < ceilings.flop_per_second < 1e15
+    assert 1e8 < ceilings.bytes_per_second < 1e13
 
 
 def _ceilings(flop: float, byte: float) -> Ceilings:
@@ -96,8 +96,8 @@ def _ceilings(flop: float, byte: float) -> Ceilings:
 
 def test_place__the_larger_floor_binds() -> None:
     counts = StepCounts(flop=10_000, bytes=600)
-    found = roofline_of(counts, _ceilings(1_000.0, 100.0), step_seconds=20.0)
-    assert (found.arithmetic_seconds, found.memory_seconds) == (10.0, 6.0)
-    assert (found.bound, found.fraction) == ("arithmetic", 0.5)
-    found = roofline_of(counts, _ceilings(10_000.0, 100.0), step_seconds=20.0)
-    assert (found.bound, found.fraction) == ("memory", 0.3)
+    roofline = roofline_of(counts, _ceilings(1_000.0, 100.0), step_seconds=20.0)
+    assert (roofline.arithmetic_seconds, roofline.memory_seconds) == (10.0, 6.0)
+    assert (roofline.bound, roofline.fraction) == ("arithmetic", 0.5)
+    roofline = roofline_of(counts, _ceilings(10_000.0, 100.0), step_seconds=20.0)
+    assert (roofline.bound, roofline.fraction) == ("memory", 0.3)
