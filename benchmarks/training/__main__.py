@@ -1,8 +1,8 @@
 """Training speed of `humanseg train` against the loop of a notebook, run by run in turn.
 
     .venv/bin/python -m benchmarks.training --output benchmarks/results/NAME.json
-    .venv/bin/python -m benchmarks.training --pictures 96 --epochs 3 --rounds 3   # rates alone
-    .venv/bin/python -m benchmarks.training --rounds 3 --data DIR \
+    .venv/bin/python -m benchmarks.training --pictures 96 --epochs 3   # rates alone
+    .venv/bin/python -m benchmarks.training --data DIR \
         --encoder timm-tf_efficientnet_lite0 --weights FILE.safetensors    # scores compare too
 
 Per architecture and round: one run of the plain loop (`plain.py`), then one of the command
@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, help="data set with mask files; drawn if not given")
     parser.add_argument("--pictures", type=int, help=f"number of drawn pictures ({PICTURES})")
     parser.add_argument("--epochs", type=int, default=25)
-    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="auto", choices=("cpu", "cuda", "auto"))
     parser.add_argument("--size", type=int, nargs=2, default=(320, 320))
     parser.add_argument("--batch", type=int, default=16)

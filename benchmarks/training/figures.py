@@ -201,4 +201,6 @@ def remarks(result: Result) -> list[str]:
         sentences.append(
             "Batch statistics follow faster in ours than in the plain loop: IoU compares recipes."
         )
+    if len(result.archs[0].ours) == 1:
+        sentences.append("One round: how far its times move is not known.")
     return sentences

@@ -151,14 +151,18 @@ def test_remarks__say_what_the_table_would_hide() -> None:
     good = _result(figures("unet", plain, [_ours(_epochs([1.0, 8.0], [0.6, 0.7]))]))
     faster = "Batch statistics follow faster in ours than in the plain loop: IoU compares recipes."
     random = "Encoder: random weights, in both."
-    assert remarks(good) == [random, "The pictures are drawn.", faster]
+    lone = "One round: how far its times move is not known."
+    assert remarks(good) == [random, "The pictures are drawn.", faster, lone]
     same = good.model_copy(update={"plain_batch_norm": "ours", "data": "people"})
-    assert remarks(same) == [random, "Batch statistics follow with the same momentum in both."]
+    followed = "Batch statistics follow with the same momentum in both."
+    assert remarks(same) == [random, followed, lone]
     trained = good.model_copy(update={"encoder_weights": "w.safetensors sha256:0", "data": "p"})
-    assert remarks(trained) == ["Encoder: w.safetensors sha256:0, in both."]
+    assert remarks(trained) == ["Encoder: w.safetensors sha256:0, in both.", lone]
+    rounds = [*plain, *plain], [_ours(_epochs([1.0, 8.0], [0.6, 0.7]))] * 2
+    assert lone not in remarks(_result(figures("unet", *rounds)))
     refused = _ours(_epochs([1.0, 8.0], [0.0, 0.0]), refusal="humanseg: no.")
     bad = _result(figures("unet", plain, [refused]))
-    assert remarks(bad)[-1] == (
+    assert remarks(bad)[-2] == (
         "1 of 1 runs of ours had learnt too little and were refused at their end; rates alone are "
         "compared there."
     )

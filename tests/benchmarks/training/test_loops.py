@@ -360,7 +360,7 @@ def test_benchmark__runs_both_loops_and_writes_a_file(drawn: Path, tmp_path: Pat
     done = _benchmark(
         *("--data", str(drawn), "--archs", "fpn", "--encoder", ENCODER, "--epochs", "1"),
         *("--size", "64", "64", "--batch", "4", "--device", "cpu", "--output", str(file)),
-        *("--plain-batch-norm", "ours"),
+        *("--plain-batch-norm", "ours", "--rounds", "1"),
         *("--set", *quick, "training.memory_format=contiguous"),
     )
     assert done.returncode == 0, done.stderr
