@@ -3,33 +3,29 @@
     .venv/bin/python -m benchmarks.large --pictures 50000 --size 160 160 --grid 64 64 \
         --folder DIR --output benchmarks/results/NAME.json
 
-Draws pictures, fills a cache of them in a process of its own that is killed when a third is done
-and begun again, compares rows of the cache with pictures decoded anew, and trains a small network
-from the cache with a tenth of the pictures and with all of them in turn. Pictures below `--folder`
-that are there already are used again; its cache and runs are made anew.
+Draws images, fills a cache of them in a process of its own that is killed when a third is done and
+begun again, compares what is cached with images decoded anew, and trains a small network from the
+cache with a tenth of the images and with all of them in turn. Images below `--folder` that are
+there already are used again; its cache and runs are made anew.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import json
 import os
 import random
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from benchmarks.large_record import Drawing, Filling, Restart, Result, Training
-from benchmarks.large_watch import Watch
 
 from humanseg.data.cache import Cache
 from humanseg.data.layouts import discover
@@ -37,17 +33,13 @@ from humanseg.data.resized import stretch
 from humanseg.data.samples import Sample
 from humanseg.data.synthesis import synthesize
 from humanseg.images.resize import Size
-from humanseg.results import Environment, write_record
+from humanseg.results import Environment, Record, write_record
 from humanseg.system.cpu import usable_cores
 
 COMMITTED = 300
-"""The cache keeps what it did after 256 pictures; a process that is killed before shows nothing."""
+"""The cache keeps what it did after 256 images; a process that is killed before shows nothing."""
 COMPARED = 200
-"""Rows compared with pictures decoded anew."""
-DECODED = 2000
-"""Pictures decoded to see how fast that is."""
-WRITTEN = 256 * 2**20
-"""Bytes written to see how fast the disk is."""
+"""Images compared with what is decoded anew."""
 NETWORK = {
     "model.encoder-name": "resnet18",
     "model.encoder-weights": "none",
@@ -58,247 +50,178 @@ NETWORK = {
     "split.test": "0.01",
     "split.validation": "0.01",
 }
-"""The same in all runs; small, so that reading the pictures would be felt."""
+"""The same in all runs; small, so that reading the images would be felt."""
+FILL = """
+import sys
+from pathlib import Path
+from humanseg.data.cache import Cache
+from humanseg.data.layouts import discover
+
+data, folder, height, width = sys.argv[1:]
+samples = discover(Path(data))
+cache = Cache(Path(folder), note=lambda text: print(text, file=sys.stderr, flush=True))
+images = cache.resized(samples, size=(int(height), int(width)), mask_resize="area")
+images.prepare(range(len(samples)), lambda done, _: print(done, flush=True))
+"""
+"""Prints how many images are done, whenever that changes."""
 
 
-@dataclass
-class Fill:
-    """What one filling process told."""
+class Filling(Record):
+    """Filling that was killed (SIGKILL), and begun again."""
 
-    told: list[tuple[int, float]]
-    """(pictures done, time.monotonic())."""
-    watch: Watch
+    killed_after: int
+    """Images done, by the process's own count."""
+    taken_as_they_are: int
+    """How many of them the cache held afterwards, and the second process did not decode again."""
+    images_compared: int
+    """Drawn at random from all, decoded anew, and the same in every byte."""
+    seconds: float
+    """Of the second process, from its first image to its last."""
+    images_per_second: float
+    cache_bytes: int
+    peak_mib: float
+    """Most resident memory of the second process."""
+
+
+class Training(Record):
+    """One run of `humanseg train` from the cache."""
+
+    images: int
+    """Of the data set; 2 % are not trained on."""
+    epochs: int
+    images_per_second: float
+    """Of the last epoch alone."""
+    exit_code: int
+    """1 where the network had learnt nothing yet, which humanseg refuses to save."""
+    peak_mib: float
+    """Most resident memory."""
+
+
+class Result(Record):
+    """The result file."""
+
+    environment: Environment
+    images: int
+    size: Size
+    """(height, width) of the drawn images."""
+    grid: Size
+    """(height, width) of the network's input, and of what is cached."""
+    filling: Filling
+    few: tuple[Training, ...]
+    """With a tenth of the images, one per round."""
+    all: tuple[Training, ...]
+    """With all of them, in turn with the former."""
+    ratio: float
+    """Median images per second with all images, over that with a tenth."""
+
+
+class _Ended(NamedTuple):
+    """A process that has ended."""
+
     code: int
+    progress: list[tuple[int, float]]
+    """(images done, time.monotonic()), as it printed them."""
+    peak_mib: float
 
 
-def fill(data: Path, cache: Path, grid: Size, *, kill_at: int | None = None) -> Fill:
-    """Fill the cache in a process, and kill it when so many pictures are done."""
-    program = str(Path(__file__).with_name("large_fill.py"))
-    words = [sys.executable, program, str(data), str(cache), *map(str, grid)]
-    told: list[tuple[int, float]] = []
+def run(words: Sequence[str], *, kill_at: int | None = None) -> _Ended:
+    """Run a process that prints how many images are done, and kill it when so many are."""
+    progress: list[tuple[int, float]] = []
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
-        watch = Watch(process.pid)
-        watcher = threading.Thread(target=watch.look_until_it_ends)
-        watcher.start()
         assert process.stdout is not None
         for line in process.stdout:
-            if not line.endswith("]\n"):  # cut off
-                break
-            done, moment = json.loads(line)
-            told.append((done, moment))
-            if kill_at is not None and done >= kill_at:
-                process.kill()
-                break
-    watcher.join()
-    return Fill(told, watch, process.returncode)
+            if line.strip().isdigit():
+                progress.append((int(line), time.monotonic()))
+                if kill_at is not None and progress[-1][0] >= kill_at:
+                    process.kill()
+                    break
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return _Ended(process.returncode, progress, usage.ru_maxrss / 1024)
 
 
 def fill_with_a_kill(
     arguments: argparse.Namespace, data: Path, samples: Sequence[Sample]
-) -> tuple[Restart, Fill]:
-    """Fill, be killed, go on; then compare rows with their pictures."""
+) -> Filling:
+    """Fill, be killed, go on; then compare what is cached with the images."""
     folder: Path = arguments.folder / "cache"
     shutil.rmtree(folder, ignore_errors=True)
-    kill_at = max(len(samples) // 3, COMMITTED)
-    first = fill(data, folder, arguments.grid, kill_at=kill_at)
-    if first.code != -9:
+    words = [sys.executable, "-c", FILL, str(data), str(folder), *map(str, arguments.grid)]
+    first = run(words, kill_at=max(len(samples) // 3, COMMITTED))
+    if first.code != -signal.SIGKILL:
         raise SystemExit(
-            f"Filling ended with {first.code} before it was killed at {kill_at} pictures; "
-            f"--pictures must be above {COMMITTED}."
+            f"Filling ended with {first.code} before it was killed; --pictures must be above "
+            f"{COMMITTED}."
         )
-    kept = len(Cache(folder, note=print).digests(samples))
-    print(f"killed after {first.told[-1][0]} pictures, of which {kept} are kept", flush=True)
-    second = fill(data, folder, arguments.grid)
-    if second.code != 0 or not second.told or second.told[-1][0] != len(samples):
+    second = run(words)
+    if second.code != 0 or not second.progress or second.progress[-1][0] != len(samples):
         raise SystemExit("Filling did not go on to its end.")
-    compared = compare_rows(folder, samples, arguments.grid)
-    return Restart(
-        killed_after=first.told[-1][0],
-        kept=kept,
-        taken_as_they_are=second.told[0][0] - 1,
-        rows_compared=compared,
-    ), second
-
-
-def compare_rows(folder: Path, samples: Sequence[Sample], grid: Size) -> int:
-    """Decode pictures drawn at random and hold them against their rows; ends at a difference."""
-    made: list[str] = []
-    resized = Cache(folder, note=made.append).resized(samples, size=grid, mask_resize="area")
-    chosen = random.Random(0).sample(range(len(samples)), min(COMPARED, len(samples)))
-    images, masks = resized.get(chosen)
-    for place, row in enumerate(chosen):
-        sample = samples[row]
-        image, mask = stretch(sample.read_image(), sample.read_mask(), grid, "area")
-        if not np.array_equal(image, images[place]) or not np.array_equal(mask, masks[place]):
-            raise SystemExit(f"The cache holds something else than {sample.image.name}.")
-    if made:
-        raise SystemExit(f"The cache was not whole: {made}")
-    return len(chosen)
-
-
-def timed(work: Callable[[], object]) -> float:
-    """Seconds that something takes."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
-def decoding_rate(samples: Sequence[Sample], grid: Size) -> float:
-    """Pictures per second, decoded and stretched in threads and kept nowhere."""
-    chosen = samples[:: max(1, len(samples) // DECODED)]
-
-    def decode(sample: Sample) -> None:
-        stretch(sample.read_image(), sample.read_mask(), grid, "area")
-
-    with ThreadPoolExecutor(usable_cores()) as pool:
-        return len(chosen) / timed(lambda: list(pool.map(decode, chosen)))
-
-
-def disk_rate(folder: Path) -> float:
-    """Bytes per second of one large file on the disk of the folder."""
-    block = np.random.default_rng(0).bytes(2**20)
-    path = folder / "disk-speed"
-
-    def write() -> None:
-        with path.open("wb") as stream:
-            for _ in range(WRITTEN // len(block)):
-                stream.write(block)
-            stream.flush()
-            os.fsync(stream.fileno())
-
-    seconds = timed(write)
-    path.unlink()
-    return WRITTEN / seconds
-
-
-def measure_filling(
-    done: Fill, restart: Restart, arguments: argparse.Namespace, samples: Sequence[Sample]
-) -> Filling:
-    """What the second process did, against decoding alone and against the disk."""
-    begin, end = done.told[0][1], done.told[-1][1]
-    count, seconds = len(done.told) - 1, end - begin
-    rate = count / seconds
-    files = [path for path in (arguments.folder / "cache").rglob("*") if path.is_file()]
-    cache_bytes = sum(path.stat().st_size for path in files)
-    written = rate * cache_bytes / len(samples)
-    decoding, disk = decoding_rate(samples, arguments.grid), disk_rate(arguments.folder)
-    shares = {"decoding": rate / decoding, "disk": written / disk}
-    largest = max(shares, key=lambda name: shares[name])
-    return Filling.model_validate(
-        {
-            "pictures": len(samples) - restart.taken_as_they_are,
-            "seconds": round(seconds, 2),
-            "pictures_per_second": round(rate, 1),
-            "decoding_per_second": round(decoding, 1),
-            "share_of_decoding": round(shares["decoding"], 3),
-            "cache_bytes": cache_bytes,
-            "written_mb_per_second": round(written / 1e6, 2),
-            "disk_mb_per_second": round(disk / 1e6, 1),
-            "share_of_disk": round(shares["disk"], 3),
-            "limit": largest if shares[largest] > 0.5 else "neither",
-            "memory": done.watch.during(begin, end),
-        }
+    (done, begin), (_, end) = second.progress[0], second.progress[-1]
+    return Filling(
+        killed_after=first.progress[-1][0],
+        taken_as_they_are=done - 1,
+        images_compared=compare(folder, samples, arguments.grid),
+        seconds=round(end - begin, 2),
+        images_per_second=round((len(samples) - done) / (end - begin), 1),
+        cache_bytes=sum(path.stat().st_size for path in folder.iterdir()),
+        peak_mib=round(second.peak_mib, 1),
     )
+
+
+def compare(folder: Path, samples: Sequence[Sample], grid: Size) -> int:
+    """Decode images drawn at random and hold them against the cache; ends at a difference."""
+    notes: list[str] = []
+    resized = Cache(folder, note=notes.append).resized(samples, size=grid, mask_resize="area")
+    chosen = random.Random(0).sample(range(len(samples)), min(COMPARED, len(samples)))
+    for index, *cached in zip(chosen, *resized.get(chosen), strict=True):
+        sample = samples[index]
+        decoded = stretch(sample.read_image(), sample.read_mask(), grid, "area")
+        if not all(map(np.array_equal, cached, decoded)):
+            raise SystemExit(f"The cache holds something else than {sample.image.name}.")
+    if notes:
+        raise SystemExit(f"The cache was not whole: {notes}")
+    return len(chosen)
 
 
 def train(data: Path, count: int, epochs: int, arguments: argparse.Namespace) -> Training:
     """One run of the command, from the cache."""
-    run = arguments.folder / "run"
-    shutil.rmtree(run, ignore_errors=True)
-    words = ["--data", str(data), "--cache", str(arguments.folder / "cache"), "-o", str(run)]
+    folder = arguments.folder / "run"
+    shutil.rmtree(folder, ignore_errors=True)
+    words = ["--data", str(data), "--cache", str(arguments.folder / "cache"), "-o", str(folder)]
     words += ["--model.image-size", *map(str, arguments.grid)]
     words += ["--training.epochs", str(epochs), "--training.batch-size", str(arguments.batch)]
     words += [word for name, value in NETWORK.items() for word in (f"--{name}", *value.split())]
     command = [sys.executable, "-m", "humanseg", "train", *words, "--training.no-onnx", "--quiet"]
-    began = time.monotonic()
-    with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
-        watch = Watch(process.pid)
-        watcher = threading.Thread(target=watch.look_until_it_ends)
-        watcher.start()
-        _, said = process.communicate()
-        watcher.join()
-    wall = time.monotonic() - began
-    log = run / "metrics.csv"
+    ended = run(command)
+    log = folder / "metrics.csv"
     rows = list(csv.DictReader(log.read_text().splitlines())) if log.exists() else []
-    refused = process.returncode == 1 and "Traceback" not in said
-    if not (process.returncode == 0 or refused) or len(rows) != epochs:
-        raise SystemExit(f"humanseg train ended with {process.returncode}: {said}")
-    if refused:
-        print(said.strip().rpartition("\n")[2], flush=True)
-    # The log is written when an epoch ends; its clock is the wall's.
-    end = log.stat().st_mtime - time.time() + time.monotonic()
+    if ended.code not in (0, 1) or len(rows) != epochs:
+        raise SystemExit(f"humanseg train ended with {ended.code}.")
     return Training(
-        pictures=count,
+        images=count,
         epochs=epochs,
         images_per_second=round(float(rows[-1]["images_per_second"]), 2),
-        wall_seconds=round(wall, 2),
-        exit_code=process.returncode,
-        memory=watch.during(end - float(rows[-1]["seconds"]), end),
+        exit_code=ended.code,
+        peak_mib=round(ended.peak_mib, 1),
     )
-
-
-def table_of(samples: Sequence[Sample], path: Path) -> Path:
-    """A CSV data set of some pictures, which the cache knows by their files."""
-    lines = ["images,masks"]
-    for sample in samples:
-        picture = sample.image.relative_to(path.parent)
-        lines.append(f"{picture},{picture.parent.with_name('masks') / picture.stem}.png")
-    path.write_text("\n".join(lines) + "\n")
-    return path
 
 
 def measure_training(
     arguments: argparse.Namespace, data: Path, samples: Sequence[Sample]
 ) -> tuple[list[Training], list[Training]]:
-    """A tenth and all, in turn."""
+    """A tenth of the images and all of them, in turn."""
     few = samples[: max(len(samples) // 10, 100)]
-    table = table_of(few, arguments.folder / "tenth.csv")
+    table = arguments.folder / "tenth.csv"
+    lines = [f"pictures/images/{sample.id}.jpg,pictures/masks/{sample.id}.png" for sample in few]
+    table.write_text("\n".join(["images,masks", *lines]) + "\n")
     rounds: tuple[list[Training], list[Training]] = ([], [])
     for number in range(arguments.rounds):
         rounds[0].append(train(table, len(few), arguments.few_epochs, arguments))
         rounds[1].append(train(data, len(samples), 1, arguments))
-        for name, done in zip(("tenth", "all"), rounds, strict=True):
-            memory = done[-1].memory
-            print(
-                f"round {number + 1}, {name}: {done[-1].images_per_second:.1f} images/s, "
-                f"memory {memory.first_third_mib:.0f} to {memory.last_third_mib:.0f} MiB, "
-                f"peak {memory.peak_mib:.0f} MiB",
-                flush=True,
-            )
+        for name, runs in zip(("tenth", "all"), rounds, strict=True):
+            rate, peak = runs[-1].images_per_second, runs[-1].peak_mib
+            print(f"round {number + 1}, {name}: {rate:.1f} images/s, {peak:.0f} MiB", flush=True)
     return rounds
-
-
-def draw(arguments: argparse.Namespace) -> tuple[Path, Drawing]:
-    """The pictures, those that are there already included."""
-    data: Path = arguments.folder / "pictures"
-    percent: list[int] = []
-
-    def progress(done: int, total: int) -> None:
-        percent.append(100 * done // total)
-        if len(percent) > 1 and percent[-1] // 5 > percent[-2] // 5:
-            print(f"drawn {done} of {total}", flush=True)
-
-    before = len(list(data.glob("images/*.jpg")))
-    seconds = timed(
-        lambda: synthesize(
-            data,
-            count=arguments.pictures,
-            size=arguments.size,
-            workers=arguments.workers,
-            progress=progress,
-        )
-    )
-    sizes = [path.stat().st_size for path in data.glob("*/*")]
-    return data, Drawing(
-        pictures=arguments.pictures,
-        size=arguments.size,
-        drawn_now=arguments.pictures - before,
-        workers=arguments.workers,
-        seconds=round(seconds, 2),
-        mean_bytes=round(sum(sizes) / arguments.pictures, 1),
-    )
 
 
 def environment(arguments: argparse.Namespace) -> Environment:
@@ -306,17 +229,12 @@ def environment(arguments: argparse.Namespace) -> Environment:
     # Not above: every process that draws would import torch as well.
     from humanseg.training import describe_environment
 
-    said = {
-        name: value
-        for name, value in vars(arguments).items()
-        if name not in ("folder", "output") and value is not None
-    }
-    words = [
-        f"--{name.replace('_', '-')} "
-        + (" ".join(map(str, value)) if isinstance(value, tuple) else str(value))
-        for name, value in said.items()
-    ]
-    command = " ".join(["python -m benchmarks.large", *words, "--folder DIR --output FILE"])
+    words = ["python -m benchmarks.large"]
+    for name, value in vars(arguments).items():
+        if name not in ("folder", "output"):
+            values = value if isinstance(value, tuple) else (value,)
+            words.append(f"--{name.replace('_', '-')} {' '.join(map(str, values))}")
+    command = " ".join([*words, "--folder DIR --output FILE"])
     return describe_environment("cpu").model_copy(update={"command": command})
 
 
@@ -343,25 +261,22 @@ def parsed() -> argparse.Namespace:
 def main() -> None:
     """Measure, print a summary and write the result file."""
     arguments = parsed()
-    data, drawing = draw(arguments)
-    samples = discover(data)
-    restart, second = fill_with_a_kill(arguments, data, samples)
-    filling = measure_filling(second, restart, arguments, samples)
-    print(
-        f"went on with {restart.taken_as_they_are} taken as they are; {restart.rows_compared} rows "
-        f"are right\nfilling: {filling.pictures_per_second:.0f} pictures/s, "
-        f"{filling.share_of_decoding:.0%} of decoding alone, {filling.share_of_disk:.1%} of the "
-        f"disk; memory {filling.memory.first_third_mib:.0f} to "
-        f"{filling.memory.last_third_mib:.0f} MiB",
-        flush=True,
+    data = synthesize(
+        arguments.folder / "pictures",
+        count=arguments.pictures,
+        size=arguments.size,
+        workers=arguments.workers,
     )
+    samples = discover(data)
+    filling = fill_with_a_kill(arguments, data, samples)
+    print(filling.model_dump_json(indent=1), flush=True)
     few, everything = measure_training(arguments, data, samples)
     rates = [statistics.median(run.images_per_second for run in runs) for runs in (few, everything)]
     result = Result(
         environment=environment(arguments),
+        images=len(samples),
+        size=arguments.size,
         grid=arguments.grid,
-        drawing=drawing,
-        restart=restart,
         filling=filling,
         few=tuple(few),
         all=tuple(everything),

@@ -45,7 +45,7 @@ def half() -> NDArray[np.bool_]:
     return mask
 
 
-class CachePlace(NamedTuple):
+class CachedData(NamedTuple):
     """A data set, a folder for its cache, and what the cache said."""
 
     root: Path
@@ -83,11 +83,11 @@ class CachePlace(NamedTuple):
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> CachePlace:
+def cached(tmp_path: Path) -> CachedData:
     """Twelve pictures and no cache yet."""
-    made = CachePlace(tmp_path / "data", tmp_path / "cache", [])
-    for one in range(12):
-        made.add(f"{one:02d}", seed=one)
+    made = CachedData(tmp_path / "data", tmp_path / "cache", [])
+    for number in range(12):
+        made.add(f"{number:02d}", seed=number)
     return made
 
 

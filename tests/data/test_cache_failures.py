@@ -26,109 +26,113 @@ from humanseg.data.resized import ImagesInMemory
 from humanseg.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from tests.data.conftest import CachePlace
+    from tests.data.conftest import CachedData
 
 SIZE = (8, 8)
 COUNT = 12
 
 
 def test_cache__of_another_version_is_built_anew(
-    place: CachePlace, monkeypatch: pytest.MonkeyPatch
+    cached: CachedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place.resized().prepare(range(COUNT))
-    place.notes.clear()
+    cached.resized().prepare(range(COUNT))
+    cached.notes.clear()
     was, now = cache_file.FORMAT, cache_file.FORMAT + 1
     monkeypatch.setattr(cache_file, "FORMAT", now)
-    place.open()
-    assert len(place.notes) == 1
-    assert place.notes[0].startswith(
-        place.said(f"was made by another version of humanseg or Pillow (format {was}, Pillow ")
+    cached.open()
+    assert len(cached.notes) == 1
+    assert cached.notes[0].startswith(
+        cached.said(f"was made by another version of humanseg or Pillow (format {was}, Pillow ")
     )
-    assert f"; this is format {now}, Pillow " in place.notes[0]
-    assert place.notes[0].endswith("); it is built anew.")
-    assert not place.open().digests(discover(place.root))
-    assert place.holds(place.resized())
+    assert f"; this is format {now}, Pillow " in cached.notes[0]
+    assert cached.notes[0].endswith("); it is built anew.")
+    assert not cached.open().digests(discover(cached.root))
+    assert cached.holds(cached.resized())
 
 
 def test_cache__built_anew_by_another_version_meanwhile(
-    place: CachePlace, monkeypatch: pytest.MonkeyPatch
+    cached: CachedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    resized = place.resized()
+    resized = cached.resized()
     resized.prepare([0])
     with monkeypatch.context() as other:
         other.setattr(cache_file, "FORMAT", cache_file.FORMAT + 1)
-        place.resized().prepare(range(COUNT))
+        cached.resized().prepare(range(COUNT))
     with pytest.raises(DataError, match="another version of humanseg or Pillow has built it anew"):
         resized.get([1])
 
 
 @pytest.mark.parametrize(("keep", "said"), [(0, False), (100, True), (5000, True), (None, True)])
-def test_cache__damaged_file_is_built_anew(place: CachePlace, keep: int | None, said: bool) -> None:
-    place.resized().prepare(range(COUNT))
-    place.notes.clear()
-    path = place.file
+def test_cache__damaged_file_is_built_anew(
+    cached: CachedData, keep: int | None, said: bool
+) -> None:
+    cached.resized().prepare(range(COUNT))
+    cached.notes.clear()
+    path = cached.file
     path.write_bytes(b"nonsense" * 600 if keep is None else path.read_bytes()[:keep])
-    assert place.holds(place.resized())
-    assert place.notes == [place.said("it is damaged; it is built anew.")] * said
+    assert cached.holds(cached.resized())
+    assert cached.notes == [cached.said("it is damaged; it is built anew.")] * said
 
 
-def test_cache__damaged_while_it_is_used(place: CachePlace) -> None:
-    resized = place.resized()
+def test_cache__damaged_while_it_is_used(cached: CachedData) -> None:
+    resized = cached.resized()
     resized.prepare([0])
-    place.notes.clear()
-    place.file.write_bytes(b"nonsense" * 600)
-    assert place.holds(resized)
-    assert place.notes[0] == place.said("it is damaged; it is built anew.")
+    cached.notes.clear()
+    cached.file.write_bytes(b"nonsense" * 600)
+    assert cached.holds(resized)
+    assert cached.notes[0] == cached.said("it is damaged; it is built anew.")
 
 
-def flip(place: CachePlace, index: int, *, mask: bool = False) -> None:
+def flip(cached: CachedData, index: int, *, mask: bool = False) -> None:
     """Change a bit of the pixels of a sample."""
-    images, masks = ImagesInMemory(discover(place.root), SIZE, "area").get([index])
+    images, masks = ImagesInMemory(discover(cached.root), SIZE, "area").get([index])
     row = images.tobytes() + np.packbits(masks).tobytes()
-    content = bytearray(place.file.read_bytes())
+    content = bytearray(cached.file.read_bytes())
     content[content.index(row) + (len(row) - 1 if mask else 5)] ^= 1
-    place.file.write_bytes(content)
+    cached.file.write_bytes(content)
 
 
 @pytest.mark.parametrize("mask", [False, True])
 def test_cached_images__damaged_pixels_are_made_again(
-    place: CachePlace, mask: bool, decoded: Counter[str]
+    cached: CachedData, mask: bool, decoded: Counter[str]
 ) -> None:
-    resized = place.resized()
+    resized = cached.resized()
     resized.prepare(range(COUNT))
-    place.notes.clear()
-    flip(place, 3, mask=mask)
+    cached.notes.clear()
+    flip(cached, 3, mask=mask)
     decoded.clear()
     resized.get(range(COUNT))
-    assert place.notes == [place.said("1 pictures in it are damaged or gone; they are made again.")]
+    assert cached.notes == [
+        cached.said("1 pictures in it are damaged or gone; they are made again.")
+    ]
     assert dict(decoded) == {"images/03": 1, "masks/03": 1}
-    assert place.holds(resized)
-    assert place.holds(place.resized())
-    assert len(place.notes) == 1
+    assert cached.holds(resized)
+    assert cached.holds(cached.resized())
+    assert len(cached.notes) == 1
 
 
 def test_cached_images__disk_that_forgets_is_named(
-    place: CachePlace, monkeypatch: pytest.MonkeyPatch
+    cached: CachedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    resized = place.resized()
+    resized = cached.resized()
     resized.prepare(range(COUNT))
-    flip(place, 0)
+    flip(cached, 0)
     monkeypatch.setattr(cache_file.CacheFile, "put", lambda self, entries: None)
     with pytest.raises(DataError, match=r"cache: does not give back what was just written to it"):
         resized.get([0])
 
 
 def test_cached_images__file_that_is_gone_is_made_again(
-    place: CachePlace, decoded: Counter[str]
+    cached: CachedData, decoded: Counter[str]
 ) -> None:
-    used = place.resized()
+    used = cached.resized()
     used.prepare(range(COUNT))
-    place.file.unlink()
-    fresh = place.resized()
+    cached.file.unlink()
+    fresh = cached.resized()
     fresh.prepare([1])
-    assert place.holds(used)
-    assert place.holds(fresh)
-    assert "gone" in place.notes[-1]
+    assert cached.holds(used)
+    assert cached.holds(fresh)
+    assert "gone" in cached.notes[-1]
 
 
 FILL = """
@@ -154,14 +158,14 @@ resized.prepare(range(len(samples)))
 """
 
 
-def start(place: CachePlace, log: Path, pause: float) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", FILL, place.root, place.folder, log, pause]
+def start(cached: CachedData, log: Path, pause: float) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", FILL, cached.root, cached.folder, log, pause]
     return subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True)
 
 
-def committed(place: CachePlace) -> int:
+def committed(cached: CachedData) -> int:
     try:
-        with closing(sqlite3.connect(f"file:{place.file}?mode=ro", uri=True)) as database:
+        with closing(sqlite3.connect(f"file:{cached.file}?mode=ro", uri=True)) as database:
             entries = database.execute("SELECT count(*) FROM entries").fetchone()
     except sqlite3.OperationalError:
         return 0
@@ -176,65 +180,65 @@ def wait_for(ready: Callable[[], bool]) -> None:
 
 
 def test_cache__killed_process_loses_no_more_than_the_last_pictures(
-    place: CachePlace, tmp_path: Path, decoded: Counter[str]
+    cached: CachedData, tmp_path: Path, decoded: Counter[str]
 ) -> None:
-    process = start(place, tmp_path / "log", 0.1)
+    process = start(cached, tmp_path / "log", 0.1)
     try:
-        wait_for(lambda: committed(place) >= 4)
+        wait_for(lambda: committed(cached) >= 4)
     finally:
         process.kill()
         process.communicate()
-    kept = committed(place)
-    assert 4 <= kept < COUNT
-    resized = place.resized()
+    survived = committed(cached)
+    assert 4 <= survived < COUNT
+    resized = cached.resized()
     resized.prepare(range(COUNT))
-    assert len([name for name in decoded if name.startswith("images")]) == COUNT - kept
-    assert place.holds(resized)
+    assert len([name for name in decoded if name.startswith("images")]) == COUNT - survived
+    assert cached.holds(resized)
 
 
 def test_cache__of_two_processes_one_fills_and_both_find_everything(
-    place: CachePlace, tmp_path: Path
+    cached: CachedData, tmp_path: Path
 ) -> None:
     logs = [tmp_path / "log0", tmp_path / "log1"]
-    processes = [start(place, log, 0.05) for log in logs]
+    processes = [start(cached, log, 0.05) for log in logs]
     said = [process.communicate(timeout=60)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     lines = [line for log in logs if log.exists() for line in log.read_text().split()]
-    assert sorted(lines) == [f"{one:02d}" for one in range(COUNT)]
+    assert sorted(lines) == [f"{number:02d}" for number in range(COUNT)]
     assert sum("waiting for another process that fills it." in text for text in said) == 1
-    assert place.holds(place.resized())
+    assert cached.holds(cached.resized())
 
 
 def test_cache__without_locks_processes_do_no_harm(
-    place: CachePlace, monkeypatch: pytest.MonkeyPatch
+    cached: CachedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(FileLock, "acquire", refuse)
     monkeypatch.setattr(caching, "COMMIT_SAMPLES", 2)
-    resized = [place.resized() for _ in range(3)]
+    resized = [cached.resized() for _ in range(3)]
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(lambda grid: grid.prepare(range(COUNT)), resized))
-    assert all(place.holds(grid) for grid in resized)
+    assert all(cached.holds(grid) for grid in resized)
 
 
 def test_cache__no_room_is_said_before_anything_is_read(
-    place: CachePlace, decoded: Counter[str], monkeypatch: pytest.MonkeyPatch
+    cached: CachedData, decoded: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = shutil.disk_usage(place.root)._replace(free=50_000)
+    usage = shutil.disk_usage(cached.root)._replace(free=50_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(
         DataError,
         match=r"12 pictures at 8x8 need 0\.0 GB, but its disk has 0\.0 GB free; make room or give",
     ):
-        place.resized().prepare(range(COUNT))
+        cached.resized().prepare(range(COUNT))
     assert not decoded
-    place.resized().prepare([0, 1])
+    cached.resized().prepare([0, 1])
 
 
 def test_cache__full_disk_keeps_what_was_there(
-    place: CachePlace, decoded: Counter[str], monkeypatch: pytest.MonkeyPatch
+    cached: CachedData, decoded: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(caching, "COMMIT_SAMPLES", 2)
     connect = sqlite3.connect
@@ -249,17 +253,17 @@ def test_cache__full_disk_keeps_what_was_there(
     with monkeypatch.context() as disk:
         disk.setattr(sqlite3, "connect", small)
         with pytest.raises(OSError, match="full") as raised:
-            place.resized().prepare(range(COUNT))
+            cached.resized().prepare(range(COUNT))
     assert raised.value.errno == errno.ENOSPC
-    assert raised.value.filename == str(place.file)
-    there = committed(place)
+    assert raised.value.filename == str(cached.file)
+    there = committed(cached)
     assert 2 <= there < COUNT
     assert there % 2 == 0
     decoded.clear()
-    resized = place.resized()
+    resized = cached.resized()
     resized.prepare(range(COUNT))
     assert len([name for name in decoded if name.startswith("images")]) == COUNT - there
-    assert place.holds(resized)
+    assert cached.holds(resized)
 
 
 def test_cache__refuses_what_is_none(tmp_path: Path) -> None:
@@ -280,23 +284,23 @@ def test_cache__refuses_what_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
-def test_cache__whole_one_is_read_where_nothing_can_be_written(place: CachePlace) -> None:
-    place.resized().prepare(range(COUNT))
-    everything = [place.folder, *place.folder.rglob("*")]
+def test_cache__whole_one_is_read_where_nothing_can_be_written(cached: CachedData) -> None:
+    cached.resized().prepare(range(COUNT))
+    everything = [cached.folder, *cached.folder.rglob("*")]
     for path in everything:
         path.chmod(0o555 if path.is_dir() else 0o444)
     try:
-        assert place.holds(place.resized())
+        assert cached.holds(cached.resized())
     finally:
         for path in everything:
             path.chmod(0o755)
 
 
 def test_cached_images__threads_may_read_and_prepare_at_once(
-    place: CachePlace, decoded: Counter[str]
+    cached: CachedData, decoded: Counter[str]
 ) -> None:
-    resized = place.resized()
-    expected = ImagesInMemory(discover(place.root), SIZE, "area").get(range(COUNT))
+    resized = cached.resized()
+    expected = ImagesInMemory(discover(cached.root), SIZE, "area").get(range(COUNT))
     decoded.clear()
     wrong: list[int] = []
 
@@ -319,9 +323,9 @@ def test_cached_images__threads_may_read_and_prepare_at_once(
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads memory from /proc")
-def test_cached_images__reading_takes_no_memory(place: CachePlace) -> None:
-    samples = discover(place.root) * 12
-    resized = place.open().resized(samples, size=(1024, 1024), mask_resize="area")
+def test_cached_images__reading_takes_no_memory(cached: CachedData) -> None:
+    samples = discover(cached.root) * 12
+    resized = cached.open().resized(samples, size=(1024, 1024), mask_resize="area")
     resized.prepare(range(len(samples)))
     resized.get([0])
 

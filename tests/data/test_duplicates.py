@@ -27,8 +27,8 @@ def scene(seed: int) -> NDArray[np.uint8]:
 
 
 def groups(pictures: dict[str, Path]) -> dict[str, str]:
-    found = find_duplicates([signature(read_image(path)) for path in pictures.values()])
-    return group_ids(list(pictures), [(pair.first, pair.second) for pair in found])
+    duplicates = find_duplicates([signature(read_image(path)) for path in pictures.values()])
+    return group_ids(list(pictures), [(pair.first, pair.second) for pair in duplicates])
 
 
 def test_groups__copies_resized_recompressed_and_mirrored(tmp_path: Path, write: Write) -> None:
@@ -39,22 +39,22 @@ def test_groups__copies_resized_recompressed_and_mirrored(tmp_path: Path, write:
     Image.fromarray(image).resize((90, 70)).save(pictures["small"], quality=60)
     pictures["mirror"] = tmp_path / "mirror.jpg"
     Image.fromarray(image[:, ::-1]).save(pictures["mirror"], quality=80)
-    found = groups(pictures)
-    assert found == {name: "other" if name == "other" else "b" for name in pictures}
-    assert list(found) == list(pictures)
+    duplicates = groups(pictures)
+    assert duplicates == {name: "other" if name == "other" else "b" for name in pictures}
+    assert list(duplicates) == list(pictures)
 
 
 def test_groups__chains_join_and_take_the_first_name(write: Write) -> None:
     image = scene(0)
     mirrored = np.ascontiguousarray(image[:, ::-1])
-    found = groups({"z": write("z.png", mirrored), "y": write("y.png", image),
+    duplicates = groups({"z": write("z.png", mirrored), "y": write("y.png", image),
                     "x": write("x.png", mirrored)})  # fmt: skip
-    assert set(found.values()) == {"x"}
+    assert set(duplicates.values()) == {"x"}
 
 
 def test_groups__different_pictures_stay_apart(write: Write) -> None:
     pictures = {f"s{seed}": write(f"s{seed}.png", scene(seed)) for seed in range(12)}
-    for level in range(0, 256, 40):  # flat pictures have one perceptual hash and are not alike
+    for level in range(0, 256, 40):  # flat pictures have index perceptual hash and are not alike
         flat = np.full((20, 20, 3), level, dtype=np.uint8)
         pictures[f"flat{level}"] = write(f"flat{level}.png", flat)
     assert groups(pictures) == {name: name for name in pictures}
@@ -78,8 +78,8 @@ def test_find_duplicates__says_how_and_crosses_its_blocks() -> None:
     near = pictures[20].copy()
     near[0, 0] ^= 1
     pictures[510] = near
-    found = find_duplicates([signature(image) for image in pictures])
-    assert [(pair.first, pair.second, pair.kind) for pair in found] == [
+    duplicates = find_duplicates([signature(image) for image in pictures])
+    assert [(pair.first, pair.second, pair.kind) for pair in duplicates] == [
         (3, 599, "exact"), (20, 510, "near"), (280, 300, "mirrored"),
     ]  # fmt: skip
 
@@ -96,20 +96,22 @@ def test_find_duplicates__misses_no_pair_that_comparing_all_finds() -> None:
                 pair[side] ^= 1 << bit
         signatures.append(Signature(str(position), pair[0], pair[1], thumbnail))
     expected = []
-    for first, one in enumerate(signatures):
+    for first, index in enumerate(signatures):
         for second, other in enumerate(signatures[first + 1 :], start=first + 1):
-            if (one.hash ^ other.hash).bit_count() <= MAX_HASH_DISTANCE:
+            if (index.hash ^ other.hash).bit_count() <= MAX_HASH_DISTANCE:
                 expected.append((first, second, "near"))
-            elif (one.hash ^ other.mirrored).bit_count() <= MAX_HASH_DISTANCE:
+            elif (index.hash ^ other.mirrored).bit_count() <= MAX_HASH_DISTANCE:
                 expected.append((first, second, "mirrored"))
-    found = [(pair.first, pair.second, pair.kind) for pair in find_duplicates(signatures)]
-    assert found == expected
+    duplicates = [(pair.first, pair.second, pair.kind) for pair in find_duplicates(signatures)]
+    assert duplicates == expected
     assert len({kind for _, _, kind in expected}) == 2
 
 
 @pytest.mark.parametrize("backwards", [False, True])
 def test_group_ids__long_chains_take_no_time(backwards: bool) -> None:
     count = 20_000  # comparing each with each would take minutes
-    pairs = [(one, one + 1) for one in range(count - 1)]
-    found = group_ids([f"{one:05d}" for one in range(count)], pairs[::-1] if backwards else pairs)
-    assert set(found.values()) == {"00000"}
+    pairs = [(index, index + 1) for index in range(count - 1)]
+    duplicates = group_ids(
+        [f"{index:05d}" for index in range(count)], pairs[::-1] if backwards else pairs
+    )
+    assert set(duplicates.values()) == {"00000"}

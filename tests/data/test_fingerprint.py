@@ -64,8 +64,8 @@ def test_fingerprint__missing_file(samples: list[Sample]) -> None:
 
 def test_fingerprint__takes_digests_that_are_known(samples: list[Sample]) -> None:
     whole = fingerprint(samples)
-    known = {sample.id: sample_digests(sample) for sample in samples[1:]}
+    digests = {sample.id: sample_digests(sample) for sample in samples[1:]}
     for sample in samples[1:]:
         sample.image.unlink()
-    assert fingerprint(samples, digests=known) == whole
-    assert fingerprint(samples, digests=known | {"b": ("0", "0")}) != whole
+    assert fingerprint(samples, digests=digests) == whole
+    assert fingerprint(samples, digests=digests | {"b": ("0", "0")}) != whole

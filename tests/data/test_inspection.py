@@ -61,9 +61,9 @@ def test_inspect__unreadable_files_are_remarks_and_have_no_digest(
 ) -> None:
     samples[1].image.write_bytes(b"no image")
     (tmp_path / "c_mask.png").unlink()
-    kept: list[int] = []
-    results = inspect_all(samples, keep=lambda index, image, mask: kept.append(index))
-    assert kept == [0]
+    indices: list[int] = []
+    results = inspect_all(samples, keep=lambda index, image, mask: indices.append(index))
+    assert indices == [0]
     assert [[remark.code for remark in result.remarks] for result in results] == [
         [], ["unreadable-image"], ["unreadable-mask"],
     ]  # fmt: skip

@@ -30,9 +30,9 @@ def test_holes__counts_enclosed_background_only() -> None:
     mask[30:40, 30:40] = False
     mask[50, 50] = False
     mask[60:70, 20:30] = False  # a bay, open to the side
-    found = holes(mask)
-    assert found.count == 2
-    assert found.share == 101 / (3600 - 201)
+    parts = holes(mask)
+    assert parts.count == 2
+    assert parts.share == 101 / (3600 - 201)
 
 
 def test_holes__background_that_meets_at_a_corner_is_apart() -> None:
@@ -56,17 +56,17 @@ def test_holes__background_at_the_border_is_none() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (6, 7)])
 def test_parts__of_empty_and_full_masks(size: tuple[int, int], value: bool) -> None:
     mask = np.full(size, value)
-    for found in (holes(mask), specks(mask)):
-        assert (found.count, found.share) == (0, 0.0)
+    for parts in (holes(mask), specks(mask)):
+        assert (parts.count, parts.share) == (0, 0.0)
 
 
 def test_specks__are_small_against_person_and_picture() -> None:
     mask = person()
     mask[5, 5] = mask[5, 10:13] = True  # 3604 person pixels: specks have up to 3
     mask[10, 40:44] = True
-    found = specks(mask)
-    assert found.count == 2
-    assert found.share == 4 / 3608
+    parts = specks(mask)
+    assert parts.count == 2
+    assert parts.share == 4 / 3608
     distant = np.zeros((100, 100), dtype=np.bool_)
     distant[10:14, 10:14] = distant[50, 50] = True  # 1 of 17 pixels is no speck of this person
     assert specks(distant).count == 0
@@ -97,12 +97,12 @@ def test_suspects__by_reason_and_value() -> None:
         "clean": person(), "pricked": pricked(10), "few": pricked(9), "dusty": dusty,
         "hollow": hollow, "both": both,
     }  # fmt: skip
-    found = suspects(masks.items(), {})
-    assert [(one.id, one.reason, one.count) for one in found] == [
+    listed = suspects(masks.items(), {})
+    assert [(suspect.id, suspect.reason, suspect.count) for suspect in listed] == [
         ("hollow", "holes", 1), ("both", "holes", 12), ("pricked", "holes", 10),
         ("dusty", "specks", 15), ("both", "specks", 10),
     ]  # fmt: skip
-    assert found[0].value == pytest.approx(100 / 3500)
+    assert listed[0].value == pytest.approx(100 / 3500)
 
 
 def test_suspects__few_but_large_specks() -> None:
@@ -110,7 +110,9 @@ def test_suspects__few_but_large_specks() -> None:
     mask[100:300, 100:300] = True
     for number in range(6):  # 39 pixels each: under 0.1 %, together 0.58 %
         mask[10, 50 * number : 50 * number + 39] = True
-    assert [(one.reason, one.count) for one in suspects([("a", mask)], {})] == [("specks", 6)]
+    assert [(suspect.reason, suspect.count) for suspect in suspects([("a", mask)], {})] == [
+        ("specks", 6)
+    ]
 
 
 def test_suspects__read_one_mask_at_a_time() -> None:
@@ -125,23 +127,25 @@ def test_suspects__read_one_mask_at_a_time() -> None:
             yield f"{number}", mask
             alive -= 1
 
-    assert [one.id for one in suspects(stream(), {})] == ["0", "1", "2", "3", "4"]
+    assert [suspect.id for suspect in suspects(stream(), {})] == ["0", "1", "2", "3", "4"]
 
 
 def test_disagreements__far_below_the_others() -> None:
     ious = {f"{number}": 0.90 + 0.0004 * number for number in range(200)}
     ious |= {"bad": 0.3, "worse": 0.1, "low": 0.85}
-    found = disagreements(ious)
-    assert [one.id for one in found] == ["worse", "bad"]
-    assert found[0].value == pytest.approx(0.9)
-    assert {one.reason for one in found} == {"disagreement"}
-    assert suspects([], ious) == found
+    listed = disagreements(ious)
+    assert [suspect.id for suspect in listed] == ["worse", "bad"]
+    assert listed[0].value == pytest.approx(0.9)
+    assert {suspect.reason for suspect in listed} == {"disagreement"}
+    assert suspects([], ious) == listed
 
 
 def test_disagreements__never_more_than_one_in_twenty() -> None:
     ious = {f"{number}": 0.95 for number in range(160)}
     ious |= {f"tail {number}": 0.01 * number for number in range(40)}
-    assert [one.id for one in disagreements(ious)] == [f"tail {number}" for number in range(10)]
+    assert [suspect.id for suspect in disagreements(ious)] == [
+        f"tail {number}" for number in range(10)
+    ]
 
 
 @pytest.mark.parametrize("ious", [{}, {"a": 0.1}, {"a": 0.5, "b": 0.5, "c": 0.5}])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -23,16 +24,16 @@ def samples(write: Write, count: int = 4) -> list[Sample]:
     mask = np.zeros((12, 16), dtype=np.bool_)
     mask[:, :4] = True
     return [
-        Sample(str(one), write(f"{one}.png", seed=one), write(f"m{one}.png", mask))
-        for one in range(count)
+        Sample(str(number), write(f"{number}.png", seed=number), write(f"m{number}.png", mask))
+        for number in range(count)
     ]
 
 
 def test_facts__join_copies_and_what_the_table_says(tmp_path: Path, write: Write) -> None:
-    found = samples(write)
-    copy = Sample("copy", found[0].image, found[0].mask)
+    pairs = samples(write)
+    copy = Sample("copy", pairs[0].image, pairs[0].mask)
     told = table(tmp_path, "id,group,source\ncopy,g,web\n2,g,web\n0,,cam\n1,,cam\n3,,cam\n")
-    facts = read_facts([*found, copy], told)
+    facts = read_facts([*pairs, copy], told)
     assert facts.groups == {"0": "0", "1": "1", "2": "0", "3": "3", "copy": "0"}
     assert facts.sources == {"0": "cam", "1": "cam", "2": "web", "3": "cam", "copy": "web"}
     assert facts.shares["1"] == 0.25
@@ -45,11 +46,11 @@ def test_facts__guess_sources_without_a_table(write: Write) -> None:
 
 
 def test_sources_by_size__common_sizes_upright_or_not_are_sources() -> None:
-    sizes = {str(one): (480, 640) if one % 2 else (640, 480) for one in range(20)}
-    sizes |= {f"w{one}": (100 + one, 200) for one in range(20)}
+    sizes = {str(number): (480, 640) if number % 2 else (640, 480) for number in range(20)}
+    sizes |= {f"w{number}": (100 + number, 200) for number in range(20)}
     sources = sources_by_size(sizes)
-    assert {sources[str(one)] for one in range(20)} == {"640x480"}
-    assert {sources[f"w{one}"] for one in range(20)} == {"other"}
+    assert {sources[str(number)] for number in range(20)} == {"640x480"}
+    assert {sources[f"w{number}"] for number in range(20)} == {"other"}
 
 
 def test_sources_by_size__a_single_picture_is_no_source() -> None:
@@ -61,6 +62,12 @@ def test_table__groups_alone_or_sources_alone(tmp_path: Path) -> None:
     assert (only_groups.groups, only_groups.sources) == ({"a": "x"}, {})
     only_sources = read_group_table(table(tmp_path, "\ufeffid, source\na,x\nb,y\n"), ["a", "b"])
     assert (only_sources.groups, only_sources.sources) == ({}, {"a": "x", "b": "y"})
+
+
+def test_table__ids_in_any_unicode_form(tmp_path: Path) -> None:
+    text = normalize("NFD", "id,group\né,x\n")
+    groups = read_group_table(table(tmp_path, text), [normalize("NFC", "é")])
+    assert groups.groups == {normalize("NFC", "é"): "x"}
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,10 @@ SIZE = (8, 8)
 
 def make_samples(write: Write, count: int) -> list[Sample]:
     samples = []
-    for one in range(count):
-        mask = np.random.default_rng(one + 99).random((12, 16)) < 0.5
-        samples.append(Sample(str(one), write(f"{one}.png", seed=one), write(f"m{one}.png", mask)))
+    for number in range(count):
+        mask = np.random.default_rng(number + 99).random((12, 16)) < 0.5
+        image = write(f"{number}.png", seed=number)
+        samples.append(Sample(str(number), image, write(f"m{number}.png", mask)))
     return samples
 
 

@@ -36,18 +36,18 @@ def test_scene_pairs__by_centred_cosine_across_blocks() -> None:
     features[400] = features[10] + 0.5 * noise[0]
     features[20] = features[300] + 0.9 * noise[1]
     ids = names(600)
-    found = scene_pairs(ids, features, groups=alone(ids), divided=never)
-    assert [(leak.first, leak.second) for leak in found] == [
+    listed = scene_pairs(ids, features, groups=alone(ids), divided=never)
+    assert [(leak.first, leak.second) for leak in listed] == [
         ("p3", "p599"), ("p10", "p400"), ("p20", "p300"),
     ]  # fmt: skip
     centred = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
-    for leak in found:
+    for leak in listed:
         first, second = (centred[int(name[1:])] for name in (leak.first, leak.second))
         cosine = first @ second / (np.linalg.norm(first) * np.linalg.norm(second))
         assert leak.similarity == pytest.approx(cosine, abs=1e-4)
         assert leak.kind == "scene"
-    assert found[0].similarity is not None
-    assert found[0].similarity <= 1
+    assert listed[0].similarity is not None
+    assert listed[0].similarity <= 1
 
 
 def test_scene_pairs__threshold() -> None:
@@ -57,8 +57,8 @@ def test_scene_pairs__threshold() -> None:
     similarity = scene_pairs(ids, features, groups=alone(ids), divided=never)[0].similarity
     assert similarity is not None
     for threshold, count in ((similarity, 1), (similarity + 1e-4, 0)):
-        found = scene_pairs(ids, features, groups=alone(ids), divided=never, threshold=threshold)
-        assert len(found) == count
+        listed = scene_pairs(ids, features, groups=alone(ids), divided=never, threshold=threshold)
+        assert len(listed) == count
 
 
 def test_scene_pairs__pairs_of_one_group_are_known() -> None:
@@ -66,18 +66,18 @@ def test_scene_pairs__pairs_of_one_group_are_known() -> None:
     features[[5, 6, 7]] = features[5]
     ids = names(40)
     groups = alone(ids) | {"p7": "p5"}
-    found = scene_pairs(ids, features, groups=groups, divided=never)
-    assert [(leak.first, leak.second) for leak in found] == [("p5", "p6"), ("p6", "p7")]
+    listed = scene_pairs(ids, features, groups=groups, divided=never)
+    assert [(leak.first, leak.second) for leak in listed] == [("p5", "p6"), ("p6", "p7")]
 
 
 def test_scene_pairs__says_what_was_divided() -> None:
     features = random_features(40)
     features[6], features[9] = features[5], features[8]
     ids = names(40)
-    found = scene_pairs(
+    listed = scene_pairs(
         ids, features, groups=alone(ids), divided=lambda *pair: pair == ("p8", "p9")
     )
-    assert {leak.first: leak.divided for leak in found} == {"p5": False, "p8": True}
+    assert {leak.first: leak.divided for leak in listed} == {"p5": False, "p8": True}
 
 
 def test_scene_pairs__the_most_similar_from_all_blocks() -> None:
@@ -86,16 +86,16 @@ def test_scene_pairs__the_most_similar_from_all_blocks() -> None:
     for number in range(70):  # later pairs are more alike
         features[890 - number] = features[10 * number] + 0.01 * (70 - number) * noise[number]
     ids = names(900)
-    found = scene_pairs(ids, features, groups=alone(ids), divided=never)
+    listed = scene_pairs(ids, features, groups=alone(ids), divided=never)
     centred = (features - features.mean(axis=0)).astype(np.float64)
     centred /= np.linalg.norm(centred, axis=1, keepdims=True)
     cosines = np.triu(centred @ centred.T, k=1)
     firsts, seconds = np.unravel_index(np.argsort(-cosines, axis=None)[:50], cosines.shape)
-    assert [(leak.first, leak.second) for leak in found] == [
+    assert [(leak.first, leak.second) for leak in listed] == [
         (f"p{first}", f"p{second}") for first, second in zip(firsts, seconds, strict=True)
     ]
     few = scene_pairs(ids, features, groups=alone(ids), divided=never, limit=3)
-    assert few == found[:3]
+    assert few == listed[:3]
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 300])
@@ -111,15 +111,15 @@ def test_scene_pairs__features_of_other_pictures() -> None:
 
 
 def test_leaks__exact_first_and_what_was_divided() -> None:
-    found = leaks(
+    listed = leaks(
         [("d", "e", "mirrored"), ("a", "b", "near"), ("c", "f", "exact"), ("a", "g", "near")],
         divided=lambda first, second: second in ("b", "e"),
     )
-    assert [(leak.first, leak.second, leak.kind, leak.divided) for leak in found] == [
+    assert [(leak.first, leak.second, leak.kind, leak.divided) for leak in listed] == [
         ("c", "f", "exact", False), ("a", "b", "near", True), ("a", "g", "near", False),
         ("d", "e", "mirrored", True),
     ]  # fmt: skip
-    assert all(leak.similarity is None for leak in found)
+    assert all(leak.similarity is None for leak in listed)
 
 
 def test_leaks__of_a_data_set(drawn: Path) -> None:
@@ -128,5 +128,5 @@ def test_leaks__of_a_data_set(drawn: Path) -> None:
     samples = [Sample(path.stem, path, mask) for path, mask in zip(paths, masks, strict=True)] + [
         Sample("copy", paths[2], masks[2])
     ]
-    found = leaks(read_facts(samples).copies, divided=never)
-    assert [(leak.first, leak.second, leak.kind) for leak in found] == [("002", "copy", "exact")]
+    listed = leaks(read_facts(samples).copies, divided=never)
+    assert [(leak.first, leak.second, leak.kind) for leak in listed] == [("002", "copy", "exact")]

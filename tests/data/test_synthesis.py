@@ -110,10 +110,10 @@ def test_draw_scene__colour_alone_does_not_find_people(clutter: float) -> None:
         max_depth=12, min_samples_leaf=20, class_weight="balanced", random_state=0
     )
     tree.fit(colours[:60].reshape(-1, 3), people[:60].ravel())
-    found = tree.predict_proba(colours[60:].reshape(-1, 3))[:, 1]
+    scores = tree.predict_proba(colours[60:].reshape(-1, 3))[:, 1]
     truth = people[60:].ravel()
     best = max(
-        (truth & (found >= cut)).sum() / (truth | (found >= cut)).sum()
+        (truth & (scores >= cut)).sum() / (truth | (scores >= cut)).sum()
         for cut in np.linspace(0.1, 0.9, 17)
     )
     assert truth.mean() > 0.15  # there is something to find
@@ -195,14 +195,14 @@ def test_synthesize__goes_on_where_it_stopped(tmp_path: Path) -> None:
     (root / "images/00005.jpg").unlink()  # stopped between mask and picture
     (root / "images/00004.jpg").write_bytes(b"")  # a power cut
     (root / "images/.humanseg-0123456789abcdef.part").write_bytes(b"half")
-    kept = (root / "images/00003.jpg").stat().st_mtime_ns
+    changed = (root / "images/00003.jpg").stat().st_mtime_ns
     calls: list[tuple[int, int]] = []
     synthesize(root, count=9, size=SIZE, progress=lambda *now: calls.append(now))
     assert calls == [(number, 9) for number in range(4, 10)]
-    assert (root / "images/00003.jpg").stat().st_mtime_ns == kept
-    found = digests(root)
-    del found["images/.humanseg-0123456789abcdef.part"]  # may be another process's
-    assert found == whole
+    assert (root / "images/00003.jpg").stat().st_mtime_ns == changed
+    drawn = digests(root)
+    del drawn["images/.humanseg-0123456789abcdef.part"]  # may be another process's
+    assert drawn == whole
     calls.clear()
     synthesize(root, count=9, size=SIZE, progress=lambda *now: calls.append(now))
     assert calls == []
@@ -210,7 +210,7 @@ def test_synthesize__goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 def test_synthesize__same_bytes_whatever_the_number_of_workers(tmp_path: Path) -> None:
     calls: list[tuple[int, int]] = []
-    one = synthesize(tmp_path / "one", count=30, size=SIZE)
+    single = synthesize(tmp_path / "one", count=30, size=SIZE)
     many = synthesize(
         tmp_path / "many",
         count=30,
@@ -218,7 +218,7 @@ def test_synthesize__same_bytes_whatever_the_number_of_workers(tmp_path: Path) -
         workers=2,
         progress=lambda *now: calls.append(now),
     )
-    assert digests(one) == digests(many)
+    assert digests(single) == digests(many)
     assert calls[-1] == (30, 30)
     assert [done for done, _ in calls] == sorted(done for done, _ in calls)
 

@@ -47,17 +47,17 @@ def check(
     from humanseg.data.audit import audit
     from humanseg.data.cache import Cache
 
-    kept = None if cache is None else Cache(cache, note=note)
+    opened = None if cache is None else Cache(cache, note=note)
     with shown("Reading", unit="images") as progress:
-        report = audit(path, chosen, cache=kept, progress=progress)
+        report = audit(path, chosen, cache=opened, progress=progress)
     if json:
         say(report.model_dump_json(indent=1))
     else:
-        say(*_told(report))
+        say(*_lines(report))
     return 0 if report.ok else 1
 
 
-def _told(report: AuditReport) -> list[str]:
+def _lines(report: AuditReport) -> list[str]:
     """One line per finding, then how many of each kind."""
     lines = [
         f"{finding.severity}: {finding.file}: {finding.message}" for finding in report.findings

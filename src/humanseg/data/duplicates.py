@@ -78,8 +78,8 @@ def _perceptual_hash(image: Image.Image) -> int:
 
 def find_duplicates(signatures: Sequence[Signature]) -> list[Duplicate]:
     """All pairs of positions that show the same, each pair once, `first` < `second`, in order."""
-    hashes = np.array([one.hash for one in signatures], dtype=np.uint64)
-    mirrored = np.array([one.mirrored for one in signatures], dtype=np.uint64)
+    hashes = np.array([signature.hash for signature in signatures], dtype=np.uint64)
+    mirrored = np.array([signature.mirrored for signature in signatures], dtype=np.uint64)
     straight, flipped = _close_pairs(hashes, hashes), _close_pairs(hashes, mirrored)
     either = np.union1d(straight, flipped)
     count = max(1, len(signatures))
@@ -107,7 +107,7 @@ def _close_pairs(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> NDArray
     bits = [
         np.unpackbits(some.astype(">u8").view(np.uint8)).reshape(-1, 64) for some in (left, right)
     ]
-    found = [np.empty(0, dtype=np.int64)]
+    codes = [np.empty(0, dtype=np.int64)]
     for band in range(_BANDS):
         keys = [_numbers(some[:, band::_BANDS]) for some in bits]
         orders = [np.argsort(key, kind="stable") for key in keys]
@@ -117,8 +117,8 @@ def _close_pairs(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> NDArray
             firsts, seconds = (
                 order[end[part] : end[part + 1]] for order, end in zip(orders, ends, strict=True)
             )
-            found += _close_within(left, right, firsts, seconds)
-    return np.unique(np.concatenate(found))
+            codes += _close_within(left, right, firsts, seconds)
+    return np.unique(np.concatenate(codes))
 
 
 def _numbers(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -133,15 +133,16 @@ def _close_within(
     seconds: NDArray[np.intp],
 ) -> list[NDArray[np.int64]]:
     """`_close_pairs` of some positions with some others, compared one by one."""
-    found = []
+    codes = []
+    # All against all would take rows * len(seconds) numbers at once; a few rows keep it small.
     rows = max(1, _TILE // len(seconds))
     for start in range(0, len(firsts), rows):
         some = firsts[start : start + rows, None]
         close = np.bitwise_count(left[some] ^ right[seconds]) <= MAX_HASH_DISTANCE
         first, second = np.nonzero(close & (some < seconds))
         if len(first):
-            found.append(some[first, 0].astype(np.int64) * len(left) + seconds[second])
-    return found
+            codes.append(some[first, 0].astype(np.int64) * len(left) + seconds[second])
+    return codes
 
 
 def _compare(

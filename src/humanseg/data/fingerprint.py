@@ -31,14 +31,14 @@ def fingerprint(
     Raises:
         DataError: a file that cannot be read.
     """
-    known = digests or {}
+    given = digests or {}
     total = hashlib.sha256()
     ordered = sorted(samples, key=lambda sample: sample.id)
     with closing(
-        ordered_map(sample_digests, (one for one in ordered if one.id not in known))
+        ordered_map(sample_digests, (sample for sample in ordered if sample.id not in given))
     ) as new:
         for sample in ordered:
-            pair = known.get(sample.id) or next(new)
+            pair = given.get(sample.id) or next(new)
             # One JSON line per picture: no two lists of names and digests give the same bytes.
             total.update(json.dumps([sample.id, *pair]).encode() + b"\n")
     return total.hexdigest()

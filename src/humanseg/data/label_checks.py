@@ -100,12 +100,12 @@ def suspects(
     holed: list[SuspectLabel] = []
     specked: list[SuspectLabel] = []
     for name, mask in masks:
-        found = holes(mask)
-        if found.count >= MIN_PARTS or found.share > MAX_HOLE_SHARE:
-            holed.append(_suspect(name, "holes", found))
-        found = specks(mask)
-        if found.count >= MIN_PARTS or found.share > MAX_SPECK_SHARE:
-            specked.append(_suspect(name, "specks", found))
+        parts = holes(mask)
+        if parts.count >= MIN_PARTS or parts.share > MAX_HOLE_SHARE:
+            holed.append(_suspect(name, "holes", parts))
+        parts = specks(mask)
+        if parts.count >= MIN_PARTS or parts.share > MAX_SPECK_SHARE:
+            specked.append(_suspect(name, "specks", parts))
     return [
         *sorted(holed, key=_rank),
         *sorted(specked, key=_rank),
@@ -134,12 +134,12 @@ def disagreements(best_iou: Mapping[str, float]) -> list[SuspectLabel]:
     bound = min(
         float(np.percentile(values, OUTLIER_PERCENTILE)), median - OUTLIER_DEVIATIONS * deviation
     )
-    found = [
+    suspected = [
         SuspectLabel(id=name, reason="disagreement", value=1.0 - iou)
         for name, iou in best_iou.items()
         if iou < bound
     ]
-    return sorted(found, key=_rank)
+    return sorted(suspected, key=_rank)
 
 
 def _suspect(name: str, reason: Literal["holes", "specks"], parts: Parts) -> SuspectLabel:

@@ -55,5 +55,5 @@ def _near_outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Pixels of bool (height, width) within 3 of the other value."""
     image = Image.fromarray(mask.astype(np.uint8))
     side = 2 * _NEAR_OUTLINE + 1
-    grown = np.asarray(image.filter(ImageFilter.MaxFilter(side)))
-    return np.asarray(grown != np.asarray(image.filter(ImageFilter.MinFilter(side))))
+    dilated = np.asarray(image.filter(ImageFilter.MaxFilter(side)))
+    return np.asarray(dilated != np.asarray(image.filter(ImageFilter.MinFilter(side))))

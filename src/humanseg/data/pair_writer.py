@@ -1,4 +1,4 @@
-"""Write pictures with masks as a data set of the layout `folders`."""
+"""Write images with masks as a data set of the layout `folders`."""
 
 from __future__ import annotations
 

@@ -35,11 +35,11 @@ def leaks(copies: Iterable[Copies], *, divided: Divided) -> list[Leak]:
         copies: two ids and how they are alike, from `Facts.copies`.
         divided: see `Divided`.
     """
-    found = [
+    leaking = [
         Leak(first=first, second=second, kind=kind, divided=divided(first, second))
         for first, second, kind in copies
     ]
-    return sorted(found, key=lambda leak: _KINDS.index(leak.kind))
+    return sorted(leaking, key=lambda leak: _KINDS.index(leak.kind))
 
 
 def scene_pairs(
@@ -81,11 +81,11 @@ def scene_pairs(
         wanted = np.triu(other & (cosines >= threshold), k=1)
         first, second = np.nonzero(wanted)
         values = cosines[first, second]
-        kept = np.argsort(-values, kind="stable")[:limit]
+        strongest = np.argsort(-values, kind="stable")[:limit]
         best += zip(
-            (-values[kept]).tolist(),
-            (first[kept] + start).tolist(),
-            (second[kept] + start).tolist(),
+            (-values[strongest]).tolist(),
+            (first[strongest] + start).tolist(),
+            (second[strongest] + start).tolist(),
             strict=True,
         )
         best = sorted(best)[:limit]

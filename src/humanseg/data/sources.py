@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
 
 from humanseg.errors import DataError, UsageError
 
@@ -79,7 +80,11 @@ def _rows(path: Path) -> list[dict[str, str]]:
                 )
             reader.fieldnames = columns
             return [
-                {name: (row.get(name) or "").strip() for name in ("id", "group", "source")}
+                # Ids are in Unicode's form NFC, whatever a table's editor writes.
+                {
+                    name: normalize("NFC", (row.get(name) or "").strip())
+                    for name in ("id", "group", "source")
+                }
                 for row in reader
             ]
     except FileNotFoundError as error:
