@@ -23,7 +23,7 @@ def test_large__kills_goes_on_compares_and_trains(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=600,
+        timeout=1800,
     )
     assert done.returncode == 0, done.stderr
     assert "all over a tenth: " in done.stdout

@@ -257,7 +257,7 @@ def test_synthesize__killed_ends_its_processes_and_can_go_on(tmp_path: Path) -> 
 
 
 def _wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
