@@ -122,7 +122,7 @@ def _fold_scores(analysis: Analysis, costs: Mapping[str, NetworkSize]) -> str:
         edge = three(bound.boundary_iou)
         rows.append([name, three(bound.iou), *empty, edge, *["–"] * 4])
     header = [
-        f"{analysis.pictures} pictures, each scored out of fold",
+        f"{analysis.images} pictures, each scored out of fold",
         "per-image IoU [95 %]",
         "SD",
         "5th percentile",

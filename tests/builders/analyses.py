@@ -180,7 +180,7 @@ def analyse(
     runs = [record for record in scored if isinstance(record, RunResult)]
     pictures = len({image.id for record in scored for image in record.scores})
     values: dict[str, object] = {
-        "pictures": pictures,
+        "images": pictures,
         "groups": max(1, pictures - 1),
         "folds": getattr(runs[0].config.split, "folds", None) if is_folded(scored) else None,
         "repeats": 1,

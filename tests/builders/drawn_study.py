@@ -219,7 +219,7 @@ class Drawn:
             Image.fromarray(picture).resize(size).save(files[id_])
             save_mask(folder / "truth" / f"{id_}.png", truth)
         record = DataRecord(
-            fingerprint=FINGERPRINT, pictures=files, sources=self.sources, groups={}, copies=()
+            fingerprint=FINGERPRINT, images=files, sources=self.sources, groups={}, copies=()
         )
         write_record(folder / "data.json", record)
 

@@ -88,7 +88,7 @@ def result_of(name: str, config: TrainConfig, *, iou: float, seconds: float) -> 
 
 
 ANALYSIS = Analysis(
-    pictures=4,
+    images=4,
     groups=4,
     folds=None,
     repeats=1,

@@ -139,7 +139,7 @@ def test_folds__are_merged_by_the_last_shard(folds: Path) -> None:
     results = json.loads((folds / "results.json").read_text())
     assert not results["missing"]
     analysis = results["analysis"]
-    assert (analysis["pictures"], analysis["folds"]) == (20, 2)
+    assert (analysis["images"], analysis["folds"]) == (20, 2)
     assert [one["images"] for one in analysis["networks"]] == [20, 20]
     assert analysis["pairs"][0]["corrected_df"] == 1
     page = (folds / "report.html").read_text()

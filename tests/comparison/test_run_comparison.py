@@ -61,7 +61,7 @@ def test_compare__trains_the_plan_once(tiny: TrainConfig, tmp_path: Path) -> Non
     assert read_record(tmp_path / "c" / "results.json", ComparisonResult) == result
     test = result.runs[0].split.test
     assert {path.stem for path in (tmp_path / "c" / "truth").iterdir()} == set(test)
-    pictures = read_record(tmp_path / "c" / "data.json", DataRecord).pictures
+    pictures = read_record(tmp_path / "c" / "data.json", DataRecord).images
     assert all(Path(pictures[name]).is_file() for name in test)
     assert result.analysis is not None
     assert [one.name for one in result.analysis.networks] == ["unet", "fpn"]
@@ -414,7 +414,7 @@ def test_thorough__says_everything_that_was_asked(
     _, output, result = thorough
     analysis = result.analysis
     assert analysis is not None
-    assert (analysis.folds, analysis.repeats, analysis.seeds, analysis.pictures) == (2, 1, 1, 20)
+    assert (analysis.folds, analysis.repeats, analysis.seeds, analysis.images) == (2, 1, 1, 20)
     assert {(one.network, one.source) for one in analysis.sources} == {
         (arch, source) for arch in ("unet", "fpn") for source in "ab"
     }

@@ -248,7 +248,7 @@ def test_analysis__counts_what_it_rests_on() -> None:
     analysis = analyse(
         [Subject("a", "a", (*runs, *again))], groups={"p00": "g", "p01": "g"}, sources={}
     )
-    assert (analysis.pictures, analysis.groups) == (60, 59)
+    assert (analysis.images, analysis.groups) == (60, 59)
     assert (analysis.folds, analysis.repeats, analysis.seeds) == (6, 2, 1)
 
 
@@ -293,7 +293,7 @@ def corrupted(
     return CorruptedScores(
         data_fingerprint="0" * 64,
         environment=MACHINE,
-        pictures=pictures,
+        images=pictures,
         clean=tuple(clean),
         ious={"fog": levels},
     )

@@ -37,7 +37,7 @@ def write(tmp_path: Path) -> Write:
 
 def record(*copies: tuple[str, str, str]) -> DataRecord:
     return DataRecord.model_validate(
-        {"fingerprint": "0" * 64, "pictures": {}, "sources": {}, "groups": {}, "copies": copies}
+        {"fingerprint": "0" * 64, "images": {}, "sources": {}, "groups": {}, "copies": copies}
     )
 
 

@@ -22,7 +22,7 @@ def record(
     return DataRecord.model_validate(
         {
             "fingerprint": "0" * 64,
-            "pictures": {},
+            "images": {},
             "sources": {},
             "groups": groups or {},
             "copies": copies,

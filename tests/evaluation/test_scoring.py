@@ -341,10 +341,10 @@ class TestEvaluate:
         described = read_record(output / "data.json", DataRecord)
         assert described.fingerprint == result.data_fingerprint
         assert described.sources == result.sources
-        assert described.groups.keys() == described.pictures.keys() == result.sources.keys()
+        assert described.groups.keys() == described.images.keys() == result.sources.keys()
         assert data.root is not None
         samples = discover(data.root)
-        assert described.pictures == {one.id: str(one.image.resolve()) for one in samples}
+        assert described.images == {one.id: str(one.image.resolve()) for one in samples}
         for sample in samples:
             left = read_mask(output / "truth" / f"{sample.id}.png")
             np.testing.assert_array_equal(left, sample.read_mask())

@@ -28,7 +28,7 @@ MEANS = {"a": 0.99, "b": 0.95, "c": 0.9, "d": 0.85, "e": 0.8, "f": 0.75, "g": 0.
 def record_path(folder: Path, id_: str, path: Path) -> None:
     """Let a folder say that an image lies elsewhere."""
     record = read_record(folder / "data.json", DataRecord)
-    changed = record.model_copy(update={"pictures": {**record.pictures, id_: str(path)}})
+    changed = record.model_copy(update={"images": {**record.images, id_: str(path)}})
     write_record(folder / "data.json", changed)
 
 

@@ -270,7 +270,7 @@ def test_write_report__lost_picture_is_said_and_the_rest_drawn(finished_copy: Pa
     assert len(Page(text).values("src")) == len(whole)
 
 
-@pytest.mark.parametrize("content", ["[]", '{"pictures": 1}', "{"])
+@pytest.mark.parametrize("content", ["[]", '{"images": 1}', "{"])
 def test_write_report__damaged_data_file(finished_copy: Path, content: str) -> None:
     (finished_copy / "data.json").write_text(content)
     with pytest.raises(DataError, match=r"data\.json"):
@@ -381,7 +381,7 @@ def crowd(study_of: StudyMaker, tmp_path: Path) -> Path:
     ids = [str(number) for number in range(290)]
     record = DataRecord(
         fingerprint="",
-        pictures={id_: str(photos[int(id_) % 8]) for id_ in ids},
+        images={id_: str(photos[int(id_) % 8]) for id_ in ids},
         sources={id_: ("a", "b")[int(id_) % 2] for id_ in ids},
         groups={},
         copies=(),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from humanseg.config.comparison_config import CompareConfig
 from humanseg.errors import DataError, UsageError
 from humanseg.report.formatting import (
     bounded,
@@ -40,7 +41,7 @@ from humanseg.report.study_plan import (
     title,
 )
 from humanseg.report.tables.difference_tables import doubts
-from humanseg.results import Evaluation, Interval, RunResult, write_record
+from humanseg.results import ComparisonResult, Evaluation, Interval, RunResult, write_record
 
 StudyMaker = Callable[..., Study]
 
@@ -72,6 +73,21 @@ def test_study__keeps_the_order_of_the_plan_and_ranks_by_score(study_of: StudyMa
     assert [network.slot for network in study.networks] == [2, 3, 1]
     assert [network.label for network in ranked(study, "iou")] == ["U-Net", "FPN", "DeepLabV3+"]
     assert title(study) == "FPN, DeepLabV3+ and U-Net compared"
+
+
+def test_comparison_study__networks_on_one_page_have_colours_of_their_own() -> None:
+    archs = ("deeplabv3", "unet", "fpn", "upernet")
+    result = ComparisonResult(
+        config=CompareConfig(archs=archs),
+        runs=(),
+        failed=(),
+        missing=(),
+        sources={},
+        groups={},
+        analysis=None,
+    )
+    slots = {network.arch: network.slot for network in comparison_study(Path(), result).networks}
+    assert slots == {"unet": 1, "fpn": 2, "deeplabv3": 3, "upernet": 4}
 
 
 def test_comparison_study__an_interrupted_comparison_is_analysed(study_of: StudyMaker) -> None:

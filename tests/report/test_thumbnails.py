@@ -37,9 +37,9 @@ def test_suspect_findings__lay_the_mask_over_the_picture(cross_data: Path) -> No
 def test_findings__lost_files_leave_words(cross_copy: Path) -> None:
     study = load_study(cross_copy)
     record = read_record(cross_copy / "data.json", DataRecord)
-    paths = {**record.pictures, "street/1": str(cross_copy / "gone.png")}
+    paths = {**record.images, "street/1": str(cross_copy / "gone.png")}
     del paths["street/2"]
-    write_record(cross_copy / "data.json", record.model_copy(update={"pictures": paths}))
+    write_record(cross_copy / "data.json", record.model_copy(update={"images": paths}))
     (cross_copy / "truth/street/4.png").unlink()
     problems = [image.problem for image in leak_findings(study, {})[0].images]
     problems.append(suspect_findings(study, {})[0].images[0].problem)

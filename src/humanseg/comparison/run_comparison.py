@@ -326,7 +326,7 @@ def _describe_data(pictures: Pictures) -> DataRecord:
     facts = pictures.facts
     return DataRecord(
         fingerprint=pictures.fingerprint,
-        pictures={name: str(sample.image.resolve()) for name, sample in pictures.samples.items()},
+        images={name: str(sample.image.resolve()) for name, sample in pictures.samples.items()},
         sources=facts.sources if facts else {},
         groups=facts.groups if facts else {},
         copies=facts.copies if facts else (),

@@ -135,7 +135,7 @@ def describe_data(
     """
     return DataRecord(
         fingerprint=fingerprint(samples, digests=digests),
-        pictures={sample.id: str(sample.image.resolve()) for sample in samples},
+        images={sample.id: str(sample.image.resolve()) for sample in samples},
         sources=facts.sources,
         groups=facts.groups,
         copies=facts.copies,

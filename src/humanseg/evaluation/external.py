@@ -174,7 +174,7 @@ def score_corrupted(
     file = run / "corrupted.json"
     if file.exists():
         before = read_record(file, CorruptedScores)
-        known = (before.pictures, before.data_fingerprint, before.environment)
+        known = (before.images, before.data_fingerprint, before.environment)
         if known == (ids, result.data_fingerprint, result.environment):
             return before
     segmenter = load_model(run / "model").segmenter
@@ -192,7 +192,7 @@ def score_corrupted(
     record = CorruptedScores(
         data_fingerprint=result.data_fingerprint,
         environment=result.environment,
-        pictures=ids,
+        images=ids,
         clean=tuple(clean),
         ious={name: tuple(map(tuple, levels)) for name, levels in ious.items()},
     )

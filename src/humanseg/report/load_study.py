@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from humanseg.config.architectures import ARCHITECTURES, label
@@ -17,7 +17,7 @@ from humanseg.results import Analysis, ComparisonResult, Evaluation, RunResult, 
 RECORD_FILES = ("results.json", "evaluation.json", "result.json")
 """What a comparison, an evaluation and a training leave; the first that is there is reported."""
 
-_NOTHING = Analysis(pictures=0, groups=0, folds=None, repeats=1, seeds=0, networks=(), pairs=())
+_NOTHING = Analysis(images=0, groups=0, folds=None, repeats=1, seeds=0, networks=(), pairs=())
 
 
 def load_study(folder: Path) -> Study:
@@ -47,11 +47,13 @@ def comparison_study(folder: Path, result: ComparisonResult) -> Study:
     archs = dict.fromkeys([*result.config.archs, *(run.config.model.arch for run in runs)])
     lacking = [plan.get(name) for name in (*(run.name for run in result.failed), *result.missing)]
     unfinished = {run.model.arch for run in lacking if run and run.split.left_out is None}
+    slots = _slots(archs)
     networks = []
     for arch in archs:
         own = tuple(run for run in runs if run.config.model.arch == arch)
         folders = tuple(folder / "runs" / run.name for run in own)
-        networks.append(_network(arch, own, folders, complete=arch not in unfinished))
+        network = _network(arch, own, folders, complete=arch not in unfinished)
+        networks.append(dataclasses.replace(network, slot=slots[arch]))
     return Study(
         folders=(folder,),
         kind="comparison",
@@ -133,6 +135,20 @@ def load_studies(paths: Sequence[Path]) -> Study:
     )
 
 
+def _slots(archs: Iterable[str]) -> dict[str, int]:
+    """Colours of networks on one page: each its usual one, or the next that is free."""
+    slots: dict[str, int] = {}
+    for arch in sorted(archs, key=list(ARCHITECTURES).index):
+        usual = _slot(arch)
+        order = [(usual - 1 + step) % SLOTS + 1 for step in range(SLOTS)]
+        slots[arch] = next((slot for slot in order if slot not in slots.values()), usual)
+    return slots
+
+
+def _slot(arch: str) -> int:
+    return list(ARCHITECTURES).index(arch) % SLOTS + 1
+
+
 def _network(
     arch: str,
     scored: tuple[RunResult | Evaluation, ...],
@@ -140,8 +156,7 @@ def _network(
     *,
     complete: bool = True,
 ) -> Network:
-    slot = list(ARCHITECTURES).index(arch) % SLOTS + 1
-    return Network(arch, label(arch), arch, slot, scored, folders, complete)
+    return Network(arch, label(arch), arch, _slot(arch), scored, folders, complete)
 
 
 def _subject(network: Network) -> Subject:
@@ -178,7 +193,7 @@ def _analysis(
         for network in finished
         if network.name not in names
     ]
-    analysis = recorded or max(alone, key=lambda each: each.pictures, default=_NOTHING)
+    analysis = recorded or max(alone, key=lambda each: each.images, default=_NOTHING)
     added = (network for each in alone for network in each.networks)
     return analysis.model_copy(update={"networks": (*present, *added)})
 

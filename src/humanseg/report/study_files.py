@@ -44,7 +44,7 @@ def image_files(folders: Sequence[Path]) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for folder in folders:
         record = read_data(folder)
-        own = record.pictures if record else {}
+        own = record.images if record else {}
         files = {id_: Path(file) for id_, file in own.items()} | files
     return files
 

@@ -8,7 +8,7 @@ from humanseg.results.record import Record
 
 
 class Interval(Record):
-    """A number and its 95 % bootstrap interval over groups of pictures."""
+    """A number and its 95 % bootstrap interval over groups of images."""
 
     estimate: float
     low: float | None = None
@@ -17,7 +17,7 @@ class Interval(Record):
 
 
 class Stratum(Record):
-    """Some of the pictures, by foreground size or by source."""
+    """Some of the images, by foreground size or by source."""
 
     kind: Literal["size", "source"]
     name: str
@@ -28,9 +28,9 @@ class Stratum(Record):
 
 
 class NetworkAnalysis(Record):
-    """One network over all pictures that it was tested on, each by a network that never saw it.
+    """One network over all images that it was tested on, each by a network that never saw it.
 
-    Scores of one picture from several seeds or repeats are averaged first.
+    Scores of one image from several seeds or repeats are averaged first.
     """
 
     name: str
@@ -40,15 +40,15 @@ class NetworkAnalysis(Record):
     """Names of the runs that these scores come from."""
     images: int
     undefined: int
-    """Pictures without a person in truth and any prediction: not in per-image numbers."""
+    """Images without a person in truth and any prediction: not in per-image numbers."""
     metrics: dict[str, Interval]
     """By the names in `METRICS`; those that were not measured are not there."""
     seed_sd: float | None
-    """Sample deviation over seeds of the mean IoU over pictures; None with one seed."""
+    """Sample deviation over seeds of the mean IoU over images; None with one seed."""
     fold_ious: tuple[float, ...]
     """Mean IoU of every test fold, in the order of the runs."""
     train_iou: float | None
-    """Mean over runs of the per-image IoU on the run's own training pictures."""
+    """Mean over runs of the per-image IoU on the run's own training images."""
     gap: float | None
     """`train_iou` minus the mean over the same runs of their held-out IoU: what was learned by
     heart."""
@@ -56,14 +56,14 @@ class NetworkAnalysis(Record):
 
 
 class PairAnalysis(Record):
-    """Two networks on the same pictures, by one metric: `first` minus `second`."""
+    """Two networks on the same images, by one metric: `first` minus `second`."""
 
     first: str
     second: str
     metric: Literal["iou", "boundary_iou"]
     images: int
     difference: Interval
-    """Mean over pictures of the paired difference."""
+    """Mean over images of the paired difference."""
     median: float
     """Median paired difference."""
     wilcoxon_p: float | None
@@ -89,18 +89,18 @@ class PairAnalysis(Record):
 
 
 class SourceAnalysis(Record):
-    """Pictures of one source, by networks that trained with and without that source."""
+    """Images of one source, by networks that trained with and without that source."""
 
     network: str
     source: str
     images: int
     seen: Interval | None
-    """Mean per-image IoU of networks that trained on other pictures of the source; None without
+    """Mean per-image IoU of networks that trained on other images of the source; None without
     cross-validation."""
     unseen: Interval
-    """Mean per-image IoU of networks that saw no picture of the source."""
+    """Mean per-image IoU of networks that saw no image of the source."""
     gap: Interval | None
-    """`seen` minus `unseen`, paired by picture."""
+    """`seen` minus `unseen`, paired by image."""
 
 
 class ExternalAnalysis(Record):
@@ -118,13 +118,13 @@ class ExternalAnalysis(Record):
 
 
 class RobustnessAnalysis(Record):
-    """A network on its own test pictures, corrupted."""
+    """A network on its own test images, corrupted."""
 
     network: str
     corruption: str
     images: int
     clean: float
-    """Mean per-image IoU of the same pictures as they are."""
+    """Mean per-image IoU of the same images as they are."""
     severities: tuple[float, ...]
     """Mean per-image IoU at severity 1, 2 and so on."""
     retention: Interval
@@ -142,11 +142,11 @@ class Bound(Record):
     iou: float | None
     boundary_iou: float | None
     detail: str = ""
-    """Such as the grid, `80x80`, or the pair of pictures, `102 and 270`."""
+    """Such as the grid, `80x80`, or the pair of images, `102 and 270`."""
 
 
 class Leak(Record):
-    """Two pictures that show the same."""
+    """Two images that show the same."""
 
     first: str
     second: str
@@ -172,10 +172,10 @@ class SuspectLabel(Record):
 class Analysis(Record):
     """Everything that is said about a comparison, computed once from its scores."""
 
-    pictures: int
-    """Pictures that were scored."""
+    images: int
+    """Images that were scored."""
     groups: int
-    """Groups of pictures that show the same; what intervals resample."""
+    """Groups of images that show the same; what intervals resample."""
     folds: int | None
     repeats: int
     seeds: int
@@ -212,5 +212,5 @@ METRICS = (
     "false_positive_area",
 )
 """Metrics of a network, see docs/metrics.md. Shares from 0 to 1; `assd` and `hd95` in shares of
-the picture's diagonal. Lower is better for these two, for both calibration errors and for both
+the image's diagonal. Lower is better for these two, for both calibration errors and for both
 false-positive numbers."""

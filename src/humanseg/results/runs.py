@@ -19,7 +19,7 @@ class EpochRecord(Record):
     """Counted from 1."""
     train_loss: float
     train_iou: float
-    """Dataset IoU of the augmented training pictures, pooled over the epoch."""
+    """Dataset IoU of the augmented training images, pooled over the epoch."""
     validation_loss: float | None
     """Loss of the weights that would be kept (the moving average where there is one)."""
     validation_iou: float | None
@@ -34,7 +34,7 @@ class Cost(Record):
 
     parameters: int
     macs: int
-    """Multiply-accumulates of one forward pass of one picture."""
+    """Multiply-accumulates of one forward pass of one image."""
     train_seconds: float
     """Training iterations only."""
     wall_seconds: float
@@ -80,19 +80,19 @@ class Resolved(Record):
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     timings: dict[str, float]
-    """Seconds per training picture of each mode tried; empty if nothing was left to choose."""
+    """Seconds per training image of each mode tried; empty if nothing was left to choose."""
     processes: int
     """Processes that the run began with; they divide every batch."""
 
 
 class SplitRecord(Record):
-    """Names of the pictures in each part."""
+    """Names of the images in each part."""
 
     train: tuple[str, ...]
     validation: tuple[str, ...]
     test: tuple[str, ...]
     validation_is_test: bool
-    """True for the published protocol, where the curves show the very pictures that are scored."""
+    """True for the published protocol, where the curves show the very images that are scored."""
 
 
 class RunResult(Record):
@@ -104,7 +104,7 @@ class RunResult(Record):
     resolved: Resolved
     split: SplitRecord
     data_fingerprint: str
-    """SHA-256 over names and contents of all pictures and masks."""
+    """SHA-256 over names and contents of all images and masks."""
     further_data: dict[str, str]
     """Fingerprints of the further training data (`data.extra`) by name."""
     epochs: tuple[EpochRecord, ...]
@@ -137,7 +137,7 @@ class Evaluation(Record):
     also_trained_on: tuple[str, ...]
     """Fingerprints of the further training data (`data.extra`)."""
     data_fingerprint: str
-    """SHA-256 over names and contents of all pictures and masks."""
+    """SHA-256 over names and contents of all images and masks."""
     evaluation: EvaluationConfig
     scores: tuple[ImageScore, ...]
     summary: ScoreSummary
@@ -155,22 +155,22 @@ class Evaluation(Record):
 
     @property
     def seen_in_training(self) -> bool:
-        """Whether the model was trained on pictures of this very data set."""
+        """Whether the model was trained on images of this very data set."""
         return self.data_fingerprint in (self.trained_on, *self.also_trained_on)
 
 
 class CorruptedScores(Record):
-    """Per-image IoU of a run's test pictures as they are and corrupted; see docs/robustness.md."""
+    """Per-image IoU of a run's test images as they are and corrupted; see docs/robustness.md."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
     data_fingerprint: str
     environment: Environment
     """Of the run whose network was tested."""
-    pictures: tuple[str, ...]
+    images: tuple[str, ...]
     clean: tuple[float | None, ...]
-    """IoU by picture; None where neither mask has a person."""
+    """IoU by image; None where neither mask has a person."""
     ious: dict[str, tuple[tuple[float | None, ...], ...]]
-    """By corruption: for severity 1, 2 and so on the IoU by picture."""
+    """By corruption: for severity 1, 2 and so on the IoU by image."""
 
 
 class DataRecord(Record):
@@ -178,15 +178,15 @@ class DataRecord(Record):
 
     schema_version: Literal[1] = SCHEMA_VERSION
     fingerprint: str
-    """SHA-256 over names and contents of all pictures and masks."""
-    pictures: dict[str, str]
-    """Path of the picture by id."""
+    """SHA-256 over names and contents of all images and masks."""
+    images: dict[str, str]
+    """Path of the image by id."""
     sources: dict[str, str]
     """Source by id; empty without sources."""
     groups: dict[str, str]
     """Group by id; images of one group show the same. An image without one is its own group."""
     copies: tuple[tuple[str, str, Literal["exact", "near", "mirrored"]], ...]
-    """Pairs of pictures that show the same, and how they are alike."""
+    """Pairs of images that show the same, and how they are alike."""
 
 
 class FailedRun(Record):

@@ -1,4 +1,4 @@
-"""Scores of one picture and of many."""
+"""Scores of one image and of many."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from humanseg.results.record import Record
 
 
 class ImageScore(Record):
-    """Pixel counts of one picture at its mask's native size; everything else is derived."""
+    """Pixel counts of one image at its mask's native size; everything else is derived."""
 
     id: str
     """The sample's name within its data set."""
@@ -99,7 +99,7 @@ class ImageScore(Record):
         return self._without_contours(1.0) if self.measured else None
 
     def _without_contours(self, worst: float) -> float | None:
-        """A full mask has no contour inside the picture: worst against an empty one."""
+        """A full mask has no contour inside the image: worst against an empty one."""
         return worst if self.fp + self.fn else None
 
     @property
@@ -131,7 +131,7 @@ class ImageScore(Record):
 
 
 class Calibration(Record):
-    """How often pixels of a probability are person: 15 bins of equal width over many pictures."""
+    """How often pixels of a probability are person: 15 bins of equal width over many images."""
 
     pixels: tuple[int, ...]
     """Pixels per bin."""
@@ -152,17 +152,17 @@ class Calibration(Record):
 
 
 class ScoreSummary(Record):
-    """Aggregates over pictures. Per-image means leave out pictures where both masks are empty."""
+    """Aggregates over images. Per-image means leave out images where both masks are empty."""
 
     images: int
     undefined: int
-    """Pictures without a person in truth and prediction: counted here, not in per-image means."""
+    """Images without a person in truth and prediction: counted here, not in per-image means."""
     iou_mean: float | None
     iou_sd: float | None
-    """Sample standard deviation over pictures; None with fewer than two."""
+    """Sample standard deviation over images; None with fewer than two."""
     iou_median: float | None
     iou_p05: float | None
-    """5th percentile: one picture in twenty is worse."""
+    """5th percentile: one image in twenty is worse."""
     dice_mean: float | None
     boundary_iou_mean: float | None
     dataset_iou: float | None

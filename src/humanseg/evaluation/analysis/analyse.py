@@ -35,7 +35,7 @@ def analyse(
     folds = {run.fold for subject in subjects for run in subject.runs}
     in_folds = any(fold for _, fold in folds)
     return Analysis(
-        pictures=len(images),
+        images=len(images),
         groups=len({groups.get(name, name) for name in images}),
         folds=max(fold for _, fold in folds) if in_folds else None,
         repeats=len({seed for seed, _ in folds}) if in_folds else 1,

@@ -137,6 +137,6 @@ def _by_image(
     """Mean over runs of one number of every picture."""
     found: dict[str, list[float | None]] = defaultdict(list)
     for record in records:
-        for name, value in zip(record.pictures, values(record), strict=True):
+        for name, value in zip(record.images, values(record), strict=True):
             found[name].append(value)
     return {name: mean_of(one) for name, one in sorted(found.items())}

@@ -218,7 +218,7 @@ def _lower(study: Study, pair: Pair, metric: Metric) -> str:
 def basis(study: Study) -> str:
     """How many images, folds and seeds the answer rests on."""
     parts = [counted(len(image_scores(study)), "test picture")]
-    if study.analysis.groups < study.analysis.pictures:
+    if study.analysis.groups < study.analysis.images:
         parts[0] += f" in {counted(study.analysis.groups, 'group')}"
     count = folds(study)
     if is_cross_validated(study) and count:
