@@ -31,7 +31,7 @@ _COMMANDS = {
     "evaluate": ("evaluate:evaluate", "Score a trained network on labelled pictures."),
     "predict": ("predict:predict", "Find the people in pictures, folders and videos."),
     "export": ("export:export", "Write a trained network as a file for another runtime."),
-    "benchmark": ("benchmark:benchmark", "Time a model on this machine, and others beside it."),
+    "benchmark": ("benchmark:benchmark", "Time a model on this machine."),
     "doctor": ("doctor:doctor", "Say what is installed, what works, and what would be used."),
     "data": ("data:app", "Check, download, draw, compose and split pictures with masks."),
 }
