@@ -124,7 +124,9 @@ def _score(
         return refine(image, probability) if way.refined else probability
 
     samples = held_out(run)
-    summary = score_samples(samples, probability_of, cut=segmenter.cut, mask_resize="area").summary
+    summary = score_samples(
+        samples, probability_of, threshold=segmenter.threshold, mask_resize="area"
+    ).summary
     assert summary.iou_mean is not None
     assert summary.boundary_iou_mean is not None
     shares = np.array(
@@ -167,7 +169,7 @@ def _by_kind(
         summary = score_samples(
             of_kind,
             probability_of,
-            cut=segmenter.cut,
+            threshold=segmenter.threshold,
             mask_resize="area",
             detailed=False,
         ).summary

@@ -30,7 +30,6 @@ from humanseg.data.samples import Sample
 from humanseg.effects.effect import Effect
 from humanseg.effects.guided_filter import EPSILON, RADIUS, SIDE, refine
 from humanseg.evaluation.metrics import Mask, score_image
-from humanseg.evaluation.scoring import load_model
 from humanseg.evaluation.statistics import GroupBootstrap
 from humanseg.images.resize import resize_image, resize_mask_from_probability, resize_probability
 from humanseg.inference.segmenter import Segmenter
@@ -193,7 +192,6 @@ def _effects(image: Picture, segmenter: Segmenter) -> Iterator[EffectTime]:
     for settings, effect in asked:
         times = []
         for _ in range(REPEATS):
-            prediction = segmenter.predict(picture)
             prediction = segmenter.predict(picture)  # a new one: it keeps what it has worked out
             begin = time.process_time()
             prediction.apply(effect)
@@ -229,28 +227,32 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     """Score, print a table, and write the result file if asked to."""
     arguments = _arguments()
-    loaded = load_model(arguments.model, flip_averaging=False)
-    flipped = load_model(arguments.model, flip_averaging=True)
+    plain, flipped = (
+        Segmenter(arguments.model, backend="torch", device="cpu", flip_averaging=flip)
+        for flip in (False, True)
+    )
+    record = plain.record
+    assert record is not None
     contest = _Contest(
-        {"plain": loaded.segmenter, "flip": flipped.segmenter},
-        loaded.settings.threshold,
+        {"plain": plain, "flip": flipped},
+        plain.threshold,
         partial(refine, side=arguments.side, radius=arguments.radius, epsilon=arguments.epsilon),
     )
     samples = _samples(arguments.data, arguments.like, arguments.limit)
     first = samples[0].read_image()
-    loaded.segmenter.predict(first)  # the first call is slower
+    plain.predict(first)  # the first call is slower
     rows = [row for sample in samples for row in contest.rows(sample)]
     names = [sample.id for sample in samples]
     summaries = tuple(summarise(variant, rows, names) for variant in VARIANTS)
-    effects = tuple(_effects(first, loaded.segmenter))
+    effects = tuple(_effects(first, plain))
     _show(summaries, effects)
     if arguments.output:
         result = Result(
             environment=describe_environment("cpu"),
             model=str(arguments.model),
-            arch=loaded.record.arch,
-            encoder_name=loaded.record.encoder_name,
-            trained_on=loaded.record.data_fingerprint,
+            arch=record.arch,
+            encoder_name=record.encoder_name,
+            trained_on=record.data_fingerprint,
             data_fingerprint=fingerprint(samples),
             pictures=len(samples),
             side=arguments.side,

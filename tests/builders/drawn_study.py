@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 from scipy import ndimage
 from tests.builders.analyses import CEILINGS, analyse, generalisation, near
-from tests.builders.records import FINGERPRINT, SKILL, TRAIN, environment, run_result, summarise
+from tests.builders.records import (
+    FINGERPRINT,
+    SKILL,
+    TRAIN,
+    environment,
+    run_result,
+    scoring_setup,
+    summarise,
+)
 
 from humanseg.config.comparison_config import CompareConfig
 from humanseg.config.schema import EvaluationConfig, TrainConfig
@@ -313,6 +321,7 @@ class Drawn:
                 "also_trained_on": (),
                 "data_fingerprint": FINGERPRINT,
                 "evaluation": EvaluationConfig(),
+                "setup": scoring_setup(),
                 "scores": scores,
                 "summary": summarise(scores),
                 "calibration": bins[0],

@@ -18,6 +18,7 @@ from humanseg.results import (
     Resolved,
     RunResult,
     ScoreSummary,
+    ScoringSetup,
     SplitRecord,
 )
 
@@ -150,6 +151,7 @@ def run_result(
         further_data={},
         epochs=epochs(epoch_count, SKILL[config.model.arch], config.training.seed),
         kept_epoch=epoch_count,
+        setup=scoring_setup(),
         scores=tuple(scores),
         summary=summarise(scores),
         baselines=dict(baselines),
@@ -167,6 +169,11 @@ def run_result(
         ),
         environment=environment(),
     )
+
+
+def scoring_setup() -> ScoringSetup:
+    """As trainings score."""
+    return ScoringSetup(backend="torch", precision="fp32", device="cpu", whole_files=True)
 
 
 def plain_score(id_: str, iou: float) -> ImageScore:

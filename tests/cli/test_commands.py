@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.builders.records import CALIBRATION, environment, resolved
+from tests.builders.records import CALIBRATION, environment, resolved, scoring_setup
 
 from humanseg.cli.terminal import duration, table
 from humanseg.config.comparison_config import CompareConfig
@@ -68,6 +68,7 @@ def result_of(name: str, config: TrainConfig, *, iou: float, seconds: float) -> 
         further_data={},
         epochs=(),
         kept_epoch=1,
+        setup=scoring_setup(),
         scores=(),
         summary=summary(iou),
         baselines={},
@@ -286,8 +287,13 @@ class TestOtherCommands:
         """Stand in for the evaluation; returns what it is called with."""
         calls: dict[str, Any] = {}
 
-        def score_pictures(model: Path, **options: object) -> Evaluation:
+        def open_model(model: Path, **options: object) -> str:
             calls.update(options, model=model)
+            return "the segmenter"
+
+        def score_images(segmenter: str, **options: object) -> Evaluation:
+            assert segmenter == "the segmenter"
+            calls.update(options)
             return Evaluation(
                 model="m",
                 arch="unet",
@@ -296,6 +302,7 @@ class TestOtherCommands:
                 also_trained_on=(),
                 data_fingerprint="1" * 64,
                 evaluation=EvaluationConfig(),
+                setup=scoring_setup(),
                 scores=(),
                 summary=summary(0.8, undefined=1),
                 calibration=CALIBRATION,
@@ -306,7 +313,8 @@ class TestOtherCommands:
                 analysis=ANALYSIS,
             ).model_copy(update=changes)
 
-        replace("humanseg.evaluation.scoring", evaluate=score_pictures)
+        replace("humanseg.evaluation.evaluate_model", evaluate=score_images)
+        replace("humanseg.inference.segmenter", Segmenter=open_model)
         replace("humanseg.report", write_report=files)
         return calls
 
@@ -332,15 +340,19 @@ class TestOtherCommands:
         out_folder, table = tmp_path / "out", tmp_path / "g.csv"
         words = (str(tmp_path), "--data", str(tmp_path), "--threshold", "0.4")
         more = ("-o", str(out_folder), "--groups", str(table), "--flip-averaging")
-        code, out, err = run("evaluate", *words, *more, "--layout", "folders")
+        engine = ("--precision", "int8", "--whole-files")
+        code, out, err = run("evaluate", *words, *more, *engine, "--layout", "folders")
         assert (code, err) == (0, "")
         lines = out.splitlines()
         assert lines[0].split() == ["Pictures", "4"]
         assert lines[2].split()[-3:] == ["0.7000", "[0.6000,", "0.8000]"]
+        assert lines[-4] == "Run by torch in fp32 on cpu, whole files."
         assert lines[-3] == "In brackets: 95 % intervals over 4 groups."
         assert lines[-1] == f"Report: {out_folder / 'report.html'}"
         assert calls["model"] == tmp_path
-        assert (calls["data"].root, calls["data"].layout) == (tmp_path, "folders")
+        assert (calls["data"], calls["layout"]) == (tmp_path, "folders")
+        assert (calls["backend"], calls["precision"], calls["device"]) == ("auto", "int8", "auto")
+        assert calls["whole_files"] is True
         assert (calls["threshold"], calls["flip_averaging"]) == (0.4, True)
         assert (calls["groups"], calls["output"]) == (table, out_folder)
 

@@ -7,15 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from tests.builders.records import environment
 
-from humanseg.config.architectures import model_settings
-from humanseg.config.schema import DataConfig, TrainConfig
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
-from humanseg.errors import DataError, ImageError, UsageError
+from humanseg.errors import DataError, ImageError
 from humanseg.evaluation.baselines import score_baselines
 from humanseg.evaluation.metrics import (
     add_calibrations,
@@ -26,25 +22,20 @@ from humanseg.evaluation.metrics import (
 )
 from humanseg.evaluation.scoring import (
     Scored,
-    evaluate,
     score_samples,
     score_stored,
 )
-from humanseg.images import read_mask
 from humanseg.images.resize import (
     resize_image,
     resize_mask,
     resize_mask_nearest,
     resize_probability,
 )
-from humanseg.images.stored_maps import read_probability, write_probability
-from humanseg.model_directory import ModelRecord, Preprocessing
-from humanseg.models import build_network, save_network
-from humanseg.results import DataRecord, read_record
+from humanseg.images.stored_maps import read_probability
 from humanseg.system.cpu import usable_cores
 
 GRID = (32, 48)
-NETWORK_GRID = (32, 64)
+THRESHOLD = 0.4
 
 
 def guess(picture: np.ndarray) -> np.ndarray:
@@ -52,11 +43,7 @@ def guess(picture: np.ndarray) -> np.ndarray:
     return np.asarray(resize_image(picture, GRID).mean(axis=2) / 255, dtype=np.float32)
 
 
-def cut(probability: np.ndarray) -> np.ndarray:
-    return np.asarray(probability >= 0.4)
-
-
-score = partial(score_samples, cut=cut, mask_resize="area")
+score = partial(score_samples, threshold=THRESHOLD, mask_resize="area")
 
 
 @pytest.fixture
@@ -70,8 +57,8 @@ def _serial(samples: list[Sample], shrink: Callable[..., np.ndarray]) -> Scored:
     for sample in samples:
         truth, probability = sample.read_mask(), guess(sample.read_image())
         native = resize_probability(probability, (truth.shape[0], truth.shape[1]))
-        scores.append(score_image(sample.id, cut(native), truth))
-        grid.append(count_pixels(cut(probability), shrink(truth, GRID)))
+        scores.append(score_image(sample.id, native >= THRESHOLD, truth))
+        grid.append(count_pixels(probability >= THRESHOLD, shrink(truth, GRID)))
         calibrations.append(calibrate(native, truth))
     whole, band = (add_calibrations(parts) for parts in zip(*calibrations, strict=True))
     return Scored(tuple(scores), summarise(scores, grid), whole, band)
@@ -83,38 +70,38 @@ def _serial(samples: list[Sample], shrink: Callable[..., np.ndarray]) -> Scored:
 def test_score_samples__is_scoring_one_after_the_other(
     samples: list[Sample], mask_resize: str, shrink: Callable[..., np.ndarray]
 ) -> None:
-    found = score_samples(samples, guess, cut=cut, mask_resize=mask_resize)
-    assert found == _serial(samples, shrink)
-    assert [one.id for one in found.scores] == [sample.id for sample in samples]
-    assert all(one.measured for one in found.scores)
+    scored = score_samples(samples, guess, threshold=THRESHOLD, mask_resize=mask_resize)
+    assert scored == _serial(samples, shrink)
+    assert [one.id for one in scored.scores] == [sample.id for sample in samples]
+    assert all(one.measured for one in scored.scores)
     backwards = score(samples[::-1], guess)
     assert [one.id for one in backwards.scores] == [sample.id for sample in samples[::-1]]
 
 
 def test_score_samples__the_caller_predicts_and_hears_of_progress(samples: list[Sample]) -> None:
     here = threading.get_ident()
-    predicting, cutting, heard = set(), set(), []
+    predicting, scoring, heard = set(), set(), []
 
     def predict(picture: np.ndarray) -> np.ndarray:
         predicting.add(threading.get_ident())
         return guess(picture)
 
-    def cut_and_tell(probability: np.ndarray) -> np.ndarray:
-        cutting.add(threading.get_ident())
-        return cut(probability)
+    def read_mask(sample: Sample) -> np.ndarray:
+        scoring.add(threading.get_ident())
+        return sample.read_mask()
 
     def progress(done: int, total: int) -> None:
         assert threading.get_ident() == here
         heard.append((done, total))
 
-    score_samples(samples, predict, cut=cut_and_tell, mask_resize="area", progress=progress)
+    score(samples, predict, read_mask=read_mask, progress=progress)
     assert predicting == {here}
-    assert here not in cutting
+    assert here not in scoring
     assert heard == [(done, 20) for done in range(1, 21)]
 
 
 def test_score_samples__few_pictures_are_under_way_at_once(
-    samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+    samples: list[Sample],
 ) -> None:
     lock, events = threading.Lock(), {"read": 0, "predicted": 0, "scored": 0}
     ahead, behind = [], []
@@ -125,18 +112,15 @@ def test_score_samples__few_pictures_are_under_way_at_once(
             ahead.append(events["read"] - events["predicted"])
             behind.append(events["predicted"] - events["scored"])
 
-    read = Sample.read_image
-
     def read_and_count(sample: Sample) -> np.ndarray:
         count("read")
-        return read(sample)
+        return sample.read_image()
 
     def predict(picture: np.ndarray) -> np.ndarray:
         count("predicted")
         return guess(picture)
 
-    monkeypatch.setattr(Sample, "read_image", read_and_count)
-    score(samples * 5, predict, progress=lambda _done, _total: count("scored"))
+    score(samples * 5, predict, read=read_and_count, progress=lambda _done, _total: count("scored"))
     assert events == dict.fromkeys(events, 100)
     assert max(ahead) <= 2 * usable_cores()
     assert max(behind) <= 2 * usable_cores()
@@ -271,126 +255,3 @@ def test_score_baselines__mean_mask_and_background(samples: list[Sample]) -> Non
     expected = [(half & truth).sum() / (half | truth).sum() for truth in truths]
     assert baselines["mean_mask"].iou_mean == pytest.approx(np.mean(expected), abs=0.01)
     assert baselines["mean_mask"].boundary_iou_mean is not None
-
-
-class TestEvaluate:
-    @pytest.fixture
-    def model(self, tmp_path: Path) -> Path:
-        """An untrained network as a model directory."""
-        config = model_settings(
-            arch="fpn",
-            encoder_name="tu-test_efficientnet",
-            encoder_weights="none",
-            image_size=NETWORK_GRID,
-        )
-        torch.manual_seed(3)
-        network = build_network(config).eval()
-        record = ModelRecord(
-            arch="fpn",
-            encoder_name=config.encoder_name,
-            preprocessing=Preprocessing(image_size=NETWORK_GRID, mean=(0.5,) * 3, std=(0.25,) * 3),
-            threshold=0.5,
-            encoder_weights="none",
-            config=TrainConfig(model=config),
-            data_fingerprint="f" * 64,
-            summary=None,
-            environment=environment(),
-        )
-        save_network(network, record, tmp_path / "model")
-        return tmp_path / "model"
-
-    @pytest.fixture
-    def data(self, drawn: Path, tmp_path: Path) -> DataConfig:
-        """Three drawn pictures, and one of nobody."""
-        for part in ("images", "masks"):
-            (tmp_path / "data" / part).mkdir(parents=True)
-            for number in range(3):
-                file = f"{part}/{number:03}.png"
-                (tmp_path / "data" / file).write_bytes((drawn / file).read_bytes())
-        Image.new("RGB", (50, 40), (90, 80, 70)).save(tmp_path / "data" / "images" / "nobody.png")
-        Image.new("L", (50, 40)).save(tmp_path / "data" / "masks" / "nobody.png")
-        return DataConfig(root=tmp_path / "data")
-
-    def test_describes_itself(self, model: Path, data: DataConfig, tmp_path: Path) -> None:
-        table = tmp_path / "groups.csv"
-        table.write_text("id,source\n000,web\n001,web\n002,street\nnobody,street\n")
-        result = evaluate(model, data=data, groups=table, threshold=0.3)
-        assert (result.arch, result.encoder_name) == ("fpn", "tu-test_efficientnet")
-        assert result.trained_on == "f" * 64
-        assert result.sources == {
-            "000": "web",
-            "001": "web",
-            "002": "street",
-            "nobody": "street",
-        }
-        assert result.evaluation.threshold == 0.3
-        assert [one.id for one in result.scores] == ["000", "001", "002", "nobody"]
-        assert result.scores[3].person_free
-        assert result.calibration is not None
-        assert sum(result.calibration.pixels) == sum(
-            one.height * one.width for one in result.scores
-        )
-        assert result.band_calibration is not None
-        assert 0 < sum(result.band_calibration.pixels) < sum(result.calibration.pixels)
-
-    def test_leaves_what_the_report_needs(
-        self, model: Path, data: DataConfig, tmp_path: Path
-    ) -> None:
-        output = tmp_path / "scored"
-        result = evaluate(model, data=data, output=output)
-        described = read_record(output / "data.json", DataRecord)
-        assert described.fingerprint == result.data_fingerprint
-        assert described.sources == result.sources
-        assert described.groups.keys() == described.images.keys() == result.sources.keys()
-        assert data.root is not None
-        samples = discover(data.root)
-        assert described.images == {one.id: str(one.image.resolve()) for one in samples}
-        for sample in samples:
-            left = read_mask(output / "truth" / f"{sample.id}.png")
-            np.testing.assert_array_equal(left, sample.read_mask())
-        again = score_stored(
-            samples,
-            lambda name: output / "predictions" / f"{name}.png",
-            threshold=0.5,
-            mask_resize="area",
-        )
-        assert (again.scores, again.summary) == (result.scores, result.summary)
-        assert again.band_calibration == result.band_calibration
-        assert not list(output.rglob(".*"))
-
-    def test_fills_its_own_folder_anew(self, model: Path, data: DataConfig, tmp_path: Path) -> None:
-        output = tmp_path / "scored"
-        first = evaluate(model, data=data, output=output)
-        write_probability(
-            output / "predictions" / "000.png", np.zeros(NETWORK_GRID, dtype=np.float32)
-        )
-        again = evaluate(model, data=data, output=output)
-        assert again.model_copy(update={"environment": first.environment}) == first
-        assert read_probability(output / "predictions" / "000.png").any()
-
-    def test_refuses_a_folder_of_something_else(
-        self, model: Path, data: DataConfig, drawn: Path, tmp_path: Path
-    ) -> None:
-        with pytest.raises(UsageError, match="not empty and no evaluation"):
-            evaluate(model, data=data, output=model)
-        output = tmp_path / "scored"
-        evaluate(model, data=data, output=output)
-        with pytest.raises(UsageError, match="on other pictures"):
-            evaluate(model, data=DataConfig(root=drawn), output=output)
-        (output / "plan.yaml").touch()
-        with pytest.raises(UsageError, match="not empty and no evaluation"):
-            evaluate(model, data=data, output=output)
-
-    def test_a_damaged_network_is_named_as_the_reason(
-        self, model: Path, data: DataConfig, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def broken(_self: object, _images: np.ndarray) -> np.ndarray:
-            return np.full((1, *NETWORK_GRID), np.nan, dtype=np.float32)
-
-        monkeypatch.setattr("humanseg.evaluation.scoring.TorchEngine.__call__", broken)
-        with pytest.raises(DataError, match="weights are damaged"):
-            evaluate(model, data=data)
-
-    def test_needs_a_data_folder(self, model: Path) -> None:
-        with pytest.raises(UsageError, match="--data"):
-            evaluate(model, data=DataConfig())

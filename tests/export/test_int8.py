@@ -13,13 +13,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from humanseg.config.schema import DataConfig
 from humanseg.errors import DataError, ExportError, ImageError, ModelError, UsageError
-from humanseg.evaluation.scoring import evaluate
+from humanseg.evaluation.evaluate_model import evaluate
 from humanseg.export import calibration_pictures, export
 from humanseg.export.int8 import quantise
 from humanseg.inference.engines.onnx_check import read_onnx
 from humanseg.inference.engines.onnxruntime_engine import open_onnxruntime
+from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import read_model_record
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class TestExport:
         assert record.quantisation is not None
         cost = record.quantisation.cost
         assert cost is not None
-        scored = evaluate(model, data=DataConfig(root=drawn)).summary
+        scored = evaluate(Segmenter(model, backend="torch"), data=drawn).summary
         assert scored.iou_mean is not None
         assert scored.boundary_iou_mean is not None
         assert cost.pictures == 20

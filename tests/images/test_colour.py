@@ -8,14 +8,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
+from tests.builders.colour_profiles import (
+    P3_D50,
+    SRGB_D50,
+    gamma_curve,
+    numbers,
+    profile,
+    rgb_profile,
+)
 
 from humanseg.errors import ImageError
 from humanseg.images import load, read_image
 
 COLOURS = np.array([[[200, 100, 50], [30, 160, 90], [250, 250, 250], [0, 0, 0]]], dtype=np.uint8)
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-P3_D50 = ((0.51512, 0.24120, -0.00105), (0.29198, 0.69225, 0.04189), (0.15710, 0.06657, 0.78407))
-SRGB_D50 = ((0.43607, 0.22249, 0.01392), (0.38515, 0.71687, 0.09708), (0.14307, 0.06061, 0.71410))
 
 
 def _bytes(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:  # noqa: ANN401
@@ -24,45 +30,8 @@ def _bytes(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:  # n
     return stream.getvalue()
 
 
-def _numbers(*values: float) -> bytes:
-    return b"".join(struct.pack(">i", round(value * 65_536)) for value in values)
-
-
-def _profile(kind: bytes, space: bytes, pcs: bytes, tags: dict[bytes, bytes]) -> bytes:
-    """An ICC profile, version 2.4 (ICC.1:2001-04, sections 6.1 and 6.2)."""
-    name = b"Test" + space.strip() + b"\x00"
-    tags = tags | {
-        b"desc": b"desc\0\0\0\0" + struct.pack(">I", len(name)) + name + bytes(8 + 3 + 67),
-        b"cprt": b"text\0\0\0\0none\0",
-        b"wtpt": b"XYZ \0\0\0\0" + _numbers(0.9642, 1.0, 0.8249),
-    }
-    table, body = b"", b""
-    start = 128 + 4 + 12 * len(tags)
-    for tag, value in tags.items():
-        table += struct.pack(">4sII", tag, start + len(body), len(value))
-        body += value + bytes(-len(value) % 4)
-    rest = struct.pack(">I", len(tags)) + table + body
-    header = struct.pack(">I4sI4s4s4s", 128 + len(rest), bytes(4), 0x0240_0000, kind, space, pcs)
-    header += struct.pack(">6H4s", 2026, 1, 1, 0, 0, 0, b"acsp") + bytes(28)
-    header += _numbers(0.9642, 1.0, 0.8249) + bytes(48)
-    return header + rest
-
-
-def _gamma(value: float) -> bytes:
-    return b"curv\0\0\0\0" + struct.pack(">IH", 1, round(value * 256)) + bytes(2)
-
-
-def _rgb_profile(primaries: tuple[tuple[float, ...], ...] = P3_D50, gamma: float = 2.2) -> bytes:
-    tags = {
-        name + b"XYZ": b"XYZ \0\0\0\0" + _numbers(*row)
-        for name, row in zip((b"r", b"g", b"b"), primaries, strict=True)
-    }
-    tags |= {name + b"TRC": _gamma(gamma) for name in (b"r", b"g", b"b")}
-    return _profile(b"mntr", b"RGB ", b"XYZ ", tags)
-
-
 def _grey_profile(gamma: float) -> bytes:
-    return _profile(b"mntr", b"GRAY", b"XYZ ", {b"kTRC": _gamma(gamma)})
+    return profile(b"mntr", b"GRAY", b"XYZ ", {b"kTRC": gamma_curve(gamma)})
 
 
 def _cmyk_profile(paper: int) -> bytes:
@@ -71,9 +40,9 @@ def _cmyk_profile(paper: int) -> bytes:
     cells = b""
     for inks in range(16):
         cells += bytes([0 if inks else round(paper * 2.55), 128, 128])
-    table = b"mft1\0\0\0\0" + bytes([4, 3, 2, 0]) + _numbers(1, 0, 0, 0, 1, 0, 0, 0, 1)
+    table = b"mft1\0\0\0\0" + bytes([4, 3, 2, 0]) + numbers(1, 0, 0, 0, 1, 0, 0, 0, 1)
     table += ramp * 4 + cells + ramp * 3
-    return _profile(b"prtr", b"CMYK", b"Lab ", {b"A2B0": table})
+    return profile(b"prtr", b"CMYK", b"Lab ", {b"A2B0": table})
 
 
 def _to_srgb(colours: NDArray[np.uint8], primaries: Any, gamma: float) -> NDArray[np.float64]:  # noqa: ANN401
@@ -87,14 +56,14 @@ def _to_srgb(colours: NDArray[np.uint8], primaries: Any, gamma: float) -> NDArra
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
 def test_load__wide_gamut_becomes_srgb(kind: str) -> None:
     options = {"lossless": True} if kind == "WEBP" else {}
-    data = _bytes(Image.fromarray(COLOURS), kind, icc_profile=_rgb_profile(), **options)
+    data = _bytes(Image.fromarray(COLOURS), kind, icc_profile=rgb_profile(), **options)
     picture = load(data)
     np.testing.assert_allclose(picture.pixels, _to_srgb(COLOURS, P3_D50, 2.2), atol=2)
     assert picture.notes == ("colour profile 'TestRGB' converted to sRGB",)
 
 
 def test_load__data_sets_keep_their_numbers() -> None:
-    data = _bytes(Image.fromarray(COLOURS), icc_profile=_rgb_profile())
+    data = _bytes(Image.fromarray(COLOURS), icc_profile=rgb_profile())
     np.testing.assert_array_equal(read_image(data), COLOURS)
 
 
@@ -107,7 +76,7 @@ def test_load__srgb_by_any_name_changes_nothing() -> None:
 
 def test_load__profile_applies_to_reduced_jpegs() -> None:
     image = Image.new("RGB", (800, 640), (200, 100, 50))
-    data = _bytes(image, "JPEG", icc_profile=_rgb_profile(), quality=100)
+    data = _bytes(image, "JPEG", icc_profile=rgb_profile(), quality=100)
     picture = load(data, at_least=80)
     assert picture.pixels.shape == (80, 100, 3)
     wanted = _to_srgb(COLOURS[0, 0], P3_D50, 2.2)
@@ -116,7 +85,7 @@ def test_load__profile_applies_to_reduced_jpegs() -> None:
 
 def test_load__transparency_survives_the_profile() -> None:
     rgba = np.dstack([COLOURS, np.array([[255, 255, 0, 128]], dtype=np.uint8)])
-    picture = load(_bytes(Image.fromarray(rgba), icc_profile=_rgb_profile()))
+    picture = load(_bytes(Image.fromarray(rgba), icc_profile=rgb_profile()))
     assert picture.alpha is not None
     np.testing.assert_array_equal(picture.alpha, rgba[..., 3])
     wanted = _to_srgb(COLOURS, P3_D50, 2.2)
@@ -137,7 +106,7 @@ def test_load__grey_profile(mode: str) -> None:
 
 def test_load__grey_picture_with_the_profile_of_a_colour_one() -> None:
     grey = Image.fromarray(np.array([[64, 128]], dtype=np.uint8))
-    picture = load(_bytes(grey, "JPEG", icc_profile=_rgb_profile(SRGB_D50, 1.0), quality=100))
+    picture = load(_bytes(grey, "JPEG", icc_profile=rgb_profile(SRGB_D50, 1.0), quality=100))
     assert picture.pixels[0, 1, 0] > 180
 
 
@@ -161,7 +130,7 @@ def test_load__lab() -> None:
 
 
 def _damaged() -> dict[str, bytes]:
-    good = _rgb_profile()
+    good = rgb_profile()
     return {
         "noise": bytes(range(256)) * 3,
         "cut short": good[:300],

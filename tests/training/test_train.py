@@ -19,11 +19,12 @@ from safetensors.torch import save_file
 from humanseg.config.loading import to_yaml
 from humanseg.config.schema import TrainConfig
 from humanseg.errors import DataError, ExportError, FolderBusy, GuardError, UsageError
-from humanseg.evaluation.scoring import evaluate
+from humanseg.evaluation.evaluate_model import evaluate
 from humanseg.images import read_mask
 from humanseg.images.resize import resize_probability
 from humanseg.images.stored_maps import read_probability
 from humanseg.inference.engines.onnxruntime_engine import open_onnxruntime
+from humanseg.inference.segmenter import Segmenter
 from humanseg.models import TorchEngine, build_network, load_network
 from humanseg.results import RunResult, read_record, write_record
 from humanseg.training import run_training as run_module
@@ -154,7 +155,10 @@ def test_train__leaves_a_scored_model(tiny: TrainConfig, tmp_path: Path) -> None
 def test_train__saved_model_scores_the_same(tiny: TrainConfig, tmp_path: Path) -> None:
     """What evaluation reports of the saved model is what training reported."""
     result = train(_with(tiny, training={"epochs": 6}), output=tmp_path / "run")
-    again = evaluate(tmp_path / "run" / "model", data=tiny.data)
+    segmenter = Segmenter(tmp_path / "run" / "model", backend="torch", device="cpu")
+    assert tiny.data.root is not None
+    again = evaluate(segmenter, data=tiny.data.root, whole_files=True)
+    assert again.setup == result.setup
     scores = {score.id: score for score in again.scores}
     for score in result.scores:
         assert abs(scores[score.id].tp - score.tp) <= 2  # memory format may differ

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -11,7 +11,7 @@ from humanseg.cli import flags
 from humanseg.cli.bars import shown
 from humanseg.cli.terminal import bracket, note, numbered, say, score, table
 from humanseg.config.loading import resolve
-from humanseg.config.schema import LabelledData, TrainConfig
+from humanseg.config.schema import TrainConfig
 from humanseg.errors import UsageError
 from humanseg.model_directory import BUNDLED
 
@@ -45,6 +45,25 @@ def evaluate(
         Path | None,
         Parameter(help="CSV with id and group, source or both; pictures of a group count as one."),
     ] = None,
+    backend: Annotated[
+        Literal["auto", "onnxruntime", "openvino", "torch"],
+        Parameter(help="What runs the network; as for `humanseg predict` by default."),
+    ] = "auto",
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16", "int8"],
+        Parameter(help="Arithmetic of the network; as for `humanseg predict` by default."),
+    ] = "auto",
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"],
+        Parameter(help="Where it runs; a device that is missing is an error."),
+    ] = "auto",
+    whole_files: Annotated[
+        bool,
+        flags.switch(
+            "Decode JPEGs whole and ignore colour profiles; with --backend torch --precision fp32 "
+            "the way that comparisons are scored."
+        ),
+    ] = False,
     threshold: flags.Threshold = None,
     flip_averaging: flags.FlipAveraging = None,
     output: Annotated[
@@ -52,7 +71,7 @@ def evaluate(
         Parameter(name=["-o", "--output"], help="Folder for the page, all scores and masks."),
     ] = None,
 ) -> None:
-    """Score a trained network on labelled pictures, with confidence intervals and a page."""
+    """Score a model as `humanseg predict` runs it, with confidence intervals and a page."""
     values: flags.Values = {"data": {"root": data, "layout": layout}}
     values = flags.with_shortcut(values, "--threshold", "evaluation.threshold", threshold)
     config = resolve(TrainConfig, overrides=values)
@@ -61,15 +80,24 @@ def evaluate(
     flags.existing_data(data)
     if output is not None:
         flags.required_output(output)
-    from humanseg.evaluation import scoring
+    from humanseg.evaluation import evaluate_model
+    from humanseg.inference.segmenter import Segmenter
 
+    segmenter = Segmenter(
+        model,
+        backend=backend,
+        precision=precision,
+        device=device,
+        threshold=None if threshold is None else config.evaluation.threshold,
+        flip_averaging=flip_averaging,
+    )
     with shown("Scoring", unit="images") as progress:
-        result = scoring.evaluate(
-            model,
-            data=LabelledData(root=config.data.root, layout=config.data.layout),
+        result = evaluate_model.evaluate(
+            segmenter,
+            data=data,
+            layout=config.data.layout,
             groups=groups,
-            threshold=None if threshold is None else config.evaluation.threshold,
-            flip_averaging=flip_averaging,
+            whole_files=whole_files,
             output=output,
             progress=progress,
         )
@@ -97,7 +125,10 @@ def _summary(result: Evaluation) -> list[str]:
         if name in metrics
     ]
     rows.append(("Batch IoU, as published", score(summary.batch_iou), ""))
+    setup = result.setup
+    files = "whole files" if setup.whole_files else "files read as for predict"
     lines = table(rows)
+    lines.append(f"Run by {setup.backend} in {setup.precision} on {setup.device}, {files}.")
     if analysis and analysis.groups > 1:
         lines.append(f"In brackets: 95 % intervals over {numbered(analysis.groups, 'group')}.")
     return lines

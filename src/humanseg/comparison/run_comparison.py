@@ -33,13 +33,13 @@ from humanseg.evaluation.analysis import FinishedPlan, analyse_comparison
 from humanseg.evaluation.data_checks import FEATURES_FILE, add_data_checks
 from humanseg.evaluation.external import (
     ExternalData,
-    Progress,
     choose_images,
     find_external_data,
     score_corrupted,
     score_external,
 )
 from humanseg.evaluation.leakage import write_features
+from humanseg.evaluation.scoring import Progress
 from humanseg.images.stored_maps import write_mask
 from humanseg.results import (
     ComparisonResult,

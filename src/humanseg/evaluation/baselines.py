@@ -1,4 +1,4 @@
-"""Scores of what looks at no picture, which every network must pass."""
+"""Scores of what looks at no image, which every network must pass."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg.data.samples import Sample
+from humanseg.evaluation.metrics.overlap import pairwise_ious
 from humanseg.evaluation.scoring import score_samples
 from humanseg.results import ScoreSummary
 
 THRESHOLDS = tuple(np.arange(0.05, 1.0, 0.05).tolist())
 
-_NO_PICTURE = np.zeros((1, 1, 3), dtype=np.uint8)
+_NO_IMAGE = np.zeros((1, 1, 3), dtype=np.uint8)
 
 
 def score_baselines(
@@ -34,14 +35,14 @@ def score_baselines(
     """
     mean, threshold = _mean_mask(train_masks)
 
-    def score(probability: NDArray[np.float32], cut_at: float) -> ScoreSummary:
+    def score(probability: NDArray[np.float32], threshold: float) -> ScoreSummary:
         return score_samples(
             samples,
             lambda _: probability,
-            cut=lambda values: np.asarray(values >= cut_at),
+            threshold=threshold,
             mask_resize=mask_resize,
             detailed=False,
-            read=lambda _: _NO_PICTURE,
+            read=lambda _: _NO_IMAGE,
         ).summary
 
     return {
@@ -55,21 +56,12 @@ def _mean_mask(
 ) -> tuple[NDArray[np.float32], float]:
     """Mean of masks, and the threshold at which it has the best mean IoU with them."""
     summed, count = np.float64(0.0), 0
-    for some in masks():
-        summed = summed + some.sum(axis=0, dtype=np.float64)
-        count += len(some)
+    for chunk in masks():
+        summed = summed + chunk.sum(axis=0, dtype=np.float64)
+        count += len(chunk)
     mean = np.asarray(summed / count, dtype=np.float32)
     cuts = np.stack([mean >= value for value in THRESHOLDS])
     ious = np.zeros(len(cuts))
-    for some in masks():
-        ious += _ious(cuts, some).sum(axis=0)
+    for chunk in masks():
+        ious += pairwise_ious(cuts, chunk).sum(axis=0)
     return mean, THRESHOLDS[int(ious.argmax())]
-
-
-def _ious(cuts: NDArray[np.bool_], truths: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """IoU of every truth (rows) with every cut (columns); empty with empty is 0."""
-    flat_cuts = cuts.reshape(len(cuts), -1).astype(np.float32)
-    flat_truths = truths.reshape(len(truths), -1).astype(np.float32)
-    intersection = (flat_truths @ flat_cuts.T).astype(np.float64)
-    union = flat_truths.sum(axis=1)[:, None] + flat_cuts.sum(axis=1) - intersection
-    return np.asarray(intersection / np.maximum(union, 1))

@@ -1,20 +1,20 @@
-"""Score trained networks where it is harder: on other data sets, and on corrupted pictures.
+"""Score trained networks where it is harder: on other data sets, and on corrupted images.
+
+Like the runs themselves, they are scored in torch in float32, from whole files.
 
 RUN/external/NAME.json   `Evaluation` on another data set
-RUN/corrupted.json        `CorruptedScores` of test pictures
+RUN/corrupted.json        `CorruptedScores` of test images
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
-from numpy.typing import NDArray
 
 from humanseg.config.comparison_config import slug
 from humanseg.config.split_config import SplitConfig
@@ -23,14 +23,21 @@ from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
 from humanseg.errors import DataError
 from humanseg.evaluation.corruptions import CORRUPTIONS, SEVERITIES, corrupt_pair
-from humanseg.evaluation.scoring import load_model, score_samples
-from humanseg.images.resize import resize_mask
+from humanseg.evaluation.metrics import Mask, count_pixels
+from humanseg.evaluation.scoring import (
+    Image,
+    Probability,
+    Progress,
+    predict_each,
+    refuse_no_probability,
+    score_samples,
+    setup_of,
+)
+from humanseg.images.resize import resize_mask, resize_probability
+from humanseg.inference.segmenter import Segmenter
 from humanseg.results import CorruptedScores, Evaluation, RunResult, read_record, write_record
 
-Progress = Callable[[int, int], None]
-
 _SHOWN = 3
-_WORKERS = 2
 
 
 @dataclass(frozen=True)
@@ -41,10 +48,10 @@ class ExternalData:
     samples: tuple[Sample, ...]
     fingerprint: str
 
-    def part(self, split: SplitConfig) -> tuple[Sample, ...]:
-        """Pictures that the network of this split scores: all, or with folds every K-th.
+    def of_split(self, split: SplitConfig) -> tuple[Sample, ...]:
+        """Images that the network of this split scores: all, or with folds every K-th.
 
-        Like the comparison's own pictures, each is then scored once per repeat and seed, and all
+        Like the comparison's own images, each is then scored once per repeat and seed, and all
         folds' networks have their share.
         """
         if split.protocol != "folds":
@@ -53,16 +60,16 @@ class ExternalData:
 
 
 def find_external_data(root: Path, trained_on: Sequence[Sample], *, folds: int = 1) -> ExternalData:
-    """Find another data set's pictures.
+    """Find another data set's images.
 
     Args:
         root: folder, CSV or COCO JSON with images and masks.
-        trained_on: the pictures of the comparison.
+        trained_on: the images of the comparison.
         folds: number of its folds.
 
     Raises:
         UsageError: no such path or no known layout.
-        DataError: pictures without masks, fewer than folds, or pictures that are also in the
+        DataError: images without masks, fewer than folds, or images that are also in the
             comparison's own data.
     """
     samples = discover(root)
@@ -99,30 +106,30 @@ def score_external(
         ImageError: a picture that cannot be read.
     """
     file = run / "external" / f"{data.name}.json"
-    samples = data.part(result.config.split)
+    samples = data.of_split(result.config.split)
     if file.exists():
         before = read_record(file, Evaluation)
-        same = [score.id for score in before.scores] == [sample.id for sample in samples]
-        known = (before.data_fingerprint, before.environment)
-        if same and known == (data.fingerprint, result.environment):
+        same_samples = [score.id for score in before.scores] == [sample.id for sample in samples]
+        origin = (before.data_fingerprint, before.environment)
+        if same_samples and origin == (data.fingerprint, result.environment):
             return before
-    loaded = load_model(run / "model")
-    segmenter, record = loaded.segmenter, loaded.record
+    segmenter = _segmenter(run)
     scored = score_samples(
         samples,
         segmenter.grid_probability,
-        cut=segmenter.cut,
-        mask_resize=record.config.data.mask_resize,
+        threshold=segmenter.threshold,
+        mask_resize=result.config.data.mask_resize,
         progress=progress,
     )
     evaluation = Evaluation(
         model=f"{run.name}/model",
-        arch=record.arch,
-        encoder_name=record.encoder_name,
-        trained_on=record.data_fingerprint,
-        also_trained_on=record.extra_fingerprints,
+        arch=result.config.model.arch,
+        encoder_name=result.config.model.encoder_name,
+        trained_on=result.data_fingerprint,
+        also_trained_on=segmenter.record.extra_fingerprints if segmenter.record else (),
         data_fingerprint=data.fingerprint,
-        evaluation=record.config.evaluation,
+        evaluation=result.config.evaluation,
+        setup=setup_of(segmenter, whole_files=True),
         scores=scored.scores,
         summary=scored.summary,
         calibration=scored.calibration,
@@ -133,6 +140,11 @@ def score_external(
     )
     write_record(file, evaluation)
     return evaluation
+
+
+def _segmenter(run: Path) -> Segmenter:
+    """The network of a finished run, as runs are scored; on a GPU where there is one."""
+    return Segmenter(run / "model", backend="torch", precision="fp32")
 
 
 def choose_images(ids: Sequence[str], count: int, seed: int) -> tuple[str, ...]:
@@ -155,15 +167,15 @@ def score_corrupted(
     chosen: Sequence[str],
     progress: Progress | None = None,
 ) -> CorruptedScores:
-    """Score a finished run's network on corrupted copies of its own test pictures.
+    """Score a finished run's network on corrupted copies of its own test images.
 
-    Pictures are corrupted at their own size, before anything else is done to them.
+    Images are corrupted at their own size, before anything else is done to them.
 
     Args:
         run: run folder.
         result: what came of the run.
         samples: the data set.
-        chosen: pictures to corrupt; those that the run did not test are left out.
+        chosen: images to corrupt; those that the run did not test are left out.
         progress: called with (done, total).
 
     Raises:
@@ -174,21 +186,28 @@ def score_corrupted(
     file = run / "corrupted.json"
     if file.exists():
         before = read_record(file, CorruptedScores)
-        known = (before.images, before.data_fingerprint, before.environment)
-        if known == (ids, result.data_fingerprint, result.environment):
+        origin = (before.images, before.data_fingerprint, before.environment)
+        if origin == (ids, result.data_fingerprint, result.environment):
             return before
-    segmenter = load_model(run / "model").segmenter
+    segmenter = _segmenter(run)
     clean: list[float | None] = []
     ious: dict[str, list[list[float | None]]] = {
         name: [[] for _ in SEVERITIES] for name in CORRUPTIONS
     }
-    for number, name in enumerate(ids, start=1):
-        image, truth = _at_one_size(samples[name])
-        clean.append(_iou(segmenter.mask(image), truth))
-        for corruption, severity, changed, moved in _corrupted(image, truth, crc32(name.encode())):
-            ious[corruption][severity - 1].append(_iou(segmenter.mask(changed), moved))
-        if progress:
-            progress(number, len(ids))
+    scores = predict_each(
+        _copies([samples[name] for name in ids]),
+        segmenter.grid_probability,
+        read=_Copy.make,
+        finish=lambda copy, grid: copy.score(grid, segmenter.threshold),
+    )
+    with closing(scores):
+        for copy, iou in scores:
+            if copy.corruption is None:
+                clean.append(iou)
+            else:
+                ious[copy.corruption][copy.severity - 1].append(iou)
+            if progress and copy.last:
+                progress(len(clean), len(ids))
     record = CorruptedScores(
         data_fingerprint=result.data_fingerprint,
         environment=result.environment,
@@ -200,24 +219,44 @@ def score_corrupted(
     return record
 
 
-def _at_one_size(sample: Sample) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Picture and truth at the picture's size: rotation must move both alike."""
-    image = sample.read_image()
-    return image, resize_mask(sample.read_mask(), (image.shape[0], image.shape[1]))
+@dataclass(frozen=True, eq=False)
+class _Copy:
+    """An image as it is or corrupted, with its truth at the same size."""
+
+    id: str
+    image: Image
+    truth: Mask
+    corruption: str | None = None
+    """None for the image as it is."""
+    severity: int = 0
+    last: bool = False
+    """Whether it is the last copy of its image."""
+
+    def make(self) -> tuple[Image, _Copy]:
+        """The corrupted image, and this copy with what has become of the truth."""
+        if self.corruption is None:
+            return self.image, self
+        seed = crc32(self.id.encode())
+        image, truth = corrupt_pair(
+            self.image, self.truth, self.corruption, self.severity, seed=seed
+        )
+        return image, replace(self, truth=truth)
+
+    def score(self, probability: Probability, threshold: float) -> tuple[_Copy, float | None]:
+        """This copy, and its per-image IoU by the probability on the network's grid."""
+        refuse_no_probability(self.id, probability)
+        native = resize_probability(probability, (self.truth.shape[0], self.truth.shape[1]))
+        return self, count_pixels(native >= threshold, self.truth).iou
 
 
-def _corrupted(
-    image: NDArray[np.uint8], truth: NDArray[np.bool_], seed: int
-) -> Iterator[tuple[str, int, NDArray[np.uint8], NDArray[np.bool_]]]:
-    """Every corruption and severity, made ahead of the network on other threads."""
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        for name in CORRUPTIONS:
-            corrupt = partial(corrupt_pair, image, truth, name, seed=seed)
-            made = pool.map(lambda severity, make=corrupt: make(severity=severity), SEVERITIES)
-            for severity, (changed, moved) in zip(SEVERITIES, made, strict=True):
-                yield name, severity, changed, moved
-
-
-def _iou(prediction: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float | None:
-    union = int(np.count_nonzero(prediction | truth))
-    return int(np.count_nonzero(prediction & truth)) / union if union else None
+def _copies(samples: Sequence[Sample]) -> Iterator[_Copy]:
+    """Every image as it is, then by every corruption and severity."""
+    for sample in samples:
+        image = sample.read_image()
+        # Both at the image's size, for rotation must move them alike.
+        truth = resize_mask(sample.read_mask(), (image.shape[0], image.shape[1]))
+        yield _Copy(sample.id, image, truth)
+        levels = [(name, severity) for name in CORRUPTIONS for severity in SEVERITIES]
+        for corruption, severity in levels:
+            last = (corruption, severity) == levels[-1]
+            yield _Copy(sample.id, image, truth, corruption, severity, last)

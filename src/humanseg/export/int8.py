@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
 from humanseg.errors import DataError, ExportError
-from humanseg.evaluation.scoring import Progress, score_samples
+from humanseg.evaluation.scoring import Progress, read_as_shipped, score_samples
 from humanseg.inference.engines.engine import Engine
 from humanseg.inference.engines.runtimes import import_onnxruntime
 from humanseg.inference.segmenter import Segmenter
@@ -129,8 +129,9 @@ def quantisation_cost(
         scored = score_samples(
             samples,
             segmenter.grid_probability,
-            cut=segmenter.cut,
+            threshold=segmenter.threshold,
             mask_resize=record.config.data.mask_resize,
+            read=lambda sample: read_as_shipped(segmenter, sample).pixels,
             progress=progress and (lambda done, _: progress(done_before + done, 2 * len(samples))),
         )
         iou, boundary_iou = scored.summary.iou_mean, scored.summary.boundary_iou_mean

@@ -33,7 +33,7 @@ from humanseg.results.runs import (
     RunResult,
     SplitRecord,
 )
-from humanseg.results.scores import Calibration, ImageScore, ScoreSummary
+from humanseg.results.scores import Calibration, ImageScore, ScoreSummary, ScoringSetup
 
 __all__ = [
     "METRICS",
@@ -60,6 +60,7 @@ __all__ = [
     "RobustnessAnalysis",
     "RunResult",
     "ScoreSummary",
+    "ScoringSetup",
     "SourceAnalysis",
     "SplitRecord",
     "Stratum",

@@ -9,7 +9,7 @@ from humanseg.config.comparison_config import CompareConfig
 from humanseg.config.schema import EvaluationConfig, TrainConfig
 from humanseg.results.findings import Analysis
 from humanseg.results.record import SCHEMA_VERSION, Record
-from humanseg.results.scores import Calibration, ImageScore, ScoreSummary
+from humanseg.results.scores import Calibration, ImageScore, ScoreSummary, ScoringSetup
 
 
 class EpochRecord(Record):
@@ -110,6 +110,8 @@ class RunResult(Record):
     epochs: tuple[EpochRecord, ...]
     kept_epoch: int
     """Epoch whose weights were kept and scored."""
+    setup: ScoringSetup
+    """How it was scored: in torch in float32, from whole files."""
     scores: tuple[ImageScore, ...]
     summary: ScoreSummary
     baselines: dict[str, ScoreSummary]
@@ -139,6 +141,8 @@ class Evaluation(Record):
     data_fingerprint: str
     """SHA-256 over names and contents of all images and masks."""
     evaluation: EvaluationConfig
+    setup: ScoringSetup
+    """What ran the model, and how files were read."""
     scores: tuple[ImageScore, ...]
     summary: ScoreSummary
     calibration: Calibration

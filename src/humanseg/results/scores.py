@@ -3,8 +3,34 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from humanseg.results.record import Record
+
+
+class ScoringSetup(Record):
+    """What scores were made with: they hold for it, and for another one nearly."""
+
+    backend: str
+    """`onnxruntime`, `openvino` or `torch`."""
+    precision: Literal["fp32", "bf16", "int8"]
+    device: str
+    """`cpu`, `cuda`, or as torch names one."""
+    whole_files: bool
+    """Whether JPEGs were decoded whole and colour profiles ignored, as in training; otherwise files
+    were read as `humanseg predict` reads them."""
+
+
+def iou_of(tp: int, fp: int, fn: int) -> float | None:
+    """Intersection over union of pixel counts, 0 to 1; None if neither mask has a person."""
+    union = tp + fp + fn
+    return tp / union if union else None
+
+
+def dice_of(tp: int, fp: int, fn: int) -> float | None:
+    """Dice score of pixel counts, 0 to 1; None if neither mask has a person."""
+    total = 2 * tp + fp + fn
+    return 2 * tp / total if total else None
 
 
 class ImageScore(Record):
@@ -41,14 +67,12 @@ class ImageScore(Record):
     @property
     def iou(self) -> float | None:
         """Intersection over union, 0 to 1; None if neither mask has a person."""
-        union = self.tp + self.fp + self.fn
-        return self.tp / union if union else None
+        return iou_of(self.tp, self.fp, self.fn)
 
     @property
     def dice(self) -> float | None:
         """Dice score, 0 to 1; None if neither mask has a person."""
-        total = 2 * self.tp + self.fp + self.fn
-        return 2 * self.tp / total if total else None
+        return dice_of(self.tp, self.fp, self.fn)
 
     @property
     def boundary_iou(self) -> float | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from humanseg.config.schema import TrainConfig
 from humanseg.errors import ExportError
 from humanseg.evaluation.baselines import score_baselines
-from humanseg.evaluation.scoring import score_samples
+from humanseg.evaluation.scoring import score_samples, setup_of
 from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import ONNX_FILE, ModelRecord, Preprocessing
 from humanseg.models import (
@@ -20,7 +20,7 @@ from humanseg.models import (
     measure_latency,
     save_network,
 )
-from humanseg.results import Calibration, Cost, ImageScore, ScoreSummary
+from humanseg.results import Calibration, Cost, ImageScore, ScoreSummary, ScoringSetup
 from humanseg.training.batches import mask_chunks
 from humanseg.training.callbacks.recorder import EpochRecorder
 from humanseg.training.preparation import RunData
@@ -34,6 +34,7 @@ MAX_TRAINING_SCORED = 1000
 class Outcome:
     """Scores of the test part, and of what needs no network."""
 
+    setup: ScoringSetup
     scores: tuple[ImageScore, ...]
     summary: ScoreSummary
     baselines: dict[str, ScoreSummary]
@@ -65,7 +66,7 @@ def score_network(
     scored = score_samples(
         samples,
         segmenter.grid_probability,
-        cut=segmenter.cut,
+        threshold=segmenter.threshold,
         mask_resize=mask_resize,
         store=folder.prediction,
         read=data.pictures.picture,
@@ -74,13 +75,14 @@ def score_network(
     trained = score_samples(
         data.part(train[:: -(-len(train) // MAX_TRAINING_SCORED)]),
         segmenter.grid_probability,
-        cut=segmenter.cut,
+        threshold=segmenter.threshold,
         mask_resize=mask_resize,
         detailed=False,
         read=data.pictures.picture,
     )
     rows = data.training_rows(config)
     return Outcome(
+        setup=setup_of(segmenter, whole_files=True),
         scores=scored.scores,
         summary=scored.summary,
         baselines=score_baselines(

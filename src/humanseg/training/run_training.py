@@ -166,6 +166,7 @@ def _finish(
         further_data=data.extra_fingerprints,
         epochs=tuple(recorder.epochs),
         kept_epoch=kept_epoch,
+        setup=outcome.setup,
         scores=outcome.scores,
         summary=outcome.summary,
         baselines=outcome.baselines,

@@ -8,6 +8,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from humanseg.results.scores import dice_of, iou_of
+
 Mask = NDArray[np.bool_]
 """bool (height, width), True where there is a person."""
 
@@ -47,14 +49,12 @@ class Counts(NamedTuple):
     @property
     def iou(self) -> float | None:
         """Intersection over union, 0 to 1; None without a person in either."""
-        union = self.tp + self.fp + self.fn
-        return self.tp / union if union else None
+        return iou_of(self.tp, self.fp, self.fn)
 
     @property
     def dice(self) -> float | None:
         """Dice score, 0 to 1; None without a person in either."""
-        total = 2 * self.tp + self.fp + self.fn
-        return 2 * self.tp / total if total else None
+        return dice_of(self.tp, self.fp, self.fn)
 
     @property
     def accuracy(self) -> float:
@@ -73,6 +73,25 @@ def count_pixels(prediction: Mask, truth: Mask) -> Counts:
     fp = int(np.count_nonzero(prediction)) - tp
     fn = int(np.count_nonzero(truth)) - tp
     return Counts(tp=tp, fp=fp, fn=fn, tn=truth.size - tp - fp - fn)
+
+
+def pairwise_ious(masks: NDArray[np.bool_], truths: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """IoU of every truth with every mask; empty with empty is 0.
+
+    Args:
+        masks: bool (M, height, width).
+        truths: bool (N, height, width).
+
+    Returns:
+        float64 (N, M).
+    """
+    # Intersections of all pairs are one matrix product of the flattened masks. Counts stay below
+    # 2**24 for grids up to 4096 pixels square, so that float32 holds them exactly.
+    flat_masks = masks.reshape(len(masks), -1).astype(np.float32)
+    flat_truths = truths.reshape(len(truths), -1).astype(np.float32)
+    intersection = (flat_truths @ flat_masks.T).astype(np.float64)
+    union = flat_truths.sum(axis=1)[:, None] + flat_masks.sum(axis=1) - intersection
+    return np.asarray(intersection / np.maximum(union, 1))
 
 
 def pool_counts(parts: Iterable[Counted]) -> Counts:

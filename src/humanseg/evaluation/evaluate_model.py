@@ -1,0 +1,186 @@
+"""Score a model on a data set exactly as its users run it, and say what follows.
+
+FOLDER/predictions/ID.png   probability maps, see `humanseg.images.stored_maps`
+FOLDER/truth/ID.png         truth masks
+FOLDER/data.json            `DataRecord`
+FOLDER/evaluation.json      `Evaluation`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from humanseg.config.schema import EvaluationConfig, Layout
+from humanseg.data.duplicates import Signature, signature
+from humanseg.data.fingerprint import annotations_digest, file_digest, fingerprint
+from humanseg.data.inspection import Digests, InspectedSample
+from humanseg.data.layouts import discover
+from humanseg.data.metadata import derive_facts, describe_data
+from humanseg.data.samples import Sample
+from humanseg.data.sources import read_group_table
+from humanseg.errors import ModelError, UsageError
+from humanseg.evaluation.analysis import analyse_evaluation
+from humanseg.evaluation.metrics import Mask
+from humanseg.evaluation.scoring import Image, Progress, read_as_shipped, score_samples, setup_of
+from humanseg.images.resize import Size
+from humanseg.images.stored_maps import write_mask
+from humanseg.inference.segmenter import Segmenter
+from humanseg.model_directory import BUNDLED, find_model
+from humanseg.results import DataRecord, Evaluation, read_record, write_record
+from humanseg.results.provenance import describe_environment
+
+
+def evaluate(
+    model: Segmenter | str | Path,
+    *,
+    data: Path,
+    layout: Layout = "auto",
+    groups: Path | None = None,
+    whole_files: bool = False,
+    output: Path | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Score a saved model on a data set and say what follows.
+
+    Every image and every mask is decoded once: scores, groups, sources and the fingerprint all come
+    from that.
+
+    Args:
+        model: what to score: a segmenter with the backend, precision, device, threshold and flip
+            averaging of interest, or a model directory or `bundled`, which is then run as
+            `Segmenter(model)` runs it. Truth reaches the grid as in the model's training, so that
+            the published scores stay comparable.
+        data: folder, CSV or COCO JSON with images and masks.
+        layout: how it is laid out, see `discover`.
+        groups: CSV table of groups and sources, see `read_group_table`; both are guessed without.
+        whole_files: decode JPEGs whole and ignore colour profiles, as the scores of a comparison
+            do; otherwise files are read as `Segmenter.predict` reads them.
+        output: folder for what the scores were made from, made if need be. One that holds an
+            evaluation of the same images is filled anew.
+        progress: called with (done, total).
+
+    Raises:
+        UsageError: the data do not exist, `output` holds something else, or a segmenter without a
+            model record.
+        DataError: no samples in it, an image without truth, or a table that does not fit.
+        ImageError: an image or mask that cannot be read.
+        ModelError: not a readable model directory.
+    """
+    segmenter = model if isinstance(model, Segmenter) else Segmenter(model)
+    record = segmenter.record
+    if record is None:
+        raise UsageError("model: a segmenter without a model record; open it from a directory.")
+    samples = discover(data, layout)
+    if groups is not None:
+        read_group_table(groups, [sample.id for sample in samples])  # before anything is decoded
+    if output is not None:
+        _check_output(output, samples)
+        (output / "evaluation.json").unlink(missing_ok=True)  # its predictions are about to go
+    reader = _Reader(segmenter, whole_files=whole_files, truth=output and output / "truth")
+    scored = score_samples(
+        samples,
+        segmenter.grid_probability,
+        threshold=segmenter.threshold,
+        mask_resize=record.config.data.mask_resize,
+        read=reader.image,
+        read_mask=reader.mask,
+        store=None if output is None else partial(_png, output / "predictions"),
+        progress=progress,
+    )
+    described = reader.describe(samples, groups)
+    engine = segmenter.engine
+    evaluation = Evaluation(
+        model=_name(model),
+        arch=record.config.model.arch,
+        encoder_name=record.encoder_name,
+        trained_on=record.data_fingerprint,
+        also_trained_on=record.extra_fingerprints,
+        data_fingerprint=described.fingerprint,
+        evaluation=EvaluationConfig(
+            threshold=segmenter.threshold, flip_averaging=segmenter.flip_averaging
+        ),
+        setup=setup_of(segmenter, whole_files=whole_files),
+        scores=scored.scores,
+        summary=scored.summary,
+        calibration=scored.calibration,
+        band_calibration=scored.band_calibration,
+        sources=described.sources,
+        groups=described.groups,
+        environment=describe_environment(device=engine.device, threads=engine.threads),
+    )
+    evaluation = evaluation.model_copy(update={"analysis": analyse_evaluation(evaluation)})
+    if output is not None:
+        write_record(output / "data.json", described)
+        write_record(output / "evaluation.json", evaluation)
+    return evaluation
+
+
+class _Reader:
+    """Decodes every file of a data set once, in threads, and keeps what else is asked of it."""
+
+    def __init__(self, segmenter: Segmenter, *, whole_files: bool, truth: Path | None) -> None:
+        self._segmenter = segmenter
+        self._whole_files = whole_files
+        self._truth = truth
+        self._images: dict[str, tuple[Signature, Size, str]] = {}
+        self._masks: dict[str, tuple[float, str]] = {}
+
+    def image(self, sample: Sample) -> Image:
+        """The image of a sample, uint8 (H, W, 3)."""
+        if self._whole_files:
+            pixels = sample.read_image()
+            size: Size = (pixels.shape[0], pixels.shape[1])
+        else:
+            picture = read_as_shipped(self._segmenter, sample)
+            pixels, size = picture.pixels, picture.size
+        self._images[sample.id] = signature(pixels), size, file_digest(sample.image)
+        return pixels
+
+    def mask(self, sample: Sample) -> Mask:
+        """The truth of a sample, bool (H, W)."""
+        mask = sample.read_mask()
+        digest = annotations_digest(sample) if sample.mask is None else file_digest(sample.mask)
+        self._masks[sample.id] = float(mask.mean()), digest
+        if self._truth is not None:
+            write_mask(_png(self._truth, sample.id), mask)
+        return mask
+
+    def describe(self, samples: Sequence[Sample], groups: Path | None) -> DataRecord:
+        """The data set, from what was seen of all its samples."""
+        inspected: list[InspectedSample] = []
+        digests: dict[str, Digests] = {}
+        for sample in samples:
+            image_signature, size, image_digest = self._images[sample.id]
+            share, mask_digest = self._masks[sample.id]
+            inspected.append(InspectedSample(size, share, image_signature))
+            digests[sample.id] = image_digest, mask_digest
+        return describe_data(samples, derive_facts(samples, inspected, groups), digests=digests)
+
+
+def _check_output(output: Path, samples: Sequence[Sample]) -> None:
+    """Refuse a folder of something else; new ones, and what an interruption left, are filled."""
+    content = {path.name for path in output.iterdir()} if output.is_dir() else set()
+    if not output.exists() or (output.is_dir() and content <= {"predictions", "truth"}):
+        return
+    if "data.json" not in content or "plan.yaml" in content:
+        raise UsageError(f"{output}: is not empty and no evaluation; name another folder.")
+    if read_record(output / "data.json", DataRecord).fingerprint != fingerprint(samples):
+        raise UsageError(
+            f"{output}: holds an evaluation on other pictures or masks; name another folder."
+        )
+
+
+def _name(model: Segmenter | str | Path) -> str:
+    """What to call the model in its record: `bundled`, or its path as it was given."""
+    if not isinstance(model, Segmenter):
+        return str(model)
+    try:
+        return BUNDLED if model.model == find_model(BUNDLED) else str(model.model)
+    except ModelError:  # this installation carries none
+        return str(model.model)
+
+
+def _png(folder: Path, name: str) -> Path:
+    return folder / f"{name}.png"
