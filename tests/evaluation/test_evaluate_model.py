@@ -199,7 +199,7 @@ def test_needs_a_model_record(data: Path) -> None:
 def test_shipped_and_whole_files_agree_on_large_jpegs_with_a_profile(
     brightness_model: Path, tmp_path: Path
 ) -> None:
-    """Twelve megapixels, decoded at an eighth and converted from P3, against the whole file."""
+    """Three megapixels at a reduced scale and converted from P3, against the whole file."""
     for part in ("images", "masks"):
         (tmp_path / part).mkdir()
     for number in range(3):

@@ -80,7 +80,7 @@ def evaluate(
     flags.existing_data(data)
     if output is not None:
         flags.required_output(output)
-    from humanseg.evaluation import evaluate_model
+    from humanseg.evaluation.evaluate_model import evaluate as evaluate_model
     from humanseg.inference.segmenter import Segmenter
 
     segmenter = Segmenter(
@@ -92,7 +92,7 @@ def evaluate(
         flip_averaging=flip_averaging,
     )
     with shown("Scoring", unit="images") as progress:
-        result = evaluate_model.evaluate(
+        result = evaluate_model(
             segmenter,
             data=data,
             layout=config.data.layout,
