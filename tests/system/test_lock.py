@@ -41,6 +41,7 @@ def line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
+@pytest.mark.fault
 def test_held__by_another_process_until_it_is_killed(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     with holder(lock, 60) as first:
