@@ -27,7 +27,15 @@ from numpy.typing import NDArray
 from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
-from humanseg.effects.effect import Effect
+from humanseg.effects.effect import (
+    BlurEffect,
+    CutoutEffect,
+    Effect,
+    MaskEffect,
+    OverlayEffect,
+    ProbabilityEffect,
+    ReplaceEffect,
+)
 from humanseg.effects.guided_filter import EPSILON, RADIUS, SIDE, refine
 from humanseg.evaluation.metrics import Mask, score_image
 from humanseg.evaluation.statistics import GroupBootstrap
@@ -175,19 +183,19 @@ def _effects(image: Picture, segmenter: Segmenter) -> Iterator[EffectTime]:
     picture = resize_image(image, EFFECT_SIZE)
     ground = np.ascontiguousarray(picture[::-1])
     asked: list[tuple[str, Effect]] = [
-        ("", Effect(output="mask")),
-        ("", Effect(output="probability")),
-        ("", Effect(output="blur")),
-        ("colour, rim as it is", Effect(output="replace", background=GREEN, decontaminate=False)),
-        ("colour", Effect(output="replace", background=GREEN)),
-        ("picture of the same size", Effect(output="replace", background=ground)),
-        ("picture of half the size", Effect(output="replace", background=ground[::2, ::2].copy())),
-        ("rim as it is", Effect(output="cutout", decontaminate=False)),
-        ("", Effect(output="cutout")),
-        ("feather 5", Effect(output="cutout", feather=5.0)),
-        ("refined", Effect(output="cutout", refine=True)),
-        ("largest region", Effect(output="cutout", largest=True)),
-        ("", Effect(output="overlay")),
+        ("", MaskEffect()),
+        ("", ProbabilityEffect()),
+        ("", BlurEffect()),
+        ("colour, rim as it is", ReplaceEffect(background=GREEN, decontaminate=False)),
+        ("colour", ReplaceEffect(background=GREEN)),
+        ("picture of the same size", ReplaceEffect(background=ground)),
+        ("picture of half the size", ReplaceEffect(background=ground[::2, ::2].copy())),
+        ("rim as it is", CutoutEffect(decontaminate=False)),
+        ("", CutoutEffect()),
+        ("feather 5", CutoutEffect(feather=5.0)),
+        ("refined", CutoutEffect(refine=True)),
+        ("largest region", CutoutEffect(largest=True)),
+        ("", OverlayEffect()),
     ]
     for settings, effect in asked:
         times = []

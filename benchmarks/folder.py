@@ -25,7 +25,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from humanseg import Segmenter
 from humanseg.batch.runner import predict_image
-from humanseg.effects.effect import Effect
+from humanseg.effects.effect import MaskEffect
 from humanseg.results import Environment, Record, write_record
 from humanseg.system.atomic import write_bytes
 from humanseg.training import describe_environment
@@ -126,7 +126,7 @@ def folder_row(workers: int | None, count: int, seconds: float, *, peak_kib: int
 
 def run_large(source: Path, target: Path, segmenter: Segmenter, repeats: int) -> list[float]:
     """Milliseconds from file to mask file; the first time, which warms up, is left out."""
-    effect = Effect(output="mask", threshold=segmenter.threshold)
+    effect = MaskEffect(threshold=segmenter.threshold)
     times = []
     for _ in range(repeats + 1):
         begin = time.perf_counter()

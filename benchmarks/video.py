@@ -26,7 +26,7 @@ from benchmarks.flicker import Flicker, FlickerMeter
 from PIL import Image
 
 from humanseg.data.synthesis import draw_scene
-from humanseg.effects.effect import Effect
+from humanseg.effects.effect import BlurEffect
 from humanseg.images import read_image
 from humanseg.images.resize import Size, resize_image
 from humanseg.inference.segmenter import Segmenter
@@ -148,7 +148,7 @@ def _run(
         segmenter,
         clip,
         folder / "blurred.mp4",
-        effect=Effect(output="blur", threshold=segmenter.threshold),
+        effect=BlurEffect(threshold=segmenter.threshold),
         smoothing=Smoother() if smooth else None,
         overwrite=True,
         progress=count,

@@ -28,10 +28,20 @@ from humanseg.batch.runner import (
     run_job,
 )
 from humanseg.effects import regions
-from humanseg.effects.effect import Effect, OutputName
+from humanseg.effects.effect import (
+    BlurEffect,
+    CutoutEffect,
+    Effect,
+    MaskEffect,
+    OutputName,
+    OverlayEffect,
+    ProbabilityEffect,
+    ReplaceEffect,
+    effect_of,
+)
 from humanseg.errors import HumansegError, ImageError, Interrupted, UsageError
 
-MASK = Effect(output="mask")
+MASK = MaskEffect()
 
 
 def _drawn(size: tuple[int, int], box: tuple[int, int, int, int] | None) -> Image.Image:
@@ -94,7 +104,7 @@ class TestMake:
             return picture
 
         monkeypatch.setattr(images, "load", watched)
-        for effect in (MASK, Effect(output="cutout")):
+        for effect in (MASK, CutoutEffect()):
             content, _ = predict_image(source, segmenter=segmenter, effect=effect, name="png")
             assert _decoded(content).size == (1601, 1203)
         assert max(sizes[0]) < 400
@@ -103,12 +113,12 @@ class TestMake:
     @pytest.mark.parametrize(
         ("effect", "name", "mode"),
         [
-            (Effect(output="probability"), "png", "I;16"),
-            (Effect(output="cutout"), "webp", "RGBA"),
-            (Effect(output="blur"), "jpg", "RGB"),
-            (Effect(output="replace", background=(0, 99, 0)), "png", "RGB"),
-            (Effect(output="overlay"), "tiff", "RGB"),
-            (Effect(output="mask", refine=True), "png", "L"),
+            (ProbabilityEffect(), "png", "I;16"),
+            (CutoutEffect(), "webp", "RGBA"),
+            (BlurEffect(), "jpg", "RGB"),
+            (ReplaceEffect(background=(0, 99, 0)), "png", "RGB"),
+            (OverlayEffect(), "tiff", "RGB"),
+            (MaskEffect(refine=True), "png", "L"),
         ],
     )
     def test_every_output__has_the_pictures_size(
@@ -136,7 +146,7 @@ class TestMake:
 
     def test_dropped_regions__do_not_count(self, tmp_path: Path) -> None:
         source = _saved(tmp_path / "x.png", _drawn((100, 100), (40, 40, 50, 50)))
-        effect = Effect(output="cutout", smallest_region=0.1)
+        effect = CutoutEffect(smallest_region=0.1)
         _, prediction = predict_image(source, segmenter=BrightIsPerson(), effect=effect, name="png")
         assert prediction.coverage == 0.0
 
@@ -155,7 +165,7 @@ class TestMake:
         image = _drawn((100, 100), (10, 10, 60, 60))
         ImageDraw.Draw(image).rectangle((80, 80, 90, 90), fill=(255, 255, 255))
         source = _saved(tmp_path / "x.png", image)
-        effect = Effect(output=output, largest=True)
+        effect = effect_of(output, largest=True)
         _, prediction = predict_image(source, segmenter=BrightIsPerson(), effect=effect, name="png")
         assert len(found) == 1
         assert prediction.coverage == pytest.approx(51 * 51 / 10_000, abs=0.02)

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from tests.builders.segmenters import BrightIsPerson
 
-from humanseg.effects.effect import Effect
+from humanseg.effects.effect import CutoutEffect, Effect, MaskEffect, ReplaceEffect
 from humanseg.video.pipeline import VideoReport, process_video
 from humanseg.video.smoothing import Smoother
 
 GREEN = (0, 255, 0)
-MASK = Effect(output="mask", threshold=0.5)
-REPLACE = Effect(output="replace", background=GREEN, threshold=0.5, decontaminate=False)
-CUTOUT = Effect(output="cutout", threshold=0.5, decontaminate=False)
+MASK = MaskEffect(threshold=0.5)
+REPLACE = ReplaceEffect(background=GREEN, threshold=0.5, decontaminate=False)
+CUTOUT = CutoutEffect(threshold=0.5, decontaminate=False)
 
 
 class Stub(BrightIsPerson):

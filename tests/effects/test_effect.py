@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from humanseg.effects import compositing
-from humanseg.effects.effect import Effect, multiplied
+from humanseg.effects.effect import Effect, ReplaceEffect, effect_of
 from humanseg.effects.guided_filter import refine
 from humanseg.effects.regions import keep_regions
+from humanseg.effects.rendering import multiplied
 from humanseg.errors import ImageError, UsageError
 from humanseg.images import LoadedImage, load
 from humanseg.images.resize import resize_probability
@@ -63,7 +64,7 @@ def applied(
 
 
 def _effect(output: str, **settings: object) -> Effect:
-    return Effect(output=output, **{**OUTPUTS[output], **settings})  # type: ignore[arg-type]
+    return effect_of(output=output, **{**OUTPUTS[output], **settings})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -237,30 +238,46 @@ def test_multiplied__rounds_to_the_nearest(first: int, second: int) -> None:
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"output": "matte"}, "choose one of: mask, probability"),
+        ({"output": "matte"}, "output: got 'matte'; allowed: mask, probability"),
         ({"output": "replace"}, "needs a background"),
-        ({"output": "cutout", "background": (0, 0, 0)}, "has no background"),
+        (
+            {"output": "cutout", "background": (0, 0, 0)},
+            "background: .* belongs to output replace; got output cutout",
+        ),
+        ({"output": "mask", "blur_radius": 3.0}, "blur_radius: .* belongs to output blur"),
+        ({"output": "mask", "feather": 2.0}, "belongs to output cutout, blur, replace"),
+        ({"output": "blur", "decontaminate": False}, "belongs to output cutout, replace"),
         ({"output": "replace", "background": (0, 0, 300)}, "no colour"),
-        ({"output": "mask", "blur_radius": 3.0}, "no blur radius"),
-        ({"output": "blur", "blur_radius": 0.0}, "impossible"),
-        ({"output": "mask", "feather": 2.0}, "no edge to feather"),
-        ({"output": "cutout", "feather": -2.0}, "impossible"),
-        ({"output": "cutout", "smallest_region": 2.0}, "share of the picture"),
-        ({"output": "cutout", "threshold": 1.2}, "give 0 to 1"),
-        ({"output": "cutout", "threshold": float("nan")}, "give 0 to 1"),
-        ({"output": "cutout", "threshold": "0.5"}, "a threshold of '0.5' is impossible"),
-        ({"output": "cutout", "feather": "2"}, "a feather of '2' pixels is impossible"),
-        ({"output": "blur", "blur_radius": "x"}, "a blur of 'x' pixels is impossible"),
-        ({"output": "cutout", "smallest_region": "1"}, "share of the picture"),
         ({"output": "replace", "background": (0.5, 0.5, 0.5)}, "three whole numbers"),
         ({"output": "replace", "background": "beach.jpg"}, "'beach.jpg' is no colour"),
-        ({"output": "cutout", "threshold": np.zeros((9, 9))}, "a threshold of array"),
+        ({"output": "blur", "blur_radius": 0.0}, "blur_radius: got 0.0; must be above 0"),
+        ({"output": "blur", "blur_radius": "x"}, "blur_radius: got 'x'; must be a number"),
+        ({"output": "cutout", "feather": -2.0}, "feather: got -2.0; must be at least 0"),
+        ({"output": "cutout", "feather": float("inf")}, "must be a finite number"),
+        ({"output": "cutout", "smallest_region": 1.0}, "must be at least 0 and below 1"),
+        ({"output": "cutout", "threshold": 1.2}, "must be at least 0 and at most 1"),
+        ({"output": "cutout", "threshold": float("nan")}, "threshold: got nan"),
+        ({"output": "cutout", "colour": 3}, "colour: unknown key"),
     ],
 )
 def test_effect__impossible(settings: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence) as caught:
-        Effect(**settings)
-    assert "\n" not in str(caught.value)
+        effect_of(**settings)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_effect__all_problems_at_once() -> None:
+    with pytest.raises(UsageError) as caught:
+        effect_of("cutout", feather=-1.0, threshold=2.0)
+    assert [text.partition(":")[0] for text in str(caught.value).splitlines()] == [
+        "threshold",
+        "feather",
+    ]
+
+
+def test_effect__by_itself_is_none() -> None:
+    with pytest.raises(UsageError, match="use effect_of"):
+        Effect(output="mask")
 
 
 @pytest.mark.parametrize("output", ["cutout", "blur", "replace"])
@@ -276,7 +293,7 @@ def test_effect__sized_scales_the_background_once(
     image: NDArray[np.uint8], probability: NDArray[np.float32]
 ) -> None:
     background = np.random.default_rng(1).integers(0, 256, (90, 80, 3), dtype=np.uint8)
-    effect = _effect("replace", background=background, feather=2.0)
+    effect = ReplaceEffect(background=background, feather=2.0)
     sized = effect.sized(SIZE)
     assert isinstance(sized.background, np.ndarray)
     assert sized.background.shape == (*SIZE, 3)

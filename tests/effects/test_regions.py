@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from humanseg.effects.regions import find_regions, keep_regions
-from humanseg.errors import UsageError
 
 masks = arrays(np.bool_, st.tuples(st.integers(1, 24), st.integers(1, 24)))
 
@@ -120,9 +119,3 @@ def test_keep_regions__kept_ones_stay_and_dropped_ones_go(
 def test_keep_regions__nobody_is_nobody() -> None:
     probability = np.full((30, 30), 0.2, dtype=np.float32)
     assert keep_regions(probability, largest=True, smallest=0.1) is probability
-
-
-@pytest.mark.parametrize("smallest", [-0.1, 1.5, float("nan")])
-def test_keep_regions__impossible_share(smallest: float) -> None:
-    with pytest.raises(UsageError, match="share of the picture"):
-        keep_regions(np.zeros((4, 4), dtype=np.float32), smallest=smallest)

@@ -268,9 +268,9 @@ class TestPredict:
         self, segmenter: Segmenter, picture: Pixels
     ) -> None:
         prediction: Any = segmenter.predict(picture)
-        with pytest.raises(UsageError, match=r"a feather of '2' pixels is impossible"):
-            prediction.cutout(feather="2")
-        with pytest.raises(UsageError, match=r"a blur of 'x' pixels is impossible"):
+        with pytest.raises(UsageError, match=r"feather: got -2\.0; must be at least 0"):
+            prediction.cutout(feather=-2.0)
+        with pytest.raises(UsageError, match=r"blur_radius: got 'x'; must be a number"):
             prediction.blur("x")
 
 

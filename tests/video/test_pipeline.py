@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from tests.builders.clips import BRIGHT, DARK, av, drawn, read_clip, write_clip
 from tests.builders.video_runs import CUTOUT, GREEN, MASK, REPLACE, Stub, names, run
 
-from humanseg.effects.effect import Effect
+from humanseg.effects.effect import Effect, MaskEffect, ProbabilityEffect, effect_of
 from humanseg.errors import HumansegError, UsageError
 from humanseg.system.threads import ordered_map
 from humanseg.video import container, pipeline, reader, writer
@@ -82,7 +81,7 @@ def test_process_video__replaces_the_background(clip: Path, tmp_path: Path) -> N
 
 
 def test_process_video__sixteen_bit_probabilities_become_grey(clip: Path, tmp_path: Path) -> None:
-    run(clip, tmp_path / "out.mp4", Effect(output="probability", threshold=0.5))
+    run(clip, tmp_path / "out.mp4", ProbabilityEffect(threshold=0.5))
 
     last = read_clip(tmp_path / "out.mp4").pixels[9]
     assert last[24, 35].min() > 235
@@ -381,7 +380,7 @@ def test_regions__that_are_dropped_do_not_count(
     clip: Path,
     tmp_path: Path,
 ) -> None:
-    effect = Effect(output=output, threshold=0.5, smallest_region=0.9)
+    effect = effect_of(output, threshold=0.5, smallest_region=0.9)
     report = run(clip, tmp_path / "out.mp4", effect)
     assert report.coverage == 0
     assert report.frames_with_people == 0
@@ -404,7 +403,7 @@ def test_threads__are_as_many_as_the_cores_that_may_be_used(
 
 
 def test_effect__settings_reach_the_frames(clip: Path, tmp_path: Path) -> None:
-    report = run(clip, tmp_path / "out.mp4", replace(MASK, threshold=0.99))
+    report = run(clip, tmp_path / "out.mp4", MaskEffect(threshold=0.99))
     assert report.coverage == 0
     assert max(mask.max() for mask in read_clip(tmp_path / "out.mp4").pixels) < 10
     assert DARK < 130 < BRIGHT

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tests.builders.clips import BRIGHT, av, drawn, read_clip, sound_packets, write_clip
 from tests.builders.video_runs import CUTOUT, REPLACE, Everyone, Nobody, run
 
-from humanseg.effects.effect import Effect
+from humanseg.effects.effect import OverlayEffect
 from humanseg.errors import UsageError
 from humanseg.video import writer
 
@@ -202,7 +202,7 @@ def test_cutout__transparency_of_the_source_is_kept(tmp_path: Path) -> None:
     assert result[:, 36:, 3].min() > 235
     np.testing.assert_allclose(result[24, 50, :3], (BRIGHT,) * 3, atol=12)
 
-    run(source, tmp_path / "tinted.mp4", Effect(output="overlay"), segmenter=Nobody())
+    run(source, tmp_path / "tinted.mp4", OverlayEffect(), segmenter=Nobody())
     opaque = read_clip(tmp_path / "tinted.mp4").pixels[0]
     np.testing.assert_allclose(opaque[24, 10], (255,) * 3, atol=12)
 

@@ -98,24 +98,32 @@ def _typed(flags: type[BaseModel], typed: Values) -> Values:
     return values
 
 
+# `negative_none` makes --training.no-ema-decay; an empty list would never be meant.
+_PARAMETER = Parameter(
+    name="*", consume_multiple=1, json_dict=False, negative_iterable="", negative_none="no-"
+)
+
+
+def _flags(flags: type[BaseModel]) -> Any:  # noqa: ANN401  an annotation
+    """Annotation that has cyclopts parse flags without checking their values."""
+    return Annotated[flags, _PARAMETER, PlainValidator(lambda typed: _typed(flags, typed))]
+
+
+def flags_of_kinds(field: FieldInfo) -> Any:  # noqa: ANN401  an annotation
+    """Annotation with the flags of a section that comes in several kinds."""
+    return _flags(_flat(field, field))
+
+
 if TYPE_CHECKING:
     TrainFlags: TypeAlias = Values
     CompareFlags: TypeAlias = Values
     SplitFlags: TypeAlias = Values
 else:
-    # `negative_none` makes --training.no-ema-decay; an empty list would never be meant.
-    _PARAMETER = Parameter(
-        name="*", consume_multiple=1, json_dict=False, negative_iterable="", negative_none="no-"
-    )
-
-    def _flags(flags):  # noqa: ANN001, ANN202
-        """Annotation that has cyclopts parse flags without checking their values."""
-        return Annotated[flags, _PARAMETER, PlainValidator(lambda typed: _typed(flags, typed))]
-
     TrainFlags = _flags(_grouped(TrainConfig))
     CompareFlags = _flags(_grouped(CompareConfig))
-    _SPLIT = TrainConfig.model_fields["split"]
-    SplitFlags = Annotated[_flags(_flat(_SPLIT, _SPLIT)), Parameter(name="split")]
+    SplitFlags = Annotated[
+        flags_of_kinds(TrainConfig.model_fields["split"]), Parameter(name="split")
+    ]
 
 
 def switch(text: str) -> Parameter:

@@ -22,7 +22,6 @@ from humanseg.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
     from humanseg.batch.discovery import Discovery, Item, Job
-    from humanseg.effects.effect import Effect
     from humanseg.inference.segmenter import Segmenter
 
 
@@ -36,7 +35,7 @@ def predict(
         ),
     ],
     files: FileFlags | None = None,
-    making: EffectFlags | None = None,
+    effect: EffectFlags | None = None,
     network: NetworkFlags | None = None,
     json: Annotated[
         bool, flags.switch("One line of JSON per input on standard output, as it is done.")
@@ -48,7 +47,7 @@ def predict(
     request = Request.checked(
         inputs,
         files=files or FileFlags(),
-        making=making or EffectFlags(),
+        effect=effect or {},
         network=network or NetworkFlags(),
         as_json=json,
         quiet=quiet,
@@ -85,8 +84,7 @@ def _planned(request: Request, report: Report) -> tuple[Sequence[Job], Path | No
     named = _names_a_file(output, discovery)
     root = output.parent if named else output
     jobs = _jobs(request, discovery, output, named=named)
-    ground = request.making.background
-    refuse_collisions(jobs, inputs=[] if ground is None else [Path(ground)])
+    refuse_collisions(jobs, inputs=request.read_files)
     chosen = pending(jobs, output=root, shard=request.shard, overwrite=request.files.overwrite)
     _note_ignored(request, jobs)
     if not request.files.dry_run:
@@ -119,7 +117,7 @@ def _names_a_file(output: Path, discovery: Discovery) -> bool:
 def _jobs(request: Request, discovery: Discovery, output: Path, *, named: bool) -> list[Job]:
     from humanseg.batch.discovery import VIDEO_TARGET_SUFFIXES, Job, output_jobs
 
-    transparent = request.making.output == "cutout"
+    transparent = request.effect.output == "cutout"
     if named:
         item = discovery.items[0]
         if request.files.keep_suffix:
@@ -189,11 +187,11 @@ def _predict_images(
     from humanseg.cli.bars import shown
 
     workers, threads = request.network.crew(len(jobs))
-    segmenter, effect = request.open(threads=threads)
+    segmenter = request.open(threads=threads)
     outcomes = predict_images(
         jobs,
         segmenter=segmenter,
-        effect=effect,
+        effect=request.effect,
         name=request.format_of(named),
         workers=workers,
         overwrite=request.files.overwrite,
@@ -210,14 +208,14 @@ def _predict_videos(request: Request, jobs: Sequence[Job], report: Report, stop:
     """With a network of their own: it has all threads for one frame at a time."""
     if not jobs or stop.is_set():
         return
-    segmenter, effect = request.open()
+    segmenter = request.open()
     for job in jobs:
         if not stop.is_set():
-            _predict_video(request, job, segmenter, effect, report, stop)
+            _predict_video(request, job, segmenter, report, stop)
 
 
 def _predict_video(
-    request: Request, job: Job, segmenter: Segmenter, effect: Effect, report: Report, stop: Stop
+    request: Request, job: Job, segmenter: Segmenter, report: Report, stop: Stop
 ) -> None:
     from humanseg.batch.runner import predict_video
     from humanseg.cli.bars import shown
@@ -233,7 +231,7 @@ def _predict_video(
             outcome = predict_video(
                 job,
                 segmenter=segmenter,
-                effect=effect,
+                effect=request.effect,
                 smooth=request.files.smoothing is not False,
                 overwrite=request.files.overwrite,
                 progress=progress,

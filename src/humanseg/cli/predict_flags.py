@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from cyclopts import App, Group, Parameter
 
 from humanseg.cli import flags
-from humanseg.cli.effect_flags import Background, EffectFlags
+from humanseg.cli.effect_flags import typed_effect
 from humanseg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -223,12 +223,13 @@ class Request:
 
     inputs: tuple[str, ...]
     files: FileFlags
-    making: EffectFlags
+    effect: Effect
     network: NetworkFlags
     output: str
     """`-o`; `-` for standard output."""
     shard: tuple[int, int]
-    background: Background
+    background: str | None
+    """`--background`, as it was typed."""
     as_json: bool
     quiet: bool
 
@@ -238,7 +239,7 @@ class Request:
         inputs: tuple[str, ...],
         *,
         files: FileFlags,
-        making: EffectFlags,
+        effect: flags.Values,
         network: NetworkFlags,
         as_json: bool,
         quiet: bool,
@@ -249,14 +250,19 @@ class Request:
             UsageError: values that are impossible, missing, or do not go together.
             ImageError: the background cannot be read.
         """
-        making.check()
         network.check()
         files.check(inputs, as_json=as_json)
         network.check_place(files, inputs)
         shard = flags.parsed_shard(files.shard)
         output = files.to or PIPE
-        ground = making.ground()
-        return cls(inputs, files, making, network, output, shard, ground, as_json, quiet)
+        made = typed_effect(effect)
+        background = effect.get("background")
+        return cls(inputs, files, made, network, output, shard, background, as_json, quiet)
+
+    @property
+    def read_files(self) -> list[Path]:
+        """Files that are read beside the inputs."""
+        return [] if self.background is None else [Path(self.background)]
 
     @property
     def no_bar(self) -> bool:
@@ -283,17 +289,17 @@ class Request:
                 )
             name = by_suffix
         if name is None:
-            lossy = self.making.output in ("blur", "replace", "overlay")
+            lossy = self.effect.output in ("blur", "replace", "overlay")
             name = "jpg" if lossy else "png"
-        check_format(name, self.making.output)
+        check_format(name, self.effect.output)
         return name
 
-    def open(self, *, threads: int | None = None) -> tuple[Segmenter, Effect]:
-        """Load the network, and what is made of each picture.
+    def open(self, *, threads: int | None = None) -> Segmenter:
+        """Load the network.
 
         Args:
             threads: threads for one picture; if None, as for one picture at a time.
         """
         if threads is None:
             _, threads = self.network.crew(1)
-        return self.network.open(threads=threads), self.making.effect(self.background)
+        return self.network.open(threads=threads)

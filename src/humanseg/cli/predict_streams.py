@@ -21,15 +21,14 @@ def predict_pipe(request: Request) -> int:
     source = _source(request)
     job = Job(Path(request.inputs[0]), target or Path(PIPE))
     if target is not None:
-        ground = request.making.background
-        refuse_collisions([job], inputs=[] if ground is None else [Path(ground)])
-    segmenter, effect = request.open()
+        refuse_collisions([job], inputs=request.read_files)
+    segmenter = request.open()
     made: list[bytes] = []
 
     def work(job: Job) -> Outcome:
         try:
             content, prediction = predict_image(
-                source, segmenter=segmenter, effect=effect, name=name
+                source, segmenter=segmenter, effect=request.effect, name=name
             )
         except ImageError as error:
             raise ImageError(str(error).replace("picture:", "standard input:", 1)) from error
@@ -100,15 +99,15 @@ def record_camera(request: Request, camera: int) -> int:
     from humanseg.video.writer import check_suffix
 
     target = Path(request.output)
-    check_suffix(target, transparent=request.making.output == "cutout")
-    segmenter, effect = request.open()
+    check_suffix(target, transparent=request.effect.output == "cutout")
+    segmenter = request.open()
     report = Report(str(target), as_json=request.as_json, quiet=request.quiet)
     with shown(f"Camera {camera}", unit="frames", quiet=request.no_bar) as progress:
         made = process_video(
             segmenter,
             camera,
             target,
-            effect=effect,
+            effect=request.effect,
             smoothing=None if request.files.smoothing is False else Smoother(),
             overwrite=request.files.overwrite,
             progress=progress,

@@ -84,27 +84,11 @@ def feathered(alpha: NDArray[np.uint8], feather: float) -> NDArray[np.uint8]:
         alpha: uint8 (height, width).
         feather: pixels of the picture, at least 0; may be a fraction. More than its longer side
             counts as that.
-
-    Raises:
-        UsageError: negative, or not a number.
     """
-    check_feather(feather)
     if feather == 0.0:
         return alpha
     reach = float(min(feather, max(alpha.shape)))
     return np.asarray(Image.fromarray(alpha).filter(ImageFilter.BoxBlur(reach)))
-
-
-def check_feather(feather: float) -> None:
-    """Refuse an impossible feather.
-
-    Raises:
-        UsageError: negative, or not a number.
-    """
-    if not (is_number(feather) and 0.0 <= feather < float("inf")):
-        raise UsageError(
-            f"a feather of {shown(feather)} pixels is impossible; give a number, 0 or more."
-        )
 
 
 def is_number(value: object) -> bool:
@@ -237,13 +221,9 @@ def blur_background(
 
     Returns:
         uint8 (height, width, 3).
-
-    Raises:
-        UsageError: the radius is not above 0.
     """
     if radius is None:
         radius = default_radius(alpha.shape)
-    check_radius(radius)
     radius = float(min(radius, max(alpha.shape)))
     factor = reduction(alpha.shape, radius)
     small = Image.fromarray(blurred_ground(image, alpha, radius, factor))
@@ -253,16 +233,6 @@ def blur_background(
 def default_radius(size: Size) -> float:
     """`BLUR_SHARE` of the longer side, in pixels."""
     return max(size) * BLUR_SHARE
-
-
-def check_radius(radius: float) -> None:
-    """Refuse an impossible radius.
-
-    Raises:
-        UsageError: not a number above 0.
-    """
-    if not (is_number(radius) and 0.0 < radius < float("inf")):
-        raise UsageError(f"a blur of {shown(radius)} pixels is impossible; give a number above 0.")
 
 
 def overlay(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg.effects.rasters import grown, window_means
-from humanseg.errors import UsageError
 
 _REACH = 0.025
 """How far beyond a dropped region its soft edge is taken away, as a share of the longer side."""
@@ -67,12 +66,12 @@ def _join(count: int, first: NDArray[np.intp], second: NDArray[np.intp]) -> NDAr
     """Lowest number of the set that each item is in, given pairs that belong together."""
     parent = np.arange(count)
     while first.size:
-        one, other = parent[first], parent[second]
-        apart = one != other
+        left, right = parent[first], parent[second]
+        apart = left != right
         if not apart.any():
             break
-        first, second, one, other = first[apart], second[apart], one[apart], other[apart]
-        np.minimum.at(parent, np.maximum(one, other), np.minimum(one, other))
+        first, second, left, right = first[apart], second[apart], left[apart], right[apart]
+        np.minimum.at(parent, np.maximum(left, right), np.minimum(left, right))
         while True:
             above = parent[parent]
             if np.array_equal(above, parent):
@@ -103,48 +102,31 @@ def keep_regions(
 
     Returns:
         float32 (height, width); `probability` itself if nothing is dropped.
-
-    Raises:
-        UsageError: `smallest` is no share.
     """
-    check_share(smallest)
     if not largest and smallest == 0.0:
         return probability
     regions = find_regions(probability >= threshold)
     if regions.areas.size == 0:
         return probability
-    keep = regions.areas >= smallest * probability.size
+    staying = regions.areas >= smallest * probability.size
     if largest:
-        keep &= np.arange(regions.areas.size) == regions.areas.argmax()
-    if keep.all():
+        staying &= np.arange(regions.areas.size) == regions.areas.argmax()
+    if staying.all():
         return probability
-    kept = np.concatenate([[False], keep])[regions.labels]
-    dropped = np.concatenate([[False], ~keep])[regions.labels]
-    return np.asarray(probability * _remaining(kept, dropped), dtype=np.float32)
+    stays = np.concatenate([[False], staying])[regions.labels]
+    dropped = np.concatenate([[False], ~staying])[regions.labels]
+    return np.asarray(probability * _remaining(stays, dropped), dtype=np.float32)
 
 
-def check_share(smallest: float) -> None:
-    """Refuse a smallest region that is no share of the picture.
-
-    Raises:
-        UsageError: below 0, above 1, or not a number.
-    """
-    if not 0.0 <= smallest <= 1.0:
-        raise UsageError(
-            f"a smallest region of {smallest:g} is impossible; give the share of the picture, "
-            "0 to 1, such as 0.01."
-        )
-
-
-def _remaining(kept: NDArray[np.bool_], dropped: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """What to multiply with: 0 in and around dropped regions, 1 in kept ones and elsewhere."""
-    near, guarded = dropped, kept
-    for _ in range(max(_SOFT, round(_REACH * max(kept.shape)))):
+def _remaining(stays: NDArray[np.bool_], dropped: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """What to multiply with: 0 in and around dropped regions, 1 in stays ones and elsewhere."""
+    near, guarded = dropped, stays
+    for _ in range(max(_SOFT, round(_REACH * max(stays.shape)))):
         # Both grow at one pace and stop where they meet, halfway.
         near, guarded = grown(near) & ~guarded, grown(guarded) & ~near
     factor = 1.0 - near.astype(np.float32)
     for _ in range(_SOFT):
         factor = window_means(factor, 1)
     factor[dropped] = 0.0
-    factor[kept] = 1.0
+    factor[stays] = 1.0
     return factor

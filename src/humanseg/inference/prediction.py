@@ -11,8 +11,15 @@ from numpy.typing import NDArray
 
 from humanseg import images
 from humanseg.effects.compositing import Colour, soft_alpha
-from humanseg.effects.effect import Effect, apply, show_mask
+from humanseg.effects.effect import (
+    BlurEffect,
+    CutoutEffect,
+    Effect,
+    OverlayEffect,
+    ReplaceEffect,
+)
 from humanseg.effects.regions import keep_regions
+from humanseg.effects.rendering import render, show_mask
 from humanseg.errors import ImageError
 from humanseg.images import ImageLike, LoadedImage
 from humanseg.images.resize import Size, resize_mask_from_probability, resize_probability
@@ -140,8 +147,7 @@ class Prediction:
             uint8 (height, width, 4): red, green, blue, straight (not premultiplied) alpha.
         """
         return self._made(
-            Effect(
-                output="cutout",
+            CutoutEffect(
                 feather=feather,
                 refine=refine,
                 decontaminate=decontaminate,
@@ -172,8 +178,7 @@ class Prediction:
             ImageError: the background is no picture that can be read.
         """
         return self._made(
-            Effect(
-                output="replace",
+            ReplaceEffect(
                 background=_ground(background),
                 feather=feather,
                 refine=refine,
@@ -195,8 +200,7 @@ class Prediction:
             uint8 (height, width, 3), RGB.
         """
         return self._made(
-            Effect(
-                output="blur",
+            BlurEffect(
                 blur_radius=radius,
                 feather=feather,
                 refine=refine,
@@ -205,7 +209,7 @@ class Prediction:
 
     def overlay(self) -> NDArray[np.uint8]:
         """The picture with the mask tinted, to look at: uint8 (height, width, 3), RGB."""
-        return self._made(Effect(output="overlay"))
+        return self._made(OverlayEffect())
 
     def apply(self, effect: Effect) -> NDArray[np.uint8] | NDArray[np.uint16]:
         """Anything that `humanseg predict` can make.
@@ -214,7 +218,7 @@ class Prediction:
             effect: see `humanseg.effects.effect.Effect`.
 
         Returns:
-            See `humanseg.effects.effect.apply`.
+            See `humanseg.effects.rendering.render`.
 
         Raises:
             ImageError: see `image`.
@@ -223,7 +227,7 @@ class Prediction:
         if effect.output == "mask" and not effect.refine:
             return show_mask(selected.mask)
         picture = self._picture if effect.needs_picture else None
-        return apply(effect, picture, selected.grid, self.size, threshold=selected.threshold)
+        return render(effect, picture, selected.grid, self.size, threshold=selected.threshold)
 
     def under(self, effect: Effect) -> Prediction:
         """The prediction that an effect shows: at its threshold, without the regions that it drops.
