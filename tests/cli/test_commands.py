@@ -506,7 +506,7 @@ class TestFailures:
                 ],
             ),
             (
-                ModuleNotFoundError("No module named 'sklearn.utils'", name="sklearn.utils"),
+                ModuleNotFoundError("No module named 'scipy.stats'", name="scipy.stats"),
                 1,
                 [
                     "this command needs the training parts. Install them with: "

@@ -11,7 +11,7 @@ from humanseg.comparison import run_comparison
 from humanseg.comparison.run_comparison import compare
 from humanseg.config.architectures import model_settings
 from humanseg.config.comparison_config import CompareConfig
-from humanseg.config.loading import to_yaml
+from humanseg.config.loading import suitable, to_yaml
 from humanseg.config.schema import TrainConfig
 from humanseg.config.split_config import HoldoutSplit
 from humanseg.data import synthesize
@@ -35,7 +35,9 @@ from humanseg.training.run_folder import RunFolder
 def _plan(tiny: TrainConfig, **changes: object) -> CompareConfig:
     values = tiny.model_dump() | {"archs": ("unet", "fpn"), "seeds": (1, 2)} | changes
     values["training"] |= {"epochs": 1}
-    return CompareConfig.model_validate(values)
+    if "folds" in changes:
+        values["split"] = {"validation": 0.2}
+    return CompareConfig.model_validate(suitable(CompareConfig, values))
 
 
 def _trained(output: Path) -> dict[str, float]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.model_selection import train_test_split
 
 from humanseg.config.split_config import FoldSplit, HoldoutSplit, ReferenceSplit, SourceSplit
 from humanseg.data import Facts, Sample, check_split, make_split, read_facts
@@ -59,6 +60,15 @@ def test_reference__is_the_published_split() -> None:
     # The published aggregates are over batches in this order.
     order = np.random.RandomState(42).permutation(290)[:58]
     assert split.test == tuple(sorted(ids)[index] for index in order)
+
+
+@pytest.mark.parametrize("count", [2, 5, 10, 57, 290, 1001])
+@pytest.mark.parametrize("seed", [0, 42, 2**32 - 1])
+def test_reference__is_that_of_scikit_learn(count: int, seed: int) -> None:
+    ids = sorted(numbered(count))
+    train, test = train_test_split(ids, test_size=0.2, random_state=seed)
+    split = make_split(dummies(ids), ReferenceSplit(seed=seed))
+    assert (split.train, split.test) == (tuple(train), tuple(test))
 
 
 def test_reference__seed_counts() -> None:

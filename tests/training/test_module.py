@@ -2,18 +2,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.builders.configurations import changed
 
 from humanseg.config.schema import OptimiserConfig, TrainConfig
 from humanseg.models import SegmentationNetwork, build_network
 from humanseg.training.batches import Batch, EpochOrder
 from humanseg.training.module import RunningScore, SegmentationModule, rate_factor
-
-
-def _with(config: TrainConfig, **sections: dict[str, object]) -> TrainConfig:
-    values = config.model_dump()
-    for section, changes in sections.items():
-        values[section] |= changes
-    return TrainConfig.model_validate(values)
 
 
 @pytest.fixture
@@ -31,7 +25,7 @@ def _batch() -> Batch:
 def test_training_step__augments_in_fp32_whatever_the_precision(
     tiny: TrainConfig, network: SegmentationNetwork
 ) -> None:
-    config = _with(tiny, augmentation={"affine": 1.0, "blur": 1.0, "colour": 1.0})
+    config = changed(tiny, augmentation={"affine": 1.0, "blur": 1.0, "colour": 1.0})
     module = SegmentationModule(network, config)
     seen: list[torch.Tensor] = []
     network.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0].clone()))
@@ -51,7 +45,7 @@ class _AtStep(SegmentationModule):
 def test_average__copies_at_first_and_then_follows_weights_and_statistics(
     tiny: TrainConfig, network: SegmentationNetwork
 ) -> None:
-    module = _AtStep(network, _with(tiny, training={"ema_decay": 0.9}))
+    module = _AtStep(network, changed(tiny, training={"ema_decay": 0.9}))
     values = network.state_dict()
     for step, decay in ((1, 0.0), (2, 3 / 12), (50, 51 / 60), (500, 0.9)):
         before = {name: value.clone() for name, value in module.kept.state_dict().items()}
@@ -71,7 +65,7 @@ def test_average__copies_at_first_and_then_follows_weights_and_statistics(
 def test_kept__is_the_raw_network_without_an_average(
     tiny: TrainConfig, network: SegmentationNetwork
 ) -> None:
-    module = SegmentationModule(network, _with(tiny, training={"ema_decay": None}))
+    module = SegmentationModule(network, changed(tiny, training={"ema_decay": None}))
     assert module.kept is network
 
 

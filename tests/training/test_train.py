@@ -15,6 +15,7 @@ import timm
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from tests.builders.configurations import changed
 
 from humanseg.config.loading import to_yaml
 from humanseg.config.schema import TrainConfig
@@ -34,13 +35,6 @@ from humanseg.training.module import SegmentationModule
 from humanseg.training.run_folder import RunFolder
 
 
-def _with(config: TrainConfig, **sections: dict[str, object]) -> TrainConfig:
-    values = config.model_dump()
-    for section, changes in sections.items():
-        values[section] |= changes
-    return TrainConfig.model_validate(values)
-
-
 class _Stop(Exception):
     """Stands for a crash."""
 
@@ -58,7 +52,7 @@ def _weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def test_train__leaves_a_model_that_runs_without_torch(tiny: TrainConfig, tmp_path: Path) -> None:
-    config = _with(tiny, training={"epochs": 1, "onnx": True})
+    config = changed(tiny, training={"epochs": 1, "onnx": True})
     train(config, output=tmp_path / "unet")
     network, record = load_network(tmp_path / "unet" / "model")
     pictures = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
@@ -70,7 +64,7 @@ def test_train__leaves_a_model_that_runs_without_torch(tiny: TrainConfig, tmp_pa
 
 
 def test_train__from_a_cache_gives_the_same_network(tiny: TrainConfig, tmp_path: Path) -> None:
-    config = _with(tiny, training={"epochs": 2})
+    config = changed(tiny, training={"epochs": 2})
     train(config, output=tmp_path / "memory")
     train(config, output=tmp_path / "disk", cache=tmp_path / "cache")
     again = _weights(tmp_path / "disk")
@@ -117,13 +111,13 @@ def test_train__keeps_the_network_where_onnx_fails(
         raise ExportError("no such operator.")
 
     monkeypatch.setattr("humanseg.models.saved.write_onnx", fail)
-    train(_with(tiny, training={"epochs": 1, "onnx": True}), output=tmp_path / "unet")
+    train(changed(tiny, training={"epochs": 1, "onnx": True}), output=tmp_path / "unet")
     assert load_network(tmp_path / "unet" / "model")[1].onnx is None
     assert "has no model.onnx: no such operator." in capsys.readouterr().err
 
 
 def test_train__leaves_a_scored_model(tiny: TrainConfig, tmp_path: Path) -> None:
-    config = _with(tiny, training={"epochs": 12})
+    config = changed(tiny, training={"epochs": 12})
     folder = tmp_path / "unet"
     result = train(config, output=folder)
 
@@ -154,7 +148,7 @@ def test_train__leaves_a_scored_model(tiny: TrainConfig, tmp_path: Path) -> None
 
 def test_train__saved_model_scores_the_same(tiny: TrainConfig, tmp_path: Path) -> None:
     """What evaluation reports of the saved model is what training reported."""
-    result = train(_with(tiny, training={"epochs": 6}), output=tmp_path / "run")
+    result = train(changed(tiny, training={"epochs": 6}), output=tmp_path / "run")
     segmenter = Segmenter(tmp_path / "run" / "model", backend="torch", device="cpu")
     assert tiny.data.root is not None
     again = evaluate(segmenter, data=tiny.data.root, whole_files=True)
@@ -170,7 +164,7 @@ def test_resume__gives_the_weights_of_an_uninterrupted_run(
     tiny: TrainConfig, tmp_path: Path, arch: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """FPN and DeepLabV3+ have dropout. The interruption comes in the middle of an epoch."""
-    config = _with(tiny, model={"arch": arch}, training={"epochs": 4})
+    config = changed(tiny, model={"arch": arch}, training={"epochs": 4})
     whole = train(config, output=tmp_path / "whole")
 
     with monkeypatch.context() as patch:
@@ -191,10 +185,10 @@ def test_resume__gives_the_weights_of_an_uninterrupted_run(
 
 
 def test_train__same_seed_same_weights_other_seed_other(tiny: TrainConfig, tmp_path: Path) -> None:
-    config = _with(tiny, training={"epochs": 1})
+    config = changed(tiny, training={"epochs": 1})
     train(config, output=tmp_path / "a")
     train(config, output=tmp_path / "b")
-    train(_with(config, training={"seed": 7}), output=tmp_path / "c")
+    train(changed(config, training={"seed": 7}), output=tmp_path / "c")
     a, b, c = (_weights(tmp_path / name) for name in "abc")
     assert all(torch.equal(a[name], b[name]) for name in a)
     assert not all(torch.equal(a[name], c[name]) for name in a)
@@ -203,7 +197,7 @@ def test_train__same_seed_same_weights_other_seed_other(tiny: TrainConfig, tmp_p
 def test_train__best_checkpoint_is_the_one_of_lowest_loss(
     tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = _with(
+    config = changed(
         tiny,
         training={"epochs": 5, "checkpoint": "best", "ema_decay": None},
         optimiser={"learning_rate": 0.03, "schedule": "constant"},
@@ -218,7 +212,7 @@ def test_resume__best_checkpoint_survives_an_interruption(
     tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The folder moves in between, and the best epoch comes before the interruption."""
-    config = _with(
+    config = changed(
         tiny,
         training={"epochs": 6, "checkpoint": "best", "ema_decay": None},
         optimiser={"learning_rate": 0.03, "schedule": "constant"},
@@ -241,7 +235,7 @@ def test_resume__before_the_first_checkpoint_still_starts_from_the_encoder_weigh
     torch.manual_seed(5)
     source = timm.create_model("test_efficientnet", pretrained=False)
     save_file(source.state_dict(), tmp_path / "weights.safetensors")
-    config = _with(
+    config = changed(
         tiny,
         model={"encoder_weights": str(tmp_path / "weights.safetensors")},
         training={"epochs": 2},
@@ -272,7 +266,7 @@ def test_train__is_guarded_against_another_networks_optimiser(
 
 
 def test_train__is_guarded_by_the_floor(tiny: TrainConfig, tmp_path: Path) -> None:
-    config = _with(tiny, optimiser={"learning_rate": 1e-5}, training={"epochs": 1})
+    config = changed(tiny, optimiser={"learning_rate": 1e-5}, training={"epochs": 1})
     with pytest.raises(GuardError, match="no better than"):
         train(config, output=tmp_path / "run")
     assert not (tmp_path / "run" / "result.json").exists()
@@ -280,29 +274,29 @@ def test_train__is_guarded_by_the_floor(tiny: TrainConfig, tmp_path: Path) -> No
 
 
 def test_checkpoint__names_its_configuration(tiny: TrainConfig, tmp_path: Path) -> None:
-    train(_with(tiny, training={"epochs": 4}), output=tmp_path / "run")
+    train(changed(tiny, training={"epochs": 4}), output=tmp_path / "run")
     path = tmp_path / "run" / "checkpoints" / "last.ckpt"
     checkpoint = torch.load(path, weights_only=True)
     stored = TrainConfig.model_validate(checkpoint["config"])
-    assert stored == _with(tiny, training={"epochs": 4})
+    assert stored == changed(tiny, training={"epochs": 4})
 
 
 def test_train__finished_run_is_only_read(tiny: TrainConfig, tmp_path: Path) -> None:
-    first = train(_with(tiny, training={"epochs": 4}), output=tmp_path / "run")
+    first = train(changed(tiny, training={"epochs": 4}), output=tmp_path / "run")
     start = time.perf_counter()
     assert train(first.config, output=tmp_path / "run", resume=True) == first
     assert time.perf_counter() - start < 1.0
 
 
 def test_train__bf16_and_channels_last(tiny: TrainConfig, tmp_path: Path) -> None:
-    config = _with(tiny, training={"precision": "bf16", "memory_format": "channels_last"})
+    config = changed(tiny, training={"precision": "bf16", "memory_format": "channels_last"})
     result = train(config, output=tmp_path / "run")
     assert (result.resolved.precision, result.resolved.memory_format) == ("bf16", "channels_last")
     assert result.resolved.timings == {}
 
 
 def test_train__auto_times_every_mode(tiny: TrainConfig, tmp_path: Path) -> None:
-    config = _with(tiny, training={"epochs": 1, "precision": "auto", "memory_format": "auto"})
+    config = changed(tiny, training={"epochs": 1, "precision": "auto", "memory_format": "auto"})
     resolved = train(config, output=tmp_path / "run").resolved
     assert len(resolved.timings) == 4
     fastest = min(resolved.timings, key=lambda name: resolved.timings[name])
@@ -310,7 +304,7 @@ def test_train__auto_times_every_mode(tiny: TrainConfig, tmp_path: Path) -> None
 
 
 def test_train__tensorboard_writes_events(tiny: TrainConfig, tmp_path: Path) -> None:
-    train(_with(tiny, training={"epochs": 1, "tensorboard": True}), output=tmp_path / "run")
+    train(changed(tiny, training={"epochs": 1, "tensorboard": True}), output=tmp_path / "run")
     assert list((tmp_path / "run" / "tensorboard").glob("events*"))
 
 
@@ -321,7 +315,7 @@ class TestRefusals:
         assert not (tmp_path / "run").exists()
 
     def test_best_without_validation(self, tiny: TrainConfig, tmp_path: Path) -> None:
-        config = _with(tiny, split={"validation": 0}, training={"checkpoint": "best"})
+        config = changed(tiny, split={"validation": 0}, training={"checkpoint": "best"})
         with pytest.raises(UsageError, match="needs a validation part"):
             train(config, output=tmp_path / "run")
 
@@ -331,7 +325,7 @@ class TestRefusals:
     def test_best_without_validation_in_any_protocol(
         self, tiny: TrainConfig, tmp_path: Path, split: dict[str, object]
     ) -> None:
-        config = _with(tiny, split=split, training={"checkpoint": "best"})
+        config = changed(tiny, split=split, training={"checkpoint": "best"})
         with pytest.raises(UsageError, match="needs a validation part"):
             train(config, output=tmp_path / "run")
 
@@ -344,7 +338,7 @@ class TestRefusals:
         assert not (tmp_path / "run").exists()  # nothing came of it
 
     def test_another_split_of_a_finished_run(self, tiny: TrainConfig, tmp_path: Path) -> None:
-        config = _with(tiny, training={"epochs": 3})
+        config = changed(tiny, training={"epochs": 3})
         result = train(config, output=tmp_path / "run")
         moved = result.split.model_copy(update={"train": result.split.train[::-1]})
         write_record(tmp_path / "run" / "result.json", result.model_copy(update={"split": moved}))
@@ -357,7 +351,7 @@ class TestRefusals:
         with pytest.raises(UsageError, match="holds a run already"):
             train(tiny, output=tmp_path / "run")
         with pytest.raises(UsageError, match="another configuration"):
-            train(_with(tiny, training={"epochs": 9}), output=tmp_path / "run", resume=True)
+            train(changed(tiny, training={"epochs": 9}), output=tmp_path / "run", resume=True)
 
     def test_folder_of_something_else(self, tiny: TrainConfig, tmp_path: Path) -> None:
         (tmp_path / "notes.txt").write_text("mine")
@@ -369,7 +363,7 @@ class TestRefusals:
         if torch.cuda.is_available():
             pytest.skip("has CUDA")
         with pytest.raises(UsageError, match="no CUDA device"):
-            train(_with(tiny, training={"device": "cuda"}), output=tmp_path / "run")
+            train(changed(tiny, training={"device": "cuda"}), output=tmp_path / "run")
 
     def test_black_masks(self, tiny: TrainConfig, drawn: Path, tmp_path: Path) -> None:
         for part in ("images", "masks"):
@@ -378,7 +372,7 @@ class TestRefusals:
             (tmp_path / "black" / "images" / path.name).write_bytes(path.read_bytes())
             with Image.open(path) as image:
                 Image.new("L", image.size).save(tmp_path / "black" / "masks" / path.name)
-        config = _with(tiny, data={"root": tmp_path / "black"})
+        config = changed(tiny, data={"root": tmp_path / "black"})
         with pytest.raises(DataError, match="all are black"):
             train(config, output=tmp_path / "run")
         assert not (tmp_path / "run").exists()
@@ -403,7 +397,7 @@ class TestRefusals:
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_ctrl_c__saves_and_goes_on(tiny: TrainConfig, tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
-    config.write_text(to_yaml(_with(tiny, training={"epochs": 400})))
+    config.write_text(to_yaml(changed(tiny, training={"epochs": 400})))
     run = tmp_path / "run"
     command = [sys.executable, "-m", "humanseg", "train", "--config", str(config), "-o", str(run)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)

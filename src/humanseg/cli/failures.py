@@ -26,7 +26,6 @@ _TRAINING_PARTS = {
     "safetensors",
     "scipy",
     "segmentation_models_pytorch",
-    "sklearn",
     "timm",
     "torch",
     "torchvision",

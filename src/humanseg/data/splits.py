@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+
+import numpy as np
 
 from humanseg.config.split_config import (
     FoldSplit,
@@ -11,9 +14,9 @@ from humanseg.config.split_config import (
     SourceSplit,
     SplitConfig,
 )
-from humanseg.data.grouping import deal
 from humanseg.data.metadata import Facts, read_facts
 from humanseg.data.samples import Sample
+from humanseg.data.stratified_split import stratified_group_split
 from humanseg.errors import DataError
 from humanseg.results import SplitRecord
 
@@ -96,14 +99,13 @@ def check_split(split: SplitRecord) -> None:
 
 
 def _reference(ids: list[str], seed: int) -> SplitRecord:
-    from sklearn.model_selection import train_test_split  # slow to import, and an extra
-
     if len(ids) < 2:
         raise DataError(f"The reference split needs at least 2 pictures; {len(ids)} given.")
-    train, test = train_test_split(ids, test_size=_REFERENCE_TEST_SHARE, random_state=seed)
-    record = SplitRecord(
-        train=tuple(train), validation=tuple(test), test=tuple(test), validation_is_test=True
-    )
+    # What scikit-learn's `train_test_split` draws from the same seed; the tests hold it against it.
+    shuffled = [ids[index] for index in np.random.RandomState(seed).permutation(len(ids))]
+    count = math.ceil(len(ids) * _REFERENCE_TEST_SHARE)
+    test, train = tuple(shuffled[:count]), tuple(shuffled[count:])
+    record = SplitRecord(train=train, validation=test, test=test, validation_is_test=True)
     check_split(record)
     return record
 
@@ -133,7 +135,7 @@ def _holdout(ids: list[str], facts: Facts, config: HoldoutSplit) -> dict[str, se
             f"A split into {names} parts of these shares needs more pictures: {given}, at least "
             f"{len(wanted)} different ones needed. Add pictures or ask for smaller parts."
         )
-    return {"validation": set(), **deal(ids, facts, wanted, (config.seed,))}
+    return {"validation": set(), **stratified_group_split(ids, facts, wanted, (config.seed,))}
 
 
 def _nested(ids: list[str], facts: Facts, config: FoldSplit | SourceSplit) -> dict[str, set[str]]:
@@ -154,7 +156,7 @@ def _nested(ids: list[str], facts: Facts, config: FoldSplit | SourceSplit) -> di
     if not wanted:
         return {"train": set(rest), "validation": set(), "test": test}
     sizes = {"train": len(rest) - wanted, "validation": wanted}
-    return {**deal(rest, facts, sizes, (config.seed, 1)), "test": test}
+    return {**stratified_group_split(rest, facts, sizes, (config.seed, 1)), "test": test}
 
 
 def _fold(ids: list[str], facts: Facts, config: FoldSplit) -> set[str]:
@@ -168,7 +170,7 @@ def _fold(ids: list[str], facts: Facts, config: FoldSplit) -> set[str]:
         str(fold): len(ids) // config.folds + (fold <= len(ids) % config.folds)
         for fold in range(1, config.folds + 1)
     }
-    return deal(ids, facts, sizes, (config.seed,))[str(config.fold)]
+    return stratified_group_split(ids, facts, sizes, (config.seed,))[str(config.fold)]
 
 
 def _source(ids: list[str], facts: Facts, held_out: str) -> set[str]:

@@ -27,7 +27,6 @@ _PACKAGES = (
     "numpy",
     "pillow",
     "scipy",
-    "scikit-learn",
 )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from tests.builders.configurations import changed
 
 from humanseg.config.schema import TrainConfig
 from humanseg.data.resized import Pixels
@@ -28,7 +29,7 @@ from humanseg.training.module import SegmentationModule
 
 
 def _network(config: TrainConfig, arch: str = "unet") -> SegmentationNetwork:
-    return build_network(config.model.model_copy(update={"arch": arch}))
+    return build_network(changed(config, model={"arch": arch}).model)
 
 
 class _Squares:
