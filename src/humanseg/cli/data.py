@@ -92,7 +92,7 @@ def synthesize(
     size: Annotated[tuple[int, int], Parameter(help="Height and width in pixels.")] = (240, 320),
     seed: Annotated[int, Parameter(help="Which pictures are drawn.")] = 0,
     clutter: Annotated[
-        float, Parameter(help="From 0, one large person, to 1, crowds and hidden people.")
+        float, Parameter(help="From 0, one large person, to 1, several and hidden people.")
     ] = 1.0,
 ) -> None:
     """Draw pictures with known masks, for trials without data."""
