@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -177,31 +176,6 @@ class TestOpenVino:
         sizes = [(tmp_path / name).stat().st_size for name in ("x.bin", "half.bin")]
         assert sizes[1] < 0.55 * sizes[0]
         assert 1e-6 < record.parity.largest_difference < 0.02
-
-
-def test_torchscript__gives_what_torch_gave(
-    model: Path, tmp_path: Path, pictures: Pictures, probabilities: Probabilities
-) -> None:
-    export(model, tmp_path / "x.pt")
-    extra = {"humanseg.json": ""}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        loaded = torch.jit.load(tmp_path / "x.pt", _extra_files=extra)
-    assert json.loads(extra["humanseg.json"])["image_size"] == "32x64"
-    assert_same(loaded(torch.from_numpy(pictures)), probabilities)
-
-
-def test_torch_export__gives_what_torch_gave(
-    model: Path, tmp_path: Path, pictures: Pictures, probabilities: Probabilities
-) -> None:
-    export(model, tmp_path / "x.pt2", format="torch_export")
-    extra = {"humanseg.json": ""}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        loaded = torch.export.load(tmp_path / "x.pt2", extra_files=extra).module()
-    assert json.loads(extra["humanseg.json"])["arch"] == "unet"
-    assert_same(loaded(torch.from_numpy(pictures)), probabilities)
-    assert_same(loaded(torch.from_numpy(pictures[:1])), probabilities[:1])
 
 
 class TestParity:

@@ -36,8 +36,6 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
         ("a.onnx", None, "onnx"),
         ("a.ONNX", None, "onnx"),
         ("a.xml", "openvino", "openvino"),
-        ("a.b.pt", None, "torchscript"),
-        ("a.pt2", None, "torch_export"),
     ],
 )
 def test_format__by_suffix(name: str, asked: str | None, kind: str) -> None:
@@ -82,20 +80,17 @@ class TestOutput:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("onnx", "int8", False, False, False), "int8 needs calibration pictures"),
-        (("torchscript", "int8", False, True, False), "torchscript has no int8"),
-        (("onnx", "int8", True, True, False), "half and int8 exclude each other"),
-        (("onnx", "int4", False, True, False), "got 'int4'; allowed are none, int8"),
-        (("onnx", "none", False, True, False), "--calibrate serves int8 only"),
-        (("onnx", "none", False, False, True), "--data serves int8 only"),
-        (("torch_export", "none", True, False, False), "torch_export has no float16"),
+        (("int8", False, False, False), "int8 needs calibration pictures"),
+        (("int8", True, True, False), "half and int8 exclude each other"),
+        (("int4", False, True, False), "got 'int4'; allowed are none, int8"),
+        (("none", False, True, False), "--calibrate serves int8 only"),
+        (("none", False, False, True), "--data serves int8 only"),
     ],
 )
-def test_options__refused(arguments: tuple[str, str, bool, bool, bool], sentence: str) -> None:
-    kind, quantize, half, calibrated, measured = arguments
+def test_options__refused(arguments: tuple[str, bool, bool, bool], sentence: str) -> None:
+    quantize, half, calibrated, measured = arguments
     with pytest.raises(UsageError, match=sentence):
         check_options(
-            kind,  # type: ignore[arg-type]
             quantize,  # type: ignore[arg-type]
             half=half,
             calibrated=calibrated,

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 _NAMES = {
     "onnx": "ONNX",
     "openvino": "OpenVINO IR",
-    "torchscript": "TorchScript",
-    "torch_export": "torch.export",
 }
 
 
@@ -32,15 +30,15 @@ def export(
         Path | None,
         Parameter(
             name=["-o", "--output"],
-            help="File to write: .onnx, .xml (OpenVINO), .pt (TorchScript) or .pt2 (torch.export).",
+            help="File to write: .onnx or .xml (OpenVINO).",
         ),
     ] = None,
     format: Annotated[
-        Literal["onnx", "openvino", "torchscript", "torch_export"] | None,
+        Literal["onnx", "openvino"] | None,
         Parameter(help="Format; must be the one of the file's suffix.", show_default=False),
     ] = None,
     quantize: Annotated[
-        Literal["none", "int8"], Parameter(help="int8: whole-number arithmetic, ONNX and OpenVINO.")
+        Literal["none", "int8"], Parameter(help="int8: whole-number arithmetic.")
     ] = "none",
     calibrate: Annotated[
         Path | None,
@@ -54,7 +52,7 @@ def export(
         Path | None,
         Parameter(help="Labelled pictures to measure on what int8 costs; best untrained ones."),
     ] = None,
-    half: Annotated[bool, flags.switch("Store weights as float16; ONNX and OpenVINO.")] = False,
+    half: Annotated[bool, flags.switch("Store weights as float16.")] = False,
     tolerance: Annotated[
         float | None,
         Parameter(

@@ -7,7 +7,7 @@ from typing import Literal
 from humanseg.model_directory import Parity, Quantisation
 from humanseg.results import SCHEMA_VERSION, Record
 
-Format = Literal["onnx", "openvino", "torchscript", "torch_export"]
+Format = Literal["onnx", "openvino"]
 Quantize = Literal["none", "int8"]
 
 

@@ -16,9 +16,9 @@ from humanseg import __version__
 from humanseg.errors import ModelError, UsageError
 from humanseg.evaluation.scoring import Progress
 from humanseg.export.export_record import ExportRecord, Format, Quantize
-from humanseg.export.formats import write_openvino, write_torch_export, write_torchscript
 from humanseg.export.int8 import METHOD, quantisation_cost, quantise
 from humanseg.export.int8_calibration import DEFAULT_COUNT, calibration_pictures
+from humanseg.export.openvino_file import write_openvino
 from humanseg.export.targets import (
     check_options,
     check_output,
@@ -69,8 +69,6 @@ if TYPE_CHECKING:
 _WRITERS = {
     "onnx": ("torch", "onnx", "onnxscript", "onnxruntime"),
     "openvino": ("torch", "onnx", "onnxscript", "onnxruntime", "openvino"),
-    "torchscript": ("torch",),
-    "torch_export": ("torch",),
 }
 _COMPARED = 8
 """Calibration pictures that int8 is held against torch on."""
@@ -131,14 +129,14 @@ def export(
 
     Args:
         model: model directory, or `bundled`.
-        output: file to write; .onnx, .xml (OpenVINO), .pt (TorchScript) or .pt2 (torch.export).
+        output: file to write; .onnx or .xml (OpenVINO).
         format: to say the format too; it must be the suffix's.
-        quantize: `int8` for whole-number arithmetic, in ONNX and OpenVINO files.
+        quantize: `int8` for whole-number arithmetic.
         calibration: pictures that show int8 which values to expect, see `calibration_pictures`.
         calibration_count: how many of them to draw.
         seed: of that draw.
         data: labelled pictures to measure on what int8 costs; best none that were trained on.
-        half: round weights to float16 and store them so, in ONNX and OpenVINO files.
+        half: round weights to float16 and store them so.
         tolerance: largest difference from torch; see `check_parity` and `check_int8_parity`. 0.001
             by default, 0.02 for float16 and int8.
         overwrite: replace existing files.
@@ -156,7 +154,7 @@ def export(
     directory = find_model(model)
     kind = format_of(output, format)
     check_options(
-        kind, quantize, half=half, calibrated=calibration is not None, measured=data is not None
+        quantize, half=half, calibrated=calibration is not None, measured=data is not None
     )
     own = place_in_directory(output, directory, quantize, half=half)
     check_output(output, kind, overwrite=overwrite)
@@ -201,14 +199,10 @@ def _write(
 ) -> tuple[Parity, Quantisation | None]:
     size = job.record.preprocessing.image_size
     described = description(job.record, job.precision)
-    if job.kind in ("torchscript", "torch_export"):
-        write = write_torchscript if job.kind == "torchscript" else write_torch_export
-        engine: Engine = write(FromBytes(job.network), size, place, described)
-        return job.compare(engine, place.name), None
     plain = _as_onnx(job)
     model = plain if job.calibration is None else quantise(plain, job.calibration)
     if job.kind == "onnx":
-        engine = open_exported(model.SerializeToString())
+        engine: Engine = open_exported(model.SerializeToString())
     else:
         engine = write_openvino(model, size, place, described, half=job.precision == "fp16")
     parity = job.compare(engine, place.name)

@@ -9,12 +9,7 @@ from humanseg.errors import UsageError
 from humanseg.export.export_record import Format, Quantize
 from humanseg.model_directory import ONNX_FILE, ONNX_INT8_FILE
 
-SUFFIXES: dict[Format, str] = {
-    "onnx": ".onnx",
-    "openvino": ".xml",
-    "torchscript": ".pt",
-    "torch_export": ".pt2",
-}
+SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "openvino": ".xml"}
 
 
 def format_of(output: Path, asked: str | None) -> Format:
@@ -65,22 +60,18 @@ def check_output(output: Path, kind: Format, *, overwrite: bool) -> None:
         raise UsageError(f"{existing[0]}: exists already; add --overwrite or name another file.")
 
 
-def check_options(
-    kind: Format, quantize: Quantize, *, half: bool, calibrated: bool, measured: bool
-) -> None:
+def check_options(quantize: Quantize, *, half: bool, calibrated: bool, measured: bool) -> None:
     """Refuse options that do not go together.
 
     Raises:
-        UsageError: int8 without calibration pictures or in a format that has none, float16 where
-            weights cannot be stored so, or pictures that nothing would look at.
+        UsageError: int8 without calibration pictures or with float16, or pictures that nothing
+            would look at.
     """
     if quantize not in get_args(Quantize):
         raise UsageError(
             f"quantize: got {quantize!r}; allowed are {', '.join(get_args(Quantize))}."
         )
     if quantize == "int8":
-        if kind not in ("onnx", "openvino"):
-            raise UsageError(f"quantize: {kind} has no int8 here; use onnx or openvino.")
         if half:
             raise UsageError("half and int8 exclude each other; give one of them.")
         if not calibrated:
@@ -92,8 +83,6 @@ def check_options(
     if calibrated or measured:
         what = "--calibrate" if calibrated else "--data"
         raise UsageError(f"{what} serves int8 only; add --quantize int8 or leave it out.")
-    if half and kind not in ("onnx", "openvino"):
-        raise UsageError(f"half: {kind} has no float16 here; use onnx or openvino.")
 
 
 def place_in_directory(output: Path, model: Path, quantize: Quantize, *, half: bool) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -52,11 +50,6 @@ def probe_pictures(size: Size) -> NDArray[np.uint8]:
     shapes = np.where(figure[..., None], np.array([225, 180, 150], dtype=np.uint8), coarse // 3)
     flat = np.full_like(noise, 128)
     return np.stack([noise, coarse, fine, ramp, shapes.astype(np.uint8), flat])
-
-
-def on_grid(pictures: Sequence[NDArray[np.uint8]], size: Size) -> NDArray[np.uint8]:
-    """Pictures of any size, uint8 (H, W, 3), as one batch (N, height, width, 3) on the grid."""
-    return np.stack([resize_image(picture, size) for picture in pictures])
 
 
 def measure_parity(
