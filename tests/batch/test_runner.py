@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import errno
 import io
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -384,8 +383,7 @@ class TestPredictVideo:
                 raise script[0]
             return script[0]
 
-        fake = SimpleNamespace(process_video=process_video)
-        monkeypatch.setitem(sys.modules, "humanseg.video.pipeline", fake)
+        monkeypatch.setattr("humanseg.video.pipeline.process_video", process_video)
         return script
 
     def _predict(self, *, smooth: bool = True) -> Outcome:
