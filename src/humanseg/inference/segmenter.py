@@ -190,9 +190,9 @@ class Segmenter:
 
         def decode(source: ImageLike) -> Decoded:
             picture = self._load(source, full_size=full_size)
-            kept = full_size or not isinstance(source, (str, Path, bytes))
-            finish = self._finishing(source, picture, keep=kept)
-            return Decoded(picture.pixels, finish, kept)
+            keep = full_size or not isinstance(source, (str, Path, bytes))
+            finish = self._finishing(source, picture, keep=keep)
+            return Decoded(picture.pixels, finish, keep)
 
         return PredictionStream(
             pictures,
@@ -260,7 +260,7 @@ class Segmenter:
         self, source: ImageLike, picture: LoadedImage, *, keep: bool = True
     ) -> Callable[[NDArray[np.float32]], Prediction]:
         """What makes the prediction of the grid; holds the picture's pixels only to keep them."""
-        size, notes, kept = picture.size, picture.notes, picture if keep else None
+        size, notes, decoded = picture.size, picture.notes, picture if keep else None
 
         def finish(grid: NDArray[np.float32]) -> Prediction:
             return Prediction(
@@ -269,7 +269,7 @@ class Segmenter:
                 threshold=self.threshold,
                 source=source,
                 notes=notes,
-                picture=kept,
+                picture=decoded,
             )
 
         return finish

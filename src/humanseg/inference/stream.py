@@ -37,7 +37,7 @@ class Decoded:
     """(h, w, 3) RGB."""
     finish: Callable[[NDArray[np.float32]], Prediction]
     """Makes its prediction of the probabilities on the network's grid."""
-    kept: bool
+    keeps_pixels: bool
     """Whether the prediction keeps the pixels; otherwise they are let go at once."""
 
 
@@ -47,7 +47,7 @@ class _Read:
 
     grid: NDArray[np.uint8]
     finish: Callable[[NDArray[np.float32]], Prediction]
-    kept: bool
+    keeps_pixels: bool
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class _Begun:
         if not self.future.done():
             return self.pixels
         outcome = self.outcome()
-        return self.pixels if isinstance(outcome, _Read) and outcome.kept else 0
+        return self.pixels if isinstance(outcome, _Read) and outcome.keeps_pixels else 0
 
 
 class PredictionStream(Iterator[Prediction]):
@@ -145,10 +145,11 @@ class PredictionStream(Iterator[Prediction]):
             self._begin()
         for _ in outcomes:
             self._begun.popleft()
-        good = [one for one in outcomes if isinstance(one, _Read)]
-        found = iter(self._run(np.stack([one.grid for one in good])) if good else ())
-        for one in outcomes:
-            self._done.append(one.finish(next(found)) if isinstance(one, _Read) else one)
+        images = [outcome.grid for outcome in outcomes if isinstance(outcome, _Read)]
+        grids = iter(self._run(np.stack(images)) if images else ())
+        for outcome in outcomes:
+            done = outcome.finish(next(grids)) if isinstance(outcome, _Read) else outcome
+            self._done.append(done)
 
     def _begin(self) -> None:
         """Hand pictures to the readers, as many as may be in memory; one always may."""
@@ -159,7 +160,7 @@ class PredictionStream(Iterator[Prediction]):
                 except StopIteration:
                     return
             image, pixels = self._next
-            held = sum(one.held() for one in self._begun)
+            held = sum(begun.held() for begun in self._begun)
             if held and held + pixels > _MOST_PIXELS:
                 return
             self._next = None
@@ -186,7 +187,7 @@ class PredictionStream(Iterator[Prediction]):
     def _prepared(self, image: ImageLike) -> _Read:
         decoded = self._decode(image)
         grid = resize_image(decoded.pixels, self._image_size)
-        return _Read(grid, decoded.finish, decoded.kept)
+        return _Read(grid, decoded.finish, decoded.keeps_pixels)
 
     def close(self) -> None:
         """Stop reading ahead; nothing more will come."""

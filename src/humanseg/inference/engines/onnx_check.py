@@ -88,36 +88,36 @@ def _content(path: Path) -> bytes:
 
 def _fields(message: bytes | memoryview) -> Iterator[_Field]:
     """Number and content of a message's fields: an int, or the bytes of a part."""
-    data, place, end = memoryview(message), 0, len(message)
-    while place < end:
-        tag, place = _varint(data, place)
+    data, offset, end = memoryview(message), 0, len(message)
+    while offset < end:
+        tag, offset = _varint(data, offset)
         number, kind = tag >> 3, tag & 7
         if kind == 0:
-            value, place = _varint(data, place)
+            value, offset = _varint(data, offset)
             yield number, value
             continue
         if kind == 2:
-            length, place = _varint(data, place)
+            length, offset = _varint(data, offset)
         elif kind in (1, 5):
             length = 8 if kind == 1 else 4
         else:
             raise _Damaged("it is no ONNX file")
-        if number == 0 or length > end - place:
+        if number == 0 or length > end - offset:
             raise _Damaged("it is no ONNX file, or cut short")
-        yield number, data[place : place + length]
-        place += length
+        yield number, data[offset : offset + length]
+        offset += length
 
 
-def _varint(data: memoryview, place: int) -> tuple[int, int]:
+def _varint(data: memoryview, offset: int) -> tuple[int, int]:
     value = 0
     for shift in range(0, 70, 7):
-        if place >= len(data):
+        if offset >= len(data):
             raise _Damaged("it is no ONNX file, or cut short")
-        byte = data[place]
-        place += 1
+        byte = data[offset]
+        offset += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return value, place
+            return value, offset
     raise _Damaged("it is no ONNX file")
 
 
@@ -128,7 +128,7 @@ def _part(value: int | memoryview) -> memoryview:
 
 
 def _parts(message: bytes | memoryview, number: int) -> list[memoryview]:
-    return [_part(value) for found, value in _fields(message) if found == number]
+    return [_part(value) for field, value in _fields(message) if field == number]
 
 
 def _refuse_references(content: bytes) -> None:
@@ -149,8 +149,8 @@ def _checked_size(content: bytes) -> Size:
     graphs = _parts(content, 7)
     if len(graphs) != 1:
         raise _Damaged("it is no ONNX file")
-    inputs = [_signature(one) for one in _parts(graphs[0], 11)]
-    outputs = [_signature(one) for one in _parts(graphs[0], 12)]
+    inputs = [_signature(part) for part in _parts(graphs[0], 11)]
+    outputs = [_signature(part) for part in _parts(graphs[0], 12)]
     match inputs:
         case [(name, kind, (None, int() as height, int() as width, 3))] if (
             name == INPUT and kind == _UINT8
