@@ -125,10 +125,10 @@ def examine() -> DoctorReport:
 
 
 def _instructions(machine: Processor) -> dict[str, bool] | None:
-    known = _ARM if machine.is_arm else _X86 if machine.is_x86 else None
-    if known is None or machine.features is None:
+    names = _ARM if machine.is_arm else _X86 if machine.is_x86 else None
+    if names is None or machine.features is None:
         return None
-    return {name: name in machine.features for name in known}
+    return {name: name in machine.features for name in names}
 
 
 def _checked(name: str, look: Callable[[], str]) -> Check:
@@ -225,7 +225,7 @@ def _training() -> Check:
                 f"{', '.join(absent)} missing beside the rest; "
                 'pip install "humanseg[train]" completes it.'
             )
-        others = [one for one in EXTRAS["train"] if one[0] not in ("torch", "torchvision")]
+        others = [pair for pair in EXTRAS["train"] if pair[0] not in ("torch", "torchvision")]
         for _, module in others:
             importlib.import_module(module)
         return ", ".join(f"{package} {_version(package)}" for package, _ in others)
@@ -244,7 +244,7 @@ def _bundled() -> str:
 
 def _smoke() -> tuple[Smoke | None, Check]:
     """A prediction as a user would make it; before torch is imported, which changes timings."""
-    found: list[Smoke] = []
+    smoke: list[Smoke] = []
 
     def look() -> str:
         rows, columns = np.mgrid[0:480, 0:640]
@@ -263,7 +263,7 @@ def _smoke() -> tuple[Smoke | None, Check]:
                 "backend or precision, and report this."
             )
         opened = segmenter.engine
-        found.append(
+        smoke.append(
             Smoke(
                 backend=opened.name,
                 precision=opened.precision,
@@ -279,13 +279,13 @@ def _smoke() -> tuple[Smoke | None, Check]:
         return f"{opened.name}, {opened.precision} on {opened.device}"
 
     check = _checked("prediction", look)
-    return (found[0] if found else None), check
+    return (smoke[0] if smoke else None), check
 
 
 def _versions() -> dict[str, str]:
     names = (*_BASE, *(package for parts in EXTRAS.values() for package, _ in parts))
-    found = {name: _version(name) for name in names}
-    return {name: number for name, number in found.items() if number is not None}
+    versions = {name: _version(name) for name in names}
+    return {name: number for name, number in versions.items() if number is not None}
 
 
 def _version(package: str) -> str | None:
