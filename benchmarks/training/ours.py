@@ -122,7 +122,6 @@ def run_ours(
     folder: Path,
     *,
     program: Sequence[str] = PROGRAM,
-    environment: Mapping[str, str] | None = None,
 ) -> OurEnd:
     """Run the command to its end.
 
@@ -130,7 +129,6 @@ def run_ours(
         settings: by section and name.
         folder: for its files and its run folder.
         program: what starts humanseg.
-        environment: variables to set besides the present ones.
 
     Raises:
         SystemExit: it failed before its last epoch was over.
@@ -140,9 +138,7 @@ def run_ours(
     write_text(file, yaml.safe_dump(settings))
     watch = EpochWatch(run / "metrics.csv")
     command = [*program, "train", "--preset", "default", "--config", str(file), "--quiet"]
-    code, seconds = run_process(
-        [*command, "-o", str(run)], log, environment=environment, look=watch.look
-    )
+    code, seconds = run_process([*command, "-o", str(run)], log, look=watch.look)
     epochs = read_epochs(watch.rows(), watch.stamps)
     if code != 0 and len(epochs) < config.training.epochs:
         raise failure(f"humanseg train ({config.model.arch})", code, log)

@@ -10,14 +10,14 @@ import torch
 from humanseg.config.schema import AugmentationConfig, TrainConfig
 from humanseg.data.layouts import discover
 from humanseg.data.resized import ImagesInMemory, Pixels
-from humanseg.errors import DataError
+from humanseg.errors import DataError, UsageError
 from humanseg.training.augmentation import augment
 from humanseg.training.batches import (
     Batches,
     DeviceSource,
     HostSource,
     SegmentationDataModule,
-    Share,
+    Shard,
     mask_chunks,
 )
 
@@ -31,11 +31,20 @@ def _batches(
     resized: ImagesInMemory,
     rows: Sequence[int],
     *,
-    share: Share | None = None,
+    shard: Shard | None = None,
     seed: int | None = 1,
+    smallest: int = 2,
 ) -> Batches:
     source = HostSource(resized, pinned=False)
-    return Batches(source, rows, resized.ids, batch_size=6, seed=seed, share=share or Share())
+    return Batches(
+        source,
+        rows,
+        resized.ids,
+        batch_size=6,
+        seed=seed,
+        shard=shard or Shard(),
+        smallest=smallest,
+    )
 
 
 def test_batches__show_every_row_once_in_a_new_order_every_epoch(resized: ImagesInMemory) -> None:
@@ -62,7 +71,7 @@ def test_batches__of_several_processes_are_those_of_one_divided(
     resized: ImagesInMemory, count: int
 ) -> None:
     whole = list(_batches(resized, range(20)))
-    shares = [list(_batches(resized, range(20), share=Share(rank, count))) for rank in range(count)]
+    shares = [list(_batches(resized, range(20), shard=Shard(rank, count))) for rank in range(count)]
     for number, batch in enumerate(whole):
         parts = [share[number] for share in shares]
         assert [name for part in parts for name in part["ids"]] == batch["ids"]
@@ -71,14 +80,16 @@ def test_batches__of_several_processes_are_those_of_one_divided(
         assert max(sizes) - min(sizes) <= 1
         first = 0
         for part in parts:
-            assert part["part"] == (first, len(batch["ids"]))
+            assert part["shard"] == (first, len(batch["ids"]))
             first += len(part["ids"])
 
 
-def test_batches__leave_out_a_lonely_last_picture_in_training_only(resized: ImagesInMemory) -> None:
+def test_batches__leave_out_a_last_batch_that_is_too_small(resized: ImagesInMemory) -> None:
     trained = [batch["ids"] for batch in _batches(resized, range(13))]
     assert [len(ids) for ids in trained] == [6, 6]
-    scored = [batch["ids"] for batch in _batches(resized, range(13), seed=None)]
+    assert len(list(_batches(resized, range(15), smallest=4))) == 2
+    assert len(list(_batches(resized, range(16), smallest=4))) == 3
+    scored = [batch["ids"] for batch in _batches(resized, range(13), seed=None, smallest=1)]
     assert [name for ids in scored for name in ids] == list(resized.ids[:13])
 
 
@@ -87,7 +98,7 @@ def test_batches__pass_on_what_went_wrong_in_reading(resized: ImagesInMemory) ->
         def read(self, rows: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
             raise DataError("row is damaged.")
 
-    batches = Batches(Broken(), range(9), resized.ids, batch_size=3, seed=1, share=Share())
+    batches = Batches(Broken(), range(9), resized.ids, batch_size=3, seed=1, shard=Shard())
     with pytest.raises(DataError, match="damaged"):
         list(batches)
 
@@ -101,7 +112,7 @@ def test_batches__are_read_ahead_but_not_far(resized: ImagesInMemory) -> None:
             return super().read(rows)
 
     source = Counting(resized, pinned=False)
-    batches = iter(Batches(source, range(20), resized.ids, batch_size=2, seed=1, share=Share()))
+    batches = iter(Batches(source, range(20), resized.ids, batch_size=2, seed=1, shard=Shard()))
     next(batches)
     assert Counting.read_so_far <= 4
     assert len(list(batches)) == 9
@@ -128,6 +139,10 @@ def test_datamodule__refuses_what_cannot_be_trained_on(
 ) -> None:
     with pytest.raises(DataError, match="at least 2"):
         SegmentationDataModule(resized, tiny, train=[4])
+    with pytest.raises(DataError, match="at least 4"):
+        SegmentationDataModule(resized, tiny, train=[4, 5, 6], shard=Shard(0, 2))
+    with pytest.raises(UsageError, match="got 4 for 3 processes on CPUs; at least 6 are needed"):
+        SegmentationDataModule(resized, tiny, train=range(20), shard=Shard(0, 3))
 
     class Empty:
         ids = resized.ids
@@ -157,13 +172,13 @@ def test_augment__of_a_part_is_the_part_of_the_augmented_batch() -> None:
         whole, whole_masks = augment(images, masks, config, torch.Generator().manual_seed(seed))
         for count in (2, 4, 9):
             for rank in range(count):
-                own = Share(rank, count).of(9)
+                own = Shard(rank, count).of(9)
                 part, part_masks = augment(
                     images[own],
                     masks[own],
                     config,
                     torch.Generator().manual_seed(seed),
-                    part=(own.start, 9),
+                    shard=(own.start, 9),
                 )
                 torch.testing.assert_close(part, whole[own], rtol=1e-5, atol=1e-3)
                 assert torch.equal(part_masks, whole_masks[own])
@@ -175,6 +190,6 @@ def test_augment__of_no_pictures_changes_none_and_draws_as_much() -> None:
     images = torch.randint(0, 256, (3, 3, 16, 16), dtype=torch.uint8)
     masks = torch.rand(3, 1, 16, 16) > 0.5
     augment(images, masks, config, other)
-    nothing, _ = augment(images[:0], masks[:0], config, generator, part=(0, 3))
+    nothing, _ = augment(images[:0], masks[:0], config, generator, shard=(0, 3))
     assert nothing.shape == (0, 3, 16, 16)
     assert torch.equal(torch.rand(4, generator=generator), torch.rand(4, generator=other))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import subprocess
 import sys
@@ -10,25 +11,45 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import timm
+import torch
+from torch import nn
 
 from humanseg.config.loading import to_yaml
 from humanseg.config.schema import TrainConfig
 from humanseg.errors import UsageError
-from humanseg.training.distributed import ALONE, find_environment, joined, local_count
+from humanseg.training.distributed import (
+    SINGLE_PROCESS,
+    SynchronisedBatchNorm,
+    find_environment,
+    joined,
+    local_count,
+)
 
 _PROGRAM = Path(__file__).parent / "together.py"
 _EPOCHS = 3
 
 
-def _torchrun(*words: object, processes: int = 2) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+_FROZEN = {"FROZEN_STATISTICS": "1"}
+
+
+def _alone(*words: object, **more: str) -> subprocess.CompletedProcess[str]:
+    """Not checked: such small steps learn too little for a network that is kept."""
+    return _run(*words, **more)
+
+
+def _torchrun(*words: object, **more: str) -> subprocess.CompletedProcess[str]:
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    return _run(*command, *words, GLOO_SOCKET_IFNAME="lo", **more)
+
+
+def _run(*words: object, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*command, f"--nproc-per-node={processes}", *map(str, words)],
+        [sys.executable, *map(str, words)],
         capture_output=True,
         text=True,
         timeout=240,
-        env=environment,
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | more,
     )
 
 
@@ -69,7 +90,7 @@ def _seen(folder: Path) -> dict[int, list[list[str]]]:
 
 @pytest.fixture(scope="module")
 def place(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One run by one process, and the same by two."""
+    """One run by one process, and the same by two; both with frozen batch statistics."""
     folder = tmp_path_factory.mktemp("together")
     (folder / "data").symlink_to(drawn)
     config = TrainConfig.model_validate(
@@ -84,7 +105,7 @@ def place(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             "optimiser": {"learning_rate": 0.0001},
             "training": {
                 "epochs": _EPOCHS,
-                "batch_size": 5,
+                "batch_size": 7,  # the last batch has 5: uneven shards
                 "precision": "fp32",
                 "memory_format": "contiguous",
                 "ema_decay": 0.8,
@@ -93,13 +114,8 @@ def place(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
     )
     (folder / "config.yaml").write_text(to_yaml(config))
-    subprocess.run(
-        [sys.executable, *map(str, _program(folder, "one"))],
-        check=False,  # so small steps learn too little to pass the floor
-        capture_output=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    two = _torchrun(*_program(folder, "two"))
+    _alone(*_program(folder, "one"), **_FROZEN)
+    two = _torchrun(*_program(folder, "two"), **_FROZEN)
     (folder / "two.err").write_text(two.stderr)
     return folder
 
@@ -125,24 +141,69 @@ def test_two_processes__see_every_picture_once_in_the_batches_of_one(place: Path
 
 def test_two_processes__speak_once(place: Path) -> None:
     said = (place / "two.err").read_text()
-    assert said.count("humanseg: ") == 1, said
+    assert said.count("2 processes train on CPUs: batch statistics are those of each") == 1, said
+    assert said.count("is no better than") == 1, said
     assert "UserWarning" not in said
     assert "Warning:" not in said
 
 
 def test_a_killed_process__loses_no_epoch_and_one_process_goes_on(place: Path) -> None:
-    killed = _torchrun(*_program(place, "killed", "kill", "1", "2"))
+    killed = _torchrun(*_program(place, "killed", "kill", "1", "2"), **_FROZEN)
     assert killed.returncode != 0
     assert len(_losses(place / "killed")) == 2
     assert not (place / "killed" / "result.json").exists()
-    subprocess.run(
-        [sys.executable, *map(str, _program(place, "killed"))],
-        capture_output=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
+    _alone(*_program(place, "killed"), **_FROZEN)
     assert len(_losses(place / "killed")) == _EPOCHS
     for one, resumed in zip(_losses(place / "one"), _losses(place / "killed"), strict=True):
         assert resumed == pytest.approx(one, rel=2e-4)
+
+
+def test_statistics_of_each_process__a_run_ends_with_those_of_the_first(place: Path) -> None:
+    """Where batch statistics count, both processes validate one and the same network."""
+    done = _torchrun(*_program(place, "moving"))
+    assert "Traceback" not in done.stderr
+    losses = _losses(place / "moving")
+    assert len(losses) == _EPOCHS
+    assert all(math.isfinite(value) for pair in losses for value in pair)
+    checkpoint = torch.load(place / "moving" / "checkpoints" / "last.ckpt", weights_only=True)
+    statistics = [value for name, value in checkpoint["state_dict"].items() if "running_" in name]
+    assert statistics
+    assert all(torch.isfinite(value).all() for value in statistics)
+
+
+class TestSynchronisedBatchNorm:
+    def test_layers_of_timm__keep_their_activation(self) -> None:
+        torch.manual_seed(0)
+        network = timm.create_model("test_efficientnet", pretrained=False).train()
+        images = torch.randn(4, 3, 32, 32)
+        network(images)  # statistics other than 0 and 1
+        expected = network.eval()(images)
+        names = [name for name, _ in network.named_modules()]
+        plain = {name: type(module) for name, module in network.named_modules()}
+
+        sync = SynchronisedBatchNorm()
+        exchanged = sync.apply(network)
+        kinds = [m for m in exchanged.modules() if isinstance(m, nn.SyncBatchNorm)]
+        assert len(kinds) == sum("bn" in name.split(".")[-1] for name in names)
+        assert torch.equal(exchanged(images), expected)
+
+        first = next(iter(kinds))
+        assert first.running_mean is not None
+        first.running_mean = first.running_mean + 1.0
+        moved = exchanged(images)
+        reverted = sync.revert(exchanged)
+        assert {name: type(module) for name, module in reverted.named_modules()} == plain
+        assert torch.equal(reverted(images), moved)
+        assert not torch.equal(moved, expected)
+
+    def test_weights__are_the_same_parameters(self) -> None:
+        network = nn.Sequential(nn.BatchNorm2d(3))
+        before = list(network.parameters())
+        sync = SynchronisedBatchNorm()
+        exchanged = sync.apply(network)
+        assert all(a is b for a, b in zip(before, exchanged.parameters(), strict=True))
+        reverted = sync.revert(exchanged)
+        assert all(a is b for a, b in zip(before, reverted.parameters(), strict=True))
 
 
 class TestSlurm:
@@ -185,7 +246,7 @@ class TestSlurm:
         monkeypatch.setenv("SLURM_NTASKS", "1")
         monkeypatch.delenv("SLURM_STEP_ID")
         with joined("cpu") as processes:
-            assert processes is ALONE
+            assert processes is SINGLE_PROCESS
 
     def test_uneven_machines__are_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SLURM_NTASKS", "3")
@@ -199,11 +260,13 @@ class TestSlurm:
         program = (
             "import sys, torch\n"
             "from humanseg.training.distributed import joined\n"
-            "from humanseg.models.collective import add_up\n"
+            "from humanseg.training.collective import all_reduce_sum\n"
             "with joined('cpu') as processes:\n"
-            "    total = add_up(torch.tensor(float(processes.rank + 1)))\n"
-            "    said = processes.once(lambda: f'from {processes.rank}')\n"
-            "    print(processes.count, processes.nodes, total.item(), said)\n"
+            "    own = torch.tensor(float(processes.rank + 1), requires_grad=True)\n"
+            "    total = all_reduce_sum(own)\n"
+            "    total.square().backward()\n"
+            "    said = processes.on_main_process(lambda: f'from {processes.rank}')\n"
+            "    print(processes.count, processes.nodes, total.item(), own.grad.item(), said)\n"
         )
         port = str(20_000 + os.getpid() % 20_000)
         shared = {"SLURM_NTASKS": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
@@ -219,16 +282,16 @@ class TestSlurm:
             for rank in range(2)
         ]
         outputs = [process.communicate(timeout=120)[0].strip() for process in started]
-        assert outputs == ["2 1 3.0 from 0"] * 2
+        assert outputs == ["2 1 3.0 12.0 from 0"] * 2
 
 
 def test_alone__does_everything_itself() -> None:
-    assert ALONE.main
-    assert ALONE.once(lambda: 5) == 5
-    assert ALONE.in_turn(lambda: 6) == 6
-    assert ALONE.device("cuda") == "cuda"
+    assert SINGLE_PROCESS.is_main
+    assert SINGLE_PROCESS.on_main_process(lambda: 5) == 5
+    assert SINGLE_PROCESS.local_first(lambda: 6) == 6
+    assert SINGLE_PROCESS.device("cuda") == "cuda"
     with pytest.raises(UsageError):
-        ALONE.in_turn(_fail)
+        SINGLE_PROCESS.local_first(_fail)
 
 
 def _fail() -> None:

@@ -19,7 +19,7 @@ def network(tiny: TrainConfig) -> SegmentationNetwork:
 def _batch() -> Batch:
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (3, 3, 64, 64), generator=generator, dtype=torch.uint8)
-    return Batch(image=images, mask=images[:, :1] > 128, ids=["a", "b", "c"], part=(0, 3))
+    return Batch(image=images, mask=images[:, :1] > 128, ids=["a", "b", "c"], shard=(0, 3))
 
 
 def test_training_step__augments_in_fp32_whatever_the_precision(

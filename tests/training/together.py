@@ -2,7 +2,8 @@
 
     together.py RUN DATA CONFIG CACHE SEEN [kill RANK EPOCH]
 
-Appends to SEEN/RANK.txt the epoch, batch and pictures that this process trained on.
+Appends to SEEN/RANK.txt the epoch, batch and images that this process trained on. With
+FROZEN_STATISTICS in the environment, batch normalisation takes no statistics from batches.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 from pathlib import Path
 
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from humanseg.cli import main
 from humanseg.training.batches import Batch
@@ -28,6 +30,9 @@ def noting(module: SegmentationModule, batch: Batch, index: int) -> Tensor:
         os.kill(os.getpid(), signal.SIGKILL)
     with Path(seen, f"{rank}.txt").open("a") as stream:
         stream.write(f"{module.current_epoch} {index} {','.join(batch['ids'])}\n")
+    for layer in module.network.modules():
+        if isinstance(layer, _BatchNorm) and "FROZEN_STATISTICS" in os.environ:
+            layer.eval()
     return step(module, batch, index)
 
 

@@ -1,7 +1,6 @@
 """Networks of segmentation-models-pytorch: build, weigh, save, load, run."""
 
 from humanseg.models.complexity import count_macs, count_parameters, measure_latency
-from humanseg.models.cpu.synchronised import SynchronisedStatistics
 from humanseg.models.ema import MovingAverage
 from humanseg.models.encoder_features import pooled_features
 from humanseg.models.initial_network import start_network
@@ -14,7 +13,6 @@ __all__ = [
     "FromBytes",
     "MovingAverage",
     "SegmentationNetwork",
-    "SynchronisedStatistics",
     "TorchEngine",
     "build_network",
     "count_macs",

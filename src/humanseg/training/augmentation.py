@@ -27,7 +27,7 @@ def augment(
     config: AugmentationConfig,
     generator: Generator,
     *,
-    part: tuple[int, int] | None = None,
+    shard: tuple[int, int] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Change every picture of a batch, and its mask with it.
 
@@ -37,13 +37,13 @@ def augment(
         config: chances and ranges.
         generator: on the CPU, whatever the tensors' device; the only source of randomness. Which
             pictures change is known to the host, so a GPU is never waited for.
-        part: (first, all) where `images` are those from `first` of a batch of `all` pictures that
-            several processes share: each then changes as it would in the undivided batch.
+        shard: (first, all) where `images` are those from `first` of a batch of `all` pictures that
+            several processes shard: each then changes as it would in the undivided batch.
 
     Returns:
         float32 (N, 3, H, W), 0 to 255, and bool (N, 1, H, W).
     """
-    first, count = part or (0, len(images))
+    first, count = shard or (0, len(images))
     draw = _Draw(range(first, first + len(images)), count, images.device, generator)
     pictures, masks = images.float(), masks.clone()
     for probability, axis in ((config.horizontal_flip, 3), (config.vertical_flip, 2)):

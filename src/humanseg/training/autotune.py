@@ -12,7 +12,7 @@ import torch
 from humanseg.config.schema import TrainConfig
 from humanseg.errors import OutOfMemory
 from humanseg.models import SegmentationNetwork
-from humanseg.models.collective import process_count
+from humanseg.training.collective import process_count
 from humanseg.training.compute_mode import Mode, time_mode
 
 _HOST = "DefaultCPUAllocator"  # how torch names itself when the host has no memory left

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from humanseg.config.schema import TrainConfig
 from humanseg.data.resized import ResizedImages
-from humanseg.errors import DataError
+from humanseg.errors import DataError, UsageError
 
 _DEVICE_SHARE = 0.5  # of a GPU's free memory that pictures may take; the rest is for training
 _CHUNK = 256  # pictures that are looked at or moved together
@@ -31,19 +31,19 @@ class Batch(TypedDict):
     """bool (N, 1, H, W), True where there is a person."""
     ids: list[str]
     """The samples' names, for error messages."""
-    part: tuple[int, int]
+    shard: tuple[int, int]
     """(first, all): these are the pictures from `first` of a batch of `all` over all processes."""
 
 
 @dataclass(frozen=True)
-class Share:
+class Shard:
     """What one of several processes does of every batch."""
 
     rank: int = 0
     count: int = 1
 
     def of(self, size: int) -> slice:
-        """This process's positions in a batch of `size`: the shares differ by at most one."""
+        """This process's positions in a batch of `size`: the shards differ by at most one."""
         first, end = (size * rank // self.count for rank in (self.rank, self.rank + 1))
         return slice(first, end)
 
@@ -142,7 +142,8 @@ class Batches:
         *,
         batch_size: int,
         seed: int | None,
-        share: Share,
+        shard: Shard,
+        smallest: int = 1,
     ) -> None:
         """Describe batches.
 
@@ -151,18 +152,18 @@ class Batches:
             rows: rows of the resized images that an epoch shows, repetitions included.
             ids: names of all resized images.
             batch_size: pictures per batch, over all processes.
-            seed: of the order; None keeps it, and keeps a last batch of one picture too.
-            share: what this process does.
+            seed: of the order; None keeps it.
+            shard: what this process does.
+            smallest: images that a batch must have; a last batch of fewer is left out.
         """
         self._source = source
         self._rows = list(rows)
         self._ids = ids
         self._batch_size = batch_size
-        self._share = share
+        self._shard = shard
         self.sampler = EpochOrder(len(self._rows), seed)
-        # A last batch of one picture is left out of training: batch statistics need two.
-        lonely = seed is not None and len(self._rows) % batch_size == 1
-        self._used = len(self._rows) - (1 if lonely else 0)
+        last = len(self._rows) % batch_size
+        self._used = len(self._rows) - (last if last < smallest else 0)
 
     def __len__(self) -> int:
         return -(-self._used // self._batch_size)
@@ -181,14 +182,14 @@ class Batches:
                 yield waiting.pop(0).result()
 
     def _read(self, chosen: list[int]) -> Batch:
-        own = self._share.of(len(chosen))
+        own = self._shard.of(len(chosen))
         rows = [self._rows[position] for position in chosen[own]]
         images, masks = self._source.read(rows)
         return Batch(
             image=images,
             mask=masks,
             ids=[self._ids[row] for row in rows],
-            part=(own.start, len(chosen)),
+            shard=(own.start, len(chosen)),
         )
 
 
@@ -203,7 +204,7 @@ class SegmentationDataModule(lightning.LightningDataModule):
         train: Sequence[int],
         validation: Sequence[int] = (),
         device: str = "cpu",
-        share: Share | None = None,
+        shard: Shard | None = None,
     ) -> None:
         """Take rows of the resized images.
 
@@ -213,16 +214,25 @@ class SegmentationDataModule(lightning.LightningDataModule):
             train: rows that an epoch trains on, repetitions included.
             validation: rows that are validated on.
             device: where the network trains; pictures move there once if they fit.
-            share: what this of several processes does.
+            shard: what this of several processes does.
 
         Raises:
-            DataError: fewer than two training pictures, or no person in any of them.
+            UsageError: a batch too small for the number of processes.
+            DataError: too few training pictures, or no person in any of them.
         """
         super().__init__()
-        if len(train) < 2:
+        self._shard = shard or Shard()
+        # Batch statistics need two images. On GPUs they are those of all processes together.
+        self._smallest = 2 * self._shard.count if device == "cpu" else 2
+        if config.training.batch_size < self._smallest:
+            raise UsageError(
+                f"training.batch_size: got {config.training.batch_size} for {self._shard.count} "
+                f"processes on CPUs; at least {self._smallest} are needed, two images for each."
+            )
+        if len(train) < self._smallest:
             raise DataError(
-                f"{len(train)} training picture(s); at least 2 are needed. Add pictures or "
-                "take smaller shares for validation and test."
+                f"{len(train)} training picture(s); at least {self._smallest} are needed. Add "
+                "pictures or take smaller shares for validation and test."
             )
         if not any(masks.any() for masks in mask_chunks(resized, train)):
             raise DataError(
@@ -232,7 +242,6 @@ class SegmentationDataModule(lightning.LightningDataModule):
         self._train, self._validation = list(train), list(validation)
         self._batch_size = config.training.batch_size
         self._seed = config.training.seed
-        self._share = share or Share()
         self._source = _source(resized, [*train, *validation], torch.device(device))
 
     @property
@@ -242,20 +251,21 @@ class SegmentationDataModule(lightning.LightningDataModule):
 
     def train_dataloader(self) -> Batches:
         """Seeded batches."""
-        return self._batches(self._train, self._seed)
+        return self._batches(self._train, self._seed, smallest=self._smallest)
 
     def val_dataloader(self) -> Batches | list[Batch]:
         """Batches in data set order; none if there is no validation part."""
-        return self._batches(self._validation, None) if self._validation else []
+        return self._batches(self._validation, None, smallest=1) if self._validation else []
 
-    def _batches(self, rows: Sequence[int], seed: int | None) -> Batches:
+    def _batches(self, rows: Sequence[int], seed: int | None, *, smallest: int) -> Batches:
         return Batches(
             self._source,
             rows,
             self._resized.ids,
             batch_size=self._batch_size,
             seed=seed,
-            share=self._share,
+            shard=self._shard,
+            smallest=smallest,
         )
 
 

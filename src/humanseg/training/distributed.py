@@ -6,26 +6,30 @@ does; the others get its result, or its error.
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-from torch import distributed
+from lightning.pytorch.plugins.layer_sync import LayerSync
+from timm.layers.norm_act import convert_sync_batchnorm
+from torch import distributed, nn
 
 from humanseg.errors import HumansegError, UsageError
-from humanseg.models.collective import on_one_machine
 from humanseg.system.cpu import usable_cores
-from humanseg.training.batches import Share
+from humanseg.training.batches import Shard
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 _PATIENCE = timedelta(days=7)  # others wait while the main process fills a cache or scores
 
@@ -43,7 +47,7 @@ class Processes:
     _group: Any = None
 
     @property
-    def main(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this is the one that writes."""
         return self.rank == 0
 
@@ -53,15 +57,15 @@ class Processes:
         return self.count // self.local_count
 
     @property
-    def share(self) -> Share:
+    def shard(self) -> Shard:
         """What this process does of every batch."""
-        return Share(self.rank, self.count)
+        return Shard(self.rank, self.count)
 
     def device(self, kind: str) -> str:
         """This process's device of a kind, such as `cuda:1`."""
         return f"{kind}:{self.local_rank}" if kind == "cuda" and self.count > 1 else kind
 
-    def once(self, work: Callable[[], T]) -> T:
+    def on_main_process(self, work: Callable[[], T]) -> T:
         """Do something in the main process only; all get its result.
 
         Raises:
@@ -70,7 +74,7 @@ class Processes:
         if self.count == 1:
             return work()
         outcome: list[tuple[T | None, HumansegError | None]] = [(None, None)]
-        if self.main:
+        if self.is_main:
             try:
                 outcome = [(work(), None)]
             except HumansegError as error:
@@ -81,7 +85,7 @@ class Processes:
             raise failure
         return result  # type: ignore[return-value]
 
-    def in_turn(self, work: Callable[[], T]) -> T:
+    def local_first(self, work: Callable[[], T]) -> T:
         """Do something first in one process of every machine, then in the others.
 
         So that only one of them decodes pictures into a cache that all then read.
@@ -107,7 +111,7 @@ class Processes:
                 raise one
 
 
-ALONE = Processes()
+SINGLE_PROCESS = Processes()
 """One process that trains by itself."""
 
 
@@ -116,6 +120,30 @@ def _tried(work: Callable[[], T]) -> tuple[T | None, HumansegError | None]:
         return work(), None
     except HumansegError as error:
         return None, error
+
+
+class SynchronisedBatchNorm(LayerSync):
+    """Lightning's `sync_batchnorm=True`, for the layers of timm too.
+
+    torch's own conversion would drop the activation that timm has inside its batch normalisation.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[str, nn.Module] = {}
+
+    def apply(self, model: nn.Module) -> nn.Module:
+        """Exchange every batch normalisation for one with the statistics of all processes."""
+        kind = nn.modules.batchnorm._BatchNorm
+        self._before = {name: m for name, m in model.named_modules() if isinstance(m, kind)}
+        return cast(nn.Module, convert_sync_batchnorm(model))  # type: ignore[no-untyped-call]
+
+    def revert(self, model: nn.Module) -> nn.Module:
+        """Put the plain layers back, with the parameters and statistics of now."""
+        for name, plain in self._before.items():
+            synchronised = model.get_submodule(name)
+            plain.load_state_dict(synchronised.state_dict())
+            model.set_submodule(name, plain.train(synchronised.training))
+        return model
 
 
 def find_environment() -> ClusterEnvironment | None:
@@ -175,7 +203,7 @@ def joined(device: str) -> Iterator[Processes]:
     """
     environment = find_environment()
     if environment is None or environment.world_size() == 1:
-        yield ALONE
+        yield SINGLE_PROCESS
         return
     count, local_rank = environment.world_size(), environment.local_rank()
     local = local_count(os.environ, count)
@@ -183,6 +211,12 @@ def joined(device: str) -> Iterator[Processes]:
     if device == "cuda":
         torch.cuda.set_device(local_rank)
     _use_own_cores(local)
+    if device == "cpu" and environment.global_rank() == 0:
+        _log.warning(
+            "%d processes train on CPUs: batch statistics are those of each process's own images, "
+            "so results differ from those of one process. On one machine, train in one process.",
+            count,
+        )
     os.environ["MASTER_ADDR"] = environment.main_address
     os.environ["MASTER_PORT"] = str(environment.main_port)
     distributed.init_process_group(
@@ -192,9 +226,7 @@ def joined(device: str) -> Iterator[Processes]:
     )
     try:
         group = distributed.new_group(backend="gloo", timeout=_PATIENCE)
-        quick = device == "cpu" and local == count
-        with on_one_machine(group) if quick else nullcontext():
-            yield Processes(environment.global_rank(), count, local_rank, local, environment, group)
+        yield Processes(environment.global_rank(), count, local_rank, local, environment, group)
     finally:
         distributed.destroy_process_group()
 

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import lightning
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.plugins.layer_sync import LayerSync
 from lightning.pytorch.strategies import DDPStrategy
 
 from humanseg.config.schema import TrainConfig
@@ -20,11 +22,9 @@ from humanseg.training.callbacks.checkpoints import EpochCheckpoints
 from humanseg.training.callbacks.guards import TrainingGuards
 from humanseg.training.callbacks.recorder import EpochRecorder
 from humanseg.training.compute_mode import Mode
-from humanseg.training.distributed import Processes
+from humanseg.training.distributed import Processes, SynchronisedBatchNorm
 from humanseg.training.module import SegmentationModule
 from humanseg.training.run_folder import RunFolder
-
-_ONE_BUCKET = 100_000  # megabytes: more than any gradient
 
 
 def make_trainer(
@@ -43,8 +43,8 @@ def make_trainer(
             accelerator="gpu" if mode.device.startswith("cuda") else "cpu",
             devices=processes.local_count,
             num_nodes=processes.nodes,
-            strategy=_strategy(processes, mode.device),
-            plugins=[processes.environment] if processes.environment else None,
+            strategy="auto" if processes.count == 1 else DDPStrategy(gradient_as_bucket_view=True),
+            plugins=[*_plugins(processes, mode.device)],
             use_distributed_sampler=False,  # batches are divided already, exactly
             precision="bf16-mixed" if mode.precision == "bf16" else "32-true",
             max_epochs=config.training.epochs,
@@ -54,7 +54,7 @@ def make_trainer(
                 ProgressBar(folder.root.name, quiet=quiet),
                 EpochCheckpoints(folder, recorder),
             ],
-            logger=_logger(config, folder) if processes.main else False,
+            logger=_logger(config, folder) if processes.is_main else False,
             log_every_n_steps=1,
             num_sanity_val_steps=0,
             limit_val_batches=1.0 if batches.validated else 0,
@@ -80,14 +80,12 @@ def fit(
         trainer.fit(module, datamodule=batches, ckpt_path=last, weights_only=True)
 
 
-def _strategy(processes: Processes, device: str) -> DDPStrategy | str:
-    if processes.count == 1:
-        return "auto"
-    # On CPUs all cores compute: gradients that travel meanwhile only disturb them, and everybody
-    # waits for who is disturbed. One bucket travels at the end.
-    bucket = 25 if device.startswith("cuda") else _ONE_BUCKET
-    # Statistics are those of all processes already; sending them again would only cost time.
-    return DDPStrategy(broadcast_buffers=False, gradient_as_bucket_view=True, bucket_cap_mb=bucket)
+def _plugins(processes: Processes, device: str) -> Iterator[LayerSync | ClusterEnvironment]:
+    """How several processes meet and, on GPUs, share their batch statistics."""
+    if processes.environment is not None:
+        yield processes.environment
+        if device.startswith("cuda"):
+            yield SynchronisedBatchNorm()
 
 
 def _logger(config: TrainConfig, folder: RunFolder) -> TensorBoardLogger | bool:
@@ -115,8 +113,6 @@ def _calm_lightning() -> Iterator[None]:
             warnings.filterwarnings("ignore", message=".*GPU available but not used")
             # What is logged is the same in every process already.
             warnings.filterwarnings("ignore", message=".*sync_dist=True")
-            # Its successor exists in the newest torch only.
-            warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")
             # Lightning against a newer torch; nothing of ours.
             warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)`")
             yield

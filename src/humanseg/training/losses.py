@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from humanseg.config.schema import LossConfig
-from humanseg.models.collective import total
+from humanseg.training.collective import all_reduce_sum
 
 _EPSILON = 1e-7
 
@@ -30,7 +30,7 @@ def soft_dice_loss(logits: Tensor, masks: Tensor, *, per_image: bool = False) ->
         (probabilities + masks).sum(dims),
         masks.sum(dims),
     ]
-    intersection, cover, person = sums if per_image else total(torch.stack(sums))
+    intersection, cover, person = sums if per_image else all_reduce_sum(torch.stack(sums))
     loss = 1.0 - 2.0 * intersection / cover.clamp_min(_EPSILON)
     loss = loss * (person > 0).to(loss.dtype)
     return mean(loss) if per_image else loss
@@ -39,7 +39,7 @@ def soft_dice_loss(logits: Tensor, masks: Tensor, *, per_image: bool = False) ->
 def mean(values: Tensor) -> Tensor:
     """Mean over the values of all processes, which need not have equally many."""
     count = values.new_full((), values.numel())
-    sums = total(torch.stack([values.sum(), count]))
+    sums = all_reduce_sum(torch.stack([values.sum(), count]))
     return sums[0] / sums[1]
 
 

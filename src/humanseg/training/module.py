@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
 from typing import Any, cast
 
 import lightning
@@ -12,10 +11,10 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from humanseg.config.schema import OptimiserConfig, TrainConfig, TrainingConfig
-from humanseg.models import MovingAverage, SegmentationNetwork, SynchronisedStatistics
-from humanseg.models.collective import add_up, process_count, process_rank
+from humanseg.models import MovingAverage, SegmentationNetwork
 from humanseg.training.augmentation import augment, shrink
 from humanseg.training.batches import Batch
+from humanseg.training.collective import all_reduce_sum, process_rank
 from humanseg.training.losses import SegmentationLoss
 
 _RANK_STRIDE = 0x9E3779B97F4A7C15  # far from any step of another process
@@ -49,7 +48,7 @@ class RunningScore:
         Over the batches of all processes, which must all call it.
         """
         sums, self._sums = self._sums, None
-        return None if sums is None else _figures(add_up(sums))
+        return None if sums is None else _figures(all_reduce_sum(sums))
 
     def peek(self) -> tuple[float, float] | None:
         """The same so far, over this process's batches, without emptying."""
@@ -124,10 +123,9 @@ class SegmentationModule(lightning.LightningModule):
             if self.current_epoch < early_epochs(self._config.training):
                 images, masks = shrink(images, masks, self._config.training.early_size)
             images, masks = augment(
-                images, masks, self._config.augmentation, self._generator, part=batch["part"]
+                images, masks, self._config.augmentation, self._generator, shard=batch["shard"]
             )
-        with SynchronisedStatistics() if process_count() > 1 else nullcontext():
-            logits = self.network(images)
+        logits = self.network(images)
         loss: Tensor = self._loss(logits, masks)
         self.training_score.add(loss, logits, masks)
         return loss

@@ -12,7 +12,6 @@ import torch
 from humanseg.config.schema import TrainConfig
 from humanseg.errors import DataError, UsageError
 from humanseg.models import SegmentationNetwork, build_network, start_network
-from humanseg.models.collective import process_count
 from humanseg.models.cpu.patching import restore
 from humanseg.results import Resolved, RunResult
 from humanseg.system.malloc import keep_freed_memory
@@ -21,8 +20,9 @@ from humanseg.training.batches import SegmentationDataModule
 from humanseg.training.callbacks.bar import count
 from humanseg.training.callbacks.guards import check_floor
 from humanseg.training.callbacks.recorder import EpochRecorder
+from humanseg.training.collective import process_count
 from humanseg.training.compute_mode import Mode, choose_mode, resolve_device
-from humanseg.training.distributed import ALONE, Processes, joined
+from humanseg.training.distributed import SINGLE_PROCESS, Processes, joined
 from humanseg.training.environment import describe_environment
 from humanseg.training.finish import measure_cost, save_model, score_network
 from humanseg.training.fitting import fit, make_trainer
@@ -70,9 +70,11 @@ def train(
     _check(config)
     folder = RunFolder(output)
     if data is not None:
-        return _attempt(config, folder, lambda: data, ALONE, recorder, resume=resume, quiet=quiet)
+        return _attempt(
+            config, folder, lambda: data, SINGLE_PROCESS, recorder, resume=resume, quiet=quiet
+        )
     with joined(resolve_device(config.training.device)) as processes:
-        quiet = quiet or not processes.main
+        quiet = quiet or not processes.is_main
 
         def find() -> RunData:
             return find_data(config, cache=cache, processes=processes.local_count, quiet=quiet)
@@ -80,7 +82,7 @@ def train(
         return _attempt(
             config,
             folder,
-            find if cache is None else lambda: processes.in_turn(find),
+            find if cache is None else lambda: processes.local_first(find),
             processes,
             recorder,
             resume=resume,
@@ -99,15 +101,15 @@ def _attempt(
     quiet: bool,
 ) -> RunResult:
     """Train, unless the folder is in the way or finished already."""
-    processes.once(lambda: folder.check(config, resume=resume))
+    processes.on_main_process(lambda: folder.check(config, resume=resume))
     data = find()
-    finished = processes.once(
+    finished = processes.on_main_process(
         lambda: folder.result(data.fingerprint, data.split, data.extra_fingerprints)
     )
     if finished is not None:
         return finished
     with ExitStack() as stack:
-        processes.once(lambda: stack.enter_context(folder.held()))
+        processes.on_main_process(lambda: stack.enter_context(folder.held()))
         return _train(config, folder, data, processes, recorder, quiet=quiet)
 
 
@@ -131,14 +133,16 @@ def _train(
             train=data.training_rows(config),
             validation=data.pictures.rows(data.split.validation),
             device=mode.device,
-            share=processes.share,
+            shard=processes.shard,
         )
         with explaining_memory(network, config, mode):
             module = SegmentationModule(mode.place(network), config)
             trainer = make_trainer(config, folder, mode, processes, recorder, batches, quiet=quiet)
-            processes.once(lambda: folder.begin(config, state))
+            processes.on_main_process(lambda: folder.begin(config, state))
             fit(trainer, module, batches, folder)
-    return processes.once(lambda: _finish(config, folder, data, module, mode, state, recorder))
+    return processes.on_main_process(
+        lambda: _finish(config, folder, data, module, mode, state, recorder)
+    )
 
 
 def _finish(
@@ -205,10 +209,10 @@ def _prepare(
 ) -> tuple[SegmentationNetwork, Mode, RunState]:
     """Build the network and settle how it computes; a resumed run repeats its first choices."""
     torch.manual_seed(config.training.seed)  # the decoder's initial weights
-    state = processes.once(lambda: _resumed_state(data, folder))
+    state = processes.on_main_process(lambda: _resumed_state(data, folder))
     if state is None:
         network = start_network(config.model)
-        state = processes.once(lambda: _first_state(config, data, network))
+        state = processes.on_main_process(lambda: _first_state(config, data, network))
     else:
         # All weights come from the checkpoint: the hub need not be within reach any more.
         weightless = {"encoder_weights": "none", "start_from": None}

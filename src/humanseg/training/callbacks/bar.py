@@ -82,7 +82,7 @@ class ProgressBar(lightning.Callback):
         batch_idx: int,
     ) -> None:
         """Move on."""
-        self._images += batch["part"][1]
+        self._images += batch["shard"][1]
         now = time.perf_counter()
         if self._progress.disable or now - self._shown < _REFRESH or self._task is None:
             return

@@ -87,7 +87,7 @@ class EpochRecorder(lightning.Callback):
         batch_idx: int,
     ) -> None:
         """Count pictures; the last batch stops the clock."""
-        self._images += batch["part"][1]
+        self._images += batch["shard"][1]
         if trainer.is_last_batch:
             if module.device.type == "cuda":
                 torch.cuda.synchronize()
