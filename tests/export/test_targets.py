@@ -12,7 +12,6 @@ import pytest
 from humanseg.errors import UsageError
 from humanseg.export import export
 from humanseg.export.targets import check_options, check_output, format_of
-from humanseg.system.staging import staged
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -96,31 +95,6 @@ def test_options__refused(arguments: tuple[str, bool, bool, bool], sentence: str
             calibrated=calibrated,
             measured=measured,
         )
-
-
-class TestStaged:
-    def test_all_files_move(self, tmp_path: Path) -> None:
-        (tmp_path / "x.xml").write_text("old")
-        with staged(tmp_path / "x.xml") as place:
-            place.write_text("new")
-            place.with_suffix(".bin").write_text("weights")
-            assert (tmp_path / "x.xml").read_text() == "old"
-        assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
-            "x.xml": "new",
-            "x.bin": "weights",
-        }
-
-    def test_failure_leaves_everything_as_it_was(self, tmp_path: Path) -> None:
-        (tmp_path / "x.xml").write_text("old")
-
-        def interrupted() -> None:
-            with staged(tmp_path / "x.xml") as place:
-                place.write_text("half of it")
-                raise KeyboardInterrupt
-
-        with pytest.raises(KeyboardInterrupt):
-            interrupted()
-        assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"x.xml": "old"}
 
 
 @pytest.mark.parametrize("tolerance", [0.0, -1.0, 1.5, float("nan")])

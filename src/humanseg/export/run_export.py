@@ -61,7 +61,7 @@ from humanseg.models.parity import (
     probe_pictures,
 )
 from humanseg.results import write_record
-from humanseg.system.staging import staged
+from humanseg.system.atomic import replacing_together
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -176,7 +176,7 @@ def export(
         if calibration is None
         else calibration_pictures(calibration, size, count=calibration_count, seed=seed),
     )
-    with staged(output) as place:
+    with replacing_together(output) as place:
         parity, quantisation = _write(job, place, data, progress)
         written = _record(directory, job, place.parent, parity, quantisation)
         if not own:

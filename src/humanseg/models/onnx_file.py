@@ -25,7 +25,7 @@ from humanseg.inference.engines.onnxruntime_engine import OnnxRuntimeEngine, ope
 from humanseg.model_directory import ModelRecord, OnnxRecord, Parity
 from humanseg.models.network import SegmentationNetwork
 from humanseg.models.parity import TOLERANCE, check_parity, measure_parity, probe_pictures
-from humanseg.system.staging import staged
+from humanseg.system.atomic import write_bytes
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
@@ -117,8 +117,7 @@ def write_onnx(
     check_parity(parity, what=path.name, tolerance=tolerance)
     written = OnnxRecord(precision="fp16" if half else "fp32", parity=parity)
     describe(model, record, written.precision, parity)
-    with staged(path) as place:
-        place.write_bytes(model.SerializeToString())
+    write_bytes(path, model.SerializeToString())
     return written
 
 

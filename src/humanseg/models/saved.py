@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import shutil
-import tempfile
 import warnings
 from pathlib import Path
 
@@ -27,6 +25,7 @@ from humanseg.model_directory import (
 )
 from humanseg.models.network import SMP_CLASSES, SegmentationNetwork
 from humanseg.models.onnx_file import write_onnx
+from humanseg.system.atomic import replacing_folder
 
 _CONVOLUTION = 4
 """Dimensions of a convolution's weights."""
@@ -61,9 +60,7 @@ def save_network(
     """
     if half:
         network = halved(network)
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}."))
-    try:
+    with replacing_folder(directory) as staging:
         _save_smp(network.network, staging)
         if half:
             _store_half(staging / WEIGHTS_FILE)
@@ -72,13 +69,6 @@ def save_network(
             written = write_onnx(network, record, staging / ONNX_FILE, half=half, pictures=pictures)
         record = record.model_copy(update={"onnx": written})
         write_model_record(staging, record)
-        _open_to_readers(staging)
-        if directory.exists():
-            shutil.rmtree(directory)
-        staging.replace(directory)
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        raise
     return record
 
 
@@ -86,13 +76,6 @@ def _save_smp(network: nn.Module, directory: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the hub client's remarks about its card template
         network.save_pretrained(str(directory))  # type: ignore[operator]
-
-
-def _open_to_readers(directory: Path) -> None:
-    """Temporary folders, and the files that safetensors makes, are their owner's alone."""
-    directory.chmod(0o755)
-    for file in directory.iterdir():
-        file.chmod(0o644)
 
 
 def halved(network: SegmentationNetwork) -> SegmentationNetwork:

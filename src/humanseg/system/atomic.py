@@ -1,4 +1,8 @@
-"""Write files at once or not at all: under a temporary name beside the target, then renamed."""
+"""Write files and folders at once or not at all: under a temporary name, then renamed.
+
+`write_bytes` and `replacing` for one file, `replacing_together` for files that belong together,
+`replacing_folder` for a folder. What a killed process leaves behind, `remove_leftovers` finds.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import contextlib
 import os
 import re
 import secrets
+import shutil
 import stat
 import time
 from collections.abc import Iterable, Iterator
@@ -46,7 +51,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     rights = _rights(path)
-    temporary = path.with_name(f".humanseg-{secrets.token_hex(8)}.part")
+    temporary = _temporary(path)
     with _naming(path):
         temporary.open("xb").close()
     try:
@@ -63,10 +68,70 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
 
 
-def remove_leftovers(folders: Iterable[Path]) -> int:
-    """Remove the temporary files that processes left when they were killed outright.
+@contextlib.contextmanager
+def replacing_together(path: Path) -> Iterator[Path]:
+    """A path to write `path` to, and other files beside it; all replace their namesakes in the end.
 
-    Only files that `replacing` named, and only those that were last written to a day ago: younger
+    `path` itself moves last, so that whoever sees it sees the others too. If anything goes wrong,
+    nothing moves.
+
+    Args:
+        path: the file that is wanted; its folder is made if need be.
+
+    Yields:
+        A path of the same name in an empty folder beside it.
+
+    Raises:
+        OSError: the folder cannot be made or written to; names `path`.
+    """
+    with _staging_folder(path) as folder:
+        yield folder / path.name
+        _open_to_readers(folder)
+        for file in sorted(folder.iterdir(), key=lambda file: file.name == path.name):
+            file.replace(path.parent / file.name)
+
+
+@contextlib.contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """An empty folder beside `path` that becomes it in the end, or vanishes if anything goes wrong.
+
+    Args:
+        path: what the folder will be called. A folder that is there already is replaced.
+
+    Raises:
+        OSError: the folder cannot be made or written to; names `path`.
+    """
+    with _staging_folder(path) as folder:
+        yield folder
+        _open_to_readers(folder)
+        if path.exists():
+            shutil.rmtree(path)
+        folder.replace(path)
+
+
+@contextlib.contextmanager
+def _staging_folder(path: Path) -> Iterator[Path]:
+    """An empty folder beside `path` that is gone in the end."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = _temporary(path)
+    with _naming(path):
+        folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _open_to_readers(folder: Path) -> None:
+    """Give files the rights that the umask left the folder; some libraries keep theirs closed."""
+    for file in folder.iterdir():
+        file.chmod(folder.stat().st_mode & 0o666)
+
+
+def remove_leftovers(folders: Iterable[Path]) -> int:
+    """Remove the temporary files and folders that processes left when they were killed outright.
+
+    Only those that this module named, and only those that were last written to a day ago: younger
     ones may belong to another process, or to another machine that shares the folder.
 
     Args:
@@ -86,14 +151,22 @@ def remove_leftovers(folders: Iterable[Path]) -> int:
 
 
 def _removed_if_older(entry: os.DirEntry[str], oldest: float) -> bool:
-    """Remove a file last written to before a time; False where another process was faster."""
+    """Remove what was last written to before a time; False where another process was faster."""
     try:
         if entry.stat(follow_symlinks=False).st_mtime >= oldest:
             return False
-        Path(entry.path).unlink()
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path)
+        else:
+            Path(entry.path).unlink()
     except OSError:
         return False
     return True
+
+
+def _temporary(path: Path) -> Path:
+    """A hidden name beside a file or folder that nobody else has."""
+    return path.with_name(f".humanseg-{secrets.token_hex(8)}.part")
 
 
 def _rights(path: Path) -> int | None:

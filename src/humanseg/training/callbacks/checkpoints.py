@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import lightning
 from lightning.pytorch.callbacks import Checkpoint
 
+from humanseg.system.atomic import replacing
 from humanseg.training.callbacks.recorder import EpochRecorder
 from humanseg.training.run_folder import RunFolder
 
@@ -38,12 +38,8 @@ class EpochCheckpoints(Checkpoint):
 
 def _save(trainer: lightning.Trainer, path: Path) -> None:
     """Every process takes part; the main one writes."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    if not trainer.is_global_zero:
+        trainer.save_checkpoint(path)
+        return
+    with replacing(path) as temporary:
         trainer.save_checkpoint(temporary)
-        if trainer.is_global_zero:
-            temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
