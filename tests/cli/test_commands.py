@@ -175,12 +175,8 @@ class TestCompare:
         config = calls["compare"].pop("config")
         assert isinstance(config, CompareConfig)
         assert config.data.root == Path()
-        assert calls["compare"] == {
-            "output": Path("run"),
-            "cache": None,
-            "shard": (1, 1),
-            "quiet": True,
-        }
+        assert callable(calls["compare"].pop("progress"))
+        assert calls["compare"] == {"output": Path("run"), "cache": None, "shard": (1, 1)}
 
     def test_compare__averages_over_runs(self, run: Run, replace: Replace) -> None:
         self.compare(replace)
@@ -247,7 +243,8 @@ class TestTrain:
         assert out.endswith("Run: run\n")
         ((config, options),) = calls
         assert (config.model.arch, config.data.root) == ("fpn", Path())
-        assert options == {"output": Path("run"), "cache": None, "resume": False, "quiet": False}
+        assert callable(options.pop("progress"))
+        assert options == {"output": Path("run"), "cache": None, "resume": False}
 
     def test_train__hands_over_the_cache(self, run: Run, replace: Replace) -> None:
         calls = self.train(replace)
@@ -278,8 +275,8 @@ class TestTrain:
         stored = TrainConfig.model_validate({"training": {"epochs": 9}, "data": {"root": tmp_path}})
         (tmp_path / "config.yaml").write_text(to_yaml(stored))
         assert run("train", "--resume", str(tmp_path), "-o", str(tmp_path))[0] == 0
-        options = {"output": tmp_path, "cache": None, "resume": True, "quiet": False}
-        assert calls == [(stored, options)]
+        assert callable(calls[0][1].pop("progress"))
+        assert calls == [(stored, {"output": tmp_path, "cache": None, "resume": True})]
 
 
 class TestOtherCommands:

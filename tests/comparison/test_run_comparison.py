@@ -55,7 +55,7 @@ def test_plan__is_every_architecture_with_every_seed(tiny: TrainConfig) -> None:
 @pytest.mark.filterwarnings("ignore:`isinstance")
 def test_compare__trains_the_plan_once(tiny: TrainConfig, tmp_path: Path) -> None:
     plan = _plan(tiny)
-    result = compare(plan, output=tmp_path / "c", quiet=True)
+    result = compare(plan, output=tmp_path / "c")
 
     assert [run.name for run in result.runs] == list(plan.runs())
     assert not result.failed
@@ -70,7 +70,7 @@ def test_compare__trains_the_plan_once(tiny: TrainConfig, tmp_path: Path) -> Non
     assert result.analysis.seeds == 2
 
     before = _trained(tmp_path / "c")
-    assert compare(plan, output=tmp_path / "c", quiet=True) == result
+    assert compare(plan, output=tmp_path / "c") == result
     assert _trained(tmp_path / "c") == before
     files = write_report(tmp_path / "c")
     assert "unet" in files.markdown.read_text().lower()
@@ -92,10 +92,10 @@ def test_compare__decodes_each_picture_once_for_all_folds_and_networks(
     monkeypatch.setattr(dataset, "open_image", counting)
     cache = tmp_path / "cache" if cached else None
     plan = _plan(tiny, seeds=(1,), folds=2)
-    compare(plan, output=tmp_path / "c", cache=cache, quiet=True)
+    compare(plan, output=tmp_path / "c", cache=cache)
     assert set(decoded.values()) == {1}
     assert len(decoded) == 20
-    compare(plan, output=tmp_path / "again", cache=cache, quiet=True)
+    compare(plan, output=tmp_path / "again", cache=cache)
     assert set(decoded.values()) == {1 if cached else 2}
 
 
@@ -122,7 +122,7 @@ class _Trainings:
         self.calls: list[str] = []
 
     def __call__(
-        self, config: TrainConfig, *, output: Path, resume: bool, quiet: bool, data: RunData
+        self, config: TrainConfig, *, output: Path, resume: bool, progress: None, data: RunData
     ) -> RunResult:
         self.calls.append(output.name)
         if output.name in self.failures:
@@ -242,14 +242,14 @@ def test_compare__a_run_that_another_shard_finished_meanwhile_is_merged(
     trainings = _Trainings(template, {}, keep=True)
 
     def train_beside_another(
-        config: TrainConfig, *, output: Path, resume: bool, quiet: bool, data: RunData
+        config: TrainConfig, *, output: Path, resume: bool, progress: None, data: RunData
     ) -> RunResult:
         if output.name == "fpn-seed2":  # while this shard is at its last run, the other ends
             for name, run in _plan(tiny).runs().items():
                 if name.startswith("unet"):
                     folder = output.parent / name
-                    trainings(run, output=folder, resume=resume, quiet=quiet, data=data)
-        return trainings(config, output=output, resume=resume, quiet=quiet, data=data)
+                    trainings(run, output=folder, resume=resume, progress=progress, data=data)
+        return trainings(config, output=output, resume=resume, progress=progress, data=data)
 
     monkeypatch.setattr(run_comparison, "train", train_beside_another)
     result = compare(_plan(tiny), output=tmp_path / "c", shard=(2, 2))
@@ -271,7 +271,7 @@ def test_compare__a_run_in_other_hands_is_left_to_them(tiny: TrainConfig, tmp_pa
     plan = _plan(tiny, archs=("unet",), seeds=(1,))
     with RunFolder(tmp_path / "c" / "runs" / "unet-seed1").held():
         (tmp_path / "c" / "plan.yaml").write_text(to_yaml(plan))
-        result = compare(plan, output=tmp_path / "c", quiet=True)
+        result = compare(plan, output=tmp_path / "c")
     assert result.missing == ("unet-seed1",)
     assert not result.failed
 
@@ -303,7 +303,7 @@ def test_compare__a_failing_further_test_leaves_the_run(
     image = sorted((other / "images").iterdir())[0]
     image.write_bytes(image.read_bytes()[:100])
     plan = config.model_copy(update={"test_on": (*config.test_on, other)})
-    again = compare(plan, output=copy, quiet=True)
+    again = compare(plan, output=copy)
     assert [run.name for run in again.failed] == [
         "unet-fold1-seed42 on broken",
         "fpn-fold1-seed42 on broken",
@@ -394,7 +394,7 @@ def thorough(
             "corrupted_images": 3,
         }
     )
-    return config, folder / "c", compare(config, output=folder / "c", quiet=True)
+    return config, folder / "c", compare(config, output=folder / "c")
 
 
 @pytest.mark.filterwarnings("ignore:`isinstance")
@@ -442,11 +442,11 @@ def test_thorough__scores_of_another_schema_are_refused(
     shutil.copytree(output, copy)
     file = copy / "runs" / result.runs[0].name / "result.json"
     file.write_text(file.read_text().replace('"schema_version": 1', '"schema_version": 9', 1))
-    failed = compare(config, output=copy, quiet=True).failed
+    failed = compare(config, output=copy).failed
     assert "has schema version 9; this humanseg reads version 1" in failed[0].error
     file.write_text(file.read_text().replace('"schema_version": 9', '"schema_version": 1', 1))
     number = f'"iou_mean": {result.runs[0].summary.iou_mean}'
     assert number in file.read_text()
     file.write_text(file.read_text().replace(number, '"iou_mean": NaN', 1))
-    failed = compare(config, output=copy, quiet=True).failed
+    failed = compare(config, output=copy).failed
     assert "is damaged at summary.iou_mean" in failed[0].error

@@ -23,7 +23,7 @@ from humanseg.models import (
     load_network,
     save_network,
 )
-from humanseg.training.compute_mode import MemoryFormat, Mode
+from humanseg.training.autotune import ComputeMode, MemoryFormat
 from humanseg.training.environment import describe_environment
 
 
@@ -202,7 +202,7 @@ def test_macs__agree_with_a_hand_count() -> None:
 @pytest.mark.parametrize("memory_format", ["contiguous", "channels_last"])
 def test_place__pictures_enter_in_the_chosen_layout(memory_format: MemoryFormat) -> None:
     config = model_settings(encoder_name="tu-test_efficientnet", encoder_weights="none")
-    network = Mode("cpu", "fp32", memory_format, {}).place(build_network(config))
+    network = ComputeMode("cpu", "fp32", memory_format, {}).place(build_network(config))
     seen: list[torch.Tensor] = []
     network.network.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
     network(_images().permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2))

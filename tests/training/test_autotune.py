@@ -12,11 +12,10 @@ from humanseg.config.schema import TrainConfig
 from humanseg.errors import OutOfMemory
 from humanseg.models import SegmentationNetwork, build_network
 from humanseg.training import train
-from humanseg.training.autotune import explaining_memory, fitting_batch
-from humanseg.training.compute_mode import Mode
+from humanseg.training.autotune import ComputeMode, explaining_memory, fitting_batch
 
 _FORWARD = SegmentationNetwork.forward
-_CPU = Mode("cpu", "fp32", "contiguous", {})
+_CPU = ComputeMode("cpu", "fp32", "contiguous", {})
 
 
 def _holds(most: int, error: type[RuntimeError] = torch.OutOfMemoryError) -> object:

@@ -16,7 +16,7 @@ from humanseg.errors import DataError, ModelError, UsageError
 from humanseg.model_directory import read_model_record, structure_of
 from humanseg.models import load_network, start_network
 from humanseg.training import train
-from humanseg.training.callbacks.bar import ProgressBar
+from humanseg.training.callbacks.guards import TrainingGuards
 
 
 @pytest.fixture(scope="module")
@@ -117,13 +117,13 @@ def test_resumed_training__needs_neither_the_model_nor_its_statistics_again(
     values["training"] |= {"epochs": 2}
     config = TrainConfig.model_validate(values)
 
-    def stop(_self: ProgressBar, trainer: lightning.Trainer, *_: object) -> None:
+    def stop(_self: TrainingGuards, trainer: lightning.Trainer, *_: object) -> None:
         if trainer.current_epoch == 1:
             raise KeyError("crash")
 
     whole = train(config, output=tmp_path / "whole")
     with monkeypatch.context() as patch:
-        patch.setattr(ProgressBar, "on_train_batch_start", stop)
+        patch.setattr(TrainingGuards, "on_train_batch_start", stop)
         with pytest.raises(KeyError):
             train(config, output=tmp_path / "run")
     trained.rename(tmp_path / "gone")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from tests.builders.configurations import changed
 
+from humanseg.cli import main
 from humanseg.config.loading import to_yaml
 from humanseg.config.schema import TrainConfig
 from humanseg.errors import DataError, ExportError, FolderBusy, GuardError, UsageError
@@ -26,11 +28,11 @@ from humanseg.images.resize import resize_probability
 from humanseg.images.stored_maps import read_probability
 from humanseg.inference.engines.onnxruntime_engine import open_onnxruntime
 from humanseg.inference.segmenter import Segmenter
-from humanseg.models import TorchEngine, build_network, load_network
+from humanseg.models import TorchEngine, build_network, cpu, load_network
 from humanseg.results import RunResult, read_record, write_record
+from humanseg.training import finish, train
 from humanseg.training import run_training as run_module
-from humanseg.training import train
-from humanseg.training.callbacks.bar import ProgressBar
+from humanseg.training.callbacks.guards import TrainingGuards
 from humanseg.training.module import SegmentationModule
 from humanseg.training.run_folder import RunFolder
 
@@ -40,7 +42,7 @@ class _Stop(Exception):
 
 
 def _stop_at(step: int) -> Callable[..., None]:
-    def stop(_self: ProgressBar, trainer: lightning.Trainer, *_: object) -> None:
+    def stop(_self: TrainingGuards, trainer: lightning.Trainer, *_: object) -> None:
         if trainer.global_step == step:
             raise _Stop
 
@@ -83,29 +85,29 @@ def test_train__a_row_that_is_damaged_between_epochs_is_made_again(
     tiny: TrainConfig,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     train(tiny, output=tmp_path / "whole", cache=tmp_path / "cache")
 
-    def damage(_self: ProgressBar, trainer: lightning.Trainer, *_: object) -> None:
+    def damage(_self: TrainingGuards, trainer: lightning.Trainer, *_: object) -> None:
         if trainer.current_epoch == 1:
             for file in (tmp_path / "cache" / "rows").rglob("*.rows"):
                 file.write_bytes(b"\0" * file.stat().st_size)
 
-    monkeypatch.setattr(ProgressBar, "on_train_epoch_end", damage)
+    monkeypatch.setattr(TrainingGuards, "on_train_epoch_end", damage)
     train(tiny, output=tmp_path / "damaged", cache=tmp_path / "cache")
     whole = _weights(tmp_path / "whole")
     assert all(
         torch.equal(value, whole[name]) for name, value in _weights(tmp_path / "damaged").items()
     )
-    assert "damaged" in capsys.readouterr().err
+    assert "damaged" in caplog.text
 
 
 def test_train__keeps_the_network_where_onnx_fails(
     tiny: TrainConfig,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ExportError("no such operator.")
@@ -113,7 +115,7 @@ def test_train__keeps_the_network_where_onnx_fails(
     monkeypatch.setattr("humanseg.models.saved.write_onnx", fail)
     train(changed(tiny, training={"epochs": 1, "onnx": True}), output=tmp_path / "unet")
     assert load_network(tmp_path / "unet" / "model")[1].onnx is None
-    assert "has no model.onnx: no such operator." in capsys.readouterr().err
+    assert "has no model.onnx: no such operator." in caplog.text
 
 
 def test_train__leaves_a_scored_model(tiny: TrainConfig, tmp_path: Path) -> None:
@@ -168,7 +170,7 @@ def test_resume__gives_the_weights_of_an_uninterrupted_run(
     whole = train(config, output=tmp_path / "whole")
 
     with monkeypatch.context() as patch:
-        patch.setattr(ProgressBar, "on_train_batch_end", _stop_at(8))  # of 3 an epoch: the third
+        patch.setattr(TrainingGuards, "on_train_batch_end", _stop_at(8))  # of 3 an epoch: the third
         with pytest.raises(_Stop):
             train(config, output=tmp_path / "parts")
     assert not (tmp_path / "parts" / "result.json").exists()
@@ -202,7 +204,7 @@ def test_train__best_checkpoint_is_the_one_of_lowest_loss(
         training={"epochs": 5, "checkpoint": "best", "ema_decay": None},
         optimiser={"learning_rate": 0.03, "schedule": "constant"},
     )
-    monkeypatch.setattr(run_module, "check_floor", lambda *_: None)  # it may well learn nothing
+    monkeypatch.setattr(finish, "check_baseline", lambda *_: None)  # it may well learn nothing
     result = train(config, output=tmp_path / "run")
     losses = [epoch.validation_loss for epoch in result.epochs]
     assert result.kept_epoch == 1 + int(np.argmin(losses))  # type: ignore[arg-type]
@@ -217,10 +219,10 @@ def test_resume__best_checkpoint_survives_an_interruption(
         training={"epochs": 6, "checkpoint": "best", "ema_decay": None},
         optimiser={"learning_rate": 0.03, "schedule": "constant"},
     )
-    monkeypatch.setattr(run_module, "check_floor", lambda *_: None)
+    monkeypatch.setattr(finish, "check_baseline", lambda *_: None)
     whole = train(config, output=tmp_path / "whole")
     with monkeypatch.context() as patch:
-        patch.setattr(ProgressBar, "on_train_batch_end", _stop_at(13))
+        patch.setattr(TrainingGuards, "on_train_batch_end", _stop_at(13))
         with pytest.raises(_Stop):
             train(config, output=tmp_path / "parts")
     (tmp_path / "parts").rename(tmp_path / "moved")
@@ -242,7 +244,7 @@ def test_resume__before_the_first_checkpoint_still_starts_from_the_encoder_weigh
     )
     train(config, output=tmp_path / "whole")
     with monkeypatch.context() as patch:
-        patch.setattr(ProgressBar, "on_train_batch_end", _stop_at(1))
+        patch.setattr(TrainingGuards, "on_train_batch_end", _stop_at(1))
         with pytest.raises(_Stop):
             train(config, output=tmp_path / "parts")
     train(config, output=tmp_path / "parts", resume=True)
@@ -301,6 +303,66 @@ def test_train__auto_times_every_mode(tiny: TrainConfig, tmp_path: Path) -> None
     assert len(resolved.timings) == 4
     fastest = min(resolved.timings, key=lambda name: resolved.timings[name])
     assert fastest == f"{resolved.precision} {resolved.memory_format}"
+
+
+def test_train__reports_every_epoch_and_draws_nothing(
+    tiny: TrainConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls: list[tuple[int, int | None, str, str]] = []
+    stages: list[str] = []
+
+    def show(
+        done: int,
+        total: int | None,
+        *,
+        stage: str = "",
+        detail: str = "",
+        milestone: bool = False,
+    ) -> None:
+        stages.append(stage)
+        if milestone:
+            calls.append((done, total, stage, detail))
+
+    result = train(_with(tiny, training={"epochs": 4}), output=tmp_path / "unet", progress=show)
+    assert list(dict.fromkeys(stages)) == ["Looking at images", "Reading images", "unet"]
+    assert [(done, total, stage) for done, total, stage, _ in calls] == [
+        (steps, 12, "unet") for steps in (3, 6, 9, 12)
+    ]
+    last = result.epochs[-1]
+    assert calls[-1][3].startswith(
+        f"epoch 4/4, loss {last.train_loss:.3f}, IoU {last.train_iou:.3f}, validation loss "
+    )
+    assert capsys.readouterr() == ("", "")
+
+
+def test_command__piped_writes_a_line_per_epoch(
+    tiny: TrainConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(to_yaml(_with(tiny, training={"epochs": 4})))
+    assert main(["train", "--config", str(config), "-o", str(tmp_path / "unet")]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 4
+    assert re.fullmatch(
+        r"humanseg: unet: epoch 2/4, loss \d\.\d+, IoU \d\.\d+, validation loss \d\.\d+, "
+        r"IoU \d\.\d+, \d+\.\d images/s, \d+\.\d s left",
+        lines[1],
+    )
+
+
+def test_train__where_the_library_has_changed_goes_on_slower_with_a_note(
+    tiny: TrainConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cpu._note_once.cache_clear()
+    monkeypatch.delattr("segmentation_models_pytorch.encoders._efficientnet.MBConvBlock")
+    monkeypatch.delattr("segmentation_models_pytorch.decoders.fpn.decoder.FPNBlock")
+    result = train(_with(tiny, training={"epochs": 4}), output=tmp_path / "run")
+    assert len(result.epochs) == 4
+    notes = [record.getMessage() for record in caplog.records]
+    assert len([note for note in notes if "slower than it could be" in note]) == 2
 
 
 def test_train__tensorboard_writes_events(tiny: TrainConfig, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from cyclopts.help import DefaultFormatter
 
 from humanseg import __version__
 from humanseg.cli.failures import explain
-from humanseg.cli.terminal import complain, is_secondary_process
+from humanseg.cli.terminal import complain, is_secondary_process, notes_shown
 from humanseg.errors import HumansegError, OutOfMemory
 
 if TYPE_CHECKING:
@@ -79,7 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be text
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        code = _build()(words, print_error=False, exit_on_error=False, result_action="return_value")
+        with notes_shown():
+            code = _build()(
+                words, print_error=False, exit_on_error=False, result_action="return_value"
+            )
         sys.stdout.flush()
     except (CycloptsError, HumansegError, ModuleNotFoundError, KeyboardInterrupt, OSError) as error:
         explained = explain(error)

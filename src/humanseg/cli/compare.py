@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from humanseg.cli import flags
+from humanseg.cli.bars import shown
 from humanseg.cli.terminal import (
     bracket,
     complain,
@@ -81,7 +82,8 @@ def _run(
     from humanseg.comparison.run_comparison import compare as carry_out
     from humanseg.report import write_report
 
-    result = carry_out(plan, output=folder, cache=cache, shard=shard, quiet=quiet)
+    with shown("Comparing", quiet=quiet) as progress:
+        result = carry_out(plan, output=folder, cache=cache, shard=shard, progress=progress)
     files = write_report(folder)
     say(*_summary(result), "", files.headline, f"Report: {files.html}")
     complain(*(f"{run.name} failed: {run.error}" for run in result.failed))

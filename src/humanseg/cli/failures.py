@@ -79,8 +79,8 @@ def _system(error: OSError) -> tuple[list[str], int] | None:
     if error.errno in _FULL:
         return [f"{where}the disk is full. Free some space and run the same command again."], 1
     if error.errno in _IN_THE_WAY and error.filename:
-        place = error.filename2 or error.filename  # of a renaming, the new name
-        return [f"{place}: {_IN_THE_WAY[error.errno]}."], 2
+        path = error.filename2 or error.filename  # of a renaming, the new name
+        return [f"{path}: {_IN_THE_WAY[error.errno]}."], 2
     if error.errno in _FORBIDDEN:
         return [f"{where}{(error.strerror or 'not allowed').lower()}."], 1
     return None

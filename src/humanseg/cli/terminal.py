@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 
 def say(*lines: str) -> None:
@@ -21,6 +23,25 @@ def note(*lines: str) -> None:
 def complain(*lines: str) -> None:
     """Write errors to stderr, each line under the program's name."""
     note(*(f"humanseg: {line}" for line in lines))
+
+
+class _Notes(logging.Handler):
+    """What the package has to remark, as one line on stderr; from the first process alone."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not is_secondary_process():
+            note(f"humanseg: note: {record.getMessage()}")
+
+
+@contextmanager
+def notes_shown() -> Iterator[None]:
+    """Show remarks of the package, which goes on all the same, while the block runs."""
+    logger, handler = logging.getLogger("humanseg"), _Notes(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 def is_secondary_process() -> bool:

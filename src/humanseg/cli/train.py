@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from humanseg.cli import flags
+from humanseg.cli.bars import shown
 from humanseg.cli.terminal import duration, is_secondary_process, say, score, table
 from humanseg.config.loading import resolve, to_yaml
 from humanseg.config.schema import TrainConfig
@@ -96,7 +97,8 @@ def _run(
 ) -> None:
     from humanseg.training import train as train_network
 
-    result = train_network(chosen, output=folder, cache=cache, resume=resume, quiet=quiet)
+    with shown("Training", quiet=quiet) as progress:
+        result = train_network(chosen, output=folder, cache=cache, resume=resume, progress=progress)
     if is_secondary_process():
         return
     rows = [

@@ -39,7 +39,6 @@ from humanseg.evaluation.external import (
     score_external,
 )
 from humanseg.evaluation.leakage import write_features
-from humanseg.evaluation.scoring import Progress
 from humanseg.images.stored_maps import write_mask
 from humanseg.results import (
     ComparisonResult,
@@ -50,9 +49,9 @@ from humanseg.results import (
     write_record,
     write_text,
 )
+from humanseg.system.progress import Progress, of_stage
 from humanseg.training import (
     Pictures,
-    count,
     find_pictures,
     preflight,
     started_by_torchrun,
@@ -74,7 +73,7 @@ class _Work:
     corrupted: tuple[str, ...]
     """Test pictures that are also scored corrupted."""
     folder: Path
-    quiet: bool
+    progress: Progress | None
 
     def run_folder(self, name: str) -> Path:
         return self.folder / "runs" / name
@@ -89,7 +88,7 @@ def compare(
     output: Path,
     cache: Path | None = None,
     shard: tuple[int, int] = (1, 1),
-    quiet: bool = False,
+    progress: Progress | None = None,
 ) -> ComparisonResult:
     """Train and score every run of a plan, or what is left of it, and say what follows.
 
@@ -104,7 +103,7 @@ def compare(
             picture is decoded twice for several networks, folds or epochs.
         shard: (i, n): train only every nth run, from the ith. Processes or machines that share
             `output` divide a plan so; finished runs of the others are taken as they are.
-        quiet: show no progress bars even on a terminal.
+        progress: called with (done, total) in stages.
 
     Raises:
         UsageError, DataError, ModelError: a folder of another plan, data that changed since it
@@ -116,7 +115,7 @@ def compare(
             "torchrun: a comparison divides its runs, not their batches; start it once per process "
             "with --shard I/N instead, or use torchrun with humanseg train."
         )
-    work = _prepare(config, output, cache=cache, quiet=quiet)
+    work = _prepare(config, output, cache=cache, progress=progress)
     done: dict[str, RunResult] = {}
     failed: list[FailedRun] = []
     try:
@@ -165,10 +164,12 @@ def _attempt(
             write_text(folder / "error.txt", traceback.format_exc())
 
 
-def _prepare(config: CompareConfig, output: Path, *, cache: Path | None, quiet: bool) -> _Work:
+def _prepare(
+    config: CompareConfig, output: Path, *, cache: Path | None, progress: Progress | None
+) -> _Work:
     """Find out whether anything stands in the way, before the first file is written."""
     _check_folder(config, output)
-    pictures = find_pictures(config, look=True, cache=cache, quiet=quiet)
+    pictures = find_pictures(config, look=True, cache=cache, progress=progress)
     data = _describe_data(pictures)
     _check_data(data, output)
     plan = config.runs(_sources(config, data))
@@ -187,7 +188,7 @@ def _prepare(config: CompareConfig, output: Path, *, cache: Path | None, quiet: 
         ),
         corrupted=choose_images(sorted(tested), config.corrupted_images, config.split.seed),
         folder=output,
-        quiet=quiet,
+        progress=progress,
     )
     _begin(work)
     return work
@@ -221,7 +222,8 @@ def _train(work: _Work, name: str) -> RunResult:
     config = work.plan[name]
     data = work.pictures.divided(config.split)
     _write_truth(work, data.split.test)
-    return train(config, output=work.run_folder(name), resume=True, quiet=work.quiet, data=data)
+    folder = work.run_folder(name)
+    return train(config, output=folder, resume=True, progress=work.progress, data=data)
 
 
 def _test_further(work: _Work, name: str, result: RunResult, failed: list[FailedRun]) -> None:
@@ -232,7 +234,7 @@ def _test_further(work: _Work, name: str, result: RunResult, failed: list[Failed
     folder = work.run_folder(name)
     if result.config.split.protocol == "source":
         return
-    tests: dict[str, Callable[[Progress], object]] = {
+    tests: dict[str, Callable[[Progress | None], object]] = {
         f"on {data.name}": partial(score_external, folder, result, data) for data in work.external
     }
     if work.corrupted:
@@ -242,8 +244,7 @@ def _test_further(work: _Work, name: str, result: RunResult, failed: list[Failed
         )
     for what, test in tests.items():
         try:
-            with count(f"{name} {what}", quiet=work.quiet) as progress:
-                test(progress)
+            test(of_stage(work.progress, f"{name} {what}"))
         except HumansegError as error:
             failed.append(FailedRun(name=f"{name} {what}", error=_describe(error)))
 

@@ -1,7 +1,7 @@
 """Networks of segmentation-models-pytorch: build, weigh, save, load, run."""
 
 from humanseg.models.complexity import count_macs, count_parameters, measure_latency
-from humanseg.models.ema import MovingAverage
+from humanseg.models.ema import ExponentialMovingAverage
 from humanseg.models.encoder_features import pooled_features
 from humanseg.models.initial_network import start_network
 from humanseg.models.network import SegmentationNetwork, build_network
@@ -10,8 +10,8 @@ from humanseg.models.saved import halved, load_network, save_network
 from humanseg.models.torch_engine import TorchEngine
 
 __all__ = [
+    "ExponentialMovingAverage",
     "FromBytes",
-    "MovingAverage",
     "SegmentationNetwork",
     "TorchEngine",
     "build_network",

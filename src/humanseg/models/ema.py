@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
-class MovingAverage(nn.Module):
+class ExponentialMovingAverage(nn.Module):
     """A second network whose weights and statistics follow those of the first.
 
     torch's `AveragedModel` asks its own counter, a tensor on the device, before every update.
@@ -21,7 +21,7 @@ class MovingAverage(nn.Module):
         self.module = copy.deepcopy(network).requires_grad_(False)
 
     @torch.no_grad()
-    def follow(self, network: nn.Module, decay: float) -> None:
+    def update(self, network: nn.Module, decay: float) -> None:
         """Move towards `network`: average = decay * average + (1 - decay) * network.
 
         Args:

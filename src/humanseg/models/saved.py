@@ -140,14 +140,14 @@ def _load_smp(directory: Path) -> nn.Module:
     """What `segmentation_models_pytorch.from_pretrained` does, without its remark on stdout."""
     config = json.loads((directory / CONFIG_FILE).read_text(encoding="utf-8"))
     name = config.pop("_model_class")
-    known = {kind.__name__: kind for kind in SMP_CLASSES.values()}
-    if name not in known:
-        raise ValueError(f"class {name!r}; allowed: {', '.join(known)}")
+    classes = {kind.__name__: kind for kind in SMP_CLASSES.values()}
+    if name not in classes:
+        raise ValueError(f"class {name!r}; allowed: {', '.join(classes)}")
     if ":" in str(config.get("encoder_name")):  # timm would ask a hub, or read another folder
         raise ValueError(f"encoder {config['encoder_name']!r}; its name must name no place")
     arguments = config | {"encoder_weights": None}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="`timm-` encoders are deprecated")
-        network = known[name](**arguments)
+        network = classes[name](**arguments)
     network.load_state_dict(load_file(directory / WEIGHTS_FILE))
     return network

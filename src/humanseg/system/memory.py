@@ -1,13 +1,48 @@
-"""How much memory this process may still take."""
+"""How much memory this process may still take, and how much it took at most."""
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 _MEMINFO = Path("/proc/meminfo")
 _OWN_GROUPS = Path("/proc/self/cgroup")
 _GROUPS = Path("/sys/fs/cgroup")
+_STATUS = Path("/proc/self/status")
+_RESET = Path("/proc/self/clear_refs")
+
+
+def reset_peak_memory() -> None:
+    """Forget earlier peaks of this process, where the system allows it (Linux)."""
+    with contextlib.suppress(OSError):
+        _RESET.write_text("5")
+
+
+def peak_memory() -> int | None:
+    """Bytes of this process that were resident at most since the reset.
+
+    Where the system keeps no peak that can be reset, that of the whole process.
+
+    Returns:
+        None where the system does not say, such as on Windows.
+    """
+    try:
+        for line in _STATUS.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    if resource is None:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def available_memory() -> int | None:

@@ -1,6 +1,5 @@
 """Train one network: from a configuration to a run folder with a scored model."""
 
-from humanseg.training.callbacks.bar import count
 from humanseg.training.distributed import started_by_torchrun
 from humanseg.training.environment import describe_environment
 from humanseg.training.preparation import Pictures, RunData, find_data, find_pictures
@@ -9,7 +8,6 @@ from humanseg.training.run_training import preflight, train
 __all__ = [
     "Pictures",
     "RunData",
-    "count",
     "describe_environment",
     "find_data",
     "find_pictures",

@@ -45,21 +45,21 @@ def augment(
     """
     first, count = shard or (0, len(images))
     draw = _Draw(range(first, first + len(images)), count, images.device, generator)
-    pictures, masks = images.float(), masks.clone()
+    changed, masks = images.float(), masks.clone()
     for probability, axis in ((config.horizontal_flip, 3), (config.vertical_flip, 2)):
         for hit in draw.chosen(probability):
-            pictures[hit], masks[hit] = pictures[hit].flip(axis), masks[hit].flip(axis)
+            changed[hit], masks[hit] = changed[hit].flip(axis), masks[hit].flip(axis)
     for hit in draw.chosen(config.affine):
-        pictures[hit], masks[hit] = _affine(pictures[hit], masks[hit], draw, config)
+        changed[hit], masks[hit] = _affine(changed[hit], masks[hit], draw, config)
     for hit in draw.chosen(config.colour):
-        pictures[hit] = _colour(pictures[hit], draw, config)
+        changed[hit] = _colour(changed[hit], draw, config)
     for hit in draw.chosen(config.grey):
-        pictures[hit] = _luma(pictures[hit]).expand(-1, 3, -1, -1)
+        changed[hit] = _luma(changed[hit]).expand(-1, 3, -1, -1)
     for hit in draw.chosen(config.blur):
-        pictures[hit] = _blur(pictures[hit], draw)
+        changed[hit] = _blur(changed[hit], draw)
     for hit in draw.chosen(config.noise):
-        pictures[hit] = _noise(pictures[hit], draw)
-    return pictures.clamp_(0.0, 255.0), masks
+        changed[hit] = _noise(changed[hit], draw)
+    return changed.clamp_(0.0, 255.0), masks
 
 
 def shrink(images: Tensor, masks: Tensor, size: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
@@ -128,6 +128,9 @@ def _affine(
 
     The mirrored margin keeps its labels, so no invented background enters the loss.
     """
+    # grid_sample asks where every output pixel is read: the inverse of the change, so dividing
+    # by the zoom enlarges. In coordinates from -1 to 1 the axes have different units, so the mixed
+    # terms of the rotation carry the aspect ratio. The zoom is drawn evenly in its logarithm.
     height, width = images.shape[2:]
     low, high = (math.log(value) for value in config.scale)
     zoom = torch.exp(draw.uniform(low, high))
@@ -161,6 +164,8 @@ def _colour(images: Tensor, draw: _Draw, config: AugmentationConfig) -> Tensor:
         1.0 + draw.uniform(-reach, reach)
         for reach in (config.gamma, config.brightness, config.contrast, config.saturation)
     )
+    # Gamma and brightness per pixel; contrast about the mean grey of the picture; saturation about
+    # the grey of each pixel. In place from here on: the batch is ours and large.
     images = (images / 255.0).clamp_min_(1e-6).pow_(gamma).mul_(255.0 * brightness)
     middle = _luma(images).mean((2, 3), keepdim=True)
     images = images.mul_(contrast).add_(middle * (1.0 - contrast))
@@ -170,6 +175,8 @@ def _colour(images: Tensor, draw: _Draw, config: AugmentationConfig) -> Tensor:
 
 def _blur(images: Tensor, draw: _Draw) -> Tensor:
     """Gaussian blur with one width per picture, as two grouped one-dimensional convolutions."""
+    # A Gaussian is separable: one pass along rows, one along columns. Pictures become groups of one
+    # convolution, each with a kernel of its own, cut off at 2.5 of the largest sigma.
     sigma = draw.uniform(*_BLUR_SIGMA).view(-1, 1)
     if not len(images):
         return images

@@ -1,27 +1,134 @@
-"""When a batch does not fit in memory, say which one does."""
+"""How a run computes: arithmetic and layout by timing a few steps, a batch that fits in memory."""
 
 from __future__ import annotations
 
+import copy
 import gc
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import product
+from typing import Literal
 
 import torch
 
 from humanseg.config.schema import TrainConfig
-from humanseg.errors import OutOfMemory
+from humanseg.errors import OutOfMemory, UsageError
 from humanseg.models import SegmentationNetwork
+from humanseg.models.cpu import optimise_for_cpu_training
 from humanseg.training.collective import process_count
-from humanseg.training.compute_mode import Mode, time_mode
 
+Precision = Literal["fp32", "bf16"]
+MemoryFormat = Literal["contiguous", "channels_last"]
+
+_BATCH = 8
+_STEPS = 2  # counted, after one that warms up
 _HOST = "DefaultCPUAllocator"  # how torch names itself when the host has no memory left
 _STATE = 3  # copies of the parameters beside them: two of Adam's, one moving average
 
 
+@dataclass(frozen=True)
+class ComputeMode:
+    """How a run computes, and the seconds per picture of each mode that was tried."""
+
+    device: str
+    precision: Precision
+    memory_format: MemoryFormat
+    timings: dict[str, float]
+
+    def place(self, network: SegmentationNetwork) -> SegmentationNetwork:
+        """Bring a network to the device in the chosen layout, ready for the chosen arithmetic."""
+        if self.device == "cpu":
+            optimise_for_cpu_training(network, bf16=self.precision == "bf16")
+        network.memory_format = _TORCH_FORMATS[self.memory_format]
+        network.to(self.device, memory_format=network.memory_format)  # type: ignore[call-overload]
+        return network
+
+
+_TORCH_FORMATS = {
+    "contiguous": torch.contiguous_format,
+    "channels_last": torch.channels_last,
+}
+
+
+def resolve_device(wanted: str) -> str:
+    """`auto` to what there is.
+
+    Raises:
+        UsageError: CUDA was asked for and there is none.
+    """
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise UsageError(
+            "training.device: got cuda, but PyTorch sees no CUDA device here; use cpu or auto."
+        )
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return wanted
+
+
+def choose_mode(network: SegmentationNetwork, config: TrainConfig) -> ComputeMode:
+    """Settle device, precision and memory format; times only what is left open.
+
+    The network's weights and statistics are untouched: a copy is timed.
+    """
+    training = config.training
+    device = resolve_device(training.device)
+    precisions: list[Precision] = (
+        ["fp32", "bf16"] if training.precision == "auto" else [training.precision]
+    )
+    formats: list[MemoryFormat] = (
+        ["channels_last", "contiguous"]
+        if training.memory_format == "auto"
+        else [training.memory_format]
+    )
+    candidates = list(product(precisions, formats))
+    if len(candidates) == 1:
+        return ComputeMode(device, *candidates[0], timings={})
+    count = min(_BATCH, training.batch_size)
+    shape = (count, *config.model.image_size, 3)
+    seconds = {
+        pair: time_mode(network, ComputeMode(device, *pair, {}), shape) for pair in candidates
+    }
+    best = min(seconds, key=lambda pair: seconds[pair])
+    timings = {f"{pair[0]} {pair[1]}": round(value, 5) for pair, value in seconds.items()}
+    return ComputeMode(device, *best, timings=timings)
+
+
+def time_mode(network: SegmentationNetwork, mode: ComputeMode, shape: tuple[int, ...]) -> float:
+    """Seconds per picture of forward and backward of a copy, the best of the counted steps.
+
+    Args:
+        network: what to time; untouched.
+        mode: how it computes.
+        shape: (N, H, W, 3) of the batch.
+    """
+    trial = mode.place(copy.deepcopy(network)).train()
+    images = torch.randint(0, 256, shape, dtype=torch.uint8, device=mode.device)
+    batch = images.permute(0, 3, 1, 2)
+    best = float("inf")
+    for step in range(1 + _STEPS):
+        _wait(mode.device)
+        start = time.perf_counter()
+        kind = mode.device.split(":")[0]
+        with torch.autocast(kind, torch.bfloat16, enabled=mode.precision == "bf16"):
+            logits = trial(batch)
+        logits.float().square().mean().backward()
+        _wait(mode.device)
+        if step > 0:
+            best = min(best, time.perf_counter() - start)
+    return best / shape[0]
+
+
+def _wait(device: str) -> None:
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+
+
 @contextmanager
 def explaining_memory(
-    network: SegmentationNetwork, config: TrainConfig, mode: Mode
+    network: SegmentationNetwork, config: TrainConfig, mode: ComputeMode
 ) -> Iterator[None]:
     """Turn torch's lack of memory inside this block into a sentence with a batch size that fits.
 
@@ -43,12 +150,12 @@ def explaining_memory(
     raise OutOfMemory(_sentence(network, config, mode))
 
 
-def _sentence(network: SegmentationNetwork, config: TrainConfig, mode: Mode) -> str:
+def _sentence(network: SegmentationNetwork, config: TrainConfig, mode: ComputeMode) -> str:
     height, width = config.model.image_size
-    place = "this machine" if mode.device == "cpu" else "the GPU"
+    owner = "this machine" if mode.device == "cpu" else "the GPU"
     begin = (
         f"training.batch_size: got {config.training.batch_size}; so many pictures of "
-        f"{height}x{width} do not fit in the memory of {place}"
+        f"{height}x{width} do not fit in the memory of {owner}"
     )
     fitting = fitting_batch(network, config, mode)
     if fitting is None:
@@ -59,7 +166,9 @@ def _sentence(network: SegmentationNetwork, config: TrainConfig, mode: Mode) -> 
     )
 
 
-def fitting_batch(network: SegmentationNetwork, config: TrainConfig, mode: Mode) -> int | None:
+def fitting_batch(
+    network: SegmentationNetwork, config: TrainConfig, mode: ComputeMode
+) -> int | None:
     """The largest of half, a quarter, ... of the batch size with which steps run; None if none.
 
     Forward and backward of a copy are tried beside the optimiser's state. With several processes

@@ -76,27 +76,25 @@ class DeviceSource:
     def __init__(self, resized: ResizedImages, rows: Sequence[int], device: torch.device) -> None:
         """Bring `rows` of `resized` to `device`."""
         self._device = device
-        self._place = {row: place for place, row in enumerate(dict.fromkeys(rows))}
+        self._index = {row: index for index, row in enumerate(dict.fromkeys(rows))}
         height, width = resized.size
         # NHWC memory seen as NCHW is what channels_last networks want.
-        pictures = torch.empty(
-            (len(self._place), height, width, 3), dtype=torch.uint8, device=device
-        )
-        self._images = pictures.permute(0, 3, 1, 2)
+        pixels = torch.empty((len(self._index), height, width, 3), dtype=torch.uint8, device=device)
+        self._images = pixels.permute(0, 3, 1, 2)
         self._masks = torch.empty(
-            (len(self._place), 1, height, width), dtype=torch.bool, device=device
+            (len(self._index), 1, height, width), dtype=torch.bool, device=device
         )
-        known = list(self._place)
-        for start in range(0, len(known), _CHUNK):
-            images, masks = _tensors(resized, known[start : start + _CHUNK])
+        unique = list(self._index)
+        for start in range(0, len(unique), _CHUNK):
+            images, masks = _tensors(resized, unique[start : start + _CHUNK])
             self._images[start : start + _CHUNK] = images.to(device)
             self._masks[start : start + _CHUNK] = masks.to(device)
 
     def read(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
         """See `Source`."""
-        places = torch.tensor([self._place[row] for row in rows], dtype=torch.long)
-        places = places.to(self._device, non_blocking=True)
-        return self._images[places], self._masks[places]
+        indices = torch.tensor([self._index[row] for row in rows], dtype=torch.long)
+        indices = indices.to(self._device, non_blocking=True)
+        return self._images[indices], self._masks[indices]
 
 
 def _tensors(resized: ResizedImages, rows: Sequence[int]) -> tuple[Tensor, Tensor]:

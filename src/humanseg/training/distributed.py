@@ -106,9 +106,9 @@ class Processes:
         if self.count > 1:
             failures = [None] * self.count
             distributed.all_gather_object(failures, failure, group=self._group)
-        for one in failures:
-            if one is not None:
-                raise one
+        for error in failures:
+            if error is not None:
+                raise error
 
 
 SINGLE_PROCESS = Processes()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import statistics
-import sys
 from dataclasses import dataclass
 
-from humanseg.config.schema import TrainConfig
-from humanseg.errors import ExportError
+import torch
+
+from humanseg.errors import DataError, ExportError
 from humanseg.evaluation.baselines import score_baselines
 from humanseg.evaluation.scoring import score_samples, setup_of
 from humanseg.inference.segmenter import Segmenter
@@ -20,11 +21,22 @@ from humanseg.models import (
     measure_latency,
     save_network,
 )
-from humanseg.results import Calibration, Cost, ImageScore, ScoreSummary, ScoringSetup
+from humanseg.models.cpu import restore
+from humanseg.results import (
+    Calibration,
+    Cost,
+    ImageScore,
+    RunResult,
+    ScoreSummary,
+    ScoringSetup,
+)
 from humanseg.training.batches import mask_chunks
-from humanseg.training.callbacks.recorder import EpochRecorder
-from humanseg.training.preparation import RunData
-from humanseg.training.run_folder import RunFolder, RunState
+from humanseg.training.callbacks.guards import check_baseline
+from humanseg.training.module import SegmentationModule
+from humanseg.training.run_context import RunContext
+from humanseg.training.run_folder import RunState
+
+_log = logging.getLogger(__name__)
 
 MAX_TRAINING_SCORED = 1000
 """Training pictures that the final network is scored on, evenly over all of them."""
@@ -44,17 +56,66 @@ class Outcome:
     """The same network on the pictures that it was trained on, at most `MAX_TRAINING_SCORED`."""
 
 
-def score_network(
-    config: TrainConfig,
-    folder: RunFolder,
-    data: RunData,
-    network: SegmentationNetwork,
-    device: str,
-) -> Outcome:
+def finish_run(
+    run: RunContext, module: SegmentationModule, device: str, state: RunState
+) -> RunResult:
+    """Score the kept network in one process, whatever trained it, and write everything down.
+
+    Raises:
+        GuardError: the network is no better than a mask that looks at no picture.
+        DataError: the best checkpoint is not of the best epoch.
+    """
+    config, data = run.config, run.data
+    kept_epoch, network = _kept(run, module)
+    restore(network)
+    outcome = _score(run, network, device)
+    if config.split.protocol != "source":  # failing on a source is what that test is to show
+        check_baseline(outcome.summary, outcome.baselines)
+    _save_model(run, network, state, outcome.summary)
+    result = RunResult(
+        name=run.folder.root.name,
+        config=config,
+        resolved=state.resolved,
+        split=data.split,
+        data_fingerprint=data.fingerprint,
+        further_data=data.extra_fingerprints,
+        epochs=tuple(run.recorder.epochs),
+        kept_epoch=kept_epoch,
+        scores=outcome.scores,
+        summary=outcome.summary,
+        setup=outcome.setup,
+        baselines=outcome.baselines,
+        calibration=outcome.calibration,
+        band_calibration=outcome.band_calibration,
+        train_summary=outcome.train_summary,
+        cost=_cost(run, network, device),
+        environment=state.environment,
+    )
+    run.folder.write_result(result)
+    return result
+
+
+def _kept(run: RunContext, module: SegmentationModule) -> tuple[int, SegmentationNetwork]:
+    """The epoch whose weights are kept, and the network with them."""
+    epoch, best = run.config.training.epochs, run.folder.best
+    if run.config.training.checkpoint == "best":
+        checkpoint = torch.load(best, map_location="cpu", weights_only=True)
+        module.load_state_dict(checkpoint["state_dict"])
+        epoch = int(checkpoint["epoch"]) + 1
+        if epoch != run.recorder.best_epoch:
+            raise DataError(
+                f"{best}: is of epoch {epoch}, but epoch {run.recorder.best_epoch} was best; "
+                "the folder has been tampered with. Train anew."
+            )
+    return epoch, module.kept
+
+
+def _score(run: RunContext, network: SegmentationNetwork, device: str) -> Outcome:
     """Score the kept network through the segmenter, and leave what it found in the run folder.
 
     What is scored is what was stored, so that scores can be made again without the network.
     """
+    config, data = run.config, run.data
     samples = data.part(data.split.test)
     segmenter = Segmenter.of_engine(
         TorchEngine.of_network(network, config.model.image_size, device=device),
@@ -68,7 +129,7 @@ def score_network(
         segmenter.grid_probability,
         threshold=segmenter.threshold,
         mask_resize=mask_resize,
-        store=folder.prediction,
+        store=run.folder.prediction,
         read=data.pictures.picture,
     )
     train = data.split.train
@@ -94,15 +155,11 @@ def score_network(
     )
 
 
-def save_model(
-    config: TrainConfig,
-    folder: RunFolder,
-    network: SegmentationNetwork,
-    state: RunState,
-    summary: ScoreSummary,
+def _save_model(
+    run: RunContext, network: SegmentationNetwork, state: RunState, summary: ScoreSummary
 ) -> None:
     """Write the model directory, if need be without model.onnx: a trained network is not lost."""
-    resolved = state.resolved
+    config, resolved = run.config, state.resolved
     record = ModelRecord(
         arch=config.model.arch,
         encoder_name=config.model.encoder_name,
@@ -115,25 +172,24 @@ def save_model(
         data_fingerprint=state.data_fingerprint,
         extra_fingerprints=tuple(
             dict.fromkeys(
-                one
-                for one in (*state.extra.values(), *state.started_from)
-                if one != state.data_fingerprint
+                fingerprint
+                for fingerprint in (*state.extra.values(), *state.started_from)
+                if fingerprint != state.data_fingerprint
             )
         ),
         summary=summary,
         environment=state.environment,
     )
     try:
-        save_network(network, record, folder.model, onnx=config.training.onnx)
+        save_network(network, record, run.folder.model, onnx=config.training.onnx)
     except ExportError as error:
-        save_network(network, record, folder.model)
-        sys.stderr.write(f"humanseg: note: {folder.model} has no {ONNX_FILE}: {error}\n")
+        save_network(network, record, run.folder.model)
+        _log.warning("%s has no %s: %s", run.folder.model, ONNX_FILE, error)
 
 
-def measure_cost(
-    config: TrainConfig, network: SegmentationNetwork, recorder: EpochRecorder, device: str
-) -> Cost:
+def _cost(run: RunContext, network: SegmentationNetwork, device: str) -> Cost:
     """What the run took, all of its parts together if it was interrupted."""
+    config, recorder = run.config, run.recorder
     epochs = recorder.epochs
     return Cost(
         parameters=count_parameters(network),

@@ -16,28 +16,53 @@ from lightning.pytorch.strategies import DDPStrategy
 
 from humanseg.config.schema import TrainConfig
 from humanseg.errors import Interrupted, UsageError
+from humanseg.models import SegmentationNetwork
+from humanseg.training.autotune import ComputeMode, explaining_memory
 from humanseg.training.batches import SegmentationDataModule
-from humanseg.training.callbacks.bar import ProgressBar
 from humanseg.training.callbacks.checkpoints import EpochCheckpoints
 from humanseg.training.callbacks.guards import TrainingGuards
-from humanseg.training.callbacks.recorder import EpochRecorder
-from humanseg.training.compute_mode import Mode
+from humanseg.training.callbacks.reporter import ProgressReporter
 from humanseg.training.distributed import Processes, SynchronisedBatchNorm
 from humanseg.training.module import SegmentationModule
-from humanseg.training.run_folder import RunFolder
+from humanseg.training.run_context import RunContext
+from humanseg.training.run_folder import RunFolder, RunState
 
 
-def make_trainer(
-    config: TrainConfig,
-    folder: RunFolder,
-    mode: Mode,
-    processes: Processes,
-    recorder: EpochRecorder,
-    batches: SegmentationDataModule,
-    *,
-    quiet: bool,
-) -> lightning.Trainer:
+def fit(
+    run: RunContext, network: SegmentationNetwork, mode: ComputeMode, state: RunState
+) -> SegmentationModule:
+    """Train a network in place, from the last checkpoint of the run's folder if there is one.
+
+    The folder is begun as soon as nothing else can stand in the way.
+
+    Raises:
+        UsageError, DataError: a batch or training pictures that cannot be trained on.
+        GuardError: the result would mean nothing.
+        OutOfMemory: a batch does not fit in memory; says which size does.
+        Interrupted: Ctrl-C; finished epochs are saved.
+    """
+    data, folder = run.data, run.folder
+    batches = SegmentationDataModule(
+        data.pictures.resized,
+        run.config,
+        train=data.training_rows(run.config),
+        validation=data.pictures.rows(data.split.validation),
+        device=mode.device,
+        shard=run.processes.shard,
+    )
+    with explaining_memory(network, run.config, mode):
+        module = SegmentationModule(mode.place(network), run.config)
+        trainer = _trainer(run, mode, validated=batches.validated)
+        run.processes.on_main_process(lambda: folder.begin(run.config, state))
+        last = folder.last if folder.last.exists() else None
+        with _calm_lightning(), _ctrl_c(trainer, folder):
+            trainer.fit(module, datamodule=batches, ckpt_path=last, weights_only=True)
+    return module
+
+
+def _trainer(run: RunContext, mode: ComputeMode, *, validated: bool) -> lightning.Trainer:
     """Lightning's trainer with our callbacks; data-parallel where several processes train."""
+    processes, folder = run.processes, run.folder
     with _calm_lightning():
         return lightning.Trainer(
             accelerator="gpu" if mode.device.startswith("cuda") else "cpu",
@@ -47,37 +72,24 @@ def make_trainer(
             plugins=[*_plugins(processes, mode.device)],
             use_distributed_sampler=False,  # batches are divided already, exactly
             precision="bf16-mixed" if mode.precision == "bf16" else "32-true",
-            max_epochs=config.training.epochs,
-            callbacks=[
-                TrainingGuards(),
-                recorder,
-                ProgressBar(folder.root.name, quiet=quiet),
-                EpochCheckpoints(folder, recorder),
-            ],
-            logger=_logger(config, folder) if processes.is_main else False,
+            max_epochs=run.config.training.epochs,
+            callbacks=[*_callbacks(run)],
+            logger=_logger(run.config, folder) if processes.is_main else False,
             log_every_n_steps=1,
             num_sanity_val_steps=0,
-            limit_val_batches=1.0 if batches.validated else 0,
+            limit_val_batches=1.0 if validated else 0,
             enable_progress_bar=False,
             enable_model_summary=False,
             default_root_dir=folder.root,
         )
 
 
-def fit(
-    trainer: lightning.Trainer,
-    module: SegmentationModule,
-    batches: SegmentationDataModule,
-    folder: RunFolder,
-) -> None:
-    """Train, from the last checkpoint of the folder if there is one.
-
-    Raises:
-        Interrupted: Ctrl-C; finished epochs are saved.
-    """
-    last = folder.last if folder.last.exists() else None
-    with _calm_lightning(), _ctrl_c(trainer, folder):
-        trainer.fit(module, datamodule=batches, ckpt_path=last, weights_only=True)
+def _callbacks(run: RunContext) -> Iterator[lightning.Callback]:
+    yield TrainingGuards()
+    yield run.recorder
+    if run.progress is not None:
+        yield ProgressReporter(run.progress, run.folder.root.name, run.recorder)
+    yield EpochCheckpoints(run.folder, run.recorder)
 
 
 def _plugins(processes: Processes, device: str) -> Iterator[LayerSync | ClusterEnvironment]:

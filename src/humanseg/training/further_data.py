@@ -44,27 +44,27 @@ def find_extra(root: Path) -> ExtraData:
     """
     if not root.exists():
         raise UsageError(f"data.extra: {root} does not exist; give a folder, CSV or COCO JSON.")
-    found = discover(root, "auto")
+    samples = discover(root, "auto")
     record = root / RECORD_FILE
     composition = read_record(record, CompositionRecord) if record.is_file() else None
-    if composition is not None and sum(composition.kinds.values()) != len(found):
+    if composition is not None and sum(composition.kinds.values()) != len(samples):
         raise DataError(
-            f"data.extra: {root} holds {len(found)} of {sum(composition.kinds.values())} scenes; "
+            f"data.extra: {root} holds {len(samples)} of {sum(composition.kinds.values())} scenes; "
             "composing was interrupted. Compose them again into a new folder."
         )
     name = slug(root.name)
     return ExtraData(
         name=name,
-        samples=tuple(replace(sample, id=f"{name}/{sample.id}") for sample in found),
-        fingerprint=fingerprint(found),
+        samples=tuple(replace(sample, id=f"{name}/{sample.id}") for sample in samples),
+        fingerprint=fingerprint(samples),
         composition=composition,
-        signatures=() if composition is not None else _signatures(found),
+        signatures=() if composition is not None else _signatures(samples),
     )
 
 
 def _signatures(samples: Sequence[Sample]) -> tuple[Signature, ...]:
-    with closing(ordered_map(lambda sample: signature(sample.read_image()), samples)) as found:
-        return tuple(found)
+    with closing(ordered_map(lambda sample: signature(sample.read_image()), samples)) as hashed:
+        return tuple(hashed)
 
 
 def check_extra(extra: ExtraData, data_fingerprint: str, held_out: Sequence[Sample]) -> None:

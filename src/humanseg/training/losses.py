@@ -23,6 +23,8 @@ def soft_dice_loss(logits: Tensor, masks: Tensor, *, per_image: bool = False) ->
         Scalar, 0 to 1, the same in every process. Pictures (or batches) without a person
         contribute 0, as in segmentation-models-pytorch.
     """
+    # Dice = 2 |A and B| / (|A| + |B|), with probabilities for A. Over a batch it is no mean of
+    # its parts, so the three sums, not their quotients, are added up over the processes.
     dims = (1, 2, 3) if per_image else (0, 1, 2, 3)
     probabilities = torch.sigmoid(logits)
     sums = [

@@ -11,7 +11,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from humanseg.config.schema import OptimiserConfig, TrainConfig, TrainingConfig
-from humanseg.models import MovingAverage, SegmentationNetwork
+from humanseg.models import ExponentialMovingAverage, SegmentationNetwork
 from humanseg.training.augmentation import augment, shrink
 from humanseg.training.batches import Batch
 from humanseg.training.collective import all_reduce_sum, process_rank
@@ -96,7 +96,9 @@ class SegmentationModule(lightning.LightningModule):
         self._loss = SegmentationLoss(config.loss)
         self.training_score = RunningScore()
         self.validation_score = RunningScore()
-        self.average = MovingAverage(network) if config.training.ema_decay is not None else None
+        self.average = (
+            ExponentialMovingAverage(network) if config.training.ema_decay is not None else None
+        )
 
     @property
     def kept(self) -> SegmentationNetwork:
@@ -138,7 +140,7 @@ class SegmentationModule(lightning.LightningModule):
         decay, step = self._config.training.ema_decay, self.global_step
         if self.average is not None and decay is not None:
             early = (1 + step) / (10 + step) if step > 1 else 0.0
-            self.average.follow(self.network, min(decay, early))
+            self.average.update(self.network, min(decay, early))
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         """Score the weights that would be kept."""
@@ -153,8 +155,8 @@ class SegmentationModule(lightning.LightningModule):
         """Adam or AdamW; the encoder moves at its own share of the rate."""
         config = self._config.optimiser
         encoder = list(self.network.network.encoder.parameters())  # type: ignore[union-attr]
-        known = {id(parameter) for parameter in encoder}
-        rest = [parameter for parameter in self.network.parameters() if id(parameter) not in known]
+        ids = {id(parameter) for parameter in encoder}
+        rest = [parameter for parameter in self.network.parameters() if id(parameter) not in ids]
         groups = [
             {
                 "params": [parameter for parameter in parameters if parameter.requires_grad],

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,10 +24,10 @@ from humanseg.data.samples import Sample
 from humanseg.data.splits import make_split
 from humanseg.errors import UsageError
 from humanseg.results import SplitRecord
-from humanseg.training.callbacks.bar import count
+from humanseg.system.progress import Progress, of_stage
 from humanseg.training.further_data import ExtraData, check_extra, find_extra
 
-Progress = Callable[[int, int], None]
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def find_pictures(
     look: bool,
     cache: Path | None = None,
     processes: int = 1,
-    quiet: bool = True,
+    progress: Progress | None = None,
 ) -> Pictures:
     """Find and fingerprint the pictures of a configuration.
 
@@ -126,7 +126,7 @@ def find_pictures(
         look: read what splits other than the published one must know of every picture.
         cache: folder that keeps decoded pictures on disk; in memory without it.
         processes: on this machine, that each do the same.
-        quiet: show no progress bars even on a terminal.
+        progress: called with (done, total) in stages.
 
     Raises:
         UsageError: no data given, or it does not exist.
@@ -137,13 +137,13 @@ def find_pictures(
     samples = discover(config.data.root, config.data.layout)
     extra = tuple(find_extra(root) for root in config.data.extra)
     every = [*samples, *(sample for data in extra for sample in data.samples)]
-    store = None if cache is None else Cache(cache, note=_note)
-    resized, keep = _resized(every, config, store, processes=processes, quiet=quiet)
+    store = None if cache is None else Cache(cache, note=_log.warning)
+    resized, keep = _resized(every, config, store, processes=processes, progress=progress)
     facts = None
     if look:
         groups = None if isinstance(config.split, ReferenceSplit) else config.split.groups
-        with count("Looking at pictures", quiet=quiet) as progress:
-            facts = read_facts(samples, groups, cache=store, keep=keep, progress=progress)
+        looking = of_stage(progress, "Looking at images")
+        facts = read_facts(samples, groups, cache=store, keep=keep, progress=looking)
     digests = None if store is None else store.digests(samples)
     named = {sample.id: sample for sample in samples}
     return Pictures(named, fingerprint(samples, digests=digests), facts, resized, extra)
@@ -155,7 +155,7 @@ def _resized(
     store: Cache | None,
     *,
     processes: int,
-    quiet: bool,
+    progress: Progress | None,
 ) -> tuple[ResizedImages, Keep | None]:
     """Resized images; in memory, also what keeps those decoded for another reason."""
     size, resize = config.model.image_size, config.data.mask_resize
@@ -165,13 +165,16 @@ def _resized(
         return memory, memory.keep
     # Filled at once: facts, digests and rows then come from one decoding of each picture.
     cached = store.resized(samples, size=size, mask_resize=resize)
-    with count("Filling the cache", quiet=quiet) as progress:
-        cached.prepare(range(len(samples)), progress)
+    cached.prepare(range(len(samples)), of_stage(progress, "Filling the cache"))
     return cached, None
 
 
 def find_data(
-    config: TrainConfig, *, cache: Path | None = None, processes: int = 1, quiet: bool = True
+    config: TrainConfig,
+    *,
+    cache: Path | None = None,
+    processes: int = 1,
+    progress: Progress | None = None,
 ) -> RunData:
     """Find, fingerprint and split the pictures of a configuration.
 
@@ -179,16 +182,12 @@ def find_data(
         config: whose pictures.
         cache: see `find_pictures`.
         processes: see `find_pictures`.
-        quiet: show no progress bars even on a terminal.
+        progress: called with (done, total) in stages.
 
     Raises:
         UsageError: no data given, or it does not exist.
         DataError: pictures without masks, or too few for the split.
     """
     look = config.split.protocol != "reference"
-    pictures = find_pictures(config, look=look, cache=cache, processes=processes, quiet=quiet)
+    pictures = find_pictures(config, look=look, cache=cache, processes=processes, progress=progress)
     return pictures.divided(config.split)
-
-
-def _note(text: str) -> None:
-    sys.stderr.write(f"humanseg: note: {text}\n")

@@ -7,7 +7,7 @@ import torch
 from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoderBlock
 from torch import nn
 
-from humanseg.models.cpu.cpu_training import rearrange
+from humanseg.models.cpu import optimise_for_cpu_training
 from humanseg.models.cpu.upsample2x import doubled_convolution
 
 
@@ -38,7 +38,7 @@ def test_unet_block__computes_the_same_at_twice_the_size_and_at_others(
     torch.manual_seed(0)
     block = UnetDecoderBlock(4, 2, 3, use_norm=norm).double().train()
     changed = copy.deepcopy(block)
-    rearrange(changed)
+    optimise_for_cpu_training(changed)
     assert "DoublingConvolution" in _kinds(changed)
     low = torch.randn(2, 4, 4, 6, dtype=torch.float64)
     skip = torch.randn(2, 2, *target, dtype=torch.float64)
@@ -51,8 +51,8 @@ def test_unet_block__computes_the_same_at_twice_the_size_and_at_others(
 
 def test_unet_block__with_attention_before_the_convolution_stays_as_it_was() -> None:
     block = UnetDecoderBlock(32, 32, 16, attention_type="scse")
-    rearrange(block)
+    optimise_for_cpu_training(block)
     assert "DoublingConvolution" not in _kinds(block)
     smooth = UnetDecoderBlock(4, 2, 3, interpolation_mode="bilinear")
-    rearrange(smooth)
+    optimise_for_cpu_training(smooth)
     assert "DoublingConvolution" not in _kinds(smooth)

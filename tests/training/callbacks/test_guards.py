@@ -21,7 +21,7 @@ from humanseg.results import ScoreSummary
 from humanseg.training.batches import SegmentationDataModule
 from humanseg.training.callbacks.guards import (
     TrainingGuards,
-    check_floor,
+    check_baseline,
     check_moved,
     check_optimiser,
 )
@@ -167,12 +167,12 @@ def _summary(overlap: int) -> ScoreSummary:
 
 def test_floor__no_better_than_the_mean_mask_fails() -> None:
     with pytest.raises(GuardError, match=r"0\.600 is no better than 0\.600"):
-        check_floor(_summary(3), {"mean_mask": _summary(3)})
-    check_floor(_summary(4), {"mean_mask": _summary(3)})
+        check_baseline(_summary(3), {"mean_mask": _summary(3)})
+    check_baseline(_summary(4), {"mean_mask": _summary(3)})
 
 
 def test_floor__nobody_to_find_fails() -> None:
     empty = np.zeros((10, 10), dtype=bool)
     summary = summarise([score_image("a", empty, empty)])
     with pytest.raises(GuardError, match="No test picture has a person"):
-        check_floor(summary, {"mean_mask": summary})
+        check_baseline(summary, {"mean_mask": summary})

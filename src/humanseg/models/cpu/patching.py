@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 
-def stand_before(module: nn.Module, mixin: type) -> None:
+def mix_in(module: nn.Module, mixin: type) -> None:
     """Have a module compute by `mixin.forward`, which may call its own by `super()`.
 
     Its weights and their names stay; a second time changes nothing. Not a new `forward` on the
@@ -25,20 +26,36 @@ def stand_before(module: nn.Module, mixin: type) -> None:
     module.__class__ = type(kind.__name__, (mixin, kind), {"swapped": kind})
 
 
+def check_arguments(method: Callable[..., Any], *names: str) -> None:
+    """See that a library's method still takes what its replacement takes.
+
+    Args:
+        method: of a class.
+        names: of its arguments after `self`.
+
+    Raises:
+        TypeError: it takes others.
+    """
+    taken = list(inspect.signature(method).parameters)[1:]
+    if taken != [*names]:
+        raise TypeError(f"{method.__qualname__} takes {', '.join(taken)}, not {', '.join(names)}")
+
+
 def restore(network: nn.Module) -> None:
-    """Take back every `stand_before`, so that what is saved and exported is the plain network."""
+    """Take back every `mix_in`, so that what is saved and exported is the plain network."""
     for module in network.modules():
         while "swapped" in vars(type(module)):
             module.__class__ = vars(type(module))["swapped"]
 
 
-class Calling(TorchFunctionMode):
+class RedirectFunction(TorchFunctionMode):
     """Inside this block, calls of one torch function go to another with the same arguments."""
 
-    def __init__(self, instead_of: Callable[..., Any], function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], target: Callable[..., Any]) -> None:
+        """Send calls of `function` to `target`."""
         super().__init__()
-        self._instead_of = instead_of
         self._function = function
+        self._target = target
 
     def __torch_function__(
         self,
@@ -47,6 +64,6 @@ class Calling(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401
-        """Divert the one function, let everything else through."""
-        chosen = self._function if func is self._instead_of else func
+        """Redirect the one function, let everything else through."""
+        chosen = self._target if func is self._function else func
         return chosen(*args, **(kwargs or {}))

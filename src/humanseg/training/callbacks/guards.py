@@ -71,22 +71,22 @@ def check_moved(network: nn.Module, before: dict[str, Tensor]) -> None:
         )
 
 
-def check_floor(summary: ScoreSummary, floors: dict[str, ScoreSummary]) -> None:
+def check_baseline(summary: ScoreSummary, baselines: dict[str, ScoreSummary]) -> None:
     """The network scores better than the mean training mask, which looks at no picture.
 
     Raises:
         GuardError: it does not.
     """
-    floor = floors["mean_mask"].iou_mean
+    baseline = baselines["mean_mask"].iou_mean
     reached = summary.iou_mean
-    if reached is None or floor is None:
+    if reached is None or baseline is None:
         raise GuardError(
             "No test picture has a person in its mask, so the result would mean nothing. Use "
             "pictures with people, or another split.seed."
         )
-    if reached <= floor:
+    if reached <= baseline:
         raise GuardError(
-            f"The network's per-image IoU of {reached:.3f} is no better than {floor:.3f}, which "
+            f"The network's per-image IoU of {reached:.3f} is no better than {baseline:.3f}, which "
             "the mean training mask reaches without looking at the picture. Train longer, or "
             "check that masks belong to their pictures."
         )
@@ -181,7 +181,7 @@ class TrainingGuards(lightning.Callback):
         if self._had_gradient is None or not self._watched:
             return list(self._watched)
         had = self._had_gradient.tolist()
-        return [name for name, one in zip(self._watched, had, strict=True) if not one]
+        return [name for name, moved in zip(self._watched, had, strict=True) if not moved]
 
     def _watch(self, value: Tensor, module: lightning.LightningModule) -> None:
         self._pending.append((torch.isfinite(value.detach()), self._ids))

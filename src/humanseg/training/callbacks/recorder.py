@@ -14,9 +14,9 @@ import torch
 
 from humanseg.errors import GuardError
 from humanseg.results import EpochRecord, write_text
+from humanseg.system.memory import peak_memory, reset_peak_memory
 from humanseg.training.batches import Batch
 from humanseg.training.module import SegmentationModule
-from humanseg.training.peak_memory import peak_memory
 
 
 class EpochRecorder(lightning.Callback):
@@ -56,8 +56,19 @@ class EpochRecorder(lightning.Callback):
 
     @property
     def peak_memory_bytes(self) -> int:
-        """Largest memory in use during the run, before an interruption too."""
-        return max(self._earlier_peak, peak_memory(self._device))
+        """Largest memory in use during the run, before an interruption too; 0 where not known.
+
+        On a GPU its own memory, elsewhere the resident memory of the process.
+        """
+        on_gpu = self._device.startswith("cuda")
+        peak = torch.cuda.max_memory_allocated() if on_gpu else peak_memory()
+        return max(self._earlier_peak, peak or 0)
+
+    def reset_peak_memory(self) -> None:
+        """Forget what was in use before the run."""
+        reset_peak_memory()
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
 
     @property
     def best_epoch(self) -> int | None:

@@ -1,0 +1,81 @@
+"""Report the course of a training: epoch, losses, IoU, images per second."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import lightning
+
+from humanseg.results import EpochRecord
+from humanseg.system.progress import Progress
+from humanseg.training.batches import Batch
+from humanseg.training.callbacks.recorder import EpochRecorder
+from humanseg.training.module import SegmentationModule
+
+_EVERY = 0.5
+"""Seconds between two reports within an epoch; reading the loss makes a GPU wait."""
+
+
+class ProgressReporter(lightning.Callback):
+    """Reports optimiser steps twice a second, and every epoch as a milestone."""
+
+    def __init__(self, progress: Progress, name: str, recorder: EpochRecorder) -> None:
+        """Describe a reporter.
+
+        Args:
+            progress: what is told.
+            name: of the run.
+            recorder: whose epochs are reported; it must come before this callback.
+        """
+        self._progress = progress
+        self._name = name
+        self._recorder = recorder
+        self._reported = self._began = 0.0
+        self._images = 0
+
+    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Report where a resumed run stands."""
+        self._began = time.perf_counter()
+        self._report(trainer, "starting")
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        module: lightning.LightningModule,
+        outputs: Any,  # noqa: ANN401  Lightning's own type
+        batch: Batch,
+        batch_idx: int,
+    ) -> None:
+        """Report the epoch so far."""
+        self._images += batch["shard"][1]
+        now = time.perf_counter()
+        if now - self._reported < _EVERY:
+            return
+        self._reported = now
+        score = module.training_score.peek() if isinstance(module, SegmentationModule) else None
+        loss, iou = score or (float("nan"), float("nan"))
+        rate = self._images / (now - self._began)
+        epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        self._report(trainer, f"{epoch}, loss {loss:.3f}, IoU {iou:.3f}, {rate:.1f} images/s")
+
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule
+    ) -> None:
+        """Report the epoch's figures."""
+        figures = _figures(self._recorder.epochs[-1])
+        epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        self._report(trainer, f"{epoch}, {figures}", milestone=True)
+
+    def _report(self, trainer: lightning.Trainer, detail: str, *, milestone: bool = False) -> None:
+        total = int(trainer.estimated_stepping_batches)
+        self._progress(
+            trainer.global_step, total, stage=self._name, detail=detail, milestone=milestone
+        )
+
+
+def _figures(epoch: EpochRecord) -> str:
+    figures = f"loss {epoch.train_loss:.3f}, IoU {epoch.train_iou:.3f}"
+    if epoch.validation_loss is not None and epoch.validation_iou is not None:
+        figures += f", validation loss {epoch.validation_loss:.3f}, IoU {epoch.validation_iou:.3f}"
+    return f"{figures}, {epoch.images_per_second:.1f} images/s"

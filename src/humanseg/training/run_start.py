@@ -1,0 +1,79 @@
+"""How a run begins, or goes on: its network, its arithmetic, and what stays fixed from then on."""
+
+from __future__ import annotations
+
+import torch
+
+from humanseg.errors import DataError
+from humanseg.models import SegmentationNetwork, build_network, start_network
+from humanseg.results import Resolved
+from humanseg.training.autotune import ComputeMode, choose_mode, explaining_memory, resolve_device
+from humanseg.training.collective import process_count
+from humanseg.training.environment import describe_environment
+from humanseg.training.further_data import check_start
+from humanseg.training.run_context import RunContext
+from humanseg.training.run_folder import RunState
+
+
+def start_run(run: RunContext) -> tuple[SegmentationNetwork, ComputeMode, RunState]:
+    """Build the network and settle how it computes; a resumed run repeats its first choices.
+
+    Raises:
+        ModelError: encoder weights that cannot be had.
+        DataError: data or a split that changed since the run began.
+        OutOfMemory: not even a trial step fits in memory.
+    """
+    config, processes = run.config, run.processes
+    torch.manual_seed(config.training.seed)  # the decoder's initial weights
+    state = processes.on_main_process(lambda: _resumed_state(run))
+    if state is None:
+        network = start_network(config.model)
+        state = processes.on_main_process(lambda: _first_state(run, network))
+    else:
+        # All weights come from the checkpoint: the hub need not be within reach any more.
+        weightless = {"encoder_weights": "none", "start_from": None}
+        network = build_network(config.model.model_copy(update=weightless))
+        network.normalise_by(state.resolved.mean, state.resolved.std)
+    resolved = state.resolved
+    device = processes.device(resolve_device(config.training.device))
+    mode = ComputeMode(device, resolved.precision, resolved.memory_format, resolved.timings)
+    return network, mode, state
+
+
+def _resumed_state(run: RunContext) -> RunState | None:
+    data, folder = run.data, run.folder
+    state = folder.state(data.fingerprint, data.extra_fingerprints)
+    if state is None or not folder.last.exists():
+        return None
+    if state.split != data.split:
+        raise DataError(
+            f"{folder.root}: the split comes out differently than when this run began, so its test "
+            "pictures may have been trained on. Use the versions in its run.json or begin anew."
+        )
+    return state
+
+
+def _first_state(run: RunContext, network: SegmentationNetwork) -> RunState:
+    config, data = run.config, run.data
+    started_from = check_start(config, data.fingerprint)
+    frugal = ComputeMode(resolve_device(config.training.device), "bf16", "channels_last", {})
+    with explaining_memory(network, config, frugal):
+        mode = choose_mode(network, config)
+    resolved = Resolved(
+        device=mode.device,
+        precision=mode.precision,
+        memory_format=mode.memory_format,
+        encoder_weights=network.weights,
+        mean=network.mean.flatten().tolist(),
+        std=network.std.flatten().tolist(),
+        timings=mode.timings,
+        processes=process_count(),
+    )
+    return RunState(
+        data_fingerprint=data.fingerprint,
+        extra=data.extra_fingerprints,
+        started_from=started_from,
+        split=data.split,
+        resolved=resolved,
+        environment=describe_environment(mode.device),
+    )
