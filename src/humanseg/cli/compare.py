@@ -83,7 +83,8 @@ def _run(
     from humanseg.report import write_report
 
     with shown("Comparing", quiet=quiet) as progress:
-        result = carry_out(plan, output=folder, cache=cache, shard=shard, progress=progress)
+        watched = None if quiet else progress
+        result = carry_out(plan, output=folder, cache=cache, shard=shard, progress=watched)
     files = write_report(folder)
     say(*_summary(result), "", files.headline, f"Report: {files.html}")
     complain(*(f"{run.name} failed: {run.error}" for run in result.failed))

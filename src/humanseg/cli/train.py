@@ -98,7 +98,8 @@ def _run(
     from humanseg.training import train as train_network
 
     with shown("Training", quiet=quiet) as progress:
-        result = train_network(chosen, output=folder, cache=cache, resume=resume, progress=progress)
+        watched = None if quiet else progress
+        result = train_network(chosen, output=folder, cache=cache, resume=resume, progress=watched)
     if is_secondary_process():
         return
     rows = [
