@@ -78,10 +78,10 @@ def test_train__from_a_cache_gives_the_same_network(tiny: TrainConfig, tmp_path:
     ]
     assert results[0].summary == results[1].summary
     assert results[0].baselines == results[1].baselines
-    assert any((tmp_path / "cache" / "rows").rglob("*.rows"))
+    assert (tmp_path / "cache" / "cache.sqlite").stat().st_size > 20 * 64 * 64 * 3
 
 
-def test_train__a_row_that_is_damaged_between_epochs_is_made_again(
+def test_train__a_cache_that_is_damaged_between_epochs_is_made_again(
     tiny: TrainConfig,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -91,8 +91,7 @@ def test_train__a_row_that_is_damaged_between_epochs_is_made_again(
 
     def damage(_self: TrainingGuards, trainer: lightning.Trainer, *_: object) -> None:
         if trainer.current_epoch == 1:
-            for file in (tmp_path / "cache" / "rows").rglob("*.rows"):
-                file.write_bytes(b"\0" * file.stat().st_size)
+            (tmp_path / "cache" / "cache.sqlite").write_bytes(b"nonsense" * 600)
 
     monkeypatch.setattr(TrainingGuards, "on_train_epoch_end", damage)
     train(tiny, output=tmp_path / "damaged", cache=tmp_path / "cache")
