@@ -323,7 +323,7 @@ def test_train__reports_every_epoch_and_draws_nothing(
             calls.append((done, total, stage, detail))
 
     result = train(_with(tiny, training={"epochs": 4}), output=tmp_path / "unet", progress=show)
-    assert list(dict.fromkeys(stages)) == ["Looking at images", "Reading images", "unet"]
+    assert list(dict.fromkeys(stages)) == ["Looking at images", "unet"]
     assert [(done, total, stage) for done, total, stage, _ in calls] == [
         (steps, 12, "unet") for steps in (3, 6, 9, 12)
     ]
