@@ -322,7 +322,7 @@ def test_train__reports_every_epoch_and_draws_nothing(
         if milestone:
             calls.append((done, total, stage, detail))
 
-    result = train(_with(tiny, training={"epochs": 4}), output=tmp_path / "unet", progress=show)
+    result = train(changed(tiny, training={"epochs": 4}), output=tmp_path / "unet", progress=show)
     assert list(dict.fromkeys(stages)) == ["Looking at images", "unet"]
     assert [(done, total, stage) for done, total, stage, _ in calls] == [
         (steps, 12, "unet") for steps in (3, 6, 9, 12)
@@ -338,7 +338,7 @@ def test_command__piped_writes_a_line_per_epoch(
     tiny: TrainConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = tmp_path / "config.yaml"
-    config.write_text(to_yaml(_with(tiny, training={"epochs": 4})))
+    config.write_text(to_yaml(changed(tiny, training={"epochs": 4})))
     assert main(["train", "--config", str(config), "-o", str(tmp_path / "unet")]) == 0
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 4
@@ -358,7 +358,7 @@ def test_train__where_the_library_has_changed_goes_on_slower_with_a_note(
     cpu._note_once.cache_clear()
     monkeypatch.delattr("segmentation_models_pytorch.encoders._efficientnet.MBConvBlock")
     monkeypatch.delattr("segmentation_models_pytorch.decoders.fpn.decoder.FPNBlock")
-    result = train(_with(tiny, training={"epochs": 4}), output=tmp_path / "run")
+    result = train(changed(tiny, training={"epochs": 4}), output=tmp_path / "run")
     assert len(result.epochs) == 4
     notes = [record.getMessage() for record in caplog.records]
     assert len([note for note in notes if "slower than it could be" in note]) == 2
