@@ -19,18 +19,13 @@ Preset: TypeAlias = Literal["default", "reference", "finetune"]
 Layout: TypeAlias = Literal["auto", "folders", "original", "csv", "coco"]
 
 
-class LabelledData(Section):
-    """Where pictures with masks are."""
+class DataConfig(Section):
+    """Where the pictures are and how they reach the network's grid."""
 
     root: Path | None = None
     """Folder, CSV or COCO JSON with images and masks."""
     layout: Layout = "auto"
     """How pairs are found; `auto` recognises the layout."""
-
-
-class DataConfig(LabelledData):
-    """Where the pictures are and how they reach the network's grid."""
-
     extra: tuple[Path, ...] = ()
     """Further data sets: every picture of theirs is trained on, none is validated or tested on."""
     repeat: Annotated[int, Field(ge=1)] = 1

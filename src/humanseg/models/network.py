@@ -126,7 +126,7 @@ def build_network(config: ModelConfig) -> SegmentationNetwork:
         )
     try:
         freeze_unused_parameters(wrapped, config.image_size)
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError, ValueError) as error:  # features of no pixel, or too few
         raise _unfit(config, error) from error
     return wrapped
 
@@ -155,7 +155,8 @@ def _unfit(config: ModelConfig, error: Exception) -> UsageError:
     first = str(error).splitlines()[0] if str(error) else type(error).__name__
     return UsageError(
         f"model.encoder_name: {config.encoder_name} cannot be the encoder of {config.arch} at "
-        f"{config.image_size[0]}x{config.image_size[1]} ({first}). Take another encoder."
+        f"{config.image_size[0]}x{config.image_size[1]} ({first}). Take another "
+        "encoder, or another model.image_size."
     )
 
 
