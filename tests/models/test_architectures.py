@@ -1,0 +1,80 @@
+"""What holds for every architecture of the table, on small encoders with random weights."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import torch
+from tests.models.test_contract import _record
+
+from humanseg.config.architectures import AnyModel, Arch, model_settings, output_stride
+from humanseg.errors import UsageError
+from humanseg.models import SegmentationNetwork, build_network, load_network, save_network
+from humanseg.models.cpu.cpu_training import rearrange
+
+# PAN halves features of stride 16 three times; a vision transformer takes its own size.
+SIZES = {"pan": (128, 160), "dpt": (160, 160)}
+
+
+@pytest.fixture(params=get_args(Arch))
+def config(request: pytest.FixtureRequest) -> AnyModel:
+    arch: Arch = request.param
+    encoder = "tu-test_vit" if arch == "dpt" else "tu-test_efficientnet"
+    size = SIZES.get(arch, (64, 96))
+    return model_settings(arch, encoder_name=encoder, encoder_weights="none", image_size=size)
+
+
+@pytest.fixture
+def network(config: AnyModel) -> SegmentationNetwork:
+    torch.manual_seed(0)
+    return build_network(config).eval()
+
+
+def images(config: AnyModel) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    shape = (2, 3, *config.image_size)
+    return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
+
+
+def test_network__has_one_logit_per_pixel_of_the_grid_that_the_table_names(
+    config: AnyModel, network: SegmentationNetwork
+) -> None:
+    shapes: list[tuple[int, ...]] = []
+    head = network.network.get_submodule("segmentation_head")
+    last = [module for module in head.modules() if isinstance(module, torch.nn.Conv2d)][-1]
+    last.register_forward_hook(lambda _m, _i, out: shapes.append(tuple(out.shape[2:])))
+    assert network(images(config)).shape == (2, 1, *config.image_size)
+    assert shapes == [tuple(side // output_stride(config) for side in config.image_size)]
+
+
+def test_network__trains_all_that_is_not_frozen(
+    config: AnyModel, network: SegmentationNetwork
+) -> None:
+    network.train()
+    network(images(config)).square().mean().backward()
+    trained = [(name, p.grad) for name, p in network.named_parameters() if p.requires_grad]
+    assert [name for name, gradient in trained if gradient is None] == []
+
+
+def test_network__is_the_same_after_saving_and_on_cpus(
+    config: AnyModel, network: SegmentationNetwork, tmp_path: Path
+) -> None:
+    logits = network(images(config))
+    save_network(network, _record(config, network), tmp_path / "model")
+    assert torch.equal(load_network(tmp_path / "model")[0](images(config)), logits)
+    rearranged = copy.deepcopy(network)
+    rearrange(rearranged)
+    torch.testing.assert_close(rearranged(images(config)), logits, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arch", "encoder"), [("pan", "tu-test_efficientnet"), ("dpt", "resnet18")]
+)
+def test_network__that_does_not_fit_is_one_sentence(arch: Arch, encoder: str) -> None:
+    config = model_settings(arch, encoder_name=encoder, encoder_weights="none", image_size=(32, 32))
+    with pytest.raises(UsageError, match=f"cannot be the encoder of {arch} at 32x32") as caught:
+        build_network(config)
+    assert str(caught.value).endswith("Take another encoder, or another model.image_size.")
