@@ -13,7 +13,7 @@ from tests.models.test_contract import _record
 from humanseg.config.architectures import AnyModel, Arch, model_settings, output_stride
 from humanseg.errors import UsageError
 from humanseg.models import SegmentationNetwork, build_network, load_network, save_network
-from humanseg.models.cpu.cpu_training import rearrange
+from humanseg.models.cpu import optimise_for_cpu_training
 
 # PAN halves features of stride 16 three times; a vision transformer takes its own size.
 SIZES = {"pan": (128, 160), "dpt": (160, 160)}
@@ -66,7 +66,7 @@ def test_network__is_the_same_after_saving_and_on_cpus(
     save_network(network, _record(config, network), tmp_path / "model")
     assert torch.equal(load_network(tmp_path / "model")[0](images(config)), logits)
     rearranged = copy.deepcopy(network)
-    rearrange(rearranged)
+    optimise_for_cpu_training(rearranged)
     torch.testing.assert_close(rearranged(images(config)), logits, atol=1e-4, rtol=1e-4)
 
 
