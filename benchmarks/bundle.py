@@ -19,7 +19,7 @@ from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
 from humanseg.errors import UsageError
-from humanseg.export import export
+from humanseg.exporting import export
 from humanseg.images.resize import resize_image
 from humanseg.model_directory import ONNX_INT8_FILE
 from humanseg.models import load_network, save_network

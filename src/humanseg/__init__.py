@@ -5,18 +5,90 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from humanseg.system.version import __version__
+
 if TYPE_CHECKING:
+    from humanseg.comparison.run_comparison import compare
+    from humanseg.config.architectures import (
+        DeepLabModel,
+        ModelConfig,
+        PANModel,
+        PlainModel,
+        UNetModel,
+    )
+    from humanseg.config.comparison_config import CompareConfig, ComparedModel
+    from humanseg.config.schema import (
+        AugmentationConfig,
+        DataConfig,
+        EvaluationConfig,
+        LossConfig,
+        OptimiserConfig,
+        TrainConfig,
+        TrainingConfig,
+    )
+    from humanseg.config.split_config import FoldSplit, HoldoutSplit, ReferenceSplit, SourceSplit
+    from humanseg.evaluation.evaluate_model import evaluate
+    from humanseg.exporting.run_export import export
     from humanseg.inference.prediction import Prediction
     from humanseg.inference.segmenter import Segmenter
+    from humanseg.training.run_training import train
 
-__version__ = "0.1.0"
-__all__ = ["Prediction", "Segmenter", "__version__"]
+__all__ = [
+    "AugmentationConfig",
+    "CompareConfig",
+    "ComparedModel",
+    "DataConfig",
+    "DeepLabModel",
+    "EvaluationConfig",
+    "FoldSplit",
+    "HoldoutSplit",
+    "LossConfig",
+    "ModelConfig",
+    "OptimiserConfig",
+    "PANModel",
+    "PlainModel",
+    "Prediction",
+    "ReferenceSplit",
+    "Segmenter",
+    "SourceSplit",
+    "TrainConfig",
+    "TrainingConfig",
+    "UNetModel",
+    "__version__",
+    "compare",
+    "evaluate",
+    "export",
+    "train",
+]
 
-_HOMES = {
-    "Prediction": "humanseg.inference.prediction",
-    "Segmenter": "humanseg.inference.segmenter",
+_MODULES = {
+    "comparison.run_comparison": ("compare",),
+    "config.architectures": (
+        "DeepLabModel",
+        "ModelConfig",
+        "PANModel",
+        "PlainModel",
+        "UNetModel",
+    ),
+    "config.comparison_config": ("ComparedModel", "CompareConfig"),
+    "config.schema": (
+        "AugmentationConfig",
+        "DataConfig",
+        "EvaluationConfig",
+        "LossConfig",
+        "OptimiserConfig",
+        "TrainConfig",
+        "TrainingConfig",
+    ),
+    "config.split_config": ("FoldSplit", "HoldoutSplit", "ReferenceSplit", "SourceSplit"),
+    "evaluation.evaluate_model": ("evaluate",),
+    "exporting.run_export": ("export",),
+    "inference.prediction": ("Prediction",),
+    "inference.segmenter": ("Segmenter",),
+    "training.run_training": ("train",),
 }
-"""Imported when first asked for, so that `import humanseg` and `humanseg --help` stay quick."""
+"""Where each name is made; imported when first asked for, so that `import humanseg` stays quick."""
+_HOMES = {name: f"{__name__}.{module}" for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> object:

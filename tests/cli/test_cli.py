@@ -12,12 +12,12 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 import yaml
 
-from humanseg import __version__
 from humanseg.config.architectures import Arch
 from humanseg.config.comparison_config import CompareConfig
 from humanseg.config.loading import load_yaml, resolve
 from humanseg.config.schema import TrainConfig
 from humanseg.config.section import kinds_of
+from humanseg.system.version import __version__
 
 Run = Callable[..., tuple[int, str, str]]
 

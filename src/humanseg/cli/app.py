@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, TypeAlias
 from cyclopts import App, CycloptsError, Group
 from cyclopts.help import DefaultFormatter
 
-from humanseg import __version__
 from humanseg.cli.failures import explain
 from humanseg.cli.terminal import complain, is_secondary_process, notes_shown
 from humanseg.errors import HumansegError, OutOfMemory
+from humanseg.system.version import __version__
 
 if TYPE_CHECKING:
     from cyclopts.help import HelpEntry

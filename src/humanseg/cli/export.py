@@ -14,7 +14,7 @@ from humanseg.errors import UsageError
 from humanseg.model_directory import find_model
 
 if TYPE_CHECKING:
-    from humanseg.export import ExportRecord
+    from humanseg.exporting import ExportRecord
 
 _NAMES = {
     "onnx": "ONNX",
@@ -74,7 +74,7 @@ def export(
         raise UsageError(
             f"--calibration-pictures: got {calibration_pictures}; allowed are 8 to 1000."
         )
-    from humanseg.export import export as write
+    from humanseg.exporting import export as write
 
     with shown("Measuring") as progress:
         record = write(

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import humanseg
 from humanseg.results import Environment
 from humanseg.system.cpu import processor
+from humanseg.system.version import __version__
 
 _PACKAGES = (
     "torch",
@@ -40,7 +40,7 @@ def describe_environment(*, device: str, threads: int | None) -> Environment:
     return Environment(
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        humanseg=humanseg.__version__,
+        humanseg=__version__,
         commit=_commit(),
         python=platform.python_version(),
         platform=platform.platform(),

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from humanseg.errors import UsageError
-from humanseg.export import export
-from humanseg.export.targets import check_options, check_output, format_of
+from humanseg.exporting import export
+from humanseg.exporting.targets import check_options, check_output, format_of
 
 Run = Callable[..., tuple[int, str, str]]
 

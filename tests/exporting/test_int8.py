@@ -15,8 +15,8 @@ from PIL import Image
 
 from humanseg.errors import DataError, ExportError, ImageError, ModelError, UsageError
 from humanseg.evaluation.evaluate_model import evaluate
-from humanseg.export import calibration_pictures, export
-from humanseg.export.int8 import quantise
+from humanseg.exporting import calibration_pictures, export
+from humanseg.exporting.int8 import quantise
 from humanseg.inference.engines.onnx_check import read_onnx
 from humanseg.inference.engines.onnxruntime_engine import open_onnxruntime
 from humanseg.inference.segmenter import Segmenter

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg import __version__
 from humanseg.errors import ModelError, UsageError
 from humanseg.evaluation.scoring import Progress
-from humanseg.export.export_record import ExportRecord, Format, Quantize
-from humanseg.export.int8 import METHOD, quantisation_cost, quantise
-from humanseg.export.int8_calibration import DEFAULT_COUNT, calibration_pictures
-from humanseg.export.openvino_file import write_openvino
-from humanseg.export.targets import (
+from humanseg.exporting.export_record import ExportRecord, Format, Quantize
+from humanseg.exporting.int8 import METHOD, quantisation_cost, quantise
+from humanseg.exporting.int8_calibration import DEFAULT_COUNT, calibration_pictures
+from humanseg.exporting.openvino_file import write_openvino
+from humanseg.exporting.targets import (
     check_options,
     check_output,
     format_of,
@@ -62,6 +61,7 @@ from humanseg.models.parity import (
 )
 from humanseg.results import write_record
 from humanseg.system.atomic import replacing_together
+from humanseg.system.version import __version__
 
 if TYPE_CHECKING:
     from onnx import ModelProto

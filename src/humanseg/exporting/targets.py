@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 from humanseg.errors import UsageError
-from humanseg.export.export_record import Format, Quantize
+from humanseg.exporting.export_record import Format, Quantize
 from humanseg.model_directory import ONNX_FILE, ONNX_INT8_FILE
 
 SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "openvino": ".xml"}

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from humanseg.errors import ExportError
-from humanseg.export import ExportRecord, export
+from humanseg.exporting import ExportRecord, export
 from humanseg.inference.engines.onnx_check import read_onnx
 from humanseg.inference.engines.onnxruntime_engine import open_onnxruntime
 from humanseg.models import (

@@ -1,0 +1,1 @@
+"""The page's images: which ones, at what size, in what order."""

@@ -1,0 +1,1 @@
+"""The page's tables: cells and notes, drawn by the templates."""
