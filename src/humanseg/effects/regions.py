@@ -1,4 +1,4 @@
-"""Connected regions of a probability map: keep the largest, or drop the smallest."""
+"""Connected regions of a probability map: the largest, the smallest, and holes in them."""
 
 from __future__ import annotations
 
@@ -80,46 +80,72 @@ def _join(count: int, first: NDArray[np.intp], second: NDArray[np.intp]) -> NDAr
     return parent
 
 
+def largest_share(probability: NDArray[np.float32], threshold: float) -> float:
+    """Share of the image that the largest region of a probability map covers, 0 to 1.
+
+    Args:
+        probability: float32 (height, width), 0 to 1, on the network's grid.
+        threshold: where a region begins.
+    """
+    areas = find_regions(probability >= threshold).areas
+    return float(areas.max() / probability.size) if areas.size else 0.0
+
+
 def keep_regions(
     probability: NDArray[np.float32],
     *,
     threshold: float = 0.5,
     smallest: float = 0.0,
     largest: bool = False,
+    holes: float = 0.0,
 ) -> NDArray[np.float32]:
-    """Take regions out of a probability map.
+    """Take regions out of a probability map, and fill holes in those that stay.
 
     A region is a set of pixels at or above the threshold that hang together along sides or corners.
     People who touch or overlap are therefore one region, and a person whom something in front cuts
     in two is two. The probability is 0 in a dropped region and its soft edge, and rises to what it
-    was over a few pixels, halfway where a kept region is near; it is unchanged in those that stay.
+    was over a few pixels, halfway where another region is near; it is unchanged in those that stay.
+    A hole is a region below the threshold that does not reach the border of the image. Filling is
+    dropping, of one minus the probability.
 
     Args:
         probability: float32 (height, width), 0 to 1, on the network's grid.
         threshold: where a region begins.
-        smallest: drop regions that cover less than this share of the picture, 0 to 1.
+        smallest: drop regions that cover less than this share of the image, 0 to 1.
         largest: keep only the region with the most pixels (of equals, the topmost).
+        holes: fill holes that cover less than this share of the image, 0 to 1.
 
     Returns:
-        float32 (height, width); `probability` itself if nothing is dropped.
+        float32 (height, width); `probability` itself if nothing changes.
     """
-    if not largest and smallest == 0.0:
-        return probability
-    regions = find_regions(probability >= threshold)
-    if regions.areas.size == 0:
-        return probability
-    staying = regions.areas >= smallest * probability.size
-    if largest:
-        staying &= np.arange(regions.areas.size) == regions.areas.argmax()
-    if staying.all():
-        return probability
+    if largest or smallest > 0.0:
+        regions = find_regions(probability >= threshold)
+        staying = regions.areas >= smallest * probability.size
+        if largest and regions.areas.size:
+            staying &= np.arange(regions.areas.size) == regions.areas.argmax()
+        if not staying.all():
+            probability = probability * _remaining(regions, staying)
+    if holes > 0.0:
+        regions = find_regions(probability < threshold)
+        labels = regions.labels
+        border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+        staying = regions.areas >= holes * probability.size
+        staying[border[border > 0] - 1] = True
+        if not staying.all():
+            added = (1.0 - probability) * (1.0 - _remaining(regions, staying))
+            probability = probability + added
+    return np.asarray(probability, dtype=np.float32)
+
+
+def _remaining(regions: Regions, staying: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """What to multiply with: 0 in and around dropped regions, 1 in the others and elsewhere.
+
+    Args:
+        regions: all regions.
+        staying: bool (number of regions), False for those that are dropped.
+    """
     stays = np.concatenate([[False], staying])[regions.labels]
     dropped = np.concatenate([[False], ~staying])[regions.labels]
-    return np.asarray(probability * _remaining(stays, dropped), dtype=np.float32)
-
-
-def _remaining(stays: NDArray[np.bool_], dropped: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """What to multiply with: 0 in and around dropped regions, 1 in stays ones and elsewhere."""
     near, guarded = dropped, stays
     for _ in range(max(_SOFT, round(_REACH * max(stays.shape)))):
         # Both grow at one pace and stop where they meet, halfway.

@@ -1,0 +1,229 @@
+"""How large a region is a person, and whether to drop small ones and fill holes.
+
+    .venv/bin/python benchmarks/regions.py --model bundled \
+        --people NAME=DATA ... --nobody NAME=FOLDER ... --output benchmarks/results/NAME.json
+
+Every image with people is scored at its mask's native size as the network's mask is, and with
+regions below, or holes below, each share of the image in `SHARES` gone. Of every image, with people
+or without, the share that the largest region covers is written down; `found` counts the images
+where that is at least each share. Of the dataset with `--ids NAME=4,9,14` only those are taken.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humanseg import images
+from humanseg.data.fingerprint import fingerprint
+from humanseg.data.layouts import discover
+from humanseg.data.samples import Sample
+from humanseg.effects.regions import keep_regions, largest_share
+from humanseg.evaluation.metrics import score_image
+from humanseg.evaluation.statistics import GroupBootstrap
+from humanseg.images.resize import resize_mask_from_probability
+from humanseg.inference.segmenter import Segmenter
+from humanseg.results import Environment, Interval, Record, write_record
+from humanseg.results.provenance import describe_environment
+
+SHARES = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05)
+"""Of the image."""
+Change = Literal["none", "drop", "fill"]
+
+
+class Variant(Record):
+    """One way to clean masks, over all images of a dataset."""
+
+    change: Change
+    share: float
+    iou: Interval | None
+    boundary_iou: Interval | None
+    iou_gain: Interval | None
+    """Mean per-image gain over the network's mask, with a 95 % interval."""
+    boundary_iou_gain: Interval | None
+    better: int
+    """Images whose IoU is higher than that of the network's mask."""
+    worse: int
+
+
+class WithPeople(Record):
+    """A dataset with people."""
+
+    name: str
+    images: int
+    data_fingerprint: str
+    variants: tuple[Variant, ...]
+
+
+class Found(Record):
+    """In how many images of a dataset somebody is found, by the least share that a person has."""
+
+    name: str
+    people: bool
+    images: int
+    any_pixel: int
+    by_share: dict[str, int]
+    largest: tuple[float, ...]
+    """Share of the image that the largest region covers, by image."""
+
+
+class Result(Record):
+    """The result file."""
+
+    environment: Environment
+    model: str
+    engine: str
+    threshold: float
+    found: tuple[Found, ...]
+    cleaned: tuple[WithPeople, ...]
+
+
+def _variants() -> Iterator[tuple[Change, float]]:
+    yield "none", 0.0
+    for share in SHARES:
+        yield "drop", share
+        yield "fill", share
+
+
+def _cleaned(
+    grid: NDArray[np.float32], threshold: float, change: Change, share: float
+) -> NDArray[np.float32]:
+    smallest, holes = (share if change == name else 0.0 for name in ("drop", "fill"))
+    return keep_regions(grid, threshold=threshold, smallest=smallest, holes=holes)
+
+
+def _scores(sample: Sample, grid: NDArray[np.float32], threshold: float) -> list[tuple[float, ...]]:
+    """IoU and Boundary IoU of every variant, in the order of `_variants`."""
+    truth = sample.read_mask()
+    size = (truth.shape[0], truth.shape[1])
+    made: dict[bytes, tuple[float, ...]] = {}
+    rows = []
+    for change, share in _variants():
+        cleaned = _cleaned(grid, threshold, change, share)
+        key = cleaned.tobytes()
+        if key not in made:
+            mask = resize_mask_from_probability(cleaned, size, threshold)
+            score = score_image(sample.id, mask, truth, contours=False)
+            made[key] = (score.iou or 0.0, score.boundary_iou or 0.0)
+        rows.append(made[key])
+    return rows
+
+
+def _with_people(
+    segmenter: Segmenter, name: str, samples: Sequence[Sample]
+) -> tuple[Found, WithPeople]:
+    largest, rows = [], []
+    for sample in samples:
+        grid = segmenter.predict(sample.read_image()).grid
+        largest.append(largest_share(grid, segmenter.threshold))
+        rows.append(_scores(sample, grid, segmenter.threshold))
+    scores = np.array(rows)  # (images, variants, 2)
+    gains = scores - scores[:, :1]
+    bootstrap = GroupBootstrap([sample.id for sample in samples])
+    variants = tuple(
+        Variant(
+            change=change,
+            share=share,
+            iou=bootstrap.mean(list(scores[:, index, 0])),
+            boundary_iou=bootstrap.mean(list(scores[:, index, 1])),
+            iou_gain=bootstrap.mean(list(gains[:, index, 0])),
+            boundary_iou_gain=bootstrap.mean(list(gains[:, index, 1])),
+            better=int((gains[:, index, 0] > 0).sum()),
+            worse=int((gains[:, index, 0] < 0).sum()),
+        )
+        for index, (change, share) in enumerate(_variants())
+    )
+    dataset = WithPeople(
+        name=name,
+        images=len(samples),
+        data_fingerprint=fingerprint(samples),
+        variants=variants,
+    )
+    return _found(name, largest, people=True), dataset
+
+
+def _found(name: str, largest: Sequence[float], *, people: bool) -> Found:
+    return Found(
+        name=name,
+        people=people,
+        images=len(largest),
+        any_pixel=sum(share > 0.0 for share in largest),
+        by_share={str(least): sum(share >= least for share in largest) for least in SHARES},
+        largest=tuple(round(share, 6) for share in largest),
+    )
+
+
+def _nobody(segmenter: Segmenter, name: str, folder: Path) -> Found:
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in images.SUFFIXES)
+    predictions = segmenter.predict_many(paths, batch_size=1, full_size=True)
+    shares = [largest_share(prediction.grid, segmenter.threshold) for prediction in predictions]
+    return _found(name, shares, people=False)
+
+
+def _samples(data: str, ids: str | None) -> list[Sample]:
+    samples = discover(Path(data))
+    wanted = None if ids is None else set(ids.split(","))
+    return [sample for sample in samples if wanted is None or sample.id in wanted]
+
+
+def _named(words: Sequence[str]) -> dict[str, str]:
+    return dict(word.split("=", 1) for word in words)
+
+
+def main() -> None:
+    """Measure, print a table, and write the result file."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--model", default="bundled")
+    parser.add_argument("--people", nargs="+", default=[], metavar="NAME=DATA")
+    parser.add_argument("--ids", nargs="+", default=[], metavar="NAME=ID,ID")
+    parser.add_argument("--nobody", nargs="+", default=[], metavar="NAME=FOLDER")
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+    model = None if arguments.model == "bundled" else arguments.model
+    segmenter = Segmenter(model, backend="onnxruntime", precision="fp32", threads=1)
+    ids = _named(arguments.ids)
+    found, cleaned = [], []
+    for name, data in _named(arguments.people).items():
+        counted, dataset = _with_people(segmenter, name, _samples(data, ids.get(name)))
+        found.append(counted)
+        cleaned.append(dataset)
+    for name, folder in _named(arguments.nobody).items():
+        found.append(_nobody(segmenter, name, Path(folder)))
+    result = Result(
+        environment=describe_environment(device="cpu", threads=1),
+        model=arguments.model,
+        engine=f"{segmenter.engine.name} {segmenter.engine.precision}",
+        threshold=segmenter.threshold,
+        found=tuple(found),
+        cleaned=tuple(cleaned),
+    )
+    write_record(arguments.output, result)
+    _show(result)
+
+
+def _show(result: Result) -> None:
+    for row in result.found:
+        shares = ", ".join(
+            f"{share}: {count / row.images:.1%}" for share, count in row.by_share.items()
+        )
+        print(f"{row.name}: {row.images} images, any pixel {row.any_pixel / row.images:.1%}")
+        print(f"    found by share: {shares}")
+    for dataset in result.cleaned:
+        for variant in dataset.variants:
+            gains = [
+                "-" if gain is None else f"{gain.estimate:+.5f} [{gain.low:+.5f}, {gain.high:+.5f}]"
+                for gain in (variant.iou_gain, variant.boundary_iou_gain)
+            ]
+            print(
+                f"{dataset.name:12} {variant.change} {variant.share:<7} IoU {gains[0]}, Boundary "
+                f"IoU {gains[1]}, {variant.better} better, {variant.worse} worse"
+            )
+
+
+if __name__ == "__main__":
+    main()
