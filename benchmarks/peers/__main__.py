@@ -19,7 +19,7 @@ from benchmarks.peers.compare import ImageOptions, OurOptions, compare_with_peer
 from benchmarks.peers.systems import PEERS
 from benchmarks.peers.text import doubts_in_words, peers_in_words
 
-from humanseg.cli.bars import shown
+from humanseg.cli.terminal import shown
 from humanseg.config.schema import Layout
 from humanseg.errors import HumansegError
 from humanseg.results import write_record

@@ -7,7 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from humanseg.cli.bars import Log, shown
+from humanseg.cli.bars import Log
+from humanseg.cli.terminal import shown
 
 
 class Clock:

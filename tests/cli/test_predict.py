@@ -85,36 +85,36 @@ class TestBadUse:
             ("photos -o --json", "-o needs a value; see --help."),
             ("photos --treshold 0.4 -o out", "Unknown option: --treshold. Did you mean --thresh"),
             ("photos --zzz -o out", "Unknown option: --zzz. A file of this name is ./--zzz."),
-            ("photos -o out --output outline", "--output: got 'outline'; allowed: mask, probabil"),
+            ("photos -o out --as outline", "--as: got 'outline'; allowed: mask, probabil"),
             ("photos -o out --threshold 2", "--threshold: got 2; must be at least 0 and at most 1"),
             ("photos -o out --smallest-region 1", "--smallest-region: got 1; must be at least 0"),
-            ("photos -o out --output blur --blur-radius 0", "--blur-radius: got 0; must be above"),
-            ("photos -o out --output cutout --feather -1", "--feather: got -1; must be at least 0"),
+            ("photos -o out --as blur --blur-radius 0", "--blur-radius: got 0; must be above"),
+            ("photos -o out --as cutout --feather -1", "--feather: got -1; must be at least 0"),
             ("photos -o out --workers 0", "--workers: got 0; must be at least 1."),
             ("photos -o out --threads -2", "--threads: got -2; must be at least 1."),
             ("photos -o out --background red", "--background: got 'red' in the given values, but"),
             ("photos -o out --feather 2", "--feather: got 2 in the given values, but it belongs"),
             ("photos -o out --no-decontaminate", "--decontaminate: got false in the given values"),
             (
-                "photos -o out --output blur --decontaminate",
+                "photos -o out --as blur --decontaminate",
                 "--decontaminate: got true in the given values, but",
             ),
             (
-                "photos -o out --output cutout --blur-radius 3",
+                "photos -o out --as cutout --blur-radius 3",
                 "--blur-radius: got 3 in the given values, but it",
             ),
             (
-                "photos -o out --output replace",
-                "--background: the output replace needs a background: a c",
+                "photos -o out --as replace",
+                "--background: not given; replace needs a background: a c",
             ),
             (
-                "photos -o out --output replace --background 1,2",
+                "photos -o out --as replace --background 1,2",
                 "--background: got '1,2'; give a c",
             ),
-            ("photos -o out --output replace --background #ff000080", "--background: got '#ff0000"),
+            ("photos -o out --as replace --background #ff000080", "--background: got '#ff0000"),
             (
                 "photos -o out --format jpg",
-                "jpg would blur the edge of a mask; for --output mask u",
+                "jpg would blur the edge of a mask; for --as mask u",
             ),
             ("photos -o out --shard 3/2", "--shard: got '3/2'; give I/N with I from 1 to N"),
             ("nowhere -o out", "nowhere: does not exist; give files, folders, patterns or -."),
@@ -183,7 +183,7 @@ class TestBadUse:
         self, run: Run, photos: Path, opened: list[Any]
     ) -> None:
         shutil.copytree(photos, "out")
-        words = ("--output", "replace", "--background", "out/1.jpg", "--overwrite")
+        words = ("--as", "replace", "--background", "out/1.jpg", "--overwrite")
         code, _, err = run("predict", "photos/1.jpg", "-o", "out", *words)
         assert (code, "out/1.jpg: is an input; inputs are never written over" in err) == (2, True)
 
@@ -284,7 +284,7 @@ class TestFiles:
     def test_named_file__is_written_as_named(
         self, run: Run, photos: Path, opened: list[Any]
     ) -> None:
-        words = ("--output", "replace", "--background", "0,99,0", "-o", "new/x.WEBP")
+        words = ("--as", "replace", "--background", "0,99,0", "-o", "new/x.WEBP")
         assert run("predict", "photos/1.jpg", *words)[0] == 0
         with Image.open("new/x.WEBP") as image:
             assert image.format == "WEBP"
@@ -293,11 +293,11 @@ class TestFiles:
     @pytest.mark.parametrize(
         ("words", "name"),
         [
-            ("--output probability", "1.png"),
-            ("--output cutout", "1.png"),
-            ("--output blur", "1.jpg"),
-            ("--output overlay --format tiff", "1.tiff"),
-            ("--output replace --background photos/a/2.png", "1.jpg"),
+            ("--as probability", "1.png"),
+            ("--as cutout", "1.png"),
+            ("--as blur", "1.jpg"),
+            ("--as overlay --format tiff", "1.tiff"),
+            ("--as replace --background photos/a/2.png", "1.jpg"),
         ],
     )
     def test_formats(
@@ -312,7 +312,7 @@ class TestFiles:
         srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
         swapped = srgb.replace(b"rXYZ", b"tmp ").replace(b"bXYZ", b"rXYZ").replace(b"tmp ", b"bXYZ")
         Image.new("RGB", (60, 45), (40, 80, 120)).save("ground.png", icc_profile=swapped)
-        words = ("--output", "replace", "--format", "png", "--background", "ground.png")
+        words = ("--as", "replace", "--format", "png", "--background", "ground.png")
         assert run("predict", "photos/1.jpg", "-o", "out", *words)[0] == 0
         np.testing.assert_allclose(_pixels("out/1.png")[1, 1], (120, 80, 40), atol=3)
 
@@ -416,7 +416,7 @@ class TestVideos:
         self, run: Run, photos: Path, opened: list[Any], processed: list[Any]
     ) -> None:
         (photos / "clip.mp4").touch()
-        words = ("--output", "cutout", "--no-smoothing", "--format", "png")
+        words = ("--as", "cutout", "--no-smoothing", "--format", "png")
         _, _, err = run("predict", "photos/clip.mp4", "-o", "out", *words)
         assert [call[1].as_posix() for call in processed] == ["out/clip.webm"]
         assert processed[0][2]["smoothing"] is None
@@ -455,14 +455,14 @@ class TestVideos:
     ) -> None:
         (photos / "clip.mp4").touch()
         words = ("predict", "photos/clip.mp4", "-o")
-        assert "cannot hold a transparent video" in run(*words, "x.mp4", "--output", "cutout")[2]
+        assert "cannot hold a transparent video" in run(*words, "x.mp4", "--as", "cutout")[2]
         assert "x.png: a video is written as .mp4" in run(*words, "x.png")[2]
         assert processed == []
         assert run(*words, "x.mkv")[0] == 0
         assert processed[0][1] == Path("x.mkv")
 
     def test_camera(self, run: Run, photos: Path, opened: list[Any], processed: list[Any]) -> None:
-        code, out, _ = run("predict", "--camera", "1", "-o", "x.mp4", "--output", "blur")
+        code, out, _ = run("predict", "--camera", "1", "-o", "x.mp4", "--as", "blur")
         assert code == 0
         assert out.startswith("Done: 1 input in ")
         assert processed[0][:2] == (1, Path("x.mp4"))
@@ -510,9 +510,9 @@ def _clip(path: Path) -> Path:
 class TestProcess:
     def test_pipe__gives_what_a_file_gives(self, photos: Path) -> None:
         content = (photos / "1.jpg").read_bytes()
-        piped = _humanseg("-", "--output", "cutout", input=content)
+        piped = _humanseg("-", "--as", "cutout", input=content)
         assert piped.returncode == 0, piped.stderr
-        filed = _humanseg("photos/1.jpg", "-o", "x.png", "--output", "cutout")
+        filed = _humanseg("photos/1.jpg", "-o", "x.png", "--as", "cutout")
         assert filed.returncode == 0, filed.stderr
         assert piped.stdout == Path("x.png").read_bytes()
         assert _pixels("x.png").shape == (45, 60, 4)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,10 @@ from humanseg.effects.compositing import (
     cutout,
     feathered,
     overlay,
+    read_background,
     soft_alpha,
 )
-from humanseg.errors import UsageError
+from humanseg.errors import ImageError, UsageError
 from humanseg.images.resize import resize_mask_from_probability, resize_probability
 
 Picture = NDArray[np.uint8]
@@ -240,18 +242,43 @@ def test_cover__bands_are_seamless(monkeypatch: pytest.MonkeyPatch) -> None:
         (255.0, 0.0, 0.0),
         ("a", "b", "c"),
         (True, False, False),
-        "red",
+        "crimsn",
+        "300,0,0",
+        "#ff000080",
         7,
         None,
-        np.zeros((4, 4), dtype=np.uint8),
-        np.zeros((4, 4, 4), dtype=np.uint8),
+        np.zeros((4, 4, 2), dtype=np.uint8),
         np.zeros((4, 4, 3), dtype=np.float32),
         np.zeros((0, 4, 3), dtype=np.uint8),
     ],
 )
 def test_composite__no_background(background: Any) -> None:  # noqa: ANN401
-    with pytest.raises(UsageError, match="background"):
+    with pytest.raises((UsageError, ImageError), match="background: "):
         composite(_noise((4, 4)), _ellipse((4, 4)), background)
+
+
+@pytest.mark.parametrize(
+    ("written", "colour"),
+    [
+        ("white", (255, 255, 255)),
+        ("#20a040", (32, 160, 64)),
+        ("32,160,64", (32, 160, 64)),
+        ("rgb(1, 2, 3)", (1, 2, 3)),
+        ([np.uint8(1), 2, 3], (1, 2, 3)),
+    ],
+)
+def test_read_background__colours(written: Any, colour: tuple[int, int, int]) -> None:  # noqa: ANN401
+    assert read_background(written) == colour
+
+
+def test_read_background__reads_files_and_pillow_images(tmp_path: Path) -> None:
+    Image.new("RGB", (3, 2), (9, 8, 7)).save(tmp_path / "beach.png")
+    path = tmp_path / "beach.png"
+    for image in (path, str(path), path.read_bytes(), Image.open(path)):
+        read = read_background(image)
+        assert isinstance(read, np.ndarray)
+        assert read.shape == (2, 3, 3)
+        assert (read == (9, 8, 7)).all()
 
 
 @pytest.mark.parametrize(

@@ -93,8 +93,8 @@ class TestCheckFormat:
     @pytest.mark.parametrize(
         ("name", "output", "sentence"),
         [
-            ("jpg", "mask", "jpg would blur the edge of a mask; for --output mask use png, webp"),
-            ("jpg", "cutout", "jpg holds no transparency; for --output cutout use png, webp or t"),
+            ("jpg", "mask", "jpg would blur the edge of a mask; for --as mask use png, webp"),
+            ("jpg", "cutout", "jpg holds no transparency; for --as cutout use png, webp or t"),
             ("jpg", "probability", "jpg holds 8 bits, probabilities have 16; .* use png or tiff"),
             ("webp", "probability", "webp holds 8 bits"),
         ],

@@ -1,52 +1,21 @@
-"""How far work is, on stderr: a bar on a terminal, lines in a log. The only place that draws it."""
+"""How far work is, on stderr: a bar on a terminal, lines in a log; see `terminal.shown`."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from humanseg.cli.terminal import duration, is_secondary_process, note
+from humanseg.cli.terminal import duration, note
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
-
-    from humanseg.system.progress import Progress
 
 _EVERY = 60.0
 """Seconds between two lines of a log."""
 _REFRESH = 0.1
 """Seconds between two drawings of a bar."""
-
-
-@contextmanager
-def shown(stage: str, *, unit: str = "", quiet: bool = False) -> Iterator[Progress]:
-    """Show the progress of the work in this block.
-
-    On a terminal a bar, one after the other for work of several stages. Elsewhere a line every
-    minute and one for every milestone, so that short work is not talked about. Nothing from the
-    further processes of torchrun.
-
-    Args:
-        stage: what is being done, unless the work says so itself.
-        unit: what is counted, such as `images`, for the rate.
-        quiet: show nothing.
-    """
-    if quiet or is_secondary_process():
-        yield _silent
-    elif sys.stderr.isatty():
-        with _Bars(stage, unit).drawn() as bars:
-            yield bars
-    else:
-        yield Log(stage, unit)
-
-
-def _silent(
-    done: int, total: int | None, *, stage: str = "", detail: str = "", milestone: bool = False
-) -> None:
-    """Progress that nobody watches."""
 
 
 class _Pace:
@@ -112,7 +81,7 @@ class Log:
         note(f"humanseg: {stage}: {', '.join(part for part in parts if part)}")
 
 
-class _Bars:
+class Bars:
     """Draws one bar per stage."""
 
     def __init__(self, stage: str, unit: str) -> None:
@@ -141,7 +110,7 @@ class _Bars:
         self._drawn_at = float("-inf")
 
     @contextmanager
-    def drawn(self) -> Iterator[_Bars]:
+    def drawn(self) -> Iterator[Bars]:
         """Keep the terminal in order, however the block ends."""
         with self._bars:
             yield self

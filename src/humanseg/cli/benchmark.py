@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from cyclopts import Parameter
 
 from humanseg.cli import flags
-from humanseg.cli.bars import shown
-from humanseg.cli.terminal import note, say
+from humanseg.cli.terminal import note, say, shown
 from humanseg.errors import UsageError
 from humanseg.images import MAX_PIXELS
 from humanseg.results import write_record

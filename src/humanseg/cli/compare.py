@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from humanseg.cli import flags
-from humanseg.cli.bars import shown
 from humanseg.cli.terminal import (
     bracket,
     complain,
@@ -16,6 +15,7 @@ from humanseg.cli.terminal import (
     numbered,
     say,
     score,
+    shown,
     table,
 )
 from humanseg.config.comparison_config import CompareConfig

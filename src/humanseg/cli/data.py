@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from humanseg.cli import flags
-from humanseg.cli.bars import shown
-from humanseg.cli.terminal import note, numbered, say
+from humanseg.cli.terminal import note, numbered, say, shown
 from humanseg.config.loading import resolve
 from humanseg.config.schema import TrainConfig
 

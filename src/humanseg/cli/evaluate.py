@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from humanseg.cli import flags
-from humanseg.cli.bars import shown
-from humanseg.cli.terminal import bracket, note, numbered, say, score, table
+from humanseg.cli.terminal import bracket, note, numbered, say, score, shown, table
 from humanseg.config.loading import resolve
 from humanseg.config.schema import TrainConfig
 from humanseg.errors import UsageError

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from humanseg.cli import flags
-from humanseg.cli.bars import shown
-from humanseg.cli.terminal import note, say, score, table
+from humanseg.cli.terminal import note, say, score, shown, table
 from humanseg.errors import UsageError
 from humanseg.model_directory import find_model
 

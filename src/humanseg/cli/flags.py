@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import NoneType
+from types import MappingProxyType, NoneType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
 from cyclopts import Group, Parameter, Token
@@ -109,9 +109,22 @@ def _flags(flags: type[BaseModel]) -> Any:  # noqa: ANN401  an annotation
     return Annotated[flags, _PARAMETER, PlainValidator(lambda typed: _typed(flags, typed))]
 
 
-def flags_of_kinds(field: FieldInfo) -> Any:  # noqa: ANN401  an annotation
-    """Annotation with the flags of a section that comes in several kinds."""
-    return _flags(_flat(field, field))
+def flags_of_kinds(field: FieldInfo, names: Mapping[str, str] = MappingProxyType({})) -> Any:  # noqa: ANN401  an annotation
+    """Annotation with the flags of a section that comes in several kinds.
+
+    Args:
+        field: of the section.
+        names: flags that are not called as their settings are.
+    """
+    section = _flat(field, field)
+    renamed: dict[str, Any] = {
+        key: (
+            Annotated[section.model_fields[key].annotation, Parameter(name=flag)],
+            section.model_fields[key],
+        )
+        for key, flag in names.items()
+    }
+    return _flags(create_model(section.__name__, __base__=section, **renamed) if names else section)
 
 
 if TYPE_CHECKING:

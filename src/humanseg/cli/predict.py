@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
-from contextlib import closing
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from humanseg.cli import flags
-from humanseg.cli.effect_flags import EffectFlags
-from humanseg.cli.predict_flags import PIPE, FileFlags, NetworkFlags, Request, refuse_options
+from humanseg.cli.predict_flags import (
+    PIPE,
+    EffectFlags,
+    FileFlags,
+    NetworkFlags,
+    Request,
+    refuse_options,
+)
 from humanseg.cli.predict_report import Report
-from humanseg.cli.predict_signals import Stop, terminable
 from humanseg.cli.predict_streams import predict_pipe, record_camera
 from humanseg.cli.terminal import note, numbered
 from humanseg.errors import Interrupted, UsageError
@@ -184,7 +191,7 @@ def _predict_images(
     if not jobs:
         return
     from humanseg.batch.runner import predict_images
-    from humanseg.cli.bars import shown
+    from humanseg.cli.terminal import shown
 
     workers, threads = request.network.crew(len(jobs))
     segmenter = request.open(threads=threads)
@@ -218,7 +225,7 @@ def _predict_video(
     request: Request, job: Job, segmenter: Segmenter, report: Report, stop: Stop
 ) -> None:
     from humanseg.batch.runner import predict_video
-    from humanseg.cli.bars import shown
+    from humanseg.cli.terminal import shown
 
     with shown(job.source.name, unit="frames", quiet=request.no_bar) as show:
 
@@ -239,3 +246,64 @@ def _predict_video(
         except Interrupted:
             return
     report.tell(outcome)
+
+
+class Terminated(Interrupted):
+    """SIGTERM ended the work. Exit code 143, as shells expect."""
+
+    exit_code = 143
+
+
+class _Terminate(KeyboardInterrupt):
+    """SIGTERM as Python knows Ctrl-C: no decoder takes it for damage to its file."""
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does, so that no temporary file is left.
+
+    Raises:
+        Terminated: SIGTERM came.
+    """
+
+    def on_terminate(*_: object) -> None:
+        raise _Terminate
+
+    before = signal.signal(signal.SIGTERM, on_terminate)
+    try:
+        yield
+    except _Terminate as error:
+        raise Terminated("stopped.") from error
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class Stop(threading.Event):
+    """Set by the first Ctrl-C or SIGTERM; the second one ends at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._terminated = False
+
+    def error(self, text: str) -> Interrupted:
+        """What to raise for work that is left, by what stopped it."""
+        return Terminated(text) if self._terminated else Interrupted(text)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Set the event on these signals while the block runs."""
+
+        def on_signal(number: int, _: object) -> None:
+            terminated = number == signal.SIGTERM
+            if self.is_set():
+                raise _Terminate if terminated else KeyboardInterrupt
+            self._terminated = terminated
+            self.set()
+
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, on_signal) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

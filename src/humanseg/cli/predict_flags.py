@@ -12,12 +12,18 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from cyclopts import App, Group, Parameter
 
 from humanseg.cli import flags
-from humanseg.cli.effect_flags import typed_effect
-from humanseg.errors import UsageError
+from humanseg.effects.effect import Effect, EffectHolder, effect_of
+from humanseg.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
-    from humanseg.effects.effect import Effect
     from humanseg.inference.segmenter import Segmenter
+
+    EffectFlags: TypeAlias = flags.Values
+else:
+    EffectFlags = Annotated[
+        flags.flags_of_kinds(EffectHolder.model_fields["effect"], names={"output": "--as"}),
+        Parameter(group=Group("Result", sort_key=1), negative_none=""),
+    ]
 
 PIPE = "-"
 """Standard input or output, in place of a file."""
@@ -58,7 +64,7 @@ class FileFlags:
     to: Annotated[
         str | None,
         Parameter(
-            name="-o",
+            name=("-o", "--output"),
             group=_FILES,
             allow_leading_hyphen=True,
             help="Folder for the results; a file for one input; - for standard output.",
@@ -255,7 +261,7 @@ class Request:
         network.check_place(files, inputs)
         shard = flags.parsed_shard(files.shard)
         output = files.to or PIPE
-        made = typed_effect(effect)
+        made = _typed_effect(effect)
         background = effect.get("background")
         return cls(inputs, files, made, network, output, shard, background, as_json, quiet)
 
@@ -303,3 +309,22 @@ class Request:
         if threads is None:
             _, threads = self.network.crew(1)
         return self.network.open(threads=threads)
+
+
+def _typed_effect(typed: flags.Values) -> Effect:
+    """The effect that was typed.
+
+    Raises:
+        UsageError: values that are impossible, or that the output has no use for.
+        ImageError: the background's file cannot be read as an image.
+    """
+    try:
+        return effect_of(**{"output": "mask", **typed})
+    except ConfigError as error:
+        raise UsageError("\n".join(_as_flag(problem) for problem in error.problems)) from error
+
+
+def _as_flag(problem: str) -> str:
+    name, _, text = problem.partition(":")
+    flag = "--as" if name == "output" else f"--{name.replace('_', '-')}"
+    return f"{flag}:{text.replace(' output ', ' --as ')}"

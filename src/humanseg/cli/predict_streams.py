@@ -93,7 +93,7 @@ def record_camera(request: Request, camera: int) -> int:
     """Record from a camera into a video until Ctrl-C."""
     from humanseg.batch.discovery import Job
     from humanseg.batch.runner import Outcome
-    from humanseg.cli.bars import shown
+    from humanseg.cli.terminal import shown
     from humanseg.video.pipeline import process_video
     from humanseg.video.smoothing import Smoother
     from humanseg.video.writer import check_suffix

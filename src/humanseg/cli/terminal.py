@@ -7,6 +7,10 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from humanseg.system.progress import Progress
 
 
 def say(*lines: str) -> None:
@@ -42,6 +46,38 @@ def notes_shown() -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
+
+
+@contextmanager
+def shown(stage: str, *, unit: str = "", quiet: bool = False) -> Iterator[Progress]:
+    """Show the progress of the work in this block.
+
+    On a terminal a bar, one after the other for work of several stages. Elsewhere a line every
+    minute and one for every milestone, so that short work is not talked about. Nothing from the
+    further processes of torchrun.
+
+    Args:
+        stage: what is being done, unless the work says so itself.
+        unit: what is counted, such as `images`, for the rate.
+        quiet: show nothing.
+    """
+    if quiet or is_secondary_process():
+        yield _silent
+    elif sys.stderr.isatty():
+        from humanseg.cli.bars import Bars
+
+        with Bars(stage, unit).drawn() as bars:
+            yield bars
+    else:
+        from humanseg.cli.bars import Log
+
+        yield Log(stage, unit)
+
+
+def _silent(
+    done: int, total: int | None, *, stage: str = "", detail: str = "", milestone: bool = False
+) -> None:
+    """Progress that nobody watches."""
 
 
 def is_secondary_process() -> bool:

@@ -8,8 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from humanseg.cli import flags
-from humanseg.cli.bars import shown
-from humanseg.cli.terminal import duration, is_secondary_process, say, score, table
+from humanseg.cli.terminal import duration, is_secondary_process, say, score, shown, table
 from humanseg.config.loading import resolve, to_yaml
 from humanseg.config.schema import TrainConfig
 from humanseg.errors import UsageError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import numbers
 import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -246,13 +247,18 @@ def _bare(annotation: object) -> tuple[Any, list[object], bool]:
     return annotation, limits, optional
 
 
+def is_number(value: object) -> bool:
+    """Whether something is a real number, of Python or NumPy, and no bool."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
 def shown(value: object) -> str:
-    """A value as its giver wrote it, shortened."""
+    """A value as its giver wrote it, on one line and shortened."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, Path):
+    if isinstance(value, Path) or is_number(value):
         value = str(value)
     if isinstance(value, str):
         try:  # on the command line numbers are text
@@ -260,7 +266,7 @@ def shown(value: object) -> str:
         except ValueError:
             return _SHORT.repr(value)
         return value
-    return _SHORT.repr(value)
+    return " ".join(_SHORT.repr(value).split())
 
 
 _SHORT = reprlib.Repr()

@@ -18,9 +18,9 @@ _SHARPEST = 0.3
 _SMALL_PIXELS = 4_000_000
 """The reduced picture is no larger."""
 _GUARD = 1 / 300
-"""Ground nearer to a person than this share of the longer side does not enter the blur."""
+"""Background nearer to a person than this share of the longer side does not enter the blur."""
 _UNSURE = 1e-4
-"""Weight of what is continued behind a person: it counts where there is no ground near."""
+"""Weight of what is continued behind a person: it counts where there is no background near."""
 
 
 def reduction(size: Size, radius: float) -> Size:
@@ -43,13 +43,13 @@ def reduction(size: Size, radius: float) -> Size:
     return (along, both) if height > width else (both, along)
 
 
-def blurred_ground(
+def blurred_background(
     image: NDArray[np.uint8], alpha: NDArray[np.uint8], radius: float, factor: Size
 ) -> NDArray[np.uint8]:
     """The background alone, continued behind the people, and blurred.
 
-    Weighted means over ground alone: normalised convolution, Knutsson and Westin, "Normalized and
-    differential convolution", CVPR 1993.
+    Weighted means over background alone: normalised convolution, Knutsson and Westin, "Normalized
+    and differential convolution", CVPR 1993.
 
     Args:
         image: uint8 (height, width, 3) RGB.
@@ -60,6 +60,9 @@ def blurred_ground(
     Returns:
         uint8 (height / down rounded up, width / across rounded up, 3): to be enlarged bilinearly.
     """
+    # Colours c with weights w, 1 for background and 0 for people, are blurred as sum(g c w) /
+    # sum(g w). Holes are filled first and get a tiny weight, so that the quotient is defined deep
+    # behind a person, and is what the surroundings continue to.
     colour = _cells(image, factor).transpose(2, 0, 1).astype(np.float32)
     covered = _cells(alpha, factor)
     guard = max(1, round(_GUARD * max(alpha.shape) / max(factor)))

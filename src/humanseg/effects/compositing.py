@@ -9,19 +9,26 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image, ImageColor, ImageFilter
 
-from humanseg.effects.background_blur import blurred_ground, reduction
+from humanseg import images
+from humanseg.config.sentences import shown
+from humanseg.effects.background_blur import blurred_background, reduction
 from humanseg.effects.foreground import estimate_foreground, paint_foreground
 from humanseg.effects.rasters import row_bands, rows_in_band
-from humanseg.errors import UsageError
+from humanseg.errors import ImageError, UsageError
+from humanseg.images import ImageLike
 from humanseg.images.resize import Size, resize_probability_bands
 
-Colour = tuple[int, int, int]
+Colour: TypeAlias = tuple[int, int, int]
 """RGB, 0 to 255 each."""
+Background: TypeAlias = Colour | ImageLike
+"""A colour or an image; see `read_background`."""
 
 EDGE = 0.5
 """Share of the way from the threshold down to 0, and up to 1, over which alpha rises."""
@@ -32,11 +39,9 @@ OVERLAY_COLOUR: Colour = (255, 0, 128)
 OVERLAY_STRENGTH = 0.5
 """Share of that colour over a person."""
 
-_LONGEST = 60
-"""Characters of a wrong value that an error's sentence repeats."""
 _STEEPEST = 1e-3
 """Alpha rises from 0 to one half over half of this at least."""
-Bands = Iterable[tuple[slice, NDArray[np.float32]]]
+Bands: TypeAlias = Iterable[tuple[slice, NDArray[np.float32]]]
 """Rows of a probability map, from top to bottom, as `resize_probability_bands` gives them."""
 
 
@@ -63,6 +68,9 @@ def soft_alpha(
 
 def alpha_of_bands(bands: Bands, size: Size, threshold: float) -> NDArray[np.uint8]:
     """`soft_alpha` of a probability at full size that comes in bands."""
+    # Straight line through 1/2 at the threshold, with one slope below it and another above: the
+    # gentler of two lines through that point is the lower one on one side and the upper one on the
+    # other, so min or max of both lines is the bent one.
     inside = min(max(threshold, _STEEPEST), 1.0 - _STEEPEST)
     below, above = np.float32(127.5 / (EDGE * inside)), np.float32(127.5 / (EDGE * (1.0 - inside)))
     bent = np.minimum if above < below else np.maximum
@@ -91,17 +99,6 @@ def feathered(alpha: NDArray[np.uint8], feather: float) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(alpha).filter(ImageFilter.BoxBlur(reach)))
 
 
-def is_number(value: object) -> bool:
-    """Whether something is a real number, of Python or NumPy, and no bool."""
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
-
-
-def shown(value: object) -> str:
-    """A value as it was given, on one line that is not long, for an error's sentence."""
-    text = " ".join((str(value) if is_number(value) else repr(value)).split())
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
-
-
 def cutout(
     image: NDArray[np.uint8], alpha: NDArray[np.uint8], *, decontaminate: bool = True
 ) -> NDArray[np.uint8]:
@@ -120,9 +117,9 @@ def cutout(
     """
     out = np.empty((*alpha.shape, 4), dtype=np.uint8)
     for rows in row_bands(alpha.shape):
-        picture = Image.fromarray(image[rows])
-        picture.putalpha(Image.fromarray(alpha[rows]))
-        out[rows] = np.asarray(picture)
+        band = Image.fromarray(image[rows])
+        band.putalpha(Image.fromarray(alpha[rows]))
+        out[rows] = np.asarray(band)
         out[rows].view(np.uint32)[..., 0] *= alpha[rows] != 0
     if decontaminate:
         paint_foreground(out, image, alpha)
@@ -132,7 +129,7 @@ def cutout(
 def composite(
     image: NDArray[np.uint8],
     alpha: NDArray[np.uint8],
-    background: Colour | NDArray[np.uint8],
+    background: Background,
     *,
     decontaminate: bool = True,
 ) -> NDArray[np.uint8]:
@@ -141,42 +138,67 @@ def composite(
     Args:
         image: uint8 (height, width, 3) RGB.
         alpha: uint8 (height, width), 255 for a person.
-        background: a colour, or a picture, uint8 (h, w, 3) RGB, that is scaled as `cover` does.
+        background: see `read_background`; an image is scaled as `cover` does.
         decontaminate: as for `cutout`.
 
     Returns:
         uint8 (height, width, 3).
 
     Raises:
-        UsageError: the background is neither.
+        UsageError, ImageError: see `read_background`.
     """
-    ground = _background(check_background(background), alpha.shape)
+    behind = _rows_of(read_background(background), alpha.shape)
     front = estimate_foreground(image, alpha) if decontaminate else image
-    return _laid(front, alpha, ground)
+    return _laid(front, alpha, behind)
 
 
-def check_background(background: Colour | NDArray[np.uint8]) -> Colour | NDArray[np.uint8]:
-    """Refuse what is neither a colour nor a picture.
+def read_background(background: Background) -> Colour | NDArray[np.uint8]:
+    """Whatever a user calls a background, as a colour or an image.
+
+    Args:
+        background: three whole numbers from 0 to 255 (RGB); a colour's name (`white`), `#20a040` or
+            `32,160,64`; or an image: see `images.load`.
+
+    Returns:
+        A colour, or uint8 (h, w, 3) RGB.
 
     Raises:
-        UsageError: see above.
+        UsageError: neither, or a file that does not exist.
+        ImageError: the file cannot be read as an image.
     """
-    if isinstance(background, np.ndarray):
-        if background.dtype != np.uint8 or background.ndim != 3 or background.shape[2] != 3:
+    if isinstance(background, str):
+        colour = parse_colour(background)
+        if colour is None and not Path(background).is_file():
             raise UsageError(
-                f"a background of shape {background.shape} and type {background.dtype} is no "
-                "picture; give uint8 (height, width, 3), RGB."
+                f"background: got {shown(background)}; give a colour, such as white, #20a040 or "
+                "32,160,64, or an image file that exists."
             )
-        if background.size == 0:
-            raise UsageError("the background picture is empty; give one with pixels.")
-        return background
-    three = isinstance(background, (tuple, list)) and len(background) == 3
-    if not three or not all(_is_level(value) for value in background):
-        raise UsageError(
-            f"the background {shown(background)} is no colour; give three whole numbers from 0 to "
-            "255 (RGB), or a picture."
-        )
-    return background
+        return images.load(background).pixels if colour is None else colour
+    if isinstance(background, (tuple, list)):
+        if len(background) != 3 or not all(_is_level(value) for value in background):
+            raise UsageError(
+                f"background: got {shown(background)}; give three whole numbers from 0 to 255 "
+                "(RGB), or an image."
+            )
+        red, green, blue = (int(value) for value in background)
+        return red, green, blue
+    try:
+        return images.load(background).pixels
+    except ImageError as error:
+        raise ImageError(f"background: {error}") from error
+
+
+def parse_colour(text: str) -> Colour | None:
+    """The colour that a text means, see `read_background`; None for none or a transparent one."""
+    levels = text.split(",")
+    if len(levels) == 3 and all(level.strip().isdecimal() for level in levels):
+        red, green, blue = (int(level) for level in levels)
+        return (red, green, blue) if max(red, green, blue) <= 255 else None
+    try:
+        colour = ImageColor.getrgb(text)
+    except ValueError:
+        return None
+    return colour[:3] if len(colour) == 3 or colour[3] == 255 else None
 
 
 def _is_level(value: object) -> bool:
@@ -199,8 +221,8 @@ def cover(background: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
     """
     if background.shape[:2] == size:
         return background
-    ground = _background(background, size)
-    return np.concatenate([np.asarray(ground(rows)) for rows in row_bands(size)])
+    rows_of = _rows_of(background, size)
+    return np.concatenate([np.asarray(rows_of(rows)) for rows in row_bands(size)])
 
 
 def blur_background(
@@ -208,7 +230,7 @@ def blur_background(
 ) -> NDArray[np.uint8]:
     """The people sharp before a blurred background.
 
-    The blur is a weighted mean over ground alone (normalised convolution, Knutsson and Westin,
+    The blur is a weighted mean over background alone (normalised convolution, Knutsson and Westin,
     "Normalized and differential convolution", CVPR 1993): no colour of a person bleeds into it, and
     nothing darkens beside one. It is computed on a reduced picture, a Gaussian of `radius` in all.
 
@@ -226,7 +248,7 @@ def blur_background(
         radius = default_radius(alpha.shape)
     radius = float(min(radius, max(alpha.shape)))
     factor = reduction(alpha.shape, radius)
-    small = Image.fromarray(blurred_ground(image, alpha, radius, factor))
+    small = Image.fromarray(blurred_background(image, alpha, radius, factor))
     return _laid(image, alpha, _enlarged(small, alpha.shape, factor))
 
 
@@ -248,27 +270,29 @@ def overlay(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.ui
     levels = [round(level * OVERLAY_STRENGTH) for level in range(256)]
     out = np.empty_like(image)
     for rows in row_bands(alpha.shape):
-        picture = Image.fromarray(image[rows])
+        band = Image.fromarray(image[rows])
         strength = Image.fromarray(alpha[rows]).point(levels)
-        picture.paste(OVERLAY_COLOUR, (0, 0, *picture.size), strength)
-        out[rows] = np.asarray(picture)
+        band.paste(OVERLAY_COLOUR, (0, 0, *band.size), strength)
+        out[rows] = np.asarray(band)
     return out
 
 
-Ground = Callable[[slice], Image.Image]
+BackgroundRows: TypeAlias = Callable[[slice], Image.Image]
 """Some rows of a background."""
 
 
-def _laid(front: NDArray[np.uint8], alpha: NDArray[np.uint8], ground: Ground) -> NDArray[np.uint8]:
+def _laid(
+    front: NDArray[np.uint8], alpha: NDArray[np.uint8], background: BackgroundRows
+) -> NDArray[np.uint8]:
     out = np.empty_like(front)
     for rows in row_bands(alpha.shape):
-        picture = ground(rows)
-        picture.paste(Image.fromarray(front[rows]), (0, 0), Image.fromarray(alpha[rows]))
-        out[rows] = np.asarray(picture)
+        band = background(rows)
+        band.paste(Image.fromarray(front[rows]), (0, 0), Image.fromarray(alpha[rows]))
+        out[rows] = np.asarray(band)
     return out
 
 
-def _background(background: Colour | NDArray[np.uint8], size: Size) -> Ground:
+def _rows_of(background: Colour | NDArray[np.uint8], size: Size) -> BackgroundRows:
     height, width = size
     if not isinstance(background, np.ndarray):
         red, green, blue = (int(value) for value in background)
@@ -290,8 +314,8 @@ def _background(background: Colour | NDArray[np.uint8], size: Size) -> Ground:
     return rows_of
 
 
-def _enlarged(small: Image.Image, size: Size, factor: Size) -> Ground:
-    """The blurred ground at full size; the cells at the far edges may be cut short."""
+def _enlarged(small: Image.Image, size: Size, factor: Size) -> BackgroundRows:
+    """The blurred background at full size; the cells at the far edges may be cut short."""
     width = size[1]
     down, across = factor
 

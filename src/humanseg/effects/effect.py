@@ -102,14 +102,14 @@ class BlurEffect(_SoftEdge):
 
 
 def _checked(background: Any) -> Any:  # noqa: ANN401  pydantic knows no arrays
-    from humanseg.effects.compositing import check_background
+    from humanseg.effects.compositing import read_background
 
     if background is None:
-        raise ValueError("the output replace needs a background: a colour or a picture.")
+        raise ValueError("not given; replace needs a background: a colour or an image.")
     try:
-        return check_background(background)
+        return read_background(background)
     except UsageError as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(str(error).removeprefix("background: ")) from error
 
 
 class ReplaceEffect(_SoftEdge):

@@ -72,12 +72,17 @@ def check_format(name: FormatName, output: str) -> None:
         why, allowed = "holds no transparency", _names("alpha")
     else:
         return
-    raise UsageError(f"{name} {why}; for --output {output} use {allowed}.")
+    raise UsageError(f"{name} {why}; for --as {output} use {allowed}.")
 
 
 def _names(quality: str) -> str:
     names = [name for name, kind in _FORMATS.items() if getattr(kind, quality)]
     return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def show_mask(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """A mask as it is written: uint8, 255 for a person, else 0."""
+    return np.multiply(mask.view(np.uint8), np.uint8(255))
 
 
 def encode(pixels: NDArray[np.uint8] | NDArray[np.uint16], name: FormatName) -> bytes:

@@ -185,6 +185,9 @@ def _fuse(colour: Floats, share: Floats, wide: Floats, margin: int) -> NDArray[n
     Returns:
         uint8 (tiles, 3, side, side) without margins.
     """
+    # First pass: F' and B' are quotients of the wide means, where blur((1 - a) I) is blur(I) less
+    # blur(a I). The second pass averages what the first gave, weighted by a and 1 - a, over the
+    # narrow window, and corrects it towards the pixel's own colour once more.
     rest = 1.0 - share
     covered, whole, weight = wide[:, :3], wide[:, 3:6], wide[:, 6:] / np.float32(255.0)
     front = covered / np.maximum(weight, _NOTHING)

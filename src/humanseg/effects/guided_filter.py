@@ -87,6 +87,9 @@ def _reduced_size(size: Size, side: int) -> Size:
 
 def _fit(guide: Floats, probability: Floats, radius: int, epsilon: float) -> Floats:
     """Averaged coefficients: float32 (4, h, w), three slopes per level of 0 to 255, and b."""
+    # Ridge regression in every window (equations 14 and 15 of the 2013 paper): the slopes are
+    # (covariance of colour + epsilon)^-1 (covariance of colour and probability), and the offset
+    # makes the means agree. Covariance is mean of product less product of means, in float64.
     red, green, blue = guide
     products = (red * red, red * green, red * blue, green * green, green * blue, blue * blue)
     layers = np.stack([*guide, probability, *products, *(guide * probability)])
@@ -96,7 +99,7 @@ def _fit(guide: Floats, probability: Floats, radius: int, epsilon: float) -> Flo
     first = (r, r, r, g, g, b)
     second = (r, g, b, g, b, b)
     rr, rg, rb, gg, gb, bb = (
-        mean - one * other for mean, one, other in zip(means[4:10], first, second, strict=True)
+        mean - left * right for mean, left, right in zip(means[4:10], first, second, strict=True)
     )
     slopes = _solve(
         (rr + epsilon, rg, rb, gg + epsilon, gb, bb + epsilon), means[10:] - colour * level
@@ -116,14 +119,16 @@ def _solve(
         right: (3, h, w).
     """
     a, b, c, d, e, f = matrix
-    one, two, three = d * f - e * e, c * e - b * f, b * e - c * d
-    four, five, six = a * f - c * c, b * c - a * e, a * d - b * b
+    # Cofactors of a symmetric matrix, named by their row and column; the determinant is the first
+    # row times its own.
+    c11, c12, c13 = d * f - e * e, c * e - b * f, b * e - c * d
+    c22, c23, c33 = a * f - c * c, b * c - a * e, a * d - b * b
     x, y, z = right
     solved = np.stack(
         [
-            one * x + two * y + three * z,
-            two * x + four * y + five * z,
-            three * x + five * y + six * z,
+            c11 * x + c12 * y + c13 * z,
+            c12 * x + c22 * y + c23 * z,
+            c13 * x + c23 * y + c33 * z,
         ]
     )
-    return np.asarray(solved / (a * one + b * two + c * three), dtype=np.float64)
+    return np.asarray(solved / (a * c11 + b * c12 + c * c13), dtype=np.float64)

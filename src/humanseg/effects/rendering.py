@@ -21,6 +21,7 @@ from humanseg.effects.effect import (
     OverlayEffect,
     ReplaceEffect,
 )
+from humanseg.effects.encode import show_mask
 from humanseg.effects.foreground import estimate_foreground
 from humanseg.effects.guided_filter import refined_bands
 from humanseg.effects.rasters import row_bands, rows_in_band
@@ -84,11 +85,6 @@ def _levels(bands: Bands, size: Size) -> NDArray[np.uint16]:
     for rows, values in bands:
         levels[rows] = values * np.float32(FULL) + np.float32(0.5)
     return levels
-
-
-def show_mask(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """A mask as it is written: uint8, 255 for a person, else 0."""
-    return np.multiply(mask.view(np.uint8), np.uint8(255))
 
 
 def _composed(effect: Effect, picture: LoadedImage, alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:

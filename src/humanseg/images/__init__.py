@@ -1,7 +1,7 @@
 """Decode any image or mask into one array convention, and resize it.
 
 files        open and decode a file of any origin, upright; every reader begins here
-quiet        without the decoders' warnings
+
 colour       from any mode to 8-bit RGB, in bands
 load_image   `load`: whatever a user has, colour profiles applied, with alpha and notes
 dataset      `read_image`: a data set's files, colour profiles ignored as in published figures

@@ -5,16 +5,22 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import logging
 import os
+import threading
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import BinaryIO
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from humanseg.errors import ImageError
-from humanseg.images.quiet import Quiet
+
+# Without a handler of its own Python would print Pillow's log of damaged files to stderr.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 MAX_PIXELS = 100_000_000
 """Larger pictures are refused before they are decoded."""
@@ -57,6 +63,39 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+
+class Quiet:
+    """Context in which Pillow gives no warnings, in any number of threads at once.
+
+    `warnings.catch_warnings` alone puts back, when threads overlap, what another thread had set,
+    and may leave warnings off for good. Here the first one in switches them off and the last one
+    out switches them on again. Only warnings that come from Pillow's modules are meant.
+    """
+
+    _lock = threading.Lock()
+    _inside = 0
+    _saved: warnings.catch_warnings[None] | None = None
+
+    def __enter__(self) -> None:
+        with Quiet._lock:
+            if Quiet._inside == 0:
+                Quiet._saved = warnings.catch_warnings()
+                Quiet._saved.__enter__()
+                warnings.filterwarnings("ignore", module=r"(PIL|pillow_heif)(\.|$)")
+            Quiet._inside += 1
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with Quiet._lock:
+            Quiet._inside -= 1
+            if Quiet._inside == 0 and Quiet._saved is not None:
+                Quiet._saved.__exit__(None, None, None)
+                Quiet._saved = None
 
 
 @dataclass

@@ -18,6 +18,7 @@ from humanseg.errors import ImageError
 from humanseg.images.colour import to_rgb
 from humanseg.images.files import (
     MAX_BYTES,
+    Quiet,
     check_pixels,
     decode,
     open_file,
@@ -25,7 +26,6 @@ from humanseg.images.files import (
     sentences,
     turn_upright,
 )
-from humanseg.images.quiet import Quiet
 
 ImageLike = str | Path | bytes | BinaryIO | NDArray[np.uint8] | Image.Image
 """A path, a file's bytes, a file object, an array or a picture of Pillow; see `load`."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg import images
-from humanseg.effects.compositing import Colour, soft_alpha
+from humanseg.effects.compositing import Background, soft_alpha
 from humanseg.effects.effect import (
     BlurEffect,
     CutoutEffect,
@@ -18,17 +18,15 @@ from humanseg.effects.effect import (
     OverlayEffect,
     ReplaceEffect,
 )
+from humanseg.effects.encode import show_mask
 from humanseg.effects.regions import keep_regions
-from humanseg.effects.rendering import render, show_mask
+from humanseg.effects.rendering import render
 from humanseg.errors import ImageError
 from humanseg.images import ImageLike, LoadedImage
 from humanseg.images.resize import Size, resize_mask_from_probability, resize_probability
 
 _Selection: TypeAlias = tuple[float, float, bool]
 """Threshold, smallest region and whether the largest alone is kept: what decides on the mask."""
-
-Background: TypeAlias = Colour | ImageLike
-"""A colour, or a picture, which is scaled to cover and cut off evenly where it sticks out."""
 
 
 class Prediction:
@@ -136,12 +134,12 @@ class Prediction:
     def cutout(
         self, *, feather: float = 0.0, refine: bool = False, decontaminate: bool = True
     ) -> NDArray[np.uint8]:
-        """The people on transparent ground.
+        """The people on transparency.
 
         Args:
             feather: pixels by which the soft outline is widened to either side.
             refine: follow the picture's own edges at full resolution; slower.
-            decontaminate: replace the ground's colour in the rim by the person's.
+            decontaminate: replace the background's colour in the rim by the person's.
 
         Returns:
             uint8 (height, width, 4): red, green, blue, straight (not premultiplied) alpha.
@@ -165,7 +163,8 @@ class Prediction:
         """The people in front of something else.
 
         Args:
-            background: (red, green, blue), 0 to 255 each, or a picture.
+            background: (red, green, blue), 0 to 255 each; a colour's name, `#20a040` or
+                `32,160,64`; or an image, which is scaled to cover and cut off evenly.
             feather: see `cutout`.
             refine: see `cutout`.
             decontaminate: see `cutout`.
@@ -174,12 +173,12 @@ class Prediction:
             uint8 (height, width, 3), RGB.
 
         Raises:
-            UsageError: three values that are no colour.
+            UsageError: no colour, and no image that exists.
             ImageError: the background is no picture that can be read.
         """
         return self._made(
             ReplaceEffect(
-                background=_ground(background),
+                background=background,
                 feather=feather,
                 refine=refine,
                 decontaminate=decontaminate,
@@ -263,8 +262,3 @@ class Prediction:
     def __repr__(self) -> str:
         height, width = self.size
         return f"Prediction({height}x{width}, threshold={self.threshold})"
-
-
-def _ground(background: Background) -> Colour | NDArray[np.uint8]:
-    """A colour as it is; a picture as RGB."""
-    return background if isinstance(background, tuple) else images.load(background).pixels

@@ -30,13 +30,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg import images
-from humanseg.effects.compositing import is_number, shown
+from humanseg.config.sentences import is_number, shown
+from humanseg.effects.compositing import Background
 from humanseg.errors import ImageError, UsageError
 from humanseg.images import ImageLike, LoadedImage
 from humanseg.images.resize import Size, resize_image
 from humanseg.inference.engines.engine import Engine
 from humanseg.inference.engines.select import BackendName, DeviceName, PrecisionName, open_engine
-from humanseg.inference.prediction import Background, Prediction
+from humanseg.inference.prediction import Prediction
 from humanseg.inference.stream import Decoded, PredictionStream
 from humanseg.model_directory import ModelRecord, find_model, read_model_record
 
@@ -238,15 +239,15 @@ class Segmenter:
         return self.predict(image).mask
 
     def cutout(self, image: ImageLike) -> NDArray[np.uint8]:
-        """The people on transparent ground, uint8 (H, W, 4); see `Prediction.cutout`."""
+        """The people on transparency, uint8 (H, W, 4); see `Prediction.cutout`."""
         return self.predict(image, full_size=True).cutout()
 
     def composite(self, image: ImageLike, background: Background) -> NDArray[np.uint8]:
-        """The people before another ground, uint8 (H, W, 3); see `Prediction.composite`."""
+        """The people before another background, uint8 (H, W, 3); see `Prediction.composite`."""
         return self.predict(image, full_size=True).composite(background)
 
     def blur(self, image: ImageLike, radius: float | None = None) -> NDArray[np.uint8]:
-        """The picture with its ground blurred, uint8 (H, W, 3); see `Prediction.blur`."""
+        """The picture with its background blurred, uint8 (H, W, 3); see `Prediction.blur`."""
         return self.predict(image, full_size=True).blur(radius)
 
     def _load(self, source: ImageLike, *, full_size: bool) -> LoadedImage:

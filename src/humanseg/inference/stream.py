@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from humanseg.images import ImageLike
-from humanseg.images.files import identify
-from humanseg.images.quiet import Quiet
+from humanseg.images.files import Quiet, identify
 from humanseg.images.resize import Size, resize_image
 from humanseg.inference.prediction import Prediction
 from humanseg.system.cpu import usable_cores

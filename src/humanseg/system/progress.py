@@ -1,6 +1,6 @@
 """How long work reports its progress: to a function that the caller passes in, never to a stream.
 
-`humanseg.cli.bars` draws it. From Python any function will do:
+`humanseg.cli.terminal.shown` draws it. From Python any function will do:
 
     def show(done, total, **_):
         print(f"{done} of {total}")
