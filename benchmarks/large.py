@@ -37,7 +37,7 @@ from humanseg.results import Environment, Record, write_record
 from humanseg.system.cpu import usable_cores
 
 COMMITTED = 300
-"""The cache keeps what it did after 256 images; a process that is killed before shows nothing."""
+"""The cache keeps what it did after 64 images; a process that is killed before shows nothing."""
 COMPARED = 200
 """Images compared with what is decoded anew."""
 NETWORK = {

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import shutil
 import threading
-import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import closing, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,49 +31,13 @@ from humanseg.system.threads import ordered_map
 __all__ = ["Cache", "CachedImages"]
 
 Progress = Callable[[int, int], None]
+Entries = list[tuple[Key, bytes]]
 
-COMMIT_SAMPLES, COMMIT_BYTES, COMMIT_SECONDS = 256, 32 << 20, 5.0
-"""What was decoded is kept after so many samples, bytes or seconds, whichever is first."""
+COMMIT_SAMPLES = 64
+"""What was decoded is kept after so many samples."""
 FACTS_BYTES = 4500
 """About what a sample takes, pixels aside."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Result:
-    """What became of one sample."""
-
-    inspected: InspectedSample
-    entries: tuple[tuple[Key, bytes], ...] = ()
-    """What to keep; nothing of a sample that cannot be read."""
-
-
-class _Pending:
-    """Entries that were made and are not yet kept."""
-
-    def __init__(self, file: CacheFile) -> None:
-        self._file = file
-        self._clear()
-
-    def add(self, entries: Sequence[tuple[Key, bytes]]) -> None:
-        """Take the entries of a sample, and keep all there are from time to time."""
-        self._entries += entries
-        self._samples += 1
-        self._bytes += sum(len(value) for _, value in entries)
-        seconds = time.monotonic() - self._since
-        full = self._samples >= COMMIT_SAMPLES or self._bytes >= COMMIT_BYTES
-        if full or seconds >= COMMIT_SECONDS:
-            self.commit()
-
-    def commit(self) -> None:
-        """Keep them."""
-        entries = self._entries
-        self._clear()
-        self._file.put(entries)
-
-    def _clear(self) -> None:
-        self._entries: list[tuple[Key, bytes]] = []
-        self._samples = self._bytes = 0
-        self._since = time.monotonic()
+_FACTS_AT_ONCE = 1024
 
 
 class Cache:
@@ -87,13 +50,12 @@ class Cache:
 
     What is decoded is kept every few seconds. A process that is killed loses that little; one
     process fills at a time, and others read meanwhile. No method leaves anything open, so a cache
-    may be used in threads and in forked processes.
+    may be used in threads and in forked processes. Every method raises an OSError if the disk is
+    full or fails; what was done stays.
     """
 
     def __init__(self, folder: Path, *, note: Callable[[str], None]) -> None:
         """Open a cache, or make one in a folder that is new or empty.
-
-        A cache that is damaged, or that another version of humanseg or Pillow made, is emptied.
 
         Args:
             folder: where it is or shall be.
@@ -102,7 +64,6 @@ class Cache:
 
         Raises:
             UsageError: `folder` is a file, or holds something else.
-            OSError: it cannot be made, read or written to.
         """
         self.folder = folder
         self._note = note
@@ -124,25 +85,20 @@ class Cache:
 
         Raises:
             DataError: no room on the disk.
-            OSError: the disk is full or fails; what was done stays.
         """
         keys = sample_keys(samples)
-        apart = self.fill(samples, keys, None, progress=progress)
-        stored = self._facts(keys)
-        results = []
-        for index, sample in enumerate(samples):
-            result = stored[index] or apart.get(keys[index] or index)
-            if result is None:
-                raise DataError(f"{sample.image}: changed while it was read; run again.")
-            results.append(result)
-        return results
+        results = self._facts(keys)
+        if any(result is None for result in results):
+            with self.filling():
+                results = self._facts(keys)  # the process before may have filled this data set
+                lacking = {i: keys[i] for i, result in enumerate(results) if result is None}
+                self.announce(len(lacking), len(samples), None)
+                for index, result in self.decode(samples, lacking, None, progress):
+                    results[index] = result
+        return [result for result in results if result is not None]
 
     def digests(self, samples: Sequence[Sample]) -> dict[str, tuple[str, str]]:
-        """Digests for `fingerprint`, by id, of those samples that were decoded and are unchanged.
-
-        Raises:
-            OSError: the disk fails.
-        """
+        """Digests for `fingerprint`, by id, of samples that were decoded and are unchanged."""
         stored = zip(samples, self._facts(sample_keys(samples)), strict=True)
         return {
             sample.id: result.digests
@@ -164,103 +120,73 @@ class Cache:
         """Tell the user about this cache: a sentence without its subject."""
         self._note(f"cache {self.folder}: {text}")
 
-    def fill(
+    def filling(self) -> AbstractContextManager[None]:
+        """Hold this while decoding: one process fills at a time."""
+        return held(
+            self.folder / "lock",
+            waiting=lambda: self.say("waiting for another process that fills it."),
+        )
+
+    def announce(self, count: int, total: int, grid: Grid | None) -> None:
+        """Say how many samples are to be decoded, if there are any."""
+        there = f", changed or not yet there at {_shown(grid.size)}" if grid else " or changed"
+        if count:
+            self.say(
+                f"{count} of {total} pictures are new{there}; {total - count} are taken as they "
+                "are."
+            )
+
+    def decode(
         self,
         samples: Sequence[Sample],
-        keys: Sequence[Key | None],
+        lacking: Mapping[int, Key | None],
         grid: Grid | None,
-        *,
-        damaged: Collection[Key] = (),
-        quiet: bool = False,
-        progress: Progress | None = None,
-    ) -> Mapping[Key | int, InspectedSample]:
-        """Decode samples whose facts, or pixels on a grid, are not there, and keep them.
+        progress: Progress | None,
+    ) -> Iterator[tuple[int, InspectedSample]]:
+        """Decode samples and keep what can be kept of them.
 
         Args:
             samples: the data set.
-            keys: of the samples, None where a file is missing.
-            grid: whose pixels; None for facts alone.
-            damaged: keys of samples whose entries are there but cannot be used.
-            quiet: say nothing of what is new.
-            progress: called with (samples done, all samples) where there is something to do.
+            lacking: keys of those to decode, by index; None where a file is missing.
+            grid: whose pixels to keep; None for facts alone.
+            progress: called with (samples done, all samples).
 
-        Returns:
-            What could not be kept, by the sample's key, or by its index where it has none.
+        Yields:
+            Index and facts of each; what has no digests could not be kept.
 
         Raises:
             DataError: no room on the disk.
-            OSError: the disk is full or fails; what was done stays.
         """
-        if not self._lacking(keys, grid, damaged):
-            return {}
-        with held(
-            self.folder / "lock",
-            waiting=lambda: self.say("waiting for another process that fills it."),
-        ):
-            # Asked again: the other process may have filled this very data set.
-            lacking = self._lacking(keys, grid, damaged)
-            self._check_room(len(lacking), grid)
-            if lacking and not quiet:
-                there = f" or not yet there at {_shown(grid.size)}" if grid else ""
-                self.say(
-                    f"{len(lacking)} of {len(keys)} pictures are new"
-                    f"{',' if grid else ' or'} changed{there}; "
-                    f"{len(keys) - len(lacking)} are taken as they are."
-                )
-            return self._decode(samples, lacking, grid, len(samples), progress)
+        self._check_room(len(lacking), grid)
 
-    def _lacking(
-        self, keys: Sequence[Key | None], grid: Grid | None, damaged: Collection[Key]
-    ) -> dict[Key | int, int]:
-        """Index of a sample by its key, or by its index where it has none."""
-        if grid is None:
-            # These are small: what was damaged is found out at once.
-            there = [facts is not None for facts in self._facts(keys)]
-        else:
-            there = self.file.has([grid.key(key) if key else b"" for key in keys])
-        return {
-            index if key is None else key: index
-            for index, key in enumerate(keys)
-            if key is None or key in damaged or not there[index]
-        }
+        def work(index: int) -> tuple[InspectedSample, Entries]:
+            return _decoded(samples[index], lacking[index], grid)
 
-    def _decode(
-        self,
-        samples: Sequence[Sample],
-        lacking: Mapping[Key | int, int],
-        grid: Grid | None,
-        total: int,
-        progress: Progress | None,
-    ) -> dict[Key | int, InspectedSample]:
-        def work(item: tuple[Key | int, int]) -> _Result:
-            return _decoded(samples[item[1]], item[0] if isinstance(item[0], bytes) else None, grid)
-
-        apart: dict[Key | int, InspectedSample] = {}
-        pending = _Pending(self.file)
+        entries: Entries = []
+        done = len(samples) - len(lacking)
         try:
-            with keep_freed_memory(), closing(ordered_map(work, lacking.items())) as results:
-                for done, (name, result) in enumerate(zip(lacking, results, strict=True), start=1):
-                    pending.add(result.entries)
-                    if not result.entries:
-                        apart[name] = result.inspected
+            with keep_freed_memory(), closing(ordered_map(work, lacking)) as results:
+                pairs = zip(lacking, results, strict=True)
+                for count, (index, (result, made)) in enumerate(pairs, start=1):
+                    entries += made
+                    if count % COMMIT_SAMPLES == 0:
+                        ready, entries = entries, []
+                        self.file.put(ready)
+                    yield index, result
                     if progress is not None:
-                        progress(done + total - len(lacking), total)
+                        progress(done + count, len(samples))
         except BaseException:
             with suppress(Exception):  # the first error says more
-                pending.commit()
+                self.file.put(entries)
             raise
-        pending.commit()
-        return apart
+        self.file.put(entries)
 
     def _facts(self, keys: Sequence[Key | None]) -> list[InspectedSample | None]:
-        results: list[InspectedSample | None] = [None] * len(keys)
-        indices = [index for index, key in enumerate(keys) if key is not None]
-
-        def take(position: int, value: bytes | None) -> None:
-            results[indices[position]] = None if value is None else unpack_facts(value)
-
-        self.file.get([key for key in keys if key is not None], take)
-        return results
+        return [
+            None if value is None else unpack_facts(value)
+            for start in range(0, len(keys), _FACTS_AT_ONCE)
+            for value in self.file.get([key or b"" for key in keys[start : start + _FACTS_AT_ONCE]])
+        ]
 
     def _check_room(self, count: int, grid: Grid | None) -> None:
         needed = count * (FACTS_BYTES + (grid.row_bytes if grid else 0))
@@ -274,7 +200,11 @@ class Cache:
 
 
 class CachedImages:
-    """`ResizedImages` on a disk: memory holds 17 bytes per sample, and what is read."""
+    """`ResizedImages` on a disk: memory holds 17 bytes per sample, and what is read.
+
+    `prepare` and `get` raise what `ResizedImages` raises, and an OSError if the disk is full or
+    fails. What the cache does not know of a sample is inspected from the same decoding.
+    """
 
     def __init__(self, cache: Cache, samples: Sequence[Sample], grid: Grid) -> None:
         """Read nothing yet; see `Cache.resized`."""
@@ -283,7 +213,7 @@ class CachedImages:
         self._cache = cache
         self._samples = samples
         self._grid = grid
-        self._keys = np.zeros((len(samples), 16), dtype=np.uint8)
+        self._rows = np.zeros((len(samples), 16), dtype=np.uint8)
         self._ready = np.zeros(len(samples), dtype=np.bool_)
         self._lock = threading.Lock()
 
@@ -292,21 +222,11 @@ class CachedImages:
         return len(self.ids)
 
     def prepare(self, indices: Sequence[int], progress: Progress | None = None) -> None:
-        """See `ResizedImages`. What the cache does not know is inspected from the same decoding.
-
-        Raises:
-            DataError: files that cannot be read, or no room on the disk.
-            OSError: the disk is full or fails; what was done stays.
-        """
+        """See `ResizedImages`."""
         self._prepare(indices, quiet=False, progress=progress)
 
     def get(self, indices: Sequence[int]) -> Pixels:
-        """See `ResizedImages`.
-
-        Raises:
-            DataError: as `prepare`; or the disk gives wrong bytes again and again.
-            OSError: the disk fails.
-        """
+        """See `ResizedImages`; also a DataError if the disk gives wrong bytes again and again."""
         self._prepare(indices, quiet=True)
         images = np.empty((len(indices), *self.size, 3), dtype=np.uint8)
         masks = np.empty((len(indices), *self.size), dtype=np.bool_)
@@ -331,53 +251,52 @@ class CachedImages:
         damaged: bool = False,
         progress: Progress | None = None,
     ) -> None:
-        if self._ready[list(indices)].all():
-            return
+        """Decode what is not there; all of it where what is there is damaged."""
         with self._lock:
             wanted = [index for index in dict.fromkeys(indices) if not self._ready[index]]
+            if not wanted:
+                return
             samples = [self._samples[index] for index in wanted]
             keys = sample_keys(samples)
-            again = {key for key in keys if key is not None} if damaged else set()
-            apart = self._cache.fill(
-                samples, keys, self._grid, damaged=again, quiet=quiet, progress=progress
-            )
-            unreadable = [
-                sample
-                for position, (sample, key) in enumerate(zip(samples, keys, strict=True))
-                if key is None or key in apart or position in apart
-            ]
-            refuse([_problem(sample) for sample in unreadable], len(samples))
-            for index, key in zip(wanted, keys, strict=True):
-                if key is not None:
-                    self._keys[index] = np.frombuffer(self._grid.key(key), dtype=np.uint8)
+            rows = [self._grid.key(key) if key else b"" for key in keys]
+            if damaged or not all(self._cache.file.has(rows)):
+                with self._cache.filling():
+                    there = [False] * len(rows) if damaged else self._cache.file.has(rows)
+                    # The last of several samples of the same files stands for all of them.
+                    last = {row or position: position for position, row in enumerate(rows)}
+                    lacking = {i: keys[i] for i in last.values() if not there[i]}
+                    if not quiet:
+                        self._cache.announce(len(lacking), len(samples), self._grid)
+                    decoded = self._cache.decode(samples, lacking, self._grid, progress)
+                    unreadable = [samples[i] for i, result in decoded if result.digests is None]
+                refuse([_problem(sample) for sample in unreadable], len(samples))
+            self._rows[wanted] = [np.frombuffer(row, dtype=np.uint8) for row in rows]
             self._ready[wanted] = True
 
     def _read(
         self, indices: Sequence[int], images: NDArray[np.uint8], masks: NDArray[np.bool_]
     ) -> list[int]:
         """Fill a batch; returns the indices of samples that are not there."""
-        lost: list[int] = []
-
-        def take(position: int, value: bytes | None) -> None:
+        lost: dict[int, None] = {}
+        for position, index in enumerate(indices):
+            (value,) = self._cache.file.get([self._rows[index].tobytes()])
             if value is None or len(value) != self._grid.row_bytes:
-                lost.append(indices[position])
-                return
-            self._grid.unpack(value, images[position], masks[position])
-
-        self._cache.file.get([self._keys[index].tobytes() for index in indices], take)
-        return list(dict.fromkeys(lost))
+                lost[index] = None
+            else:
+                self._grid.unpack(value, images[position], masks[position])
+        return list(lost)
 
 
-def _decoded(sample: Sample, key: Key | None, grid: Grid | None) -> _Result:
-    """Decode a sample once, for all that is to be kept of it."""
+def _decoded(sample: Sample, key: Key | None, grid: Grid | None) -> tuple[InspectedSample, Entries]:
+    """Decode a sample once; returns its facts, and what to keep of it: nothing if unreadable."""
     inspection = inspect(sample, digests=key is not None)
     result, image, mask = inspection.result, inspection.image, inspection.mask
     if key is None or result.digests is None or image is None or mask is None:
-        return _Result(result)
+        return replace(result, digests=None), []
     entries = [(key, pack_facts(result))]
     if grid is not None:
         entries.append((grid.key(key), grid.pack(image, mask)))
-    return _Result(result, tuple(entries))
+    return result, entries
 
 
 def _problem(sample: Sample) -> str:

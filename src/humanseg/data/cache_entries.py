@@ -12,6 +12,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
+import PIL
 from numpy.typing import NDArray
 
 from humanseg.data.cache_file import Key
@@ -23,6 +24,7 @@ from humanseg.data.samples import Sample
 from humanseg.images.resize import Size
 from humanseg.system.threads import ordered_map
 
+FORMAT = 5
 _STAT_THREADS = 16  # on a network's disk, most of the time is waiting
 _STAT_AT_ONCE = 1024
 
@@ -85,8 +87,9 @@ def sample_keys(samples: Sequence[Sample]) -> list[Key | None]:
 
 
 def _hash(*parts: bytes) -> Key:
-    # Neither a path nor a digest holds two NULs.
-    return blake2b(b"\0\0".join(parts), digest_size=16).digest()
+    # Another Pillow may decode to other pixels. Neither a path nor a digest holds two NULs.
+    maker = f"{FORMAT} {PIL.__version__}".encode()
+    return blake2b(b"\0\0".join((maker, *parts)), digest_size=16).digest()
 
 
 def pack_facts(result: InspectedSample) -> bytes:
