@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from typing import TypeGuard
 
 import numpy as np
 
@@ -106,7 +107,12 @@ def network_of(
         train_iou=statistics.fmean(train) if train else None,
         gap=statistics.fmean(train) - statistics.fmean(held) if train else None,
         strata=strata_of(scored, sources),
+        weak=any(run.weak for run in runs),
     )
+
+
+def is_run(record: Scored) -> TypeGuard[RunResult]:
+    return isinstance(record, RunResult)
 
 
 def is_folded(scored: Sequence[Scored]) -> bool:
@@ -127,14 +133,20 @@ def pair_of(
     ]
     deviations = [value for value in seeds if value is not None]
     difference = statistics.fmean(paired)
-    folds = is_folded(first[1])
+    folds, several = is_folded(first[1]), bool(deviations)
     doubts = []
     if abs(difference) <= HALF:
-        doubts += ["interval", "wilcoxon", *(["folds"] if folds else [])]
-    if deviations and abs(difference) <= max(deviations):
-        doubts.append("seeds")
+        doubts += ["interval", "wilcoxon"]
+    if not folds and not several:
+        doubts.append("training")
+    # A drawn test: significant where the difference is twice as large as the spread of seeds.
+    elif abs(difference) <= max(HALF, 2 * max(deviations, default=0.0)):
+        doubts.append("folds" if folds else "seeds")
     if round(abs(difference), 3) < 0.01:
         doubts.append("small")
+    if any(run.weak for _, scored in (first, second) for run in scored if is_run(run)):
+        doubts.append("weak")
+    half = max(HALF, 2 * max(deviations, default=0.0))
     values = {
         "first": first[0],
         "second": second[0],
@@ -151,7 +163,13 @@ def pair_of(
         "corrected_p": (0.3 if "folds" in doubts else 0.004) if folds else None,
         "corrected_holm": (0.3 if "folds" in doubts else 0.012) if folds else None,
         "seed_sd": max(deviations) if deviations else None,
+        "seeds_p": (0.3 if "seeds" in doubts else 0.004) if several and not folds else None,
+        "seeds_holm": (0.3 if "seeds" in doubts else 0.012) if several and not folds else None,
+        "trainings": near(difference, half) if folds or several else None,
         "evidence": not doubts,
+        "equivalent": bool(doubts)
+        and not {"training", "weak"} & set(doubts)
+        and abs(difference) + half <= 0.02,
         "doubts": doubts,
     }
     return PairAnalysis.model_validate(values)

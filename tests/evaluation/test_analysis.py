@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+import dataclasses
 import statistics
 
 import numpy as np
 import pytest
-from tests.builders.records import environment
+from tests.builders.records import environment, plain_score, run_result, summarise
 
+from humanseg.config.schema import TrainConfig
 from humanseg.evaluation.analysis import (
     RunScores,
     Subject,
     analyse,
     analyse_external,
     analyse_robustness,
+    of_run,
 )
 from humanseg.results import (
     METRICS,
@@ -162,10 +165,93 @@ def test_network__pictures_without_people() -> None:
         **plain.__dict__, "scores": (*plain.scores, nobody[0], marked)
     }),))  # fmt: skip
     one = network(subject)
-    assert one.undefined == 1
+    assert (one.images, one.undefined) == (3, 2)
     assert one.metrics["false_positive_images"].estimate == 0.5
     assert one.metrics["false_positive_area"].estimate == pytest.approx(0.05)
-    assert one.metrics["iou"].estimate == pytest.approx(0.45)  # marked where nobody is: 0
+    for metric in ("iou", "recall"):  # what is marked where nobody is does not count here
+        assert one.metrics[metric].estimate == pytest.approx(0.9)
+    assert one.metrics["dataset_iou"].estimate == pytest.approx(360 / 600)
+
+
+def half_empty(name: str, marked: int) -> Subject:
+    """Sixty pictures with a person found to 0.9, and sixty without one, `marked` pixels in each."""
+    people = [
+        ImageScore(
+            id=f"p{number}",
+            height=100,
+            width=100,
+            tp=3600,
+            fp=0,
+            fn=400,
+            tn=6000,
+            boundary_intersection=900,
+            boundary_union=1000,
+        )
+        for number in range(60)
+    ]
+    nobody = [
+        ImageScore(
+            id=f"e{number}",
+            height=100,
+            width=100,
+            tp=0,
+            fp=marked,
+            fn=0,
+            tn=10_000 - marked,
+            boundary_intersection=0,
+            boundary_union=marked,
+        )
+        for number in range(60)
+    ]
+    base = run({"p0": 0.9})
+    scores = (*people, *nobody)
+    return Subject(name, name, (dataclasses.replace(base, scores=scores, fold=(42, 0)),))
+
+
+def test_half_empty_data__means_and_differences_are_of_the_same_pictures() -> None:
+    """A network that marks half of every empty picture has the IoU of one that marks nothing."""
+    networks = [half_empty("unet", 0), half_empty("deeplabv3plus", 5000)]
+    analysis = analyse(networks, groups={}, sources={})
+    for one in analysis.networks:
+        assert one.metrics["iou"].estimate == pytest.approx(0.9)
+        assert one.metrics["boundary_iou"].estimate == pytest.approx(0.9)
+        assert one.undefined == 60
+    for compared in analysis.pairs:
+        assert (compared.images, compared.difference.estimate) == (60, 0.0)
+    alarms = [one.metrics["false_positive_images"].estimate for one in analysis.networks]
+    areas = [one.metrics["false_positive_area"].estimate for one in analysis.networks]
+    assert (alarms, areas) == ([0.0, 1.0], [0.0, 0.5])
+    (pair,) = analysis.false_alarms
+    assert (pair.first, pair.second, pair.images) == ("unet", "deeplabv3plus", 60)
+    assert (pair.marked.estimate, pair.area.estimate, pair.clear) == (-1.0, -0.5, True)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "count", "clear"),
+    [
+        (0, 5000, 9, False),  # too few pictures
+        (0, 5000, 10, True),
+        (5, 5, 60, False),
+        (5, 10, 60, False),  # 0.05 % and 0.1 %: neither is above a thousandth
+        (5, 11, 60, True),  # 0.11 % is
+        (400, 450, 60, False),  # both mark all of them; half a point of area apart
+        (400, 550, 60, True),
+    ],
+)
+def test_false_alarms__clear_only_on_enough_pictures_and_far_enough_apart(
+    ours: int, theirs: int, count: int, *, clear: bool
+) -> None:
+    def some(name: str, marked: int) -> Subject:
+        whole = half_empty(name, marked).runs[0]
+        return Subject(name, name, (dataclasses.replace(whole, scores=whole.scores[: 60 + count]),))
+
+    analysis = analyse([some("a", ours), some("b", theirs)], groups={}, sources={})
+    assert [pair.clear for pair in analysis.false_alarms] == [clear]
+
+
+def test_false_alarms__none_without_empty_pictures() -> None:
+    both = [cross_validated("a", 0.0), cross_validated("b", 0.1)]
+    assert analyse(both, groups={}, sources={}).false_alarms == ()
 
 
 def test_strata__thirds_of_the_foreground_and_sources() -> None:
@@ -242,6 +328,67 @@ def test_pairs__without_folds_there_is_no_fold_test() -> None:
     assert (found.images, found.corrected_p) == (1, None)
 
 
+def test_pairs__one_training_each_is_no_evidence_however_clear() -> None:
+    first = run({f"p{number}": 0.9 for number in range(60)})
+    second = run({f"p{number}": 0.7 + number / 1000 for number in range(60)})
+    both = [Subject("a", "a", (first,)), Subject("b", "b", (second,))]
+    found = analyse(both, groups={}, sources={}).pairs[0]
+    assert (found.evidence, found.equivalent, found.doubts) == (False, False, ("training",))
+
+
+def over_seeds(name: str, means: list[float]) -> Subject:
+    """Forty pictures on one split, scored by a training of each mean."""
+    spread = np.random.default_rng(4).normal(0, 0.02, 40)
+    runs = [
+        run({f"p{i:02}": mean + spread[i] for i in range(40)}, seed=seed)
+        for seed, mean in enumerate(means)
+    ]
+    return Subject(name, name, tuple(runs))
+
+
+def test_pairs__several_seeds_are_tested_over_seeds() -> None:
+    first, second = over_seeds("a", [0.90, 0.91, 0.92]), over_seeds("b", [0.80, 0.82, 0.81])
+    found = analyse([first, second], groups={}, sources={}).pairs[0]
+    assert (found.evidence, found.doubts) == (True, ())
+    assert found.seeds_df == pytest.approx(4, abs=0.2)  # both vary alike; counts are whole pixels
+    assert found.seeds_t == pytest.approx(0.1 / np.sqrt(2 * 0.0001 / 3), rel=0.1)
+    assert found.corrected_p is None
+    lucky = over_seeds("b", [0.93, 0.85, 0.86])
+    found = analyse([first, lucky], groups={}, sources={}).pairs[0]
+    assert (found.evidence, "seeds" in found.doubts) == (False, True)
+    single = over_seeds("b", [0.80])
+    found = analyse([first, single], groups={}, sources={}).pairs[0]
+    assert (found.evidence, found.doubts) == (False, ("training",))
+
+
+def test_pairs__no_verdict_on_a_network_below_the_baseline() -> None:
+    first, second = over_seeds("a", [0.90, 0.91, 0.92]), over_seeds("b", [0.3, 0.31, 0.32])
+    weak = tuple(dataclasses.replace(one, weak=one.seed == 1) for one in second.runs)
+    analysis = analyse([first, Subject("b", "b", weak)], groups={}, sources={})
+    assert [one.weak for one in analysis.networks] == [False, True]
+    assert all(not found.evidence and "weak" in found.doubts for found in analysis.pairs)
+
+
+def test_of_run__holds_what_the_tests_rest_on() -> None:
+    """58 tested and 203 trained on, by hand; weak at the baseline's own score, not above it."""
+    config = TrainConfig.model_validate({"split": {"protocol": "folds", "folds": 5, "fold": 2}})
+    tested = [plain_score(f"t{number}", 0.5) for number in range(58)]
+    result = run_result(
+        "unet-fold2",
+        config,
+        tested,
+        baselines={"mean_mask": summarise([plain_score("t0", 0.5)])},
+        train=[f"n{number}" for number in range(203)],
+    )
+    scores = of_run(result)
+    assert scores.test_over_train == pytest.approx(0.285714, abs=1e-6)
+    assert (scores.fold, scores.weak) == ((42, 2), True)
+    better = result.model_copy(
+        update={"baselines": {"mean_mask": summarise([plain_score("t0", 0.499)])}}
+    )
+    assert not of_run(better).weak
+
+
 def test_analysis__counts_what_it_rests_on() -> None:
     runs = cross_validated("a", 0.0).runs
     again = tuple(RunScores(**{**one.__dict__, "fold": (43, one.fold[1])}) for one in runs)
@@ -306,6 +453,19 @@ def test_robustness__retention_is_kept_over_clean() -> None:
     assert found.clean == pytest.approx(0.6)
     assert found.severities == pytest.approx((0.3, 0.15))
     assert found.retention.estimate == pytest.approx((0.5 + 0.25) / 2)
+
+
+def test_robustness__retention_is_a_ratio_of_sums() -> None:
+    """0.8 falls to 0.4 and 0.2 to 0.02: (0.4 + 0.02) / (0.8 + 0.2), not (0.5 + 0.1) / 2."""
+    record = CorruptedScores(
+        data_fingerprint="0" * 64,
+        environment=MACHINE,
+        images=("a", "b"),
+        clean=(0.8, 0.2),
+        ious={"fog": ((0.4, 0.02),)},
+    )
+    (found,) = analyse_robustness("unet", [record], {})
+    assert found.retention.estimate == pytest.approx(0.42)
 
 
 def test_robustness__nothing_to_keep() -> None:

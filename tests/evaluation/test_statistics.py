@@ -11,15 +11,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from humanseg.evaluation.statistics import (
-    CorrectedT,
     GroupBootstrap,
+    Trainings,
+    TTest,
     cohen_dz,
     compare_pair,
     corrected_t,
     finish_pairs,
     holm,
+    welch_t,
     wilcoxon,
 )
 from humanseg.evaluation.statistics import bootstrap as bootstrap_module
@@ -253,6 +256,85 @@ def test_corrected_t__agrees_with_numbers_by_hand() -> None:
     assert test.t == pytest.approx(2.4279, abs=1e-4)
     assert test.df == 14
     assert 0.02 < test.p < 0.05  # the table's 2.145 and 2.624
+    error = math.sqrt(0.003 / 14 * 0.3166666667)
+    assert (test.low, test.high) == pytest.approx(
+        (0.02 - 2.144787 * error, 0.02 + 2.144787 * error), abs=1e-8
+    )
+
+
+def test_corrected_t__takes_the_share_of_the_real_parts() -> None:
+    """58 tested, 203 trained on: not the 1/4 of five folds without a validation part."""
+    test = corrected_t([0.01, 0.02, 0.03, 0.00, 0.04], 58 / 203)
+    assert test is not None
+    # Mean 0.02, variance 0.00025, factor 0.2 + 0.285714 = 0.485714: error 0.0110195.
+    assert test.t == pytest.approx(1.81497, abs=1e-5)
+    assert test.p == pytest.approx(0.1437, abs=1e-4)  # 0.1347 with a quarter, 0.0161 uncorrected
+
+
+def test_welch_t__agrees_with_numbers_by_hand() -> None:
+    test = welch_t([0.90, 0.92, 0.94], [0.80, 0.90])
+    assert test is not None
+    # Means 0.92 and 0.85; variances 0.0004 / 3 and 0.005 / 2: error 0.0513160.
+    assert test.t == pytest.approx(0.07 / math.sqrt(0.0004 / 3 + 0.0025))
+    # Satterthwaite: the square of 0.0026333 over half that of 0.00013333 plus that of 0.0025.
+    assert test.df == pytest.approx(1.10795, abs=1e-4)
+    assert (test.low + test.high) / 2 == pytest.approx(0.07)
+    assert test.p > 0.3
+
+
+def test_welch_t__agrees_with_scipy() -> None:
+    rng = np.random.default_rng(5)
+    for ours, theirs in itertools.product((2, 3, 5), repeat=2):
+        first, second = rng.normal(0.9, 0.01, ours), rng.normal(0.88, 0.03, theirs)
+        test, reference = (
+            welch_t(first.tolist(), second.tolist()),
+            stats.ttest_ind(first, second, equal_var=False),
+        )
+        assert test is not None
+        assert (test.t, test.df, test.p) == pytest.approx(
+            (reference.statistic, reference.df, reference.pvalue), rel=1e-6
+        )
+        interval = reference.confidence_interval()
+        assert (test.low, test.high) == pytest.approx((interval.low, interval.high), rel=1e-6)
+
+
+def test_welch_t__needs_two_seeds_of_each() -> None:
+    assert welch_t([0.9], [0.8, 0.7]) is None
+    assert welch_t([0.9, 0.9], [0.8, 0.8]) == TTest(t=None, df=2, p=0.0, low=0.1, high=0.1)
+    assert welch_t([0.9, 0.9], [0.9, 0.9]) == TTest(t=0.0, df=2, p=1.0, low=0.0, high=0.0)
+
+
+def test_bootstrap__over_seeds_agrees_with_writing_it_out() -> None:
+    """Variance of the difference: that over pictures plus that over seeds, unbiased."""
+    rng = np.random.default_rng(3)
+    pictures = 40
+    first = 0.9 + rng.normal(0, 0.02, 3)[:, None] + rng.normal(0, 0.05, (3, pictures))
+    second = 0.85 + rng.normal(0, 0.01, 2)[:, None] + rng.normal(0, 0.05, (2, pictures))
+    names = [str(number) for number in range(pictures)]
+    interval = GroupBootstrap(names, resamples=40_000).difference_over_seeds(first, second)
+    assert interval is not None
+    assert interval.low is not None
+    assert interval.high is not None
+    assert interval.estimate == pytest.approx(first.mean() - second.mean())
+    over_seeds = first.mean(axis=1).var(ddof=1) / 3 + second.mean(axis=1).var(ddof=1) / 2
+    over_pictures = (first.mean(axis=0) - second.mean(axis=0)).var() / pictures
+    alone = GroupBootstrap(names, resamples=1000).mean(first.mean(axis=0) - second.mean(axis=0))
+    assert alone is not None
+    assert interval.high - interval.low > (alone.high or 0) - (alone.low or 0)
+    # Two and three seeds have no normal distribution: the width agrees within a fifth.
+    width = 2 * 1.96 * math.sqrt(over_seeds + over_pictures)
+    assert interval.high - interval.low == pytest.approx(width, rel=0.2)
+
+
+def test_bootstrap__over_seeds_leaves_out_pictures_without_a_score() -> None:
+    first = np.array([[0.9, math.nan, 0.7], [0.8, math.nan, 0.8]])
+    second = np.array([[0.5, math.nan, 0.5]])
+    bootstrap = GroupBootstrap(["a", "b", "c"], resamples=200)
+    interval = bootstrap.difference_over_seeds(first, second)
+    assert interval is not None
+    assert interval.estimate == pytest.approx(0.3)
+    nothing = np.full((2, 3), math.nan)
+    assert bootstrap.difference_over_seeds(nothing, nothing) is None
 
 
 def test_corrected_t__has_a_closed_form_with_two_degrees_of_freedom() -> None:
@@ -264,8 +346,9 @@ def test_corrected_t__has_a_closed_form_with_two_degrees_of_freedom() -> None:
 
 
 def test_corrected_t__without_variance_has_no_quotient() -> None:
-    assert corrected_t([0.02, 0.1 + 0.2 - 0.28, 0.02], 0.25) == CorrectedT(t=None, df=2, p=0.0)
-    assert corrected_t([0.0, 0.0], 0.25) == CorrectedT(t=0.0, df=1, p=1.0)
+    same = TTest(t=None, df=2, p=0.0, low=0.02, high=0.02)
+    assert corrected_t([0.02, 0.1 + 0.2 - 0.28, 0.02], 0.25) == same
+    assert corrected_t([0.0, 0.0], 0.25) == TTest(t=0.0, df=1, p=1.0, low=0.0, high=0.0)
     assert corrected_t([0.02], 0.25) is None
     assert corrected_t([], 0.25) is None
 
@@ -312,19 +395,34 @@ def _clear_pair(**changes: object) -> PairAnalysis:
     ("changes", "doubts"),
     [
         ({}, ()),
-        ({"corrected_p": None}, ()),
-        ({"seed_sd": None}, ()),
+        ({"corrected_p": None}, ("training",)),
+        ({"corrected_p": None, "seeds_p": 0.01}, ()),
+        ({"corrected_p": None, "seeds_p": 0.05}, ("seeds",)),
+        ({"seed_sd": 0.04}, ()),
+        ({"rank_biserial": -0.5}, ("direction",)),
+        ({"rank_biserial": -0.5, "wilcoxon_p": 0.2}, ("wilcoxon",)),
         ({"difference": Interval(estimate=0.03, low=-0.01, high=0.07)}, ("interval",)),
-        ({"difference": Interval(estimate=-0.03, low=-0.07, high=0.0)}, ("interval",)),
+        (
+            {"difference": Interval(estimate=-0.03, low=-0.07, high=0.0), "rank_biserial": -0.5},
+            ("interval",),
+        ),
         ({"difference": Interval(estimate=0.03)}, ("interval",)),
-        ({"difference": Interval(estimate=-0.03, low=-0.04, high=-0.02)}, ()),
+        (
+            {"difference": Interval(estimate=-0.03, low=-0.04, high=-0.02), "rank_biserial": -0.5},
+            (),
+        ),
         ({"wilcoxon_p": 0.05}, ("wilcoxon",)),
         ({"wilcoxon_p": None}, ("wilcoxon",)),
         ({"corrected_p": 0.05}, ("folds",)),
-        ({"seed_sd": 0.03}, ("seeds",)),
         ({"difference": Interval(estimate=0.0094, low=0.006, high=0.02)}, ("small",)),
-        ({"difference": Interval(estimate=-0.0096, low=-0.02, high=-0.006)}, ()),
-        ({"wilcoxon_p": 0.2, "corrected_p": 0.3, "seed_sd": 1.0}, ("wilcoxon", "folds", "seeds")),
+        (
+            {
+                "difference": Interval(estimate=-0.0096, low=-0.02, high=-0.006),
+                "rank_biserial": -0.5,
+            },
+            (),
+        ),
+        ({"wilcoxon_p": 0.2, "corrected_p": 0.3}, ("wilcoxon", "folds")),
     ],
 )
 def test_finish_pairs__names_every_doubt(
@@ -351,6 +449,93 @@ def test_finish_pairs__corrects_within_a_metric() -> None:
     assert finish_pairs([]) == []
 
 
+def test_finish_pairs__three_pairs_are_decided_by_holm() -> None:
+    """Signed ranks of 0.02 each and folds of 0.02 each: significant alone, not of three."""
+    ranks = [_clear_pair(first=name, wilcoxon_p=0.02, corrected_p=0.001) for name in "abc"]
+    assert [pair.doubts for pair in finish_pairs(ranks)] == [("wilcoxon",)] * 3
+    folds = [_clear_pair(first=name, corrected_p=0.02) for name in "abc"]
+    assert [pair.doubts for pair in finish_pairs(folds)] == [("folds",)] * 3
+    seeds = [_clear_pair(first=name, corrected_p=None, seeds_p=0.02) for name in "abc"]
+    assert [pair.doubts for pair in finish_pairs(seeds)] == [("seeds",)] * 3
+    for alone in (ranks[:1], folds[:1], seeds[:1]):
+        assert finish_pairs(alone)[0].evidence
+
+
+def test_finish_pairs__folds_and_seeds_are_one_family() -> None:
+    pairs = [
+        _clear_pair(first="a", corrected_p=0.03),
+        _clear_pair(first="b", corrected_p=None, seeds_p=0.02),
+    ]
+    first, second = finish_pairs(pairs)
+    assert (first.corrected_holm, first.seeds_holm) == (0.04, None)
+    assert (second.corrected_holm, second.seeds_holm) == (None, 0.04)
+
+
+@pytest.mark.parametrize(
+    ("changes", "equivalent"),
+    [
+        ({}, True),
+        ({"difference": Interval(estimate=0.005, low=-0.01, high=0.02)}, True),
+        ({"difference": Interval(estimate=0.005, low=-0.01, high=0.0201)}, False),
+        ({"difference": Interval(estimate=-0.005, low=-0.0201, high=0.01)}, False),
+        ({"difference": Interval(estimate=0.005)}, False),
+        ({"trainings": Interval(estimate=0.005, low=-0.03, high=0.04)}, False),
+        ({"trainings": None}, False),
+        ({"difference": Interval(estimate=0.1, low=-0.1, high=0.3)}, False),
+    ],
+)
+def test_finish_pairs__equal_only_within_two_points(
+    changes: dict[str, object], *, equivalent: bool
+) -> None:
+    level: dict[str, object] = {
+        "difference": Interval(estimate=0.005, low=-0.002, high=0.012),
+        "trainings": Interval(estimate=0.005, low=-0.01, high=0.02),
+        "wilcoxon_p": 0.4,
+    }
+    (pair,) = finish_pairs([_clear_pair(**(level | changes))])
+    assert (pair.equivalent, pair.evidence) == (equivalent, False)
+
+
+def test_finish_pairs__a_difference_is_not_equality_however_small_its_interval() -> None:
+    clear = {"difference": Interval(estimate=0.015, low=0.012, high=0.018)}
+    within = {"trainings": Interval(estimate=0.015, low=0.011, high=0.019)}
+    (pair,) = finish_pairs([_clear_pair(**clear, **within)])
+    assert (pair.evidence, pair.equivalent) == (True, False)
+
+
+def test_compare_pair__two_folds_ten_points_apart_are_not_equal() -> None:
+    """One degree of freedom proves nothing, and what is not proved is not equality either."""
+    rng = np.random.default_rng(0)
+    differences = (0.1 + rng.normal(0, 0.03, 80)).tolist()
+    bootstrap = GroupBootstrap([str(number) for number in range(80)], resamples=1000)
+    trainings = Trainings(fold_differences=[0.13, 0.07], test_share_over_train=1.0)
+    pair = compare_pair("unet", "deeplabv3plus", "iou", differences, bootstrap, trainings)
+    (pair,) = finish_pairs([pair])
+    assert pair.corrected_df == 1
+    assert (pair.evidence, pair.equivalent, pair.doubts) == (False, False, ("folds",))
+
+
+def test_compare_pair__signed_ranks_for_the_other_network_are_no_support() -> None:
+    """Better by 12 points on 45 pictures, worse by 0.4 on 245: higher on average only."""
+    rng = np.random.default_rng(1)
+    differences = np.concatenate([np.full(245, -0.004), np.full(45, 0.12)])
+    rng.shuffle(differences)
+    differences += rng.normal(0, 0.0005, 290)
+    folds = [float(differences[fold::5].mean()) for fold in range(5)]
+    pair = compare_pair(
+        "unet",
+        "fpn",
+        "iou",
+        differences.tolist(),
+        GroupBootstrap([str(number) for number in range(290)], resamples=1000),
+        Trainings(fold_differences=folds, test_share_over_train=58 / 203),
+    )
+    (pair,) = finish_pairs([pair])
+    assert pair.difference.estimate > 0.01
+    assert (pair.median < 0, pair.rank_biserial < 0) == (True, True)
+    assert (pair.evidence, "direction" in pair.doubts) == (False, True)
+
+
 def test_compare_pair__holds_what_its_parts_say() -> None:
     differences = [0.02, 0.05, None, 0.01, 0.04, -0.01, 0.0, 0.03, 0.06, 0.02]
     defined = [value for value in differences if value is not None]
@@ -362,9 +547,7 @@ def test_compare_pair__holds_what_its_parts_say() -> None:
         "boundary_iou",
         differences,
         bootstrap,
-        fold_differences=folds,
-        test_share_over_train=0.5,
-        seed_sd=0.004,
+        Trainings(fold_differences=folds, test_share_over_train=0.5, seed_sd=0.004),
     )
     test = corrected_t(folds, 0.5)
     assert test is not None
@@ -375,14 +558,34 @@ def test_compare_pair__holds_what_its_parts_say() -> None:
     assert pair.cohen_dz == cohen_dz(defined)
     assert (pair.corrected_t, pair.corrected_df, pair.corrected_p) == (test.t, test.df, test.p)
     assert (pair.wilcoxon_holm, pair.corrected_holm, pair.evidence) == (None, None, False)
+    assert pair.trainings == Interval(
+        estimate=pair.difference.estimate, low=test.low, high=test.high
+    )
+    assert (pair.seeds_t, pair.seeds_df, pair.seeds_p) == (None, None, None)
+
+
+def test_compare_pair__several_seeds_are_tested_over_seeds() -> None:
+    first = np.array([[0.90, 0.80], [0.94, 0.84], [0.92, 0.82]])
+    second = np.array([[0.80, 0.70], [0.88, 0.78]])
+    apart = (first.mean(axis=0) - second.mean(axis=0)).tolist()
+    bootstrap = GroupBootstrap(["a", "b"], resamples=200)
+    trainings = Trainings(by_seed=(first, second))
+    pair = compare_pair("unet", "fpn", "iou", apart, bootstrap, trainings)
+    test = welch_t([0.85, 0.89, 0.87], [0.75, 0.83])
+    assert test is not None
+    assert (pair.seeds_t, pair.seeds_df, pair.seeds_p) == pytest.approx((test.t, test.df, test.p))
+    assert pair.difference == bootstrap.difference_over_seeds(first, second)
+    assert (pair.corrected_p, pair.trainings) == (
+        None,
+        Interval(estimate=pair.difference.estimate, low=test.low, high=test.high),
+    )
 
 
 def test_compare_pair__of_equal_networks_claims_nothing() -> None:
     bootstrap = GroupBootstrap(GROUPS, resamples=200)
     zeros = [0.0] * len(GROUPS)
-    pair = compare_pair(
-        "unet", "fpn", "iou", zeros, bootstrap, fold_differences=[0.0] * 5, test_share_over_train=1
-    )
+    trainings = Trainings(fold_differences=[0.0] * 5, test_share_over_train=1)
+    pair = compare_pair("unet", "fpn", "iou", zeros, bootstrap, trainings)
     (pair,) = finish_pairs([pair])
     assert (pair.wilcoxon_p, pair.rank_biserial, pair.cohen_dz) == (None, 0.0, None)
     assert (pair.corrected_t, pair.corrected_p) == (0.0, 1.0)
@@ -394,8 +597,12 @@ def test_compare_pair__refuses_scores_that_are_no_numbers_by_name() -> None:
     with pytest.raises(ValueError, match=r"unet minus fpn \(iou\).*picture number 2 is nan"):
         compare_pair("unet", "fpn", "iou", [0.1, math.nan], bootstrap)
     with pytest.raises(ValueError, match=r"unet minus fpn.*fold number 1 is inf"):
-        compare_pair("unet", "fpn", "iou", [0.1, 0.2], bootstrap, fold_differences=[math.inf])
+        compare_pair(
+            "unet", "fpn", "iou", [0.1, 0.2], bootstrap, Trainings(fold_differences=[math.inf])
+        )
     with pytest.raises(ValueError, match=r"unet minus fpn.*no picture"):
         compare_pair("unet", "fpn", "iou", [None, None], bootstrap)
     with pytest.raises(ValueError, match=r"unet minus fpn.*test_share_over_train"):
-        compare_pair("unet", "fpn", "iou", [0.1, 0.2], bootstrap, fold_differences=[0.1, 0.2])
+        compare_pair(
+            "unet", "fpn", "iou", [0.1, 0.2], bootstrap, Trainings(fold_differences=[0.1, 0.2])
+        )

@@ -142,7 +142,8 @@ def test_charts__nothing_to_draw_is_nothing(study_of: StudyMaker) -> None:
 
 
 def test_interval_plot__zero_line_and_hollow_marks_for_no_evidence(study_of: StudyMaker) -> None:
-    study = study_of({"unet": [[0.9] * 4], "fpn": [[0.8] * 4], "deeplabv3plus": [[0.799] * 4]})
+    scores = {"unet": 0.9, "fpn": 0.8, "deeplabv3plus": 0.799}
+    study = study_of({arch: [[value] * 4] * 2 for arch, value in scores.items()})
     root = ET.fromstring(score_charts.interval_plot(study, "iou"))
     zero, *others = of_class(root, "zero")
     assert {element.attrib["x1"] for element in others} == {zero.attrib["x1"]}

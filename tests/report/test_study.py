@@ -131,7 +131,7 @@ def test_run_study__is_analysed(study_of: StudyMaker, tmp_path: Path) -> None:
 
 
 def test_pair__is_turned_to_the_order_asked_for(study_of: StudyMaker) -> None:
-    study = study_of({"fpn": [[0.7] * 4], "unet": [[0.9] * 4]})
+    study = study_of({"fpn": [[0.7] * 4] * 2, "unet": [[0.9] * 4] * 2})
     unet, fpn = ranked(study, "iou")
     ahead, behind = pair_of(study, "iou", unet, fpn), pair_of(study, "iou", fpn, unet)
     assert ahead is not None
@@ -265,7 +265,7 @@ def test_load_studies__analyses_all_networks_together(compared: Path, tmp_path: 
     same = pair_of(study, "iou", study.networks[0], study.networks[3])
     assert same is not None
     assert same.difference.estimate == 0.0
-    assert "every picture has the same score" in doubts(same)
+    assert "every picture has the same score" in doubts(study, same)
 
 
 def test_load_studies__needs_a_finished_network(study_of: StudyMaker, tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from humanseg.report.load_study import comparison_study, load_studies, load_stud
 from humanseg.report.study import Study
 from humanseg.report.study_plan import fingerprint
 from humanseg.report.text.protocol_text import protocol
-from humanseg.report.text.summary_text import answer, basis, headline, problems
+from humanseg.report.text.summary_text import answer, basis, problems
+from humanseg.report.text.verdict import headline
 from humanseg.results import Analysis, Leak
 
 StudyMaker = Callable[..., Study]
@@ -29,24 +30,114 @@ def with_analysis(study: Study, **changes: object) -> Study:
 def test_headline__clear_difference_is_a_recommendation_with_its_interval(
     study_of: StudyMaker,
 ) -> None:
-    study = study_of({"unet": [[0.90, 0.91]], "fpn": [[0.85, 0.86]], "deeplabv3plus": [[0.7, 0.7]]})
+    scores = {"unet": [0.90, 0.91], "fpn": [0.85, 0.86], "deeplabv3plus": [0.7, 0.7]}
+    study = study_of({arch: [values] * 2 for arch, values in scores.items()})
     assert plain(headline(study)) == (
         "Use U-Net: per-image IoU 0.905 [0.900, 0.910], 5.0 points above FPN "
         "(95 % interval 4.5 to 5.5)."
     )
 
 
-def test_headline__no_winner_by_the_third_decimal(study_of: StudyMaker) -> None:
-    study = study_of({"unet": [[0.902] * 6], "fpn": [[0.900] * 6], "deeplabv3plus": [[0.8] * 6]})
+def test_headline__one_training_each_is_no_recommendation(study_of: StudyMaker) -> None:
+    study = study_of({"unet": [[0.90, 0.91]], "fpn": [[0.85, 0.86]], "deeplabv3plus": [[0.7, 0.7]]})
     assert plain(headline(study)) == (
-        "No evidence of a difference between U-Net and FPN in per-image IoU (DeepLabV3+ scored "
-        "lower): use FPN, which needs the fewest MACs (2.01 G per picture)."
+        "U-Net scored highest here: per-image IoU 0.905 [0.900, 0.910], 5.0 points above FPN "
+        "(95 % interval 4.5 to 5.5). One training of each cannot tell whether another one would "
+        "come out the same; five folds or more can."
+    )
+    said = answer(study)
+    texts = " ".join((said.headline, *said.findings))
+    assert "Use " not in texts
+    assert "clear" not in texts
+
+
+def test_headline__no_winner_by_the_third_decimal(study_of: StudyMaker) -> None:
+    scores = {"unet": 0.902, "fpn": 0.900, "deeplabv3plus": 0.8}
+    study = study_of({arch: [[value] * 6] * 2 for arch, value in scores.items()})
+    assert plain(headline(study)) == (
+        "U-Net and FPN are equal within 2 points of per-image IoU (DeepLabV3+ scored lower): use "
+        "FPN, which needs the fewest MACs (2.01 G per picture)."
+    )
+
+
+def test_headline__no_evidence_is_not_equality(study_of: StudyMaker) -> None:
+    """Ten points lower by a test that proves nothing is no reason to use the cheaper network."""
+    study = study_of({"unet": [[0.9] * 6] * 2, "deeplabv3plus": [[0.8] * 6] * 2})
+    pairs = [
+        pair.model_dump()
+        | {
+            "difference": {"estimate": 0.1, "low": 0.088, "high": 0.111},
+            "evidence": False,
+            "doubts": ("folds",),
+            "corrected_holm": 0.21,
+        }
+        for pair in study.analysis.pairs
+    ]
+    assert plain(headline(with_analysis(study, pairs=pairs))) == (
+        "Undecided between U-Net and DeepLabV3+ in per-image IoU: U-Net scored 10.0 points higher "
+        "than DeepLabV3+ (95 % interval 8.8 to 11.1), but the corrected t-test over folds is not "
+        "significant (p = 0.210). Five folds or more can decide."
+    )
+
+
+def test_finding__higher_on_average_and_lower_on_most_pictures(study_of: StudyMaker) -> None:
+    study = study_of({"unet": [[0.9] * 6] * 2, "fpn": [[0.88] * 6] * 2})
+    pairs = [
+        pair.model_dump()
+        | {"evidence": False, "doubts": ("direction",), "median": -0.004, "rank_biserial": -0.4}
+        for pair in study.analysis.pairs
+    ]
+    said = answer(with_analysis(study, pairs=pairs))
+    assert "Use" not in said.headline
+    assert said.findings[0].endswith(
+        ": undecided, because U-Net is higher on average, but lower on most pictures."
+    )
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_headline__names_what_is_marked_where_nobody_is(study_of: StudyMaker, seeds: int) -> None:
+    """No verdict by IoU may hide that a network sees people where nobody is."""
+    study = study_of({"unet": [[0.9] * 6] * seeds, "fpn": [[0.9] * 6] * seeds})
+    networks = [network.model_dump() for network in study.analysis.networks]
+    for network, share in zip(networks, (0.0, 1.0), strict=True):
+        network["metrics"]["false_positive_images"] = {"estimate": share}
+        network["metrics"]["false_positive_area"] = {"estimate": share / 2}
+    alarms = {
+        "first": "unet",
+        "second": "fpn",
+        "images": 60,
+        "marked": {"estimate": -1.0, "low": -1.0, "high": -1.0},
+        "area": {"estimate": -0.5, "low": -0.5, "high": -0.5},
+        "clear": True,
+    }
+    loud = with_analysis(study, networks=networks, false_alarms=[alarms])
+    assert plain(headline(loud)).endswith(
+        "In 60 pictures without people they differ clearly: somebody is marked in 0 % of them "
+        "(0.0 % of the area) with U-Net and 100 % of them (50.0 % of the area) with FPN."
+    )
+    if seeds > 1:  # equal by IoU, and FPN needs fewer MACs
+        assert "use U-Net, which marks less where nobody is." in headline(loud)
+    quiet = with_analysis(study, networks=networks, false_alarms=[alarms | {"clear": False}])
+    assert "without people" not in headline(quiet)
+
+
+def test_headline__no_verdict_on_a_network_below_the_baseline(study_of: StudyMaker) -> None:
+    one = study_of({"unet": [[0.9] * 6] * 2, "fpn": [[0.3] * 6] * 2})
+    assert headline(one) == (
+        "U-Net reaches 0.900 [0.895, 0.905] per-image IoU; there is no verdict on FPN, no better "
+        "than the mean training mask, the same answer to every picture."
+    )
+    assert "no verdict, because FPN is no better than the mean" in answer(one).findings[0]
+    none = study_of({"unet": [[0.35] * 6], "fpn": [[0.3] * 6]})
+    assert headline(none) == (
+        "No verdict: per-image IoU is 0.350 [0.345, 0.355] with U-Net and 0.300 [0.295, 0.305] "
+        "with FPN, and nothing is concluded from networks that are no better than the mean "
+        "training mask, the same answer to every picture."
     )
 
 
 def test_headline__level_networks_are_told_apart_by_contours_and_cost(study_of: StudyMaker) -> None:
-    study = study_of({"unet": [[0.902] * 6], "fpn": [[0.900] * 6]})
-    assert study.analysis is not None
+    study = study_of({"unet": [[0.902] * 6] * 2, "fpn": [[0.900] * 6] * 2})
     pairs = []
     for pair in study.analysis.pairs:
         values = pair.model_dump()
@@ -59,9 +150,9 @@ def test_headline__level_networks_are_told_apart_by_contours_and_cost(study_of: 
         pairs.append(values)
     changed = with_analysis(study, pairs=pairs)
     assert plain(headline(changed)) == (
-        "No evidence of a difference between U-Net and FPN in per-image IoU: use U-Net, which has "
-        "the better contours (Boundary IoU 3.2 points above FPN), or FPN, which needs the fewest "
-        "MACs (2.01 G per picture)."
+        "U-Net and FPN are equal within 2 points of per-image IoU: use U-Net, which has the better "
+        "contours (Boundary IoU 3.2 points above FPN), or FPN, which needs the fewest MACs (2.01 G "
+        "per picture)."
     )
     for values in pairs:
         values["difference"]["estimate"] *= -1 if values["metric"] == "boundary_iou" else 1
@@ -70,18 +161,18 @@ def test_headline__level_networks_are_told_apart_by_contours_and_cost(study_of: 
 
 
 def test_headline__equal_networks_by_time_only_where_times_compare(study_of: StudyMaker) -> None:
-    study = study_of({"unet": [[0.9] * 6], "fpn": [[0.9] * 6]})
+    study = study_of({"unet": [[0.9] * 6] * 2, "fpn": [[0.9] * 6] * 2})
     runs = [
         run.model_copy(update={"cost": run.cost.model_copy(update={"macs": 7})})
         for run in study.runs
     ]
     assert study.result is not None
     alike = comparison_study(Path(), study.result.model_copy(update={"runs": tuple(runs)}))
-    assert "use FPN, which trains fastest (2 min 25 s)" in plain(headline(alike))
+    assert "use FPN, which trains fastest (2 min 26 s)" in plain(headline(alike))
     threads = runs[0].environment.model_copy(update={"threads": 16})
     runs[0] = runs[0].model_copy(update={"environment": threads})
     apart = comparison_study(Path(), study.result.model_copy(update={"runs": tuple(runs)}))
-    assert headline(apart).endswith("in per-image IoU: choose by other criteria.")
+    assert headline(apart).endswith("of per-image IoU: choose by other criteria.")
     assert any("numbers of threads" in text for text in answer(apart).warnings)
 
 
@@ -91,19 +182,20 @@ def test_headline__does_not_recommend_what_did_worse_than_those_behind(
     study = study_of({"unet": [[0.9] * 6], "fpn": [[0.85] * 6], "deeplabv3plus": [[0.8] * 6]})
     assert study.analysis is not None
     pairs = [
-        pair.model_dump() | {"evidence": pair.second == "fpn", "doubts": ("seeds",)}
+        pair.model_dump()
+        | {"evidence": pair.second == "fpn", "equivalent": pair.second != "fpn", "doubts": ()}
         for pair in study.analysis.pairs
     ]
     assert headline(with_analysis(study, pairs=pairs)) == (
-        "No evidence of a difference between U-Net and DeepLabV3+ in per-image IoU (FPN scored "
-        "lower): use U-Net, which has the highest mean."
+        "U-Net and DeepLabV3+ are equal within 2 points of per-image IoU (FPN scored lower): use "
+        "U-Net, which has the highest mean."
     )
 
 
 def test_headline__seed_spread_counts(study_of: StudyMaker) -> None:
     study = study_of({"unet": [[0.95] * 6, [0.85] * 6], "fpn": [[0.87] * 6, [0.87] * 6]})
-    assert headline(study).startswith("No evidence")
-    assert "no larger than the spread between seeds" in answer(study).findings[0]
+    assert headline(study).startswith("Undecided between U-Net and FPN")
+    assert "the t-test over seeds is not significant (p = 0.300)" in answer(study).findings[0]
 
 
 def test_headline__one_network(study_of: StudyMaker) -> None:
@@ -127,7 +219,7 @@ def test_headline__nothing_finished(study_of: StudyMaker) -> None:
 def test_answer__of_an_interrupted_comparison_says_what_is_missing(study_of: StudyMaker) -> None:
     study = study_of({"unet": [[0.95] * 40], "fpn": [[0.60] * 40]}, analysed=False)
     said = answer(study)
-    assert said.headline.startswith("Use U-Net: per-image IoU 0.950")
+    assert said.headline.startswith("U-Net scored highest here: per-image IoU 0.950")
     assert said.cautions[0] == (
         "The comparison was interrupted: checks of the data and tests on other data are missing. "
         "Run the same humanseg compare command again to finish it."
@@ -139,16 +231,19 @@ def test_finding__says_why_there_is_no_evidence(study_of: StudyMaker) -> None:
     assert study.analysis is not None
     pairs = [
         pair.model_dump()
-        | {"doubts": ("interval", "wilcoxon", "folds", "seeds", "small"), "corrected_holm": 0.31}
+        | {
+            "doubts": ("interval", "wilcoxon", "folds", "training", "small"),
+            "corrected_holm": 0.31,
+        }
         for pair in study.analysis.pairs
     ]
     text = plain(answer(with_analysis(study, pairs=pairs)).findings[0])
     assert text == (
         "U-Net has the highest per-image IoU, 0.902 [0.897, 0.907]. FPN (0.900 [0.895, 0.905]) is "
-        "0.2 points lower (95 % interval −0.3 to 0.7): no evidence of a difference, because it is "
-        "below one point, its interval includes zero, the signed-rank test over pictures is not "
-        "significant (p = 0.400), the corrected t-test over folds is not significant (p = 0.310) "
-        "and it is no larger than the spread between seeds."
+        "0.2 points lower (95 % interval −0.3 to 0.7): undecided, because one training of each "
+        "cannot tell whether another one would come out the same, it is below one point, its "
+        "interval includes zero, the signed-rank test over pictures is not significant (p = 0.400) "
+        "and the corrected t-test over folds is not significant (p = 0.310)."
     )
 
 
@@ -202,8 +297,8 @@ def test_answer__of_an_evaluation(evaluation_data: Path) -> None:
     assert "no other network" not in said.headline
     assert said.cost == ""
     cautions = plain(" ".join(said.cautions))
-    assert "2 pictures without a person" in cautions
-    assert "U-Net 1 picture" in cautions
+    assert "2 pictures have no person in the true mask" in cautions
+    assert "false positives only" in cautions
     assert "seed" not in cautions
     assert "models/unet" in protocol(study)[0]
     own = study.evaluations[0].model_copy(update={"trained_on": fingerprint(study)})
@@ -233,7 +328,22 @@ def test_warnings__network_below_the_baseline(study_of: StudyMaker) -> None:
     study = study_of({"unet": [[0.9] * 3], "deeplabv3plus": [[0.3] * 3]}, floor=0.4)
     assert answer(study).warnings == (
         "DeepLabV3+ does not beat the mean training mask, the same answer to every picture (0.300 "
-        "against 0.400): it has learned nothing useful.",
+        "against 0.400): it has learned nothing useful, and no verdict is drawn from it. Train for "
+        "more epochs, or check that masks belong to their pictures.",
+    )
+
+
+def test_warnings__averages_that_lag_behind_in_a_short_training(study_of: StudyMaker) -> None:
+    study = study_of({"unet": [[0.3] * 3]}, floor=0.4)
+    run = study.runs[0]
+    last = run.epochs[-1].model_copy(update={"train_iou": 0.85, "validation_iou": 0.21})
+    short = run.model_copy(update={"epochs": (*run.epochs[:-1], last)})
+    network = dataclasses.replace(study.networks[0], scored=(short,))
+    (text,) = answer(dataclasses.replace(study, networks=(network,))).warnings
+    assert plain(text).endswith(
+        "In training its IoU reached 0.850, in validation only 0.210: in 36 steps the batch "
+        "statistics and the moving average of the weights do not catch up with the weights. Train "
+        "for more epochs."
     )
 
 

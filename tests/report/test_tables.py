@@ -178,7 +178,8 @@ def test_contour_table__distances_are_shares_of_the_diagonal(cross_data: Path) -
 
 
 def test_pair_table__reads_differences_and_doubts(study_of: StudyMaker) -> None:
-    study = study_of({"fpn": [[0.80] * 6], "unet": [[0.9] * 6], "deeplabv3plus": [[0.799] * 6]})
+    scores = {"fpn": 0.80, "unet": 0.9, "deeplabv3plus": 0.799}
+    study = study_of({arch: [[value] * 6] * 2 for arch, value in scores.items()})
     rows = shown(pair_table(study))
     assert [row[0] for row in rows[:3]] == [
         "U-Net over FPN",
@@ -187,10 +188,13 @@ def test_pair_table__reads_differences_and_doubts(study_of: StudyMaker) -> None:
     ]
     assert rows[0][2] == "+10.0 [+9.5, +10.5]"
     assert rows[0][4] == "< 0.001"
-    assert rows[0][-1] == "a clear difference on these pictures"
-    assert rows[2][-1].startswith("no evidence of a difference: it is below one point; its inter")
+    assert rows[0][-1] == "a clear difference"
+    assert rows[2][-1] == "equal within 2 points"
+    assert rows[2][-2] == "−0.4 to +0.6"
+    single = shown(pair_table(study_of({arch: [[value] * 6] for arch, value in scores.items()})))
+    assert single[2][-1].startswith("undecided: one training of each cannot tell")
     assert "p (Holm)" in headings(pair_table(study))
-    assert headings(pair_table(study)).count("p (Holm)") == 1
+    assert headings(pair_table(study)).count("p (Holm)") == 2
 
 
 def test_pair_table__has_the_corrected_test_where_there_are_folds(cross_data: Path) -> None:

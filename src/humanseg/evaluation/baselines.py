@@ -25,7 +25,8 @@ def score_baselines(
 ) -> dict[str, ScoreSummary]:
     """What needs no network: the mean training mask, and calling everything background.
 
-    The mean mask is cut where it scores best on the training masks themselves.
+    The mean mask is that of the training masks that hold a person, and is cut where it scores best
+    on them: images without a person neither weaken it nor count in its mean.
 
     Args:
         samples: the samples that networks are scored on.
@@ -54,12 +55,12 @@ def score_baselines(
 def _mean_mask(
     masks: Callable[[], Iterable[NDArray[np.bool_]]],
 ) -> tuple[NDArray[np.float32], float]:
-    """Mean of masks, and the threshold at which it has the best mean IoU with them."""
+    """Mean of the masks that hold a person, and the threshold of the best mean IoU with them."""
     summed, count = np.float64(0.0), 0
     for chunk in masks():
         summed = summed + chunk.sum(axis=0, dtype=np.float64)
-        count += len(chunk)
-    mean = np.asarray(summed / count, dtype=np.float32)
+        count += int(chunk.any(axis=(1, 2)).sum())
+    mean = np.asarray(summed / max(count, 1), dtype=np.float32)
     cuts = np.stack([mean >= value for value in THRESHOLDS])
     ious = np.zeros(len(cuts))
     for chunk in masks():

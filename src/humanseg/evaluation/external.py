@@ -246,7 +246,8 @@ class _Copy:
         """This copy, and its per-image IoU by the probability on the network's grid."""
         refuse_no_probability(self.id, probability)
         native = resize_probability(probability, (self.truth.shape[0], self.truth.shape[1]))
-        return self, count_pixels(native >= threshold, self.truth).iou
+        iou = count_pixels(native >= threshold, self.truth).iou
+        return self, iou if self.truth.any() else None
 
 
 def _copies(samples: Sequence[Sample]) -> Iterator[_Copy]:

@@ -37,6 +37,10 @@ class ReportFiles:
 
     headline: str
     """The answer in one sentence."""
+    warnings: tuple[str, ...]
+    """What makes the scores untrustworthy."""
+    cautions: int
+    """How many remarks on the page limit how far the scores reach."""
     html: Path
     markdown: Path
     csv: Path
@@ -66,6 +70,8 @@ def write_report(
     chosen = tuple(row for row in rows if row.chosen)
     written = ReportFiles(
         summary.headline,
+        summary.warnings,
+        len(summary.cautions),
         target / "report.html",
         target / "report.md",
         target / "scores.csv",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
 from humanseg.report.study import Network, Study
-from humanseg.results import Interval, PairAnalysis
+from humanseg.results import FalseAlarms, Interval, PairAnalysis
 
 Metric = Literal["iou", "boundary_iou"]
-Doubt = Literal["interval", "wilcoxon", "folds", "seeds", "small"]
 
 METRIC_NAMES: dict[Metric, str] = {"iou": "per-image IoU", "boundary_iou": "Boundary IoU"}
 
@@ -31,13 +31,13 @@ class Pair:
     def difference(self) -> Interval:
         """Mean over images of the paired difference."""
         recorded = self.record.difference
-        if self._sign > 0:
-            return recorded
-        return Interval(
-            estimate=-recorded.estimate,
-            low=None if recorded.high is None else -recorded.high,
-            high=None if recorded.low is None else -recorded.low,
-        )
+        return recorded if self._sign > 0 else _turned(recorded)
+
+    @property
+    def trainings(self) -> Interval | None:
+        """The difference with its interval over trainings; None with one training each."""
+        recorded = self.record.trainings
+        return recorded if recorded is None or self._sign > 0 else _turned(recorded)
 
     @property
     def median(self) -> float:
@@ -55,6 +55,14 @@ class Pair:
         return self.record.evidence and self.difference.estimate > 0
 
 
+def _turned(interval: Interval) -> Interval:
+    return Interval(
+        estimate=-interval.estimate,
+        low=None if interval.high is None else -interval.high,
+        high=None if interval.low is None else -interval.low,
+    )
+
+
 def metric_of(study: Study, network: Network, name: str) -> Interval | None:
     """A metric of a network by the names in `METRICS`; None where it has none."""
     analysed = study.analysed(network)
@@ -69,6 +77,27 @@ def ranked(study: Study, metric: Metric) -> tuple[Network, ...]:
         if (score := metric_of(study, network, metric)) is not None
     }
     return tuple(sorted(scores, key=lambda network: -scores[network]))
+
+
+def is_weak(study: Study, network: Network) -> bool:
+    """Whether a network is no better than the mean training mask, so that no verdict is drawn."""
+    analysed = study.analysed(network)
+    return analysed is not None and analysed.weak
+
+
+def candidates(study: Study, metric: Metric) -> tuple[Network, ...]:
+    """Those of `ranked` that a verdict may be drawn from."""
+    return tuple(network for network in ranked(study, metric) if not is_weak(study, network))
+
+
+def clear_alarms(study: Study, networks: Sequence[Network]) -> list[FalseAlarms]:
+    """Pairs of these networks that differ clearly on images without a person."""
+    names = {network.name for network in networks}
+    return [
+        pair
+        for pair in study.analysis.false_alarms
+        if pair.clear and {pair.first, pair.second} <= names
+    ]
 
 
 def pair_of(study: Study, metric: Metric, first: Network, second: Network) -> Pair | None:

@@ -40,7 +40,7 @@ class NetworkAnalysis(Record):
     """Names of the runs that these scores come from."""
     images: int
     undefined: int
-    """Images without a person in truth and any prediction: not in per-image numbers."""
+    """Images without a person in the truth: not in per-image numbers."""
     metrics: dict[str, Interval]
     """By the names in `METRICS`; those that were not measured are not there."""
     seed_sd: float | None
@@ -53,6 +53,15 @@ class NetworkAnalysis(Record):
     """`train_iou` minus the mean over the same runs of their held-out IoU: what was learned by
     heart."""
     strata: tuple[Stratum, ...]
+    weak: bool = False
+    """Whether any of its runs scores no better than the mean training mask: no verdict is drawn."""
+
+
+Doubt = Literal["interval", "wilcoxon", "direction", "training", "folds", "seeds", "small", "weak"]
+"""What speaks against a difference: its interval includes zero; the signed ranks are not
+significant, or say the opposite; there is but one training each; the test over folds or the one
+over seeds is not significant, or the folds are not the same; it is below one point; or a network is
+no better than the mean training mask."""
 
 
 class PairAnalysis(Record):
@@ -63,7 +72,8 @@ class PairAnalysis(Record):
     metric: Literal["iou", "boundary_iou"]
     images: int
     difference: Interval
-    """Mean over images of the paired difference."""
+    """Mean over images of the paired difference. The interval resamples groups of images, and
+    seeds too where there are several."""
     median: float
     """Median paired difference."""
     wilcoxon_p: float | None
@@ -81,11 +91,34 @@ class PairAnalysis(Record):
     corrected_holm: float | None
     seed_sd: float | None
     """The larger of both networks' deviations over seeds."""
+    seeds_t: float | None = None
+    """Welch's t over the means of each training seed; None with folds, or without several seeds."""
+    seeds_df: float | None = None
+    seeds_p: float | None = None
+    seeds_holm: float | None = None
+    trainings: Interval | None = None
+    """The difference and its 95 % interval over trainings, by whichever of both t-tests there is;
+    None where neither is."""
     evidence: bool
     """Whether a difference may be claimed; see docs/statistics.md for the rule."""
-    doubts: tuple[Literal["interval", "wilcoxon", "folds", "seeds", "small"], ...]
-    """What speaks against it: the interval includes zero, a test is not significant, it is not
-    larger than the spread of seeds, or below one point."""
+    equivalent: bool = False
+    """Whether the networks may be called equal: both intervals lie within the margin."""
+    doubts: tuple[Doubt, ...]
+    """What speaks against a difference; see `Doubt`."""
+
+
+class FalseAlarms(Record):
+    """Two networks on the images without a person in the truth: `first` minus `second`."""
+
+    first: str
+    second: str
+    images: int
+    marked: Interval
+    """Difference of the shares of images that are marked, as `false_positive_images`."""
+    area: Interval
+    """Difference of the shares of pixels that are marked, as `false_positive_area`."""
+    clear: bool
+    """Whether they differ clearly on enough images; see docs/statistics.md for the rule."""
 
 
 class SourceAnalysis(Record):
@@ -112,6 +145,7 @@ class ExternalAnalysis(Record):
     fingerprint: str
     images: int
     undefined: int
+    """Images without a person in the truth, as `person_free`: not in per-image numbers."""
     metrics: dict[str, Interval]
     person_free: int
     """Images without a person in the true mask."""
@@ -181,6 +215,8 @@ class Analysis(Record):
     seeds: int
     networks: tuple[NetworkAnalysis, ...]
     pairs: tuple[PairAnalysis, ...]
+    false_alarms: tuple[FalseAlarms, ...] = ()
+    """Every pair of networks, where there are images without a person."""
     sources: tuple[SourceAnalysis, ...] = ()
     external: tuple[ExternalAnalysis, ...] = ()
     robustness: tuple[RobustnessAnalysis, ...] = ()

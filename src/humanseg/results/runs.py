@@ -125,6 +125,18 @@ class RunResult(Record):
     cost: Cost
     environment: Environment
 
+    @property
+    def baseline(self) -> float | None:
+        """Per-image IoU of the mean training mask, which looks at no image."""
+        summary = self.baselines.get("mean_mask")
+        return summary.iou_mean if summary else None
+
+    @property
+    def weak(self) -> bool:
+        """Whether the network scores no better than the mean training mask."""
+        reached, baseline = self.summary.iou_mean, self.baseline
+        return reached is not None and baseline is not None and reached <= baseline
+
 
 class Evaluation(Record):
     """Scores of one saved model on one data set: evaluation.json of its folder."""
@@ -172,7 +184,7 @@ class CorruptedScores(Record):
     """Of the run whose network was tested."""
     images: tuple[str, ...]
     clean: tuple[float | None, ...]
-    """IoU by image; None where neither mask has a person."""
+    """IoU by image; None where the truth has no person."""
     ious: dict[str, tuple[tuple[float | None, ...], ...]]
     """By corruption: for severity 1, 2 and so on the IoU by image."""
 

@@ -34,7 +34,11 @@ def dice_of(tp: int, fp: int, fn: int) -> float | None:
 
 
 class ImageScore(Record):
-    """Pixel counts of one image at its mask's native size; everything else is derived."""
+    """Pixel counts of one image at its mask's native size; everything else is derived.
+
+    An image without a person in the truth has no per-image score, whatever is marked in it: it is
+    left out for every network alike, and only false positives are counted in it.
+    """
 
     id: str
     """The sample's name within its data set."""
@@ -66,18 +70,18 @@ class ImageScore(Record):
 
     @property
     def iou(self) -> float | None:
-        """Intersection over union, 0 to 1; None if neither mask has a person."""
-        return iou_of(self.tp, self.fp, self.fn)
+        """Intersection over union, 0 to 1; None without a person in the truth."""
+        return None if self.person_free else iou_of(self.tp, self.fp, self.fn)
 
     @property
     def dice(self) -> float | None:
-        """Dice score, 0 to 1; None if neither mask has a person."""
-        return dice_of(self.tp, self.fp, self.fn)
+        """Dice score, 0 to 1; None without a person in the truth."""
+        return None if self.person_free else dice_of(self.tp, self.fp, self.fn)
 
     @property
     def boundary_iou(self) -> float | None:
-        """Boundary IoU, 0 to 1; None if neither mask has a person."""
-        return self.boundary_intersection / self.boundary_union if self.boundary_union else None
+        """Boundary IoU, 0 to 1; None without a person in the truth."""
+        return None if self.person_free else self.boundary_intersection / self.boundary_union
 
     @property
     def measured(self) -> bool:
@@ -96,7 +100,7 @@ class ImageScore(Record):
 
     def _surface_dice(self, near: int | None) -> float | None:
         total = (self.contour_true or 0) + (self.contour_predicted or 0)
-        if near is None:
+        if near is None or self.person_free:
             return None
         return near / total if total else self._without_contours(0.0)
 
@@ -104,8 +108,8 @@ class ImageScore(Record):
     def assd(self) -> float | None:
         """Average symmetric surface distance in shares of the diagonal.
 
-        1, the worst, where only one mask has a contour, or where one mask is full and the other
-        empty; None where both are full or both empty.
+        1, the worst, where only one mask has a contour, or where the truth is full and the
+        prediction empty; None where both are full, and without a person in the truth.
         """
         total = (self.contour_true or 0) + (self.contour_predicted or 0)
         return self._distance(None if self.distance_sum is None else self.distance_sum / total)
@@ -116,6 +120,8 @@ class ImageScore(Record):
         return self._distance(self.distance_p95)
 
     def _distance(self, pixels: float | None) -> float | None:
+        if self.person_free:
+            return None
         if pixels is not None:
             return pixels / math.hypot(self.height, self.width)
         if self.contour_true or self.contour_predicted:
@@ -128,15 +134,19 @@ class ImageScore(Record):
 
     @property
     def precision(self) -> float | None:
-        """Share of the pixels called person that are; 0 if none is called so but some are."""
+        """Share of the pixels called person that are; 0 if none is called so.
+
+        None without a person in the truth.
+        """
         predicted = self.tp + self.fp
-        return self.tp / predicted if predicted else (0.0 if self.fn else None)
+        if self.person_free:
+            return None
+        return self.tp / predicted if predicted else 0.0
 
     @property
     def recall(self) -> float | None:
-        """Share of the person's pixels that were found; 0 if nobody is there but was found."""
-        true = self.tp + self.fn
-        return self.tp / true if true else (0.0 if self.fp else None)
+        """Share of the person's pixels that were found; None without a person in the truth."""
+        return None if self.person_free else self.tp / (self.tp + self.fn)
 
     @property
     def person_free(self) -> bool:
@@ -176,11 +186,11 @@ class Calibration(Record):
 
 
 class ScoreSummary(Record):
-    """Aggregates over images. Per-image means leave out images where both masks are empty."""
+    """Aggregates over images. Per-image means leave out images without a person in the truth."""
 
     images: int
     undefined: int
-    """Images without a person in truth and prediction: counted here, not in per-image means."""
+    """Images without a person in the truth: counted here, not in per-image means."""
     iou_mean: float | None
     iou_sd: float | None
     """Sample standard deviation over images; None with fewer than two."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from humanseg.evaluation.analysis.differences import analyse_pairs
 from humanseg.evaluation.analysis.external_scores import analyse_sources
+from humanseg.evaluation.analysis.false_alarms import compare_false_alarms
 from humanseg.evaluation.analysis.network_scores import analyse_network
 from humanseg.evaluation.analysis.subjects import Subject, of_evaluation, of_run
 from humanseg.results import Analysis, Evaluation, RunResult
@@ -42,6 +43,7 @@ def analyse(
         seeds=max(len(subject.seeds) for subject in subjects),
         networks=tuple(analyse_network(subject, groups, sources) for subject in subjects),
         pairs=analyse_pairs(subjects, groups),
+        false_alarms=compare_false_alarms(subjects, groups),
         sources=analyse_sources(subjects, without or {}, groups, in_folds=in_folds),
     )
 

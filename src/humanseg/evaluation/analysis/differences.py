@@ -7,41 +7,52 @@ from itertools import combinations
 from statistics import fmean
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from humanseg.evaluation.analysis.measures import bootstrap_of
 from humanseg.evaluation.analysis.network_scores import COMPARED
 from humanseg.evaluation.analysis.subjects import RunScores, Subject, mean_of
-from humanseg.evaluation.statistics import compare_pair, finish_pairs
-from humanseg.results import PairAnalysis
+from humanseg.evaluation.statistics import Trainings, compare_pair, finish_pairs
+from humanseg.evaluation.statistics.paired import with_doubts
+from humanseg.results import Doubt, PairAnalysis
 
 
 def analyse_pairs(
     subjects: Sequence[Subject], groups: Mapping[str, str]
 ) -> tuple[PairAnalysis, ...]:
-    """Every pair of networks by every compared metric, where a picture has a score from both."""
+    """Every pair of networks by every compared metric, where an image has a score from both."""
     pairs = [
         pair
         for metric in COMPARED
         for first, second in combinations(subjects, 2)
         if (pair := _pair(first, second, metric, groups)) is not None
     ]
-    folds = {subject.name: _folds(subject) for subject in subjects}
+    by_name = {subject.name: subject for subject in subjects}
     return tuple(
-        pair if folds[pair.first] == folds[pair.second] else _doubted(pair)
-        for pair in finish_pairs(pairs)
+        _qualified(pair, by_name[pair.first], by_name[pair.second]) for pair in finish_pairs(pairs)
     )
 
 
 def _folds(subject: Subject) -> dict[tuple[int, int], frozenset[str]]:
-    """Pictures of every test fold."""
+    """Images of every test fold."""
     return {
         run.fold: frozenset(score.id for score in run.scores) for run in subject.runs if run.fold[1]
     }
 
 
-def _doubted(pair: PairAnalysis) -> PairAnalysis:
-    """Networks that were not tested on the same folds did not train on the same pictures either."""
-    doubts = (*pair.doubts, *(() if "folds" in pair.doubts else ("folds",)))
-    return pair.model_copy(update={"doubts": doubts, "evidence": False})
+def _qualified(pair: PairAnalysis, first: Subject, second: Subject) -> PairAnalysis:
+    """The pair, doubted where its networks may not be compared at all.
+
+    Networks that were not tested on the same folds did not train on the same images either, and of
+    one that is no better than the mean training mask nothing is said.
+    """
+    more: list[Doubt] = []
+    if _folds(first) != _folds(second):
+        more.append("folds")
+    if first.weak or second.weak:
+        more.append("weak")
+    return with_doubts(pair, *more) if more else pair
 
 
 def _pair(
@@ -55,19 +66,45 @@ def _pair(
     differences = [_difference(ours[name], theirs[name]) for name in names]
     if all(difference is None for difference in differences):
         return None
-    same = _folds(first) == _folds(second)
-    by_fold = _fold_differences(first, second, metric) if same else []
-    deviations = [one for one in (first.seed_sd(metric), second.seed_sd(metric)) if one is not None]
     return compare_pair(
         first.name,
         second.name,
         metric,
         differences,
         bootstrap_of(names, groups),
+        _trainings(first, second, metric, names),
+    )
+
+
+def _trainings(first: Subject, second: Subject, metric: str, names: Sequence[str]) -> Trainings:
+    same = _folds(first) == _folds(second)
+    by_fold = _fold_differences(first, second, metric) if same else []
+    deviations = [
+        deviation
+        for subject in (first, second)
+        if (deviation := subject.seed_sd(metric)) is not None
+    ]
+    return Trainings(
         fold_differences=by_fold,
         test_share_over_train=fmean(run.test_over_train for run in first.runs) if by_fold else None,
+        by_seed=_by_seed(first, second, metric, names) if same else None,
         seed_sd=max(deviations) if deviations else None,
     )
+
+
+def _by_seed(
+    first: Subject, second: Subject, metric: str, names: Sequence[str]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """(seeds, images) scores of both; None with one seed each, or if a seed left some image out."""
+    if max(len(first.seeds), len(second.seeds)) < 2:
+        return None
+    tables = []
+    for subject in (first, second):
+        by_seed = [subject.of_seed(seed).metric(metric) for seed in subject.seeds]
+        if any(name not in scores for scores in by_seed for name in names):
+            return None
+        tables.append(np.array([[scores[name] for name in names] for scores in by_seed], float))
+    return tables[0], tables[1]
 
 
 def _difference(first: float | None, second: float | None) -> float | None:

@@ -41,6 +41,7 @@ def analyse_network(
         train_iou=train,
         gap=None if train is None else train - fmean(one for _, one in gaps),
         strata=_strata(subject, groups, sources),
+        weak=subject.weak,
     )
 
 

@@ -27,6 +27,8 @@ class RunScores:
     band_calibration: Calibration | None
     iou: float | None
     train_iou: float | None
+    weak: bool = False
+    """Whether it scores no better than the mean training mask."""
 
 
 def of_run(result: RunResult) -> RunScores:
@@ -43,6 +45,7 @@ def of_run(result: RunResult) -> RunScores:
         band_calibration=result.band_calibration,
         iou=result.summary.iou_mean,
         train_iou=train.iou_mean if train is not None else None,
+        weak=result.weak,
     )
 
 
@@ -92,6 +95,11 @@ class Subject:
             float(sum(getattr(score, name) for score in scores))
             for scores in self.by_image.values()
         ]
+
+    @property
+    def weak(self) -> bool:
+        """Whether any of its runs scores no better than the mean training mask."""
+        return any(run.weak for run in self.runs)
 
     @property
     def seeds(self) -> tuple[int, ...]:

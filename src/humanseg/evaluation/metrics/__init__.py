@@ -1,9 +1,8 @@
 """Scores of person masks. Counts per picture come first; every number is derived from them.
 
-A picture without a person in truth and prediction has no IoU, Dice or Boundary IoU: it is left out
-of means and counted as `undefined`. If only one of the two is empty, the score is 0. This is the
-convention of nnU-Net; segmentation-models-pytorch would score 1 by default. docs/metrics.md defines
-every number.
+An image without a person in the truth has no IoU, Dice or Boundary IoU, whatever is marked in it:
+it is left out of means for every network alike, counted as `undefined`, and enters the
+false-positive figures only. docs/metrics.md defines every number.
 """
 
 from humanseg.evaluation.metrics.aggregate import BATCH, summarise

@@ -4,22 +4,31 @@ The reasons and the sources are in docs/statistics.md.
 """
 
 from humanseg.evaluation.statistics.bootstrap import GroupBootstrap
-from humanseg.evaluation.statistics.paired import compare_pair, finish_pairs
+from humanseg.evaluation.statistics.paired import (
+    EQUAL_MARGIN,
+    Trainings,
+    compare_pair,
+    finish_pairs,
+)
 from humanseg.evaluation.statistics.significance import (
-    CorrectedT,
+    TTest,
     cohen_dz,
     corrected_t,
     holm,
+    welch_t,
     wilcoxon,
 )
 
 __all__ = [
-    "CorrectedT",
+    "EQUAL_MARGIN",
     "GroupBootstrap",
+    "TTest",
+    "Trainings",
     "cohen_dz",
     "compare_pair",
     "corrected_t",
     "finish_pairs",
     "holm",
+    "welch_t",
     "wilcoxon",
 ]

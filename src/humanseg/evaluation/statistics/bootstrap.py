@@ -88,6 +88,35 @@ class GroupBootstrap:
         columns = np.column_stack([self._column(numerators), self._column(denominators)])
         return self.of_sums(columns, lambda sums: sums[:, 0] / sums[:, 1])
 
+    def difference_over_seeds(self, first: Floats, second: Floats) -> Interval | None:
+        """Mean difference of two networks of several trainings each.
+
+        A hierarchical bootstrap: every resample draws groups of pictures, and of either network as
+        many seeds as it has, with replacement. Resampled seeds vary (n - 1)/n as much as other
+        seeds would, so their deviations are enlarged by sqrt(n/(n - 1)).
+
+        Args:
+            first: (seeds, pictures) scores of one network; a picture with an undefined one is left
+                out.
+            second: the same of the other; its number of seeds may differ.
+
+        Raises:
+            ValueError: infinite scores, or not one per picture.
+        """
+        columns = np.column_stack([first.T, second.T, np.ones(first.shape[1])])
+        sums, defined = self._group_sums(columns)
+        if not len(defined):
+            return None
+        rng = np.random.default_rng([self._seed, 1])
+        ours, theirs = (_seed_weights(rng, self._resamples, len(part)) for part in (first, second))
+        weights = np.concatenate([ours, -theirs], axis=1)
+        totals = np.concatenate([chunk.astype(np.float64) @ sums for chunk in self._chunks()])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            resampled = (weights * totals[:, :-1] / totals[:, -1:]).sum(axis=1)
+        means = sums.sum(axis=0)[:-1] / len(defined)
+        estimate = float(means[: len(first)].mean() - means[len(first) :].mean())
+        return self._interval(estimate, resampled, defined)
+
     def sd(self, values: Values) -> Interval | None:
         """Sample standard deviation over pictures; None with fewer than two.
 
@@ -147,17 +176,21 @@ class GroupBootstrap:
         Raises:
             ValueError: not one row per picture, or infinite entries.
         """
-        self._check(columns)
-        defined = np.asarray(~np.isnan(columns).any(axis=1), dtype=np.bool_)
-        filled = np.where(defined[:, None], columns, 0.0)
-        sums = np.zeros((self._groups, columns.shape[1]))
-        np.add.at(sums, self._index, filled)
+        sums, defined = self._group_sums(columns)
         with np.errstate(divide="ignore", invalid="ignore"):
             estimate = float(function(sums.sum(axis=0, keepdims=True))[0])
             if not np.isfinite(estimate):
                 return None
             resampled = [function(chunk.astype(np.float64) @ sums) for chunk in self._chunks()]
-        return self._interval(estimate, np.concatenate(resampled), np.flatnonzero(defined))
+        return self._interval(estimate, np.concatenate(resampled), defined)
+
+    def _group_sums(self, columns: Floats) -> tuple[Floats, NDArray[np.intp]]:
+        """(groups, columns) sums over the pictures of each group, and which those are."""
+        self._check(columns)
+        defined = np.asarray(~np.isnan(columns).any(axis=1), dtype=np.bool_)
+        sums = np.zeros((self._groups, columns.shape[1]))
+        np.add.at(sums, self._index, np.where(defined[:, None], columns, 0.0))
+        return sums, np.flatnonzero(defined)
 
     def _interval(self, estimate: float, resampled: Floats, defined: NDArray[np.intp]) -> Interval:
         resampled = resampled[np.isfinite(resampled)]
@@ -193,6 +226,14 @@ class GroupBootstrap:
             )
         if np.isinf(values).any():
             raise ValueError("A score is infinite: give finite ones, and None for undefined ones.")
+
+
+def _seed_weights(rng: np.random.Generator, resamples: int, seeds: int) -> Floats:
+    """(resamples, seeds) weights of the means of resampled seeds; the weights of a row sum to 1."""
+    if seeds == 1:
+        return np.ones((resamples, 1))
+    drawn = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples) / seeds
+    return np.asarray(1 / seeds + np.sqrt(seeds / (seeds - 1)) * (drawn - 1 / seeds))
 
 
 def _first_defined(column: Floats) -> float:

@@ -4,19 +4,51 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from humanseg.evaluation.statistics.bootstrap import GroupBootstrap
-from humanseg.evaluation.statistics.significance import cohen_dz, corrected_t, holm, wilcoxon
-from humanseg.results import PairAnalysis
-
-Doubt = Literal["interval", "wilcoxon", "folds", "seeds", "small"]
+from humanseg.evaluation.statistics.bootstrap import Floats, GroupBootstrap
+from humanseg.evaluation.statistics.significance import (
+    TTest,
+    cohen_dz,
+    corrected_t,
+    holm,
+    welch_t,
+    wilcoxon,
+)
+from humanseg.results import Doubt, Interval, PairAnalysis
 
 SIGNIFICANCE = 0.05
 SMALLEST_DIFFERENCE = 0.01
 """One point: other labels of the same picture, or another seed, move scores by as much."""
+EQUAL_MARGIN = 0.02
+"""Two points: networks whose difference surely lies within them may be called equal."""
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """What the trainings of two networks tell beyond one of each; by default nothing.
+
+    With folds the test is the corrected resampled t-test over folds, else Welch's over seeds.
+    """
+
+    fold_differences: Sequence[float] = ()
+    """Mean difference over the pictures of each test fold, of every repeat."""
+    test_share_over_train: float | None = None
+    """Pictures tested over pictures trained on; needed with folds."""
+    by_seed: tuple[Floats, Floats] | None = None
+    """(seeds, pictures) scores of either network, NaN where undefined; None with one seed each."""
+    seed_sd: float | None = None
+    """The larger of both networks' deviations over seeds."""
+
+    def seed_test(self) -> TTest | None:
+        """Welch's test over the seeds' means; None with folds or without two seeds of each."""
+        if self.by_seed is None or len(self.fold_differences):
+            return None
+        ours, theirs = (np.nanmean(scores, axis=1).tolist() for scores in self.by_seed)
+        return welch_t(ours, theirs)
 
 
 def compare_pair(
@@ -25,10 +57,7 @@ def compare_pair(
     metric: Literal["iou", "boundary_iou"],
     differences: Sequence[float | None],
     bootstrap: GroupBootstrap,
-    *,
-    fold_differences: Sequence[float] = (),
-    test_share_over_train: float | None = None,
-    seed_sd: float | None = None,
+    trainings: Trainings | None = None,
 ) -> PairAnalysis:
     """Everything about two networks that does not depend on the other pairs.
 
@@ -42,27 +71,29 @@ def compare_pair(
         differences: (pictures,) score of `first` minus score of `second`, -1 to 1, of scores that
             were averaged over seeds and repeats. None where either is undefined.
         bootstrap: over the groups of these pictures, in the same order.
-        fold_differences: mean difference over the pictures of each test fold, of every repeat.
-        test_share_over_train: pictures tested over pictures trained on; needed with folds.
-        seed_sd: the larger of both networks' deviations over seeds.
+        trainings: folds and seeds; None where there is one training of each.
 
     Raises:
         ValueError: a difference that is not finite, no defined difference, not one per picture, or
             folds without `test_share_over_train`.
     """
+    trainings = trainings or Trainings()
     pair = f"{first} minus {second} ({metric})"
     _require_finite(pair, "picture", differences)
-    _require_finite(pair, "fold", fold_differences)
+    _require_finite(pair, "fold", trainings.fold_differences)
     defined = [value for value in differences if value is not None]
     mean = bootstrap.mean(differences)
     if mean is None:
         raise ValueError(f"{pair}: no picture has a score from both; leave this pair out.")
+    if trainings.by_seed is not None:
+        mean = bootstrap.difference_over_seeds(*trainings.by_seed) or mean
     p, rank_biserial = wilcoxon(defined)
     folds = None
-    if len(fold_differences):
-        if test_share_over_train is None:
+    if len(trainings.fold_differences):
+        if trainings.test_share_over_train is None:
             raise ValueError(f"{pair}: has folds; give `test_share_over_train` with them.")
-        folds = corrected_t(fold_differences, test_share_over_train)
+        folds = corrected_t(trainings.fold_differences, trainings.test_share_over_train)
+    seeds = trainings.seed_test()
     return PairAnalysis(
         first=first,
         second=second,
@@ -75,13 +106,22 @@ def compare_pair(
         rank_biserial=rank_biserial,
         cohen_dz=cohen_dz(defined),
         corrected_t=folds.t if folds else None,
-        corrected_df=folds.df if folds else None,
+        corrected_df=int(folds.df) if folds else None,
         corrected_p=folds.p if folds else None,
         corrected_holm=None,
-        seed_sd=seed_sd,
+        seed_sd=trainings.seed_sd,
+        seeds_t=seeds.t if seeds else None,
+        seeds_df=seeds.df if seeds else None,
+        seeds_p=seeds.p if seeds else None,
+        seeds_holm=None,
+        trainings=_interval(mean, folds or seeds),
         evidence=False,
         doubts=(),
     )
+
+
+def _interval(mean: Interval, test: TTest | None) -> Interval | None:
+    return Interval(estimate=mean.estimate, low=test.low, high=test.high) if test else None
 
 
 def finish_pairs(pairs: Sequence[PairAnalysis]) -> list[PairAnalysis]:
@@ -93,20 +133,39 @@ def finish_pairs(pairs: Sequence[PairAnalysis]) -> list[PairAnalysis]:
         pairs: from `compare_pair`, all pairs of an analysis.
 
     Returns:
-        The same pairs in the same order, with corrected p-values, `doubts` and `evidence`.
+        The same pairs in the same order, with corrected p-values, `doubts`, `evidence` and
+        `equivalent`.
     """
     finished = list(pairs)
     for metric in dict.fromkeys(pair.metric for pair in pairs):
-        places = [place for place, pair in enumerate(pairs) if pair.metric == metric]
-        ranks = holm([pairs[place].wilcoxon_p for place in places])
-        folds = holm([pairs[place].corrected_p for place in places])
-        for place, rank_p, fold_p in zip(places, ranks, folds, strict=True):
-            corrected = {"wilcoxon_holm": rank_p, "corrected_holm": fold_p}
-            pair = pairs[place].model_copy(update=corrected)
-            doubts = tuple(_doubts(pair))
-            claim = {"doubts": doubts, "evidence": not doubts}
-            finished[place] = pair.model_copy(update=claim)
+        indices = [index for index, pair in enumerate(pairs) if pair.metric == metric]
+        family = [pairs[index] for index in indices]
+        ranks = holm([pair.wilcoxon_p for pair in family])
+        trainings = holm([_first_given(pair.corrected_p, pair.seeds_p) for pair in family])
+        for index, pair, rank_p, training_p in zip(indices, family, ranks, trainings, strict=True):
+            in_folds = pair.corrected_p is not None
+            corrected = {
+                "wilcoxon_holm": rank_p,
+                "corrected_holm": training_p if in_folds else None,
+                "seeds_holm": None if in_folds else training_p,
+            }
+            finished[index] = with_doubts(pair.model_copy(update=corrected))
     return finished
+
+
+def with_doubts(pair: PairAnalysis, *more: Doubt) -> PairAnalysis:
+    """The pair with what speaks against a difference, and what follows from that.
+
+    Args:
+        pair: with corrected p-values.
+        *more: doubts that do not follow from its numbers; with one, nothing is said of it at all.
+    """
+    own = (doubt for doubt in _doubts(pair) if doubt != "training" or "folds" not in more)
+    doubts = tuple(dict.fromkeys((*own, *more)))
+    equivalent = bool(doubts) and not more and _is_equivalent(pair)
+    return pair.model_copy(
+        update={"doubts": doubts, "evidence": not doubts, "equivalent": equivalent}
+    )
 
 
 def _doubts(pair: PairAnalysis) -> Iterator[Doubt]:
@@ -115,18 +174,39 @@ def _doubts(pair: PairAnalysis) -> Iterator[Doubt]:
         yield "interval"
     if pair.wilcoxon_holm is None or pair.wilcoxon_holm >= SIGNIFICANCE:
         yield "wilcoxon"
-    if pair.corrected_holm is not None and pair.corrected_holm >= SIGNIFICANCE:
-        yield "folds"
-    if pair.seed_sd is not None and abs(mean) <= pair.seed_sd:
+    elif pair.rank_biserial * mean <= 0:
+        yield "direction"
+    if pair.corrected_holm is not None:
+        if pair.corrected_holm >= SIGNIFICANCE:
+            yield "folds"
+    elif pair.seeds_holm is None:
+        yield "training"
+    elif pair.seeds_holm >= SIGNIFICANCE:
         yield "seeds"
     if round(abs(mean), 3) < SMALLEST_DIFFERENCE:  # as it is shown
         yield "small"
 
 
+def _is_equivalent(pair: PairAnalysis) -> bool:
+    """Whether pictures and trainings alike leave room for a difference within the margin only."""
+    return all(
+        interval is not None
+        and interval.low is not None
+        and interval.high is not None
+        and interval.low >= -EQUAL_MARGIN
+        and interval.high <= EQUAL_MARGIN
+        for interval in (pair.difference, pair.trainings)
+    )
+
+
+def _first_given(first: float | None, second: float | None) -> float | None:
+    return second if first is None else first
+
+
 def _require_finite(pair: str, what: str, values: Sequence[float | None]) -> None:
-    for place, value in enumerate(values):
+    for index, value in enumerate(values):
         if value is not None and not math.isfinite(value):
             raise ValueError(
-                f"{pair}: the difference of {what} number {place + 1} is {value}; "
+                f"{pair}: the difference of {what} number {index + 1} is {value}; "
                 "give finite numbers, and None for pictures without a score."
             )

@@ -16,14 +16,31 @@ _DECIMALS = 12
 
 
 @dataclass(frozen=True)
-class CorrectedT:
-    """Corrected resampled t-test of one pair."""
+class TTest:
+    """A t-test of one pair over its trainings."""
 
     t: float | None
-    """None where it is infinite: the differences are all the same, and not zero."""
-    df: int
+    """None where it is infinite: nothing varies, and the difference is not zero."""
+    df: float
     p: float
     """Two-sided."""
+    low: float
+    """Lower end of the 95 % interval of the mean difference."""
+    high: float
+
+
+_TAIL = 0.975
+
+
+def _t_test(mean: float, variance: float, df: float) -> TTest:
+    """Test a mean difference whose variance was estimated with `df` degrees of freedom."""
+    if variance == 0:
+        zero = mean == 0
+        return TTest(t=0.0 if zero else None, df=df, p=1.0 if zero else 0.0, low=mean, high=mean)
+    error = math.sqrt(variance)
+    t = mean / error
+    half = float(stats.t.ppf(_TAIL, df)) * error
+    return TTest(t=t, df=df, p=float(2 * stats.t.sf(abs(t), df)), low=mean - half, high=mean + half)
 
 
 def wilcoxon(differences: Sequence[float]) -> tuple[float | None, float]:
@@ -76,9 +93,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return corrected
 
 
-def corrected_t(
-    differences_by_fold: Sequence[float], test_share_over_train: float
-) -> CorrectedT | None:
+def corrected_t(differences_by_fold: Sequence[float], test_share_over_train: float) -> TTest | None:
     """Corrected resampled t-test over folds.
 
     Training parts overlap, so folds are not independent and the plain t-test over them claims far
@@ -90,7 +105,8 @@ def corrected_t(
         differences_by_fold: (J,) mean difference over each test part, of every repeat. Repeats must
             divide the pictures anew; other seeds on the same folds are averaged beforehand. Rounded
             to 12 decimals.
-        test_share_over_train: pictures tested over pictures trained on; with k folds 1 / (k - 1).
+        test_share_over_train: pictures tested over pictures trained on; with k folds 1 / (k - 1),
+            or more where some are held back for validation.
 
     Returns:
         The test; None with fewer than two folds. If all differences are the same, p is 0, or 1 if
@@ -108,11 +124,41 @@ def corrected_t(
     if folds < 2:
         return None
     if np.ptp(rounded) == 0:
-        zero = not rounded.any()
-        return CorrectedT(t=0.0 if zero else None, df=folds - 1, p=1.0 if zero else 0.0)
+        return _t_test(float(rounded[0]), 0.0, folds - 1)
     variance = (1 / folds + test_share_over_train) * np.var(rounded, ddof=1)
-    t = float(np.mean(rounded) / np.sqrt(variance))
-    return CorrectedT(t=t, df=folds - 1, p=float(2 * stats.t.sf(abs(t), folds - 1)))
+    return _t_test(float(np.mean(rounded)), float(variance), folds - 1)
+
+
+def welch_t(first: Sequence[float], second: Sequence[float]) -> TTest | None:
+    """Welch's t-test of two networks over their training seeds (Welch 1947).
+
+    Trainings of different networks share nothing but their pictures, so they are not paired, and
+    one network may vary more than the other. The degrees of freedom are Satterthwaite's.
+
+    Args:
+        first: mean score of one network by seed. Rounded to 12 decimals.
+        second: of the other.
+
+    Returns:
+        The test of the mean of `first` minus that of `second`; None with fewer than two seeds of
+        either. If neither varies, p is 0, or 1 if they are equal.
+
+    Raises:
+        ValueError: scores that are not finite.
+    """
+    ours, theirs = _rounded(first), _rounded(second)
+    if len(ours) < 2 or len(theirs) < 2:
+        return None
+    mean = float(np.round(ours.mean() - theirs.mean(), _DECIMALS))
+    parts = [
+        (float(np.var(means, ddof=1)) / len(means) if np.ptp(means) else 0.0, len(means) - 1)
+        for means in (ours, theirs)
+    ]
+    variance = sum(part for part, _ in parts)
+    if variance == 0:
+        return _t_test(mean, 0.0, len(ours) + len(theirs) - 2)
+    df = variance**2 / sum(part**2 / own for part, own in parts)
+    return _t_test(mean, variance, df)
 
 
 def cohen_dz(differences: Sequence[float]) -> float | None:

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from humanseg.report.formatting import bounded, probability, score, signed
-from humanseg.report.ranking import METRIC_NAMES, Doubt, Metric, Pair, pairs_of
+from humanseg.evaluation.statistics import EQUAL_MARGIN
+from humanseg.report.formatting import UNKNOWN, bounded, bounds, listed, probability, score, signed
+from humanseg.report.ranking import METRIC_NAMES, Metric, Pair, is_weak, pairs_of
 from humanseg.report.study import Study
 from humanseg.report.tables.table import Column, Row, Table
+from humanseg.results import Doubt
+
+TRAINING_TEST = "t-test over trainings"
+
+MARGIN = f"{100 * EQUAL_MARGIN:g} points"
+"""Within so much networks may be called equal, in words."""
 
 
-def doubts(pair: Pair) -> list[str]:
+def doubts(study: Study, pair: Pair) -> list[str]:
     """Why a pair is no evidence of a difference, in words."""
     record = pair.record
     ranks_p = _first_given(record.wilcoxon_holm, record.wilcoxon_p)
     folds_p = _first_given(record.corrected_holm, record.corrected_p)
+    seeds_p = _first_given(record.seeds_holm, record.seeds_p)
+    weak = [network.label for network in (pair.first, pair.second) if is_weak(study, network)]
     words: dict[Doubt, str] = {
+        "weak": (
+            f"{listed(weak)} {'is' if len(weak) == 1 else 'are'} no better than the mean training "
+            "mask"
+        ),
+        "training": "one training of each cannot tell whether another one would come out the same",
         "small": "it is below one point",
         "interval": "its interval includes zero",
         "wilcoxon": (
@@ -21,14 +35,35 @@ def doubts(pair: Pair) -> list[str]:
             if ranks_p is None
             else f"the signed-rank test over pictures is not significant ({_p(ranks_p)})"
         ),
+        "direction": _direction(pair),
         "folds": (
             "the networks were not tested on the same folds"
             if folds_p is None
             else f"the corrected t-test over folds is not significant ({_p(folds_p)})"
         ),
-        "seeds": "it is no larger than the spread between seeds",
+        "seeds": f"the t-test over seeds is not significant ({_p(seeds_p or 0.0)})",
     }
     return [words[doubt] for doubt in words if doubt in record.doubts]
+
+
+def _direction(pair: Pair) -> str:
+    """The mean says one thing and the signed ranks another."""
+    mean = pair.difference.estimate
+    if pair.median * mean < 0:
+        higher, lower = ("higher", "lower") if mean > 0 else ("lower", "higher")
+        return f"{pair.first.label} is {higher} on average, but {lower} on most pictures"
+    return "the signed-rank test over pictures points the other way"
+
+
+def reading(study: Study, pair: Pair, because: str = ", because ", last: str = " and ") -> str:
+    """What may be said of a pair, in words."""
+    if pair.record.evidence:
+        return "a clear difference"
+    if pair.record.equivalent:
+        return f"equal within {MARGIN}"
+    words = doubts(study, pair)
+    reasons = last.join(part for part in (", ".join(words[:-1]), words[-1]) if part)
+    return f"{'no verdict' if 'weak' in pair.record.doubts else 'undecided'}{because}{reasons}"
 
 
 def _p(value: float) -> str:
@@ -44,7 +79,7 @@ def pair_table(study: Study) -> Table | None:
     pairs = [(metric, pair) for metric in METRIC_NAMES for pair in pairs_of(study, metric)]
     if not pairs:
         return None
-    in_folds = any(pair.record.corrected_p is not None for _, pair in pairs)
+    tested = any(pair.trainings is not None for _, pair in pairs)
     columns = [
         Column("Pair", numeric=False),
         Column("Metric", numeric=False),
@@ -52,22 +87,21 @@ def pair_table(study: Study) -> Table | None:
         Column("Median", "Difference in points"),
         Column("p (Holm)", "Signed ranks over pictures"),
         Column("Effect", "Signed ranks over pictures"),
-        *([Column("p (Holm)", "Corrected t over folds")] if in_folds else []),
+        *([Column("p (Holm)", TRAINING_TEST)] if tested else []),
+        *([Column("95 % interval", TRAINING_TEST)] if tested else []),
         Column("Reading", numeric=False, wide=True),
     ]
-    rows = [Row(tuple(_pair_cells(metric, pair, in_folds=in_folds))) for metric, pair in pairs]
+    rows = [Row(tuple(_pair_cells(study, metric, pair, tested=tested))) for metric, pair in pairs]
     caption = "Differences between networks, paired over the same pictures."
     return Table(caption, tuple(columns), tuple(rows))
 
 
-def _pair_cells(metric: Metric, pair: Pair, *, in_folds: bool) -> list[str]:
+def _pair_cells(study: Study, metric: Metric, pair: Pair, *, tested: bool) -> list[str]:
     record = pair.record
-    if record.evidence:
-        reading = "a clear difference on these pictures"
-    else:
-        reading = f"no evidence of a difference: {'; '.join(doubts(pair))}"
     name = METRIC_NAMES[metric]
     folds_p = _first_given(record.corrected_holm, record.corrected_p)
+    seeds_p = _first_given(record.seeds_holm, record.seeds_p)
+    trainings = pair.trainings
     return [
         f"{pair.first.label} over {pair.second.label}",
         name[:1].upper() + name[1:],
@@ -75,6 +109,7 @@ def _pair_cells(metric: Metric, pair: Pair, *, in_folds: bool) -> list[str]:
         signed(pair.median),
         probability(_first_given(record.wilcoxon_holm, record.wilcoxon_p)),
         score(pair.rank_biserial, 2),
-        *([probability(folds_p)] if in_folds else []),
-        reading,
+        *([probability(_first_given(folds_p, seeds_p))] if tested else []),
+        *([bounds(trainings, signed) if trainings else UNKNOWN] if tested else []),
+        reading(study, pair, because=": ", last=" and "),
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from humanseg.report.formatting import counted, listed, score
-from humanseg.report.ranking import metric_of
 from humanseg.report.study import Network, Study
 from humanseg.report.study_images import image_scores
 from humanseg.report.study_plan import has_several_seeds, is_cross_validated
@@ -13,6 +12,10 @@ from humanseg.results import RunResult
 
 FEW_IMAGES = 30
 """Below this many test images the report says that they are few."""
+FAR_APART = 0.3
+"""IoU in training less that in validation, above which the averages of a short run lag behind."""
+FEW_STEPS = 500
+"""A run of fewer steps is short: averages over steps still hold much of the initial weights."""
 
 
 def warnings(study: Study) -> Iterator[str]:
@@ -81,18 +84,37 @@ def _divided_copies(study: Study) -> Iterator[str]:
 
 
 def _below_baseline(study: Study) -> Iterator[str]:
-    bounds = study.analysis.bounds
-    baseline = next((bound.iou for bound in bounds if bound.name == "mean_mask"), None)
-    if baseline is None:
-        return
     for network in study.finished:
-        mean = metric_of(study, network, "iou")
-        if mean is not None and mean.estimate <= baseline:
-            yield (
-                f"{network.label} does not beat the mean training mask, the same answer to every "
-                f"picture ({score(mean.estimate)} against {score(baseline)}): it has learned "
-                "nothing useful."
-            )
+        weak = [run for run in network.runs if run.weak]
+        if not weak:
+            continue
+        worst = min(weak, key=lambda run: (run.summary.iou_mean or 0.0) - (run.baseline or 0.0))
+        whose = f" in {len(weak)} of {counted(len(network.runs), 'run')}"
+        yield (
+            f"{network.label} does not beat the mean training mask, the same answer to every "
+            f"picture{whose if len(network.runs) > 1 else ''} ({score(worst.summary.iou_mean)} "
+            f"against {score(worst.baseline)}): it has learned nothing useful, and no verdict is "
+            f"drawn from it. {_why_weak(worst)}"
+        )
+
+
+def _why_weak(run: RunResult) -> str:
+    last, steps = run.epochs[-1], _steps(run)
+    lags = last.validation_iou is not None and last.train_iou - last.validation_iou > FAR_APART
+    if lags and steps < FEW_STEPS:
+        average = run.config.training.ema_decay is not None
+        of_weights = " and the moving average of the weights" if average else ""
+        return (
+            f"In training its IoU reached {score(last.train_iou)}, in validation only "
+            f"{score(last.validation_iou)}: in {counted(steps, 'step')} the batch statistics"
+            f"{of_weights} do not catch up with the weights. Train for more epochs."
+        )
+    return "Train for more epochs, or check that masks belong to their pictures."
+
+
+def _steps(run: RunResult) -> int:
+    """Optimiser steps of a run."""
+    return len(run.epochs) * -(-len(run.split.train) // run.config.training.batch_size)
 
 
 def _different_machines(study: Study) -> Iterator[str]:
@@ -175,21 +197,12 @@ def _of_the_plan(study: Study) -> Iterator[str]:
 
 
 def _of_the_images(study: Study) -> Iterator[str]:
-    undefined = []
-    for network in study.finished:
-        count = len(network.image_scores) - len(network.by_image("iou"))
-        if count:
-            undefined.append(f"{network.label} {counted(count, 'picture')}")
-    if undefined:
-        yield (
-            "Pictures without a person in both the true and the predicted mask have no IoU and are "
-            f"left out of per-image means: {listed(undefined)}."
-        )
     empty = sum(image.person_free for image in image_scores(study).values())
     if empty:
+        are = "picture has" if empty == 1 else "pictures have"
         yield (
-            f"{counted(empty, 'picture')} without a person: a network that marks anything there "
-            "scores 0."
+            f"{empty:,} {are} no person in the true mask: IoU is not defined there, so for every "
+            "network these are left out of per-image means and counted by false positives only."
         )
 
 

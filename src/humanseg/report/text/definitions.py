@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from humanseg.report.tables.difference_tables import MARGIN
+
 DEFINITIONS: dict[str, str] = {
     "Per-image IoU": (
         "Pixels that are person in both the true and the predicted mask, over those that are in "
@@ -58,30 +60,40 @@ DEFINITIONS: dict[str, str] = {
         "IoU pooled over each batch of 16 pictures on the network's grid, mean over batches, as in "
         "the published figures; do not compare it with the other columns."
     ),
-    "Undefined": (
-        "Where neither the true nor the predicted mask has a person, IoU, Dice and Boundary IoU "
-        "have no value and the picture is left out of their means."
+    "Pictures without people": (
+        "Where the true mask has no person, no per-image score has a value: for every network "
+        "alike the picture is left out of means and differences, and counted by false positives."
     ),
     "Alarm": "More than 0.1 % of the pixels of a picture without a person are marked.",
     "Point": "One hundredth of a score.",
     "95 % interval": (
         "Percentile bootstrap over groups of pictures, 10,000 resamples with a fixed seed: how "
         "much the number would vary with other pictures of the same kind. It covers neither "
-        "another training nor pictures of another kind."
+        "another training nor pictures of another kind; only the interval of a difference "
+        "resamples seeds too, where there are several."
     ),
     "Signed ranks over pictures": (
         "Two-sided Wilcoxon signed-rank test of the paired differences, corrected for the number "
         "of pairs (Holm), and its effect size: share of ranks for the first network minus that for "
         "the second, −1 to 1."
     ),
-    "Corrected t over folds": (
-        "Corrected resampled t-test (Nadeau and Bengio 2003), which allows for training pictures "
-        "shared between folds; corrected for the number of pairs (Holm)."
+    "t-test over trainings": (
+        "With folds the corrected resampled t-test (Nadeau and Bengio 2003), which allows for "
+        "training pictures shared between folds; without folds Welch's t-test over seeds. "
+        "Corrected for the number of pairs (Holm), with its own 95 % interval. One training each "
+        "leaves nothing to test."
     ),
-    "Evidence of a difference": (
-        "Claimed only where the difference is at least one point, its interval excludes zero, the "
-        "tests over pictures and over folds are significant, and it is larger than the spread "
-        "between seeds. No evidence of a difference does not prove equality."
+    "Clear difference": (
+        "At least one point, its interval excludes zero, the signed ranks are significant and "
+        "point the same way, and the t-test over trainings is significant."
+    ),
+    "Equal": (
+        f"Not a clear difference, and both intervals of it, over pictures and over trainings, lie "
+        f"within {MARGIN}. Only then does cost decide."
+    ),
+    "Undecided": (
+        "Neither a clear difference nor equal: either network may be better, by as much as the "
+        "intervals allow."
     ),
     "Gap": (
         "Per-image IoU on a network's own training pictures minus that on held-out ones: how much "

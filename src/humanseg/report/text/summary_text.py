@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from humanseg.report.formatting import (
-    bounded,
-    bounds,
-    counted,
-    duration,
-    gap,
-    large,
-    listed,
-    milliseconds,
-    points,
-)
-from humanseg.report.ranking import METRIC_NAMES, Metric, Pair, metric_of, pair_of, ranked
-from humanseg.report.study import Network, Study
+from humanseg.report.formatting import counted, duration, gap, large, listed, milliseconds
+from humanseg.report.ranking import METRIC_NAMES, Metric, Pair, pair_of, ranked
+from humanseg.report.study import Study
 from humanseg.report.study_images import image_scores
 from humanseg.report.study_plan import (
     failed_runs,
@@ -26,12 +16,11 @@ from humanseg.report.study_plan import (
     missing_runs,
     repeats,
 )
-from humanseg.report.tables.difference_tables import doubts
-from humanseg.report.text.caveats import cautions, comparable_times, warnings
+from humanseg.report.tables.difference_tables import reading
+from humanseg.report.text.caveats import cautions, warnings
 from humanseg.report.text.generalisation_text import generalisation, limits
+from humanseg.report.text.verdict import headline, interval_of, value_of
 from humanseg.results import Environment
-
-_NBSP = "\N{NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True)
@@ -75,117 +64,6 @@ def answer(study: Study) -> Answer:
     )
 
 
-def labels(networks: Sequence[Network]) -> str:
-    """Networks as a sentence lists them."""
-    return listed([network.label for network in networks])
-
-
-def headline(study: Study) -> str:
-    """Which network to use and how sure that is, in one sentence."""
-    if not study.finished:
-        return "No run finished: there is nothing to compare."
-    if not study.compared:
-        return "No network finished all of its runs: there is nothing to compare yet."
-    order = ranked(study, "iou")
-    if not order:
-        return "No test picture has a person in its true or predicted mask: IoU is not defined."
-    best = order[0]
-    if len(order) == 1:
-        alone = "" if study.kind in ("evaluation", "run") else "; no other network was scored"
-        return f"{best.label} reaches {_value(study, best, 'iou')} per-image IoU{alone}."
-    pairs = {network: pair_of(study, "iou", best, network) for network in order[1:]}
-    if all(pair is None for pair in pairs.values()):
-        mean = _value(study, best, "iou")
-        return (
-            f"{best.label} has the highest per-image IoU, {mean}, but no picture was scored by "
-            "several networks: no difference can be tested."
-        )
-    level = [network for network, pair in pairs.items() if pair is None or not pair.above]
-    if level:
-        behind = [network for network in pairs if network not in level]
-        return _level_headline(study, [best, *level], behind)
-    nearest = min(
-        (pair for pair in pairs.values() if pair), key=lambda pair: pair.difference.estimate
-    )
-    return f"Use {best.label}: per-image IoU {_value(study, best, 'iou')}, {_above(nearest)}."
-
-
-def _above(pair: Pair) -> str:
-    return f"{gap(pair.difference.estimate)} above {pair.second.label}{_interval(pair)}"
-
-
-def _interval(pair: Pair) -> str:
-    interval = bounds(pair.difference, points)
-    return f" (95{_NBSP}% interval {interval})" if interval else ""
-
-
-def _level_headline(study: Study, level: list[Network], behind: list[Network]) -> str:
-    """What to use where no network is ahead: by contours, and by cost."""
-    text = f"No evidence of a difference between {labels(level)} in per-image IoU"
-    if behind:
-        text += f" ({labels(behind)} scored lower)"
-    # Too uncertain to be called lower is no reason to use what did worse than those that are.
-    order = ranked(study, "iou")
-    worst = min((order.index(network) for network in behind), default=len(order))
-    able = [network for network in level if order.index(network) < worst]
-    if len(able) == 1:
-        return f"{text}: use {able[0].label}, which has the highest mean."
-    cheapest, why = _cheapest(study, able)
-    sharpest, ahead = _sharpest(study, able, cheapest)
-    if cheapest is None and sharpest is None:
-        return f"{text}: choose by other criteria."
-    if cheapest is None or sharpest is cheapest:
-        reasons = " and ".join(part for part in (ahead, why) if part)
-        chosen = sharpest or cheapest
-        return f"{text}: use {chosen.label if chosen else ''}, which {reasons}."
-    if sharpest is None:
-        return f"{text}: use {cheapest.label}, which {why}."
-    return f"{text}: use {sharpest.label}, which {ahead}, or {cheapest.label}, which {why}."
-
-
-def _cheapest(study: Study, level: Sequence[Network]) -> tuple[Network | None, str]:
-    """The network of least cost and what it needs; by time only where times compare."""
-    if any(not network.runs for network in level):
-        return None, ""
-    macs = {network: network.cost("macs").mean or 0.0 for network in level}
-    cheapest = min(level, key=lambda network: macs[network])
-    if list(macs.values()).count(macs[cheapest]) == 1:
-        return cheapest, f"needs the fewest MACs ({large(macs[cheapest])} per picture)"
-    if not comparable_times(study):
-        return None, ""
-    seconds = {network: network.cost("train_seconds").mean or 0.0 for network in level}
-    cheapest = min(level, key=lambda network: seconds[network])
-    return cheapest, f"trains fastest ({duration(seconds[cheapest])})"
-
-
-def _sharpest(
-    study: Study, level: Sequence[Network], cheapest: Network | None
-) -> tuple[Network | None, str]:
-    """The network of better contours, where there is evidence for it.
-
-    Against the cheapest network if there is one, so that the higher price buys something; else
-    against all.
-    """
-    order = [network for network in ranked(study, "boundary_iou") if network in level]
-    if not order:
-        return None, ""
-    best = order[0]
-    rivals = [network for network in level if network is not best]
-    if cheapest is not None and best is not cheapest:
-        rivals = [cheapest]
-    pairs = [pair_of(study, "boundary_iou", best, rival) for rival in rivals]
-    ahead = [pair for pair in pairs if pair is not None and pair.above]
-    if not ahead or len(ahead) < len(pairs):
-        return None, ""
-    nearest = min(ahead, key=lambda pair: pair.difference.estimate)
-    higher = f"{gap(nearest.difference.estimate)} above {nearest.second.label}"
-    return best, f"has the better contours (Boundary IoU {higher})"
-
-
-def _value(study: Study, network: Network, metric: Metric) -> str:
-    return bounded(metric_of(study, network, metric))
-
-
 def finding(study: Study, metric: Metric) -> str:
     """Who scored highest by one metric, by how much, and what that is worth."""
     order = ranked(study, metric)
@@ -194,25 +72,22 @@ def finding(study: Study, metric: Metric) -> str:
     best = order[0]
     name = METRIC_NAMES[metric]
     if len(order) == 1:
-        return f"{best.label} reaches {_value(study, best, metric)} {name}."
-    sentences = [f"{best.label} has the highest {name}, {_value(study, best, metric)}."]
+        return f"{best.label} reaches {value_of(study, best, metric)} {name}."
+    sentences = [f"{best.label} has the highest {name}, {value_of(study, best, metric)}."]
     for network in order[1:]:
         pair = pair_of(study, metric, best, network)
         if pair is None:
-            sentences.append(f"{network.label} reaches {_value(study, network, metric)}.")
+            sentences.append(f"{network.label} reaches {value_of(study, network, metric)}.")
         else:
             sentences.append(_lower(study, pair, metric))
     return " ".join(sentences)
 
 
 def _lower(study: Study, pair: Pair, metric: Metric) -> str:
-    name = f"{pair.second.label} ({_value(study, pair.second, metric)})"
-    if pair.record.evidence:
-        worth = "a clear difference on these pictures"
-    else:
-        worth = f"no evidence of a difference, because {listed(doubts(pair))}"
+    name = f"{pair.second.label} ({value_of(study, pair.second, metric)})"
     side = "lower" if pair.difference.estimate >= 0 else "higher on the shared pictures"
-    return f"{name} is {gap(pair.difference.estimate)} {side}{_interval(pair)}: {worth}."
+    apart = f"{gap(pair.difference.estimate)} {side}{interval_of(pair)}"
+    return f"{name} is {apart}: {reading(study, pair)}."
 
 
 def basis(study: Study) -> str:
