@@ -120,7 +120,7 @@ class TestBadUse:
             ("report", "RUN is missing; see --help."),
             (
                 "report no",
-                "no: holds no results (results.json, result.json, evaluation.json); give",
+                "no: holds no results (results.json, evaluation.json, result.json); give",
             ),
             ("evaluate", "MODEL is missing; see --help."),
             ("evaluate model", "--data is missing; see --help."),

@@ -224,7 +224,7 @@ def test_image_files__damaged_record_is_a_data_error(tmp_path: Path) -> None:
 
 
 def test_load_study__bad_file_is_a_data_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="holds no results"):
+    with pytest.raises(UsageError, match="holds no results"):
         load_study(tmp_path)
     (tmp_path / "results.json").write_text('{"schema_version": 1, "runs": 3}')
     with pytest.raises(DataError, match="damaged"):

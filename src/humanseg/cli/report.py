@@ -28,14 +28,8 @@ def report(
     if not runs:
         raise UsageError("RUN is missing; see --help.")
     from humanseg.report import write_report
-    from humanseg.report.load_study import RECORD_FILES, load_studies
+    from humanseg.report.load_study import load_studies
 
-    for run in runs:
-        if not any((run / name).is_file() for name in RECORD_FILES):
-            raise UsageError(
-                f"{run}: holds no results ({', '.join(RECORD_FILES)}); give a folder that "
-                "`humanseg compare`, `train` or `evaluate` wrote."
-            )
     if len(runs) == 1:
         files = write_report(runs[0], output=output)
     else:

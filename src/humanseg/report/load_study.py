@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from humanseg.config.architectures import ARCHITECTURES, label
-from humanseg.errors import DataError, UsageError
+from humanseg.errors import UsageError
 from humanseg.evaluation.analysis import Subject, analyse, baseline_bounds, of_evaluation, of_run
 from humanseg.report import study_files
 from humanseg.report.study import SLOTS, Network, Study
@@ -24,7 +24,8 @@ def load_study(folder: Path) -> Study:
     """Read what a command left: a comparison, a single training or an evaluation.
 
     Raises:
-        DataError: none of their records is there, or it is damaged or of another version.
+        UsageError: none of their records is there.
+        DataError: the record is damaged or of another version.
     """
     if (folder / "results.json").exists():
         return comparison_study(folder, read_record(folder / "results.json", ComparisonResult))
@@ -32,9 +33,9 @@ def load_study(folder: Path) -> Study:
         return evaluation_study(folder, read_record(folder / "evaluation.json", Evaluation))
     if (folder / "result.json").exists():
         return run_study(folder, read_record(folder / "result.json", RunResult))
-    raise DataError(
-        f"{folder}: holds no results ({', '.join(RECORD_FILES)}); give a folder that humanseg "
-        "compare, train or evaluate wrote."
+    raise UsageError(
+        f"{folder}: holds no results ({', '.join(RECORD_FILES)}); give a folder that "
+        "`humanseg compare`, `train` or `evaluate` wrote."
     )
 
 

@@ -278,7 +278,8 @@ def _pretender(folder: Path, epochs: int) -> tuple[str, ...]:
         rows = [f"{{epoch}},{row}" for epoch in range(1, {epochs} + 1)]
         (run / "metrics.csv").write_text("\\n".join(["{HEADER}", *rows]) + "\\n")
         resolved = dict(device="cpu", precision="bf16", memory_format="channels_last",
-                        encoder_weights="none", mean=[0, 0, 0], std=[1, 1, 1], timings={{}})
+                        encoder_weights="none", mean=[0, 0, 0], std=[1, 1, 1], timings={{}},
+                        processes=1)
         (run / "run.json").write_text(json.dumps({{"resolved": resolved}}))
         print("humanseg: no better than nothing.", file=sys.stderr)
         sys.exit(1)
