@@ -22,6 +22,8 @@ app = App(name="data")
 
 _MANY = 1000
 """Pictures for which starting further processes pays."""
+_NAMED = 3
+"""Files named with one remark."""
 
 _Root = Annotated[Path, Parameter(help="Folder, CSV or COCO JSON with images and masks.")]
 
@@ -57,16 +59,24 @@ def check(
 
 
 def _lines(report: AuditReport) -> list[str]:
-    """One line per finding, then how many of each kind."""
-    lines = [
-        f"{finding.severity}: {finding.file}: {finding.message}" for finding in report.findings
-    ]
+    """How much was looked at, one line per kind of finding, then how many of each code."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for finding in report.findings:
+        alike.setdefault((finding.severity, finding.message), []).append(finding.file)
     errors = numbered(len(report.errors), "error")
     warnings = numbered(len(report.warnings), "warning")
-    if not lines:
-        return [f"{errors}, {warnings}."]
-    totals = (f"  {code}: {count}" for code, count in report.totals.items())
-    return [*lines, "", f"{errors}, {warnings}:", *totals]
+    looked = f"Looked at {numbered(report.pairs, 'image')} and their masks"
+    lines = [f"{looked} ({report.layout}): {errors}, {warnings}."]
+    lines += [f"{severity}: {_files(files)}: {text}" for (severity, text), files in alike.items()]
+    if len(report.findings) > 1:
+        lines += ["", *(f"  {code}: {count}" for code, count in report.totals.items())]
+    return lines
+
+
+def _files(files: Sequence[str]) -> str:
+    """The first files of a remark that is made of several, and how many more there are."""
+    rest = len(files) - _NAMED
+    return ", ".join(files[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 @app.command

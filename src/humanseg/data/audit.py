@@ -10,15 +10,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from humanseg.config.finding_codes import Code
 from humanseg.config.schema import Layout
 from humanseg.data.duplicates import find_duplicates, group_ids
 from humanseg.data.inspection import (
-    Code,
     Finding,
     InspectedSample,
     inspect_all,
     message_without_name,
 )
+from humanseg.data.label_guards import label_findings
+from humanseg.data.label_sample import read_label_sample
 from humanseg.data.layouts import find_layout, find_pairs
 from humanseg.data.samples import Sample
 from humanseg.results import Record
@@ -98,6 +100,7 @@ def audit(
         findings.append(
             Finding(code="no-person", severity="error", file=str(root), message=message)
         )
+    findings += label_findings(read_label_sample(pairs.samples), str(root))
     totals = Counter(str(finding.code) for finding in findings)
     return AuditReport(
         root=str(root),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from humanseg import images
+from humanseg.config.finding_codes import Code
 from humanseg.data.duplicates import Signature, signature
 from humanseg.data.fingerprint import sample_digests
 from humanseg.data.mask_values import mask_problem
@@ -23,12 +24,6 @@ from humanseg.results import Record
 from humanseg.system.threads import ordered_map
 
 Severity = Literal["error", "warning"]
-Code = Literal[
-    "unreadable-image", "unreadable-mask", "missing-partner", "size-differs", "mask-values",
-    "empty-mask", "full-mask", "empty-outline", "no-person", "exact-duplicate", "near-duplicate",
-    "single-channel", "sixteen-bit",
-]  # fmt: skip
-
 Digests = tuple[str, str]
 """SHA-256 of an image and of its mask, see `humanseg.data.fingerprint.sample_digests`."""
 
@@ -49,6 +44,8 @@ class Finding(Record):
     file: str
     message: str
     """What is wrong with `file`, which it does not name again."""
+    images: tuple[str, ...] = ()
+    """Ids of the images that a finding about the whole set concerns."""
 
 
 @dataclass(frozen=True, slots=True)

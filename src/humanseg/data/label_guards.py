@@ -1,0 +1,238 @@
+"""Find masks that do not belong to their images as they lie: mirrored, turned, shifted and so on.
+
+Three witnesses, none of which was trained on the data set: edges in the images under the outlines
+of masks (`humanseg.data.edge_agreement`), where in the image people stand, and the bundled model
+where it knows such images. They are asked about at most 200 pairs, evenly over the set. Thresholds
+lie between what sound sets of photographs and drawings show and what planted mistakes show
+(benchmarks/planted.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humanseg.config.finding_codes import Code
+from humanseg.data.edge_agreement import EdgeAgreement, edge_agreement, has_outline
+from humanseg.data.inspection import Finding, Severity
+from humanseg.data.label_sample import SIDE, LabelSample, evenly
+from humanseg.data.label_witness import MAX_TRIAL, ask_bundled_model
+
+MIN_PAIRS = 16
+"""Sets with fewer masks that can be tested are not judged."""
+MOST = 0.3
+"""From this share of all masks on, a mistake is one of the set, and always an error ..."""
+SOME, SOME_MASKS = 0.08, 4
+"""... and from this share, and so many masks, on it is worth saying."""
+
+MIN_SHIFT, SHIFT_GAIN, SHIFT_SHARE = 2, 0.04, 0.75
+"""Pixels of the small grid, mean gain in edge strength, and share of masks that gain."""
+ALTERED_GAIN, ALTERED_DEVIATIONS = 0.08, 2.0
+"""An altered mask fits better if it gains so much and stands out so far from other masks."""
+STRANGE_DEVIATIONS = 1.5
+"""A mask that stands out less than this from the masks of other images may be one of them."""
+CLEAR_DEVIATIONS = 3.0
+"""Some masks are called strange only where most stand out this far: coarse outlines never do."""
+NEIGHBOUR_GAIN = 0.1
+"""The mask of the image beside fits better by this if masks are moved on by one."""
+
+BORDER = 8
+"""Pixels of the small grid: the width of the border where people are rarer than in the middle."""
+INVERTED_SHARE = 0.6
+"""Of masks that mark more of the border than of the middle: so many only if all are inverted."""
+INVERTED_SOME = 0.18
+"""Of masks that mark most of the border and less of the middle: so many only if some are."""
+
+_SHOWN = 5  # ids in one message
+
+_CODES: dict[str, Code] = {
+    "mirrored": "mirrored-masks",
+    "upside-down": "upside-down-masks",
+    "turned by 180": "turned-masks",
+    "turned by 90": "turned-masks",
+    "turned by 270": "turned-masks",
+}
+_BACK = {"turned by 90": "turned by 270", "turned by 270": "turned by 90"}  # what was done to it
+_ADVICE = {
+    "mirrored": "mirror them left to right, or their images, but not one alone",
+    "upside-down": "turn them over, or look which of both was stored so",
+}
+_TURNED = (
+    "images are shown as their EXIF orientation says: masks made of the file as it is stored must "
+    "be turned alike"
+)
+
+
+def label_findings(sample: LabelSample, where: str) -> list[Finding]:
+    """What is wrong with a data set's masks as a whole, or with some of them.
+
+    Args:
+        sample: its pairs.
+        where: what findings name, the data set's folder or file.
+    """
+    if np.count_nonzero(has_outline(sample.masks)) < MIN_PAIRS:
+        return []
+    judge = _Judge(sample, where)
+    return [*judge.placed(), *judge.inverted()]
+
+
+class _Judge:
+    """One data set, and what its findings have in common."""
+
+    def __init__(self, sample: LabelSample, where: str) -> None:
+        self._sample = sample
+        self._where = where
+
+    def placed(self) -> Iterator[Finding]:
+        """Masks that lie elsewhere than their images' edges: shifted, altered, or of others."""
+        agreement = edge_agreement(self._sample)
+        shifted = self._shifted(agreement)
+        if shifted is not None:
+            yield shifted
+            return
+        own = agreement.deviations(agreement.own)
+        names = list(agreement.altered)
+        gains = np.stack([agreement.altered[name] - agreement.own for name in names])
+        stands = np.stack([agreement.deviations(agreement.altered[name]) for name in names])
+        fits = agreement.testable & (gains > ALTERED_GAIN) & (stands > ALTERED_DEVIATIONS)
+        best = np.where(fits, gains, -1.0).argmax(axis=0)
+        explained = np.zeros(len(self._sample), dtype=np.bool_)
+        for index, name in enumerate(names):
+            which = fits[index] & (best == index)
+            if self._matters(which, agreement.testable):
+                explained |= which
+                yield self._altered(name, which, agreement.testable)
+        strange = agreement.testable & ~explained & (own < STRANGE_DEVIATIONS)
+        # Where whole groups are altered, the rest is judged once those are mended.
+        clear = strange.sum() >= 0.5 * agreement.testable.sum() or (
+            float(np.median(own[agreement.testable])) >= CLEAR_DEVIATIONS
+        )
+        if clear and not explained.any() and self._matters(strange, agreement.testable):
+            yield self._shuffled(agreement, strange)
+
+    def inverted(self) -> Iterator[Finding]:
+        """Masks that mark the background."""
+        masks = self._sample.masks
+        middle = np.zeros((SIDE, SIDE), dtype=np.bool_)
+        middle[SIDE // 4 : -SIDE // 4, SIDE // 4 : -SIDE // 4] = True
+        border = np.ones((SIDE, SIDE), dtype=np.bool_)
+        border[BORDER:-BORDER, BORDER:-BORDER] = False
+        outer, inner = masks[:, border].mean(axis=1), masks[:, middle].mean(axis=1)
+        if float((outer > inner).mean()) >= INVERTED_SHARE and outer.mean() > inner.mean():
+            yield self._finding(
+                "inverted-masks",
+                "error",
+                f"masks mark the background: {100 * outer.mean():.0f} % of the image's border is "
+                f"marked but only {100 * inner.mean():.0f} % of its middle; invert them.",
+                outer > inner,
+            )
+            return
+        suspected = (outer > 0.5) & (outer > inner + 0.1)
+        trial = evenly(len(masks), MAX_TRIAL)
+        asked = np.flatnonzero(outer > inner)
+        if len(asked) >= SOME_MASKS:
+            report = ask_bundled_model(self._sample, trial, asked.tolist())
+            if report.knows:
+                suspected = np.zeros(len(masks), dtype=np.bool_)
+                suspected[list(report.inverted)] = True
+                if suspected.sum() >= SOME_MASKS and suspected.mean() >= SOME / 2:
+                    yield self._some_inverted(suspected)
+                return
+        if suspected.mean() >= INVERTED_SOME and suspected.sum() >= SOME_MASKS:
+            yield self._some_inverted(suspected)
+
+    def _shifted(self, agreement: EdgeAgreement) -> Finding | None:
+        gain = agreement.shift_gain
+        size = max(abs(step) for step in agreement.shift)
+        clear = gain.mean() >= SHIFT_GAIN and (gain > 0).mean() >= SHIFT_SHARE
+        if size < MIN_SHIFT or not clear:
+            return None
+        # The outlines would have to go there, so the masks lie the other way.
+        down, right = (-100 * step / SIDE for step in agreement.shift)
+        parts = []
+        if right:
+            way = "right" if right > 0 else "left"
+            parts.append(f"{abs(right):.0f} % of the image's width too far to the {way}")
+        if down:
+            parts.append(f"{abs(down):.0f} % of its height too far {'down' if down > 0 else 'up'}")
+        return self._finding(
+            "shifted-masks",
+            "error" if size > MIN_SHIFT else "warning",
+            f"masks are shifted: they lie {' and '.join(parts)}; shift them back, or look what cut "
+            "or framed images and masks differently.",
+            agreement.testable,
+        )
+
+    def _altered(self, name: str, which: NDArray[np.bool_], usable: NDArray[np.bool_]) -> Finding:
+        done = _BACK.get(name, name)
+        all_of_them = which.sum() >= 0.7 * usable.sum()
+        subject = "masks are" if all_of_them else f"{self._count(which, usable)} are"
+        turn = f"{done} degrees" if done.startswith("turned") else done
+        return self._finding(
+            _CODES[name],
+            self._severity(which, usable),
+            f"{subject} {turn} against their images; {_ADVICE.get(done, _TURNED)}.",
+            which,
+        )
+
+    def _shuffled(self, agreement: EdgeAgreement, strange: NDArray[np.bool_]) -> Finding:
+        usable = agreement.testable
+        if strange.sum() < 0.5 * usable.sum():
+            message = (
+                f"{self._count(strange, usable)} fit their images no better than the masks of "
+                "other images do, while the rest fits; look at these pairs."
+            )
+            return self._finding(
+                "shuffled-masks", self._severity(strange, usable, most=0.15), message, strange
+            )
+        order = np.arange(len(self._sample))
+        for step, whose in ((-1, "next"), (1, "previous")):
+            # Mask j fits image j - step, the one after or before it in the order of names.
+            beside = agreement.others[order, np.roll(order, step)] - agreement.own
+            if np.nanmean(beside[usable]) > NEIGHBOUR_GAIN:
+                message = (
+                    f"masks are moved on by one: each lies under the name of the {whose} image in "
+                    "the order of names; pair them anew."
+                )
+                return self._finding("shuffled-masks", "error", message, strange)
+        message = (
+            "masks do not belong to their images: they fit them no better than the masks of other "
+            "images do; pair them anew."
+        )
+        return self._finding("shuffled-masks", "error", message, strange)
+
+    def _some_inverted(self, which: NDArray[np.bool_]) -> Finding:
+        everything = np.ones_like(which)
+        return self._finding(
+            "inverted-masks",
+            "error",
+            f"{self._count(which, everything)} mark the background instead of the person; invert "
+            "them.",
+            which,
+        )
+
+    def _matters(self, which: NDArray[np.bool_], usable: NDArray[np.bool_]) -> bool:
+        return bool(which.sum() >= max(SOME_MASKS, SOME * usable.sum()))
+
+    def _severity(
+        self, which: NDArray[np.bool_], usable: NDArray[np.bool_], most: float = MOST
+    ) -> Severity:
+        return "error" if which.sum() >= most * usable.sum() else "warning"
+
+    def _count(self, which: NDArray[np.bool_], usable: NDArray[np.bool_]) -> str:
+        ids = [self._sample.ids[index] for index in np.flatnonzero(which)]
+        return f"{len(ids)} of {int(usable.sum())} masks ({shortened(ids)})"
+
+    def _finding(
+        self, code: Code, severity: Severity, message: str, which: NDArray[np.bool_]
+    ) -> Finding:
+        ids = tuple(self._sample.ids[index] for index in np.flatnonzero(which))
+        return Finding(code=code, severity=severity, file=self._where, message=message, images=ids)
+
+
+def shortened(ids: Sequence[str], shown: int = _SHOWN) -> str:
+    """Some ids, and how many more there are."""
+    more = f" and {len(ids) - shown} more" if len(ids) > shown else ""
+    return ", ".join(ids[:shown]) + more

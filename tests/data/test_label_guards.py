@@ -1,0 +1,118 @@
+"""Masks that do not belong to their images, planted in drawn scenes."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from humanseg.data import discover, label_guards, synthesize
+from humanseg.data.edge_agreement import alter, edge_agreement
+from humanseg.data.inspection import Finding
+from humanseg.data.label_guards import label_findings
+from humanseg.data.label_sample import LabelSample, evenly, read_label_sample
+from humanseg.data.label_witness import WitnessReport
+
+Masks = NDArray[np.bool_]
+Spoil = Callable[[Masks], Masks]
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> LabelSample:
+    folder = tmp_path_factory.mktemp("drawn") / "set"
+    synthesize(folder, count=60, size=(96, 96), seed=3)
+    return read_label_sample(discover(Path(folder)))
+
+
+@pytest.fixture(autouse=True)
+def _no_witness(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bundled model does not know drawn people; asking it takes seconds."""
+    silent = WitnessReport(False, frozenset())
+    monkeypatch.setattr(label_guards, "ask_bundled_model", lambda *_: silent)
+
+
+def _findings(drawn: LabelSample, spoil: Spoil) -> list[Finding]:
+    masks = np.ascontiguousarray(spoil(drawn.masks.copy()))
+    return label_findings(dataclasses.replace(drawn, masks=masks), "SET")
+
+
+def _every(step: int, change: Spoil) -> Spoil:
+    def spoil(masks: Masks) -> Masks:
+        masks[::step] = change(masks[::step])
+        return masks
+
+    return spoil
+
+
+def _shift(pixels: int) -> Spoil:
+    return lambda masks: np.pad(masks, ((0, 0), (0, 0), (pixels, 0)))[:, :, :96]
+
+
+def _turned(alteration: str) -> Spoil:
+    return lambda masks: alter(masks, alteration)
+
+
+def test_sound__nothing(drawn: LabelSample) -> None:
+    assert _findings(drawn, lambda masks: masks) == []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code", "text"),
+    [
+        (_turned("mirrored"), "mirrored-masks", "masks are mirrored"),
+        (_every(2, _turned("mirrored")), "mirrored-masks", r"\d+ of \d+ masks \(.* mirrored"),
+        (_turned("upside-down"), "upside-down-masks", "masks are upside-down"),
+        (_every(2, _turned("turned by 180")), "turned-masks", "turned by 180 degrees .* EXIF"),
+        (_turned("turned by 90"), "turned-masks", "masks are turned by 90 degrees"),
+        (_shift(5), "shifted-masks", "5 % of the image's width too far to the right"),
+        (_shift(20), "shifted-masks", "21 % of the image's width too far to the right"),
+        (lambda masks: ~masks, "inverted-masks", "masks mark the background"),
+        (_every(2, lambda masks: ~masks), "inverted-masks", r"of \d+ masks .* background"),
+        (lambda masks: np.roll(masks, 1, 0), "shuffled-masks", "under the name of the next image"),
+        (lambda masks: np.roll(masks, -1, 0), "shuffled-masks", "name of the previous image"),
+        (lambda masks: np.roll(masks, 7, 0), "shuffled-masks", "do not belong to their images"),
+        (_every(5, lambda some: np.roll(some, 1, 0)), "shuffled-masks", "while the rest fits"),
+    ],
+)
+def test_planted__is_named(drawn: LabelSample, spoil: Spoil, code: str, text: str) -> None:
+    (finding,) = _findings(drawn, spoil)
+    assert (finding.code, finding.severity, finding.file) == (code, "error", "SET")
+    assert re.search(text, finding.message), finding.message
+
+
+def test_some__lists_exactly_those(drawn: LabelSample) -> None:
+    (finding,) = _findings(drawn, _every(5, lambda some: np.roll(some, 1, 0)))
+    planted = set(drawn.ids[::5])
+    assert len(planted & set(finding.images)) >= 9
+    assert not set(finding.images) - planted
+
+
+def test_witness__names_the_inverted(drawn: LabelSample, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the bundled model knows the images, its word decides on every tenth."""
+
+    report = WitnessReport(True, frozenset({0, 10, 20, 30, 40, 50}))
+    monkeypatch.setattr(label_guards, "ask_bundled_model", lambda *_: report)
+    (finding,) = _findings(drawn, _every(10, lambda masks: ~masks))
+    assert finding.code == "inverted-masks"
+    assert finding.images == tuple(drawn.ids[::10])
+
+
+def test_few_pairs__are_not_judged(drawn: LabelSample) -> None:
+    few = LabelSample(drawn.ids[:12], drawn.images[:12], ~drawn.masks[:12], drawn.read)
+    assert label_findings(few, "SET") == []
+
+
+def test_shift__is_found_to_the_pixel(drawn: LabelSample) -> None:
+    moved = np.pad(drawn.masks, ((0, 0), (3, 0), (0, 6)))[:, :96, 6:]
+    agreement = edge_agreement(dataclasses.replace(drawn, masks=moved))
+    assert agreement.shift == (-3, 6)
+
+
+def test_evenly() -> None:
+    assert evenly(5, 10) == [0, 1, 2, 3, 4]
+    assert evenly(101, 3) == [0, 50, 100]
