@@ -395,14 +395,13 @@ class TestOtherCommands:
         code, out, err = run("data", "check", str(tmp_path))
         assert (code, err) == (1, "")
         assert out.splitlines() == [
+            "Looked at 19 images and their masks (folders): 2 errors, 4 warnings.",
             f"error: {images}/003.png: has no mask in masks/.",
-            f"warning: {masks}/000.png: no pixel is a person.",
-            f"warning: {masks}/001.png: no pixel is a person.",
+            f"warning: {masks}/000.png, {masks}/001.png: no pixel is a person.",
             f"error: {images}/002.png: not a picture in a known format.",
             f"warning: {masks}/004.png: every pixel is a person.",
             f"warning: {masks}/004.png: picture 56x72, mask 28x36; both are scaled to one size.",
             "",
-            "2 errors, 4 warnings:",
             "  empty-mask: 2",
             "  full-mask: 1",
             "  missing-partner: 1",
@@ -414,7 +413,11 @@ class TestOtherCommands:
         assert AuditReport.model_validate_json(out).totals["empty-mask"] == 2
 
     def test_check__sound_pictures(self, run: Run, drawn: Path) -> None:
-        assert run("data", "check", str(drawn)) == (0, "0 errors, 0 warnings.\n", "")
+        assert run("data", "check", str(drawn)) == (
+            0,
+            "Looked at 20 images and their masks (folders): 0 errors, 0 warnings.\n",
+            "",
+        )
 
     def test_download__prints_the_folder(self, run: Run, replace: Replace) -> None:
         replace("humanseg.data.download", download=lambda to, *, progress: to or Path("cache"))

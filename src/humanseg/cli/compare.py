@@ -34,6 +34,7 @@ def compare(
     learning_rate: flags.LearningRate = None,
     batch_size: flags.BatchSize = None,
     output: flags.Output = None,
+    accept: flags.Accept = None,
     cache: flags.Cache = None,
     show_config: flags.ShowConfig = False,
     shard: flags.Shard = None,
@@ -46,6 +47,7 @@ def compare(
     """
     shortcuts = {
         "--data": ("data.root", data),
+        "--accept": ("data.accept", accept or None),
         "--epochs": ("training.epochs", epochs),
         "--lr": ("optimiser.learning_rate", learning_rate),
         "--batch-size": ("training.batch_size", batch_size),

@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 
 from humanseg.config.architectures import Arch, ModelConfig
 from humanseg.config.comparison_config import CompareConfig
+from humanseg.config.finding_codes import Code
 from humanseg.config.schema import EvaluationConfig, Layout, Preset, TrainConfig
 from humanseg.config.section import kinds_of, owners
 from humanseg.config.split_config import Split
@@ -193,6 +194,14 @@ LayoutName: TypeAlias = Annotated[
 ]
 Data: TypeAlias = Annotated[
     Path | None, Parameter(help="Folder, CSV or COCO JSON with images and masks.")
+]
+Accept: TypeAlias = Annotated[
+    tuple[Code, ...] | None,
+    _UNCHECKED,
+    Parameter(
+        consume_multiple=True,
+        help="Errors of the data check that do not stop the training; the same as --data.accept.",
+    ),
 ]
 PresetName: TypeAlias = Annotated[
     Preset | None,

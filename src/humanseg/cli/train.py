@@ -37,6 +37,7 @@ def train(
     resume: Annotated[
         Path | None, Parameter(help="Continue this run with its own settings.")
     ] = None,
+    accept: flags.Accept = None,
     cache: flags.Cache = None,
     show_config: flags.ShowConfig = False,
     quiet: flags.Quiet = False,
@@ -50,6 +51,7 @@ def train(
     shortcuts = {
         "--arch": ("model.arch", arch),
         "--data": ("data.root", data),
+        "--accept": ("data.accept", accept or None),
         "--seed": ("training.seed", seed),
         "--epochs": ("training.epochs", epochs),
         "--lr": ("optimiser.learning_rate", learning_rate),

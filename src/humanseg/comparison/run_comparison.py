@@ -169,7 +169,7 @@ def _prepare(
 ) -> _Work:
     """Find out whether anything stands in the way, before the first file is written."""
     _check_folder(config, output)
-    pictures = find_pictures(config, look=True, cache=cache, progress=progress)
+    pictures = find_pictures(config, cache=cache, progress=progress)
     data = _describe_data(pictures)
     _check_data(data, output)
     plan = config.runs(_sources(config, data))
@@ -328,9 +328,9 @@ def _describe_data(pictures: Pictures) -> DataRecord:
     return DataRecord(
         fingerprint=pictures.fingerprint,
         images={name: str(sample.image.resolve()) for name, sample in pictures.samples.items()},
-        sources=facts.sources if facts else {},
-        groups=facts.groups if facts else {},
-        copies=facts.copies if facts else (),
+        sources=facts.sources,
+        groups=facts.groups,
+        copies=facts.copies,
     )
 
 

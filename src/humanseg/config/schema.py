@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import Field, field_validator, model_validator
 
 from humanseg.config.architectures import AnyModel, UNetModel
+from humanseg.config.finding_codes import Code
 from humanseg.config.section import Positive, Probability, Section, Seed, Share, Side
 from humanseg.config.split_config import HoldoutSplit, SplitConfig
 
@@ -32,6 +33,8 @@ class DataConfig(Section):
     """Times that an epoch shows each training picture of `root`, against once of `extra`."""
     mask_resize: Literal["area", "nearest"] = "area"
     """`area` averages and cuts at one half; `nearest` takes the top-left pixel, as published."""
+    accept: tuple[Code, ...] = ()
+    """Errors of the data check, by name, that do not stop a training."""
 
 
 class AugmentationConfig(Section):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from humanseg.data.duplicates import Signature, find_duplicates, group_ids
 from humanseg.data.fingerprint import fingerprint
-from humanseg.data.inspection import InspectedSample, Keep, inspect_all, raise_unreadable
+from humanseg.data.inspection import Finding, InspectedSample, Keep, inspect_all, raise_unreadable
 from humanseg.data.samples import Sample
 from humanseg.data.sources import GroupTable, read_group_table, sources_by_size
 from humanseg.images.resize import Size
@@ -35,6 +35,8 @@ class Facts:
     """Where the image comes from."""
     copies: tuple[Copies, ...] = ()
     """Pairs of images that show the same."""
+    findings: tuple[Finding, ...] = ()
+    """What is wrong or odd with single images and masks."""
 
 
 def read_facts(
@@ -114,6 +116,11 @@ def _derive(
         shares=shares,
         sources=table.sources or sources_by_size(sizes),
         copies=tuple((ids[pair.first], ids[pair.second], pair.kind) for pair in copies),
+        findings=tuple(
+            finding
+            for sample, result in zip(samples, inspected, strict=True)
+            for finding in result.findings(sample)
+        ),
     )
 
 

@@ -25,6 +25,7 @@ from humanseg.data.splits import make_split
 from humanseg.errors import UsageError
 from humanseg.results import SplitRecord
 from humanseg.system.progress import Progress, of_stage
+from humanseg.training.data_gate import check_labels, refuse_errors
 from humanseg.training.further_data import ExtraData, check_extra, find_extra
 
 _log = logging.getLogger(__name__)
@@ -36,8 +37,8 @@ class Pictures:
 
     samples: dict[str, Sample]
     fingerprint: str
-    facts: Facts | None
-    """None where nothing needed them: the published split reads no file."""
+    facts: Facts
+    """What is known of every picture."""
     resized: ResizedImages
     """All of its pictures, then those of the further data sets, on the network's grid."""
     extra: tuple[ExtraData, ...] = ()
@@ -114,7 +115,6 @@ class RunData:
 def find_pictures(
     config: TrainConfig | CompareConfig,
     *,
-    look: bool,
     cache: Path | None = None,
     processes: int = 1,
     progress: Progress | None = None,
@@ -123,14 +123,14 @@ def find_pictures(
 
     Args:
         config: whose pictures.
-        look: read what splits other than the published one must know of every picture.
         cache: folder that keeps decoded pictures on disk; in memory without it.
         processes: on this machine, that each do the same.
         progress: called with (done, total) in stages.
 
     Raises:
         UsageError: no data given, or it does not exist.
-        DataError: pictures without masks.
+        DataError: pictures without masks, or errors of the data check that `data.accept` does not
+            name.
     """
     if config.data.root is None:
         raise UsageError("data.root: not given; name the folder with --data.")
@@ -139,11 +139,11 @@ def find_pictures(
     every = [*samples, *(sample for data in extra for sample in data.samples)]
     store = None if cache is None else Cache(cache, note=_log.warning)
     resized, keep = _resized(every, config, store, processes=processes, progress=progress)
-    facts = None
-    if look:
-        groups = None if isinstance(config.split, ReferenceSplit) else config.split.groups
-        looking = of_stage(progress, "Looking at images")
-        facts = read_facts(samples, groups, cache=store, keep=keep, progress=looking)
+    groups = None if isinstance(config.split, ReferenceSplit) else config.split.groups
+    looking = of_stage(progress, "Looking at images")
+    facts = read_facts(samples, groups, cache=store, keep=keep, progress=looking)
+    labels = check_labels(resized, len(samples), config.data.root)
+    refuse_errors([*facts.findings, *labels], config.data.accept, config.data.root)
     digests = None if store is None else store.digests(samples)
     named = {sample.id: sample for sample in samples}
     return Pictures(named, fingerprint(samples, digests=digests), facts, resized, extra)
@@ -188,6 +188,5 @@ def find_data(
         UsageError: no data given, or it does not exist.
         DataError: pictures without masks, or too few for the split.
     """
-    look = config.split.protocol != "reference"
-    pictures = find_pictures(config, look=look, cache=cache, processes=processes, progress=progress)
+    pictures = find_pictures(config, cache=cache, processes=processes, progress=progress)
     return pictures.divided(config.split)
