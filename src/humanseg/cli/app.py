@@ -68,9 +68,6 @@ def _columns(console: Console, options: ConsoleOptions, entries: list[HelpEntry]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    Args:
-        arguments: words after the program's name; those of this process if not given.
-
     Returns:
         0 done, 1 failed, 2 asked for something impossible, 130 stopped by the user.
     """

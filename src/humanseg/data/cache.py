@@ -75,10 +75,6 @@ class Cache:
     ) -> list[InspectedSample]:
         """Facts, digests and findings of each sample; decodes those that are new or have changed.
 
-        Args:
-            samples: the data set.
-            progress: called with (samples done, all samples) where there is something to do.
-
         Returns:
             About 3.5 kB per sample. Samples that cannot be read are in it, with the reason as a
             remark; they are decoded again every time.

@@ -132,11 +132,6 @@ def describe_data(
 ) -> DataRecord:
     """Record of a data set, for those who read its results.
 
-    Args:
-        samples: the data set.
-        facts: what `read_facts` found.
-        digests: see `fingerprint`.
-
     Raises:
         DataError: a file that cannot be read.
     """

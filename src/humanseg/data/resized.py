@@ -121,10 +121,6 @@ class ImagesInMemory:
     def check_room(self, count: int, *, processes: int = 1) -> None:
         """See that memory can hold so many pictures.
 
-        Args:
-            count: pictures.
-            processes: on this machine, each of which will hold them.
-
         Raises:
             DataError: it cannot.
         """

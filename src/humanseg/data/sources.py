@@ -36,10 +36,6 @@ def read_group_table(path: Path, ids: Sequence[str]) -> GroupTable:
 
     Pictures of a group are never divided between parts of a split. An empty cell says nothing.
 
-    Args:
-        path: the table.
-        ids: names of the data set's pictures.
-
     Raises:
         UsageError: no such file.
         DataError: not such a table, an id twice, or an id that the data set does not have.

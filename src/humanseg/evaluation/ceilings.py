@@ -22,13 +22,7 @@ _WORKERS = 2
 def ceilings(
     runs: Sequence[RunResult], samples: Mapping[str, Sample], data: DataRecord
 ) -> tuple[Bound, ...]:
-    """The best score at every output grid, and how far the truth agrees with itself.
-
-    Args:
-        runs: runs of the main protocol.
-        samples: images that were tested.
-        data: copies in the data set.
-    """
+    """The best score at every output grid, and how far the truth agrees with itself."""
     by_grid: dict[Size, list[str]] = defaultdict(list)
     for run in runs:
         by_grid[output_grid(run.config.model)].append(run.config.model.arch)

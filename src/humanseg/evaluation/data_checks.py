@@ -19,11 +19,6 @@ def add_data_checks(
 ) -> Analysis:
     """Add ceilings, leaks and suspect labels to what `analyse_comparison` says.
 
-    Args:
-        analysis: of the comparison.
-        finished: the comparison.
-        samples: its data set by id.
-
     Raises:
         DataError: stored features that cannot be read, or an image without a truth.
         ImageError: a mask that cannot be read.

@@ -62,11 +62,6 @@ class ExternalData:
 def find_external_data(root: Path, trained_on: Sequence[Sample], *, folds: int = 1) -> ExternalData:
     """Find another data set's images.
 
-    Args:
-        root: folder, CSV or COCO JSON with images and masks.
-        trained_on: the images of the comparison.
-        folds: number of its folds.
-
     Raises:
         UsageError: no such path or no known layout.
         DataError: images without masks, fewer than folds, or images that are also in the
@@ -94,12 +89,6 @@ def score_external(
     """Score a finished run's network on its part of another data set.
 
     What was scored before is read, if the data are the same.
-
-    Args:
-        run: run folder.
-        result: what came of the run.
-        data: the other data set.
-        progress: called with (done, total).
 
     Raises:
         ModelError: the run's model is gone or damaged.
@@ -148,13 +137,7 @@ def _segmenter(run: Path) -> Segmenter:
 
 
 def choose_images(ids: Sequence[str], count: int, seed: int) -> tuple[str, ...]:
-    """Draw the images to corrupt: the same for every network of a plan.
-
-    Args:
-        ids: pictures that are tested by the plan.
-        count: how many; all if there are fewer.
-        seed: decides which.
-    """
+    """Draw the images to corrupt: the same for every network of a plan."""
     ordered = sorted(ids)
     chosen = np.random.default_rng(seed).permutation(len(ordered))[:count]
     return tuple(ordered[index] for index in sorted(chosen))
@@ -170,13 +153,6 @@ def score_corrupted(
     """Score a finished run's network on corrupted copies of its own test images.
 
     Images are corrupted at their own size, before anything else is done to them.
-
-    Args:
-        run: run folder.
-        result: what came of the run.
-        samples: the data set.
-        chosen: images to corrupt; those that the run did not test are left out.
-        progress: called with (done, total).
 
     Raises:
         ModelError: the run's model is gone or damaged.

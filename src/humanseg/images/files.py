@@ -240,10 +240,6 @@ def _formats() -> tuple[str, ...]:
 def identify(stream: BinaryIO, name: str) -> ImageFile.ImageFile:
     """Read the header of an opened picture file; nothing is decoded.
 
-    Args:
-        stream: at its beginning; can seek.
-        name: what to call the picture in errors.
-
     Raises:
         ImageError: a HEIC picture, and its reader is not installed.
         UnidentifiedImageError: no picture in a known format.

@@ -153,14 +153,7 @@ def onnx_model(network: FromBytes, size: tuple[int, int]) -> ModelProto:
 
 
 def describe(model: ModelProto, record: ModelRecord, precision: str, parity: Parity) -> None:
-    """Write into a model's metadata what using it needs, and where it comes from.
-
-    Args:
-        model: changed in place.
-        record: of the network.
-        precision: `fp32`, `fp16` or `int8`.
-        parity: how far it is from torch.
-    """
+    """Write into a model's metadata what using it needs, and where it comes from."""
     height, width = record.preprocessing.image_size
     model.producer_name = "humanseg"
     model.producer_version = __version__
@@ -172,12 +165,7 @@ def describe(model: ModelProto, record: ModelRecord, precision: str, parity: Par
 
 
 def description(record: ModelRecord, precision: str) -> dict[str, str]:
-    """What an exported file says of itself, whatever its format.
-
-    Args:
-        record: of the network.
-        precision: `fp32`, `fp16` or `int8`.
-    """
+    """What an exported file says of itself, whatever its format."""
     height, width = record.preprocessing.image_size
     return {
         "schema_version": str(record.schema_version),

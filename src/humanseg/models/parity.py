@@ -98,11 +98,6 @@ def measure_parity(
 def check_parity(parity: Parity, *, what: str, tolerance: float = TOLERANCE) -> None:
     """Refuse an exported file that computes something else.
 
-    Args:
-        parity: what was measured.
-        what: name of the file or format, for the message.
-        tolerance: largest difference of a probability.
-
     Raises:
         ExportError: a probability differs by more, or masks agree in less than 99.9 % of pixels
             (in less than the tolerance leaves, if it is above 0.001).
@@ -122,12 +117,6 @@ def check_int8_parity(parity: Parity, *, what: str, tolerance: float = INT8_TOLE
     """Refuse an int8 file whose masks are not those of the network.
 
     Single probabilities may differ by much at the rim of a person, so they are held to their mean.
-
-    Args:
-        parity: what was measured, on real pictures.
-        what: name of the file, for the message.
-        tolerance: largest share of pixels on the other side of the threshold, and largest mean
-            difference of the probabilities.
 
     Raises:
         ExportError: more pixels change sides, or probabilities differ by more.

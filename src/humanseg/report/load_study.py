@@ -99,9 +99,6 @@ def load_studies(paths: Sequence[Path]) -> Study:
 
     Their networks are named `FOLDER/arch` and analysed together.
 
-    Args:
-        paths: folders, as for `load_study`.
-
     Raises:
         UsageError: no folder, the same one twice, scores on different data, or no network that
             finished all of its runs.

@@ -124,13 +124,7 @@ def _origin_parts(study: Study) -> list[str]:
 
 
 def markdown(study: Study, summary: Answer, rows: Sequence[GalleryRow]) -> str:
-    """The report without images.
-
-    Args:
-        study: what is reported.
-        summary: its sentences.
-        rows: images that the gallery's rule chose.
-    """
+    """The report without images."""
     chosen = [f"{row.id}: {row.reason}" for row in rows]
     parts = [
         *_first_screen(study, summary),

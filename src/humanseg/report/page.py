@@ -148,13 +148,7 @@ def _facts(network: Network) -> tuple[tuple[str, str], ...]:
 
 
 def html(study: Study, summary: Answer, rows: Sequence[GalleryRow]) -> str:
-    """The page.
-
-    Args:
-        study: what is reported.
-        summary: its sentences.
-        rows: the gallery; those that the rule chose come first.
-    """
+    """The page."""
     environment = Environment(
         loader=PackageLoader("humanseg.report"),
         autoescape=True,

@@ -78,13 +78,7 @@ class _Setting:
 def _settings(
     model: BaseModel, prefix: str = "", defaults: BaseModel | None = None
 ) -> Iterator[_Setting]:
-    """Settings of a configuration; a section that comes in several kinds has those of its own.
-
-    Args:
-        model: the configuration.
-        prefix: of the keys, such as `split.`.
-        defaults: section of the kind that is the default.
-    """
+    """Settings of a configuration; a section that comes in several kinds has those of its own."""
     for name, field in type(model).model_fields.items():
         value = getattr(model, name)
         default = getattr(defaults, name, field.get_default())

@@ -95,12 +95,7 @@ class Section:
 
 
 def sections(study: Study, anchors: Mapping[str, str]) -> tuple[Section, ...]:
-    """Every section that has something to show.
-
-    Args:
-        study: what is reported.
-        anchors: places of the images in the gallery.
-    """
+    """Every section that has something to show."""
     every = (
         _accuracy(study),
         _differences(study),

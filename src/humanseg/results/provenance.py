@@ -31,12 +31,7 @@ _PACKAGES = (
 
 
 def describe_environment(*, device: str, threads: int | None) -> Environment:
-    """Date, command, versions, commit and hardware.
-
-    Args:
-        device: what the networks ran on.
-        threads: largest number of threads of one network.
-    """
+    """Date, command, versions, commit and hardware."""
     return Environment(
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),

@@ -1,7 +1,8 @@
 """Write files and folders at once or not at all: under a temporary name, then renamed.
 
 `write_bytes` and `replacing` for one file, `replacing_together` for files that belong together,
-`replacing_folder` for a folder. What a killed process leaves behind, `remove_leftovers` finds.
+`replacing_folder` for a folder: folders above are made if need be, and what has the name already is
+replaced. What a killed process leaves behind, `remove_leftovers` finds.
 """
 
 from __future__ import annotations
@@ -25,10 +26,6 @@ picture, or the next frame of a video, takes on any machine, and than clocks dif
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file at once or not at all; see `replacing`.
 
-    Args:
-        path: where to; folders are made. A file that is there already is replaced.
-        content: what it will hold.
-
     Raises:
         OSError: the folder cannot be made or written to, or the disk is full; names `path`.
     """
@@ -42,9 +39,6 @@ def replacing(path: Path) -> Iterator[Path]:
 
     A new file gets the rights that the user's umask leaves, one that is replaced keeps its own:
     results of private pictures stay private.
-
-    Args:
-        path: what the file will be called; folders are made.
 
     Raises:
         OSError: the folder cannot be made or written to; names `path`.
@@ -75,9 +69,6 @@ def replacing_together(path: Path) -> Iterator[Path]:
     `path` itself moves last, so that whoever sees it sees the others too. If anything goes wrong,
     nothing moves.
 
-    Args:
-        path: the file that is wanted; its folder is made if need be.
-
     Yields:
         A path of the same name in an empty folder beside it.
 
@@ -94,9 +85,6 @@ def replacing_together(path: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
     """An empty folder beside `path` that becomes it in the end, or vanishes if anything goes wrong.
-
-    Args:
-        path: what the folder will be called. A folder that is there already is replaced.
 
     Raises:
         OSError: the folder cannot be made or written to; names `path`.
@@ -133,9 +121,6 @@ def remove_leftovers(folders: Iterable[Path]) -> int:
 
     Only those that this module named, and only those that were last written to a day ago: younger
     ones may belong to another process, or to another machine that shares the folder.
-
-    Args:
-        folders: where to look, not below them; those that are missing or closed are passed over.
 
     Returns:
         How many were removed.

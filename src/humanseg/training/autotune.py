@@ -132,11 +132,6 @@ def explaining_memory(
 ) -> Iterator[None]:
     """Turn torch's lack of memory inside this block into a sentence with a batch size that fits.
 
-    Args:
-        network: what was to be trained; a copy of it is tried.
-        config: with the batch size that was too large.
-        mode: how it computes.
-
     Raises:
         OutOfMemory: memory ran out.
     """

@@ -179,12 +179,7 @@ def started_by_torchrun() -> bool:
 
 
 def local_count(environment: Mapping[str, str], count: int) -> int:
-    """Processes per machine, by the variables of torchrun or SLURM.
-
-    Args:
-        environment: the process's environment variables.
-        count: number of all processes.
-    """
+    """Processes per machine, by the variables of torchrun or SLURM."""
     for name in ("LOCAL_WORLD_SIZE", "SLURM_NTASKS_PER_NODE"):
         if environment.get(name, "").isdecimal():
             return int(environment[name])

@@ -178,12 +178,6 @@ def find_data(
 ) -> RunData:
     """Find, fingerprint and split the pictures of a configuration.
 
-    Args:
-        config: whose pictures.
-        cache: see `find_pictures`.
-        processes: see `find_pictures`.
-        progress: called with (done, total) in stages.
-
     Raises:
         UsageError: no data given, or it does not exist.
         DataError: pictures without masks, or too few for the split.

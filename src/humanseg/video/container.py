@@ -38,9 +38,6 @@ def require_av() -> None:
 def open_camera(number: int) -> InputContainer:
     """Open a camera: v4l2 on Linux, AVFoundation on macOS, DirectShow on Windows.
 
-    Args:
-        number: from 0, in the system's own order.
-
     Raises:
         UsageError: there is no such camera, or none can be reached on this system.
         ImageError: it cannot be opened.
@@ -105,10 +102,6 @@ def open_file(path: Path) -> InputContainer:
 
 def choose_stream(container: InputContainer, name: str) -> tuple[VideoStream, list[str]]:
     """The stream that a player shows, and notes on what is left out beside it.
-
-    Args:
-        container: the opened file or camera.
-        name: for the error's sentence.
 
     Raises:
         ImageError: no pictures, too many pixels, or a codec that is unknown here.

@@ -38,11 +38,6 @@ def compose_scene(
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Compose a scene.
 
-    Args:
-        rng: where chance comes from.
-        kind: what to show.
-        material: people, backgrounds and objects to take from.
-
     Returns:
         Image, uint8 (H, W, 3) RGB, and mask, bool (H, W): True where a person is seen.
     """

@@ -29,10 +29,6 @@ def mix_in(module: nn.Module, mixin: type) -> None:
 def check_arguments(method: Callable[..., Any], *names: str) -> None:
     """See that a library's method still takes what its replacement takes.
 
-    Args:
-        method: of a class.
-        names: of its arguments after `self`.
-
     Raises:
         TypeError: it takes others.
     """

@@ -72,9 +72,6 @@ def keep_depthwise_in_float32(network: nn.Module) -> None:
     2.15; `benchmarks/depthwise.py` measures it, 134 instead of 23 ms for the first of
     EfficientNet-B0 at 320x320, batch 16). Plain 3x3 ones are faster in bf16 and stay. Weights,
     names and results without autocast are unchanged.
-
-    Args:
-        network: changed in place; copies of it are changed too.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and _is_slow(module):

@@ -51,12 +51,7 @@ def leak_table(study: Study) -> Table | None:
 
 
 def suspect_table(study: Study, anchors: Mapping[str, str] | None = None) -> Table | None:
-    """True masks that may be wrong, most suspicious first within each reason; None without any.
-
-    Args:
-        study: what the page is about.
-        anchors: place on the page by image; an image without one is not linked.
-    """
+    """True masks that may be wrong, most suspicious first within each reason; None without any."""
     suspects = study.analysis.suspects
     if not suspects:
         return None

@@ -18,12 +18,7 @@ _IMAGE_METRICS = (
 
 
 def image_table(study: Study, anchors: Mapping[str, str]) -> Table | None:
-    """Every image, the hardest first.
-
-    Args:
-        study: what the page is about.
-        anchors: place on the page by image; an image without one is not linked.
-    """
+    """Every image, the hardest first."""
     if not study.finished:
         return None
     by_metric = {name: scores_by_network(study, name) for name, _ in _IMAGE_METRICS}

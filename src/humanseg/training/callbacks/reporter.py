@@ -21,13 +21,7 @@ class ProgressReporter(lightning.Callback):
     """Reports optimiser steps twice a second, and every epoch as a milestone."""
 
     def __init__(self, progress: Progress, name: str, recorder: EpochRecorder) -> None:
-        """Describe a reporter.
-
-        Args:
-            progress: what is told.
-            name: of the run.
-            recorder: whose epochs are reported; it must come before this callback.
-        """
+        """Describe a reporter."""
         self._progress = progress
         self._name = name
         self._recorder = recorder
