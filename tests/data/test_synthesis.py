@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from humanseg.data import audit, discover, draw_scene, synthesize
 from humanseg.data.synthesis.painting import Canvas, Paint, ellipse, point
-from humanseg.data.synthesis.synthesize import ProcessesEnded, in_processes
+from humanseg.data.synthesis.synthesize import in_processes
 from humanseg.errors import HumansegError, UsageError
 
 SIZE = (60, 80)
@@ -277,7 +278,7 @@ def _runs(pid: int) -> bool:
 
 
 def test_in_processes__one_that_is_killed_is_an_error() -> None:
-    with pytest.raises(ProcessesEnded):
+    with pytest.raises(BrokenProcessPool):
         list(in_processes(os._exit, range(40), workers=2))
 
 

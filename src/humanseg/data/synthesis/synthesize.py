@@ -6,11 +6,10 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -42,11 +41,11 @@ class _Plan:
         rng = np.random.default_rng([self.seed, number])
         image, mask = draw_scene(rng, self.size, clutter=self.clutter)
         quality = int(rng.integers(70, 96))
-        write_pair(self.root, _name(number), image, mask, quality=quality)
+        write_pair(self.root, f"{number:05d}", image, mask, quality=quality)
 
     def files(self, number: int) -> tuple[Path, Path]:
         """The mask and the picture, in the order in which they are written."""
-        name = _name(number)
+        name = f"{number:05d}"
         return self.root / "masks" / f"{name}.png", self.root / "images" / f"{name}.jpg"
 
 
@@ -87,67 +86,51 @@ def synthesize(
     _check(count, size, seed, clutter, workers)
     plan = _Plan(output, size, seed, clutter)
     try:
-        left = _left(plan, count)
-        there = count - len(left)
-        for drawn in in_processes(plan.draw, left, workers=workers):
-            there += drawn
+        missing = _missing(plan, count)
+        drawn = in_processes(plan.draw, missing, workers=workers)
+        for there, _ in enumerate(drawn, start=count - len(missing) + 1):
             if progress is not None:
                 progress(there, count)
     except OSError as error:
         raise HumansegError(f"{output}: cannot be written to ({error.strerror}).") from error
-    except ProcessesEnded as error:
+    except BrokenProcessPool as error:
         raise HumansegError(
             f"{output}: a process that draws was killed; the same command again goes on."
         ) from error
     return output
 
 
-def _left(plan: _Plan, count: int) -> list[int]:
+def _missing(plan: _Plan, count: int) -> list[int]:
     """Numbers of the pictures that are missing; makes the folders, and refuses those of others."""
-    sizes = [
-        _sizes(plan.root / part, {f"{_name(number)}{suffix}" for number in range(1, count + 1)})
-        for part, suffix in (("masks", ".png"), ("images", ".jpg"))
-    ]
-    numbers = range(1, count + 1)
-    whole = [number for number in numbers if all(_name(number) in part for part in sizes)]
-    broken = {number for number in numbers if any(_name(number) in part for part in sizes)}
-    _compare(plan, broken.difference(whole), whole[:: max(1, len(whole) // 2)], whole[-1:])
-    there = set(whole)
-    return [number for number in numbers if number not in there]
+    files = {number: plan.files(number) for number in range(1, count + 1)}
+    expected = {path for pair in files.values() for path in pair}
+    there: set[Path] = set()
+    for folder in (plan.root / "masks", plan.root / "images"):
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers([folder])
+        paths = {path for path in folder.iterdir() if not path.name.startswith(".")}
+        if paths - expected:
+            raise UsageError(f"{folder}: has other files in it; name a new or empty folder.")
+        there |= {path for path in paths if path.stat().st_size}
+    whole = [number for number, pair in files.items() if there.issuperset(pair)]
+    missing = [number for number, pair in files.items() if not there.issuperset(pair)]
+    broken = [number for number in missing if there.intersection(files[number])]
+    _compare(plan, {*broken, *whole[:: max(1, len(whole) // 2)], *whole[-1:]})
+    return missing
 
 
-def _sizes(folder: Path, expected: set[str]) -> dict[str, int]:
-    """Bytes of the files of a folder that have any, by name without suffix."""
-    folder.mkdir(parents=True, exist_ok=True)
-    remove_leftovers([folder])
-    paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    if any(path.name not in expected for path in paths):
-        raise UsageError(f"{folder}: has other files in it; name a new or empty folder.")
-    sizes = {path.stem: path.stat().st_size for path in paths}
-    return {name: size for name, size in sizes.items() if size}
-
-
-def _compare(plan: _Plan, *numbers: Iterable[int]) -> None:
+def _compare(plan: _Plan, numbers: set[int]) -> None:
     """Refuse files that these settings would not draw: another seed's, or somebody's own."""
-    for number in sorted({number for group in numbers for number in group}):
+    for number in sorted(numbers):
         with TemporaryDirectory() as scratch:
-            again = _Plan(Path(scratch), plan.size, plan.seed, plan.clutter)
+            again = replace(plan, root=Path(scratch))
             again.draw(number)
             for there, drawn in zip(plan.files(number), again.files(number), strict=True):
-                if _content(there) not in (b"", drawn.read_bytes()):
+                if there.exists() and there.read_bytes() not in (b"", drawn.read_bytes()):
                     raise UsageError(
                         f"{there}: is not what these settings draw; name a new or empty folder, or "
                         "the size, seed and clutter that the folder was drawn with."
                     )
-
-
-def _content(path: Path) -> bytes:
-    """What a file holds; nothing where there is none."""
-    return path.read_bytes() if path.exists() else b""
-
-
-def _name(number: int) -> str:
-    return f"{number:05d}"
 
 
 def _check(count: int, size: Size, seed: int, clutter: float, workers: int) -> None:
@@ -165,53 +148,23 @@ def _check(count: int, size: Size, seed: int, clutter: float, workers: int) -> N
         raise UsageError(f"workers is {workers}; at least 1.")
 
 
-class ProcessesEnded(Exception):
-    """A process was ended from outside, for instance for want of memory."""
-
-
 def in_processes(
     work: Callable[[int], None], numbers: Sequence[int], *, workers: int
-) -> Iterator[int]:
-    """Call a function with each of the numbers.
-
-    Args:
-        work: can be pickled if there are several workers.
-        numbers: what it is called with.
-        workers: processes; with one it is called in this process.
-
-    Yields:
-        how many more are done.
+) -> Iterator[None]:
+    """Call a function with each of the numbers; it can be pickled if there are several workers.
 
     Raises:
-        ProcessesEnded: a process was ended from outside.
+        BrokenProcessPool: a process was ended from outside, for instance for want of memory.
     """
     if workers == 1 or len(numbers) <= _AT_ONCE:
-        for number in numbers:
-            work(number)
-            yield 1
+        yield from map(work, numbers)
         return
-    parts = (numbers[at : at + _AT_ONCE] for at in range(0, len(numbers), _AT_ONCE))
-    running: set[Future[int]] = set()
     # Not forked: threads of this process may hold locks at this moment.
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_begin)
     try:
-        while True:
-            more = islice(parts, 2 * workers - len(running))
-            running |= {pool.submit(_each, work, part) for part in more}
-            if not running:
-                return
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
-    except BrokenProcessPool as error:
-        raise ProcessesEnded from error
+        yield from pool.map(work, numbers, chunksize=_AT_ONCE)
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _each(work: Callable[[int], None], numbers: Sequence[int]) -> int:
-    for number in numbers:
-        work(number)
-    return len(numbers)
 
 
 def _begin() -> None:
