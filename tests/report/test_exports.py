@@ -10,6 +10,7 @@ import pytest
 from humanseg.report.load_study import load_study
 from humanseg.report.markdown import escape, markdown, markdown_table
 from humanseg.report.scores_csv import CSV_COLUMNS, scores_csv
+from humanseg.report.sections import sections
 from humanseg.report.tables.table import Column, Row, Table
 from humanseg.report.text.summary_text import answer
 from humanseg.results import ComparisonResult, read_record
@@ -70,7 +71,7 @@ def test_csv__what_was_not_measured_is_empty(unfinished_data: Path, evaluation_d
 @pytest.mark.parametrize("name", ["compared", "cross_data", "unfinished_data", "evaluation_data"])
 def test_markdown__tables_are_whole(name: str, request: pytest.FixtureRequest) -> None:
     study = load_study(request.getfixturevalue(name))
-    text = markdown(study, answer(study), ())
+    text = markdown(study, answer(study), (), sections(study, {}))
     assert text.startswith("# ")
     assert "data:" not in text.replace("data.", "")
     for block in text.split("\n\n"):
@@ -81,7 +82,7 @@ def test_markdown__tables_are_whole(name: str, request: pytest.FixtureRequest) -
 
 def test_markdown__says_the_same_without_pictures(unfinished_data: Path, cross_data: Path) -> None:
     study = load_study(unfinished_data)
-    text = markdown(study, answer(study), ())
+    text = markdown(study, answer(study), (), sections(study, {}))
     assert "fpn-seed43 (failed): RuntimeError: out of memory after 3 epochs \\<b\\>" in text
     assert "deeplabv3plus-seed43 (missing)" in text
     assert "0.8991" in text
@@ -89,7 +90,7 @@ def test_markdown__says_the_same_without_pictures(unfinished_data: Path, cross_d
     assert "training.batch\\_size (changed) | 8 | 16" in text
     study = load_study(cross_data)
     said = answer(study)
-    text = markdown(study, said, ())
+    text = markdown(study, said, (), sections(study, {}))
     for sentence in (said.headline, *said.findings, *said.generalisation, said.limits):
         assert escape(sentence) in text
     for title in ("Differences between networks", "Generalisation", "Checks of the data"):

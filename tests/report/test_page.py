@@ -22,6 +22,7 @@ from humanseg.images.stored_maps import write_mask, write_probability
 from humanseg.report import write_report
 from humanseg.report.load_study import load_studies, load_study
 from humanseg.report.page import html, whole
+from humanseg.report.sections import sections
 from humanseg.report.study import SLOTS, Study
 from humanseg.report.study_images import image_scores
 from humanseg.report.text.summary_text import answer
@@ -292,7 +293,7 @@ def test_html__odd_plans_still_make_a_page(
     study_of: StudyMaker, scores: dict[str, list[list[float]]]
 ) -> None:
     study = study_of(scores)
-    page = Page(html(study, answer(study), ()))
+    page = Page(html(study, answer(study), (), sections(study, {})))
     assert page.open == []
     assert answer(study).headline in page.text
 

@@ -8,18 +8,11 @@ from collections.abc import Sequence
 from humanseg.report import reproduction
 from humanseg.report.gallery.gallery_rows import GalleryRow
 from humanseg.report.gallery.image_choice import rule
+from humanseg.report.sections import NotesPart, Section, TablePart
 from humanseg.report.study import Study
 from humanseg.report.study_plan import split_seed, title
-from humanseg.report.tables import (
-    check_tables,
-    cost_tables,
-    generalisation_tables,
-    score_tables,
-)
-from humanseg.report.tables.difference_tables import pair_table
 from humanseg.report.tables.table import Table
-from humanseg.report.text.definitions import DEFINITIONS, PUBLISHED_NOTE
-from humanseg.report.text.protocol_text import protocol
+from humanseg.report.text.definitions import DEFINITIONS
 from humanseg.report.text.summary_text import Answer, basis, problems
 
 
@@ -73,45 +66,25 @@ def _first_screen(study: Study, summary: Answer) -> list[str]:
     return parts
 
 
-def _section(title: str, *parts: Table | str | None) -> list[str]:
+def _heading(title: str, *parts: Table | str | None) -> list[str]:
     """A heading with its tables and texts; nothing if all are empty."""
     shown = [markdown_table(part) if isinstance(part, Table) else part for part in parts if part]
     return [f"## {title}", *shown] if shown else []
 
 
-def _score_parts(study: Study, summary: Answer) -> list[str]:
-    published = cost_tables.published_table(study)
-    return [
-        *_section(
-            "Scores",
-            score_tables.overlap_table(study),
-            _bullets(protocol(study)),
-            score_tables.contour_table(study),
-            score_tables.pixel_table(study),
-            score_tables.strata_table(study),
-            score_tables.fold_table(study),
-        ),
-        *_section("Differences between networks", pair_table(study)),
-        *_section(
-            "Generalisation",
-            _bullets(summary.generalisation),
-            generalisation_tables.gap_table(study),
-            generalisation_tables.source_table(study),
-            generalisation_tables.external_table(study),
-            generalisation_tables.alarm_table(study),
-            generalisation_tables.robustness_table(study),
-        ),
-        *_section("Cost", cost_tables.cost_table(study)),
-        *_section("Comparison with the published figures", published, published and PUBLISHED_NOTE),
-        *_section(
-            "Checks of the data", check_tables.leak_table(study), check_tables.suspect_table(study)
-        ),
+def _section(section: Section, *texts: str) -> list[str]:
+    """Texts, and the tables and remarks of a section; its pictures are on the page alone."""
+    shown = [
+        part.table if isinstance(part, TablePart) else _bullets(part.texts)
+        for part in section.parts
+        if isinstance(part, TablePart | NotesPart)
     ]
+    return _heading(section.title, *texts, *shown)
 
 
 def _origin_parts(study: Study) -> list[str]:
     settings = reproduction.settings(study)
-    parts = _section(
+    parts = _heading(
         "How this was made",
         reproduction.run_table(study),
         settings.full if settings else None,
@@ -123,13 +96,16 @@ def _origin_parts(study: Study) -> list[str]:
     return parts
 
 
-def markdown(study: Study, summary: Answer, rows: Sequence[GalleryRow]) -> str:
+def markdown(
+    study: Study, summary: Answer, rows: Sequence[GalleryRow], sections: Sequence[Section]
+) -> str:
     """The report without images."""
     chosen = [f"{row.id}: {row.reason}" for row in rows]
+    said = {"generalisation": _bullets(summary.generalisation)}
     parts = [
         *_first_screen(study, summary),
-        *_score_parts(study, summary),
-        *(_section("Gallery", rule(split_seed(study)), _bullets(chosen)) if chosen else []),
+        *(line for section in sections for line in _section(section, said.get(section.id, ""))),
+        *(_heading("Gallery", rule(split_seed(study)), _bullets(chosen)) if chosen else []),
         *_origin_parts(study),
         "## What the numbers mean",
         _bullets([f"{name}: {text}" for name, text in DEFINITIONS.items()]),

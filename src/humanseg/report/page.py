@@ -22,7 +22,7 @@ from humanseg.report.load_study import load_study
 from humanseg.report.markdown import markdown
 from humanseg.report.ranking import METRIC_NAMES, Metric, metric_of, ranked
 from humanseg.report.scores_csv import scores_csv
-from humanseg.report.sections import sections
+from humanseg.report.sections import Section, sections
 from humanseg.report.study import Network, Study
 from humanseg.report.study_plan import has_several_seeds, repeats, split_seed, title
 from humanseg.report.tables.image_table import image_table
@@ -68,6 +68,7 @@ def write_report(
     rows = gallery(study)
     summary = answer(study)
     chosen = tuple(row for row in rows if row.chosen)
+    parts = sections(study, {row.id: row.anchor for row in rows})
     written = ReportFiles(
         summary.headline,
         summary.warnings,
@@ -78,8 +79,8 @@ def write_report(
         _write_record(study, folder, target),
     )
     write_text(written.csv, scores_csv(study))
-    write_text(written.markdown, markdown(study, summary, chosen))
-    write_text(written.html, html(study, summary, rows))
+    write_text(written.markdown, markdown(study, summary, chosen, parts))
+    write_text(written.html, html(study, summary, rows, parts))
     return written
 
 
@@ -147,7 +148,9 @@ def _facts(network: Network) -> tuple[tuple[str, str], ...]:
     )
 
 
-def html(study: Study, summary: Answer, rows: Sequence[GalleryRow]) -> str:
+def html(
+    study: Study, summary: Answer, rows: Sequence[GalleryRow], parts: Sequence[Section]
+) -> str:
     """The page."""
     environment = Environment(
         loader=PackageLoader("humanseg.report"),
@@ -170,7 +173,7 @@ def html(study: Study, summary: Answer, rows: Sequence[GalleryRow]) -> str:
             best=next(iter(ranked(study, "iou")), None),
             cards=_cards(study),
             problems=problems(study),
-            sections=sections(study, anchors),
+            sections=parts,
             preview=preview(rows),
             chosen=[row for row in rows if row.chosen],
             others=[row for row in rows if not row.chosen],
