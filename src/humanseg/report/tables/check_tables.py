@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from humanseg.report.formatting import counted, percent, score
 from humanseg.report.study import Study
-from humanseg.report.tables.table import Column, Row, Table
+from humanseg.report.tables.table import Column, Row, Table, table_of, words
 from humanseg.results import SuspectLabel
 
 LEAK_KINDS = {
@@ -25,9 +25,6 @@ REASONS = {
 
 def leak_table(study: Study) -> Table | None:
     """Pairs of images that show the same, those that matter first; None without any."""
-    leaks = study.analysis.leaks
-    if not leaks:
-        return None
     rows = [
         Row(
             (
@@ -38,37 +35,28 @@ def leak_table(study: Study) -> Table | None:
             ),
             "problem" if leak.divided and leak.kind != "scene" else "plain",
         )
-        for leak in sorted(leaks, key=lambda each: not each.divided)
+        for leak in sorted(study.analysis.leaks, key=lambda each: not each.divided)
     ]
     columns = (
-        Column("Pictures", numeric=False),
-        Column("Kind", numeric=False),
+        *words("Pictures", "Kind"),
         Column("Similarity"),
-        Column("One tested by a network trained on the other", numeric=False),
+        *words("One tested by a network trained on the other"),
     )
     caption = "Pictures that show the same. Scenes are guesses from similar features: look at them."
-    return Table(caption, columns, tuple(rows))
+    return table_of(caption, columns, rows)
 
 
 def suspect_table(study: Study, anchors: Mapping[str, str] | None = None) -> Table | None:
     """True masks that may be wrong, most suspicious first within each reason; None without any."""
-    suspects = study.analysis.suspects
-    if not suspects:
-        return None
     links = anchors or {}
     rows = [
         Row(
             (label.id, REASONS[label.reason], suspect_detail(label)), anchor=links.get(label.id, "")
         )
-        for label in suspects
+        for label in study.analysis.suspects
     ]
-    columns = (
-        Column("Picture", numeric=False),
-        Column("Reason", numeric=False),
-        Column("Detail", numeric=False),
-    )
     caption = "True masks that may be wrong. They were scored as they are."
-    return Table(caption, columns, tuple(rows))
+    return table_of(caption, words("Picture", "Reason", "Detail"), rows)
 
 
 def suspect_detail(label: SuspectLabel) -> str:

@@ -6,7 +6,7 @@ from humanseg.evaluation.statistics import EQUAL_MARGIN
 from humanseg.report.formatting import UNKNOWN, bounded, bounds, listed, probability, score, signed
 from humanseg.report.ranking import METRIC_NAMES, Metric, Pair, is_weak, pairs_of
 from humanseg.report.study import Study
-from humanseg.report.tables.table import Column, Row, Table
+from humanseg.report.tables.table import Column, Row, Table, table_of
 from humanseg.results import Doubt
 
 TRAINING_TEST = "t-test over trainings"
@@ -77,8 +77,6 @@ def _first_given(first: float | None, second: float | None) -> float | None:
 def pair_table(study: Study) -> Table | None:
     """Every pair of networks by every compared metric; None without a pair."""
     pairs = [(metric, pair) for metric in METRIC_NAMES for pair in pairs_of(study, metric)]
-    if not pairs:
-        return None
     tested = any(pair.trainings is not None for _, pair in pairs)
     columns = [
         Column("Pair", numeric=False),
@@ -92,8 +90,7 @@ def pair_table(study: Study) -> Table | None:
         Column("Reading", numeric=False, wide=True),
     ]
     rows = [Row(tuple(_pair_cells(study, metric, pair, tested=tested))) for metric, pair in pairs]
-    caption = "Differences between networks, paired over the same pictures."
-    return Table(caption, tuple(columns), tuple(rows))
+    return table_of("Differences between networks, paired over the same pictures.", columns, rows)
 
 
 def _pair_cells(study: Study, metric: Metric, pair: Pair, *, tested: bool) -> list[str]:

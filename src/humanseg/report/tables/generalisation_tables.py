@@ -15,7 +15,7 @@ from humanseg.report.formatting import (
 )
 from humanseg.report.ranking import metric_of
 from humanseg.report.study import Network, Study
-from humanseg.report.tables.table import NETWORK, Column, Row, Table
+from humanseg.report.tables.table import NETWORK, Column, Row, Table, table_of
 from humanseg.results import RobustnessAnalysis
 
 _IOU = "Per-image IoU"
@@ -41,30 +41,23 @@ def gap_table(study: Study) -> Table | None:
             continue
         held_out = analysed.train_iou - analysed.gap
         scores = (score(analysed.train_iou), score(held_out), points(analysed.gap))
-        cells = (network.label, *scores)
-        rows.append(Row(cells, slot=network.slot))
-    if not rows:
-        return None
+        rows.append(Row((network.label, *scores), slot=network.slot))
     columns = (
         NETWORK,
         Column("Training pictures", _IOU),
         Column("Held-out pictures", _IOU),
         Column("Gap (points)"),
     )
-    return Table(
-        "The same networks on their own training pictures and on held-out ones; means over runs.",
-        columns,
-        tuple(rows),
+    caption = (
+        "The same networks on their own training pictures and on held-out ones; means over runs."
     )
+    return table_of(caption, columns, rows)
 
 
 def source_table(study: Study) -> Table | None:
     """Every source left out of training in turn; None where it was not asked for."""
-    records = study.analysis.sources
-    if not records:
-        return None
     rows = []
-    for record in records:
+    for record in study.analysis.sources:
         label, slot = _first_cell(study, record.network)
         cells = (
             label,
@@ -83,18 +76,13 @@ def source_table(study: Study) -> Table | None:
         Column("Source left out", _IOU),
         Column("Lost (points)"),
     )
-    return Table(
-        "Pictures of one source, scored by networks trained with and without that source.",
-        columns,
-        tuple(rows),
-    )
+    caption = "Pictures of one source, scored by networks trained with and without that source."
+    return table_of(caption, columns, rows)
 
 
 def external_table(study: Study) -> Table | None:
     """External data sets; None where there was none."""
     records = study.analysis.external
-    if not records:
-        return None
     empty = any(record.person_free for record in records)
     columns = [
         NETWORK,
@@ -122,8 +110,7 @@ def external_table(study: Study) -> Table | None:
                 bounded(area, lambda share: percent(share, 2)),
             ]
         rows.append(Row(tuple(cells), slot=slot))
-    caption = "External data sets: no network was trained on them."
-    return Table(caption, tuple(columns), tuple(rows))
+    return table_of("External data sets: no network was trained on them.", columns, rows)
 
 
 def alarm_table(study: Study) -> Table | None:
@@ -142,15 +129,12 @@ def alarm_table(study: Study) -> Table | None:
             bounded(area, lambda share: percent(share, 2)),
         )
         rows.append(Row(cells, slot=network.slot))
-    if not rows:
-        return None
     columns = (NETWORK, Column("Pictures"), Column("With an alarm"), Column("Area marked"))
-    return Table(
+    caption = (
         "Pictures without a person. An alarm marks more than 0.1 % of the pixels; the area is the "
-        "mean share of a picture that is marked.",
-        columns,
-        tuple(rows),
+        "mean share of a picture that is marked."
     )
+    return table_of(caption, columns, rows)
 
 
 def corruption_name(name: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from humanseg.report.formatting import UNKNOWN, percent, points, score
 from humanseg.report.study import Study
 from humanseg.report.study_images import image_scores, scores_by_image, scores_by_network
-from humanseg.report.tables.table import Column, Row, Table, Value
+from humanseg.report.tables.table import Column, Row, Table, Value, table_of
 
 _IMAGE_METRICS = (
     ("iou", "Per-image IoU"),
@@ -19,8 +19,6 @@ _IMAGE_METRICS = (
 
 def image_table(study: Study, anchors: Mapping[str, str]) -> Table | None:
     """Every image, the hardest first."""
-    if not study.finished:
-        return None
     by_metric = {name: scores_by_network(study, name) for name, _ in _IMAGE_METRICS}
     measured = [name for name, _ in _IMAGE_METRICS if any(by_metric[name].values())]
     ious = scores_by_image(by_metric["iou"])
@@ -44,7 +42,7 @@ def image_table(study: Study, anchors: Mapping[str, str]) -> Table | None:
     caption = "Every scored picture, lowest mean first"
     if any(len(network.scored) > 1 for network in study.finished):
         caption += "; scores are means over the runs that tested it"
-    return Table(f"{caption}.", _columns(study, measured), tuple(rows))
+    return table_of(f"{caption}.", _columns(study, measured), rows)
 
 
 def _columns(study: Study, measured: list[str]) -> tuple[Column, ...]:

@@ -11,7 +11,7 @@ from humanseg.report.ranking import METRIC_NAMES, Metric, metric_of
 from humanseg.report.study import Network, Study
 from humanseg.report.study_images import image_scores
 from humanseg.report.study_plan import repeats
-from humanseg.report.tables.table import NETWORK, Column, Row, Table
+from humanseg.report.tables.table import NETWORK, Column, Row, Table, table_of
 from humanseg.results import Bound, RunResult, Stratum
 
 BOUND_NAMES = {
@@ -102,8 +102,6 @@ def _scored(study: Study) -> str:
 
 
 def _score_table(study: Study, measures: tuple[_Measure, ...], caption: str) -> Table | None:
-    if not study.networks:
-        return None
     rows = []
     for network in study.networks:
         values = [(each, metric_of(study, network, each.metric)) for each in measures]
@@ -116,7 +114,7 @@ def _score_table(study: Study, measures: tuple[_Measure, ...], caption: str) -> 
         rows.append(Row((network.label, *cells), slot=network.slot))
     if any(each.bound for each in measures):
         rows += [_bound_row(study, bound, measures) for bound in study.analysis.bounds]
-    return Table(caption, (NETWORK, *(each.column for each in measures)), tuple(rows))
+    return table_of(caption, (NETWORK, *(each.column for each in measures)), rows)
 
 
 def _bound_row(study: Study, bound: Bound, measures: tuple[_Measure, ...]) -> Row:
@@ -204,8 +202,6 @@ def strata_table(study: Study) -> Table | None:
         analysed = study.analysed(network)
         for stratum in analysed.strata if analysed else ():
             strata.setdefault((stratum.kind, stratum.name), {})[network.name] = stratum
-    if not strata:
-        return None
     columns = [Column("Pictures", numeric=False), Column("Number")]
     for name in METRIC_NAMES.values():
         group = name[:1].upper() + name[1:]
@@ -218,4 +214,4 @@ def strata_table(study: Study) -> Table | None:
             cells += [bounded(own.metrics.get(metric) if own else None) for own in each]
         rows.append(Row(tuple(cells)))
     caption = "Means over parts of the pictures: thirds by foreground share, and sources."
-    return Table(caption, tuple(columns), tuple(rows))
+    return table_of(caption, columns, rows)

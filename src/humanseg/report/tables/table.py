@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -59,3 +60,14 @@ class Table:
 
 
 NETWORK = Column("Network", numeric=False)
+
+
+def words(*labels: str) -> list[Column]:
+    """Columns of text."""
+    return [Column(label, numeric=False) for label in labels]
+
+
+def table_of(caption: str, columns: Iterable[Column], rows: Iterable[Row]) -> Table | None:
+    """A table; None without a row."""
+    table = Table(caption, tuple(columns), tuple(rows))
+    return table if table.rows else None
