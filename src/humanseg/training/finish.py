@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import statistics
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import torch
 
 from humanseg.errors import DataError, ExportError
 from humanseg.evaluation.baselines import score_baselines
-from humanseg.evaluation.scoring import score_samples, setup_of
+from humanseg.evaluation.scoring import Scored, score_samples, setup_of
 from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import ONNX_FILE, ModelRecord, Preprocessing
 from humanseg.models import (
@@ -22,14 +23,7 @@ from humanseg.models import (
     save_network,
 )
 from humanseg.models.cpu import restore
-from humanseg.results import (
-    Calibration,
-    Cost,
-    ImageScore,
-    RunResult,
-    ScoreSummary,
-    ScoringSetup,
-)
+from humanseg.results import Cost, RunResult, ScoreSummary
 from humanseg.training.batches import mask_chunks
 from humanseg.training.callbacks.guards import check_baseline
 from humanseg.training.module import SegmentationModule
@@ -40,20 +34,6 @@ _log = logging.getLogger(__name__)
 
 MAX_TRAINING_SCORED = 1000
 """Training pictures that the final network is scored on, evenly over all of them."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Scores of the test part, and of what needs no network."""
-
-    setup: ScoringSetup
-    scores: tuple[ImageScore, ...]
-    summary: ScoreSummary
-    baselines: dict[str, ScoreSummary]
-    calibration: Calibration | None
-    band_calibration: Calibration | None
-    train_summary: ScoreSummary
-    """The same network on the pictures that it was trained on, at most `MAX_TRAINING_SCORED`."""
 
 
 def finish_run(
@@ -68,10 +48,19 @@ def finish_run(
     config, data = run.config, run.data
     kept_epoch, network = _kept(run, module)
     restore(network)
-    outcome = _score(run, network, device)
+    segmenter = Segmenter.of_engine(
+        TorchEngine.of_network(network, config.model.image_size, device=device),
+        threshold=config.evaluation.threshold,
+        flip_averaging=config.evaluation.flip_averaging,
+    )
+    # What is scored is what was stored, so that scores can be made again without the network.
+    scored = _score(run, segmenter, data.split.test, store=run.folder.prediction)
+    baselines = _baselines(run)
     if config.split.protocol != "source":  # failing on a source is what that test is to show
-        check_baseline(outcome.summary, outcome.baselines)
-    _save_model(run, network, state, outcome.summary)
+        check_baseline(scored.summary, baselines)
+    _save_model(run, network, state, scored.summary)
+    train = data.split.train
+    trained = _score(run, segmenter, train[:: -(-len(train) // MAX_TRAINING_SCORED)])
     result = RunResult(
         name=run.folder.root.name,
         config=config,
@@ -81,14 +70,14 @@ def finish_run(
         further_data=data.extra_fingerprints,
         epochs=tuple(run.recorder.epochs),
         kept_epoch=kept_epoch,
-        scores=outcome.scores,
-        summary=outcome.summary,
-        setup=outcome.setup,
-        baselines=outcome.baselines,
-        calibration=outcome.calibration,
-        band_calibration=outcome.band_calibration,
-        train_summary=outcome.train_summary,
-        cost=_cost(run, network, device),
+        scores=scored.scores,
+        summary=scored.summary,
+        setup=setup_of(segmenter, whole_files=True),
+        baselines=baselines,
+        calibration=scored.calibration,
+        band_calibration=scored.band_calibration,
+        train_summary=trained.summary,
+        cost=_cost(run, network, segmenter),
         environment=state.environment,
     )
     run.folder.write_result(result)
@@ -110,48 +99,31 @@ def _kept(run: RunContext, module: SegmentationModule) -> tuple[int, Segmentatio
     return epoch, module.kept
 
 
-def _score(run: RunContext, network: SegmentationNetwork, device: str) -> Outcome:
-    """Score the kept network through the segmenter, and leave what it found in the run folder.
-
-    What is scored is what was stored, so that scores can be made again without the network.
-    """
-    config, data = run.config, run.data
-    samples = data.part(data.split.test)
-    segmenter = Segmenter.of_engine(
-        TorchEngine.of_network(network, config.model.image_size, device=device),
-        threshold=config.evaluation.threshold,
-        flip_averaging=config.evaluation.flip_averaging,
-    )
-
-    mask_resize = config.data.mask_resize
-    scored = score_samples(
-        samples,
+def _score(
+    run: RunContext,
+    segmenter: Segmenter,
+    names: Sequence[str],
+    store: Callable[[str], Path] | None = None,
+) -> Scored:
+    """Score images of the run through the segmenter; in detail those that are stored."""
+    return score_samples(
+        run.data.part(names),
         segmenter.grid_probability,
         threshold=segmenter.threshold,
-        mask_resize=mask_resize,
-        store=run.folder.prediction,
-        read=data.pictures.picture,
+        mask_resize=run.config.data.mask_resize,
+        store=store,
+        detailed=store is not None,
+        read=run.data.pictures.picture,
     )
-    train = data.split.train
-    trained = score_samples(
-        data.part(train[:: -(-len(train) // MAX_TRAINING_SCORED)]),
-        segmenter.grid_probability,
-        threshold=segmenter.threshold,
-        mask_resize=mask_resize,
-        detailed=False,
-        read=data.pictures.picture,
-    )
-    rows = data.training_rows(config)
-    return Outcome(
-        setup=setup_of(segmenter, whole_files=True),
-        scores=scored.scores,
-        summary=scored.summary,
-        baselines=score_baselines(
-            samples, lambda: mask_chunks(data.pictures.resized, rows), mask_resize=mask_resize
-        ),
-        calibration=scored.calibration,
-        band_calibration=scored.band_calibration,
-        train_summary=trained.summary,
+
+
+def _baselines(run: RunContext) -> dict[str, ScoreSummary]:
+    """Scores of the test part without any network."""
+    data, rows = run.data, run.data.training_rows(run.config)
+    return score_baselines(
+        data.part(data.split.test),
+        lambda: mask_chunks(data.pictures.resized, rows),
+        mask_resize=run.config.data.mask_resize,
     )
 
 
@@ -187,7 +159,7 @@ def _save_model(
         _log.warning("%s has no %s: %s", run.folder.model, ONNX_FILE, error)
 
 
-def _cost(run: RunContext, network: SegmentationNetwork, device: str) -> Cost:
+def _cost(run: RunContext, network: SegmentationNetwork, segmenter: Segmenter) -> Cost:
     """What the run took, all of its parts together if it was interrupted."""
     config, recorder = run.config, run.recorder
     epochs = recorder.epochs
@@ -197,8 +169,6 @@ def _cost(run: RunContext, network: SegmentationNetwork, device: str) -> Cost:
         train_seconds=sum(epoch.seconds for epoch in epochs),
         wall_seconds=recorder.wall_seconds,
         images_per_second=statistics.median(epoch.images_per_second for epoch in epochs),
-        latency_seconds=measure_latency(
-            TorchEngine.of_network(network, config.model.image_size, device=device)
-        ),
+        latency_seconds=measure_latency(segmenter.engine),
         peak_memory_bytes=recorder.peak_memory_bytes,
     )
