@@ -18,7 +18,7 @@ from humanseg.evaluation.corruptions import (
     corrupt,
     corrupt_pair,
 )
-from humanseg.evaluation.corruptions.layers import cloud
+from humanseg.evaluation.corruptions.kinds import cloud
 
 Picture = NDArray[np.uint8]
 

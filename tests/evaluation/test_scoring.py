@@ -12,7 +12,7 @@ from PIL import Image
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
 from humanseg.errors import DataError, ImageError
-from humanseg.evaluation.baselines import score_baselines
+from humanseg.evaluation.bounds import score_baselines
 from humanseg.evaluation.metrics import (
     add_calibrations,
     calibrate,

@@ -16,8 +16,7 @@ from humanseg.report.charts.robustness_charts import robustness_curves
 from humanseg.report.charts.svg import Axis, Box, Panel, key, ticks
 from humanseg.report.load_study import load_studies, load_study
 from humanseg.report.ranking import metric_of
-from humanseg.report.study import SLOTS, Study
-from humanseg.report.study_images import image_scores
+from humanseg.report.study import SLOTS, Study, image_scores
 
 StudyMaker = Callable[..., Study]
 

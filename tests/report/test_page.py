@@ -23,8 +23,7 @@ from humanseg.report import write_report
 from humanseg.report.load_study import load_studies, load_study
 from humanseg.report.page import html, whole
 from humanseg.report.sections import sections
-from humanseg.report.study import SLOTS, Study
-from humanseg.report.study_images import image_scores
+from humanseg.report.study import SLOTS, Study, image_scores
 from humanseg.report.text.summary_text import answer
 from humanseg.results import (
     Analysis,

@@ -26,9 +26,8 @@ from humanseg.report.formatting import (
 )
 from humanseg.report.load_study import comparison_study, load_studies, load_study
 from humanseg.report.ranking import metric_of, pair_of, pairs_of, ranked
-from humanseg.report.study import Study, spread
+from humanseg.report.study import Study, image_scores, scores_by_image, scores_by_network, spread
 from humanseg.report.study_files import image_files, names, truth_file
-from humanseg.report.study_images import image_scores, scores_by_image, scores_by_network
 from humanseg.report.study_plan import (
     failed_runs,
     folds,

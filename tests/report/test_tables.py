@@ -8,8 +8,7 @@ import pytest
 
 from humanseg.report.load_study import load_study
 from humanseg.report.ranking import metric_of
-from humanseg.report.study import Study
-from humanseg.report.study_images import image_scores
+from humanseg.report.study import Study, image_scores
 from humanseg.report.tables.check_tables import leak_table, suspect_table
 from humanseg.report.tables.cost_tables import cost_table, published_table
 from humanseg.report.tables.difference_tables import pair_table

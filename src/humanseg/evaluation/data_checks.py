@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from humanseg.data.samples import Sample
 from humanseg.evaluation.analysis import FinishedPlan
-from humanseg.evaluation.ceilings import ceilings
+from humanseg.evaluation.bounds import ceilings
 from humanseg.evaluation.leakage import find_leaks, find_suspects
 from humanseg.results import Analysis
 

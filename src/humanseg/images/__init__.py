@@ -4,18 +4,17 @@ files        open and decode a file of any origin, upright; every reader begins 
 
 colour       from any mode to 8-bit RGB, in bands
 load_image   `load`: whatever a user has, colour profiles applied, with alpha and notes
-dataset      `read_image`: a data set's files, colour profiles ignored as in published figures
-masks        `read_mask`: where a person is, whatever the mask is stored as
+dataset      a data set's files: `read_image`, colour profiles ignored as in published figures, and
+             `read_mask`: where a person is, whatever the mask is stored as
 resize       between an image and the network's input size, the same everywhere
 stored_maps  masks and probability maps that we wrote ourselves
 """
 
 from __future__ import annotations
 
-from humanseg.images.dataset import Source, open_image, read_image
+from humanseg.images.dataset import Source, open_image, read_grey, read_image, read_mask
 from humanseg.images.files import MAX_BYTES, MAX_PIXELS, SUFFIXES
 from humanseg.images.load_image import ImageLike, LoadedImage, load
-from humanseg.images.masks import read_grey, read_mask
 
 __all__ = [
     "MAX_BYTES",

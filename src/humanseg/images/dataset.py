@@ -1,4 +1,4 @@
-"""Images of a data set, as training, evaluation and the data check read them."""
+"""Images and masks of a data set, as training, evaluation and the data check read them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from humanseg.images.colour import to_rgb
+from humanseg.images.colour import WIDE_MODES, to_eight_bits, to_rgb
 from humanseg.images.files import decode, open_file, sentences
 
 Source = str | Path | bytes
@@ -51,3 +51,80 @@ def read_image(source: Source) -> NDArray[np.uint8]:
 def name_of(source: Source) -> str:
     """What to call a file in errors."""
     return "picture" if isinstance(source, bytes) else str(source)
+
+
+_OPAQUE = 128
+"""Opacity from which a pixel counts as seen."""
+
+
+def read_grey(source: Source) -> NDArray[np.uint8]:
+    """Read a mask file as values, without deciding which of them mean a person.
+
+    Colour masks give the largest of their channels. Masks whose visible pixels all have one colour
+    give their opacity. Palette masks give their indices, which number classes, unless the palette
+    shows that they do not: where all colours are grey, and where of two colours black comes last,
+    the colours count, as programs that save a drawn mask with few colours order them as they like.
+    16-bit masks give their top byte, and those of 9 to 15 bits the top eight of these.
+
+    Returns:
+        uint8 array (height, width).
+
+    Raises:
+        ImageError: see `open_image`.
+    """
+    name = name_of(source)
+    image = open_image(source)
+    with sentences(name):
+        if image.mode in WIDE_MODES:
+            image = to_eight_bits(image, name, mask=True)
+        if image.has_transparency_data:
+            opacity = _opacity_mask(image.convert("RGBA"))
+            if opacity is not None:
+                return opacity
+        if image.mode == "P" and not _by_colours(image):
+            return np.asarray(image)
+        if image.mode == "L":
+            return np.asarray(image)
+        if image.mode in ("1", "LA"):
+            return np.asarray(image.convert("L"))
+        return np.asarray(np.asarray(image.convert("RGB")).max(axis=2), dtype=np.uint8)
+
+
+def read_mask(source: Source) -> NDArray[np.bool_]:
+    """Read a mask: person where the value is at least half of the largest allowed (1 or 255).
+
+    Values up to 1 are read as 0/1, all others as 0 to 255 with the cut at 128.
+
+    Returns:
+        bool array (height, width), True where there is a person.
+
+    Raises:
+        ImageError: see `open_image`.
+    """
+    values = read_grey(source)
+    cut = 1 if values.size and values.max() <= 1 else 128
+    return np.asarray(values >= cut)
+
+
+def _opacity_mask(rgba: Image.Image) -> NDArray[np.uint8] | None:
+    """The opacity, where that alone draws something; None where colours do."""
+    pixels = np.asarray(rgba)
+    opacity = pixels[..., 3]
+    if opacity.min() >= _OPAQUE or opacity.max() < _OPAQUE:
+        return None
+    seen = pixels[opacity >= _OPAQUE, :3]
+    return opacity.copy() if (seen == seen[0]).all() else None
+
+
+def _by_colours(image: Image.Image) -> bool:
+    """Whether a palette mask means its colours rather than its indices."""
+    colours = np.reshape(image.getpalette() or [], (-1, 3))
+    used = np.flatnonzero(image.histogram())
+    if used[-1] >= len(colours):
+        return False
+    shown = colours[used]
+    if len(shown) > 1 and (shown == shown[0]).all():
+        return False  # a palette that was never filled
+    if bool((shown == shown[:, :1]).all()):
+        return True
+    return len(shown) == 2 and not bool(shown[1].any())

@@ -3,10 +3,9 @@
 from humanseg.models.complexity import count_macs, count_parameters, measure_latency
 from humanseg.models.ema import ExponentialMovingAverage
 from humanseg.models.encoder_features import pooled_features
-from humanseg.models.initial_network import start_network
 from humanseg.models.network import SegmentationNetwork, build_network
 from humanseg.models.onnx_file import FromBytes, write_onnx
-from humanseg.models.saved import halved, load_network, save_network
+from humanseg.models.saved import halved, load_network, save_network, start_network
 from humanseg.models.torch_engine import TorchEngine
 
 __all__ = [

@@ -1,8 +1,9 @@
-"""Save a network as a model directory and load it back, without a network connection."""
+"""Save a network as a model directory, load it back offline, and start a training from one."""
 
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import warnings
 from pathlib import Path
@@ -14,16 +15,24 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from humanseg.errors import ModelError
+from humanseg.config.architectures import ModelConfig
+from humanseg.errors import ModelError, UsageError
 from humanseg.model_directory import (
     CONFIG_FILE,
     ONNX_FILE,
     WEIGHTS_FILE,
     ModelRecord,
+    find_model,
     read_model_record,
+    structure,
     write_model_record,
 )
-from humanseg.models.network import SMP_CLASSES, SegmentationNetwork
+from humanseg.models.network import (
+    SMP_CLASSES,
+    SegmentationNetwork,
+    build_network,
+    freeze_unused_parameters,
+)
 from humanseg.models.onnx_file import write_onnx
 from humanseg.system.atomic import replacing_folder
 
@@ -150,4 +159,29 @@ def _load_smp(directory: Path) -> nn.Module:
         warnings.filterwarnings("ignore", message="`timm-` encoders are deprecated")
         network = classes[name](**arguments)
     network.load_state_dict(load_file(directory / WEIGHTS_FILE))
+    return network
+
+
+def start_network(config: ModelConfig) -> SegmentationNetwork:
+    """The network of a configuration, with the weights that its training starts from.
+
+    Raises:
+        UsageError: see `build_network`; or `start_from` names a network of another structure.
+        ModelError: weights that cannot be had or do not fit.
+    """
+    if config.start_from is None:
+        return build_network(config)
+    directory = find_model(config.start_from)
+    network, record = load_network(directory)
+    for key in structure(config):
+        wanted, there = getattr(config, key), getattr(record.config.model, key, None)
+        if wanted != there:
+            raise UsageError(
+                f"model.{key}: got {wanted}, but the model to start from, {config.start_from}, has "
+                f"{there}; leave it out, or start from another model."
+            )
+    digest = hashlib.sha256((directory / WEIGHTS_FILE).read_bytes()).hexdigest()
+    network.weights = f"{directory.name}/{WEIGHTS_FILE} sha256:{digest}"
+    network.train()
+    freeze_unused_parameters(network, config.image_size)
     return network

@@ -1,13 +1,13 @@
 """What the report shows: networks with their scores, and the analysis of them.
 
-Nothing is inferred here. Numbers, intervals and tests are those of the records; `ranking`,
-`study_plan` and `study_images` look them up by subject.
+Nothing is inferred here. Numbers, intervals and tests are those of the records; `ranking` and
+`study_plan` look them up by subject.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -166,3 +166,25 @@ class Study:
     def analysed(self, network: Network) -> NetworkAnalysis | None:
         """What was analysed of a network; None without a finished run."""
         return self._analysed.get(network.name)
+
+
+def image_scores(study: Study) -> dict[str, ImageScore]:
+    """Counts of every scored image, by the first network that has it."""
+    scores: dict[str, ImageScore] = {}
+    for network in study.finished:
+        scores = {**network.image_scores, **scores}
+    return scores
+
+
+def scores_by_network(study: Study, name: str) -> dict[str, dict[str, float]]:
+    """`Network.by_image` of every finished network by its name."""
+    return {network.name: network.by_image(name) for network in study.finished}
+
+
+def scores_by_image(by_network: Mapping[str, Mapping[str, float]]) -> dict[str, list[float]]:
+    """The scores of every image, of each network that has one."""
+    gathered: dict[str, list[float]] = {}
+    for scores in by_network.values():
+        for id_, score in scores.items():
+            gathered.setdefault(id_, []).append(score)
+    return gathered

@@ -20,8 +20,7 @@ from humanseg.results.findings import (
     Stratum,
     SuspectLabel,
 )
-from humanseg.results.io import read_record, write_record, write_text
-from humanseg.results.record import SCHEMA_VERSION, Record
+from humanseg.results.io import SCHEMA_VERSION, Record, read_record, write_record, write_text
 from humanseg.results.runs import (
     ComparisonResult,
     CorruptedScores,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from humanseg.results.record import Record
+from humanseg.results.io import Record
 
 
 class Interval(Record):

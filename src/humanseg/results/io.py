@@ -1,16 +1,27 @@
-"""Records as JSON files: written at once or not at all, refused where they are of another kind."""
+"""What all records share, and how they become JSON files: at once or not at all."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from humanseg.errors import DataError
-from humanseg.results.record import SCHEMA_VERSION
 from humanseg.system.atomic import write_bytes
+
+SCHEMA_VERSION: Literal[1] = 1
+"""Fields may be added with a default; anything else needs a new number."""
+
+
+class Record(BaseModel):
+    """Frozen and strict: no unknown keys, and no NaN or infinity, for which JSON has no word."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
 
 R = TypeVar("R", bound=BaseModel)
 

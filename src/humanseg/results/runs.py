@@ -8,7 +8,7 @@ from humanseg.config.architectures import Arch
 from humanseg.config.comparison_config import CompareConfig
 from humanseg.config.schema import EvaluationConfig, TrainConfig
 from humanseg.results.findings import Analysis
-from humanseg.results.record import SCHEMA_VERSION, Record
+from humanseg.results.io import SCHEMA_VERSION, Record
 from humanseg.results.scores import Calibration, ImageScore, ScoreSummary, ScoringSetup
 
 

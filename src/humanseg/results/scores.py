@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from humanseg.results.record import Record
+from humanseg.results.io import Record
 
 
 class ScoringSetup(Record):

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from humanseg.errors import DataError, ExportError
-from humanseg.evaluation.baselines import score_baselines
+from humanseg.evaluation.bounds import score_baselines
 from humanseg.evaluation.scoring import Scored, score_samples, setup_of
 from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import ONNX_FILE, ModelRecord, Preprocessing
@@ -27,8 +27,8 @@ from humanseg.results import Cost, RunResult, ScoreSummary
 from humanseg.training.batches import mask_chunks
 from humanseg.training.callbacks.guards import check_baseline
 from humanseg.training.module import SegmentationModule
-from humanseg.training.run_context import RunContext
 from humanseg.training.run_folder import RunState
+from humanseg.training.run_start import RunContext
 
 _log = logging.getLogger(__name__)
 

@@ -19,13 +19,13 @@ from humanseg.errors import Interrupted, UsageError
 from humanseg.models import SegmentationNetwork
 from humanseg.training.autotune import ComputeMode, explaining_memory
 from humanseg.training.batches import SegmentationDataModule
-from humanseg.training.callbacks.checkpoints import EpochCheckpoints
 from humanseg.training.callbacks.guards import TrainingGuards
+from humanseg.training.callbacks.recorder import EpochCheckpoints
 from humanseg.training.callbacks.reporter import ProgressReporter
 from humanseg.training.distributed import Processes, SynchronisedBatchNorm
 from humanseg.training.module import SegmentationModule
-from humanseg.training.run_context import RunContext
 from humanseg.training.run_folder import RunFolder, RunState
+from humanseg.training.run_start import RunContext
 
 
 def fit(

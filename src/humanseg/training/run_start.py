@@ -1,18 +1,37 @@
-"""How a run begins, or goes on: its network, its arithmetic, and what stays fixed from then on."""
+"""How a run begins, or goes on: what all of it shares, its network, and its arithmetic."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 
+from humanseg.config.schema import TrainConfig
 from humanseg.errors import DataError
 from humanseg.models import SegmentationNetwork, build_network, start_network
 from humanseg.results import Resolved
+from humanseg.system.progress import Progress
 from humanseg.training.autotune import ComputeMode, choose_mode, explaining_memory, resolve_device
+from humanseg.training.callbacks.recorder import EpochRecorder
 from humanseg.training.collective import process_count
+from humanseg.training.distributed import Processes
 from humanseg.training.environment import describe_environment
 from humanseg.training.further_data import check_start
-from humanseg.training.run_context import RunContext
-from humanseg.training.run_folder import RunState
+from humanseg.training.preparation import RunData
+from humanseg.training.run_folder import RunFolder, RunState
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """One run in this process."""
+
+    config: TrainConfig
+    folder: RunFolder
+    data: RunData
+    processes: Processes
+    recorder: EpochRecorder
+    progress: Progress | None
+    """Told how far the run is; None where nobody watches, as in all processes but the first."""
 
 
 def start_run(run: RunContext) -> tuple[SegmentationNetwork, ComputeMode, RunState]:

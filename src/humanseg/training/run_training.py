@@ -18,9 +18,8 @@ from humanseg.training.distributed import SINGLE_PROCESS, Processes, joined
 from humanseg.training.finish import finish_run
 from humanseg.training.fitting import fit
 from humanseg.training.preparation import RunData, find_data
-from humanseg.training.run_context import RunContext
 from humanseg.training.run_folder import RunFolder
-from humanseg.training.run_start import start_run
+from humanseg.training.run_start import RunContext, start_run
 
 
 def train(

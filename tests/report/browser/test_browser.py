@@ -12,7 +12,7 @@ import pytest
 
 from humanseg.report.gallery.gallery_rows import GalleryRow, gallery
 from humanseg.report.load_study import load_study
-from humanseg.report.study_images import image_scores
+from humanseg.report.study import image_scores
 
 Visit = Callable[..., Any]
 

@@ -5,12 +5,18 @@ it is left out of means for every network alike, counted as `undefined`, and ent
 false-positive figures only. docs/metrics.md defines every number.
 """
 
-from humanseg.evaluation.metrics.aggregate import BATCH, summarise
-from humanseg.evaluation.metrics.boundary import BOUNDARY_SHARE, boundary_band, boundary_width
+from humanseg.evaluation.metrics.aggregate import BATCH, score_image, summarise
 from humanseg.evaluation.metrics.calibration import add_calibrations, calibrate
-from humanseg.evaluation.metrics.image_metrics import score_image
 from humanseg.evaluation.metrics.overlap import Counted, Counts, Mask, count_pixels, pool_counts
-from humanseg.evaluation.metrics.surface import Surfaces, contour, measure_surfaces, near_contour
+from humanseg.evaluation.metrics.surface import (
+    BOUNDARY_SHARE,
+    Surfaces,
+    boundary_band,
+    boundary_width,
+    contour,
+    measure_surfaces,
+    near_contour,
+)
 
 __all__ = [
     "BATCH",

@@ -10,8 +10,7 @@ from markupsafe import Markup
 from humanseg.report.charts.svg import Axis, Box, Panel, tenth_below
 from humanseg.report.formatting import bounded, counted, percent, points, score, signed
 from humanseg.report.ranking import METRIC_NAMES, Metric, Pair, metric_of, pairs_of
-from humanseg.report.study import Network, Study
-from humanseg.report.study_images import image_scores
+from humanseg.report.study import Network, Study, image_scores
 from humanseg.results import Calibration, Interval
 
 WIDE = 480

@@ -27,8 +27,7 @@ from humanseg.report.gallery.gallery_images import (
     shown_size,
 )
 from humanseg.report.gallery.image_choice import Choice, choose_images
-from humanseg.report.study import Network, Study
-from humanseg.report.study_images import image_scores
+from humanseg.report.study import Network, Study, image_scores
 from humanseg.results import ImageScore
 
 CHOSEN_SIDE = 480

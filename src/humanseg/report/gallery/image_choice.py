@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from humanseg.report.formatting import score
-from humanseg.report.study import Study
-from humanseg.report.study_images import image_scores, scores_by_image
+from humanseg.report.study import Study, image_scores, scores_by_image
 from humanseg.report.study_plan import split_seed
 from humanseg.report.tables.check_tables import REASONS
 from humanseg.results import SuspectLabel

@@ -12,8 +12,7 @@ from humanseg.images.resize import resize_mask
 from humanseg.report import study_files
 from humanseg.report.formatting import score
 from humanseg.report.gallery.gallery_images import mask_uri, photo_uri, read_shrunk, shown_size
-from humanseg.report.study import Study
-from humanseg.report.study_images import image_scores
+from humanseg.report.study import Study, image_scores
 from humanseg.report.tables.check_tables import LEAK_KINDS, REASONS, suspect_detail
 from humanseg.results import ImageScore, Leak
 

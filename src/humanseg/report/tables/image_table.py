@@ -6,8 +6,7 @@ import statistics
 from collections.abc import Mapping
 
 from humanseg.report.formatting import UNKNOWN, percent, points, score
-from humanseg.report.study import Study
-from humanseg.report.study_images import image_scores, scores_by_image, scores_by_network
+from humanseg.report.study import Study, image_scores, scores_by_image, scores_by_network
 from humanseg.report.tables.table import Column, Row, Table, Value, table_of
 
 _IMAGE_METRICS = (

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 
 from humanseg.report.formatting import bounded, counted, listed, percent, score
 from humanseg.report.ranking import METRIC_NAMES, Metric, metric_of
-from humanseg.report.study import Network, Study
-from humanseg.report.study_images import image_scores
+from humanseg.report.study import Network, Study, image_scores
 from humanseg.report.study_plan import repeats
 from humanseg.report.tables.table import NETWORK, Column, Row, Table, table_of
 from humanseg.results import Bound, RunResult, Stratum

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from humanseg.report.formatting import counted, listed, score
-from humanseg.report.study import Network, Study
-from humanseg.report.study_images import image_scores
+from humanseg.report.study import Network, Study, image_scores
 from humanseg.report.study_plan import has_several_seeds, is_cross_validated
 from humanseg.results import RunResult
 

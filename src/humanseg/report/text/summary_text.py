@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from humanseg.report.formatting import counted, duration, gap, large, listed, milliseconds
 from humanseg.report.ranking import METRIC_NAMES, Metric, Pair, pair_of, ranked
-from humanseg.report.study import Study
-from humanseg.report.study_images import image_scores
+from humanseg.report.study import Study, image_scores
 from humanseg.report.study_plan import (
     failed_runs,
     folds,

@@ -1,4 +1,4 @@
-"""Keep the course of a run: one record per epoch, in memory, in the checkpoint and as CSV."""
+"""Keep the course of a run: a record per epoch in memory and as CSV, and checkpoints."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.pytorch.callbacks import Checkpoint
 
 from humanseg.errors import GuardError
 from humanseg.results import EpochRecord, write_text
+from humanseg.system.atomic import replacing
 from humanseg.system.memory import peak_memory, reset_peak_memory
 from humanseg.training.batches import Batch
 from humanseg.training.module import SegmentationModule
+from humanseg.training.run_folder import RunFolder
 
 
 class EpochRecorder(lightning.Callback):
@@ -154,3 +157,36 @@ def _segmentation(module: lightning.LightningModule) -> SegmentationModule:
     if not isinstance(module, SegmentationModule):
         raise TypeError("EpochRecorder records a SegmentationModule.")
     return module
+
+
+class EpochCheckpoints(Checkpoint):
+    """After every epoch: `last.ckpt`, and `best.ckpt` if the validation loss is the lowest yet.
+
+    Any number of processes can go on from them: all hold the same weights and optimiser state.
+
+    Which epoch is best follows from the recorder, which a resumed run restores. Lightning's own
+    callback forgets it when the run folder has moved, and writes through the system's temporary
+    folder, from where a rename may be a copy.
+    """
+
+    def __init__(self, folder: RunFolder, recorder: EpochRecorder) -> None:
+        """Write into `folder` by what `recorder` has seen."""
+        self._folder = folder
+        self._recorder = recorder
+
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule
+    ) -> None:
+        """Runs after all other callbacks, as Lightning promises for `Checkpoint`."""
+        if self._recorder.best_epoch == self._recorder.epochs[-1].epoch:
+            _save(trainer, self._folder.best)
+        _save(trainer, self._folder.last)
+
+
+def _save(trainer: lightning.Trainer, path: Path) -> None:
+    """Every process takes part; the main one writes."""
+    if not trainer.is_global_zero:
+        trainer.save_checkpoint(path)
+        return
+    with replacing(path) as temporary:
+        trainer.save_checkpoint(temporary)

@@ -14,7 +14,7 @@ from PIL import Image
 from humanseg.config.architectures import Arch, model_settings
 from humanseg.config.schema import TrainConfig
 from humanseg.data import Sample, discover
-from humanseg.evaluation.ceilings import ceilings, grid_ceiling, label_agreement, output_grid
+from humanseg.evaluation.bounds import ceilings, grid_ceiling, label_agreement, output_grid
 from humanseg.models import build_network
 from humanseg.results import DataRecord, RunResult
 
