@@ -18,45 +18,13 @@ _REFRESH = 0.1
 """Seconds between two drawings of a bar."""
 
 
-class _Pace:
-    """Rate and time left of the stage that is under way."""
+class _Display:
+    """Rate of the stage that is under way, and time left."""
 
-    def __init__(self, stage: str, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._begin(stage, 0)
-
-    def _begin(self, stage: str, done: int) -> None:
-        self._stage, self._first, self._began = stage, done, self._clock()
-
-    def follow(self, stage: str, done: int) -> bool:
-        """Whether a stage is new; a resumed one does not begin at 0."""
-        if stage == self._stage:
-            return False
-        self._begin(stage, done)
-        return True
-
-    def rate(self, done: int) -> float:
-        """Items per second; 0 while that is not known."""
-        seconds = self._clock() - self._began
-        return (done - self._first) / seconds if seconds > 0 else 0.0
-
-    def left(self, done: int, total: int | None) -> str:
-        """Time that the rest will take; empty while that is not known."""
-        rate = self.rate(done)
-        return "" if total is None or not rate else f"{duration((total - done) / rate)} left"
-
-
-class Log:
-    """Writes lines to stderr: one a minute, and one for every milestone."""
-
-    def __init__(
-        self, stage: str, unit: str, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, stage: str, unit: str, clock: Callable[[], float] = time.monotonic) -> None:
         """Begin to take the time; `clock` gives seconds since any moment."""
-        self._stage, self._unit = stage, unit
-        self._clock = clock
-        self._pace = _Pace(stage, clock)
-        self._last_line = clock()
+        self._usual_stage, self._unit, self._clock = stage, unit, clock
+        self._stage, self._first, self._began = stage, 0, clock()
 
     def __call__(
         self,
@@ -68,20 +36,46 @@ class Log:
         milestone: bool = False,
     ) -> None:
         """See `humanseg.system.progress.Progress`."""
-        stage = stage or self._stage
-        self._pace.follow(stage, done)
+        stage = stage or self._usual_stage
+        if stage != self._stage:  # a resumed one does not begin at 0
+            self._stage, self._first, self._began = stage, done, self._clock()
+        seconds = self._clock() - self._began
+        rate = (done - self._first) / seconds if seconds > 0 else 0.0
+        self._show(done, total, rate, detail, milestone=milestone)
+
+    def _show(
+        self, done: int, total: int | None, rate: float, detail: str, *, milestone: bool
+    ) -> None:
+        """Show how far the stage is; the rate, items per second, is 0 while it is not known."""
+        raise NotImplementedError
+
+
+class Log(_Display):
+    """Writes lines to stderr: one a minute, and one for every milestone."""
+
+    def __init__(
+        self, stage: str, unit: str, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """See `_Display`."""
+        super().__init__(stage, unit, clock)
+        self._last_line = clock()
+
+    def _show(
+        self, done: int, total: int | None, rate: float, detail: str, *, milestone: bool
+    ) -> None:
         now = self._clock()
         if not milestone and now - self._last_line < _EVERY:
             return
         self._last_line = now
         of = "" if total is None else f" of {total}"
         unit = f" {self._unit}" if self._unit else ""
-        count = f"{done}{of}{unit}, {self._pace.rate(done):.1f} per second"
-        parts = [detail or count, self._pace.left(done, total)]
-        note(f"humanseg: {stage}: {', '.join(part for part in parts if part)}")
+        parts = [detail or f"{done}{of}{unit}, {rate:.1f} per second"]
+        if total is not None and rate:
+            parts.append(f"{duration((total - done) / rate)} left")
+        note(f"humanseg: {self._stage}: {', '.join(parts)}")
 
 
-class Bars:
+class Bars(_Display):
     """Draws one bar per stage."""
 
     def __init__(self, stage: str, unit: str) -> None:
@@ -94,9 +88,8 @@ class Bars:
             TimeRemainingColumn,
         )
 
-        self._stage, self._unit = stage, unit
-        self._pace = _Pace(stage, time.monotonic)
-        self._task: TaskID | None = None
+        super().__init__(stage, unit)
+        self._task: tuple[str, TaskID] | None = None
         self._bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
@@ -115,21 +108,14 @@ class Bars:
         with self._bars:
             yield self
 
-    def __call__(
-        self,
-        done: int,
-        total: int | None,
-        *,
-        stage: str = "",
-        detail: str = "",
-        milestone: bool = False,
+    def _show(
+        self, done: int, total: int | None, rate: float, detail: str, *, milestone: bool
     ) -> None:
-        """See `humanseg.system.progress.Progress`."""
-        stage = stage or self._stage
-        if self._pace.follow(stage, done) or self._task is None:
-            self._task = self._bars.add_task(stage, total=total, figures="")
-        rate = f"{self._pace.rate(done):.1f} {self._unit}/s" if self._unit else ""
-        self._bars.update(self._task, completed=done, total=total, figures=detail or rate)
+        if self._task is None or self._task[0] != self._stage:
+            added = self._bars.add_task(self._stage, total=total, figures="")
+            self._task = self._stage, added
+        figures = detail or (f"{rate:.1f} {self._unit}/s" if self._unit else "")
+        self._bars.update(self._task[1], completed=done, total=total, figures=figures)
         now = time.monotonic()
         if now - self._drawn_at >= _REFRESH or done == total:
             self._drawn_at = now

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Protocol
 
 
@@ -37,17 +38,4 @@ class Progress(Protocol):
 
 def of_stage(progress: Progress | None, stage: str) -> Progress | None:
     """Progress of one part of the work, whose own calls name no stage; None stays None."""
-    if progress is None:
-        return None
-
-    def show(
-        done: int,
-        total: int | None,
-        *,
-        stage: str = stage,
-        detail: str = "",
-        milestone: bool = False,
-    ) -> None:
-        progress(done, total, stage=stage, detail=detail, milestone=milestone)
-
-    return show
+    return None if progress is None else partial(progress, stage=stage)
