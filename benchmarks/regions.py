@@ -31,7 +31,7 @@ from humanseg.inference.segmenter import Segmenter
 from humanseg.results import Environment, Interval, Record, write_record
 from humanseg.results.provenance import describe_environment
 
-SHARES = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05)
+SHARES = (0.0005, 0.001, 0.0025, 0.003, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05)
 """Of the image."""
 Change = Literal["none", "drop", "fill"]
 

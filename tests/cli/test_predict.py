@@ -24,6 +24,7 @@ from PIL import Image, ImageCms
 from tests.builders.segmenters import BrightIsPerson
 
 from humanseg.batch.discovery import Job
+from humanseg.batch.made_record import RECORD_NAME
 from humanseg.batch.runner import Outcome
 from humanseg.cli.predict_flags import NetworkFlags
 from humanseg.cli.predict_report import Report
@@ -61,8 +62,11 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _files(folder: str | Path) -> list[str]:
+    """All files but the record of how they were made."""
     return sorted(
-        path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if path.is_file()
+        path.relative_to(folder).as_posix()
+        for path in Path(folder).rglob("*")
+        if path.is_file() and path.name != RECORD_NAME
     )
 
 
@@ -255,7 +259,9 @@ class TestFiles:
         assert "Left to other shards: " in first[2]
 
     def test_json__has_a_line_per_input(self, run: Run, photos: Path, opened: list[Any]) -> None:
-        run("predict", "photos/a/2.png", "-o", "out/a")
+        run("predict", "photos", "-o", "out")
+        Path("out/1.png").unlink()
+        Path("out/a/nobody.png").unlink()
         (photos / "bad.jpg").write_bytes(b"bad")
         code, out, err = run("predict", "photos", "-o", "out", "--json")
         lines = {line["input"]: line for line in _lines(out)}
@@ -382,10 +388,168 @@ class TestFiles:
         code, _, err = run("predict", "photos/1.jpg", "-o", "out")
         assert (code, err) == (
             1,
-            "humanseg: out/1.png: the disk is full. Free some space and run the same command "
+            "humanseg: out/.humanseg.json: the disk is full. Free some space and run the same command "
             "again.\n",
         )
         assert _files("out") == []
+
+
+class TestMadeRecord:
+    """Results of one folder are all made alike."""
+
+    @pytest.mark.parametrize(
+        ("words", "reason"),
+        [
+            ("--as cutout", "--as mask, and these would be with --as cutout"),
+            ("--threshold 0.4", "no --threshold, and these would be with --threshold 0.4"),
+            ("--format webp", "--format png, and these would be with --format webp"),
+            ("--smallest-region 0.1", "no --smallest-region, and these would be with --smallest-r"),
+            ("--flip-averaging", "no --flip-averaging, and these would be with --flip-averaging"),
+        ],
+    )
+    def test_other_settings__are_refused_in_one_folder(
+        self, run: Run, photos: Path, opened: list[Any], words: str, reason: str
+    ) -> None:
+        run("predict", "photos", "-o", "out")
+        before = {name: Path("out", name).read_bytes() for name in _files("out")}
+        code, out, err = run("predict", "photos", "-o", "out", *words.split())
+        assert (code, out) == (2, "")
+        assert err.startswith(f"humanseg: out: its results were made with {reason}")
+        assert "; give another folder with -o, or --overwrite to replace them." in err
+        assert {name: Path("out", name).read_bytes() for name in _files("out")} == before
+        assert run("predict", "photos", "-o", "out", "--overwrite", *words.split())[0] == 0
+        assert run("predict", "photos", "-o", "out")[0] == 2
+
+    def test_another_model__is_refused(
+        self, run: Run, photos: Path, opened: list[Any], tmp_path: Path
+    ) -> None:
+        shutil.copytree(bundled(), "model")
+        assert run("predict", "photos", "-o", "out", "--model", "model")[0] == 0
+        assert run("predict", "photos", "-o", "out", "--model", "model")[0] == 0
+        record = Path("model/humanseg.json")
+        record.write_text(record.read_text() + " ")  # trained again, under the same name
+        code, _, err = run("predict", "photos", "-o", "out", "--model", "model")
+        assert (code, "made with --model model (" in err) == (2, True)
+
+    def test_another_background_of_one_name__is_refused(
+        self, run: Run, photos: Path, opened: list[Any]
+    ) -> None:
+        words = ("predict", "photos", "-o", "out", "--as", "replace", "--background", "back.png")
+        Image.new("RGB", (8, 8), (1, 2, 3)).save("back.png")
+        assert run(*words)[0] == 0
+        Image.new("RGB", (8, 8), (3, 2, 1)).save("back.png")
+        code, _, err = run(*words)
+        assert (code, "made with --background back.png (" in err) == (2, True)
+
+    def test_results_of_unknown_origin__are_refused(
+        self, run: Run, photos: Path, opened: list[Any]
+    ) -> None:
+        Path("out").mkdir()
+        Path("out/1.png").write_bytes(b"drawn by hand")
+        code, _, err = run("predict", "photos", "-o", "out")
+        assert (code, "out/1.png: exists, and how it was made is not known; give " in err) == (
+            2,
+            True,
+        )
+
+    def test_overwriting_that_was_cut_short__goes_on_where_it_was(
+        self, run: Run, photos: Path, opened: list[Any]
+    ) -> None:
+        run("predict", "photos", "-o", "out")
+        old = os.stat("out/1.png").st_mtime - 100
+        for name in _files("out"):
+            os.utime(Path("out", name), (old, old))
+        run("predict", "photos", "-o", "out", "--overwrite", "--as", "cutout")
+        os.utime("out/1.png", (old, old))  # as if the work had ended before this one
+        _, out, _ = run("predict", "photos", "-o", "out", "--as", "cutout", "--json")
+        status = {line["output"]: line["status"] for line in _lines(out)}
+        assert status == {
+            "out/1.png": "done",
+            "out/a/2.png": "skipped",
+            "out/a/nobody.png": "skipped",
+        }
+
+    def test_emptied_folder__takes_other_settings(
+        self, run: Run, photos: Path, opened: list[Any]
+    ) -> None:
+        run("predict", "photos/1.jpg", "-o", "out")
+        Path("out/1.png").unlink()
+        assert run("predict", "photos/1.jpg", "-o", "out", "--as", "cutout")[0] == 0
+
+
+class TestWhere:
+    def test_one_file_without_o__has_its_result_beside_it(
+        self, run: Run, photos: Path, opened: list[Any]
+    ) -> None:
+        assert run("predict", "photos/1.jpg")[0] == 0
+        assert run("predict", "photos/1.jpg", "--as", "blur")[0] == 0
+        assert _files("photos") == ["1-blur.jpg", "1-mask.png", "1.jpg", "a/2.png", "a/nobody.png"]
+        code, _, err = run("predict", "photos/1.jpg")
+        assert code == 2
+        assert err.startswith("humanseg: photos/1-mask.png: exists already; give another name")
+
+    @pytest.mark.parametrize("flag", ["-o", "--output"])
+    def test_output__is_where(self, run: Run, photos: Path, opened: list[Any], flag: str) -> None:
+        assert run("predict", "photos/1.jpg", flag, "out2")[0] == 0
+        assert _files("out2") == ["1.png"]
+
+    def test_name_of_another_kind_of_file__is_refused(
+        self, run: Run, photos: Path, opened: list[Any]
+    ) -> None:
+        code, _, err = run("predict", "photos/1.jpg", "-o", "x.pdf")
+        assert code == 2
+        assert err.startswith("humanseg: x.pdf: a picture is written as .png, .jpg, .jpeg, .webp")
+        assert run("predict", "photos/1.jpg", "-o", "x.pdf/")[0] == 0
+        assert _files("x.pdf") == ["1.png"]
+
+    def test_file_in_the_commands_place__is_told_the_command(self, run: Run, photos: Path) -> None:
+        code, out, err = run("photos/1.jpg", "-o", "a b")
+        assert (code, out) == (2, "")
+        assert err == (
+            "humanseg: photos/1.jpg: is no command; did you mean: humanseg predict photos/1.jpg "
+            "-o 'a b'\n"
+        )
+
+    def test_address__is_answered_with_a_sentence(self, run: Run, photos: Path) -> None:
+        code, _, err = run("predict", "https://example.org/1.jpg", "-o", "out")
+        assert (code, err) == (
+            2,
+            "humanseg: https://example.org/1.jpg: is an address; download the image, and give its "
+            "file.\n",
+        )
+
+    def test_model_that_is_not_there__is_bad_use(self, run: Run, photos: Path) -> None:
+        code, _, err = run("predict", "photos", "-o", "out", "--model", "bundeld")
+        assert (code, err.startswith("humanseg: bundeld: does not exist; give the folder")) == (
+            2,
+            True,
+        )
+        assert not Path("out").exists()
+
+    @pytest.mark.parametrize(
+        ("closing", "words", "sentence"),
+        [
+            ("<&-", "-", "standard input is closed; pipe an image into it, or give a file."),
+            (">&-", "photos/1.jpg -o -", "standard output is closed; give -o FILE."),
+        ],
+    )
+    def test_closed_stream__is_a_sentence(
+        self, photos: Path, closing: str, words: str, sentence: str
+    ) -> None:
+        command = f"{sys.executable} -m humanseg predict {words} {closing}"
+        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert done.stderr == f"humanseg: {sentence}\n"
+
+    def test_same_remark_on_many_images__is_told_once(
+        self, run: Run, photos: Path, opened: list[Any]
+    ) -> None:
+        for number in range(4):
+            Image.new("I;16", (60, 45)).save(photos / f"deep-{number}.png")
+        _, _, err = run("predict", "photos", "-o", "out", "--workers", "1")
+        remarks = [line for line in err.splitlines() if "16" in line]
+        assert len(remarks) == 1
+        assert remarks[0].startswith("humanseg: note: 4 inputs, such as photos/deep-")
 
 
 class TestVideos:

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from humanseg.effects.regions import find_regions, keep_regions
+from humanseg.effects.regions import find_regions, keep_regions, largest_share
 
 masks = arrays(np.bool_, st.tuples(st.integers(1, 24), st.integers(1, 24)))
 
@@ -119,3 +119,40 @@ def test_keep_regions__kept_ones_stay_and_dropped_ones_go(
 def test_keep_regions__nobody_is_nobody() -> None:
     probability = np.full((30, 30), 0.2, dtype=np.float32)
     assert keep_regions(probability, largest=True, smallest=0.1) is probability
+
+
+def _holed() -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """A person with a hole of 10 x 10 pixels in 100 x 200, and a notch that is open outwards."""
+    person = np.zeros((100, 200), dtype=bool)
+    person[20:80, 40:160] = True
+    hole = np.zeros_like(person)
+    hole[40:50, 60:70] = True
+    notch = np.zeros_like(person)
+    notch[20:30, 120:130] = True
+    return _soft(person & ~hole & ~notch), hole
+
+
+def test_keep_regions__fills_holes_below_the_share_and_nothing_else() -> None:
+    probability, hole = _holed()
+    filled = keep_regions(probability, holes=0.006)  # the hole covers 0.005
+    assert filled[hole].min() > 0.99
+    changed = filled != probability
+    assert changed[35:55, 55:75].any()
+    changed[35:55, 55:75] = False
+    assert not changed.any()
+    assert keep_regions(probability, holes=0.003) is probability
+
+
+def test_keep_regions__a_hole_on_the_border_is_no_hole() -> None:
+    probability = np.ones((40, 40), dtype=np.float32)
+    probability[0, 10:12] = 0.0
+    assert keep_regions(probability, holes=0.5) is probability
+
+
+def test_largest_share__of_the_largest_region_alone() -> None:
+    probability = np.zeros((100, 100), dtype=np.float32)
+    probability[10:12, 10:25] = 0.7  # 30 pixels
+    probability[50:55, 50:55] = 0.9  # 25 pixels
+    assert largest_share(probability, 0.5) == 0.003
+    assert largest_share(probability, 0.8) == 0.0025
+    assert largest_share(probability, 0.95) == 0.0

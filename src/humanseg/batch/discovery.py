@@ -121,6 +121,8 @@ def _of_input(word: str, output: Path, videos: frozenset[str], discovery: Discov
         items = _by_pattern(path, output, videos, discovery)
         nothing = "matches no picture; put the pattern in quotes, with ** for sub-folders"
     elif mode is None:
+        if word.startswith(("http://", "https://")):
+            raise UsageError(f"{word}: is an address; download the image, and give its file.")
         raise UsageError(f"{word}: does not exist; give files, folders, patterns or -.")
     elif stat.S_ISDIR(mode):
         _refuse_same_folder(path, output)
@@ -319,7 +321,12 @@ def refuse_collisions(jobs: Sequence[Job], *, inputs: Sequence[Path] = ()) -> No
 
 
 def pending(
-    jobs: Sequence[Job], *, output: Path, shard: tuple[int, int] = (1, 1), overwrite: bool = False
+    jobs: Sequence[Job],
+    *,
+    output: Path,
+    shard: tuple[int, int] = (1, 1),
+    overwrite: bool = False,
+    since: float = 0.0,
 ) -> Plan:
     """Choose the jobs of this shard that are still to be done.
 
@@ -332,10 +339,13 @@ def pending(
         output: folder for the results; names below it are hashed.
         shard: (i, n): this is the ith of n shards, counted from 1.
         overwrite: do those again whose results are there.
+        since: as for `is_written`.
     """
     index, count = shard
     mine = [job for job in jobs if count == 1 or _shard_of(job, output, count) == index]
-    existing = [] if overwrite else [job for job in _perhaps_done(mine) if is_written(job.target)]
+    existing = [
+        job for job in _perhaps_done(mine) if not overwrite and is_written(job.target, since)
+    ]
     done = {job.target for job in existing}
     return Plan(
         jobs=tuple(job for job in mine if job.target not in done),
@@ -370,10 +380,15 @@ def _holds_anything(folder: Path) -> bool:
         return True
 
 
-def is_written(path: Path) -> bool:
-    """Whether a result is there; a file without content is what a power cut leaves."""
+def is_written(path: Path, since: float = 0.0) -> bool:
+    """Whether a result is there; a file without content is what a power cut leaves.
+
+    Args:
+        path: of the result.
+        since: one that was last written to before this time (seconds since 1970) does not count.
+    """
     try:
         status = path.stat()
     except OSError:
         return False
-    return stat.S_ISREG(status.st_mode) and status.st_size > 0
+    return stat.S_ISREG(status.st_mode) and status.st_size > 0 and status.st_mtime >= since

@@ -116,6 +116,7 @@ def predict_images(
     name: FormatName,
     workers: int,
     overwrite: bool = True,
+    since: float = 0.0,
     stop: threading.Event | None = None,
 ) -> Generator[Outcome]:
     """Predict images into files, each written at once or not at all.
@@ -128,6 +129,7 @@ def predict_images(
         workers: pictures at a time.
         overwrite: replace results that are there, or have come since the jobs were planned;
             otherwise they are left alone.
+        since: see `is_written`.
         stop: when set, no further picture is begun; those begun are finished.
 
     Yields:
@@ -138,7 +140,7 @@ def predict_images(
     """
 
     def work(job: Job) -> Outcome:
-        if not overwrite and is_written(job.target):
+        if not overwrite and is_written(job.target, since):
             return Outcome(job, "skipped")
         content, prediction = predict_image(
             job.source, segmenter=segmenter, effect=effect, name=name
@@ -156,6 +158,7 @@ def predict_video(
     effect: Effect,
     smooth: bool,
     overwrite: bool = True,
+    since: float = 0.0,
     progress: Callable[[int, int | None], None],
 ) -> Outcome:
     """Predict one video into a file, whole or not at all.
@@ -166,6 +169,7 @@ def predict_video(
         effect: what is made of each frame.
         smooth: steady the masks over time.
         overwrite: replace a result that is there; otherwise it is left alone.
+        since: see `is_written`.
         progress: called with the frames done and, where known, their number; what it raises ends
             the video and is raised here.
 
@@ -176,7 +180,7 @@ def predict_video(
     from humanseg.video.smoothing import Smoother
 
     def work(job: Job) -> Outcome:
-        if not overwrite and is_written(job.target):
+        if not overwrite and is_written(job.target, since):
             return Outcome(job, "skipped")
         made = process_video(
             segmenter,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from cyclopts import App, CycloptsError, Group
@@ -13,7 +15,7 @@ from cyclopts.help import DefaultFormatter
 
 from humanseg.cli.failures import explain
 from humanseg.cli.terminal import complain, is_secondary_process, notes_shown
-from humanseg.errors import HumansegError, OutOfMemory
+from humanseg.errors import HumansegError, OutOfMemory, UsageError
 from humanseg.system.version import __version__
 
 if TYPE_CHECKING:
@@ -72,10 +74,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 done, 1 failed, 2 asked for something impossible, 130 stopped by the user.
     """
     _silence_telemetry()
+    _open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be text
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
+        _refuse_file(words)
         with notes_shown():
             code = _build()(
                 words, print_error=False, exit_on_error=False, result_action="return_value"
@@ -92,6 +96,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not (shared and is_secondary_process()):
             complain(*lines)
     return code if isinstance(code, int) else 0
+
+
+def _open_closed_streams() -> None:
+    """Python has None for a stream that was closed; what is written to it goes nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+
+
+def _refuse_file(words: Sequence[str]) -> None:
+    """Say what is missing where a file or a folder stands in the command's place.
+
+    Raises:
+        UsageError: it does.
+    """
+    if words and words[0] not in _COMMANDS and Path(words[0]).exists():
+        meant = shlex.join(["humanseg", "predict", *words])
+        raise UsageError(f"{words[0]}: is no command; did you mean: {meant}")
 
 
 def _silence_telemetry() -> None:

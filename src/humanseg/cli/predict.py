@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,12 +26,13 @@ from humanseg.cli.predict_flags import (
 )
 from humanseg.cli.predict_report import Report
 from humanseg.cli.predict_streams import predict_pipe, record_camera
-from humanseg.cli.terminal import note, numbered
+from humanseg.cli.terminal import note, numbered, shown
 from humanseg.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
     from humanseg.batch.discovery import Discovery, Item, Job
-    from humanseg.inference.segmenter import Segmenter
+    from humanseg.batch.made_record import MadeRecord
+    from humanseg.system.progress import Progress
 
 
 def predict(
@@ -67,48 +70,79 @@ def predict(
         return _predict_files(request)
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """What is to be done."""
+
+    jobs: Sequence[Job]
+    named: Path | None
+    """The file that `-o` names, if it names one."""
+    folder: Path
+    record: MadeRecord | None
+    """How the results in the folder are made; None of a named file."""
+
+    def begin(self) -> None:
+        """Write the record: nothing stands in the way of the work any more."""
+        if self.record is not None:
+            self.record.write(self.folder)
+
+    @property
+    def since(self) -> float:
+        """See `MadeRecord`."""
+        return 0.0 if self.record is None else self.record.since
+
+
 def _predict_files(request: Request) -> int:
     """Predict files, folders and patterns into a folder, or one file into a file."""
     report = Report(str(Path(request.output)), as_json=request.as_json, quiet=request.quiet)
-    jobs, named = _planned(request, report)
+    plan = _planned(request, report)
     try:
         if request.files.dry_run:
-            report.missing(jobs)
+            report.missing(plan.jobs)
         else:
-            _work(request, jobs, report, named)
+            _work(request, plan, report)
     finally:
         report.close()
     return report.code
 
 
-def _planned(request: Request, report: Report) -> tuple[Sequence[Job], Path | None]:
-    """What is to be done, and the file that `-o` names if it names one; nothing is done yet."""
+def _planned(request: Request, report: Report) -> _Plan:
+    """What is to be done; nothing is done yet."""
     from humanseg.batch.discovery import discover, pending, refuse_collisions
+    from humanseg.batch.made_record import claim_folder
     from humanseg.system.atomic import remove_leftovers
 
-    output = Path(request.output)
+    output, overwrite = Path(request.output), request.files.overwrite
     discovery = discover(request.inputs, output=output)
-    named = _names_a_file(output, discovery)
+    named = _names_a_file(request.output, discovery)
     root = output.parent if named else output
     jobs = _jobs(request, discovery, output, named=named)
     refuse_collisions(jobs, inputs=request.read_files)
-    chosen = pending(jobs, output=root, shard=request.shard, overwrite=request.files.overwrite)
+    if named and output.exists() and not overwrite:
+        raise UsageError(f"{output}: exists already; give another name with -o, or --overwrite.")
+    settings = request.settings()
+    record = None if named else claim_folder(root, settings, jobs, overwrite=overwrite)
+    since = 0.0 if record is None else record.since
+    chosen = pending(jobs, output=root, shard=request.shard, overwrite=overwrite, since=since)
     _note_ignored(request, jobs)
     if not request.files.dry_run:
         _check_writable(root)
         remove_leftovers({job.target.parent for job in jobs})
     report.unreadable(discovery.problems)
     report.left_out(chosen, others=discovery.others)
-    return chosen.jobs, output if named else None
+    return _Plan(chosen.jobs, output if named else None, root, record)
 
 
-def _names_a_file(output: Path, discovery: Discovery) -> bool:
+def _names_a_file(typed: str, discovery: Discovery) -> bool:
     """Whether `-o` is the result itself and not a folder for it."""
     from humanseg.batch.discovery import PICTURE_SUFFIXES, VIDEO_SUFFIXES, VIDEO_TARGET_SUFFIXES
     from humanseg.effects.encode import SUFFIXES
 
+    output = Path(typed)
     suffix = output.suffix.lower()
-    if output.is_dir() or suffix not in (PICTURE_SUFFIXES | VIDEO_SUFFIXES):
+    folder = output.is_dir() or typed.endswith(("/", os.sep))
+    like_a_file = discovery.single and re.fullmatch(r"\.[a-z][a-z0-9]{1,4}", suffix)
+    if folder or not (suffix in (PICTURE_SUFFIXES | VIDEO_SUFFIXES) or like_a_file):
         if output.exists() and not output.is_dir():
             raise UsageError(f"{output}: is a file; -o needs a folder.")
         return False
@@ -117,12 +151,15 @@ def _names_a_file(output: Path, discovery: Discovery) -> bool:
     video = discovery.items[0].video
     kind, allowed = ("video", VIDEO_TARGET_SUFFIXES) if video else ("picture", SUFFIXES)
     if suffix not in allowed:
-        raise UsageError(f"{output}: a {kind} is written as {', '.join(allowed)}; change -o.")
+        raise UsageError(
+            f"{output}: a {kind} is written as {', '.join(allowed)}; change -o, or end it with / "
+            "for a folder."
+        )
     return True
 
 
 def _jobs(request: Request, discovery: Discovery, output: Path, *, named: bool) -> list[Job]:
-    from humanseg.batch.discovery import VIDEO_TARGET_SUFFIXES, Job, output_jobs
+    from humanseg.batch.discovery import Job, output_jobs
 
     transparent = request.effect.output == "cutout"
     if named:
@@ -136,13 +173,9 @@ def _jobs(request: Request, discovery: Discovery, output: Path, *, named: bool) 
         else:
             request.format_of(output)
         return [Job(item.path, output, item.video)]
-    name = request.format_of()
 
     def suffix_of(item: Item) -> str:
-        if not item.video:
-            return f".{name}"
-        own = item.path.suffix.lower()
-        return ".webm" if transparent else own if own in VIDEO_TARGET_SUFFIXES else ".mp4"
+        return request.suffix_of(item.path)
 
     keep = request.files.keep_suffix
     return output_jobs(discovery.items, output=output, suffix_of=suffix_of, keep_suffix=keep)
@@ -168,40 +201,36 @@ def _check_writable(folder: Path) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(above.absolute()))
 
 
-def _work(request: Request, jobs: Sequence[Job], report: Report, named: Path | None) -> None:
-    """Do the jobs: pictures several at a time, then videos one after the other."""
+def _work(request: Request, plan: _Plan, report: Report) -> None:
+    """Do the jobs: images several at a time, then videos one after the other."""
     stop = Stop()
     with stop.listening():
-        _predict_images(request, [job for job in jobs if not job.video], report, named, stop)
-        _predict_videos(request, [job for job in jobs if job.video], report, stop)
-    left = len(jobs) - report.told
+        _predict_images(request, plan, report, stop)
+        _predict_videos(request, plan, report, stop)
+    left = len(plan.jobs) - report.told
     if left:
         raise stop.error(
             f"stopped with {numbered(left, 'input')} left; run the same command again for the rest."
         )
 
 
-def _predict_images(
-    request: Request,
-    jobs: Sequence[Job],
-    report: Report,
-    named: Path | None,
-    stop: Stop,
-) -> None:
+def _predict_images(request: Request, plan: _Plan, report: Report, stop: Stop) -> None:
+    jobs = [job for job in plan.jobs if not job.video]
     if not jobs:
         return
     from humanseg.batch.runner import predict_images
-    from humanseg.cli.terminal import shown
 
     workers, threads = request.network.crew(len(jobs))
     segmenter = request.open(threads=threads)
+    plan.begin()
     outcomes = predict_images(
         jobs,
         segmenter=segmenter,
         effect=request.effect,
-        name=request.format_of(named),
+        name=request.format_of(plan.named),
         workers=workers,
         overwrite=request.files.overwrite,
+        since=plan.since,
         stop=stop,
     )
     drawn = shown("Predicting", unit="pictures", quiet=request.no_bar)
@@ -211,41 +240,36 @@ def _predict_images(
             progress(number, len(jobs))
 
 
-def _predict_videos(request: Request, jobs: Sequence[Job], report: Report, stop: Stop) -> None:
+def _predict_videos(request: Request, plan: _Plan, report: Report, stop: Stop) -> None:
     """With a network of their own: it has all threads for one frame at a time."""
+    jobs = [job for job in plan.jobs if job.video]
     if not jobs or stop.is_set():
         return
-    segmenter = request.open()
-    for job in jobs:
-        if not stop.is_set():
-            _predict_video(request, job, segmenter, report, stop)
-
-
-def _predict_video(
-    request: Request, job: Job, segmenter: Segmenter, report: Report, stop: Stop
-) -> None:
     from humanseg.batch.runner import predict_video
-    from humanseg.cli.terminal import shown
 
-    with shown(job.source.name, unit="frames", quiet=request.no_bar) as show:
+    segmenter = request.open()
+    plan.begin()
+    for job in jobs:
+        with shown(job.source.name, unit="frames", quiet=request.no_bar) as show:
 
-        def progress(done: int, total: int | None) -> None:
-            if stop.is_set():  # half a video is no result
-                raise Interrupted("stopped.")
-            show(done, total)
+            def progress(done: int, total: int | None, show: Progress = show) -> None:
+                if stop.is_set():  # half a video is no result
+                    raise Interrupted("stopped.")
+                show(done, total)
 
-        try:
-            outcome = predict_video(
-                job,
-                segmenter=segmenter,
-                effect=request.effect,
-                smooth=request.files.smoothing is not False,
-                overwrite=request.files.overwrite,
-                progress=progress,
-            )
-        except Interrupted:
-            return
-    report.tell(outcome)
+            try:
+                outcome = predict_video(
+                    job,
+                    segmenter=segmenter,
+                    effect=request.effect,
+                    smooth=request.files.smoothing is not False,
+                    overwrite=request.files.overwrite,
+                    since=plan.since,
+                    progress=progress,
+                )
+            except Interrupted:
+                return
+        report.tell(outcome)
 
 
 class Terminated(Interrupted):

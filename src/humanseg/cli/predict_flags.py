@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
@@ -67,7 +67,8 @@ class FileFlags:
             name=("-o", "--output"),
             group=_FILES,
             allow_leading_hyphen=True,
-            help="Folder for the results; a file for one input; - for standard output.",
+            help="Folder for the results; a file for one input, beside it if not given; - for "
+            "standard output.",
         ),
     ] = None
     format: Annotated[
@@ -104,8 +105,12 @@ class FileFlags:
             self._check_camera(inputs)
         elif not inputs:
             raise UsageError("INPUT is missing; give files, folders, patterns, or - for a pipe.")
-        if self.to is None and inputs != (PIPE,):
-            raise UsageError("-o is missing; give the folder for the results with -o OUT.")
+        one_file = len(inputs) == 1 and (inputs[0] == PIPE or Path(inputs[0]).is_file())
+        if self.to is None and not one_file:
+            raise UsageError(
+                "-o is missing; give the folder for the results with -o OUT. Only one file can do "
+                "without: its result goes beside it."
+            )
         if self.to is not None and self.to != PIPE and self.to.startswith("-"):
             raise UsageError("-o needs a value; see --help.")
         if PIPE in inputs and len(inputs) > 1:
@@ -260,10 +265,15 @@ class Request:
         files.check(inputs, as_json=as_json)
         network.check_place(files, inputs)
         shard = flags.parsed_shard(files.shard)
-        output = files.to or PIPE
         made = _typed_effect(effect)
         background = effect.get("background")
-        return cls(inputs, files, made, network, output, shard, background, as_json, quiet)
+        output = files.to or PIPE
+        request = cls(inputs, files, made, network, output, shard, background, as_json, quiet)
+        if files.to is not None or inputs == (PIPE,):
+            return request
+        source = Path(inputs[0])
+        name = f"{source.stem}-{made.output}{request.suffix_of(source)}"
+        return replace(request, output=str(source.with_name(name)))
 
     @property
     def read_files(self) -> list[Path]:
@@ -299,6 +309,45 @@ class Request:
             name = "jpg" if lossy else "png"
         check_format(name, self.effect.output)
         return name
+
+    def suffix_of(self, source: Path) -> str:
+        """Suffix of the result of a file, an image's or a video's."""
+        from humanseg.batch.discovery import VIDEO_SUFFIXES, VIDEO_TARGET_SUFFIXES
+
+        suffix = source.suffix.lower()
+        if suffix not in VIDEO_SUFFIXES:
+            return f".{self.format_of()}"
+        if self.effect.output == "cutout":
+            return ".webm"
+        return suffix if suffix in VIDEO_TARGET_SUFFIXES else ".mp4"
+
+    def settings(self) -> dict[str, str]:
+        """All that makes a result what it is, by flag; what is as usual is left out."""
+        from humanseg.batch.made_record import fingerprint_files
+        from humanseg.model_directory import ONNX_FILE, RECORD_FILE, find_model
+
+        model = find_model(self.network.model)
+        digest = fingerprint_files(model, (RECORD_FILE, ONNX_FILE))
+        settings = {
+            "--as": self.effect.output,
+            "--format": self.format_of(),
+            "--model": f"{self.network.model or 'bundled'} ({digest})",
+        }
+        for name, field in type(self.effect).model_fields.items():
+            value = getattr(self.effect, name)
+            if name not in ("output", "background") and value != field.default:
+                settings[f"--{name.replace('_', '-')}"] = str(value)
+        if self.background is not None:
+            path = Path(self.background)
+            content = f" ({fingerprint_files(path.parent, [path.name])})" if path.is_file() else ""
+            settings["--background"] = f"{self.background}{content}"
+        for name in ("precision", "flip_averaging"):
+            value = getattr(self.network, name)
+            if value not in (None, "auto"):
+                settings[f"--{name.replace('_', '-')}"] = str(value)
+        if self.files.smoothing is not None:
+            settings["--smoothing"] = str(self.files.smoothing)
+        return settings
 
     def open(self, *, threads: int | None = None) -> Segmenter:
         """Load the network.

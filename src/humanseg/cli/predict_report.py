@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from humanseg.batch.discovery import Job, Plan
     from humanseg.batch.runner import Outcome
 
+_TEXTS = 100  # different remarks
 _SHOWN = 10  # names in a remark; all are in the JSON lines
 
 
@@ -53,7 +54,7 @@ class Report:
         self._began = time.perf_counter()
         self._failed = 0
         self._nobody = _Some()
-        self._notes = _Some()
+        self._notes: dict[str, _Some] = {}
         self._remarks: list[str] = []
         self._existing = 0
         self._missing: int | None = None
@@ -107,7 +108,8 @@ class Report:
             if outcome.people is False:
                 self._nobody.add(source)
         for text in outcome.notes:
-            self._notes.add(f"{source}: {text}")
+            if text in self._notes or len(self._notes) < _TEXTS:
+                self._notes.setdefault(text, _Some()).add(source)
         self._line(
             outcome.job,
             status=outcome.status,
@@ -129,8 +131,10 @@ class Report:
         complain(error)
 
     def _summarise(self) -> None:
-        for text in self._notes.shown():
-            note(f"humanseg: note: {text}")
+        for text, sources in self._notes.items():
+            first, count = sources.first[0], sources.count
+            where = first if count == 1 else f"{count} inputs, such as {first}"
+            note(f"humanseg: note: {where}: {text}")
         if self._nobody.count:
             names = ", ".join(self._nobody.shown())
             note(f"humanseg: note: nobody was found in {names}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -53,6 +54,8 @@ def _target(request: Request) -> Path | None:
     from humanseg.effects.encode import SUFFIXES
 
     if request.output == PIPE:
+        if getattr(sys.stdout, "name", "") == os.devnull:
+            raise UsageError("standard output is closed; give -o FILE.")
         if sys.stdout.isatty():
             raise UsageError("the picture would go to the terminal; give -o FILE, or redirect it.")
         return None
@@ -74,6 +77,8 @@ def _source(request: Request) -> Path | bytes:
         if len(request.inputs) > 1 or not Path(word).is_file():
             raise UsageError("-o - takes one picture; give one file that exists, or -.")
         return Path(word)
+    if sys.stdin is None:
+        raise UsageError("standard input is closed; pipe an image into it, or give a file.")
     if sys.stdin.isatty():
         raise UsageError("standard input is the terminal; pipe a picture into it.")
     from humanseg.images import MAX_BYTES

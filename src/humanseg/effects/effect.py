@@ -30,6 +30,8 @@ class Effect(Section):
     """Draw the edge along the picture's own, at full resolution; slower."""
     smallest_region: Share = 0.0
     """Drop parts that cover less than this share of the picture, such as 0.01."""
+    fill_holes: Share = 0.0
+    """Fill holes in people that cover less than this share of the picture, such as 0.001."""
     largest: bool = False
     """Keep only the largest connected part: one person."""
 

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from humanseg.effects.rasters import grown, window_means
 
+PERSON_SHARE = 0.003
+"""Somebody is found where a region covers at least this share of the image; measured, see
+docs/predict.md."""
 _REACH = 0.025
 """How far beyond a dropped region its soft edge is taken away, as a share of the longer side."""
 _SOFT = 2

@@ -114,6 +114,8 @@ def _stream(source: str | Path | bytes | BinaryIO) -> Iterator[tuple[BinaryIO, s
     if isinstance(source, (bytes, bytearray, memoryview)):
         yield io.BytesIO(source), "picture"
     elif isinstance(source, (str, os.PathLike)):
+        if str(source).startswith(("http://", "https://")):
+            raise ImageError(f"{source}: is an address; download the image, and give its file.")
         with open_file(Path(source)) as stream:
             yield _seekable(stream, str(source)), str(source)
     elif hasattr(source, "read"):

@@ -19,13 +19,13 @@ from humanseg.effects.effect import (
     ReplaceEffect,
 )
 from humanseg.effects.encode import show_mask
-from humanseg.effects.regions import keep_regions
+from humanseg.effects.regions import PERSON_SHARE, keep_regions, largest_share
 from humanseg.effects.rendering import render
 from humanseg.errors import ImageError
 from humanseg.images import ImageLike, LoadedImage
 from humanseg.images.resize import Size, resize_mask_from_probability, resize_probability
 
-_Selection: TypeAlias = tuple[float, float, bool]
+_Selection: TypeAlias = tuple[float, float, bool, float]
 """Threshold, smallest region and whether the largest alone is kept: what decides on the mask."""
 
 
@@ -68,7 +68,7 @@ class Prediction:
         self.source = source
         self.notes = notes
         self._decoded = None if picture is None or picture.reduced else picture
-        self._selection: _Selection = (threshold, 0.0, False)
+        self._selection: _Selection = (threshold, 0.0, False, 0.0)
         self._selected: Prediction | None = None
 
     @cached_property
@@ -89,10 +89,14 @@ class Prediction:
         """Share of the picture's own pixels whose mask is set, 0 to 1."""
         return float(np.count_nonzero(self.mask) / self.mask.size)
 
-    @property
+    @cached_property
     def found(self) -> bool:
-        """Whether there is a person: whether the mask has any pixel."""
-        return self.coverage > 0.0
+        """Whether there is a person: whether a region covers at least `PERSON_SHARE` of the image.
+
+        Of the mask on the network's grid; see `humanseg.effects.regions`. A smaller mask is still
+        shown, but may well be of no person.
+        """
+        return largest_share(self.grid, self.threshold) >= PERSON_SHARE
 
     @property
     def image(self) -> NDArray[np.uint8]:
@@ -229,12 +233,12 @@ class Prediction:
         return render(effect, picture, selected.grid, self.size, threshold=selected.threshold)
 
     def under(self, effect: Effect) -> Prediction:
-        """The prediction that an effect shows: at its threshold, without the regions that it drops.
+        """The prediction that an effect shows: at its threshold, its regions chosen and filled.
 
         Its `mask`, `coverage` and `found` are what is told of a result.
         """
         threshold = self.threshold if effect.threshold is None else effect.threshold
-        selection = (threshold, effect.smallest_region, effect.largest)
+        selection = (threshold, effect.smallest_region, effect.largest, effect.fill_holes)
         if selection == self._selection:
             return self
         if self._selected is None or self._selected._selection != selection:
@@ -243,6 +247,7 @@ class Prediction:
                 threshold=threshold,
                 smallest=effect.smallest_region,
                 largest=effect.largest,
+                holes=effect.fill_holes,
             )
             selected = Prediction(
                 grid=grid,

@@ -19,7 +19,7 @@ from pydantic import field_validator
 from humanseg.config.architectures import ModelConfig, own_settings
 from humanseg.config.loading import suitable
 from humanseg.config.schema import TrainConfig
-from humanseg.errors import DataError, ModelError
+from humanseg.errors import DataError, ModelError, UsageError
 from humanseg.results import (
     Environment,
     Record,
@@ -147,18 +147,18 @@ def find_model(name: str | Path | None = None) -> Path:
         name: path of a model directory; None or `bundled` for the one that comes with humanseg.
 
     Raises:
-        ModelError: no model directory there.
+        UsageError: no model directory there.
     """
     if name is None or str(name) == BUNDLED:
         return bundled()
     path = Path(name).expanduser()
     if not path.is_dir():
         what = "is a file, not a model directory" if path.exists() else "does not exist"
-        raise ModelError(
+        raise UsageError(
             f"{path}: {what}; give the folder `model` of a finished run, or `{BUNDLED}`."
         )
     if not (path / RECORD_FILE).is_file():
-        raise ModelError(
+        raise UsageError(
             f"{path}: is not a model directory ({RECORD_FILE} is missing); give the folder `model` "
             "of a finished run."
         )

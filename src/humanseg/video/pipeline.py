@@ -58,7 +58,7 @@ class VideoReport:
     """Mean share of the picture that is a person, 0 to 1; regions that were dropped do not count.
     """
     frames_with_people: int
-    """Frames with any pixel at or above the threshold that was not dropped."""
+    """Frames in which somebody is found; see `Prediction.found`."""
     notes: tuple[str, ...] = field(default=())
     """What was changed or left out, a phrase each."""
 
@@ -183,6 +183,7 @@ class _Done(NamedTuple):
     step: Step
     image: NDArray[np.uint8] | None
     coverage: float
+    people: bool = False
 
 
 @dataclass
@@ -231,7 +232,7 @@ class _Work:
             picture=LoadedImage(frame.pixels, size, frame.alpha, (), reduced=False),
         ).under(self.effect)
         pixels = prediction.apply(self.effect)
-        return _Done(seen.step, _eight_bits(pixels), prediction.coverage)
+        return _Done(seen.step, _eight_bits(pixels), prediction.coverage, prediction.found)
 
 
 def _eight_bits(image: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
@@ -263,7 +264,7 @@ def _run(
             writer.write(done.image, pts=frame.pts, duration=frame.duration)
             tally.frames += 1
             tally.coverage += done.coverage
-            tally.with_people += done.coverage > 0
+            tally.with_people += done.people
             if progress is not None:
                 progress(tally.frames, source.timeline.total)
     return tally
