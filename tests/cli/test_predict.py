@@ -388,8 +388,8 @@ class TestFiles:
         code, _, err = run("predict", "photos/1.jpg", "-o", "out")
         assert (code, err) == (
             1,
-            "humanseg: out/.humanseg.json: the disk is full. Free some space and run the same command "
-            "again.\n",
+            "humanseg: out/.humanseg.json: the disk is full. Free some space and run the same "
+            "command again.\n",
         )
         assert _files("out") == []
 
@@ -456,7 +456,7 @@ class TestMadeRecord:
         self, run: Run, photos: Path, opened: list[Any]
     ) -> None:
         run("predict", "photos", "-o", "out")
-        old = os.stat("out/1.png").st_mtime - 100
+        old = Path("out/1.png").stat().st_mtime - 100
         for name in _files("out"):
             os.utime(Path("out", name), (old, old))
         run("predict", "photos", "-o", "out", "--overwrite", "--as", "cutout")
@@ -545,11 +545,12 @@ class TestWhere:
         self, run: Run, photos: Path, opened: list[Any]
     ) -> None:
         for number in range(4):
-            Image.new("I;16", (60, 45)).save(photos / f"deep-{number}.png")
+            frames = [Image.new("L", (60, 45), level) for level in (0, 255)]
+            frames[0].save(photos / f"moving-{number}.gif", save_all=True, append_images=frames[1:])
         _, _, err = run("predict", "photos", "-o", "out", "--workers", "1")
-        remarks = [line for line in err.splitlines() if "16" in line]
+        remarks = [line for line in err.splitlines() if "animated" in line]
         assert len(remarks) == 1
-        assert remarks[0].startswith("humanseg: note: 4 inputs, such as photos/deep-")
+        assert remarks[0].startswith("humanseg: note: 4 inputs, such as photos/moving-")
 
 
 class TestVideos:

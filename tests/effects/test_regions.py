@@ -137,8 +137,7 @@ def test_keep_regions__fills_holes_below_the_share_and_nothing_else() -> None:
     filled = keep_regions(probability, holes=0.006)  # the hole covers 0.005
     assert filled[hole].min() > 0.99
     changed = filled != probability
-    assert changed[35:55, 55:75].any()
-    changed[35:55, 55:75] = False
+    changed[32:58, 52:78] = False  # and its soft edge
     assert not changed.any()
     assert keep_regions(probability, holes=0.003) is probability
 

@@ -68,7 +68,6 @@ class TestPredict:
         assert prediction.probability.dtype == np.float32
         np.testing.assert_allclose(prediction.probability, expected, atol=1e-6)
         np.testing.assert_array_equal(segmenter(picture).grid, prediction.grid)
-        np.testing.assert_array_equal(segmenter.grid_probability(picture), prediction.grid)
 
     def test_mask__is_the_block(self, segmenter: Segmenter, picture: Pixels) -> None:
         prediction = segmenter.predict(picture)
@@ -630,3 +629,15 @@ def test_documentation__its_examples_run(
     said = capsys.readouterr().out
     assert "picture 1: photos/2.txt" in said
     assert "photos/3.jpg" in said
+
+
+@pytest.mark.parametrize(("pixels", "found"), [(29, False), (30, True)])
+def test_found__is_a_region_of_three_thousandths_of_the_image(pixels: int, found: bool) -> None:
+    grid = np.zeros((100, 100), dtype=np.float32)
+    grid[10, 10 : 10 + pixels] = 0.5
+    grid[50:80:2, 50:80:2] = 0.9  # 225 crumbs of one pixel are no person
+    prediction = Prediction(
+        grid=grid, size=(100, 100), threshold=0.5, source=np.zeros((100, 100, 3), dtype=np.uint8)
+    )
+    assert prediction.coverage == (pixels + 225) / 10_000
+    assert prediction.found is found
