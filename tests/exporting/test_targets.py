@@ -197,7 +197,7 @@ class TestCommand:
 
     def test_no_model(self, run: Run, tmp_path: Path) -> None:
         code, _, err = run("export", tmp_path / "none", "-o", tmp_path / "x.onnx")
-        assert code == 1
+        assert code == 2
         assert "does not exist; give the folder `model` of a finished run, or `bundled`." in err
 
     def test_disk_full(

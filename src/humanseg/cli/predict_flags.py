@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from cyclopts import App, Group, Parameter
 
+from humanseg import __version__
 from humanseg.cli import flags
 from humanseg.effects.effect import Effect, EffectHolder, effect_of
 from humanseg.errors import ConfigError, UsageError
@@ -324,14 +325,17 @@ class Request:
     def settings(self) -> dict[str, str]:
         """All that makes a result what it is, by flag; what is as usual is left out."""
         from humanseg.batch.made_record import fingerprint_files
-        from humanseg.model_directory import ONNX_FILE, RECORD_FILE, find_model
+        from humanseg.model_directory import BUNDLED, ONNX_FILE, RECORD_FILE
 
-        model = find_model(self.network.model)
-        digest = fingerprint_files(model, (RECORD_FILE, ONNX_FILE))
+        model = self.network.model or BUNDLED
+        if model == BUNDLED:
+            origin = f"humanseg {__version__}"
+        else:
+            origin = fingerprint_files(Path(model).expanduser(), (RECORD_FILE, ONNX_FILE))
         settings = {
             "--as": self.effect.output,
             "--format": self.format_of(),
-            "--model": f"{self.network.model or 'bundled'} ({digest})",
+            "--model": f"{model} ({origin})",
         }
         for name, field in type(self.effect).model_fields.items():
             value = getattr(self.effect, name)

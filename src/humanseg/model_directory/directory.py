@@ -147,7 +147,8 @@ def find_model(name: str | Path | None = None) -> Path:
         name: path of a model directory; None or `bundled` for the one that comes with humanseg.
 
     Raises:
-        UsageError: no model directory there.
+        UsageError: nothing there, or a file.
+        ModelError: a folder that is no model directory.
     """
     if name is None or str(name) == BUNDLED:
         return bundled()
@@ -158,7 +159,7 @@ def find_model(name: str | Path | None = None) -> Path:
             f"{path}: {what}; give the folder `model` of a finished run, or `{BUNDLED}`."
         )
     if not (path / RECORD_FILE).is_file():
-        raise UsageError(
+        raise ModelError(
             f"{path}: is not a model directory ({RECORD_FILE} is missing); give the folder `model` "
             "of a finished run."
         )
