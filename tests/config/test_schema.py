@@ -137,6 +137,8 @@ def test_plan__names_folds_alone_without_repeats() -> None:
         ({"folds": 1}, "greater than or equal to 2"),
         ({"model": {"decoder_channels": [1] * 5}, "archs": ["fpn"]}, "none of archs .fpn. has it"),
         ({"model": {"encoder_output_stride": 8}, "archs": ["pan"]}, "allowed: 16, 32 for pan"),
+        ({"model": {"image_size": [64, 64]}, "archs": ["unet", "pan"]}, "64x64; pan needs 128"),
+        ({"archs": ["unet", "dpt"]}, "dpt takes encoders of timm only"),
         ({"test_on": ["x/set", "y/set"]}, "their names must differ"),
     ],
 )
@@ -180,7 +182,7 @@ class TestArchitectures:
 
     @pytest.mark.parametrize("arch", get_args(Arch))
     def test_own_settings__are_those_of_its_class(self, arch: Arch) -> None:
-        settings = model_settings(arch)
+        settings = model_settings(arch, encoder_name="tu-vit_small_patch16_224")
         assert settings.arch == arch
         assert set(own_settings(arch)) == set(type(settings).model_fields) - set(
             model_settings("fpn").model_dump()
@@ -190,6 +192,62 @@ class TestArchitectures:
         assert DeepLabModel().atrous_rates == (6, 12, 18)
         assert DeepLabModel(encoder_output_stride=8).atrous_rates == (12, 24, 36)
         assert DeepLabModel(decoder_atrous_rates=(1, 2, 3)).atrous_rates == (1, 2, 3)
+
+    @pytest.mark.parametrize(
+        ("arch", "values", "sentence"),
+        [
+            (
+                "pan",
+                {"image_size": (320, 96)},
+                "model: image_size is 320x96; pan needs 128 pixels at least on each side (8 times "
+                "encoder_output_stride). Take a larger size or another arch.",
+            ),
+            (
+                "pan",
+                {"image_size": (224, 224), "encoder_output_stride": 32},
+                "model: image_size is 224x224; pan needs 256 pixels at least on each side (8 times "
+                "encoder_output_stride). Take a larger size or another arch.",
+            ),
+            (
+                "linknet",
+                {"encoder_name": "mit_b0"},
+                "model: encoder_name is mit_b0; linknet takes no Mix Transformers (mit_b...) as "
+                "encoder. Take another encoder or another arch.",
+            ),
+            (
+                "unetplusplus",
+                {"encoder_name": "vgg11_bn"},
+                "model: encoder_name is vgg11_bn; unetplusplus takes neither Mix Transformers "
+                "(mit_b...) nor VGG (vgg...) as encoder. Take another encoder or another arch.",
+            ),
+            (
+                "dpt",
+                {"encoder_name": "resnet18"},
+                "model: encoder_name is resnet18; dpt takes encoders of timm only (tu-..., best a "
+                "vision transformer: tu-vit...). Take another encoder or another arch.",
+            ),
+        ],
+    )
+    def test_settings__that_do_not_fit_are_one_sentence(
+        self, arch: Arch, values: dict[str, object], sentence: str
+    ) -> None:
+        with pytest.raises(ConfigError) as caught:
+            model_settings(arch, **values)
+        assert caught.value.problems == [sentence]
+
+    @pytest.mark.parametrize(
+        ("arch", "encoder", "early", "sentence"),
+        [
+            ("pan", "resnet18", (64, 64), "training.early_size is 64x64; pan needs 128"),
+            ("dpt", "tu-vit", (64, 64), "training.early_size is 64x64; dpt takes images of one"),
+        ],
+    )
+    def test_early_size__must_fit_too(
+        self, arch: Arch, encoder: str, early: tuple[int, int], sentence: str
+    ) -> None:
+        model = model_settings(arch, encoder_name=encoder)
+        with pytest.raises(ConfigError, match=sentence):
+            TrainConfig(model=model, training=TrainingConfig(early_size=early))
 
     def test_settings__of_another_architecture_are_refused(self) -> None:
         with pytest.raises(ConfigError) as caught:

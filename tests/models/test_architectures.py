@@ -71,10 +71,51 @@ def test_network__is_the_same_after_saving_and_on_cpus(
 
 
 @pytest.mark.parametrize(
-    ("arch", "encoder"), [("pan", "tu-test_efficientnet"), ("dpt", "resnet18")]
+    ("arch", "encoder", "size", "sentence"),
+    [
+        (
+            "dpt",
+            "tu-vit_tiny_patch16_224",
+            (320, 320),
+            "model.image_size: got 320 320, but the encoder tu-vit_tiny_patch16_224 takes 224 224 "
+            "only. Set model.image_size to that, or take another encoder, such as "
+            "tu-vit_small_patch16_224.",
+        ),
+        (
+            "deeplabv3plus",
+            "densenet121",
+            (64, 64),
+            "model.encoder_name: densenet121 cannot be the encoder of deeplabv3plus (DenseNet "
+            "encoders do not support dilated mode due to pooling operation for downsampling!). "
+            "deeplabv3plus takes encoders that can be dilated, so neither VGG, DenseNet nor plain "
+            "transformers: take another encoder, or another model.arch.",
+        ),
+        (
+            "unet",
+            "tu-test_vit",
+            (160, 160),
+            "model.encoder_name: tu-test_vit cannot be the encoder of unet (Unsupported model "
+            "downsampling pattern). unet takes encoders with features at strides 2 to 32, no plain "
+            "transformers: take another encoder, or another model.arch.",
+        ),
+    ],
 )
-def test_network__that_does_not_fit_is_one_sentence(arch: Arch, encoder: str) -> None:
-    config = model_settings(arch, encoder_name=encoder, encoder_weights="none", image_size=(32, 32))
-    with pytest.raises(UsageError, match=f"cannot be the encoder of {arch} at 32x32") as caught:
+def test_network__that_does_not_fit_is_one_sentence(
+    arch: Arch, encoder: str, size: tuple[int, int], sentence: str
+) -> None:
+    config = model_settings(arch, encoder_name=encoder, encoder_weights="none", image_size=size)
+    with pytest.raises(UsageError) as caught:
         build_network(config)
-    assert str(caught.value).endswith("Take another encoder, or another model.image_size.")
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_manet__starts_with_gates_that_learn(seed: int) -> None:
+    config = model_settings(
+        "manet", encoder_name="tu-test_efficientnet", encoder_weights="none", image_size=(64, 96)
+    )
+    torch.manual_seed(seed)
+    network = build_network(config)
+    network(images(config)).square().mean().backward()
+    trained = [(name, p.grad) for name, p in network.named_parameters() if p.requires_grad]
+    assert [name for name, gradient in trained if gradient is None or not gradient.any()] == []

@@ -73,6 +73,19 @@ class SharedModel(Section):
 class ModelConfig(SharedModel, _Named):
     """The network, in the names of segmentation-models-pytorch."""
 
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        entry = ARCHITECTURES[self.arch]
+        name = self.encoder_name
+        if name.startswith(entry.never_encoders) or not name.startswith(entry.encoders):
+            raise ValueError(
+                f"encoder_name is {name}; {self.arch} {entry.encoder_rule}. Take another encoder "
+                "or another arch."
+            )
+        if problem := problem_of_size(self, self.image_size):
+            raise ValueError(f"image_size is {problem}")
+        return self
+
 
 class PlainModel(ModelConfig):
     """A network without settings of its own."""
@@ -138,21 +151,52 @@ class Architecture:
     output_stride: int | None
     """Pixels of the network's grid per logit, before its own bilinear upsampling; None: the
     configured stride of its encoder."""
+    encoders: tuple[str, ...] = ("",)
+    """How the names of its encoders begin."""
+    never_encoders: tuple[str, ...] = ()
+    """How the names of encoders begin that it cannot have."""
+    encoder_rule: str = "takes encoders with features at strides 2 to 32, no plain transformers"
+    """Both in words, after the name of the architecture."""
+    smallest_grid: int = 1
+    """Fewest rows and columns of the encoder's coarsest features."""
+    one_size: bool = False
+    """Whether its encoders take images of one size only, as vision transformers do."""
 
+
+_DILATED = "takes encoders that can be dilated, so neither VGG, DenseNet nor plain transformers"
 
 ARCHITECTURES: dict[str, Architecture] = {
     "unet": Architecture("Unet", "U-Net", 1),
     "fpn": Architecture("FPN", "FPN", 4),
-    "deeplabv3plus": Architecture("DeepLabV3Plus", "DeepLabV3+", 4),
-    "unetplusplus": Architecture("UnetPlusPlus", "U-Net++", 1),
+    "deeplabv3plus": Architecture("DeepLabV3Plus", "DeepLabV3+", 4, encoder_rule=_DILATED),
+    "unetplusplus": Architecture(
+        "UnetPlusPlus",
+        "U-Net++",
+        1,
+        never_encoders=("mit_b", "vgg"),  # its code for VGG leaves a block of weights unused
+        encoder_rule="takes neither Mix Transformers (mit_b...) nor VGG (vgg...) as encoder",
+    ),
     "manet": Architecture("MAnet", "MA-Net", 1),
-    "linknet": Architecture("Linknet", "LinkNet", 1),
+    "linknet": Architecture(
+        "Linknet",
+        "LinkNet",
+        1,
+        never_encoders=("mit_b",),
+        encoder_rule="takes no Mix Transformers (mit_b...) as encoder",
+    ),
     "pspnet": Architecture("PSPNet", "PSPNet", 8),
-    "pan": Architecture("PAN", "PAN", 4),
-    "deeplabv3": Architecture("DeepLabV3", "DeepLabV3", None),
+    "pan": Architecture("PAN", "PAN", 4, encoder_rule=_DILATED, smallest_grid=8),
+    "deeplabv3": Architecture("DeepLabV3", "DeepLabV3", None, encoder_rule=_DILATED),
     "upernet": Architecture("UPerNet", "UPerNet", 4),
     "segformer": Architecture("Segformer", "SegFormer", 4),
-    "dpt": Architecture("DPT", "DPT", 2),
+    "dpt": Architecture(
+        "DPT",
+        "DPT",
+        2,
+        encoders=("tu-",),
+        encoder_rule="takes encoders of timm only (tu-..., best a vision transformer: tu-vit...)",
+        one_size=True,
+    ),
 }
 """By `arch`. The order gives each its colour in reports."""
 
@@ -166,6 +210,25 @@ def output_stride(config: ModelConfig) -> int:
     """Pixels of the network's grid per logit, before the network's own bilinear upsampling."""
     stride = ARCHITECTURES[config.arch].output_stride
     return int(config.encoder_output_stride if stride is None else stride)  # type: ignore[attr-defined]
+
+
+def problem_of_size(config: ModelConfig, size: tuple[int, int]) -> str | None:
+    """What is wrong with images of a size (height, width), as the end of a sentence.
+
+    Which size a vision transformer takes only timm knows; `build_network` says it.
+    """
+    if ARCHITECTURES[config.arch].one_size and size != config.image_size:
+        return (
+            f"{size[0]}x{size[1]}; {config.arch} takes images of one size only, that of "
+            "model.image_size. Leave it out, or take another arch."
+        )
+    least = ARCHITECTURES[config.arch].smallest_grid * getattr(config, "encoder_output_stride", 1)
+    if min(size) >= least:
+        return None
+    return (
+        f"{size[0]}x{size[1]}; {config.arch} needs {least} pixels at least on each side (8 times "
+        f"encoder_output_stride). Take a larger size or another arch."
+    )
 
 
 def own_settings(arch: Arch) -> tuple[str, ...]:

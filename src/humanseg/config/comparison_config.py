@@ -185,7 +185,7 @@ class CompareConfig(Section):
         ]
         for arch in self.archs:
             try:
-                self.model.of(arch)
+                self.run(arch, self.seeds[0], HoldoutSplit())
             except ConfigError as error:
                 problems += [f"{problem[:-1]} for {arch}." for problem in error.problems]
         return problems

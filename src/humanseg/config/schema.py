@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
-from humanseg.config.architectures import AnyModel, UNetModel
+from humanseg.config.architectures import AnyModel, UNetModel, problem_of_size
 from humanseg.config.finding_codes import Code
 from humanseg.config.section import Positive, Probability, Section, Seed, Share, Side
 from humanseg.config.split_config import HoldoutSplit, SplitConfig
@@ -179,3 +179,10 @@ class TrainConfig(Section):
     optimiser: OptimiserConfig = OptimiserConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+
+    @model_validator(mode="after")
+    def _fit_early_size(self) -> Self:
+        early = self.training.early_size
+        if early is not None and (problem := problem_of_size(self.model, early)):
+            raise ValueError(f"training.early_size is {problem}")
+        return self

@@ -118,6 +118,8 @@ def build_network(config: ModelConfig) -> SegmentationNetwork:
     weights = load_encoder_weights(network.get_submodule("encoder"), config)
     if config.encoder_weights == "none":
         _follow_statistics(network)
+    if config.arch == "manet":
+        _start_gates_awake(network)
     if config.normalisation == "none":
         wrapped = SegmentationNetwork(network, weights=weights.source)
     else:
@@ -127,7 +129,7 @@ def build_network(config: ModelConfig) -> SegmentationNetwork:
     try:
         freeze_unused_parameters(wrapped, config.image_size)
     except (RuntimeError, AssertionError, ValueError) as error:  # features of no pixel, or too few
-        raise _unfit(config, error) from error
+        raise _unfit(config, network, error) from error
     return wrapped
 
 
@@ -144,20 +146,59 @@ def _follow_statistics(network: nn.Module) -> None:
             module.momentum = max(module.momentum, usual)
 
 
+def _start_gates_awake(network: nn.Module) -> None:
+    """Have the gates of MA-Net's decoder start with units that are on.
+
+    They squeeze channels to as few as one unit behind a ReLU. By chance of the initial weights all
+    units of a gate can be off for every image; no gradient passes then, and the gate never learns.
+    """
+    for name, module in network.named_modules():
+        if name.rpartition(".")[2] in ("SE_ll", "SE_hl"):
+            squeeze = module.get_submodule("1")
+            nn.init.ones_(squeeze.get_parameter("bias"))
+            squeeze.get_parameter("weight").data.mul_(0.1)
+
+
 def _construct(config: ModelConfig) -> nn.Module:
     try:
         return SMP_CLASSES[config.arch](**_constructor_arguments(config), encoder_weights=None)
     except Exception as error:  # SMP raises many kinds for encoders that do not fit
-        raise _unfit(config, error) from error
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UsageError(
+            f"model.encoder_name: {config.encoder_name} cannot be the encoder of {config.arch} "
+            f"({first.rstrip('.')}). {config.arch} {ARCHITECTURES[config.arch].encoder_rule}: take "
+            "another encoder, or another model.arch."
+        ) from error
 
 
-def _unfit(config: ModelConfig, error: Exception) -> UsageError:
+def _unfit(config: ModelConfig, network: nn.Module, error: Exception) -> UsageError:
+    """Say why a network that could be built cannot be run at the configured size."""
+    height, width = config.image_size
+    own = _own_size(network)
+    if own is not None and own != config.image_size:
+        possible = all(side % 32 == 0 for side in own)
+        what_to_do = "Set model.image_size to that, or take" if possible else "Take"
+        return UsageError(
+            f"model.image_size: got {height} {width}, but the encoder {config.encoder_name} takes "
+            f"{own[0]} {own[1]} only{'' if possible else ', no multiples of 32'}. {what_to_do} "
+            "another encoder, such as tu-vit_small_patch16_224."
+        )
     first = str(error).splitlines()[0] if str(error) else type(error).__name__
     return UsageError(
         f"model.encoder_name: {config.encoder_name} cannot be the encoder of {config.arch} at "
-        f"{config.image_size[0]}x{config.image_size[1]} ({first}). Take another "
-        "encoder, or another model.image_size."
+        f"{height}x{width} ({first.rstrip('.')}). Take another encoder, or another "
+        "model.image_size."
     )
+
+
+def _own_size(network: nn.Module) -> tuple[int, int] | None:
+    """Height and width that a vision transformer is built for; None for other encoders."""
+    try:
+        embedding = network.get_submodule("encoder.model.patch_embed")
+    except AttributeError:
+        return None
+    size = getattr(embedding, "img_size", None)
+    return None if size is None else (int(size[0]), int(size[1]))
 
 
 def freeze_unused_parameters(network: SegmentationNetwork, image_size: tuple[int, int]) -> None:
