@@ -34,11 +34,12 @@ $(SCENES): examples/demo.yaml Makefile | $(INSTALLED)
 demo: $(SCENES) $(WEIGHTS)
 	$(BIN)/humanseg compare --data demo/scenes --config examples/demo.yaml --output demo/comparison
 
+# One thread each: two processes share the cores better than two times two threads.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 -m "unit or contract"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m unit
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check
