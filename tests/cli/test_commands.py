@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.builders.records import CALIBRATION, environment, resolved, scoring_setup
+from tests.builders.records import CALIBRATION, environment, plain_score, resolved, scoring_setup
 
 from humanseg.cli.terminal import duration, table
 from humanseg.config.comparison_config import CompareConfig
@@ -58,7 +59,9 @@ def summary(iou: float, *, undefined: int = 0) -> ScoreSummary:
     )
 
 
-def result_of(name: str, config: TrainConfig, *, iou: float, seconds: float) -> RunResult:
+def result_of(
+    name: str, config: TrainConfig, *, iou: float, seconds: float, baseline: float = 0.4
+) -> RunResult:
     return RunResult(
         name=name,
         config=config,
@@ -69,9 +72,9 @@ def result_of(name: str, config: TrainConfig, *, iou: float, seconds: float) -> 
         epochs=(),
         kept_epoch=1,
         setup=scoring_setup(),
-        scores=(),
+        scores=(plain_score("a", iou),),
         summary=summary(iou),
-        baselines={},
+        baselines={"mean_mask": summary(baseline)},
         calibration=CALIBRATION,
         band_calibration=CALIBRATION,
         train_summary=summary(iou),
@@ -120,7 +123,15 @@ def files(folder: Path, output: Path | None = None) -> SimpleNamespace:
     assert output is None
     names = {"html": "report.html", "markdown": "report.md", "csv": "runs.csv"}
     paths = {kind: folder / name for kind, name in names.items()}
-    return SimpleNamespace(headline="The answer.", **paths)
+    return SimpleNamespace(
+        headline="The answer.", warnings=("Do not trust it.",), cautions=2, **paths
+    )
+
+
+SINGLE = (
+    "humanseg: note: one training of each network on one split can say which scored highest here, "
+    "not which is better; --folds 5 can.\n"
+)
 
 
 class TestCompare:
@@ -130,7 +141,7 @@ class TestCompare:
         *,
         failed: str | None = None,
         missing: tuple[str, ...] = (),
-        analysed: bool = False,
+        analysis: Analysis | None = None,
     ) -> dict[str, dict[str, object]]:
         """Stand in for the comparison; returns what it is called with."""
         calls: dict[str, dict[str, object]] = {}
@@ -150,7 +161,7 @@ class TestCompare:
                 missing=missing,
                 sources={},
                 groups={},
-                analysis=ANALYSIS if analysed else None,
+                analysis=analysis,
             )
 
         replace("humanseg.comparison.run_comparison", compare=carry_out)
@@ -163,13 +174,15 @@ class TestCompare:
         calls = self.compare(replace)
         words = ("--archs", "unet", "fpn", "--data", ".", "--quiet", "-o", "run")
         code, out, err = run("compare", *words)
-        assert (code, err) == (0, "")
+        assert (code, err) == (0, SINGLE)
         assert out.splitlines() == [
             "network  runs     IoU  95 % interval  boundary IoU  training, each",
             "unet        1  0.8000              -        0.4000      1 min 40 s",
             "fpn         1  0.9000              -        0.4500      1 min 40 s",
             "",
             "The answer.",
+            "Warning: Do not trust it.",
+            "2 cautions before you rely on this: see the report.",
             "Report: run/report.html",
         ]
         config = calls["compare"].pop("config")
@@ -186,7 +199,7 @@ class TestCompare:
         assert out.splitlines()[1].split()[:3] == ["unet", "2", "0.8500"]
 
     def test_compare__shows_intervals_of_the_analysis(self, run: Run, replace: Replace) -> None:
-        self.compare(replace, analysed=True)
+        self.compare(replace, analysis=ANALYSIS)
         _, out, _ = run("compare", "--archs", "unet", "--data", ".", "-o", "run")
         assert out.splitlines()[1].split()[2:6] == ["0.7000", "[0.6000,", "0.8000]", "0.5000"]
 
@@ -198,7 +211,7 @@ class TestCompare:
         code, _, err = run("compare", *words, "--shard", "2/3")
         assert code == 0
         assert calls["compare"]["shard"] == (2, 3)
-        assert err.startswith("1 run of the plan belong")
+        assert err.startswith(f"{SINGLE}1 run of the plan belong")
 
     @pytest.mark.parametrize("shard", ["0/2", "3/2", "2", "a/b", "1/0", "-1/2"])
     def test_compare__refuses_no_shard(self, shard: str, run: Run, replace: Replace) -> None:
@@ -213,7 +226,7 @@ class TestCompare:
         self.compare(replace, failed="fpn-seed42")
         code, out, err = run("compare", "--archs", "unet", "fpn", "--data", ".", "-o", "run")
         assert code == 1
-        assert err == "humanseg: fpn-seed42 failed: ran out of memory.\n"
+        assert err == f"{SINGLE}humanseg: fpn-seed42 failed: ran out of memory.\n"
         assert "unet" in out
         assert "Report: run/report.html" in out
 
@@ -223,14 +236,65 @@ class TestCompare:
         assert code == 1
         assert out.startswith("No network was trained.\n")
 
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (("--folds", "2"), "with 2 folds the t-test has 1 degree of freedom: a difference"),
+            (("--folds", "2"), "must be 12.7 times its standard error to be claimed, 2.8 times"),
+            (("--folds", "3"), "with 3 folds the t-test has 2 degrees of freedom: a difference"),
+            (("--folds", "3"), "must be 4.3 times its standard error"),
+            (("--folds", "4"), "must be 3.2 times its standard error"),
+        ],
+    )
+    def test_compare__says_beforehand_what_it_cannot_prove(
+        self, words: tuple[str, ...], said: str, run: Run, replace: Replace
+    ) -> None:
+        self.compare(replace)
+        _, _, err = run("compare", *words, "--data", ".", "-o", "run")
+        assert said in err
+        assert err.count("\n") == 1
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ("--folds", "5"),
+            ("--folds", "2", "--repeats", "3"),
+            ("--seeds", "1", "2"),
+            ("--archs", "unet"),
+        ],
+        ids=" ".join,
+    )
+    def test_compare__is_silent_beforehand_where_it_can(
+        self, words: tuple[str, ...], run: Run, replace: Replace
+    ) -> None:
+        self.compare(replace)
+        assert run("compare", *words, "--data", ".", "-o", "run")[2] == ""
+
+    def test_compare__exits_1_if_no_network_is_above_the_baseline(
+        self, run: Run, replace: Replace
+    ) -> None:
+        weak = ANALYSIS.networks[0].model_copy(update={"weak": True})
+        codes = []
+        for networks in ((weak,), (weak, ANALYSIS.networks[0])):
+            analysis = ANALYSIS.model_copy(update={"networks": networks})
+            self.compare(replace, analysis=analysis)
+            codes.append(run("compare", "--archs", "unet", "--data", ".", "-o", "run")[0])
+        assert codes == [1, 0]
+
 
 class TestTrain:
-    def train(self, replace: Replace) -> list[tuple[TrainConfig, dict[str, object]]]:
+    def train(
+        self, replace: Replace, baseline: float = 0.4
+    ) -> list[tuple[TrainConfig, dict[str, object]]]:
         calls: list[tuple[TrainConfig, dict[str, object]]] = []
 
         def train_network(config: TrainConfig, **options: object) -> RunResult:
             calls.append((config, options))
-            return result_of("unet-seed42", config, iou=0.8, seconds=5.0)
+            result = result_of("unet-seed42", config, iou=0.8, seconds=5.0, baseline=baseline)
+            split = SPLIT.model_copy(
+                update={"validation_is_test": config.split.protocol == "reference"}
+            )
+            return result.model_copy(update={"split": split})
 
         replace("humanseg.training", train=train_network)
         return calls
@@ -239,19 +303,41 @@ class TestTrain:
         calls = self.train(replace)
         code, out, _ = run("train", "--arch", "fpn", "--data", ".", "-o", "run")
         assert code == 0
-        assert "IoU (mean over pictures)  0.8000" in out
+        assert re.search(r"IoU \(mean over pictures\) +0\.8000\n", out)
+        assert re.search(r"Baseline IoU: the mean training mask +0\.4000\n", out)
+        assert "FPN reaches 0.800 per-image IoU.\n" in out
+        assert re.search(r"\d cautions before you rely on this: see the report\.\n", out)
+        assert "Warning" not in out
         assert out.endswith("Run: run\n")
         ((config, options),) = calls
         assert (config.model.arch, config.data.root) == ("fpn", Path())
         assert callable(options.pop("progress"))
         assert options == {"output": Path("run"), "cache": None, "resume": False}
 
+    def test_train__says_that_the_epoch_was_selected_on_the_scored_pictures(
+        self, run: Run, replace: Replace
+    ) -> None:
+        self.train(replace)
+        words = ("--split.protocol", "reference", "--training.checkpoint", "best")
+        _, out, _ = run("train", *words, "--data", ".", "-o", "run")
+        assert "Warning: The reported epoch was selected on the pictures that are scored" in out
+
+    def test_train__weak_network_is_shown_and_exits_1(self, run: Run, replace: Replace) -> None:
+        self.train(replace, baseline=0.8)
+        code, out, err = run("train", "--arch", "fpn", "--data", ".", "-o", "run")
+        assert code == 1
+        assert "Warning: FPN does not beat the mean training mask" in out
+        assert err == (
+            "humanseg: The network's per-image IoU of 0.8000 is no better than 0.8000, which the "
+            "mean training mask reaches without looking at the picture.\n"
+        )
+
     def test_train__hands_over_the_cache(self, run: Run, replace: Replace) -> None:
         calls = self.train(replace)
         assert run("train", "--data", ".", "-o", "run", "--cache", "kept")[0] == 0
         assert calls[0][1]["cache"] == Path("kept")
 
-    @pytest.mark.parametrize(("rank", "lines"), [("0", 6), ("1", 0)])
+    @pytest.mark.parametrize(("rank", "lines"), [("0", 9), ("1", 0)])
     def test_train__speaks_once_for_all_processes_of_torchrun(
         self,
         run: Run,
@@ -321,6 +407,12 @@ class TestOtherCommands:
         code, out, _ = run("report", str(tmp_path))
         assert code == 0
         assert out.splitlines()[0] == str(tmp_path / "report.html")
+        assert out.splitlines()[3:] == [
+            "",
+            "The answer.",
+            "Warning: Do not trust it.",
+            "2 cautions before you rely on this: see the report.",
+        ]
 
     def test_report__of_several_needs_a_folder(self, run: Run, tmp_path: Path) -> None:
         for name in "ab":
@@ -343,8 +435,9 @@ class TestOtherCommands:
         lines = out.splitlines()
         assert lines[0].split() == ["Pictures", "4"]
         assert lines[2].split()[-3:] == ["0.7000", "[0.6000,", "0.8000]"]
-        assert lines[-4] == "Run by torch in fp32 on cpu, whole files."
-        assert lines[-3] == "In brackets: 95 % intervals over 4 groups."
+        assert "Run by torch in fp32 on cpu, whole files." in lines
+        assert "In brackets: 95 % intervals over 4 groups." in lines
+        assert "U-Net reaches 0.700 [0.600, 0.800] per-image IoU." in lines
         assert lines[-1] == f"Report: {out_folder / 'report.html'}"
         assert calls["model"] == tmp_path
         assert (calls["data"], calls["layout"]) == (tmp_path, "folders")
@@ -357,8 +450,8 @@ class TestOtherCommands:
         self, run: Run, replace: Replace, tmp_path: Path
     ) -> None:
         self.evaluate(replace, trained_on="1" * 64)
-        _, _, err = run("evaluate", str(tmp_path), "--data", str(tmp_path))
-        assert "was trained on pictures of this very data set" in err
+        _, out, _ = run("evaluate", str(tmp_path), "--data", str(tmp_path))
+        assert "Warning: A model was scored on the data set that it was trained on" in out
 
     @pytest.mark.parametrize(
         ("words", "threshold", "flip_averaging"),

@@ -7,6 +7,7 @@ from tests.builders.configurations import changed
 from humanseg.config.schema import OptimiserConfig, TrainConfig
 from humanseg.models import SegmentationNetwork, build_network
 from humanseg.training.batches import Batch, EpochOrder
+from humanseg.training.losses import SegmentationLoss
 from humanseg.training.module import RunningScore, SegmentationModule, rate_factor
 
 
@@ -60,6 +61,26 @@ def test_average__copies_at_first_and_then_follows_weights_and_statistics(
                 wanted = decay * before[name] + (1 - decay) * wanted
             torch.testing.assert_close(value, wanted, rtol=1e-4, atol=1e-5)
     assert not any(parameter.requires_grad for parameter in module.kept.parameters())
+
+
+def test_validation_step__scores_the_average_and_not_the_raw_weights(
+    tiny: TrainConfig, network: SegmentationNetwork
+) -> None:
+    """Curves and the best epoch are of the weights that would be kept."""
+    module = SegmentationModule(network, changed(tiny, training={"ema_decay": 0.9}))
+    batch = _batch()
+    module.eval()
+    with torch.no_grad():
+        kept = module.kept(batch["image"])
+        for parameter in network.parameters():
+            parameter.mul_(-2.0)
+        raw = network(batch["image"])
+        module.validation_step(batch, 0)
+    loss = SegmentationLoss(module._config.loss)
+    read = module.validation_score.read()
+    assert read is not None
+    assert read[0] == pytest.approx(float(loss(kept, batch["mask"])), rel=1e-5)
+    assert read[0] != pytest.approx(float(loss(raw, batch["mask"])), rel=1e-2)
 
 
 def test_kept__is_the_raw_network_without_an_average(

@@ -28,10 +28,11 @@ from humanseg.images.resize import resize_probability
 from humanseg.images.stored_maps import read_probability
 from humanseg.inference.engines.onnxruntime_engine import open_onnxruntime
 from humanseg.inference.segmenter import Segmenter
+from humanseg.model_directory import read_model_record
 from humanseg.models import TorchEngine, build_network, cpu, load_network
 from humanseg.results import RunResult, read_record, write_record
-from humanseg.training import finish, train
 from humanseg.training import run_training as run_module
+from humanseg.training import train
 from humanseg.training.callbacks.guards import TrainingGuards
 from humanseg.training.module import SegmentationModule
 from humanseg.training.run_folder import RunFolder
@@ -196,14 +197,13 @@ def test_train__same_seed_same_weights_other_seed_other(tiny: TrainConfig, tmp_p
 
 
 def test_train__best_checkpoint_is_the_one_of_lowest_loss(
-    tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: TrainConfig, tmp_path: Path
 ) -> None:
     config = changed(
         tiny,
         training={"epochs": 5, "checkpoint": "best", "ema_decay": None},
         optimiser={"learning_rate": 0.03, "schedule": "constant"},
     )
-    monkeypatch.setattr(finish, "check_baseline", lambda *_: None)  # it may well learn nothing
     result = train(config, output=tmp_path / "run")
     losses = [epoch.validation_loss for epoch in result.epochs]
     assert result.kept_epoch == 1 + int(np.argmin(losses))  # type: ignore[arg-type]
@@ -218,7 +218,6 @@ def test_resume__best_checkpoint_survives_an_interruption(
         training={"epochs": 6, "checkpoint": "best", "ema_decay": None},
         optimiser={"learning_rate": 0.03, "schedule": "constant"},
     )
-    monkeypatch.setattr(finish, "check_baseline", lambda *_: None)
     whole = train(config, output=tmp_path / "whole")
     with monkeypatch.context() as patch:
         patch.setattr(TrainingGuards, "on_train_batch_end", _stop_at(13))
@@ -266,12 +265,16 @@ def test_train__is_guarded_against_another_networks_optimiser(
     assert not (tmp_path / "run" / "result.json").exists()
 
 
-def test_train__is_guarded_by_the_floor(tiny: TrainConfig, tmp_path: Path) -> None:
+def test_train__a_weak_network_is_written_and_marked(tiny: TrainConfig, tmp_path: Path) -> None:
     config = changed(tiny, optimiser={"learning_rate": 1e-5}, training={"epochs": 1})
-    with pytest.raises(GuardError, match="no better than"):
-        train(config, output=tmp_path / "run")
-    assert not (tmp_path / "run" / "result.json").exists()
-    assert not (tmp_path / "run" / "model").exists()
+    result = train(config, output=tmp_path / "run")
+    assert result.summary.iou_mean is not None
+    assert result.baseline is not None
+    assert result.weak
+    assert result.summary.iou_mean <= result.baseline
+    model = tmp_path / "run" / "model"
+    assert read_model_record(model).weak
+    assert "Do not use this model" in (model / "README.md").read_text(encoding="utf-8")
 
 
 def test_checkpoint__names_its_configuration(tiny: TrainConfig, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from humanseg.cli.terminal import (
     shown,
     table,
 )
+from humanseg.cli.verdict_text import verdict
 from humanseg.config.comparison_config import CompareConfig
 from humanseg.config.loading import resolve, to_yaml
 
@@ -61,7 +62,9 @@ def compare(
     folder = flags.required_output(output)
     flags.existing_data(plan.data.root)
     flags.free_cache(cache)
-    return _run(plan, folder, cache, flags.parsed_shard(shard), quiet=quiet)
+    part = flags.parsed_shard(shard)
+    _note_what_cannot_be_proved(plan)
+    return _run(plan, folder, cache, part, quiet=quiet)
 
 
 def _note_single_seed(plan: CompareConfig, values: flags.Values) -> None:
@@ -70,6 +73,30 @@ def _note_single_seed(plan: CompareConfig, values: flags.Values) -> None:
         note(
             f"humanseg: note: --seeds {plan.seeds[0]} is one seed, the number {plan.seeds[0]}; for "
             "several trainings of each network give several numbers, such as --seeds 1 2 3."
+        )
+
+
+_ENOUGH_FOLDS = 5
+_T_QUANTILES = {1: 12.7, 2: 4.3, 3: 3.2}
+"""How many standard errors a difference must be from zero, by degrees of freedom (95 %)."""
+
+
+def _note_what_cannot_be_proved(plan: CompareConfig) -> None:
+    """Say before hours of training what the plan's protocol cannot decide between networks."""
+    if len(plan.archs) < 2:
+        return
+    if plan.folds is None and len(plan.seeds) == 1:
+        note(
+            "humanseg: note: one training of each network on one split can say which scored "
+            "highest here, not which is better; --folds 5 can."
+        )
+    freedom = (plan.folds or 0) * plan.repeats - 1
+    if plan.folds is not None and freedom < _ENOUGH_FOLDS - 1:
+        times = numbered(freedom, "degree")
+        note(
+            f"humanseg: note: with {plan.folds} folds the t-test has {times} of freedom: a "
+            f"difference must be {_T_QUANTILES[freedom]} times its standard error to be claimed, "
+            "2.8 times with 5 folds."
         )
 
 
@@ -88,7 +115,8 @@ def _run(
         watched = None if quiet else progress
         result = carry_out(plan, output=folder, cache=cache, shard=shard, progress=watched)
     files = write_report(folder)
-    say(*_summary(result), "", files.headline, f"Report: {files.html}")
+    say(*_summary(result), *verdict(files.headline, files.warnings, files.cautions))
+    say(f"Report: {files.html}")
     complain(*(f"{run.name} failed: {run.error}" for run in result.failed))
     if result.missing and not result.failed:
         note(
@@ -96,7 +124,13 @@ def _run(
             "still to be done. Once the other shards have ended, the same command without --shard "
             "does what is left and merges all."
         )
-    return 1 if result.failed else 0
+    return 1 if result.failed or _all_weak(result) else 0
+
+
+def _all_weak(result: ComparisonResult) -> bool:
+    """Whether networks were trained, and none is better than the mean training mask."""
+    networks = result.analysis.networks if result.analysis else ()
+    return bool(networks) and all(network.weak for network in networks)
 
 
 def _summary(result: ComparisonResult) -> list[str]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from humanseg.cli import flags
-from humanseg.cli.terminal import bracket, note, numbered, say, score, shown, table
+from humanseg.cli.terminal import bracket, numbered, say, score, shown, table
+from humanseg.cli.verdict_text import verdict
 from humanseg.config.loading import resolve
 from humanseg.config.schema import TrainConfig
 from humanseg.errors import UsageError
@@ -100,16 +101,14 @@ def evaluate(
             output=output,
             progress=progress,
         )
-    say(*_summary(result))
-    if result.seen_in_training:
-        note(
-            "humanseg: note: the model was trained on pictures of this very data set; these are "
-            "no scores on new pictures."
-        )
-    if output is not None:
-        from humanseg.report import write_report
+    from humanseg.report import write_report
+    from humanseg.report.load_study import evaluation_study
+    from humanseg.report.text.summary_text import answer
 
-        say("", f"Report: {write_report(output).html}")
+    said = answer(evaluation_study(output or Path(), result))
+    say(*_summary(result), *verdict(said.headline, said.warnings, len(said.cautions)))
+    if output is not None:
+        say(f"Report: {write_report(output).html}")
 
 
 def _summary(result: Evaluation) -> list[str]:
@@ -117,7 +116,7 @@ def _summary(result: Evaluation) -> list[str]:
     metrics = analysis.networks[0].metrics if analysis else {}
     rows = [("Pictures", str(summary.images), "")]
     if summary.undefined:
-        rows.append(("Of these without a person, and none found", str(summary.undefined), ""))
+        rows.append(("Of these without a person", str(summary.undefined), ""))
     rows += [
         (label, score(metrics[name].estimate), bracket(metrics[name].low, metrics[name].high))
         for name, label in _ROWS.items()

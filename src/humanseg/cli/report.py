@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from humanseg.cli import flags
 from humanseg.cli.terminal import say
+from humanseg.cli.verdict_text import verdict
 from humanseg.errors import UsageError
 
 
@@ -38,3 +39,4 @@ def report(
             raise UsageError(f"{target}: has a page of its own; -o needs another folder.")
         files = write_report(target, study=load_studies(runs))
     say(str(files.html), str(files.markdown), str(files.csv))
+    say(*verdict(files.headline, files.warnings, files.cautions))

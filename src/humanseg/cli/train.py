@@ -8,7 +8,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from humanseg.cli import flags
-from humanseg.cli.terminal import duration, is_secondary_process, say, score, shown, table
+from humanseg.cli.terminal import complain, duration, is_secondary_process, say, score, shown, table
+from humanseg.cli.verdict_text import verdict
 from humanseg.config.loading import resolve, to_yaml
 from humanseg.config.schema import TrainConfig
 from humanseg.errors import UsageError
@@ -42,7 +43,7 @@ def train(
     show_config: flags.ShowConfig = False,
     quiet: flags.Quiet = False,
     settings: flags.TrainFlags | None = None,
-) -> None:
+) -> int:
     """Train one network.
 
     Started by torchrun or srun, all processes train it together; they divide every batch.
@@ -73,11 +74,11 @@ def train(
         chosen = _stored(resume, refused=given + flags.typed_flags(values))
     if show_config:
         say(to_yaml(chosen).rstrip())
-        return
+        return 0
     folder = resume or flags.required_output(output)
     flags.existing_data(chosen.data.root)
     flags.free_cache(cache)
-    _run(chosen, folder, cache, resume=resume is not None, quiet=quiet)
+    return _run(chosen, folder, cache, resume=resume is not None, quiet=quiet)
 
 
 def _stored(run: Path, *, refused: list[str]) -> TrainConfig:
@@ -95,18 +96,29 @@ def _stored(run: Path, *, refused: list[str]) -> TrainConfig:
 
 def _run(
     chosen: TrainConfig, folder: Path, cache: Path | None, *, resume: bool, quiet: bool
-) -> None:
+) -> int:
+    from humanseg.report.load_study import run_study
+    from humanseg.report.text.summary_text import answer
     from humanseg.training import train as train_network
 
     with shown("Training", quiet=quiet) as progress:
         watched = None if quiet else progress
         result = train_network(chosen, output=folder, cache=cache, resume=resume, progress=watched)
     if is_secondary_process():
-        return
+        return int(result.weak)
     rows = [
         ("IoU (mean over pictures)", score(result.summary.iou_mean)),
         ("Boundary IoU", score(result.summary.boundary_iou_mean)),
         ("Batch IoU", score(result.summary.batch_iou)),
+        ("Baseline IoU: the mean training mask", score(result.baseline)),
         ("Training", duration(result.cost.train_seconds)),
     ]
-    say(*table(rows), "", f"Run: {folder}")
+    said = answer(run_study(folder, result))
+    say(*table(rows), *verdict(said.headline, said.warnings, len(said.cautions)), f"Run: {folder}")
+    if result.weak:
+        complain(
+            f"The network's per-image IoU of {score(result.summary.iou_mean)} is no better than "
+            f"{score(result.baseline)}, which the mean training mask reaches without looking at "
+            "the picture."
+        )
+    return int(result.weak)

@@ -111,6 +111,8 @@ class ModelRecord(Record):
     summary: ScoreSummary | None
     """Scores on the pictures held out from training; None before evaluation."""
     environment: Environment
+    weak: bool = False
+    """Whether it scores no better than the mean training mask, the same answer to every picture."""
     extra_fingerprints: tuple[str, ...] = ()
     """Of the further data sets that it was trained on; empty in older records."""
     provenance: tuple[str, ...] = ()
@@ -209,13 +211,20 @@ def write_model_record(directory: Path, record: ModelRecord) -> None:
     write_text(directory / "README.md", model_card(record))
 
 
-def _scores_in_words(summary: ScoreSummary | None) -> str:
+def _scores_in_words(record: ModelRecord) -> str:
+    summary = record.summary
     if summary is None or summary.iou_mean is None or summary.boundary_iou_mean is None:
         return "Not evaluated."
-    return (
+    text = (
         f"On {summary.images} held-out pictures at the masks' native size: mean per-image IoU "
         f"{summary.iou_mean:.3f}, Boundary IoU {summary.boundary_iou_mean:.3f}."
     )
+    if record.weak:
+        text += (
+            "\n\n**Do not use this model: it is no better than the mean training mask, the same "
+            "answer to every picture.**"
+        )
+    return text
 
 
 def model_card(record: ModelRecord) -> str:
@@ -239,7 +248,7 @@ inside its graph.
 {_onnx_in_words(record)}
 ## Scores
 
-{_scores_in_words(record.summary)}
+{_scores_in_words(record)}
 
 ## Provenance
 

@@ -134,8 +134,7 @@ class RunResult(Record):
     @property
     def weak(self) -> bool:
         """Whether the network scores no better than the mean training mask."""
-        reached, baseline = self.summary.iou_mean, self.baseline
-        return reached is not None and baseline is not None and reached <= baseline
+        return not self.summary.is_above(self.baselines.get("mean_mask"))
 
 
 class Evaluation(Record):

@@ -209,3 +209,8 @@ class ScoreSummary(Record):
     docs/metrics.md. For comparison with published numbers only."""
     batch_dice: float | None
     batch_accuracy: float | None
+
+    def is_above(self, baseline: ScoreSummary | None) -> bool:
+        """Whether the per-image IoU is higher than the baseline's, where both have one."""
+        own, other = self.iou_mean, baseline.iou_mean if baseline else None
+        return own is None or other is None or own > other

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -25,7 +25,7 @@ from humanseg.models import (
 from humanseg.models.cpu import restore
 from humanseg.results import Cost, RunResult, ScoreSummary
 from humanseg.training.batches import mask_chunks
-from humanseg.training.callbacks.guards import check_baseline
+from humanseg.training.callbacks.guards import check_scored
 from humanseg.training.module import SegmentationModule
 from humanseg.training.run_folder import RunState
 from humanseg.training.run_start import RunContext
@@ -41,8 +41,11 @@ def finish_run(
 ) -> RunResult:
     """Score the kept network in one process, whatever trained it, and write everything down.
 
+    A network that is no better than the mean training mask is written down too: see
+    `RunResult.weak`.
+
     Raises:
-        GuardError: the network is no better than a mask that looks at no picture.
+        GuardError: no test picture has a person.
         DataError: the best checkpoint is not of the best epoch.
     """
     config, data = run.config, run.data
@@ -57,8 +60,8 @@ def finish_run(
     scored = _score(run, segmenter, data.split.test, store=run.folder.prediction)
     baselines = _baselines(run)
     if config.split.protocol != "source":  # failing on a source is what that test is to show
-        check_baseline(scored.summary, baselines)
-    _save_model(run, network, state, scored.summary)
+        check_scored(scored.summary)
+    _save_model(run, network, state, scored.summary, baselines)
     train = data.split.train
     trained = _score(run, segmenter, train[:: -(-len(train) // MAX_TRAINING_SCORED)])
     result = RunResult(
@@ -128,7 +131,11 @@ def _baselines(run: RunContext) -> dict[str, ScoreSummary]:
 
 
 def _save_model(
-    run: RunContext, network: SegmentationNetwork, state: RunState, summary: ScoreSummary
+    run: RunContext,
+    network: SegmentationNetwork,
+    state: RunState,
+    summary: ScoreSummary,
+    baselines: Mapping[str, ScoreSummary],
 ) -> None:
     """Write the model directory, if need be without model.onnx: a trained network is not lost."""
     config, resolved = run.config, state.resolved
@@ -150,6 +157,7 @@ def _save_model(
             )
         ),
         summary=summary,
+        weak=not summary.is_above(baselines.get("mean_mask")),
         environment=state.environment,
     )
     try:

@@ -98,14 +98,15 @@ def _below_baseline(study: Study) -> Iterator[str]:
 
 
 def _why_weak(run: RunResult) -> str:
-    last, steps = run.epochs[-1], _steps(run)
-    lags = last.validation_iou is not None and last.train_iou - last.validation_iou > FAR_APART
-    if lags and steps < FEW_STEPS:
+    steps, last = _steps(run), run.epochs[-1] if run.epochs else None
+    validation = last.validation_iou if last else None
+    apart = last.train_iou - validation if last and validation is not None else 0.0
+    if last and apart > FAR_APART and steps < FEW_STEPS:
         average = run.config.training.ema_decay is not None
         of_weights = " and the moving average of the weights" if average else ""
         return (
             f"In training its IoU reached {score(last.train_iou)}, in validation only "
-            f"{score(last.validation_iou)}: in {counted(steps, 'step')} the batch statistics"
+            f"{score(validation)}: in {counted(steps, 'step')} the batch statistics"
             f"{of_weights} do not catch up with the weights. Train for more epochs."
         )
     return "Train for more epochs, or check that masks belong to their pictures."
