@@ -49,7 +49,7 @@ def read_csv(path: Path) -> Pairs:
     samples: list[tuple[Path, Path]] = []
     missing: list[Missing] = []
     files = _Files((path.parent,))
-    for line, row in _rows(path):
+    for line, row in table_rows(path, set(_COLUMNS).issubset, "columns images and masks"):
         cells = {name: (row.get(name) or "").strip() for name in _COLUMNS}
         empty = [name for name in _COLUMNS if not cells[name]]
         if empty:
@@ -75,16 +75,27 @@ def read_csv(path: Path) -> Pairs:
     )
 
 
-def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """Rows of a table with their line numbers."""
+def table_rows(
+    path: Path, complete: Callable[[set[str]], bool], needed: str
+) -> list[tuple[int, dict[str, str]]]:
+    """Rows of a CSV file with their line numbers.
+
+    Args:
+        path: the table, in UTF-8 with or without a byte order mark.
+        complete: whether a table with these columns is one of the kind.
+        needed: the columns that are, in words.
+
+    Raises:
+        DataError: not a readable table, or without the columns.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:  # spreadsheets write a BOM
             reader = csv.DictReader(stream)
             columns = [name.strip() for name in reader.fieldnames or ()]
-            if not set(_COLUMNS) <= set(columns):
+            if not complete(set(columns)):
                 raise DataError(
-                    f"{path}: needs the columns images and masks, separated by commas; its first "
-                    f"line is {','.join(columns)!r}."
+                    f"{path}: needs the {needed}, separated by commas; its first line is "
+                    f"{','.join(columns)!r}."
                 )
             reader.fieldnames = columns
             return [(reader.line_num, row) for row in reader]

@@ -6,13 +6,13 @@ of a source knows its cameras, light and framing. Leaving a source out tests wha
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import normalize
 
+from humanseg.data.annotations import table_rows
 from humanseg.errors import DataError, UsageError
 
 SOURCE_SHARE = 0.1
@@ -65,30 +65,21 @@ def read_group_table(path: Path, ids: Sequence[str]) -> GroupTable:
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
-            columns = [name.strip() for name in reader.fieldnames or ()]
-            if "id" not in columns or not {"group", "source"} & set(columns):
-                raise DataError(
-                    f"{path}: needs the column id and group, source or both, separated by commas; "
-                    f"its first line is {','.join(columns)!r}."
-                )
-            reader.fieldnames = columns
-            return [
-                # Ids are in Unicode's form NFC, whatever a table's editor writes.
-                {
-                    name: normalize("NFC", (row.get(name) or "").strip())
-                    for name in ("id", "group", "source")
-                }
-                for row in reader
-            ]
-    except FileNotFoundError as error:
-        raise UsageError(f"{path}: does not exist; name a CSV table of groups.") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: is not a CSV file in UTF-8 ({error}).") from error
+    if not path.exists():
+        raise UsageError(f"{path}: does not exist; name a CSV table of groups.")
+    rows = table_rows(
+        path,
+        lambda columns: "id" in columns and bool({"group", "source"} & columns),
+        "column id and group, source or both",
+    )
+    # Ids are in Unicode's form NFC, whatever a table's editor writes.
+    return [
+        {
+            name: normalize("NFC", (row.get(name) or "").strip())
+            for name in ("id", "group", "source")
+        }
+        for _, row in rows
+    ]
 
 
 def sources_by_size(sizes: Mapping[str, tuple[int, int]]) -> dict[str, str]:

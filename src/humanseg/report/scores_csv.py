@@ -8,50 +8,17 @@ from collections.abc import Iterator
 
 from humanseg.report.study import Scored, Study
 from humanseg.report.study_plan import every_run
-from humanseg.results import RunResult
+from humanseg.results import ImageScore, RunResult
 
 _ABOUT = (
-    "network",
-    "run",
-    "arch",
-    "seed",
-    "protocol",
-    "split_seed",
-    "fold",
-    "held_out",
-    "source",
-    "id",
-)
-_COUNTS = (
-    "height",
-    "width",
-    "tp",
-    "fp",
-    "fn",
-    "tn",
-    "boundary_intersection",
-    "boundary_union",
-    "contour_true",
-    "contour_predicted",
-    "contour_near_05",
-    "contour_near_10",
-)
-_SHARES = (
-    "distance_sum",
-    "distance_p95",
-    "iou",
-    "dice",
-    "boundary_iou",
-    "surface_dice_05",
-    "surface_dice_10",
-    "assd",
-    "hd95",
-    "precision",
-    "recall",
-    "pixel_accuracy",
-    "foreground_share",
-)
-CSV_COLUMNS = (*_ABOUT, *_COUNTS, *_SHARES)
+    "network", "run", "arch", "seed", "protocol", "split_seed", "fold", "held_out", "source", "id",
+)  # fmt: skip
+_MEASURED = tuple(name for name in ImageScore.model_fields if name != "id")
+_DERIVED = (
+    "iou", "dice", "boundary_iou", "surface_dice_05", "surface_dice_10", "assd", "hd95",
+    "precision", "recall", "pixel_accuracy", "foreground_share",
+)  # fmt: skip
+CSV_COLUMNS = (*_ABOUT, *_MEASURED, *_DERIVED)
 """Columns of scores.csv: what was scored, pixel counts, and what follows from them."""
 
 
@@ -63,12 +30,15 @@ def scores_csv(study: Study) -> str:
     for network, record in _every_score(study):
         about = _about(network, record)
         for image in record.scores:
-            counts = (getattr(image, name) for name in _COUNTS)
-            shares = (getattr(image, name) for name in _SHARES)
-            written = ("" if value is None else f"{value:.6f}" for value in shares)
-            source = study.sources.get(image.id, "")
-            writer.writerow((*about, source, image.id, *counts, *written))
+            numbers = (_written(getattr(image, name)) for name in (*_MEASURED, *_DERIVED))
+            writer.writerow((*about, study.sources.get(image.id, ""), image.id, *numbers))
     return stream.getvalue()
+
+
+def _written(value: float | None) -> str:
+    if value is None:
+        return ""
+    return str(value) if isinstance(value, int) else f"{value:.6f}"
 
 
 def _every_score(study: Study) -> Iterator[tuple[str, Scored]]:
