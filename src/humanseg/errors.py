@@ -63,3 +63,8 @@ class Interrupted(HumansegError):
     """The user stopped the work; what was finished is saved. Exit code 130, as shells expect."""
 
     exit_code = 130
+
+
+def first_line(error: BaseException) -> str:
+    """What a library says first; its name for an error that says nothing."""
+    return str(error).split("\n", 1)[0] or type(error).__name__

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -18,10 +19,9 @@ from humanseg.models import build_network
 from humanseg.models.encoder_weights import expected_input
 
 
-def _config(**values: object) -> ModelConfig:
-    return ModelConfig.model_validate(
-        {"encoder_name": "tu-test_efficientnet", "encoder_weights": "none"} | values
-    )
+def _config(**values: Any) -> ModelConfig:  # noqa: ANN401  settings of any type
+    usual: dict[str, Any] = {"encoder_name": "tu-test_efficientnet", "encoder_weights": "none"}
+    return model_settings(**(usual | values))
 
 
 def test_local_file__with_timm_names_is_loaded(tmp_path: Path) -> None:

@@ -42,11 +42,13 @@ def _main() -> None:
             answer = _throughput(segmenter, request)
         else:
             answer = {"imported": imported, "loaded": loaded} | _latency(segmenter, request)
+        from humanseg.system.memory import peak_memory
+
         answer |= {
             "opened": _opened(segmenter),
             "image_size": segmenter.image_size,
             "flip_averaging": segmenter.flip_averaging,
-            "memory": _peak_memory(),
+            "memory": peak_memory(),
         }
     json.dump(answer, answers)
     answers.flush()
@@ -107,25 +109,6 @@ def _opened(segmenter: Segmenter) -> dict[str, Any]:
         "device": engine.device,
         "threads": engine.threads,
     }
-
-
-def _peak_memory() -> int | None:
-    """Bytes: the process's largest resident memory; None where the system does not tell.
-
-    Not `ru_maxrss` on Linux: a child starts with the peak of the process that forked it.
-    """
-    try:
-        with open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123 pathlib is timed
-            for line in status:
-                if line.startswith("VmHWM:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
-from humanseg.errors import DataError, ExportError
+from humanseg.errors import DataError, ExportError, first_line
 from humanseg.evaluation.scoring import Progress, read_as_shipped, score_samples
 from humanseg.inference.engines.engine import Engine
 from humanseg.inference.engines.runtimes import import_onnxruntime
@@ -90,8 +90,7 @@ def quantise(model: ModelProto, pictures: NDArray[np.uint8]) -> ModelProto:
     except OSError:
         raise
     except Exception as error:  # ONNX Runtime's errors share no public class
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ExportError(f"The network cannot be quantised ({first}).") from error
+        raise ExportError(f"The network cannot be quantised ({first_line(error)}).") from error
 
 
 def _last_convolution(model: ModelProto) -> str:

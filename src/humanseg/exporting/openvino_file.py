@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.errors import ExportError
+from humanseg.errors import ExportError, first_line
 from humanseg.images.resize import Size
 from humanseg.inference.engines.engine import Engine, FunctionEngine
 from humanseg.inference.engines.runtimes import import_openvino
@@ -47,14 +47,10 @@ def write_openvino(
         openvino.save_model(converted, str(path), compress_to_fp16=half)
         compiled = core.compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     except RuntimeError as error:
-        raise ExportError(f"OpenVINO cannot take the network ({_first(error)}).") from error
+        raise ExportError(f"OpenVINO cannot take the network ({first_line(error)}).") from error
 
     def run(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         (found,) = compiled({INPUT: np.ascontiguousarray(images)}).values()
         return np.array(found, dtype=np.float32)
 
     return FunctionEngine.of(run, size)
-
-
-def _first(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

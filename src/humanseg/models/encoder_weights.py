@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from humanseg.config.architectures import ModelConfig
-from humanseg.errors import HumansegError, ModelError, UsageError
+from humanseg.errors import HumansegError, ModelError, UsageError, first_line
 
 HUB_PATIENCE = 6.0
 """Seconds until the hub counts as out of reach."""
@@ -160,7 +160,7 @@ def _hub_error(config: ModelConfig, online: bool, error: Exception) -> HumansegE
             f"{what} must be downloaded, and the Hugging Face hub is out of reach. Connect once, "
             "give the path of a safetensors file, or use --model.encoder-weights none."
         )
-    return ModelError(f"{what} could not be loaded from the hub ({str(error).splitlines()[0]}).")
+    return ModelError(f"{what} could not be loaded from the hub ({first_line(error)}).")
 
 
 def _hub_answers() -> bool:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from humanseg.config.architectures import ARCHITECTURES, ModelConfig, decoder_arguments
-from humanseg.errors import GuardError, UsageError
+from humanseg.errors import GuardError, UsageError, first_line
 from humanseg.models.encoder_weights import load_encoder_weights
 
 SMP_CLASSES: dict[str, type[nn.Module]] = {
@@ -163,11 +163,11 @@ def _construct(config: ModelConfig) -> nn.Module:
     try:
         return SMP_CLASSES[config.arch](**_constructor_arguments(config), encoder_weights=None)
     except Exception as error:  # SMP raises many kinds for encoders that do not fit
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(
             f"model.encoder_name: {config.encoder_name} cannot be the encoder of {config.arch} "
-            f"({first.rstrip('.')}). {config.arch} {ARCHITECTURES[config.arch].encoder_rule}: take "
-            "another encoder, or another model.arch."
+            f"({first_line(error).rstrip('.')}). {config.arch} "
+            f"{ARCHITECTURES[config.arch].encoder_rule}: take another encoder, or another "
+            "model.arch."
         ) from error
 
 
@@ -183,10 +183,9 @@ def _unfit(config: ModelConfig, network: nn.Module, error: Exception) -> UsageEr
             f"{own[0]} {own[1]} only{'' if possible else ', no multiples of 32'}. {what_to_do} "
             "another encoder, such as tu-vit_small_patch16_224."
         )
-    first = str(error).splitlines()[0] if str(error) else type(error).__name__
     return UsageError(
         f"model.encoder_name: {config.encoder_name} cannot be the encoder of {config.arch} at "
-        f"{height}x{width} ({first.rstrip('.')}). Take another encoder, or another "
+        f"{height}x{width} ({first_line(error).rstrip('.')}). Take another encoder, or another "
         "model.image_size."
     )
 

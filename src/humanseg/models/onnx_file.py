@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from humanseg.errors import ExportError, ModelError
+from humanseg.errors import ExportError, ModelError, first_line
 from humanseg.inference.engines.onnxruntime_engine import OnnxRuntimeEngine, open_onnxruntime
 from humanseg.model_directory import ModelRecord, OnnxRecord, Parity
 from humanseg.models.network import SegmentationNetwork
@@ -74,7 +74,7 @@ def open_exported(content: bytes) -> OnnxRuntimeEngine:
         return open_onnxruntime(content, whole_batches=True, reason="to compare with torch")
     except ModelError as error:
         cause = error.__cause__ or error
-        raise ExportError(f"ONNX Runtime cannot load the file ({_first(cause)}).") from error
+        raise ExportError(f"ONNX Runtime cannot load the file ({first_line(cause)}).") from error
 
 
 def write_onnx(
@@ -143,7 +143,7 @@ def onnx_model(network: FromBytes, size: tuple[int, int]) -> ModelProto:
             )
     except torch.onnx.OnnxExporterError as error:
         raise ExportError(
-            f"The network cannot be written as ONNX ({_first(error)}); take another encoder."
+            f"The network cannot be written as ONNX ({first_line(error)}); take another encoder."
         ) from error
     if program is None:
         raise ExportError("torch wrote no ONNX model; install its current release.")
@@ -264,7 +264,3 @@ def calm_exporter() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-def _first(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from humanseg.config.architectures import ModelConfig
-from humanseg.errors import ModelError, UsageError
+from humanseg.errors import ModelError, UsageError, first_line
 from humanseg.model_directory import (
     CONFIG_FILE,
     ONNX_FILE,
@@ -131,10 +131,9 @@ def load_network(directory: Path) -> tuple[SegmentationNetwork, ModelRecord]:
     try:
         network = _load_smp(directory)
     except Exception as error:  # a foreign or damaged config.json can raise anything
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(
-            f"{directory}: {CONFIG_FILE} and {WEIGHTS_FILE} cannot be loaded ({first}). "
-            "Copy the directory again or train anew."
+            f"{directory}: {CONFIG_FILE} and {WEIGHTS_FILE} cannot be loaded "
+            f"({first_line(error)}). Copy the directory again or train anew."
         ) from error
     wrapped = SegmentationNetwork(
         network,

@@ -7,7 +7,7 @@ false-positive figures only. docs/metrics.md defines every number.
 
 from humanseg.evaluation.metrics.aggregate import BATCH, score_image, summarise
 from humanseg.evaluation.metrics.calibration import add_calibrations, calibrate
-from humanseg.evaluation.metrics.overlap import Counted, Counts, Mask, count_pixels, pool_counts
+from humanseg.evaluation.metrics.overlap import Counts, Mask, count_pixels, pool_counts
 from humanseg.evaluation.metrics.surface import (
     BOUNDARY_SHARE,
     Surfaces,
@@ -21,7 +21,6 @@ from humanseg.evaluation.metrics.surface import (
 __all__ = [
     "BATCH",
     "BOUNDARY_SHARE",
-    "Counted",
     "Counts",
     "Mask",
     "Surfaces",

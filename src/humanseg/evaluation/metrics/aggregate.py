@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from humanseg.evaluation.metrics.overlap import Counted, Mask, count_pixels, pool_counts
+from humanseg.evaluation.metrics.overlap import Counts, Mask, count_pixels, pool_counts
 from humanseg.evaluation.metrics.surface import boundary_band, boundary_width, measure_surfaces
 from humanseg.results import ImageScore, ScoreSummary
 
@@ -45,7 +45,9 @@ BATCH = 16
 """Batch size of the published batch-averaged scores."""
 
 
-def summarise(scores: Sequence[ImageScore], grid_scores: Sequence[Counted] = ()) -> ScoreSummary:
+def summarise(
+    scores: Sequence[ImageScore], grid_scores: Sequence[Counts | ImageScore] = ()
+) -> ScoreSummary:
     """Aggregate pictures.
 
     Args:

@@ -3,39 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.results.scores import dice_of, iou_of
+from humanseg.results.scores import ImageScore, dice_of, iou_of
 
 Mask = NDArray[np.bool_]
 """bool (height, width), True where there is a person."""
-
-
-class Counted(Protocol):
-    """Anything with the four counts, such as an `ImageScore`."""
-
-    @property
-    def tp(self) -> int:
-        """Person pixels found."""
-        ...
-
-    @property
-    def fp(self) -> int:
-        """Background pixels called person."""
-        ...
-
-    @property
-    def fn(self) -> int:
-        """Person pixels missed."""
-        ...
-
-    @property
-    def tn(self) -> int:
-        """Background pixels called background."""
-        ...
 
 
 class Counts(NamedTuple):
@@ -94,7 +70,7 @@ def pairwise_ious(masks: NDArray[np.bool_], truths: NDArray[np.bool_]) -> NDArra
     return np.asarray(intersection / np.maximum(union, 1))
 
 
-def pool_counts(parts: Iterable[Counted]) -> Counts:
+def pool_counts(parts: Iterable[Counts | ImageScore]) -> Counts:
     """Counts of many pictures as if they were one."""
     tp = fp = fn = tn = 0
     for part in parts:
