@@ -34,7 +34,7 @@ def _told(report: DoctorReport) -> list[str]:
         f"{report.processor}, {numbered(report.cores, 'usable core')}",
         f"Instructions: {_instructions(report)}",
         "",
-        *(f"{one.name:<{width}}  {one.status:<6}  {one.detail}" for one in report.checks),
+        *(f"{check.name:<{width}}  {check.status:<6}  {check.detail}" for check in report.checks),
         "",
         *([] if report.smoke is None else _told_smoke(report.smoke)),
         "Nothing is broken." if not broken else f"{numbered(broken, 'part')} broken; see above.",

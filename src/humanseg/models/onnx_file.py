@@ -185,9 +185,9 @@ def description(record: ModelRecord, precision: str) -> dict[str, str]:
 def add_metadata(model: ModelProto, values: dict[str, str]) -> None:
     """Set metadata `humanseg.NAME` of a model; others of these names are replaced."""
     names = {f"humanseg.{name}": value for name, value in values.items()}
-    kept = [entry for entry in model.metadata_props if entry.key not in names]
+    others = [entry for entry in model.metadata_props if entry.key not in names]
     del model.metadata_props[:]
-    model.metadata_props.extend(kept)
+    model.metadata_props.extend(others)
     for name, value in names.items():
         model.metadata_props.add(key=name, value=value)
 

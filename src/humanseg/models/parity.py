@@ -74,10 +74,10 @@ def measure_parity(
     singly = np.concatenate([exported(picture[None]) for picture in pictures])
     together = exported(pictures[:_TOGETHER])
     wanted = np.concatenate([expected, expected[:_TOGETHER]])
-    for found, shape in ((singly, expected.shape), (together, expected[:_TOGETHER].shape)):
-        if found.shape != shape:
+    for part, shape in ((singly, expected.shape), (together, expected[:_TOGETHER].shape)):
+        if part.shape != shape:
             raise ExportError(
-                f"The exported network gives shape {found.shape} where torch gives {shape}; "
+                f"The exported network gives shape {part.shape} where torch gives {shape}; "
                 "nothing was kept. Export with another version of the runtime."
             )
     values = np.concatenate([singly, together])
