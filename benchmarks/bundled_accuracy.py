@@ -154,7 +154,7 @@ ProbabilityOf = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 def _marked(probability_of: ProbabilityOf, segmenter: Segmenter, image: NDArray[np.uint8]) -> float:
     size = (image.shape[0], image.shape[1])
-    return float(segmenter.cut(resize_probability(probability_of(image), size)).mean())
+    return float((resize_probability(probability_of(image), size) >= segmenter.threshold).mean())
 
 
 def _by_kind(

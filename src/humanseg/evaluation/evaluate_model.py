@@ -81,7 +81,7 @@ def evaluate(
     reader = _Reader(segmenter, whole_files=whole_files, truth=output and output / "truth")
     scored = score_samples(
         samples,
-        segmenter.grid_probability,
+        lambda image: segmenter.predict(image).grid,
         threshold=segmenter.threshold,
         mask_resize=record.config.data.mask_resize,
         read=reader.image,

@@ -105,7 +105,7 @@ def score_external(
     segmenter = _segmenter(run)
     scored = score_samples(
         samples,
-        segmenter.grid_probability,
+        lambda image: segmenter.predict(image).grid,
         threshold=segmenter.threshold,
         mask_resize=result.config.data.mask_resize,
         progress=progress,
@@ -172,7 +172,7 @@ def score_corrupted(
     }
     scores = predict_each(
         _copies([samples[name] for name in ids]),
-        segmenter.grid_probability,
+        lambda image: segmenter.predict(image).grid,
         read=_Copy.make,
         finish=lambda copy, grid: copy.score(grid, segmenter.threshold),
     )

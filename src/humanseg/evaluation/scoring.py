@@ -142,7 +142,7 @@ def score_samples(
 
     Args:
         samples: what to score, in the order of the published batches.
-        predict: see `predict_each`; `Segmenter.grid_probability` as a rule.
+        predict: see `predict_each`; `Segmenter.predict(image).grid` as a rule.
         threshold: a pixel is a person where its probability is at least this.
         mask_resize: how truth reaches the network's grid for the published scores, `area` or
             `nearest`.

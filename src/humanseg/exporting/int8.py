@@ -127,7 +127,7 @@ def quantisation_cost(
         )
         scored = score_samples(
             samples,
-            segmenter.grid_probability,
+            lambda image: segmenter.predict(image).grid,
             threshold=segmenter.threshold,
             mask_resize=record.config.data.mask_resize,
             read=lambda sample: read_as_shipped(segmenter, sample).pixels,

@@ -156,7 +156,8 @@ class Segmenter:
         else:
             source = _rereadable(image)
             picture = self._load(source, full_size=full_size)
-        return self._finishing(source, picture)(self.grid_probability(picture.pixels))
+        grid = self._run(resize_image(picture.pixels, self.image_size)[None])[0]
+        return self._finishing(source, picture)(grid)
 
     __call__ = predict
 
@@ -206,18 +207,6 @@ class Segmenter:
             on_error=on_error,
         )
 
-    def grid_probability(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Probability on the network's grid, `Prediction.grid`, of a decoded image.
-
-        Args:
-            image: uint8 (H, W, 3) RGB of any size.
-
-        Returns:
-            float32 (grid height, grid width), 0 to 1.
-        """
-        probabilities = self._run(resize_image(image, self.image_size)[None])
-        return np.asarray(probabilities[0])
-
     def _run(self, grids: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities (N, height, width) of images (N, height, width, 3) on the grid."""
         probabilities = self.engine(grids)
@@ -225,10 +214,6 @@ class Segmenter:
             mirrored = self.engine(np.ascontiguousarray(grids[:, :, ::-1]))[:, :, ::-1]
             probabilities = (probabilities + mirrored) / 2.0
         return np.ascontiguousarray(probabilities, dtype=np.float32)
-
-    def cut(self, probability: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Mask of a probability map of any size: True where it is at least the threshold."""
-        return np.asarray(probability >= self.threshold)
 
     def probability(self, image: ImageLike) -> NDArray[np.float32]:
         """Probability of a person in every pixel, float32 (H, W), 0 to 1; see `predict`."""

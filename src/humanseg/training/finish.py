@@ -111,7 +111,7 @@ def _score(
     """Score images of the run through the segmenter; in detail those that are stored."""
     return score_samples(
         run.data.part(names),
-        segmenter.grid_probability,
+        lambda image: segmenter.predict(image).grid,
         threshold=segmenter.threshold,
         mask_resize=run.config.data.mask_resize,
         store=store,
