@@ -12,10 +12,10 @@ import onnx
 import pytest
 import torch
 from numpy.typing import NDArray
+from tests.builders.onnx_metadata import metadata
 
 from humanseg.errors import ExportError
 from humanseg.exporting import ExportRecord, export
-from humanseg.inference.engines.onnx_check import read_onnx
 from humanseg.inference.engines.onnxruntime_engine import open_onnxruntime
 from humanseg.models import (
     FromBytes,
@@ -74,7 +74,7 @@ class TestOnnx:
         assert [dim.dim_value for dim in given.type.tensor_type.shape.dim] == [0, 32, 64]
 
     def test_describes_itself(self, exported: Path) -> None:
-        said = read_onnx(exported).metadata
+        said = metadata(exported)
         assert said["humanseg.schema_version"] == "1"
         assert said["humanseg.arch"] == "unet"
         assert said["humanseg.encoder_name"] == "tu-test_efficientnet"

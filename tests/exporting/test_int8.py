@@ -12,12 +12,12 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from tests.builders.onnx_metadata import metadata
 
 from humanseg.errors import DataError, ExportError, ImageError, ModelError, UsageError
 from humanseg.evaluation.evaluate_model import evaluate
 from humanseg.exporting import calibration_pictures, export
 from humanseg.exporting.int8 import quantise
-from humanseg.inference.engines.onnx_check import read_onnx
 from humanseg.inference.engines.onnxruntime_engine import open_onnxruntime
 from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import read_model_record
@@ -131,7 +131,7 @@ class TestExport:
         assert cost.iou_fp32 == pytest.approx(scored.iou_mean, abs=1e-4)
         assert cost.boundary_iou_fp32 == pytest.approx(scored.boundary_iou_mean, abs=1e-3)
         assert 0 < abs(cost.iou_int8 - cost.iou_fp32) < 0.05
-        said = json.loads(read_onnx(tmp_path / "x.onnx").metadata["humanseg.quantisation"])
+        said = json.loads(metadata(tmp_path / "x.onnx")["humanseg.quantisation"])
         assert said["cost"]["iou_int8"] == cost.iou_int8
         assert said["calibration_pictures"] == 20
         assert json.loads((tmp_path / "x.onnx.json").read_text())["quantisation"] == said

@@ -491,10 +491,6 @@ class TestFiles:
         with pytest.raises(ModelError, match="keeps weights in other files"):
             read_onnx(path)
 
-    def test_reader__gives_metadata(self, brightness_model: Path, grid: tuple[int, int]) -> None:
-        read = read_onnx(brightness_model / "model.onnx")
-        assert (read.image_size, read.metadata) == (grid, {"humanseg": "test"})
-
     def test_reader__any_damage_is_a_sentence(
         self, brightness_onnx: OnnxFile, tmp_path: Path
     ) -> None:

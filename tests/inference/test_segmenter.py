@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import itertools
+import multiprocessing
+import pickle
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -19,11 +23,12 @@ from PIL import Image
 
 import humanseg
 from humanseg import Prediction, Segmenter, images
-from humanseg.errors import ImageError, ModelError, UsageError
+from humanseg.errors import ConfigError, ImageError, ModelError, UsageError
 from humanseg.images.resize import resize_image, resize_probability
 from humanseg.inference import stream
 from humanseg.inference.engines.engine import FunctionEngine
 from humanseg.model_directory import directory as model_directory
+from humanseg.video.smoothing import Smoother
 
 Formula = Callable[..., NDArray[np.float32]]
 OnnxFile = Callable[..., bytes]
@@ -641,3 +646,186 @@ def test_found__is_a_region_of_three_thousandths_of_the_image(pixels: int, found
     )
     assert prediction.coverage == (pixels + 225) / 10_000
     assert prediction.found is found
+
+
+class TestFormsOfResults:
+    def test_apply__by_name_is_apply_of_the_object(
+        self, segmenter: Segmenter, picture: Pixels
+    ) -> None:
+        prediction = segmenter.predict(picture)
+        np.testing.assert_array_equal(
+            prediction.apply("cutout", feather=2.0), prediction.cutout(feather=2.0)
+        )
+        np.testing.assert_array_equal(prediction.apply("mask") == 255, prediction.mask)
+        with pytest.raises(ConfigError, match=r"output: got 'cut-out'; allowed: mask"):
+            prediction.apply(cast("Any", "cut-out"))
+
+    def test_composite__on_a_colour_by_name(self, segmenter: Segmenter, picture: Pixels) -> None:
+        prediction = segmenter.predict(picture)
+        for colour in ("navy", "#000080", "0,0,128"):
+            np.testing.assert_array_equal(
+                prediction.composite(colour), prediction.composite((0, 0, 128))
+            )
+
+    def test_save__writes_what_apply_makes(
+        self, segmenter: Segmenter, picture: Pixels, tmp_path: Path
+    ) -> None:
+        prediction = segmenter.predict(picture)
+        prediction.save(tmp_path / "new" / "mask.png")
+        prediction.save(str(tmp_path / "person.WEBP"), "cutout", feather=1.0)
+        with Image.open(tmp_path / "new" / "mask.png") as image:
+            np.testing.assert_array_equal(np.asarray(image) == 255, prediction.mask)
+        with Image.open(tmp_path / "person.WEBP") as image:
+            np.testing.assert_array_equal(np.asarray(image), prediction.cutout(feather=1.0))
+        with pytest.raises(UsageError, match=r"x.pdf: give a name that ends in one of .png"):
+            prediction.save(tmp_path / "x.pdf")
+        with pytest.raises(UsageError, match="holds no transparency"):
+            prediction.save(tmp_path / "x.jpg", "cutout")
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "person.WEBP"]
+
+    def test_arrays_of_attributes__are_read_only(
+        self, segmenter: Segmenter, picture: Pixels
+    ) -> None:
+        clear = np.dstack([picture, np.full(SIZE, 200, dtype=np.uint8)])
+        prediction = segmenter.predict(clear)
+        for name in ("grid", "probability", "mask", "alpha", "image", "transparency"):
+            array = getattr(prediction, name)
+            with pytest.raises(ValueError, match="read-only"):
+                array[0, 0] = 0
+        picture[0, 0] = picture[0, 0]  # the caller's own stays as it was
+        prediction.cutout()[0, 0] = 0
+
+    @pytest.mark.parametrize(
+        ("array", "hint"),
+        [
+            (np.zeros((4, 5, 1), dtype=np.uint8), r"give array\[:, :, 0\]"),
+            (np.zeros((3, 4, 5), dtype=np.uint8), "move the channels to the end"),
+        ],
+    )
+    def test_arrays_of_other_libraries__have_a_hint(
+        self, segmenter: Segmenter, array: Pixels, hint: str
+    ) -> None:
+        with pytest.raises(ImageError, match=hint):
+            segmenter.predict(array)
+
+    def test_tensor__has_a_hint(self, segmenter: Segmenter) -> None:
+        torch = pytest.importorskip("torch")
+        tensor = torch.ones(3, 8, 9)
+        with pytest.raises(ImageError, match=r"Tensor is not a picture.*permute\(1, 2, 0\)"):
+            segmenter.predict(cast("Any", tensor))
+        pixels = (255 * tensor).round().byte().permute(1, 2, 0).cpu().numpy()
+        assert segmenter.predict(pixels).mask.all()
+
+    def test_address__is_a_sentence(self, segmenter: Segmenter) -> None:
+        with pytest.raises(ImageError, match=r"https://example.org/x.jpg: is an address; download"):
+            segmenter.predict("https://example.org/x.jpg")
+
+
+def _moving(count: int) -> Iterator[Pixels]:
+    """A bright block that flickers beside the threshold."""
+    for number in range(count):
+        frame = np.full((*SIZE, 3), 20, dtype=np.uint8)
+        frame[40:120, 30:70] = 125 if number % 2 else 131
+        yield frame
+
+
+class TestStream:
+    def test_stream__without_smoothing_is_predict(self, segmenter: Segmenter) -> None:
+        for frame, prediction in zip(
+            _moving(3), segmenter.predict_stream(_moving(3), smoothing=False), strict=True
+        ):
+            np.testing.assert_array_equal(prediction.grid, segmenter.predict(frame).grid)
+            np.testing.assert_array_equal(prediction.image, frame)
+
+    def test_stream__is_smoothed_as_videos_are(self, segmenter: Segmenter) -> None:
+        smoother = Smoother()
+        expected = [
+            smoother.update(
+                segmenter.predict(frame).grid,
+                resize_image(frame, segmenter.image_size),
+                seconds=1 / 25,
+            )
+            for frame in _moving(6)
+        ]
+        made = [p.grid for p in segmenter.predict_stream(_moving(6), frame_rate=25.0)]
+        np.testing.assert_array_equal(made, expected)
+        alone = [p.mask for p in segmenter.predict_stream(_moving(6), smoothing=False)]
+        changes = [int((after != before).sum()) for before, after in itertools.pairwise(alone)]
+        assert min(changes) > 1000  # it does flicker
+
+    def test_stream__takes_a_frame_at_a_time(self, segmenter: Segmenter) -> None:
+        taken: list[int] = []
+
+        def frames() -> Iterator[Pixels]:
+            for number, frame in enumerate(_moving(5)):
+                taken.append(number)
+                yield frame
+
+        stream = segmenter.predict_stream(frames())
+        assert taken == []
+        next(stream)
+        assert taken == [0]
+
+    def test_example_of_the_documentation__runs(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        text = (Path(__file__).parents[2] / "docs" / "python.md").read_text(encoding="utf-8")
+        example = next(
+            block for block in re.findall(r"```python\n(.*?)```", text, re.S) if "cv2" in block
+        )
+        frames, shown = _moving(3), []
+
+        class Camera:
+            def read(self) -> tuple[bool, Pixels | None]:
+                frame = next(frames, None)
+                return frame is not None, frame
+
+        cv2 = SimpleNamespace(
+            VideoCapture=lambda _: Camera(),
+            imshow=lambda _, image: shown.append(image.shape),
+            waitKey=lambda _: -1,
+        )
+        monkeypatch.setitem(sys.modules, "cv2", cv2)
+        exec(example, {})
+        assert shown == [(*SIZE, 3)] * 3
+
+
+def _coverage(segmenter: Segmenter) -> float:
+    pixels = np.zeros((*SIZE, 3), dtype=np.uint8)
+    pixels[:100] = 255
+    return segmenter.predict(pixels).coverage
+
+
+class TestProcesses:
+    @pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+    def test_pickled__opens_its_model_anew(self, brightness_model: Path, backend: Any) -> None:  # noqa: ANN401
+        pytest.importorskip(backend)
+        segmenter = Segmenter(brightness_model, backend=backend, threads=1, threshold=0.4)
+        copy = pickle.loads(pickle.dumps(segmenter))
+        assert copy.engine is not segmenter.engine
+        assert (copy.engine.name, copy.engine.threads, copy.threshold) == (backend, 1, 0.4)
+        assert _coverage(copy) == _coverage(segmenter)
+
+    def test_pickled_engine_of_a_function(self) -> None:
+        segmenter = Segmenter.of_engine(FunctionEngine.of(_bright, (32, 32)))
+        assert _coverage(pickle.loads(pickle.dumps(segmenter))) == _coverage(segmenter)
+
+    @pytest.mark.parametrize("method", ["fork", "spawn"])
+    def test_other_process__predicts_too(self, brightness_model: Path, method: str) -> None:
+        if method not in multiprocessing.get_all_start_methods():
+            pytest.skip("this system does not fork")
+        segmenter = Segmenter(brightness_model, backend="onnxruntime", threads=2)
+        here = _coverage(segmenter)
+        context = multiprocessing.get_context(method)
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            assert pool.submit(_coverage, segmenter).result(timeout=120) == here
+
+    def test_log__says_which_engine_was_chosen(
+        self, brightness_model: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with caplog.at_level("INFO", logger="humanseg"):
+            Segmenter(brightness_model, backend="onnxruntime", threads=1)
+        message = caplog.records[-1].getMessage()
+        assert message.endswith("onnxruntime fp32 on cpu, 1 threads (asked for)")
+
+
+def _bright(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return np.asarray(images.mean(axis=3) / 255.0, dtype=np.float32)

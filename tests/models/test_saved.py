@@ -14,9 +14,9 @@ import segmentation_models_pytorch as smp
 import torch
 from pytest_socket import SocketBlockedError
 from safetensors.torch import load_file
+from tests.builders.onnx_metadata import metadata
 
 from humanseg.errors import ExportError, ModelError, UsageError
-from humanseg.inference.engines.onnx_check import read_onnx
 from humanseg.inference.engines.onnxruntime_engine import open_onnxruntime
 from humanseg.model_directory import bundled, find_model, read_model_record
 from humanseg.models import (
@@ -145,9 +145,7 @@ class TestSave:
         assert record.onnx is not None
         assert record.onnx.precision == "fp16"
         assert record.onnx.parity.largest_difference < 1e-4
-        assert read_onnx(saved / "model.onnx").metadata["humanseg.provenance"] == (
-            "photos of mine (CC0)"
-        )
+        assert metadata(saved / "model.onnx")["humanseg.provenance"] == ("photos of mine (CC0)")
         card = (saved / "README.md").read_text()
         assert "* photos of mine (CC0)\n" in card
         assert "Where a source states no licence, nobody has granted one." in card

@@ -123,7 +123,14 @@ def _stream(source: str | Path | bytes | BinaryIO) -> Iterator[tuple[BinaryIO, s
         name = given if isinstance(given, str) and given else "picture"
         yield _seekable(source, name), name
     else:
-        raise ImageError(f"{type(source).__name__} is not a picture: {_KINDS}.")
+        tensor = type(source).__module__.partition(".")[0] == "torch"
+        hint = (
+            " Of a tensor (3, height, width) from 0 to 1: "
+            "(255 * tensor).round().byte().permute(1, 2, 0).cpu().numpy()."
+        )
+        raise ImageError(
+            f"{type(source).__name__} is not a picture: {_KINDS}.{hint if tensor else ''}"
+        )
 
 
 def _seekable(stream: BinaryIO, name: str) -> BinaryIO:
@@ -171,6 +178,7 @@ def _from_array(array: NDArray[np.generic]) -> LoadedImage:
     if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in (3, 4)):
         first = len(shape) == 3 and shape[0] in (3, 4)
         hint = "; move the channels to the end" if first else ""
+        hint = "; give array[:, :, 0]" if len(shape) == 3 and shape[2] == 1 else hint
         hint = "; give one picture at a time" if len(shape) == 4 else hint
         raise ImageError(f"array of shape {shape}: {_LAYOUTS}{hint}.")
     if array.size == 0:

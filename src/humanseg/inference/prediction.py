@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +15,20 @@ from humanseg.effects.effect import (
     BlurEffect,
     CutoutEffect,
     Effect,
+    OutputName,
     OverlayEffect,
     ReplaceEffect,
+    effect_of,
 )
-from humanseg.effects.encode import show_mask
+from humanseg.effects.encode import SUFFIXES, check_format, encode, show_mask
 from humanseg.effects.regions import PERSON_SHARE, keep_regions, largest_share
 from humanseg.effects.rendering import render
-from humanseg.errors import ImageError
+from humanseg.errors import ImageError, UsageError
 from humanseg.images import ImageLike, LoadedImage
 from humanseg.images.resize import Size, resize_mask_from_probability, resize_probability
+from humanseg.system.atomic import write_bytes
 
+_Array = TypeVar("_Array", bound=NDArray[Any])
 _Selection: TypeAlias = tuple[float, float, bool, float]
 """Threshold, smallest region and whether the largest alone is kept: what decides on the mask."""
 
@@ -32,7 +36,8 @@ _Selection: TypeAlias = tuple[float, float, bool, float]
 class Prediction:
     """Where the people are in one picture. Everything is worked out when it is first asked for.
 
-    Arrays are the prediction's own and shared between calls: copy before writing into them.
+    The arrays of its attributes are kept, shared between calls and read-only: copy one to write
+    into it. What methods make is the caller's own.
 
     Attributes:
         grid: probabilities on the network's grid, float32 (grid height, grid width), 0 to 1.
@@ -62,7 +67,7 @@ class Prediction:
             notes: see the class.
             picture: the decoded picture, if it is at hand.
         """
-        self.grid = grid
+        self.grid = _read_only(grid)
         self.size = size
         self.threshold = threshold
         self.source = source
@@ -77,12 +82,12 @@ class Prediction:
 
         Never rescaled, so that a picture without people stays low.
         """
-        return resize_probability(self.grid, self.size)
+        return _read_only(resize_probability(self.grid, self.size))
 
     @cached_property
     def mask(self) -> NDArray[np.bool_]:
         """Bool (height, width), True where there is a person: `probability >= threshold`."""
-        return resize_mask_from_probability(self.grid, self.size, self.threshold)
+        return _read_only(resize_mask_from_probability(self.grid, self.size, self.threshold))
 
     @cached_property
     def coverage(self) -> float:
@@ -105,7 +110,7 @@ class Prediction:
         Raises:
             ImageError: the file has to be read again for it and has gone or changed.
         """
-        return self._picture.pixels
+        return _read_only(self._picture.pixels)
 
     @property
     def transparency(self) -> NDArray[np.uint8] | None:
@@ -114,7 +119,8 @@ class Prediction:
         Raises:
             ImageError: see `image`.
         """
-        return self._picture.alpha
+        alpha = self._picture.alpha
+        return None if alpha is None else _read_only(alpha)
 
     @cached_property
     def _picture(self) -> LoadedImage:
@@ -133,7 +139,7 @@ class Prediction:
         The alpha channel of `cutout()`, except that this would also keep what was transparent in
         the picture itself.
         """
-        return soft_alpha(self.grid, self.size, threshold=self.threshold)
+        return _read_only(soft_alpha(self.grid, self.size, threshold=self.threshold))
 
     def cutout(
         self, *, feather: float = 0.0, refine: bool = False, decontaminate: bool = True
@@ -214,23 +220,59 @@ class Prediction:
         """The picture with the mask tinted, to look at: uint8 (height, width, 3), RGB."""
         return self._made(OverlayEffect())
 
-    def apply(self, effect: Effect) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    def apply(
+        self,
+        effect: Effect | OutputName,
+        **settings: Any,  # noqa: ANN401  as the effect's class has them
+    ) -> NDArray[np.uint8] | NDArray[np.uint16]:
         """Anything that `humanseg predict` can make.
 
         Args:
-            effect: see `humanseg.effects.effect.Effect`.
+            effect: by name, such as `cutout`, or an object of `humanseg.effects.effect`.
+            settings: of an effect by name, such as `feather=2.0`.
 
         Returns:
             See `humanseg.effects.rendering.render`.
 
         Raises:
+            ConfigError: no such effect, or a setting that it does not have or allow.
             ImageError: see `image`.
         """
+        if isinstance(effect, str):
+            effect = effect_of(effect, **settings)
         selected = self.under(effect)
         if effect.output == "mask" and not effect.refine:
             return show_mask(selected.mask)
         picture = self._picture if effect.needs_picture else None
         return render(effect, picture, selected.grid, self.size, threshold=selected.threshold)
+
+    def save(
+        self,
+        path: str | Path,
+        effect: Effect | OutputName = "mask",
+        **settings: Any,  # noqa: ANN401  as the effect's class has them
+    ) -> None:
+        """Write what `apply` makes to a file, at once or not at all; one that exists is replaced.
+
+        Args:
+            path: its suffix is the format: .png, .jpg, .webp or .tiff.
+            effect: see `apply`.
+            settings: see `apply`.
+
+        Raises:
+            UsageError: a suffix of another format, or of one that cannot hold the result.
+            ConfigError: see `apply`.
+            ImageError: see `image`; or the format holds no image of this size.
+            OSError: the file cannot be written.
+        """
+        path = Path(path)
+        name = SUFFIXES.get(path.suffix.lower())
+        if name is None:
+            raise UsageError(f"{path}: give a name that ends in one of {', '.join(SUFFIXES)}.")
+        if isinstance(effect, str):
+            effect = effect_of(effect, **settings)
+        check_format(name, effect.output)
+        write_bytes(path, encode(self.apply(effect), name))
 
     def under(self, effect: Effect) -> Prediction:
         """The prediction that an effect shows: at its threshold, its regions chosen and filled.
@@ -267,3 +309,10 @@ class Prediction:
     def __repr__(self) -> str:
         height, width = self.size
         return f"Prediction({height}x{width}, threshold={self.threshold})"
+
+
+def _read_only(array: _Array) -> _Array:
+    """A view that cannot be written through: what is kept stays what it was."""
+    view = array.view()
+    view.flags.writeable = False
+    return view

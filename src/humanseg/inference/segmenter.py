@@ -21,10 +21,14 @@ call `Segmenter`; none has a path of its own. What it promises them:
 
 from __future__ import annotations
 
+import logging
 import numbers
+import os
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Self, cast
+from typing import Any, BinaryIO, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +44,9 @@ from humanseg.inference.engines.select import BackendName, DeviceName, Precision
 from humanseg.inference.prediction import Prediction
 from humanseg.inference.stream import Decoded, PredictionStream
 from humanseg.model_directory import ModelRecord, find_model, read_model_record
+
+_LOG = logging.getLogger(__name__)
+_FORKED = threading.Lock()
 
 
 class Segmenter:
@@ -93,6 +100,16 @@ class Segmenter:
             directory, backend=backend, precision=precision, device=device, threads=threads
         )
         self._take(engine, threshold, flip_averaging, record, directory)
+        self._reopens = True
+        _LOG.info(
+            "%s: %s %s on %s, %d threads (%s)",
+            directory,
+            engine.name,
+            engine.precision,
+            engine.device,
+            engine.threads,
+            engine.reason,
+        )
 
     @classmethod
     def of_engine(
@@ -134,6 +151,35 @@ class Segmenter:
         self.flip_averaging = flip_averaging
         self.record = record
         self.model = model
+        self._process = os.getpid()
+        self._reopens = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickling: without the engine of a model directory, which is opened anew there."""
+        return {**self.__dict__, **({"engine": self._settings()} if self._reopens else {})}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Open the model in this process."""
+        self.__dict__.update(state, _process=os.getpid())
+        if self._reopens and self.model is not None:
+            self.engine = open_engine(self.model, **state["engine"])
+
+    def _settings(self) -> dict[str, Any]:
+        """What opens the same model in the same way."""
+        engine = self.engine
+        return {
+            "backend": engine.name,
+            "precision": engine.precision,
+            "device": engine.device.partition(":")[0],
+            "threads": engine.threads,
+        }
+
+    def _after_fork(self) -> None:
+        """Open the model anew in a forked process: threads of a runtime do not come along."""
+        with _FORKED:
+            if self._process != os.getpid() and self._reopens and self.model is not None:
+                self.engine = open_engine(self.model, **self._settings())
+            self._process = os.getpid()
 
     def predict(self, image: ImageLike | LoadedImage, *, full_size: bool = False) -> Prediction:
         """Find the people in a picture.
@@ -207,8 +253,45 @@ class Segmenter:
             on_error=on_error,
         )
 
+    def predict_stream(
+        self,
+        frames: Iterable[NDArray[np.uint8]],
+        *,
+        smoothing: bool = True,
+        frame_rate: float | None = None,
+    ) -> Iterator[Prediction]:
+        """Find the people in frames that follow one another, as of a camera, one by one.
+
+        Args:
+            frames: uint8 (H, W, 3) RGB, taken as they are needed.
+            smoothing: steady the probability over time, as videos are; see docs/video.md.
+            frame_rate: frames per second; if None, frames are of the time at which they come.
+
+        Yields:
+            a prediction per frame, in order, as soon as the frame is there.
+
+        Raises:
+            ImageError: see `predict`.
+        """
+        from humanseg.video.smoothing import Smoother
+
+        smoother = Smoother() if smoothing else None
+        before = time.monotonic()
+        for frame in frames:
+            now = time.monotonic()
+            image = self._load(frame, full_size=True)
+            grid = resize_image(image.pixels, self.image_size)
+            probability = self._run(grid[None])[0]
+            if smoother is not None:
+                seconds = now - before if frame_rate is None else 1.0 / frame_rate
+                probability = smoother.update(probability, grid, seconds=seconds)
+            before = now
+            yield self._finishing(frame, image)(probability)
+
     def _run(self, grids: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities (N, height, width) of images (N, height, width, 3) on the grid."""
+        if self._process != os.getpid():
+            self._after_fork()
         probabilities = self.engine(grids)
         if self.flip_averaging:
             mirrored = self.engine(np.ascontiguousarray(grids[:, :, ::-1]))[:, :, ::-1]

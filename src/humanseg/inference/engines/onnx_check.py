@@ -52,8 +52,6 @@ class OnnxFile:
     content: bytes
     image_size: Size
     """(height, width) of the network's grid."""
-    metadata: dict[str, str]
-    """`metadata_props` of the file."""
 
 
 def read_onnx(file: Path | bytes) -> OnnxFile:
@@ -70,7 +68,7 @@ def read_onnx(file: Path | bytes) -> OnnxFile:
     try:
         content = file if isinstance(file, bytes) else _content(file)
         _refuse_references(content)
-        return OnnxFile(name, content, _checked_size(content), _metadata(content))
+        return OnnxFile(name, content, _checked_size(content))
     except OSError as error:
         raise ModelError(f"{name}: cannot be read ({error.strerror}).") from error
     except _Damaged as error:
@@ -186,15 +184,6 @@ def _signature(value_info: memoryview) -> _Signature:
 def _dimension(part: memoryview) -> int | None:
     sizes = [value for number, value in _fields(part) if number == 1 and isinstance(value, int)]
     return sizes[-1] if sizes else None
-
-
-def _metadata(content: bytes) -> dict[str, str]:
-    entries = [dict(_fields(entry)) for entry in _parts(content, 14)]
-    return {
-        _text(_part(entry[1])): _text(_part(entry.get(2, memoryview(b""))))
-        for entry in entries
-        if 1 in entry
-    }
 
 
 def _text(part: memoryview) -> str:
