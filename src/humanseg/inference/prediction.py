@@ -103,7 +103,7 @@ class Prediction:
         """
         return largest_share(self.grid, self.threshold) >= PERSON_SHARE
 
-    @property
+    @cached_property
     def image(self) -> NDArray[np.uint8]:
         """The picture, uint8 (height, width, 3), RGB, upright, at full size.
 
@@ -112,7 +112,7 @@ class Prediction:
         """
         return _read_only(self._picture.pixels)
 
-    @property
+    @cached_property
     def transparency(self) -> NDArray[np.uint8] | None:
         """The picture's own alpha channel, uint8 (height, width), 255 opaque; None without one.
 
