@@ -40,9 +40,10 @@ def evaluate(
     groups: Path | None = None,
     whole_files: bool = False,
     output: Path | None = None,
+    name: str | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Score a saved model on a data set and say what follows.
+    """Score a saved model, or a network of one's own, on a data set and say what follows.
 
     Every image and every mask is decoded once: scores, groups, sources and the fingerprint all come
     from that.
@@ -51,7 +52,7 @@ def evaluate(
         model: what to score: a segmenter with the backend, precision, device, threshold and flip
             averaging of interest, or a model directory or `bundled`, which is then run as
             `Segmenter(model)` runs it. Truth reaches the grid as in the model's training, so that
-            the published scores stay comparable.
+            the published scores stay comparable; of a network without a record by area.
         data: folder, CSV or COCO JSON with images and masks.
         layout: how it is laid out, see `discover`.
         groups: CSV table of groups and sources, see `read_group_table`; both are guessed without.
@@ -59,19 +60,24 @@ def evaluate(
             do; otherwise files are read as `Segmenter.predict` reads them.
         output: folder for what the scores were made from, made if need be. One that holds an
             evaluation of the same images is filled anew.
+        name: what results and reports call it; by default a saved model's architecture. Needed for
+            a segmenter without a model record, such as that of a network of one's own.
         progress: called with (done, total).
 
     Raises:
         UsageError: the data do not exist, `output` holds something else, or a segmenter without a
-            model record.
+            model record or a name.
         DataError: no samples in it, an image without truth, or a table that does not fit.
         ImageError: an image or mask that cannot be read.
         ModelError: not a readable model directory.
     """
     segmenter = model if isinstance(model, Segmenter) else Segmenter(model)
     record = segmenter.record
-    if record is None:
-        raise UsageError("model: a segmenter without a model record; open it from a directory.")
+    if record is None and not name:
+        raise UsageError(
+            "model: got a segmenter without a model record; say what to call its network with "
+            "name, or open it from a model directory."
+        )
     samples = discover(data, layout)
     if groups is not None:
         read_group_table(groups, [sample.id for sample in samples])  # before anything is decoded
@@ -83,7 +89,7 @@ def evaluate(
         samples,
         lambda image: segmenter.predict(image).grid,
         threshold=segmenter.threshold,
-        mask_resize=record.config.data.mask_resize,
+        mask_resize=record.config.data.mask_resize if record else "area",
         read=reader.image,
         read_mask=reader.mask,
         store=None if output is None else partial(_png, output / "predictions"),
@@ -92,11 +98,11 @@ def evaluate(
     described = reader.describe(samples, groups)
     engine = segmenter.engine
     evaluation = Evaluation(
-        model=_name(model),
-        arch=record.config.model.arch,
-        encoder_name=record.encoder_name,
-        trained_on=record.data_fingerprint,
-        also_trained_on=record.extra_fingerprints,
+        model=_name(model) if record else str(name),
+        arch=name or (record.config.model.arch if record else ""),
+        encoder_name=record.encoder_name if record else None,
+        trained_on=record.data_fingerprint if record else None,
+        also_trained_on=record.extra_fingerprints if record else (),
         data_fingerprint=described.fingerprint,
         evaluation=EvaluationConfig(
             threshold=segmenter.threshold, flip_averaging=segmenter.flip_averaging

@@ -35,10 +35,10 @@ class SegmentationNetwork(nn.Module):
         std: tuple[float, float, float] = (1.0, 1.0, 1.0),
         weights: str = "none",
     ) -> None:
-        """Wrap an SMP model.
+        """Wrap an SMP model, or a network of one's own.
 
         Args:
-            network: SMP model with one class and no activation.
+            network: takes (N, 3, H, W) and gives (N, 1, H, W) logits: one class, no activation.
             mean: RGB mean on the scale 0 to 1 that is subtracted.
             std: RGB deviation on the scale 0 to 1 that is divided by.
             weights: where the encoder's initial weights came from, for the record.

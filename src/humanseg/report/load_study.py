@@ -136,7 +136,7 @@ def load_studies(paths: Sequence[Path]) -> Study:
 def _slots(archs: Iterable[str]) -> dict[str, int]:
     """Colours of networks on one page: each its usual one, or the next that is free."""
     slots: dict[str, int] = {}
-    for arch in sorted(archs, key=list(ARCHITECTURES).index):
+    for arch in sorted(archs, key=_place_in_table):
         usual = _slot(arch)
         order = [(usual - 1 + step) % SLOTS + 1 for step in range(SLOTS)]
         slots[arch] = next((slot for slot in order if slot not in slots.values()), usual)
@@ -144,7 +144,12 @@ def _slots(archs: Iterable[str]) -> dict[str, int]:
 
 
 def _slot(arch: str) -> int:
-    return list(ARCHITECTURES).index(arch) % SLOTS + 1
+    return _place_in_table(arch) % SLOTS + 1
+
+
+def _place_in_table(arch: str) -> int:
+    """Place of an architecture in the table; networks of one's own come after all of it."""
+    return [*ARCHITECTURES, arch].index(arch)
 
 
 def _network(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from humanseg.config.architectures import Arch
 from humanseg.config.comparison_config import CompareConfig
 from humanseg.config.schema import EvaluationConfig, TrainConfig
 from humanseg.results.findings import Analysis
@@ -142,11 +141,13 @@ class Evaluation(Record):
 
     schema_version: Literal[1] = SCHEMA_VERSION
     model: str
-    """Path as it was given."""
-    arch: Arch
-    encoder_name: str
-    trained_on: str
-    """Fingerprint of the data that the model was trained on."""
+    """Path as it was given, or the name of a network of one's own."""
+    arch: str
+    """Architecture, or the name of a network of one's own."""
+    encoder_name: str | None
+    """None where there is no record of the model."""
+    trained_on: str | None
+    """Fingerprint of the data that the model was trained on; None where nobody recorded it."""
     also_trained_on: tuple[str, ...]
     """Fingerprints of the further training data (`data.extra`)."""
     data_fingerprint: str

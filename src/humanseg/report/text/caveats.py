@@ -71,6 +71,12 @@ def _trained_on_test(study: Study) -> Iterator[str]:
             "A model was scored on the data set that it was trained on: its scores include "
             "training pictures and are too high."
         )
+    for evaluation in study.evaluations:
+        if evaluation.trained_on is None:
+            yield (
+                f"What {evaluation.model} was trained on is not recorded: its scores are too high "
+                "if it has seen these pictures."
+            )
 
 
 def _divided_copies(study: Study) -> Iterator[str]:

@@ -36,7 +36,10 @@ def _training(study: Study) -> Iterator[str]:
     run = study.first_run
     if run is None:
         for evaluation in study.evaluations:
-            yield f"Saved model {evaluation.model}, encoder {evaluation.encoder_name}."
+            if evaluation.encoder_name is None:
+                yield f"{evaluation.model}: a network without a record of its training."
+            else:
+                yield f"Saved model {evaluation.model}, encoder {evaluation.encoder_name}."
         return
     yield _split(study, run)
     yield _selection(study)
