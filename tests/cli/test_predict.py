@@ -394,6 +394,50 @@ class TestFiles:
         assert _files("out") == []
 
 
+class TestQualityAndTrim:
+    @pytest.mark.parametrize(
+        ("words", "sentence"),
+        [
+            ("--as blur --quality 0", "--quality: got 0; must be at least 1 and at most 100."),
+            ("--as cutout --quality 80", "--quality has no effect on png, which is lossless; lea"),
+            ("--format webp --quality 80", "--quality would blur the edge of a mask; leave it out"),
+            (
+                "--as blur --trim",
+                "--trim: got true in the given values, but it belongs to --as cut",
+            ),
+        ],
+    )
+    def test_what_has_no_use__is_refused(
+        self, run: Run, photos: Path, opened: list[Any], words: str, sentence: str
+    ) -> None:
+        code, _, err = run("predict", "photos", "-o", "out", *words.split())
+        assert code == 2
+        assert err.startswith(f"humanseg: {sentence}")
+
+    @pytest.mark.parametrize("suffix", ["jpg", "webp"])
+    def test_quality__makes_smaller_files(
+        self, run: Run, photos: Path, opened: list[Any], suffix: str
+    ) -> None:
+        noise = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+        Image.fromarray(noise).save("noise.png")
+        for name, words in (("usual", ()), ("low", ("--quality", "20"))):
+            target = f"{name}.{suffix}"
+            assert run("predict", "noise.png", "-o", target, "--as", "overlay", *words)[0] == 0
+        assert Path(f"low.{suffix}").stat().st_size < Path(f"usual.{suffix}").stat().st_size / 2
+
+    def test_trim__leaves_the_people(self, run: Run, photos: Path, opened: list[Any]) -> None:
+        run("predict", "photos/a/2.png", "-o", "whole.png", "--as", "cutout")
+        run("predict", "photos/a/2.png", "-o", "part.png", "--as", "cutout", "--trim")
+        run("predict", "photos/a/nobody.png", "-o", "nobody.png", "--as", "cutout", "--trim")
+        whole, part = _pixels("whole.png"), _pixels("part.png")
+        rows, columns = np.nonzero(whole[..., 3])
+        np.testing.assert_array_equal(
+            part, whole[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+        )
+        assert part.shape[0] < 40
+        assert _pixels("nobody.png").shape == (45, 60, 4)
+
+
 class TestMadeRecord:
     """Results of one folder are all made alike."""
 

@@ -60,7 +60,12 @@ class Outcome:
 
 
 def predict_image(
-    source: Path | bytes, *, segmenter: Segmenter, effect: Effect, name: FormatName
+    source: Path | bytes,
+    *,
+    segmenter: Segmenter,
+    effect: Effect,
+    name: FormatName,
+    quality: int | None = None,
 ) -> tuple[bytes, Prediction]:
     """Take one image file through the network and encode the result.
 
@@ -70,6 +75,7 @@ def predict_image(
         segmenter: finds the people.
         effect: what is made of it.
         name: format of the result.
+        quality: see `encode`.
 
     Returns:
         The content of the result's file, and the prediction as the effect shows it.
@@ -79,7 +85,7 @@ def predict_image(
     """
     prediction = segmenter.predict(source, full_size=effect.needs_picture).under(effect)
     try:
-        return encode(prediction.apply(effect), name), prediction
+        return encode(prediction.apply(effect), name, quality=quality), prediction
     except ImageError as error:
         raise ImageError(f"{source if isinstance(source, Path) else 'picture'}: {error}") from error
 
@@ -114,6 +120,7 @@ def predict_images(
     segmenter: Segmenter,
     effect: Effect,
     name: FormatName,
+    quality: int | None = None,
     workers: int,
     overwrite: bool = True,
     since: float = 0.0,
@@ -126,6 +133,7 @@ def predict_images(
         segmenter: finds the people; called from all workers at once.
         effect: what is made of each picture.
         name: format of the results.
+        quality: see `encode`.
         workers: pictures at a time.
         overwrite: replace results that are there, or have come since the jobs were planned;
             otherwise they are left alone.
@@ -143,7 +151,7 @@ def predict_images(
         if not overwrite and is_written(job.target, since):
             return Outcome(job, "skipped")
         content, prediction = predict_image(
-            job.source, segmenter=segmenter, effect=effect, name=name
+            job.source, segmenter=segmenter, effect=effect, name=name, quality=quality
         )
         write_bytes(job.target, content)
         return Outcome.of_prediction(job, prediction)

@@ -228,6 +228,7 @@ def _predict_images(request: Request, plan: _Plan, report: Report, stop: Stop) -
         segmenter=segmenter,
         effect=request.effect,
         name=request.format_of(plan.named),
+        quality=request.files.quality,
         workers=workers,
         overwrite=request.files.overwrite,
         since=plan.since,

@@ -76,6 +76,10 @@ class FileFlags:
         FormatName | None,
         _flag(_FILES, "File format; png for masks, probabilities and cut-outs, otherwise jpg."),
     ] = None
+    quality: Annotated[
+        int | None,
+        _flag(_FILES, "Of jpg and webp, 1 to 100; jpg 95 and webp lossless if not given."),
+    ] = None
     keep_suffix: Annotated[
         bool, _flag(_FILES, "Keep the input's suffix in the name: 1.jpg becomes 1.jpg.png.")
     ] = False
@@ -132,7 +136,7 @@ class FileFlags:
             raise UsageError(f"--camera: got {self.camera}; must be at least 0.")
         if self.to == PIPE:
             raise UsageError("--camera needs a file, such as -o out.mp4.")
-        self._refuse("a camera", "format", "keep_suffix", "shard", "dry_run")
+        self._refuse("a camera", "format", "quality", "keep_suffix", "shard", "dry_run")
 
     def _refuse(self, where: str, *names: str) -> None:
         for name in names:
@@ -295,7 +299,7 @@ class Request:
         Raises:
             UsageError: the two do not agree, or the format cannot hold the result.
         """
-        from humanseg.effects.encode import SUFFIXES, check_format
+        from humanseg.effects.encode import SUFFIXES, check_format, check_quality
 
         name = self.files.format
         if target is not None:
@@ -309,6 +313,7 @@ class Request:
             lossy = self.effect.output in ("blur", "replace", "overlay")
             name = "jpg" if lossy else "png"
         check_format(name, self.effect.output)
+        check_quality(self.files.quality, name, self.effect.output)
         return name
 
     def suffix_of(self, source: Path) -> str:
@@ -349,6 +354,8 @@ class Request:
             value = getattr(self.network, name)
             if value not in (None, "auto"):
                 settings[f"--{name.replace('_', '-')}"] = str(value)
+        if self.files.quality is not None:
+            settings["--quality"] = str(self.files.quality)
         if self.files.smoothing is not None:
             settings["--smoothing"] = str(self.files.smoothing)
         return settings

@@ -29,7 +29,11 @@ def predict_pipe(request: Request) -> int:
     def work(job: Job) -> Outcome:
         try:
             content, prediction = predict_image(
-                source, segmenter=segmenter, effect=request.effect, name=name
+                source,
+                segmenter=segmenter,
+                effect=request.effect,
+                name=name,
+                quality=request.files.quality,
             )
         except ImageError as error:
             raise ImageError(str(error).replace("picture:", "standard input:", 1)) from error

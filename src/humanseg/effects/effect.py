@@ -90,6 +90,8 @@ class CutoutEffect(_SoftEdge):
 
     output: Literal["cutout"] = "cutout"
     """cutout: the person before nothing;"""
+    trim: bool = False
+    """Cut the result down to the people; of a picture with nobody nothing is cut off."""
     decontaminate: bool = True
     """Take the old background's colour out of the edge."""
 

@@ -75,6 +75,22 @@ def check_format(name: FormatName, output: str) -> None:
     raise UsageError(f"{name} {why}; for --as {output} use {allowed}.")
 
 
+def check_quality(quality: int | None, name: FormatName, output: str) -> None:
+    """Refuse a quality that is impossible, or that the format or the output has no use for.
+
+    Raises:
+        UsageError: see above.
+    """
+    if quality is None:
+        return
+    if not 1 <= quality <= 100:
+        raise UsageError(f"--quality: got {quality}; must be at least 1 and at most 100.")
+    if name not in ("jpg", "webp"):
+        raise UsageError(f"--quality has no effect on {name}, which is lossless; leave it out.")
+    if output == "mask":
+        raise UsageError("--quality would blur the edge of a mask; leave it out.")
+
+
 def _names(quality: str) -> str:
     names = [name for name, kind in _FORMATS.items() if getattr(kind, quality)]
     return f"{', '.join(names[:-1])} or {names[-1]}"
@@ -85,13 +101,16 @@ def show_mask(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return np.multiply(mask.view(np.uint8), np.uint8(255))
 
 
-def encode(pixels: NDArray[np.uint8] | NDArray[np.uint16], name: FormatName) -> bytes:
+def encode(
+    pixels: NDArray[np.uint8] | NDArray[np.uint16], name: FormatName, *, quality: int | None = None
+) -> bytes:
     """A result as the content of a picture file, without metadata; colours are sRGB.
 
     Args:
         pixels: uint8 (H, W), uint16 (H, W), uint8 (H, W, 3) RGB or uint8 (H, W, 4) RGBA with
             straight alpha.
-        name: format; all but `jpg` are lossless.
+        name: format; all but `jpg` are lossless, `webp` as long as no quality is given.
+        quality: of `jpg` and `webp`, 1 to 100; see `check_quality`.
 
     Returns:
         the bytes of the file.
@@ -108,8 +127,12 @@ def encode(pixels: NDArray[np.uint8] | NDArray[np.uint16], name: FormatName) -> 
         )
     if name == "png" and pixels.dtype == np.uint8 and pixels.ndim == 2:
         return _grey_png(np.asarray(pixels, dtype=np.uint8))
+    options = kind.options
+    if quality is not None:
+        options = {**options, "quality": quality}
+        options |= {"lossless": False} if name == "webp" else {}
     stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, format=kind.pillow, **kind.options)
+    Image.fromarray(pixels).save(stream, format=kind.pillow, **options)
     return stream.getvalue()
 
 

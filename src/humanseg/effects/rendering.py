@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from humanseg.effects.compositing import (
     Bands,
@@ -54,8 +55,8 @@ def render(
 
     Returns:
         `mask`: uint8 (height, width), 255 for a person, else 0. `probability`: uint16 (height,
-        width), 65535 for 1. `cutout`: uint8 (height, width, 4), RGB and straight alpha. Others:
-        uint8 (height, width, 3).
+        width), 65535 for 1. `cutout`: uint8 (height, width, 4), RGB and straight alpha,
+        smaller if trimmed. Others: uint8 (height, width, 3).
 
     Raises:
         ValueError: the picture is missing or of another size.
@@ -102,8 +103,23 @@ def _composed(effect: Effect, picture: LoadedImage, alpha: NDArray[np.uint8]) ->
             image, decontaminate = estimate_foreground(image, alpha), False
         alpha = multiplied(alpha, picture.alpha)
     if isinstance(effect, CutoutEffect):
-        return cutout(image, alpha, decontaminate=decontaminate)
+        made = cutout(image, alpha, decontaminate=decontaminate)
+        return trimmed(made, alpha) if effect.trim else made
     return composite(image, alpha, effect.background, decontaminate=decontaminate)
+
+
+def trimmed(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The smallest part of an image that holds all that is not transparent; all of an empty one.
+
+    Args:
+        image: uint8 (height, width, channels).
+        alpha: uint8 (height, width).
+    """
+    box = Image.fromarray(alpha).getbbox()
+    if box is None:
+        return image
+    left, top, right, bottom = box
+    return np.ascontiguousarray(image[top:bottom, left:right])
 
 
 def multiplied(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.uint8]:

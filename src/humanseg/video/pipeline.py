@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.effects.effect import Effect
+from humanseg.effects.effect import CutoutEffect, Effect
 from humanseg.errors import UsageError
 from humanseg.images import LoadedImage
 from humanseg.images.resize import Size, resize_image
@@ -100,6 +100,8 @@ def process_video(
         HumansegError: the encoder or container refuses.
         OSError: the target cannot be written, or the disk is full.
     """
+    if isinstance(effect, CutoutEffect) and effect.trim:
+        raise UsageError("--trim: the frames of a video are of one size; leave it out.")
     require_av()
     check_suffix(target, transparent=effect.output == "cutout")
     _check_target(source, target, overwrite)
