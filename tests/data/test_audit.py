@@ -136,7 +136,7 @@ def test_audit__duplicates(root: Path, write: Write) -> None:
     assert report.totals == {"exact-duplicate": 1, "near-duplicate": 1}
     assert report.ok
     assert report.findings[0].message.startswith("the same pixels as b;")
-    assert report.findings[1].message.startswith("almost the same picture")
+    assert report.findings[1].message.startswith("a changed copy")
 
 
 def test_audit__grey_and_deep_pictures(root: Path, write: Write) -> None:

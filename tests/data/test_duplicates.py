@@ -1,110 +1,222 @@
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageEnhance
 
 from humanseg.data import draw_scene
-from humanseg.data.duplicates import (
-    MAX_HASH_DISTANCE,
+from humanseg.data.duplicates import CopyIndex, find_duplicates, find_shared, group_ids
+from humanseg.data.signatures import (
+    BITS,
+    ORIENTATIONS,
     Signature,
-    find_duplicates,
-    group_ids,
+    image_bits,
+    oriented,
     signature,
 )
 from humanseg.errors import ImageError
 from humanseg.images import read_image
 
 Write = Callable[..., Path]
+Change = Callable[[Image.Image], Image.Image]
+TURN = Image.Transpose
 
 
 def scene(seed: int) -> NDArray[np.uint8]:
-    return draw_scene(np.random.default_rng(seed), (96, 128))[0]
+    """A drawn scene behind clouds of several sizes."""
+    rng = np.random.default_rng(seed)
+    image = draw_scene(rng, (192, 256))[0].astype(np.float64)
+    for cells in (4, 8, 16, 32):
+        clouds = Image.fromarray(rng.integers(0, 256, (cells, cells), dtype=np.uint8))
+        grown = np.asarray(clouds.resize((256, 192), Image.Resampling.BICUBIC), dtype=np.float64)
+        image += (grown[..., None] - 128) * 0.4
+    return np.clip(image * 0.7 + 20, 0, 255).astype(np.uint8)
 
 
-def groups(pictures: dict[str, Path]) -> dict[str, str]:
-    duplicates = find_duplicates([signature(read_image(path)) for path in pictures.values()])
-    return group_ids(list(pictures), [(pair.first, pair.second) for pair in duplicates])
+def cropped(left: float, top: float, right: float, bottom: float) -> Change:
+    def crop(image: Image.Image) -> Image.Image:
+        width, height = image.size
+        return image.crop(
+            (round(left * width), round(top * height),
+             round((1 - right) * width), round((1 - bottom) * height))
+        )  # fmt: skip
+
+    return crop
 
 
-def test_groups__copies_resized_recompressed_and_mirrored(tmp_path: Path, write: Write) -> None:
-    image = scene(0)
-    pictures = {"b": write("b.png", image), "copy": write("copy.bmp", image)}
-    pictures["other"] = write("other.png", scene(1))
-    pictures["small"] = tmp_path / "small.jpg"
-    Image.fromarray(image).resize((90, 70)).save(pictures["small"], quality=60)
-    pictures["mirror"] = tmp_path / "mirror.jpg"
-    Image.fromarray(image[:, ::-1]).save(pictures["mirror"], quality=80)
-    duplicates = groups(pictures)
-    assert duplicates == {name: "other" if name == "other" else "b" for name in pictures}
-    assert list(duplicates) == list(pictures)
+def saved(quality: int) -> Change:
+    def save(image: Image.Image) -> Image.Image:
+        file = io.BytesIO()
+        image.save(file, "JPEG", quality=quality)
+        return Image.open(file).convert("RGB")
+
+    return save
 
 
-def test_groups__chains_join_and_take_the_first_name(write: Write) -> None:
+def letterboxed(image: Image.Image) -> Image.Image:
+    side = max(image.size)
+    square = Image.new("RGB", (side, side))
+    square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+    return square
+
+
+def noisy(image: Image.Image) -> Image.Image:
+    noise = np.random.default_rng(0).normal(0, 15, (image.height, image.width, 3))
+    return Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8))
+
+
+CHANGES: dict[str, tuple[Change, str]] = {
+    "saved at 95": (saved(95), "near"),
+    "saved at 20": (saved(20), "near"),
+    "half": (lambda image: image.resize((image.width // 2, image.height // 2)), "near"),
+    "squeezed": (lambda image: image.resize((160, 160)), "near"),
+    "mirrored": (lambda image: image.transpose(TURN.FLIP_LEFT_RIGHT), "mirrored"),
+    "upside down": (lambda image: image.transpose(TURN.FLIP_TOP_BOTTOM), "turned"),
+    "turned by 90": (lambda image: image.transpose(TURN.ROTATE_90), "turned"),
+    "turned by 180": (lambda image: image.transpose(TURN.ROTATE_180), "turned"),
+    "turned by 270": (lambda image: image.transpose(TURN.ROTATE_270), "turned"),
+    "cropped by 3 %": (cropped(0.03, 0.03, 0.03, 0.03), "near"),
+    "cropped by 5 %": (cropped(0.05, 0.05, 0.05, 0.05), "near"),
+    "cropped by 10 %": (cropped(0.1, 0.1, 0.1, 0.1), "near"),
+    "cropped by 15 %": (cropped(0.15, 0.15, 0.15, 0.15), "near"),
+    "15 % off the left": (cropped(0.15, 0, 0, 0), "near"),
+    "15 % off the top": (cropped(0, 0.15, 0, 0), "near"),
+    "15 % off the right": (cropped(0, 0, 0.15, 0), "near"),
+    "10 % off the bottom": (cropped(0, 0, 0, 0.1), "near"),
+    "cropped unevenly": (cropped(0.02, 0.11, 0.07, 0.04), "near"),
+    "brighter": (lambda image: ImageEnhance.Brightness(image).enhance(1.5), "near"),
+    "darker": (lambda image: ImageEnhance.Brightness(image).enhance(0.6), "near"),
+    "more contrast": (lambda image: ImageEnhance.Contrast(image).enhance(1.4), "near"),
+    "paler": (lambda image: ImageEnhance.Color(image).enhance(0.4), "near"),
+    "grey": (lambda image: image.convert("L").convert("RGB"), "near"),
+    "letterboxed": (letterboxed, "near"),
+    "noisy": (noisy, "near"),
+    "mirrored, cropped": (
+        lambda image: cropped(0.05, 0.05, 0.05, 0.05)(image.transpose(TURN.FLIP_LEFT_RIGHT)),
+        "mirrored",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_find_shared__every_changed_copy_and_no_stranger(change: str) -> None:
+    alter, kind = CHANGES[change]
+    originals = [scene(seed) for seed in range(12)]
+    copies = [np.asarray(alter(Image.fromarray(image))) for image in originals[:6]]
+    strangers = [scene(seed) for seed in range(50, 56)]
+    shared = find_shared(
+        [signature(image) for image in originals],
+        [signature(image) for image in [*copies, *strangers]],
+    )
+    assert [(pair.first, pair.second, pair.kind) for pair in shared] == [
+        (position, position, kind) for position in range(6)
+    ]
+
+
+def test_find_duplicates__says_how() -> None:
+    images = [scene(seed) for seed in range(20)]
+    images.append(images[3])
+    images.append(np.ascontiguousarray(images[5][:, ::-1]))
+    images.append(np.ascontiguousarray(images[7][::-1]))
+    images.append(images[9].copy())
+    images[-1][0, 0] ^= 1
+    duplicates = find_duplicates([signature(image) for image in images])
+    assert [(pair.first, pair.second, pair.kind) for pair in duplicates] == [
+        (3, 20, "exact"), (5, 21, "mirrored"), (7, 22, "turned"), (9, 23, "near"),
+    ]  # fmt: skip
+
+
+def test_flat_images__are_alike_only_if_their_pixels_are() -> None:
+    flat = [np.full((20, 20, 3), level, dtype=np.uint8) for level in (0, 40, 40, 255)]
+    duplicates = find_duplicates([signature(image) for image in flat])
+    assert [(pair.first, pair.second, pair.kind) for pair in duplicates] == [(1, 2, "exact")]
+
+
+def test_plain_images__are_copies_only_as_a_whole() -> None:
+    def disk(x: int) -> NDArray[np.uint8]:
+        down, across = np.mgrid[:128, :128]
+        return np.where((across - x) ** 2 + (down - 60) ** 2 < 900, 220, 40).astype(np.uint8)
+
+    images = [np.repeat(disk(x)[..., None], 3, 2) for x in (40, 54, 90)]
+    images.append(np.asarray(saved(60)(Image.fromarray(images[0]))))
+    images.append(images[1][:, ::-1].copy())
+    images[-1][0, 0] ^= 1
+    duplicates = find_duplicates([signature(image) for image in images])
+    assert [(pair.first, pair.second, pair.kind) for pair in duplicates] == [
+        (0, 3, "near"), (1, 4, "mirrored"),
+    ]  # fmt: skip
+
+
+def test_copy_index__finds_a_copy_among_bits_alone() -> None:
+    index = CopyIndex(image_bits([signature(scene(seed)) for seed in range(8)]))
+    crop = cropped(0.1, 0.1, 0.1, 0.1)(Image.fromarray(scene(5)))
+    assert index.copies(signature(np.asarray(crop))) == {5: "near"}
+    assert index.copies(signature(scene(5))) == {5: "exact"}
+    assert index.copies(signature(scene(60))) == {}
+
+
+def test_copy_index__of_nothing() -> None:
+    assert CopyIndex(image_bits([])).copies(signature(scene(0))) == {}
+    assert find_duplicates([]) == []
+    assert find_shared([], [signature(scene(0))]) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "turn"),
+    [
+        (0, None), (1, TURN.FLIP_TOP_BOTTOM), (2, TURN.FLIP_LEFT_RIGHT), (3, TURN.ROTATE_180),
+        (4, TURN.TRANSPOSE), (7, TURN.TRANSVERSE),
+    ],
+)  # fmt: skip
+def test_oriented__as_if_the_image_had_been_turned(number: int, turn: TURN | None) -> None:
+    thumbnail = np.random.default_rng(0).integers(0, 256, (32, 32), dtype=np.uint8)
+    turned = thumbnail if turn is None else np.asarray(Image.fromarray(thumbnail).transpose(turn))
+    before, after = (image_bits([Signature("00" * 32, each)]).signs for each in (thumbnail, turned))
+    np.testing.assert_array_equal(oriented(before)[0, number], after[0])
+    assert (len(ORIENTATIONS), BITS) == (8, 119)
+
+
+def test_oriented__quarter_turns() -> None:
+    thumbnail = np.random.default_rng(0).integers(0, 256, (32, 32), dtype=np.uint8)
+    signs = image_bits([Signature("00" * 32, thumbnail)]).signs
+    for name, turn in (("turned by 90", TURN.ROTATE_90), ("turned by 270", TURN.ROTATE_270)):
+        turned = np.asarray(Image.fromarray(thumbnail).transpose(turn))
+        expected = image_bits([Signature("00" * 32, turned)]).signs[0]
+        np.testing.assert_array_equal(oriented(signs)[0, ORIENTATIONS.index(name)], expected)
+
+
+def test_signature__leaves_out_a_frame_and_squeezes() -> None:
+    image = np.full((120, 200, 3), 7, dtype=np.uint8)
+    image[30:90, 20:180, :] = np.repeat(np.arange(60, 220, dtype=np.uint8)[None, :, None], 3, 2)
+    thumbnail = signature(image).thumbnail
+    assert thumbnail.shape == (32, 32)
+    assert thumbnail.min() > 55  # nothing of the frame
+    assert np.ptp(thumbnail, axis=0).max() <= 1  # every row shows the same
+
+
+def groups(images: dict[str, Path]) -> dict[str, str]:
+    duplicates = find_duplicates([signature(read_image(path)) for path in images.values()])
+    return group_ids(list(images), [(pair.first, pair.second) for pair in duplicates])
+
+
+def test_groups__copies_join_and_take_the_first_name(tmp_path: Path, write: Write) -> None:
     image = scene(0)
     mirrored = np.ascontiguousarray(image[:, ::-1])
-    duplicates = groups({"z": write("z.png", mirrored), "y": write("y.png", image),
-                    "x": write("x.png", mirrored)})  # fmt: skip
-    assert set(duplicates.values()) == {"x"}
-
-
-def test_groups__different_pictures_stay_apart(write: Write) -> None:
-    pictures = {f"s{seed}": write(f"s{seed}.png", scene(seed)) for seed in range(12)}
-    for level in range(0, 256, 40):  # flat pictures have index perceptual hash and are not alike
-        flat = np.full((20, 20, 3), level, dtype=np.uint8)
-        pictures[f"flat{level}"] = write(f"flat{level}.png", flat)
-    assert groups(pictures) == {name: name for name in pictures}
-
-
-def test_groups__none(write: Write) -> None:
-    assert groups({}) == {}
+    images = {"z": write("z.png", mirrored), "y": write("y.png", image)}
+    images["other"] = write("other.png", scene(1))
+    images["x"] = tmp_path / "x.jpg"
+    Image.fromarray(mirrored).resize((100, 90)).save(images["x"], quality=60)
+    assert groups(images) == {"z": "x", "y": "x", "other": "other", "x": "x"}
 
 
 def test_groups__unreadable(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="no such file"):
         groups({"a": tmp_path / "a.png"})
-
-
-def test_find_duplicates__says_how_and_crosses_its_blocks() -> None:
-    rng = np.random.default_rng(0)
-    pictures = [rng.integers(0, 256, (8, 8, 3)).astype(np.uint8) for _ in range(600)]
-    pictures = [image.repeat(8, axis=0).repeat(8, axis=1) for image in pictures]
-    pictures[599] = pictures[3]
-    pictures[300] = np.ascontiguousarray(pictures[280][:, ::-1])
-    near = pictures[20].copy()
-    near[0, 0] ^= 1
-    pictures[510] = near
-    duplicates = find_duplicates([signature(image) for image in pictures])
-    assert [(pair.first, pair.second, pair.kind) for pair in duplicates] == [
-        (3, 599, "exact"), (20, 510, "near"), (280, 300, "mirrored"),
-    ]  # fmt: skip
-
-
-def test_find_duplicates__misses_no_pair_that_comparing_all_finds() -> None:
-    rng = np.random.default_rng(1)
-    thumbnail = np.zeros((32, 32, 3), dtype=np.uint8)
-    hashes = rng.integers(0, 1 << 64, 40, dtype=np.uint64)
-    signatures = []
-    for position in range(400):
-        pair = [int(hashes[number]) for number in rng.integers(0, len(hashes), 2)]
-        for side in (0, 1):
-            for bit in rng.choice(64, rng.integers(0, 7), replace=False).tolist():
-                pair[side] ^= 1 << bit
-        signatures.append(Signature(str(position), pair[0], pair[1], thumbnail))
-    expected = []
-    for first, index in enumerate(signatures):
-        for second, other in enumerate(signatures[first + 1 :], start=first + 1):
-            if (index.hash ^ other.hash).bit_count() <= MAX_HASH_DISTANCE:
-                expected.append((first, second, "near"))
-            elif (index.hash ^ other.mirrored).bit_count() <= MAX_HASH_DISTANCE:
-                expected.append((first, second, "mirrored"))
-    duplicates = [(pair.first, pair.second, pair.kind) for pair in find_duplicates(signatures)]
-    assert duplicates == expected
-    assert len({kind for _, _, kind in expected}) == 2
 
 
 @pytest.mark.parametrize("backwards", [False, True])

@@ -43,6 +43,7 @@ def test_directory__holds_what_the_design_names(model: Path) -> None:
         "humanseg.json",
         "model.onnx",
         "model.safetensors",
+        "training-images.npz",
     }
     assert json.loads((model / "config.json").read_text())["encoder_weights"] is None
     card = (model / "README.md").read_text()

@@ -52,6 +52,7 @@ from humanseg.results import (
 from humanseg.system.progress import Progress, of_stage
 from humanseg.training import (
     Pictures,
+    all_trained_on,
     find_pictures,
     preflight,
     started_by_torchrun,
@@ -176,15 +177,14 @@ def _prepare(
     _check_runs(plan, data, output)
     parts = {split: pictures.divided(split).split for split in _splits(plan)}
     tested = {name for split, part in parts.items() if split.left_out is None for name in part.test}
-    further = [sample for data in pictures.extra for sample in data.samples]
-    samples = [*pictures.samples.values(), *further]
+    trained_on = all_trained_on(next(iter(plan.values())), pictures.trained_on)
     work = _Work(
         config=config,
         plan=plan,
         pictures=pictures,
         data=data,
         external=tuple(
-            find_external_data(root, samples, folds=config.folds or 1) for root in config.test_on
+            find_external_data(root, trained_on, folds=config.folds or 1) for root in config.test_on
         ),
         corrupted=choose_images(sorted(tested), config.corrupted_images, config.split.seed),
         folder=output,

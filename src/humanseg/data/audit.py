@@ -122,7 +122,10 @@ def _duplicates(samples: Sequence[Sample], inspected: Sequence[InspectedSample])
     findings = []
     codes: tuple[tuple[Code, str], ...] = (
         ("exact-duplicate", "the same pixels"),
-        ("near-duplicate", "almost the same picture (resized, recompressed or mirrored)"),
+        (
+            "near-duplicate",
+            "a changed copy (saved again, resized, cropped, turned or in other light)",
+        ),
     )
     files = {sample.id: str(sample.image) for sample, _ in readable}
     for code, what in codes:

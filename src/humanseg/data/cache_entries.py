@@ -16,15 +16,15 @@ import PIL
 from numpy.typing import NDArray
 
 from humanseg.data.cache_file import Key
-from humanseg.data.duplicates import Signature
 from humanseg.data.fingerprint import annotations_digest
 from humanseg.data.inspection import InspectedSample, Remark
 from humanseg.data.resized import stretch
 from humanseg.data.samples import Sample
+from humanseg.data.signatures import Signature
 from humanseg.images.resize import Size
 from humanseg.system.threads import ordered_map
 
-FORMAT = 5
+FORMAT = 6
 _STAT_THREADS = 16  # on a network's disk, most of the time is waiting
 _STAT_AT_ONCE = 1024
 
@@ -102,7 +102,7 @@ def pack_facts(result: InspectedSample) -> bytes:
             "share": result.share,
             "remarks": [astuple(remark) for remark in result.remarks],
             "digests": result.digests,
-            "signature": [signature.exact, signature.hash, signature.mirrored],
+            "signature": signature.exact,
         }
     )
     return text.encode() + b"\n" + signature.thumbnail.tobytes()
@@ -112,12 +112,11 @@ def unpack_facts(value: bytes) -> InspectedSample:
     """What `pack_facts` was given."""
     text, _, thumbnail = value.partition(b"\n")
     facts = json.loads(text)
-    exact, straight, mirrored = facts["signature"]
-    pixels = np.frombuffer(thumbnail, dtype=np.uint8).reshape(32, 32, 3)
+    pixels = np.frombuffer(thumbnail, dtype=np.uint8).reshape(32, 32)
     return InspectedSample(
         size=tuple(facts["size"]),
         share=facts["share"],
-        signature=Signature(exact, straight, mirrored, pixels),
+        signature=Signature(facts["signature"], pixels),
         remarks=tuple(Remark(*remark) for remark in facts["remarks"]),
         digests=tuple(facts["digests"]),
     )

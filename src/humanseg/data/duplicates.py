@@ -1,173 +1,208 @@
-"""Find pictures that show the same: exact copies, and resized, recompressed or mirrored ones.
+"""Find images that show the same: the one search for copies.
 
-Each picture becomes a few kilobytes (`Signature`), so a data set of any size fits in memory. Scenes
-photographed twice are not found: perceptual hashes see copies, not places.
+Found are copies that were saved again, resized, squeezed, mirrored, turned by quarters, cropped by
+up to 15 % of each side, brightened, darkened, made grey or framed; see docs/duplicates.md for how
+many of each. Scenes photographed twice are not copies.
+
+The cost grows with the number of images: about 2 ms for each that is looked for, and a twentieth
+of a microsecond for each pair of images.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-MAX_HASH_DISTANCE = 6
-"""Bits of 64 in which the perceptual hashes of near duplicates may differ."""
-MAX_THUMBNAIL_DIFFERENCE = 12.0
-"""Mean difference of near duplicates' thumbnails, grey levels of 255. Flat and simple pictures
-share perceptual hashes without being alike; their thumbnails tell them apart."""
+from humanseg.data.signatures import (
+    BITS,
+    ORIENTATIONS,
+    ImageBits,
+    Signature,
+    close_frequencies,
+    image_bits,
+    is_plain,
+    oriented,
+    turned,
+    window_frequencies,
+)
 
-_THUMBNAIL = 32  # pHash's own working size: hash_size 8 x highfreq_factor 4
-_REDUCING_GAP = 3.0  # Pillow's "almost like" the whole filter, at a fifth of its time
-_BANDS = MAX_HASH_DISTANCE + 1  # hashes of that distance are equal in one of so many parts
-_TILE = 1 << 20  # distances held at a time
+CopyKind = Literal["exact", "near", "mirrored", "turned"]
+"""`exact`: the same pixels. `turned`: by quarters or upside down, mirrored or not. `near`: any
+other change."""
 
+MIN_AGREEMENT = 0.955
+"""Share of a copy's frequencies, weighted by their magnitude, that agree in sign. Strangers have
+up to 0.95 among the pairs of docs/duplicates.md."""
 
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """What is kept of a picture to compare it with others."""
+MAX_PLAIN_DIFFERENCE = 4.0
+"""Mean difference of the thumbnails of copies that show little, grey levels of 255."""
 
-    exact: str
-    """SHA-256 of shape and decoded pixels."""
-    hash: int
-    """64-bit perceptual hash (pHash)."""
-    mirrored: int
-    """The same of the picture mirrored left to right."""
-    thumbnail: NDArray[np.uint8]
-    """uint8 (32, 32, 3), RGB."""
+_WORTH_A_LOOK = 0.88  # agreement at the nearest of all windows, before those close to it are tried
+_KEY_BITS = 16
+_KEYS = tuple(np.arange(start, start + 2 * _KEY_BITS, 2) for start in (0, 1, 12))
+_MAX_DISTANCE = 37  # of 119 bits, between a copy and the window that it is nearest to
+_TURNS = len(ORIENTATIONS)
+_PAIRS_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """Two pictures, by position, that show the same."""
+    """Two images, by position, that show the same."""
 
     first: int
     second: int
-    kind: Literal["exact", "near", "mirrored"]
+    kind: CopyKind
 
 
-def signature(image: NDArray[np.uint8]) -> Signature:
-    """Summarise a picture.
+class CopyIndex:
+    """Images among which copies are looked for."""
 
-    Args:
-        image: uint8 (height, width, 3), RGB.
-    """
-    digest = hashlib.sha256(str(image.shape).encode())
-    digest.update(np.ascontiguousarray(image).data)
-    small = Image.fromarray(image).resize(
-        (_THUMBNAIL, _THUMBNAIL), Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP
-    )
-    return Signature(
-        exact=digest.hexdigest(),
-        hash=_perceptual_hash(small),
-        mirrored=_perceptual_hash(small.transpose(Image.Transpose.FLIP_LEFT_RIGHT)),
-        thumbnail=np.asarray(small),
-    )
+    def __init__(
+        self, images: ImageBits, thumbnails: Sequence[NDArray[np.uint8]] | None = None
+    ) -> None:
+        """Sort the bits of images, in all orientations, by parts of them.
+
+        Args:
+            images: what is known of each.
+            thumbnails: theirs; without them a plain image (`is_plain`) is only known by its pixels.
+        """
+        self._thumbnails = thumbnails
+        self._plain = images.plain
+        self._digests: dict[bytes, list[int]] = {}
+        for position, digest in enumerate(images.digests):
+            self._digests.setdefault(digest.tobytes(), []).append(position)
+        self._signs = oriented(images.signs).reshape(-1, BITS)
+        self._packed = _packed(self._signs)
+        self._orders = [np.argsort(_numbers(self._signs[:, key]), kind="stable") for key in _KEYS]
+        self._sorted = [
+            _numbers(self._signs[order][:, key])
+            for key, order in zip(_KEYS, self._orders, strict=True)
+        ]
+
+    def copies(self, image: Signature) -> dict[int, CopyKind]:
+        """Positions of images that show the same as this one, and how they are alike."""
+        best: dict[int, tuple[float, int]] = {}
+        for entry, agreement in self._matches(image):
+            position, turn = divmod(entry, _TURNS)
+            best[position] = max((agreement, -turn), best.get(position, (0.0, 0)))
+        kinds = {position: _kind(-turn) for position, (_, turn) in best.items()}
+        for position in self._digests.get(bytes.fromhex(image.exact[:16]), ()):
+            kinds[position] = "exact"
+        return kinds
+
+    def _matches(self, image: Signature) -> Iterator[tuple[int, float]]:
+        """Oriented images that an image is a copy of, and how alike they are, up to 1."""
+        if is_plain(image):
+            yield from self._plain_matches(image)
+            return
+        frequencies = window_frequencies(image)
+        entries = self._candidates(frequencies > 0, plain=False)
+        signs = np.where(self._signs[entries], np.float32(1), np.float32(-1))
+        agreements = (1 + frequencies @ signs.T) / 2
+        for column, entry in enumerate(entries.tolist()):
+            window = int(agreements[:, column].argmax())
+            if agreements[window, column] >= _WORTH_A_LOOK:
+                closer = close_frequencies(image, window) @ signs[column]
+                agreement = float((1 + closer.max()) / 2)
+                if agreement >= MIN_AGREEMENT:
+                    yield entry, agreement
+
+    def _plain_matches(self, image: Signature) -> Iterator[tuple[int, float]]:
+        """The same of an image that shows little: nothing may be cropped."""
+        if self._thumbnails is None:
+            return
+        for entry in self._candidates(window_frequencies(image) > 0, plain=True).tolist():
+            position, turn = divmod(entry, _TURNS)
+            other = turned(self._thumbnails[position], turn)
+            difference = float(np.abs(other.astype(np.float32) - image.thumbnail).mean())
+            if difference <= MAX_PLAIN_DIFFERENCE:
+                yield entry, 1 - difference / 255
+
+    def _candidates(self, windows: NDArray[np.bool_], *, plain: bool) -> NDArray[np.intp]:
+        """Oriented images of which some window has few other bits; bool (windows, BITS).
+
+        Compared are only those that have one of three parts of the bits in common with it.
+        """
+        packed = _packed(windows)
+        near = [np.empty(0, dtype=np.intp)]
+        for key, order, ordered in zip(_KEYS, self._orders, self._sorted, strict=True):
+            numbers = _numbers(windows[:, key])
+            begins, ends = (np.searchsorted(ordered, numbers, side) for side in ("left", "right"))
+            for window in _batches(ends - begins):
+                counts = ends[window] - begins[window]
+                which = np.repeat(np.arange(len(windows))[window], counts)
+                offsets = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
+                entries = order[np.repeat(begins[window], counts) + offsets]
+                distances = np.bitwise_count(packed[which] ^ self._packed[entries]).sum(axis=1)
+                near.append(np.unique(entries[distances <= _MAX_DISTANCE]))
+        entries = np.unique(np.concatenate(near))
+        return np.asarray(entries[self._plain[entries // _TURNS] == plain])
 
 
-def _perceptual_hash(image: Image.Image) -> int:
-    import imagehash  # kept out of the import of the package: needs an extra
-
-    bits = np.asarray(imagehash.phash(image).hash, dtype=np.bool_)
-    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+def _batches(counts: NDArray[np.intp]) -> Iterator[slice]:
+    """Consecutive rows with about a million pairs: many images that are alike fill the memory."""
+    batch = np.cumsum(counts) // _PAIRS_AT_ONCE
+    bounds = [0, *(np.flatnonzero(np.diff(batch)) + 1).tolist(), len(counts)]
+    for begin, end in pairwise(bounds):
+        yield slice(begin, end)
 
 
 def find_duplicates(signatures: Sequence[Signature]) -> list[Duplicate]:
     """All pairs of positions that show the same, each pair once, `first` < `second`, in order."""
-    hashes = np.array([signature.hash for signature in signatures], dtype=np.uint64)
-    mirrored = np.array([signature.mirrored for signature in signatures], dtype=np.uint64)
-    straight, flipped = _close_pairs(hashes, hashes), _close_pairs(hashes, mirrored)
-    either = np.union1d(straight, flipped)
-    count = max(1, len(signatures))
-    pairs: list[Duplicate] = []
-    for code, is_straight, is_flipped in zip(
-        either.tolist(), np.isin(either, straight), np.isin(either, flipped), strict=True
-    ):
-        first, second = divmod(code, count)
-        kind = _compare(signatures[first], signatures[second], bool(is_straight), bool(is_flipped))
-        if kind is not None:
-            pairs.append(Duplicate(first, second, kind))
-    return pairs
+    index = _index(signatures)
+    pairs: dict[tuple[int, int], CopyKind] = {}
+    for position, image in enumerate(signatures):
+        for other, kind in index.copies(image).items():
+            if other != position:
+                pairs.setdefault((min(position, other), max(position, other)), kind)
+    return [Duplicate(*pair, kind) for pair, kind in sorted(pairs.items())]
 
 
-def _close_pairs(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Pairs first < second whose hashes left[first] and right[second] are close.
-
-    Hashes that differ in at most 6 bits are equal in one of 7 parts, so only those that share a
-    part are compared (Norouzi, Punjani and Fleet, "Fast search in Hamming space with multi-index
-    hashing", CVPR 2012). Every seventh bit makes a part: neighbouring frequencies are alike.
-
-    Returns:
-        first * number of hashes + second, sorted, each once; int64.
-    """
-    bits = [
-        np.unpackbits(some.astype(">u8").view(np.uint8)).reshape(-1, 64) for some in (left, right)
-    ]
-    codes = [np.empty(0, dtype=np.int64)]
-    for band in range(_BANDS):
-        keys = [_numbers(some[:, band::_BANDS]) for some in bits]
-        orders = [np.argsort(key, kind="stable") for key in keys]
-        parts = np.arange((1 << 64 // _BANDS + 1) + 1)
-        ends = [np.searchsorted(key[order], parts) for key, order in zip(keys, orders, strict=True)]
-        for part in np.flatnonzero((np.diff(ends[0]) > 0) & (np.diff(ends[1]) > 0)):
-            firsts, seconds = (
-                order[end[part] : end[part + 1]] for order, end in zip(orders, ends, strict=True)
-            )
-            codes += _close_within(left, right, firsts, seconds)
-    return np.unique(np.concatenate(codes))
+def find_shared(first: Sequence[Signature], second: Sequence[Signature]) -> list[Duplicate]:
+    """Pairs of an image of each of two sets that show the same, by position in them, in order."""
+    pairs: dict[tuple[int, int], CopyKind] = {}
+    index = _index(second)
+    for position, image in enumerate(first):
+        pairs |= {(position, other): kind for other, kind in index.copies(image).items()}
+    index = _index(first)
+    for position, image in enumerate(second):
+        for other, kind in index.copies(image).items():
+            pairs.setdefault((other, position), kind)
+    return [Duplicate(*pair, kind) for pair, kind in sorted(pairs.items())]
 
 
-def _numbers(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Rows of bits as numbers."""
-    return np.asarray(bits @ (1 << np.arange(bits.shape[1])[::-1]), dtype=np.int64)
+def _index(images: Sequence[Signature]) -> CopyIndex:
+    return CopyIndex(image_bits(images), [image.thumbnail for image in images])
 
 
-def _close_within(
-    left: NDArray[np.uint64],
-    right: NDArray[np.uint64],
-    firsts: NDArray[np.intp],
-    seconds: NDArray[np.intp],
-) -> list[NDArray[np.int64]]:
-    """`_close_pairs` of some positions with some others, compared one by one."""
-    codes = []
-    # All against all would take rows * len(seconds) numbers at once; a few rows keep it small.
-    rows = max(1, _TILE // len(seconds))
-    for start in range(0, len(firsts), rows):
-        some = firsts[start : start + rows, None]
-        close = np.bitwise_count(left[some] ^ right[seconds]) <= MAX_HASH_DISTANCE
-        first, second = np.nonzero(close & (some < seconds))
-        if len(first):
-            codes.append(some[first, 0].astype(np.int64) * len(left) + seconds[second])
-    return codes
-
-
-def _compare(
-    first: Signature, second: Signature, straight: bool, flipped: bool
-) -> Literal["exact", "near", "mirrored"] | None:
-    """How two pictures whose hashes are close are alike, if they are."""
-    if first.exact == second.exact:
-        return "exact"
-    if straight and _difference(first.thumbnail, second.thumbnail) <= MAX_THUMBNAIL_DIFFERENCE:
+def _kind(turn: int) -> CopyKind:
+    if turn == 0:
         return "near"
-    other = second.thumbnail[:, ::-1]
-    if flipped and _difference(first.thumbnail, other) <= MAX_THUMBNAIL_DIFFERENCE:
-        return "mirrored"
-    return None
+    return "mirrored" if ORIENTATIONS[turn] == "mirrored" else "turned"
 
 
-def _difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
-    return float(np.abs(first.astype(np.float32) - second.astype(np.float32)).mean())
+def _numbers(bits: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Rows of bits as numbers."""
+    return np.asarray(bits @ (1 << np.arange(bits.shape[1])), dtype=np.int64)
+
+
+def _packed(bits: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """Rows of up to 128 bits as two words: uint64 (rows, 2)."""
+    packed = np.zeros((len(bits), 16), dtype=np.uint8)
+    packed[:, : -(-bits.shape[1] // 8)] = np.packbits(bits, axis=1)
+    return packed.view(np.uint64)
 
 
 def group_ids(ids: Sequence[str], pairs: Iterable[tuple[int, int]]) -> dict[str, str]:
     """Join pairs of positions into groups: alike to alike is the same group.
 
     Returns:
-        Name of the group of every picture by id: the first id of the group, in string order.
+        Name of the group of every image by id: the first id of the group, in string order.
     """
     leader = list(range(len(ids)))
 

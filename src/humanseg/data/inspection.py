@@ -14,10 +14,10 @@ from PIL import Image
 
 from humanseg import images
 from humanseg.config.finding_codes import Code
-from humanseg.data.duplicates import Signature, signature
 from humanseg.data.fingerprint import sample_digests
 from humanseg.data.mask_values import mask_problem
 from humanseg.data.samples import Sample, draw_outlines
+from humanseg.data.signatures import Signature, signature
 from humanseg.errors import DataError, HumansegError
 from humanseg.images.resize import Size
 from humanseg.results import Record

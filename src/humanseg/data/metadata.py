@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from humanseg.data.duplicates import Signature, find_duplicates, group_ids
+from humanseg.data.duplicates import CopyKind, find_duplicates, group_ids
 from humanseg.data.fingerprint import fingerprint
 from humanseg.data.inspection import Finding, InspectedSample, Keep, inspect_all, raise_unreadable
 from humanseg.data.samples import Sample
+from humanseg.data.signatures import Signature
 from humanseg.data.sources import GroupTable, read_group_table, sources_by_size
 from humanseg.images.resize import Size
 from humanseg.results import DataRecord
@@ -19,7 +20,7 @@ from humanseg.results import DataRecord
 if TYPE_CHECKING:
     from humanseg.data.cache import Cache
 
-Copies = tuple[str, str, Literal["exact", "near", "mirrored"]]
+Copies = tuple[str, str, CopyKind]
 """Two ids, and how their images are alike."""
 
 
@@ -37,6 +38,8 @@ class Facts:
     """Pairs of images that show the same."""
     findings: tuple[Finding, ...] = ()
     """What is wrong or odd with single images and masks."""
+    signatures: dict[str, Signature] = field(default_factory=dict, compare=False, repr=False)
+    """To find copies of the images elsewhere."""
 
 
 def read_facts(
@@ -121,6 +124,7 @@ def _derive(
             for sample, result in zip(samples, inspected, strict=True)
             for finding in result.findings(sample)
         ),
+        signatures=dict(zip(ids, signatures, strict=True)),
     )
 
 

@@ -7,7 +7,8 @@ there is a list to look at, not a verdict: people in like poses before like wall
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +23,14 @@ MAX_SCENES = 50
 """Pairs that are listed; nobody looks through more."""
 
 _ROWS = 256  # rows of the similarity matrix at a time
-_KINDS = ("exact", "near", "mirrored")
+_KINDS = ("exact", "near", "mirrored", "turned")
 
 Divided = Callable[[str, str], bool]
 """Whether one of two ids was tested by a network that trained on the other."""
 
 
 def leaks(copies: Iterable[Copies], *, divided: Divided) -> list[Leak]:
-    """Copies as leaks: exact ones first, then near and mirrored ones, each in the order given.
+    """Copies as leaks: exact ones first, then by kind, each in the order given.
 
     Args:
         copies: two ids and how they are alike, from `Facts.copies`.
@@ -40,6 +41,40 @@ def leaks(copies: Iterable[Copies], *, divided: Divided) -> list[Leak]:
         for first, second, kind in copies
     ]
     return sorted(leaking, key=lambda leak: _KINDS.index(leak.kind))
+
+
+def group_leaks(
+    parts: Iterable[Mapping[str, str]],
+    groups: Mapping[str, str],
+    copies: Container[tuple[str, str]],
+) -> list[Leak]:
+    """Images that were tested by a network that trained on others of their group.
+
+    One pair for each tested image of each split: its first partner.
+
+    Args:
+        parts: for each split, `train` or `test` by id.
+        groups: group by id.
+        copies: pairs of ids that are reported as copies already.
+
+    Returns:
+        Leaks of the kind `group`, in the order of the ids.
+    """
+    pairs: set[tuple[str, str]] = set()
+    for part in parts:
+        trained: dict[str, list[str]] = defaultdict(list)
+        for name in sorted(part):
+            if part[name] == "train" and name in groups:
+                trained[groups[name]].append(name)
+        for name, role in part.items():
+            partners = trained.get(groups.get(name, ""), []) if role == "test" else []
+            both = [(min(name, other), max(name, other)) for other in partners]
+            if both and not any(pair in copies or pair[::-1] in copies for pair in both):
+                pairs.add(both[0])
+    return [
+        Leak(first=first, second=second, kind="group", divided=True)
+        for first, second in sorted(pairs)
+    ]
 
 
 def scene_pairs(

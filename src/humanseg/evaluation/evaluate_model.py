@@ -13,13 +13,14 @@ from functools import partial
 from pathlib import Path
 
 from humanseg.config.schema import EvaluationConfig, Layout
-from humanseg.data.duplicates import Signature, signature
 from humanseg.data.fingerprint import annotations_digest, file_digest, fingerprint
 from humanseg.data.inspection import Digests, InspectedSample
 from humanseg.data.layouts import discover
 from humanseg.data.metadata import derive_facts, describe_data
 from humanseg.data.samples import Sample
+from humanseg.data.signatures import Signature, signature
 from humanseg.data.sources import read_group_table
+from humanseg.data.training_images import seen_in_training
 from humanseg.errors import ModelError, UsageError
 from humanseg.evaluation.analysis import analyse_evaluation
 from humanseg.evaluation.metrics import Mask
@@ -97,6 +98,7 @@ def evaluate(
     )
     described = reader.describe(samples, groups)
     engine = segmenter.engine
+    seen = () if segmenter.model is None else seen_in_training(segmenter.model, reader.signatures)
     evaluation = Evaluation(
         model=_name(model) if record else str(name),
         arch=name or (record.config.model.arch if record else ""),
@@ -104,6 +106,7 @@ def evaluate(
         trained_on=record.data_fingerprint if record else None,
         also_trained_on=record.extra_fingerprints if record else (),
         data_fingerprint=described.fingerprint,
+        seen_images=seen,
         evaluation=EvaluationConfig(
             threshold=segmenter.threshold, flip_averaging=segmenter.flip_averaging
         ),
@@ -132,6 +135,11 @@ class _Reader:
         self._truth = truth
         self._images: dict[str, tuple[Signature, Size, str]] = {}
         self._masks: dict[str, tuple[float, str]] = {}
+
+    @property
+    def signatures(self) -> dict[str, Signature]:
+        """Of the images that were read, by id in string order."""
+        return {name: self._images[name][0] for name in sorted(self._images)}
 
     def image(self, sample: Sample) -> Image:
         """The image of a sample, uint8 (H, W, 3)."""

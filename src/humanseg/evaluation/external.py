@@ -18,9 +18,11 @@ import numpy as np
 
 from humanseg.config.comparison_config import slug
 from humanseg.config.split_config import SplitConfig
-from humanseg.data.fingerprint import file_digest, fingerprint
+from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
+from humanseg.data.signatures import ImageBits, Signature, read_signatures
+from humanseg.data.training_images import copied, seen_in_training, some
 from humanseg.errors import DataError
 from humanseg.evaluation.corruptions import CORRUPTIONS, SEVERITIES, corrupt_pair
 from humanseg.evaluation.metrics import Mask, count_pixels
@@ -37,8 +39,6 @@ from humanseg.images.resize import resize_mask, resize_probability
 from humanseg.inference.segmenter import Segmenter
 from humanseg.results import CorruptedScores, Evaluation, RunResult, read_record, write_record
 
-_SHOWN = 3
-
 
 @dataclass(frozen=True)
 class ExternalData:
@@ -47,6 +47,8 @@ class ExternalData:
     name: str
     samples: tuple[Sample, ...]
     fingerprint: str
+    signatures: dict[str, Signature]
+    """By id."""
 
     def of_split(self, split: SplitConfig) -> tuple[Sample, ...]:
         """Images that the network of this split scores: all, or with folds every K-th.
@@ -59,20 +61,21 @@ class ExternalData:
         return self.samples[split.fold - 1 :: split.folds]
 
 
-def find_external_data(root: Path, trained_on: Sequence[Sample], *, folds: int = 1) -> ExternalData:
+def find_external_data(root: Path, trained_on: ImageBits, *, folds: int = 1) -> ExternalData:
     """Find another data set's images.
 
     Raises:
         UsageError: no such path or no known layout.
-        DataError: images without masks, fewer than folds, or images that are also in the
-            comparison's own data.
+        DataError: images without masks, fewer than folds, or images that show the same as one of
+            the comparison's own data.
+        ImageError: an image that cannot be read.
     """
     samples = discover(root)
-    own = {file_digest(sample.image) for sample in trained_on}
-    shared = [sample.id for sample in samples if file_digest(sample.image) in own]
+    signatures = read_signatures(samples)
+    shared = copied(trained_on, signatures)
     if shared:
         raise DataError(
-            f"{root}: {len(shared)} of its pictures ({', '.join(shared[:_SHOWN])}) are also in the "
+            f"{root}: {len(shared)} of its pictures ({some(shared)}) show the same as one in the "
             "data that is trained on, so this would be no test on other data. Remove them."
         )
     if len(samples) < folds:
@@ -80,7 +83,7 @@ def find_external_data(root: Path, trained_on: Sequence[Sample], *, folds: int =
             f"{root}: holds {len(samples)} pictures, too few for the networks of {folds} folds. "
             "Add pictures or leave it out."
         )
-    return ExternalData(slug(root.name), tuple(samples), fingerprint(samples))
+    return ExternalData(slug(root.name), tuple(samples), fingerprint(samples), signatures)
 
 
 def score_external(
@@ -117,6 +120,9 @@ def score_external(
         trained_on=result.data_fingerprint,
         also_trained_on=segmenter.record.extra_fingerprints if segmenter.record else (),
         data_fingerprint=data.fingerprint,
+        seen_images=seen_in_training(
+            run / "model", {sample.id: data.signatures[sample.id] for sample in samples}
+        ),
         evaluation=result.config.evaluation,
         setup=setup_of(segmenter, whole_files=True),
         scores=scored.scores,

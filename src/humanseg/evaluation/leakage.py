@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg.data.label_checks import suspects
-from humanseg.data.same_scene import leaks, scene_pairs
+from humanseg.data.same_scene import group_leaks, leaks, scene_pairs
 from humanseg.data.samples import Sample
 from humanseg.errors import DataError
 from humanseg.evaluation.analysis import Subject
@@ -48,6 +48,8 @@ def write_features(
 def find_leaks(runs: Sequence[RunResult], data: DataRecord, features: Path) -> tuple[Leak, ...]:
     """Images that show the same, and whether a network was tested on what it trained on.
 
+    Groups are reported where a split divided them, such as the published one, which knows none.
+
     Args:
         runs: runs of the main protocol.
         data: copies and groups of the data set.
@@ -63,11 +65,12 @@ def find_leaks(runs: Sequence[RunResult], data: DataRecord, features: Path) -> t
         return any({part.get(first), part.get(second)} == {"train", "test"} for part in parts)
 
     copies = leaks(data.copies, divided=divided)
+    groups = group_leaks(parts, data.groups, {(leak.first, leak.second) for leak in copies})
     scenes: Sequence[Leak] = ()
     if features.exists():
         ids, vectors = _read_features(features)
         scenes = scene_pairs(ids, vectors, groups=data.groups, divided=divided)
-    return (*copies, *scenes)
+    return (*copies, *groups, *scenes)
 
 
 def _read_features(file: Path) -> tuple[list[str], NDArray[np.float32]]:

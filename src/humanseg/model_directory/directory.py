@@ -6,6 +6,7 @@ humanseg.json       `ModelRecord`: preprocessing, threshold, scores, configurati
 README.md           model card
 model.onnx          the same network for every runtime but torch; older directories have none
 model.int8.onnx     in int8 arithmetic, if it was made
+training-images.npz  what recognises the training images, see `humanseg.data.training_images`
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 ONNX_FILE = "model.onnx"
 ONNX_INT8_FILE = "model.int8.onnx"
+TRAINING_IMAGES_FILE = "training-images.npz"
 BUNDLED = "bundled"
 
 

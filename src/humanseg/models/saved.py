@@ -17,6 +17,8 @@ from torch import nn
 
 from humanseg.config.architectures import ModelConfig
 from humanseg.errors import ModelError, UsageError, first_line
+from humanseg.data.signatures import ImageBits
+from humanseg.data.training_images import write_training_images
 from humanseg.model_directory import (
     CONFIG_FILE,
     ONNX_FILE,
@@ -48,6 +50,7 @@ def save_network(
     onnx: bool = False,
     half: bool = False,
     pictures: NDArray[np.uint8] | None = None,
+    trained_on: ImageBits | None = None,
 ) -> ModelRecord:
     """Write a model directory, all of it or nothing; an existing one is replaced.
 
@@ -59,6 +62,7 @@ def save_network(
         half: save `halved(network)` instead, in files of half the size. torch and ONNX Runtime
             then read the same weights, and so does plain segmentation-models-pytorch.
         pictures: to compare ONNX and torch on, see `write_onnx`.
+        trained_on: the training images, to recognise them later.
 
     Returns:
         The record as written: with what is known about the ONNX file.
@@ -78,6 +82,8 @@ def save_network(
             written = write_onnx(network, record, staging / ONNX_FILE, half=half, pictures=pictures)
         record = record.model_copy(update={"onnx": written})
         write_model_record(staging, record)
+        if trained_on is not None:
+            write_training_images(staging, trained_on)
     return record
 
 

@@ -184,8 +184,9 @@ class Leak(Record):
 
     first: str
     second: str
-    kind: Literal["exact", "near", "mirrored", "scene"]
-    """`scene`: their encoder features are alike; to be looked at, not certain."""
+    kind: Literal["exact", "near", "mirrored", "turned", "group", "scene"]
+    """The first four are copies. `group`: the table of groups puts them together, or a chain of
+    copies does. `scene`: their encoder features are alike; to be looked at, not certain."""
     similarity: float | None = None
     """Cosine of the features, for scenes."""
     divided: bool

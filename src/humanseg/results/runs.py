@@ -152,6 +152,8 @@ class Evaluation(Record):
     """Fingerprints of the further training data (`data.extra`)."""
     data_fingerprint: str
     """SHA-256 over names and contents of all images and masks."""
+    seen_images: tuple[str, ...]
+    """Images that the model was trained on, or on a copy of them, by id."""
     evaluation: EvaluationConfig
     setup: ScoringSetup
     """What ran the model, and how files were read."""
@@ -171,8 +173,11 @@ class Evaluation(Record):
 
     @property
     def seen_in_training(self) -> bool:
-        """Whether the model was trained on images of this very data set."""
-        return self.data_fingerprint in (self.trained_on, *self.also_trained_on)
+        """Whether the model was trained on images of this data set."""
+        return bool(self.seen_images) or self.data_fingerprint in (
+            self.trained_on,
+            *self.also_trained_on,
+        )
 
 
 class CorruptedScores(Record):
@@ -201,7 +206,7 @@ class DataRecord(Record):
     """Source by id; empty without sources."""
     groups: dict[str, str]
     """Group by id; images of one group show the same. An image without one is its own group."""
-    copies: tuple[tuple[str, str, Literal["exact", "near", "mirrored"]], ...]
+    copies: tuple[tuple[str, str, Literal["exact", "near", "mirrored", "turned"]], ...]
     """Pairs of images that show the same, and how they are alike."""
 
 

@@ -2,12 +2,14 @@
 
 from humanseg.training.distributed import started_by_torchrun
 from humanseg.training.environment import describe_environment
+from humanseg.training.further_data import all_trained_on
 from humanseg.training.preparation import Pictures, RunData, find_data, find_pictures
 from humanseg.training.run_training import preflight, train
 
 __all__ = [
     "Pictures",
     "RunData",
+    "all_trained_on",
     "describe_environment",
     "find_data",
     "find_pictures",

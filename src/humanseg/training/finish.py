@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from humanseg.data.training_images import read_training_images
 from humanseg.errors import DataError, ExportError
 from humanseg.evaluation.bounds import score_baselines
 from humanseg.evaluation.scoring import Scored, score_samples, setup_of
@@ -159,11 +160,19 @@ def _save_model(
         summary=summary,
         weak=not summary.is_above(baselines.get("mean_mask")),
         environment=state.environment,
+        provenance=state.inherited,
     )
+    trained_on = read_training_images(run.folder.root)
     try:
-        save_network(network, record, run.folder.model, onnx=config.training.onnx)
+        save_network(
+            network,
+            record,
+            run.folder.model,
+            onnx=config.training.onnx,
+            trained_on=trained_on,
+        )
     except ExportError as error:
-        save_network(network, record, run.folder.model)
+        save_network(network, record, run.folder.model, trained_on=trained_on)
         _log.warning("%s has no %s: %s", run.folder.model, ONNX_FILE, error)
 
 

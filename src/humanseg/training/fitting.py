@@ -23,6 +23,7 @@ from humanseg.training.callbacks.guards import TrainingGuards
 from humanseg.training.callbacks.recorder import EpochCheckpoints
 from humanseg.training.callbacks.reporter import ProgressReporter
 from humanseg.training.distributed import Processes, SynchronisedBatchNorm
+from humanseg.training.further_data import all_trained_on
 from humanseg.training.module import SegmentationModule
 from humanseg.training.run_folder import RunFolder, RunState
 from humanseg.training.run_start import RunContext
@@ -53,7 +54,11 @@ def fit(
     with explaining_memory(network, run.config, mode):
         module = SegmentationModule(mode.place(network), run.config)
         trainer = _trainer(run, mode, validated=batches.validated)
-        run.processes.on_main_process(lambda: folder.begin(run.config, state))
+        run.processes.on_main_process(
+            lambda: folder.begin(
+                run.config, state, lambda: all_trained_on(run.config, data.trained_on)
+            )
+        )
         last = folder.last if folder.last.exists() else None
         with _calm_lightning(), _ctrl_c(trainer, folder):
             trainer.fit(module, datamodule=batches, ckpt_path=last, weights_only=True)

@@ -1,23 +1,25 @@
-"""Data sets that are only ever trained on, and what they must not hold."""
+"""What is trained on besides a data set's own training part, and what it must not show."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from humanseg.config.comparison_config import slug
 from humanseg.config.schema import TrainConfig
 from humanseg.data.composition import RECORD_FILE, CompositionRecord
-from humanseg.data.duplicates import Signature, find_duplicates, signature
+from humanseg.data.duplicates import find_shared
 from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
+from humanseg.data.signatures import ImageBits, Signature, read_signatures
+from humanseg.data.training_images import copied, joined, read_training_images, some
 from humanseg.errors import DataError, UsageError
 from humanseg.model_directory import find_model, read_model_record
 from humanseg.results import read_record
-from humanseg.system.threads import ordered_map
+
+_NOT_STATED = "where its training pictures come from was not stated."
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,20 @@ class ExtraData:
     fingerprint: str
     composition: CompositionRecord | None
     """What its scenes were composed from, where `humanseg data compose` made it."""
-    signatures: tuple[Signature, ...]
-    """Of its pictures, to find copies with; empty for composed scenes, which copy no picture."""
+    signatures: dict[str, Signature]
+    """By id, to find copies with; empty for composed scenes, which copy no picture."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a model to start from brings along; nothing without one."""
+
+    fingerprints: tuple[str, ...] = ()
+    """Of all data that it was trained on."""
+    provenance: tuple[str, ...] = ()
+    """The sources of its training pictures with their terms, a line each."""
+    images: ImageBits | None = None
+    """Its training pictures; None where it does not know them."""
 
 
 def find_extra(root: Path) -> ExtraData:
@@ -53,39 +67,33 @@ def find_extra(root: Path) -> ExtraData:
             "composing was interrupted. Compose them again into a new folder."
         )
     name = slug(root.name)
+    named = tuple(replace(sample, id=f"{name}/{sample.id}") for sample in samples)
     return ExtraData(
         name=name,
-        samples=tuple(replace(sample, id=f"{name}/{sample.id}") for sample in samples),
+        samples=named,
         fingerprint=fingerprint(samples),
         composition=composition,
-        signatures=() if composition is not None else _signatures(samples),
+        signatures={} if composition is not None else read_signatures(named),
     )
 
 
-def _signatures(samples: Sequence[Sample]) -> tuple[Signature, ...]:
-    with closing(ordered_map(lambda sample: signature(sample.read_image()), samples)) as hashed:
-        return tuple(hashed)
-
-
-def check_extra(extra: ExtraData, data_fingerprint: str, held_out: Sequence[Sample]) -> None:
+def check_extra(extra: ExtraData, data_fingerprint: str, held_out: Mapping[str, Signature]) -> None:
     """See that a further data set gives away no picture that is held out.
 
     Args:
         extra: what is trained on besides the data set's own training part.
         data_fingerprint: of the data set.
-        held_out: its validation and test pictures.
+        held_out: its validation and test pictures by id.
 
     Raises:
-        DataError: one of them, or a resized, recompressed or mirrored copy, is in `extra`, or
-            people of it are in its scenes.
-        ImageError: a held-out picture that cannot be read.
+        DataError: one of them, or a changed copy, is in `extra`, or people of it are in its
+            scenes.
     """
-    if extra.signatures:
-        _check_copies(extra, held_out)
+    _check_copies(extra, held_out)
     for source in extra.composition.sources if extra.composition else ():
         if source.fingerprint != data_fingerprint:
             continue
-        shown = {sample.id for sample in held_out}.intersection(source.pictures)
+        shown = held_out.keys() & set(source.pictures)
         if shown:
             raise DataError(
                 f"data.extra: scenes of {extra.name} show people of {len(shown)} held-out "
@@ -93,24 +101,56 @@ def check_extra(extra: ExtraData, data_fingerprint: str, held_out: Sequence[Samp
             )
 
 
-def check_start(config: TrainConfig, data_fingerprint: str) -> tuple[str, ...]:
-    """See that the model to start from has not been trained on pictures that are held out.
-
-    Args:
-        config: of the run.
-        data_fingerprint: of its data set.
-
-    Returns:
-        Fingerprints of all data that the model was trained on; none without such a model.
+def find_start(config: TrainConfig) -> Start:
+    """What the model to start from was trained on.
 
     Raises:
         ModelError: no readable model directory.
-        DataError: it was trained on this data set, divided otherwise or not at all.
     """
     start = config.model.start_from
     if start is None:
-        return ()
-    record = read_model_record(find_model(start))
+        return Start()
+    directory = find_model(start)
+    record = read_model_record(directory)
+    inherited = f"Through the model that training started from ({start}): "
+    return Start(
+        fingerprints=(record.data_fingerprint, *record.extra_fingerprints),
+        # A chain of models says it once.
+        provenance=tuple(
+            line if line.startswith("Through the model") else inherited + line
+            for line in record.provenance or (_NOT_STATED,)
+        ),
+        images=read_training_images(directory),
+    )
+
+
+def check_start(
+    start: Start, config: TrainConfig, data_fingerprint: str, held_out: Mapping[str, Signature]
+) -> None:
+    """See that the model to start from has not been trained on pictures that are held out.
+
+    Args:
+        start: what `find_start` says of the model.
+        config: of the run.
+        data_fingerprint: of its data set.
+        held_out: its validation and test pictures by id.
+
+    Raises:
+        ModelError: no readable model directory.
+        DataError: it was trained on one of them or a copy, or on this data set, divided otherwise
+            or not at all.
+    """
+    name = config.model.start_from
+    if name is None:
+        return
+    seen = () if start.images is None else copied(start.images, held_out)
+    if seen:
+        raise DataError(
+            f"model.start_from: {name} was trained on {len(seen)} of the pictures that are held "
+            f"out here ({some(seen)}) or on copies of them, so scores would mean nothing. Take "
+            "them out of the data, take the split of that model, or start from another one."
+        )
+    record = read_model_record(find_model(name))
     otherwise = record.data_fingerprint == data_fingerprint and record.config.split != config.split
     if otherwise or data_fingerprint in record.extra_fingerprints:
         advice = (
@@ -120,19 +160,27 @@ def check_start(config: TrainConfig, data_fingerprint: str) -> tuple[str, ...]:
             else "Take other data"
         )
         raise DataError(
-            f"model.start_from: {start} was trained on pictures of this data set that are held out "
+            f"model.start_from: {name} was trained on pictures of this data set that are held out "
             f"here, so scores would mean nothing. {advice}, or start from another model."
         )
-    return (record.data_fingerprint, *record.extra_fingerprints)
 
 
-def _check_copies(extra: ExtraData, held_out: Sequence[Sample]) -> None:
-    own = _signatures(held_out)
-    for pair in find_duplicates((*own, *extra.signatures)):
-        if pair.first < len(own) <= pair.second:
-            shown = extra.samples[pair.second - len(own)]
-            raise DataError(
-                f"data.extra: {shown.image} shows the same as the held-out picture "
-                f"{held_out[pair.first].id} ({pair.kind}); scores on it would mean nothing. Take "
-                "it out of one of the two data sets."
-            )
+def all_trained_on(config: TrainConfig, own: ImageBits) -> ImageBits:
+    """The images of a run, and those of the model that it starts from.
+
+    Raises:
+        ModelError: no readable model directory.
+    """
+    before = find_start(config).images
+    return own if before is None else joined(own, before)
+
+
+def _check_copies(extra: ExtraData, held_out: Mapping[str, Signature]) -> None:
+    own, further = list(held_out), list(extra.signatures)
+    for pair in find_shared(list(held_out.values()), list(extra.signatures.values())):
+        image = next(each.image for each in extra.samples if each.id == further[pair.second])
+        raise DataError(
+            f"data.extra: {image} shows the same as the held-out picture {own[pair.first]} "
+            f"({pair.kind}); scores on it would mean nothing. Take it out of one of the two data "
+            "sets."
+        )

@@ -21,6 +21,7 @@ from humanseg.data.layouts import discover
 from humanseg.data.metadata import Facts, read_facts
 from humanseg.data.resized import ImagesInMemory, ResizedImages
 from humanseg.data.samples import Sample
+from humanseg.data.signatures import ImageBits, Signature, image_bits
 from humanseg.data.splits import make_split
 from humanseg.errors import UsageError
 from humanseg.results import SplitRecord
@@ -47,6 +48,16 @@ class Pictures:
     def _places(self) -> dict[str, int]:
         return {name: row for row, name in enumerate(self.resized.ids)}
 
+    @property
+    def further_signatures(self) -> list[Signature]:
+        """Of the images of further data sets."""
+        return [each for data in self.extra for each in data.signatures.values()]
+
+    @property
+    def trained_on(self) -> ImageBits:
+        """What recognises all of these images."""
+        return image_bits([*self.facts.signatures.values(), *self.further_signatures])
+
     def rows(self, ids: Sequence[str]) -> list[int]:
         """Rows of the resized images that hold these pictures."""
         return [self._places[name] for name in ids]
@@ -68,10 +79,10 @@ class Pictures:
             DataError: see `make_split`; or further pictures that give held-out ones away.
         """
         split = make_split(list(self.samples.values()), config, facts=self.facts)
-        held_out = {*split.validation, *split.test}
+        run = RunData(self, split)
         for data in self.extra:
-            check_extra(data, self.fingerprint, [self.samples[name] for name in held_out])
-        return RunData(self, split)
+            check_extra(data, self.fingerprint, run.held_out)
+        return run
 
 
 @dataclass(frozen=True)
@@ -90,6 +101,18 @@ class RunData:
     def extra_fingerprints(self) -> dict[str, str]:
         """Fingerprints of the further data sets by name."""
         return {data.name: data.fingerprint for data in self.pictures.extra}
+
+    @property
+    def held_out(self) -> dict[str, Signature]:
+        """Signatures of the validation and test part."""
+        names = dict.fromkeys((*self.split.validation, *self.split.test))
+        return {name: self.pictures.facts.signatures[name] for name in names}
+
+    @property
+    def trained_on(self) -> ImageBits:
+        """What recognises the training part and the images of further data sets."""
+        own = [self.pictures.facts.signatures[name] for name in self.split.train]
+        return image_bits([*own, *self.pictures.further_signatures])
 
     def part(self, ids: Sequence[str]) -> list[Sample]:
         """Samples of one part, in its order."""

@@ -11,7 +11,7 @@ result.json      `RunResult`; its presence says that the run is finished
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +21,8 @@ from pydantic import Field
 
 from humanseg.config.loading import resolve, to_yaml
 from humanseg.config.schema import TrainConfig
+from humanseg.data.signatures import ImageBits
+from humanseg.data.training_images import read_training_images, write_training_images
 from humanseg.errors import DataError, FolderBusy, UsageError
 from humanseg.results import (
     Environment,
@@ -47,6 +49,8 @@ class RunState(Record):
     """Fingerprints of the further data sets by name."""
     started_from: tuple[str, ...] = ()
     """Fingerprints of all data that the model to start from had been trained on."""
+    inherited: tuple[str, ...] = ()
+    """Sources of the pictures that the model to start from was trained on."""
     split: SplitRecord
     resolved: Resolved
     environment: Environment
@@ -165,8 +169,19 @@ class RunFolder:
                 "begin a new one in another folder."
             )
 
-    def begin(self, config: TrainConfig, state: RunState) -> None:
-        """Make the folder and fix what must stay the same."""
+    def begin(
+        self, config: TrainConfig, state: RunState, trained_on: Callable[[], ImageBits]
+    ) -> None:
+        """Make the folder and fix what must stay the same.
+
+        Args:
+            config: of the run.
+            state: what it fixes.
+            trained_on: gives the training images, once: a run that goes on no longer needs the
+                model that it started from.
+        """
+        if read_training_images(self.root) is None:
+            write_training_images(self.root, trained_on())
         write_text(self._config, to_yaml(config))
         write_record(self._state, state)
 

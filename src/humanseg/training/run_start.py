@@ -16,7 +16,7 @@ from humanseg.training.callbacks.recorder import EpochRecorder
 from humanseg.training.collective import process_count
 from humanseg.training.distributed import Processes
 from humanseg.training.environment import describe_environment
-from humanseg.training.further_data import check_start
+from humanseg.training.further_data import check_start, find_start
 from humanseg.training.preparation import RunData
 from humanseg.training.run_folder import RunFolder, RunState
 
@@ -74,7 +74,8 @@ def _resumed_state(run: RunContext) -> RunState | None:
 
 def _first_state(run: RunContext, network: SegmentationNetwork) -> RunState:
     config, data = run.config, run.data
-    started_from = check_start(config, data.fingerprint)
+    start = find_start(config)
+    check_start(start, config, data.fingerprint, data.held_out)
     frugal = ComputeMode(resolve_device(config.training.device), "bf16", "channels_last", {})
     with explaining_memory(network, config, frugal):
         mode = choose_mode(network, config)
@@ -91,7 +92,8 @@ def _first_state(run: RunContext, network: SegmentationNetwork) -> RunState:
     return RunState(
         data_fingerprint=data.fingerprint,
         extra=data.extra_fingerprints,
-        started_from=started_from,
+        started_from=start.fingerprints,
+        inherited=start.provenance,
         split=data.split,
         resolved=resolved,
         environment=describe_environment(mode.device),

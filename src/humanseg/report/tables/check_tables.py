@@ -13,6 +13,8 @@ LEAK_KINDS = {
     "exact": "Same pixels",
     "near": "Near-duplicate",
     "mirrored": "Mirrored duplicate",
+    "turned": "Turned duplicate",
+    "group": "Same group",
     "scene": "Possibly the same scene",
 }
 

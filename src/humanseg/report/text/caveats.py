@@ -66,7 +66,14 @@ def _same_splits(networks: Iterable[Network]) -> bool:
 
 
 def _trained_on_test(study: Study) -> Iterator[str]:
-    if any(evaluation.seen_in_training for evaluation in study.evaluations):
+    evaluations = study.evaluations
+    seen = {name for evaluation in evaluations for name in evaluation.seen_images}
+    if seen and all(len(each.seen_images) < each.summary.images for each in evaluations):
+        yield (
+            f"A model was trained on {counted(len(seen), 'picture')} that it was scored on, or on "
+            "copies: its scores are too high for new pictures."
+        )
+    elif any(evaluation.seen_in_training for evaluation in evaluations):
         yield (
             "A model was scored on the data set that it was trained on: its scores include "
             "training pictures and are too high."
@@ -80,11 +87,19 @@ def _trained_on_test(study: Study) -> Iterator[str]:
 
 
 def _divided_copies(study: Study) -> Iterator[str]:
-    copies = sum(leak.divided and leak.kind != "scene" for leak in study.analysis.leaks)
+    leaks = [leak for leak in study.analysis.leaks if leak.divided]
+    copies = sum(leak.kind not in ("scene", "group") for leak in leaks)
     if copies:
         yield (
             f"{counted(copies, 'pair')} of duplicate pictures {'is' if copies == 1 else 'are'} "
             "divided between training and test: scores are too high for new pictures."
+        )
+    groups = sum(leak.kind == "group" for leak in leaks)
+    if groups:
+        yield (
+            f"{counted(groups, 'pair')} of pictures of one group {'is' if groups == 1 else 'are'} "
+            "divided between training and test by the split: scores are too high for new people "
+            "and scenes."
         )
 
 
