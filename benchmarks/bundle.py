@@ -18,6 +18,7 @@ import numpy as np
 from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
+from humanseg.data.training_images import read_training_images
 from humanseg.errors import UsageError
 from humanseg.exporting import export
 from humanseg.images.resize import resize_image
@@ -131,7 +132,15 @@ def bundle(run: Path, output: Path) -> None:
     record = record.model_copy(
         update={"provenance": provenance(result), "extra_fingerprints": further}
     )
-    save_network(network, record, output, onnx=True, half=True, pictures=np.stack(grid[:COMPARED]))
+    save_network(
+        network,
+        record,
+        output,
+        onnx=True,
+        half=True,
+        pictures=np.stack(grid[:COMPARED]),
+        trained_on=read_training_images(run / "model"),
+    )
     with tempfile.TemporaryDirectory() as scratch:
         table = write_table(samples, Path(scratch) / "held-out.csv")
         export(

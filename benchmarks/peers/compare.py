@@ -24,6 +24,8 @@ from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
 from humanseg.data.metadata import read_facts
 from humanseg.data.samples import Sample
+from humanseg.data.signatures import Signature
+from humanseg.data.training_images import seen_in_training
 from humanseg.errors import DataError, UsageError
 from humanseg.evaluation.analysis.measures import MARKED_SHARE
 from humanseg.evaluation.metrics import score_image, summarise
@@ -73,6 +75,7 @@ class _Labelled:
     samples: tuple[Sample, ...] = ()
     fingerprint: str | None = None
     groups: dict[str, str] = field(default_factory=dict)
+    signatures: dict[str, Signature] = field(default_factory=dict)
 
 
 @dataclass
@@ -141,6 +144,7 @@ def compare_with_peers(
         model_files=describe_model(directory),
         trained_on=trained_on[0],
         also_trained_on=trained_on[1:],
+        seen_images=seen_in_training(directory, labelled.signatures),
         data_fingerprint=labelled.fingerprint,
         groups=len({labelled.groups[sample.id] for sample in labelled.samples}),
         person_free_fingerprint=files_fingerprint(empty) if empty else None,
@@ -162,7 +166,8 @@ def _labelled(images: ImageOptions) -> _Labelled:
     samples = _spread(chosen, images.limit)
     # A table names every image, also those that are left out.
     facts = read_facts(samples if images.groups is None else every, images.groups)
-    return _Labelled(tuple(samples), fingerprint(every), facts.groups)
+    signatures = {sample.id: facts.signatures[sample.id] for sample in samples}
+    return _Labelled(tuple(samples), fingerprint(every), facts.groups, signatures)
 
 
 def _of_split(samples: Sequence[Sample], split: Path) -> list[Sample]:

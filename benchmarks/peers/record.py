@@ -62,6 +62,8 @@ class PeersRecord(Record):
     """Fingerprint of the data that the model was trained on."""
     also_trained_on: tuple[str, ...] = ()
     """Fingerprints of the further data sets that it was trained on."""
+    seen_images: tuple[str, ...] = ()
+    """Labelled images that the model was trained on, or on a copy of them."""
     data_fingerprint: str | None
     """SHA-256 over names and contents of all labelled images and masks, before a split or limit
     leaves some out; None without any."""

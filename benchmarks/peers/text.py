@@ -33,7 +33,12 @@ def peers_in_words(record: PeersRecord) -> list[str]:
 def doubts_in_words(record: PeersRecord) -> list[str]:
     """What speaks against quoting this comparison; nothing if nothing does."""
     lines = busy_in_words(record.machine)
-    if record.data_fingerprint in (record.trained_on, *record.also_trained_on):
+    if record.seen_images:
+        lines.append(
+            f"humanseg: note: our model was trained on {len(record.seen_images)} of these images, "
+            "or on copies of them; this is no fair comparison."
+        )
+    elif record.data_fingerprint in (record.trained_on, *record.also_trained_on):
         lines.append(
             "humanseg: note: our model was trained on images of this very data set; only those "
             "that were held out, with --split, compare fairly."

@@ -320,6 +320,7 @@ class Drawn:
                 "trained_on": "ab" * 32,
                 "also_trained_on": (),
                 "data_fingerprint": FINGERPRINT,
+                "seen_images": (),
                 "evaluation": EvaluationConfig(),
                 "setup": scoring_setup(),
                 "scores": scores,

@@ -384,6 +384,7 @@ class TestOtherCommands:
                 trained_on="0" * 64,
                 also_trained_on=(),
                 data_fingerprint="1" * 64,
+                seen_images=(),
                 evaluation=EvaluationConfig(),
                 setup=scoring_setup(),
                 scores=(),

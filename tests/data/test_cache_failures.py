@@ -230,7 +230,7 @@ def test_cache__full_disk_keeps_what_was_there(
         path: Path, *, timeout: float = 5, isolation_level: None = None
     ) -> sqlite3.Connection:
         database = connect(path, timeout=timeout, isolation_level=isolation_level)
-        database.execute("PRAGMA max_page_count = 5")  # three are there before any sample
+        database.execute("PRAGMA max_page_count = 4")  # three are there before any sample
         return database
 
     with monkeypatch.context() as disk:

@@ -88,3 +88,20 @@ def test_features__are_the_same_for_the_same_picture(tmp_path: Path, drawn: Path
     np.testing.assert_array_equal(features[0], features[3])
     assert not np.allclose(features[0], features[1])
     assert [path.name for path in tmp_path.iterdir()] == ["features.npz"]
+
+
+def test_leaks__groups_that_a_split_divides(tmp_path: Path) -> None:
+    groups = {"a": "1", "d": "1", "b": "2", "e": "2", "c": "3", "f": "4"}
+    leaks = find_leaks([run_of("abc", "def")], record(groups=groups), tmp_path / "none.npz")
+    assert [(leak.first, leak.second, leak.kind, leak.divided) for leak in leaks] == [
+        ("a", "d", "group", True),
+        ("b", "e", "group", True),
+    ]
+    whole = find_leaks([run_of("adbe", "cf")], record(groups=groups), tmp_path / "none.npz")
+    assert whole == ()
+
+
+def test_leaks__a_copy_is_not_also_a_group(tmp_path: Path) -> None:
+    data = record(copies=(("a", "d", "near"),), groups={"a": "1", "d": "1"})
+    leaks = find_leaks([run_of("abc", "def")], data, tmp_path / "none.npz")
+    assert [(leak.kind, leak.divided) for leak in leaks] == [("near", True)]

@@ -10,9 +10,13 @@ from PIL import Image
 
 from humanseg.config.schema import TrainConfig
 from humanseg.data.composition import RECORD_FILE, CompositionRecord, SourceRecord
+from humanseg.data.signatures import image_bits
+from humanseg.data.training_images import read_training_images
 from humanseg.errors import DataError, UsageError
+from humanseg.model_directory import read_model_record, write_model_record
 from humanseg.results import write_record
 from humanseg.training import train
+from humanseg.training.further_data import Start, check_start
 from humanseg.training.preparation import RunData, find_data
 
 
@@ -146,3 +150,36 @@ def test_scenes_of_training_people__are_welcome(
 def test_missing_extra__is_a_sentence(tiny: TrainConfig, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"data\.extra: .* does not exist"):
         find_data(with_extra(tiny, tmp_path / "none"))
+
+
+def test_start_from__a_model_that_saw_a_held_out_picture_is_refused(
+    tiny: TrainConfig, drawn: Path, tmp_path: Path
+) -> None:
+    data = find_data(tiny)
+    started = tiny.model_copy(
+        update={"model": tiny.model.model_copy(update={"start_from": str(tmp_path)})}
+    )
+    name = data.split.test[0]
+    seen = Start(images=image_bits([data.pictures.facts.signatures[name]]))
+    with pytest.raises(DataError, match=rf"1 of the pictures that are held out here \({name}\)"):
+        check_start(seen, started, data.fingerprint, data.held_out)
+
+
+def test_start_from__sources_and_terms_are_inherited(tiny: TrainConfig, tmp_path: Path) -> None:
+    parent = tmp_path / "parent" / "model"
+    train(tiny, output=tmp_path / "parent")
+    record = read_model_record(parent).model_copy(update={"provenance": ("Some Set: no licence.",)})
+    write_model_record(parent, record)
+    child = tiny.model_copy(
+        update={"model": tiny.model.model_copy(update={"start_from": str(parent)})}
+    )
+    train(child, output=tmp_path / "child")
+    card = (tmp_path / "child" / "model" / "README.md").read_text()
+    assert (
+        f"* Through the model that training started from ({parent}): Some Set: no licence." in card
+    )
+    assert "Where a source states no licence, nobody has granted one." in card
+    before, after = (read_training_images(path) for path in (parent, tmp_path / "child" / "model"))
+    assert before is not None
+    assert after is not None
+    assert len(before) == len(after) == len(find_data(tiny).split.train)
