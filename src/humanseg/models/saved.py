@@ -16,9 +16,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from humanseg.config.architectures import ModelConfig
-from humanseg.errors import ModelError, UsageError, first_line
 from humanseg.data.signatures import ImageBits
 from humanseg.data.training_images import write_training_images
+from humanseg.errors import ModelError, UsageError, first_line
 from humanseg.model_directory import (
     CONFIG_FILE,
     ONNX_FILE,
