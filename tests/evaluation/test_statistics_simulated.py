@@ -13,6 +13,7 @@ from benchmarks.equal_networks import (
     TASTES,
     Protocol,
     World,
+    compare,
     real_differences,
     simulate,
 )
@@ -223,6 +224,17 @@ def test_equal_networks__are_rarely_said_to_differ_under_any_protocol(
     assert sum(row.different * row.trials for row in rows) <= 28
     if protocol.folds is None and protocol.seeds == 1:
         assert all(row.different == 0 and row.equal == 0 for row in rows)
+
+
+def test_pictures_alone__would_tell_equal_networks_apart_in_a_third(
+    differences: np.ndarray,
+) -> None:
+    """One training of each: all that speaks against a difference is that there is but one."""
+    protocol, world = Protocol(290), World(differences, max(LUCKS), 0.5)
+    bootstrap = GroupBootstrap([str(number) for number in range(290)], resamples=300)
+    rng = np.random.default_rng(0)
+    pairs = [compare(rng, protocol, world, bootstrap) for _ in range(200)]
+    assert np.mean([pair.doubts == ("training",) for pair in pairs]) > 1 / 3
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=_named)

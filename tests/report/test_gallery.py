@@ -50,6 +50,13 @@ def test_choose__follows_the_rule() -> None:
     assert {reason for reasons in chosen.values() for reason in reasons} == set(expected)
 
 
+def test_choose__shows_what_is_marked_where_nobody_is() -> None:
+    alarms = {"e1": 0.0, "e2": 0.12, "e3": 0.5, "e4": 0.02, "e5": 0.01}
+    chosen = {one.id: one.reasons for one in choose({"U-Net": MEANS}, 1, alarms=alarms)}
+    assert {id_ for id_ in chosen if id_ in alarms} == {"e2", "e3", "e4"}
+    assert chosen["e2"] == ("Marked though nobody is there: 12.0\N{NO-BREAK SPACE}% of it",)
+
+
 def test_choose__several_networks_give_their_worst_and_what_divides_them() -> None:
     first = {**MEANS, "b": 0.1}
     second = {**MEANS, "a": 0.05}

@@ -11,6 +11,7 @@ from humanseg.report.charts.svg import Axis, Box, Panel, tenth_below
 from humanseg.report.formatting import bounded, counted, percent, points, score, signed
 from humanseg.report.ranking import METRIC_NAMES, Metric, Pair, metric_of, pairs_of
 from humanseg.report.study import Network, Study, image_scores
+from humanseg.report.tables.difference_tables import MARGIN
 from humanseg.results import Calibration, Interval
 
 WIDE = 480
@@ -139,9 +140,10 @@ def interval_plot(study: Study, metric: Metric) -> Markup:
 
 
 def _described(pair: Pair) -> str:
-    reading = "evidence of a difference" if pair.record.evidence else "no evidence of a difference"
+    level = f"equal within {MARGIN}" if pair.record.equivalent else "undecided"
+    verdict = "a clear difference" if pair.record.evidence else level
     difference = bounded(pair.difference, points)
-    return f"{pair.first.label} minus {pair.second.label}: {difference} points, {reading}"
+    return f"{pair.first.label} minus {pair.second.label}: {difference} points, {verdict}"
 
 
 def _draw_pair(panel: Panel, pair: Pair, top: float) -> None:

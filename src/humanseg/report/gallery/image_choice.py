@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from humanseg.report.formatting import score
+from humanseg.report.formatting import percent, score
 from humanseg.report.study import Study, image_scores, scores_by_image
 from humanseg.report.study_plan import split_seed
 from humanseg.report.tables.check_tables import REASONS
@@ -33,7 +33,8 @@ def rule(seed: int) -> str:
         f"Pictures are chosen by rule, by the mean per-image IoU over networks: the {_BEST} best, "
         f"the {_MEDIAN} around the median and the {_WORST} worst; the {_WORST} worst of each "
         f"network; the {_APART} on which networks differ most; {_RANDOM} of each source drawn at "
-        f"random with seed {seed}; and those whose true mask may be wrong."
+        f"random with seed {seed}; the {_WORST} without a person in which a network marks most; "
+        "and those whose true mask may be wrong."
     )
 
 
@@ -43,6 +44,7 @@ def choose(
     *,
     sources: Mapping[str, str] | None = None,
     suspects: Iterable[SuspectLabel] = (),
+    alarms: Mapping[str, float] | None = None,
 ) -> list[Choice]:
     """Choose the gallery's images, each once with every reason for it.
 
@@ -51,6 +53,7 @@ def choose(
         seed: draws the random ones.
         sources: source by image; empty or None without sources.
         suspects: true masks that may be wrong, most suspicious first.
+        alarms: largest share of pixels that a network marks, by image without a person.
     """
     values = scores_by_image(scores)
     means = {id_: statistics.fmean(each) for id_, each in values.items()}
@@ -75,6 +78,11 @@ def choose(
     take((id_, f"Networks disagree: IoU differs by {score(gaps[id_])}") for id_ in apart)
     for source, ids in _drawn(order, sources or {}, seed).items():
         take((id_, f"Drawn at random{f' from {source}' if source else ''}") for id_ in ids)
+    marked = {id_: share for id_, share in (alarms or {}).items() if share > 0}
+    take(
+        (id_, f"Marked though nobody is there: {percent(marked[id_])} of it")
+        for id_ in _descending(marked)[:_WORST]
+    )
     wrong = list(suspects)[:_SUSPECT]
     take(
         (label.id, f"True mask to check: {_lower_first(REASONS[label.reason])}") for label in wrong
@@ -109,11 +117,28 @@ def choose_images(study: Study) -> list[Choice]:
     scores = {network.label: network.by_image("iou") for network in study.finished}
     images = image_scores(study)
     suspects = [label for label in study.analysis.suspects if label.id in images]
-    chosen = choose(scores, split_seed(study), sources=study.sources, suspects=suspects)
+    chosen = choose(
+        scores,
+        split_seed(study),
+        sources=study.sources,
+        suspects=suspects,
+        alarms=_alarms(study),
+    )
     taken = {choice.id for choice in chosen}
     means = {id_: statistics.fmean(each) for id_, each in scores_by_image(scores).items()}
     others = sorted((id_ for id_ in images if id_ not in taken), key=lambda id_: means.get(id_, 2))
     return [*chosen, *(Choice(id_) for id_ in _thinned(others, MOST_OTHERS))]
+
+
+def _alarms(study: Study) -> dict[str, float]:
+    """Largest share of pixels that any network marks, by image without a person."""
+    alarms: dict[str, float] = {}
+    for network in study.finished:
+        for id_, image in network.image_scores.items():
+            if image.person_free:
+                share = image.fp / (image.height * image.width)
+                alarms[id_] = max(alarms.get(id_, 0.0), share)
+    return alarms
 
 
 def _thinned(ids: list[str], most: int) -> list[str]:
