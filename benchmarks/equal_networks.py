@@ -78,7 +78,9 @@ class World:
     luck: float
     taste: float
 
-    def network(self, rng: np.random.Generator, protocol: Protocol, folds: Floats) -> Floats:
+    def network(
+        self, rng: np.random.Generator, protocol: Protocol, folds: NDArray[np.intp]
+    ) -> Floats:
         """(seeds, repeats, images) scores of one network, apart from a constant."""
         shape = (protocol.seeds, protocol.repeats, protocol.images)
         own = rng.choice(self.differences, protocol.images) * np.sqrt(self.taste)
