@@ -438,6 +438,27 @@ class TestQualityAndTrim:
         assert _pixels("nobody.png").shape == (45, 60, 4)
 
 
+class TestMetadata:
+    @pytest.mark.parametrize(("kept", "place"), [(None, False), ("camera", False), ("all", True)])
+    def test_results_have_what_was_asked_for(
+        self, run: Run, photos: Path, opened: list[Any], kept: str | None, place: bool
+    ) -> None:
+        exif = Image.Exif()
+        exif[0x0110] = "Model 1"
+        exif[0x8825] = {1: "N", 2: (52.0, 31.0, 12.0)}
+        Image.new("RGB", (60, 45)).save("photo.jpg", exif=exif)
+        words = () if kept is None else ("--keep-metadata", kept)
+        assert run("predict", "photo.jpg", "-o", "out", *words)[0] == 0
+        with Image.open("out/photo.png") as image:
+            assert image.getexif().get(0x0110) == (None if kept is None else "Model 1")
+            assert bool(image.getexif().get_ifd(0x8825)) is place
+
+    def test_tiff__is_refused(self, run: Run, photos: Path, opened: list[Any]) -> None:
+        words = ("--format", "tiff", "--keep-metadata", "all")
+        code, _, err = run("predict", "photos", "-o", "out", *words)
+        assert (code, err.startswith("humanseg: --keep-metadata: tiff cannot take it")) == (2, True)
+
+
 class TestMadeRecord:
     """Results of one folder are all made alike."""
 

@@ -15,7 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from humanseg.batch.discovery import Job, is_written
 from humanseg.effects.effect import Effect
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _READ_AHEAD = 2  # jobs handed out per worker: none waits for the main thread
+
+
+KeepMetadata: TypeAlias = Literal["camera", "all"]
+"""`camera`: date, camera and resolution; `all`: the place too."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ def predict_image(
     effect: Effect,
     name: FormatName,
     quality: int | None = None,
+    keep_metadata: KeepMetadata | None = None,
 ) -> tuple[bytes, Prediction]:
     """Take one image file through the network and encode the result.
 
@@ -76,6 +81,7 @@ def predict_image(
         effect: what is made of it.
         name: format of the result.
         quality: see `encode`.
+        keep_metadata: write date, camera and resolution of the source too; `all` the place as well.
 
     Returns:
         The content of the result's file, and the prediction as the effect shows it.
@@ -85,7 +91,13 @@ def predict_image(
     """
     prediction = segmenter.predict(source, full_size=effect.needs_picture).under(effect)
     try:
-        return encode(prediction.apply(effect), name, quality=quality), prediction
+        metadata = None
+        if keep_metadata is not None:
+            from humanseg.images.camera_metadata import read_camera_metadata
+
+            metadata = read_camera_metadata(source, place=keep_metadata == "all")
+        made = prediction.apply(effect)
+        return encode(made, name, quality=quality, metadata=metadata), prediction
     except ImageError as error:
         raise ImageError(f"{source if isinstance(source, Path) else 'picture'}: {error}") from error
 
@@ -121,6 +133,7 @@ def predict_images(
     effect: Effect,
     name: FormatName,
     quality: int | None = None,
+    keep_metadata: KeepMetadata | None = None,
     workers: int,
     overwrite: bool = True,
     since: float = 0.0,
@@ -134,6 +147,7 @@ def predict_images(
         effect: what is made of each picture.
         name: format of the results.
         quality: see `encode`.
+        keep_metadata: write date, camera and resolution of the source too; `all` the place as well.
         workers: pictures at a time.
         overwrite: replace results that are there, or have come since the jobs were planned;
             otherwise they are left alone.
@@ -151,7 +165,12 @@ def predict_images(
         if not overwrite and is_written(job.target, since):
             return Outcome(job, "skipped")
         content, prediction = predict_image(
-            job.source, segmenter=segmenter, effect=effect, name=name, quality=quality
+            job.source,
+            segmenter=segmenter,
+            effect=effect,
+            name=name,
+            quality=quality,
+            keep_metadata=keep_metadata,
         )
         write_bytes(job.target, content)
         return Outcome.of_prediction(job, prediction)

@@ -229,6 +229,7 @@ def _predict_images(request: Request, plan: _Plan, report: Report, stop: Stop) -
         effect=request.effect,
         name=request.format_of(plan.named),
         quality=request.files.quality,
+        keep_metadata=request.files.keep_metadata,
         workers=workers,
         overwrite=request.files.overwrite,
         since=plan.since,

@@ -80,6 +80,10 @@ class FileFlags:
         int | None,
         _flag(_FILES, "Of jpg and webp, 1 to 100; jpg 95 and webp lossless if not given."),
     ] = None
+    keep_metadata: Annotated[
+        Literal["camera", "all"] | None,
+        _flag(_FILES, "camera: keep date, camera and dpi; all: the place too. None if not given."),
+    ] = None
     keep_suffix: Annotated[
         bool, _flag(_FILES, "Keep the input's suffix in the name: 1.jpg becomes 1.jpg.png.")
     ] = False
@@ -136,7 +140,9 @@ class FileFlags:
             raise UsageError(f"--camera: got {self.camera}; must be at least 0.")
         if self.to == PIPE:
             raise UsageError("--camera needs a file, such as -o out.mp4.")
-        self._refuse("a camera", "format", "quality", "keep_suffix", "shard", "dry_run")
+        self._refuse(
+            "a camera", "format", "quality", "keep_metadata", "keep_suffix", "shard", "dry_run"
+        )
 
     def _refuse(self, where: str, *names: str) -> None:
         for name in names:
@@ -184,8 +190,8 @@ class NetworkFlags:
         _flag(_NETWORK, "Threads of the network per picture; cores / workers if not given."),
     ] = None
 
-    def check(self) -> None:
-        """Refuse numbers that are impossible.
+    def check(self, files: FileFlags, inputs: Sequence[str]) -> None:
+        """Refuse numbers that are impossible, and `--workers` where there is one image at a time.
 
         Raises:
             UsageError: at the first of them.
@@ -194,17 +200,9 @@ class NetworkFlags:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"--{name}: got {value}; must be at least 1.")
-
-    def check_place(self, files: FileFlags, inputs: Sequence[str]) -> None:
-        """Refuse `--workers` where there is one picture at a time.
-
-        Raises:
-            UsageError: with a camera or a pipe.
-        """
-        if self.workers is None:
-            return
-        where = "a camera" if files.camera is not None else "a pipe"
-        if files.camera is not None or PIPE in (files.to, *inputs):
+        one_at_a_time = files.camera is not None or PIPE in (files.to, *inputs)
+        if self.workers is not None and one_at_a_time:
+            where = "a pipe" if files.camera is None else "a camera"
             raise UsageError(f"--workers has no effect on {where}; leave it out.")
 
     def crew(self, jobs: int) -> tuple[int, int]:
@@ -266,9 +264,8 @@ class Request:
             UsageError: values that are impossible, missing, or do not go together.
             ImageError: the background cannot be read.
         """
-        network.check()
         files.check(inputs, as_json=as_json)
-        network.check_place(files, inputs)
+        network.check(files, inputs)
         shard = flags.parsed_shard(files.shard)
         made = _typed_effect(effect)
         background = effect.get("background")
@@ -314,6 +311,8 @@ class Request:
             name = "jpg" if lossy else "png"
         check_format(name, self.effect.output)
         check_quality(self.files.quality, name, self.effect.output)
+        if self.files.keep_metadata is not None and name == "tiff":
+            raise UsageError("--keep-metadata: tiff cannot take it here; use png, jpg or webp.")
         return name
 
     def suffix_of(self, source: Path) -> str:
@@ -354,8 +353,10 @@ class Request:
             value = getattr(self.network, name)
             if value not in (None, "auto"):
                 settings[f"--{name.replace('_', '-')}"] = str(value)
-        if self.files.quality is not None:
-            settings["--quality"] = str(self.files.quality)
+        for name in ("quality", "keep_metadata"):
+            value = getattr(self.files, name)
+            if value is not None:
+                settings[f"--{name.replace('_', '-')}"] = str(value)
         if self.files.smoothing is not None:
             settings["--smoothing"] = str(self.files.smoothing)
         return settings

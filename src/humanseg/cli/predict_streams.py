@@ -34,6 +34,7 @@ def predict_pipe(request: Request) -> int:
                 effect=request.effect,
                 name=name,
                 quality=request.files.quality,
+                keep_metadata=request.files.keep_metadata,
             )
         except ImageError as error:
             raise ImageError(str(error).replace("picture:", "standard input:", 1)) from error

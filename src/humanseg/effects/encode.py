@@ -6,13 +6,16 @@ import io
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from humanseg.errors import ImageError, UsageError
+
+if TYPE_CHECKING:
+    from humanseg.images.camera_metadata import CameraMetadata
 
 FormatName: TypeAlias = Literal["png", "jpg", "webp", "tiff"]
 """A file format that results are written in."""
@@ -102,15 +105,20 @@ def show_mask(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 
 def encode(
-    pixels: NDArray[np.uint8] | NDArray[np.uint16], name: FormatName, *, quality: int | None = None
+    pixels: NDArray[np.uint8] | NDArray[np.uint16],
+    name: FormatName,
+    *,
+    quality: int | None = None,
+    metadata: CameraMetadata | None = None,
 ) -> bytes:
-    """A result as the content of a picture file, without metadata; colours are sRGB.
+    """A result as the content of a picture file; colours are sRGB.
 
     Args:
         pixels: uint8 (H, W), uint16 (H, W), uint8 (H, W, 3) RGB or uint8 (H, W, 4) RGBA with
             straight alpha.
         name: format; all but `jpg` are lossless, `webp` as long as no quality is given.
         quality: of `jpg` and `webp`, 1 to 100; see `check_quality`.
+        metadata: of the camera, to be written too; not into `tiff`.
 
     Returns:
         the bytes of the file.
@@ -125,12 +133,15 @@ def encode(
             f"{width}x{height} pixels do not fit into {name} (at most {kind.largest} on a side); "
             "use --format png."
         )
-    if name == "png" and pixels.dtype == np.uint8 and pixels.ndim == 2:
+    if name == "png" and pixels.dtype == np.uint8 and pixels.ndim == 2 and metadata is None:
         return _grey_png(np.asarray(pixels, dtype=np.uint8))
     options = kind.options
     if quality is not None:
         options = {**options, "quality": quality}
         options |= {"lossless": False} if name == "webp" else {}
+    if metadata is not None:
+        options = {**options, "exif": metadata.exif}
+        options |= {} if metadata.dpi is None else {"dpi": metadata.dpi}
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, format=kind.pillow, **options)
     return stream.getvalue()
