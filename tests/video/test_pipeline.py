@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tests.builders.clips import BRIGHT, DARK, av, drawn, read_clip, write_clip
 from tests.builders.video_runs import CUTOUT, GREEN, MASK, REPLACE, Stub, names, run
 
-from humanseg.effects.effect import Effect, MaskEffect, ProbabilityEffect, effect_of
+from humanseg.effects.effect import CutoutEffect, Effect, MaskEffect, ProbabilityEffect, effect_of
 from humanseg.errors import HumansegError, UsageError
 from humanseg.system.threads import ordered_map
 from humanseg.video import container, pipeline, reader, writer
@@ -407,3 +407,10 @@ def test_effect__settings_reach_the_frames(clip: Path, tmp_path: Path) -> None:
     assert report.coverage == 0
     assert max(mask.max() for mask in read_clip(tmp_path / "out.mp4").pixels) < 10
     assert DARK < 130 < BRIGHT
+
+
+def test_process_video__trimmed_frames_are_refused(clip: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.webm"
+    with pytest.raises(UsageError, match="--trim: the frames of a video are of one size"):
+        process_video(Stub(), clip, target, effect=CutoutEffect(trim=True), smoothing=None)
+    assert not target.exists()
