@@ -810,10 +810,17 @@ class TestProcesses:
         assert _coverage(pickle.loads(pickle.dumps(segmenter))) == _coverage(segmenter)
 
     @pytest.mark.parametrize("method", ["fork", "spawn"])
-    def test_other_process__predicts_too(self, brightness_model: Path, method: str) -> None:
+    @pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+    def test_other_process__predicts_too(
+        self,
+        brightness_model: Path,
+        method: str,
+        backend: Any,  # noqa: ANN401
+    ) -> None:
+        pytest.importorskip(backend)
         if method not in multiprocessing.get_all_start_methods():
             pytest.skip("this system does not fork")
-        segmenter = Segmenter(brightness_model, backend="onnxruntime", threads=2)
+        segmenter = Segmenter(brightness_model, backend=backend, threads=2)
         here = _coverage(segmenter)
         context = multiprocessing.get_context(method)
         with ProcessPoolExecutor(1, mp_context=context) as pool:

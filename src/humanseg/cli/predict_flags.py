@@ -205,6 +205,18 @@ class NetworkFlags:
             where = "a pipe" if files.camera is None else "a camera"
             raise UsageError(f"--workers has no effect on {where}; leave it out.")
 
+    def identity(self) -> str:
+        """The model's name, and what tells it from another of that name."""
+        from humanseg.batch.made_record import fingerprint_files
+        from humanseg.model_directory import BUNDLED, ONNX_FILE, RECORD_FILE, find_model
+
+        if self.model in (None, BUNDLED):
+            return f"{BUNDLED} (humanseg {__version__})"
+        folder = Path(str(self.model)).expanduser()
+        if not folder.is_dir():
+            find_model(folder)  # says what is wrong
+        return f"{self.model} ({fingerprint_files(folder, (RECORD_FILE, ONNX_FILE))})"
+
     def crew(self, jobs: int) -> tuple[int, int]:
         """Workers, and threads of the network for each of them.
 
@@ -329,17 +341,11 @@ class Request:
     def settings(self) -> dict[str, str]:
         """All that makes a result what it is, by flag; what is as usual is left out."""
         from humanseg.batch.made_record import fingerprint_files
-        from humanseg.model_directory import BUNDLED, ONNX_FILE, RECORD_FILE
 
-        model = self.network.model or BUNDLED
-        if model == BUNDLED:
-            origin = f"humanseg {__version__}"
-        else:
-            origin = fingerprint_files(Path(model).expanduser(), (RECORD_FILE, ONNX_FILE))
         settings = {
             "--as": self.effect.output,
             "--format": self.format_of(),
-            "--model": f"{model} ({origin})",
+            "--model": self.network.identity(),
         }
         for name, field in type(self.effect).model_fields.items():
             value = getattr(self.effect, name)

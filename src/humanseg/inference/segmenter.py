@@ -47,6 +47,7 @@ from humanseg.model_directory import ModelRecord, find_model, read_model_record
 
 _LOG = logging.getLogger(__name__)
 _FORKED = threading.Lock()
+_ABANDONED: list[Engine] = []
 
 
 class Segmenter:
@@ -178,6 +179,7 @@ class Segmenter:
         """Open the model anew in a forked process: threads of a runtime do not come along."""
         with _FORKED:
             if self._process != os.getpid() and self._reopens and self.model is not None:
+                _ABANDONED.append(self.engine)  # ending its threads, which are not here, crashes
                 self.engine = open_engine(self.model, **self._settings())
             self._process = os.getpid()
 
