@@ -46,6 +46,7 @@ class SegmentationNetwork(nn.Module):
         super().__init__()
         self.network = network
         self.weights = weights
+        self.unused_parameters: frozenset[str] = frozenset()  # see `freeze_unused_parameters`
         self.memory_format = torch.channels_last
         # Not persistent: model.safetensors holds exactly what plain SMP expects.
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
@@ -210,9 +211,12 @@ def freeze_unused_parameters(network: SegmentationNetwork, image_size: tuple[int
     network.eval()  # batch statistics must stay as they are
     network(torch.zeros(1, 3, *image_size)).sum().backward()
     network.train(was_training)
+    unused = []
     for name, parameter in network.named_parameters():
         if parameter.grad is None:
             if not name.startswith("network.encoder."):
                 raise GuardError(f"The network's output does not depend on its parameter {name}.")
             parameter.requires_grad_(False)
+            unused.append(name)
         parameter.grad = None
+    network.unused_parameters = frozenset(unused)

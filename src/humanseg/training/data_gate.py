@@ -14,7 +14,7 @@ from humanseg.data.inspection import Finding
 from humanseg.data.label_guards import label_findings
 from humanseg.data.label_sample import SIDE, LabelSample, evenly, small_pair
 from humanseg.data.resized import ResizedImages
-from humanseg.errors import DataError
+from humanseg.errors import DataError, GuardError
 
 _log = logging.getLogger(__name__)
 
@@ -69,3 +69,18 @@ def refuse_errors(findings: Sequence[Finding], accept: Sequence[Code], root: Pat
         f"{root}: {where}{first.message.rstrip('.')}{more}. Mend the data (`humanseg data check "
         f"{root}` lists everything), or train all the same with --accept {codes}."
     )
+
+
+def check_learned_labels(findings: Sequence[Finding], accept: Sequence[Code]) -> None:
+    """Stop where a trained network says that the masks it learned from are wrong.
+
+    Raises:
+        GuardError: an error that nobody accepted.
+    """
+    for finding in findings:
+        if finding.severity == "error" and finding.code not in accept:
+            raise GuardError(
+                f"{finding.file}: {finding.message.rstrip('.')}, or train all the same with "
+                f"--accept {finding.code}."
+            )
+        _log.warning("%s: %s", finding.file, finding.message)

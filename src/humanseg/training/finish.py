@@ -7,12 +7,18 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from humanseg.data.training_images import read_training_images
+from humanseg.data.inspection import Finding
+from humanseg.data.label_sample import SIDE
 from humanseg.errors import DataError, ExportError
 from humanseg.evaluation.bounds import score_baselines
+from humanseg.evaluation.learned_labels import learned_findings
 from humanseg.evaluation.scoring import Scored, score_samples, setup_of
+from humanseg.images.resize import resize_mask
 from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import ONNX_FILE, ModelRecord, Preprocessing
 from humanseg.models import (
@@ -27,6 +33,7 @@ from humanseg.models.cpu import restore
 from humanseg.results import Cost, RunResult, ScoreSummary
 from humanseg.training.batches import mask_chunks
 from humanseg.training.callbacks.guards import check_scored
+from humanseg.training.data_gate import check_learned_labels
 from humanseg.training.module import SegmentationModule
 from humanseg.training.run_folder import RunState
 from humanseg.training.run_start import RunContext
@@ -46,7 +53,8 @@ def finish_run(
     `RunResult.weak`.
 
     Raises:
-        GuardError: no test picture has a person.
+        GuardError: the network is no better than a mask that looks at no picture, or says that the
+            masks it was trained on are wrong.
         DataError: the best checkpoint is not of the best epoch.
     """
     config, data = run.config, run.data
@@ -59,12 +67,14 @@ def finish_run(
     )
     # What is scored is what was stored, so that scores can be made again without the network.
     scored = _score(run, segmenter, data.split.test, store=run.folder.prediction)
+    train = data.split.train[:: -(-len(data.split.train) // MAX_TRAINING_SCORED)]
+    learned: list[NDArray[np.bool_]] = []
+    trained = _score(run, segmenter, train, learned=learned)
+    check_learned_labels(_label_findings(run, train, learned), config.data.accept)
     baselines = _baselines(run)
     if config.split.protocol != "source":  # failing on a source is what that test is to show
         check_scored(scored.summary)
     _save_model(run, network, state, scored.summary, baselines)
-    train = data.split.train
-    trained = _score(run, segmenter, train[:: -(-len(train) // MAX_TRAINING_SCORED)])
     result = RunResult(
         name=run.folder.root.name,
         config=config,
@@ -108,8 +118,19 @@ def _score(
     segmenter: Segmenter,
     names: Sequence[str],
     store: Callable[[str], Path] | None = None,
+    learned: list[NDArray[np.bool_]] | None = None,
 ) -> Scored:
-    """Score images of the run through the segmenter; in detail those that are stored."""
+    """Score images of the run through the segmenter; in detail those that are stored.
+
+    Masks on a small grid are added to `learned`, in order.
+    """
+
+    def predict(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        grid = segmenter.grid_probability(image)
+        if learned is not None:
+            learned.append(resize_mask(grid >= segmenter.threshold, (SIDE, SIDE)))
+        return grid
+
     return score_samples(
         run.data.part(names),
         lambda image: segmenter.predict(image).grid,
@@ -119,6 +140,18 @@ def _score(
         detailed=store is not None,
         read=run.data.pictures.picture,
     )
+
+
+def _label_findings(
+    run: RunContext, names: Sequence[str], learned: Sequence[NDArray[np.bool_]]
+) -> list[Finding]:
+    """What the network says about the masks that it was trained on."""
+    pictures, root = run.data.pictures, run.config.data.root
+    truths = [
+        resize_mask(pictures.resized.get(pictures.rows([name]))[1][0], (SIDE, SIDE))
+        for name in names
+    ]
+    return learned_findings(names, np.stack(learned), np.stack(truths), str(root))
 
 
 def _baselines(run: RunContext) -> dict[str, ScoreSummary]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any, cast
 
 import lightning
@@ -166,11 +167,23 @@ class SegmentationModule(lightning.LightningModule):
         ]
         kind = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
         optimiser = kind(groups, weight_decay=config.weight_decay, fused=True)
-        total = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimiser, lambda step: rate_factor(step, total, config)
-        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self.rate_share)
         return {
             "optimizer": optimiser,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
+
+    def rate_share(self, step: int) -> float:
+        """Share of the peak learning rate that the schedule gives after so many steps."""
+        return rate_factor(step, self._total_steps, self._config.optimiser)
+
+    @cached_property
+    def _total_steps(self) -> int:
+        return int(self.trainer.estimated_stepping_batches)
+
+    def scheduled_rates(self) -> list[float]:
+        """What the schedule says for the decoder and for the encoder now."""
+        share = self.rate_share(self.trainer.global_step)
+        config = self._config.optimiser
+        peaks = (config.learning_rate, config.learning_rate * config.encoder_rate_factor)
+        return [peak * share for peak in peaks]

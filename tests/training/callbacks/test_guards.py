@@ -11,18 +11,20 @@ import pytest
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from tests.builders.configurations import changed
+from torch import Tensor
 
 from humanseg.config.schema import TrainConfig
 from humanseg.data.resized import Pixels
 from humanseg.errors import GuardError
 from humanseg.evaluation.metrics import score_image, summarise
 from humanseg.models import SegmentationNetwork, build_network
-from humanseg.training.batches import SegmentationDataModule
+from humanseg.training.batches import Batch, SegmentationDataModule
 from humanseg.training.callbacks.guards import (
     TrainingGuards,
     check_moved,
     check_optimiser,
     check_scored,
+    sample_weights,
 )
 from humanseg.training.module import SegmentationModule
 
@@ -52,10 +54,10 @@ class _Squares:
         return images, masks
 
 
-def _fit(module: SegmentationModule, config: TrainConfig, folder: Path) -> None:
+def _fit(module: SegmentationModule, config: TrainConfig, folder: Path, *, epochs: int = 1) -> None:
     trainer = lightning.Trainer(
         accelerator="cpu",
-        max_epochs=1,
+        max_epochs=epochs,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -80,9 +82,65 @@ class _PublishedMistake(SegmentationModule):
         return torch.optim.Adam(self._others, lr=0.003)
 
 
+class _LaterMistake(SegmentationModule):
+    """Goes wrong from its second epoch on."""
+
+    def __init__(self, network: SegmentationNetwork, config: TrainConfig, mistake: str) -> None:
+        super().__init__(network, config)
+        self._mistake = mistake
+
+    def on_train_epoch_start(self) -> None:
+        super().on_train_epoch_start()
+        if self.current_epoch == 0:
+            return
+        optimiser = self.trainer.optimizers[0]
+        if self._mistake == "another optimiser":
+            other = _network(self._config).parameters()
+            self.trainer.optimizers = [torch.optim.Adam(other, lr=0.003)]
+        elif self._mistake == "parameters dropped":
+            optimiser.param_groups[1]["params"].clear()
+        elif self._mistake == "rate of zero":
+            for group in optimiser.param_groups:
+                group["lr"] = 0.0
+        elif self._mistake == "encoder frozen":
+            self.network.network.get_submodule("encoder").requires_grad_(False)
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        loss = super().training_step(batch, index)
+        factors = {"loss times 0": 0.0, "wrong sign": -1.0}
+        return loss * (factors.get(self._mistake, 1.0) if self.current_epoch else 1.0)
+
+
 @pytest.mark.filterwarnings("ignore:.*does not have many workers")
 @pytest.mark.filterwarnings("ignore:`isinstance")
 class TestInTraining:
+    @pytest.mark.parametrize(
+        ("mistake", "sentence"),
+        [
+            ("another optimiser", "not the network's"),
+            ("parameters dropped", "it lacks"),
+            ("rate of zero", "learning rate is 0 after 2 steps, where the schedule says"),
+            ("encoder frozen", r"Only [\d,]+ of [\d,]+ weights are trained"),
+            ("loss times 0", "got no gradient in epoch 2"),
+            ("wrong sign", "its sign is wrong"),
+        ],
+    )
+    def test_later_mistake__is_caught(
+        self, mistake: str, sentence: str, tiny: TrainConfig, tmp_path: Path
+    ) -> None:
+        module = _LaterMistake(_network(tiny), tiny, mistake)
+        with pytest.raises(GuardError, match=sentence):
+            _fit(module, tiny, tmp_path, epochs=3)
+
+    def test_honest_epochs__pass(self, tiny: TrainConfig, tmp_path: Path) -> None:
+        _fit(_LaterMistake(_network(tiny), tiny, "none"), tiny, tmp_path, epochs=3)
+
+    def test_frozen_from_the_start__is_caught(self, tiny: TrainConfig, tmp_path: Path) -> None:
+        network = _network(tiny)
+        network.network.get_submodule("encoder").requires_grad_(False)
+        with pytest.raises(GuardError, match="which no setting asks for"):
+            _fit(SegmentationModule(network, tiny), tiny, tmp_path)
+
     def test_published_mistake__is_caught(self, tiny: TrainConfig, tmp_path: Path) -> None:
         deeplab, fpn = _network(tiny, "deeplabv3plus"), _network(tiny, "fpn")
         with pytest.raises(GuardError, match="not the network's; it lacks"):
@@ -96,7 +154,7 @@ class TestInTraining:
         network = _network(tiny)
         for block in network.network.get_submodule("decoder").parameters():
             block.register_hook(torch.zeros_like)
-        with pytest.raises(GuardError, match="did not move in the first epoch"):
+        with pytest.raises(GuardError, match="did not move in epoch 1"):
             _fit(SegmentationModule(network, tiny), tiny, tmp_path)
 
     def test_weight_decay_alone__is_caught(self, tiny: TrainConfig, tmp_path: Path) -> None:
@@ -108,7 +166,7 @@ class TestInTraining:
         for parameter in network.network.get_submodule("decoder").parameters():
             parameter.register_hook(torch.zeros_like)
             parameter.data += 0.01  # decay leaves zeros where they are
-        with pytest.raises(GuardError, match="got no gradient in the first epoch"):
+        with pytest.raises(GuardError, match="got no gradient in epoch 1"):
             _fit(SegmentationModule(network, config), config, tmp_path)
 
     def test_not_finite_gradient__names_the_pictures(
@@ -148,12 +206,12 @@ class TestOptimiser:
 
 def test_moved__counts_what_stood_still(tiny: TrainConfig) -> None:
     network = _network(tiny)
-    before = {name: p.detach().clone() for name, p in network.named_parameters()}
+    before = sample_weights(network)
     with torch.no_grad():
         for parameter in list(network.parameters())[1:]:
             parameter.add_(1.0)
     with pytest.raises(GuardError, match=r"^1 trainable parameters did not move"):
-        check_moved(network, before)
+        check_moved(network, before, epoch=1)
 
 
 def test_scored__nobody_to_find_fails() -> None:

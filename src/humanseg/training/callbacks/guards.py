@@ -7,7 +7,8 @@ that held another network's parameters. Nothing failed, the network never moved,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import lightning
@@ -16,11 +17,15 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from humanseg.errors import GuardError
+from humanseg.models import SegmentationNetwork
 from humanseg.results import ScoreSummary
 from humanseg.training.batches import Batch
 from humanseg.training.module import SegmentationModule
 
 _SHOWN = 3  # names in one message
+_FEW = 64  # weights of a parameter that show whether it moved
+_RATE_TOLERANCE = 1e-3  # relative difference from the schedule
+_LEAST_RATE = 1e-3  # of the peak: below, single weights may be too large to show a step
 
 
 def _some(names: Iterable[str]) -> str:
@@ -53,22 +58,82 @@ def check_optimiser(network: nn.Module, optimiser: Optimizer) -> None:
         )
 
 
-def check_moved(network: nn.Module, before: dict[str, Tensor]) -> None:
-    """Every trainable parameter differs from its copy in `before`.
+def check_trainable(network: SegmentationNetwork) -> None:
+    """No parameter that the output depends on is frozen: no setting asks for it.
+
+    Raises:
+        GuardError: some have `requires_grad` False.
+    """
+    parameters = dict(network.named_parameters())
+    frozen = [
+        name
+        for name, parameter in parameters.items()
+        if not parameter.requires_grad and name not in network.unused_parameters
+    ]
+    if frozen:
+        total = sum(parameter.numel() for parameter in parameters.values())
+        trained = total - sum(parameters[name].numel() for name in frozen)
+        raise GuardError(
+            f"Only {trained:,} of {total:,} weights are trained: {len(frozen)} parameters are "
+            f"frozen ({_some(frozen)}), which no setting asks for. Leave requires_grad True."
+        )
+
+
+def sample_weights(network: nn.Module) -> dict[str, Tensor]:
+    """A few weights of every trainable parameter, copied, to see later whether they moved."""
+    return {
+        name: _few(parameter).clone()
+        for name, parameter in network.named_parameters()
+        if parameter.requires_grad
+    }
+
+
+def _few(parameter: Tensor) -> Tensor:
+    """At most `_FEW` elements, evenly over the parameter."""
+    flat = parameter.detach().flatten()
+    return flat[:: max(1, len(flat) // _FEW)]
+
+
+def check_moved(network: nn.Module, before: dict[str, Tensor], *, epoch: int) -> None:
+    """Every trainable parameter differs from what `sample_weights` copied before the epoch.
+
+    Args:
+        network: after the epoch.
+        before: from before it.
+        epoch: counted from 1, for the message.
 
     Raises:
         GuardError: some did not move.
     """
-    still = [
-        name
-        for name, parameter in network.named_parameters()
-        if parameter.requires_grad and torch.equal(parameter.detach().cpu(), before[name])
-    ]
+    parameters = dict(network.named_parameters())
+    moved = torch.stack(
+        [(_few(parameters[name]) != weights).any() for name, weights in before.items()]
+    ).tolist()  # read at once: on a GPU every reading makes the host wait
+    still = [name for name, has_moved in zip(before, moved, strict=True) if not has_moved]
     if still:
         raise GuardError(
-            f"{len(still)} trainable parameters did not move in the first epoch "
+            f"{len(still)} trainable parameters did not move in epoch {epoch} "
             f"({_some(still)}): the network is not being trained."
         )
+
+
+def check_rates(optimiser: Optimizer, expected: Sequence[float], *, step: int) -> None:
+    """The optimiser's learning rates are those of the schedule.
+
+    Args:
+        optimiser: with a group for each expected rate.
+        expected: what the schedule says.
+        step: optimiser steps done, for the message.
+
+    Raises:
+        GuardError: one is not.
+    """
+    for group, rate in zip(optimiser.param_groups, expected, strict=True):
+        if not math.isclose(group["lr"], rate, rel_tol=_RATE_TOLERANCE, abs_tol=1e-12):
+            raise GuardError(
+                f"The learning rate is {group['lr']:.3g} after {step} steps, where the schedule "
+                f"says {rate:.3g}: something else changes the optimiser. Leave it to the schedule."
+            )
 
 
 def check_scored(summary: ScoreSummary) -> None:
@@ -85,31 +150,31 @@ def check_scored(summary: ScoreSummary) -> None:
 
 
 class TrainingGuards(lightning.Callback):
-    """Watches a run; raises `GuardError` as soon as its result could mean nothing."""
+    """Watches a run in every epoch; raises `GuardError` once its result could mean nothing."""
 
     def __init__(self) -> None:
         """Start with nothing seen."""
-        self._before: dict[str, Tensor] | None = None
+        self._before: dict[str, Tensor] = {}
         self._watched: dict[str, nn.Parameter] = {}
+        self._checked: Optimizer | None = None
         self._had_gradient: Tensor | None = None
         self._pending: list[tuple[Tensor, list[str]]] = []
         self._ids: list[str] = []
 
-    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """Check the optimiser and remember the weights."""
-        network = _network(module)
-        for optimiser in trainer.optimizers:
-            check_optimiser(network, optimiser)
-        if trainer.current_epoch == 0:
-            self._before = {
-                name: parameter.detach().cpu().clone()
-                for name, parameter in network.named_parameters()
-            }
-            self._watched = {
-                name: parameter
-                for name, parameter in network.named_parameters()
-                if parameter.requires_grad
-            }
+    def on_train_epoch_start(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule
+    ) -> None:
+        """Remember some weights."""
+        network = _segmentation(module).network
+        check_trainable(network)
+        self._checked = None
+        self._before = sample_weights(network)
+        self._had_gradient = None
+        self._watched = {
+            name: parameter
+            for name, parameter in network.named_parameters()
+            if parameter.requires_grad
+        }
 
     def on_train_batch_start(
         self,
@@ -124,7 +189,13 @@ class TrainingGuards(lightning.Callback):
     def on_before_optimizer_step(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, optimizer: Optimizer
     ) -> None:
-        """Check gradients before they reach the weights."""
+        """Check optimiser, rates and gradients before they reach the weights."""
+        if optimizer is not self._checked:  # once an epoch, and whenever it is exchanged
+            check_trainable(_segmentation(module).network)
+            check_optimiser(_segmentation(module).network, optimizer)
+            self._checked = optimizer
+        expected = _segmentation(module).scheduled_rates()
+        check_rates(optimizer, expected, step=trainer.global_step)
         gradients = [p.grad for p in module.parameters() if p.grad is not None]
         if gradients:
             norm = nn.utils.get_total_norm(gradients)
@@ -146,16 +217,18 @@ class TrainingGuards(lightning.Callback):
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule
     ) -> None:
-        """Read what was put off, and after the first epoch see that the weights moved."""
+        """Read what was put off, and see that the weights moved by gradients of their own."""
+        epoch = trainer.current_epoch + 1
         self._read()
-        if self._before is not None:
-            check_moved(_network(module), self._before)
-            self._before = None
+        network = _segmentation(module).network
+        check_trainable(network)
+        if _segmentation(module).rate_share(trainer.global_step - 1) > _LEAST_RATE:
+            check_moved(network, self._before, epoch=epoch)
         missing = self._without_gradient()
         self._watched = {}
         if missing:
             raise GuardError(
-                f"{len(missing)} trainable parameters got no gradient in the first epoch "
+                f"{len(missing)} trainable parameters got no gradient in epoch {epoch} "
                 f"({_some(missing)}): they are cut off from the loss."
             )
 
@@ -176,8 +249,8 @@ class TrainingGuards(lightning.Callback):
         return [name for name, moved in zip(self._watched, had, strict=True) if not moved]
 
     def _watch(self, value: Tensor, module: lightning.LightningModule) -> None:
-        self._pending.append((torch.isfinite(value.detach()), self._ids))
-        # On a GPU, reading a flag makes the host wait; once an epoch is enough there.
+        self._pending.append((value.detach(), self._ids))
+        # On a GPU, reading a value makes the host wait; once an epoch is enough there.
         if module.device.type == "cpu":
             self._read()
 
@@ -185,17 +258,22 @@ class TrainingGuards(lightning.Callback):
         pending, self._pending = self._pending, []
         if not pending:
             return
-        finite = torch.stack([flag for flag, _ in pending]).tolist()
-        for good, (_, ids) in zip(finite, pending, strict=True):
-            if not good:
+        values = torch.stack([value for value, _ in pending]).tolist()
+        for value, (_, ids) in zip(values, pending, strict=True):
+            if not math.isfinite(value):
                 raise GuardError(
                     "Loss or gradient is not finite in the batch of "
                     f"{', '.join(ids)}. Lower optimiser.learning_rate or train with "
                     "training.precision fp32; check these pictures."
                 )
+            if value < 0:
+                raise GuardError(
+                    f"The loss is {value:.3g} in the batch of {', '.join(ids)}, and no loss here "
+                    "can be below zero: its sign is wrong, so the network learns the opposite."
+                )
 
 
-def _network(module: lightning.LightningModule) -> nn.Module:
+def _segmentation(module: lightning.LightningModule) -> SegmentationModule:
     if not isinstance(module, SegmentationModule):
         raise TypeError("TrainingGuards watches a SegmentationModule.")
-    return module.network
+    return module

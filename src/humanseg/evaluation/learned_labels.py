@@ -1,0 +1,192 @@
+"""What a trained network says about the very masks that it was trained on.
+
+A network learns what most masks say. Where its own masks fit the training masks better once these
+are mirrored, turned over, inverted, shifted, or exchanged for those of other images, the masks are
+wrong, however high its score is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humanseg.config.finding_codes import Code
+from humanseg.data.edge_agreement import alter
+from humanseg.data.inspection import Finding
+from humanseg.data.label_guards import shortened
+from humanseg.evaluation.metrics.overlap import Mask, pairwise_ious
+
+MIN_IMAGES = 16
+"""Fewer training images with people are not judged."""
+CLOSE = 0.05
+"""Mean IoU by which altered masks may come near the masks as they are, before that is a warning."""
+CLEAR_IOU = 0.5
+"""A mask is doubted for another only where that fits at least so well ..."""
+CLEAR_GAIN = 0.1
+"""... and so much better."""
+OTHER_IOU, STRANGE_IOU = 0.7, 0.4
+"""What the network sees is of another image where it fits its mask so well, and its own less."""
+SOME, SOME_IMAGES = 0.05, 3
+"""From this share of the images, and so many, on it is worth saying."""
+BASELINE_SHARE = 0.25
+"""Share of images on which the mean mask does better than the network, from which on it is said."""
+SHIFTS = (0.02, 0.05, 0.1, 0.2)
+"""Of the side, in eight directions."""
+
+_ALTERED: dict[str, Code] = {
+    "mirrored": "mirrored-masks",
+    "upside-down": "upside-down-masks",
+    "turned by 180": "turned-masks",
+}
+
+
+def learned_findings(
+    ids: Sequence[str], predicted: NDArray[np.bool_], truths: NDArray[np.bool_], where: str
+) -> list[Finding]:
+    """Doubts about training masks.
+
+    Args:
+        ids: of the training images.
+        predicted: bool (N, S, S), what the trained network finds in them.
+        truths: bool (N, S, S), their masks.
+        where: what findings name, the data set's folder or file.
+
+    Returns:
+        Errors where altered masks fit better than the masks as they are; warnings where they come
+        close, or where some images are concerned.
+    """
+    usable = np.asarray(truths.any(axis=(1, 2)) & ~truths.all(axis=(1, 2)))
+    if np.count_nonzero(usable) < MIN_IMAGES:
+        return []
+    names = [ids[index] for index in np.flatnonzero(usable).tolist()]
+    doubt = _Doubt(names, predicted[usable], truths[usable], where)
+    return [
+        finding
+        for finding in (
+            *(doubt.altered(alter(doubt.truths, name), name, code)
+              for name, code in _ALTERED.items()),
+            doubt.altered(~doubt.truths, "inverted", "inverted-masks"),
+            doubt.shifted(),
+            doubt.of_others(),
+            doubt.below_mean_mask(),
+        )
+        if finding is not None
+    ]  # fmt: skip
+
+
+class _Doubt:
+    """One network's masks of its training images against theirs."""
+
+    def __init__(self, ids: Sequence[str], predicted: Mask, truths: Mask, where: str) -> None:
+        self.truths = truths
+        self._ids, self._predicted, self._where = ids, predicted, where
+        self._own = ious(predicted, truths)
+
+    def altered(self, masks: Mask, how: str, code: Code) -> Finding | None:
+        """Masks that fit better mirrored, turned or inverted."""
+        other = ious(self._predicted, masks)
+        better = (other > self._own + CLEAR_GAIN) & (other >= CLEAR_IOU)
+        text = f"the network trained on them fits {{}} better {how} ({{}} against {{}} IoU)"
+        if other.mean() > self._own.mean():
+            return self._finding(
+                code, text.format("the masks", *_pair(other, self._own)), better, error=True
+            )
+        if self._counts(better):
+            fitted = text.format(self._named(better), *_pair(other[better], self._own[better]))
+            return self._finding(code, fitted, better)
+        if other.mean() > self._own.mean() - CLOSE:
+            close = f"the network trained on them fits the masks almost as well {how}"
+            return self._finding(code, close, better)
+        return None
+
+    def shifted(self) -> Finding | None:
+        """Masks that fit better somewhere else."""
+        side = self.truths.shape[1]
+        scores = {}
+        for share in SHIFTS:
+            step = max(1, round(share * side))
+            for down in (-step, 0, step):
+                for right in (-step, 0, step):
+                    if (down, right) != (0, 0):
+                        moved = shift(self.truths, down, right)
+                        scores[down, right] = ious(self._predicted, moved).mean()
+        (down, right), best = max(scores.items(), key=lambda item: item[1])
+        if best <= self._own.mean():
+            return None
+        text = (
+            f"the network trained on them fits the masks better shifted by {100 * right / side:.0f}"
+            f" % of the width and {100 * down / side:.0f} % of the height"
+        )
+        return self._finding("shifted-masks", text, np.ones(len(self._ids), bool), error=True)
+
+    def of_others(self) -> Finding | None:
+        """Masks that fit no better than those of other images."""
+        table = pairwise_ious(self.truths, self._predicted)  # rows: predictions
+        others = (table.sum(axis=1) - np.diag(table)) / (len(table) - 1)
+        np.fill_diagonal(table, 0.0)
+        strange = (self._own < STRANGE_IOU) & (table.max(axis=1) >= OTHER_IOU)
+        if others.mean() >= self._own.mean():
+            text = "the network trained on them fits the masks of other images as well"
+            return self._finding("shuffled-masks", text, strange, error=True)
+        if self._counts(strange):
+            text = (
+                f"{self._named(strange)} fit what the network sees there far worse than the mask "
+                "of another image does"
+            )
+            return self._finding("shuffled-masks", text, strange)
+        return None
+
+    def below_mean_mask(self) -> Finding | None:
+        """Images on which even the mean of all masks does better than the network."""
+        mean = self.truths.mean(axis=0)
+        cuts = np.stack([mean >= cut for cut in np.arange(0.1, 1.0, 0.1)])
+        table = pairwise_ious(cuts, self.truths)
+        baseline = table[:, int(table.mean(axis=0).argmax())]
+        below = self._own < baseline
+        if below.mean() < BASELINE_SHARE:
+            return None
+        text = (
+            f"on {self._named(below)} the mean of all masks, which looks at no image, does better "
+            "than the network"
+        )
+        return self._finding("doubtful-masks", text, below)
+
+    def _counts(self, which: NDArray[np.bool_]) -> bool:
+        return bool(which.sum() >= max(SOME_IMAGES, SOME * len(which)))
+
+    def _named(self, which: NDArray[np.bool_]) -> str:
+        ids = [self._ids[index] for index in np.flatnonzero(which).tolist()]
+        return f"{len(ids)} of {len(which)} masks ({shortened(ids)})"
+
+    def _finding(
+        self, code: Code, text: str, which: NDArray[np.bool_], *, error: bool = False
+    ) -> Finding:
+        return Finding(
+            code=code,
+            severity="error" if error else "warning",
+            file=self._where,
+            message=f"{text}; look at these masks.",
+            images=tuple(self._ids[index] for index in np.flatnonzero(which).tolist()),
+        )
+
+
+def ious(first: Mask, second: Mask) -> NDArray[np.float64]:
+    """IoU of each mask (N, S, S) with the other of its place; two empty ones give 0."""
+    union = (first | second).sum(axis=(1, 2))
+    return np.asarray((first & second).sum(axis=(1, 2)) / np.maximum(union, 1))
+
+
+def shift(masks: Mask, down: int, right: int) -> Mask:
+    """Masks (N, S, S) moved by some pixels; background comes in."""
+    moved = np.zeros_like(masks)
+    height, width = masks.shape[1:]
+    moved[:, max(0, down) : height + min(0, down), max(0, right) : width + min(0, right)] = masks[
+        :, max(0, -down) : height + min(0, -down), max(0, -right) : width + min(0, -right)
+    ]
+    return moved
+
+
+def _pair(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[str, str]:
+    return f"{first.mean():.2f}", f"{second.mean():.2f}"
