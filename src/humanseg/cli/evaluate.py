@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from humanseg.cli import flags
-from humanseg.cli.terminal import bracket, numbered, say, score, shown, table
+from humanseg.cli.terminal import bracket, mean, note, numbered, say, score, shown, table
 from humanseg.cli.verdict_text import verdict
 from humanseg.config.loading import resolve
 from humanseg.config.schema import TrainConfig
@@ -107,8 +107,25 @@ def evaluate(
 
     said = answer(evaluation_study(output or Path(), result))
     say(*_summary(result), *verdict(said.headline, said.warnings, len(said.cautions)))
+    inverse = _inverse_iou(result)
+    if inverse is not None and inverse > (result.summary.iou_mean or 0.0):
+        note(
+            f"humanseg: warning: the model fits the inverse of the masks better (IoU {inverse:.3f} "
+            "against what is above), so they seem to mark the background; see `humanseg data check "
+            f"{data}`."
+        )
     if output is not None:
         say(f"Report: {write_report(output).html}")
+
+
+def _inverse_iou(result: Evaluation) -> float | None:
+    """Mean IoU of the masks with the inverses of the true ones, over images that have either."""
+    ious = [
+        score.fp / (score.tp + score.fp + score.tn)
+        for score in result.scores
+        if score.tp + score.fp + score.tn
+    ]
+    return mean(ious)
 
 
 def _summary(result: Evaluation) -> list[str]:

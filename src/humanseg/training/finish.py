@@ -53,8 +53,8 @@ def finish_run(
     `RunResult.weak`.
 
     Raises:
-        GuardError: the network is no better than a mask that looks at no picture, or says that the
-            masks it was trained on are wrong.
+        GuardError: no test picture has a person, or the network says that the training masks are
+            wrong.
         DataError: the best checkpoint is not of the best epoch.
     """
     config, data = run.config, run.data
@@ -126,14 +126,14 @@ def _score(
     """
 
     def predict(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        grid = segmenter.grid_probability(image)
+        grid = segmenter.predict(image).grid
         if learned is not None:
             learned.append(resize_mask(grid >= segmenter.threshold, (SIDE, SIDE)))
         return grid
 
     return score_samples(
         run.data.part(names),
-        lambda image: segmenter.predict(image).grid,
+        predict,
         threshold=segmenter.threshold,
         mask_resize=run.config.data.mask_resize,
         store=store,
