@@ -145,7 +145,7 @@ def main() -> None:
     result = json.loads(file.read_text()) if file.exists() else {"planted": [], "sound": []}
 
     def write() -> None:
-        result["environment"] = describe_environment(device="cpu").model_dump()
+        result["environment"] = describe_environment(device="cpu", threads=None).model_dump()
         file.write_text(json.dumps(result, indent=1) + "\n")
 
     with tempfile.TemporaryDirectory() as scratch:
