@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from humanseg.data.training_images import read_training_images
 from humanseg.data.inspection import Finding
 from humanseg.data.label_sample import SIDE
+from humanseg.data.training_images import read_training_images
 from humanseg.errors import DataError, ExportError
 from humanseg.evaluation.bounds import score_baselines
 from humanseg.evaluation.learned_labels import learned_findings
