@@ -4,8 +4,8 @@ Found are copies that were saved again, resized, squeezed, mirrored, turned by q
 up to 15 % of each side, brightened, darkened, made grey or framed; see docs/duplicates.md for how
 many of each. Scenes photographed twice are not copies.
 
-The cost grows with the number of images: about 2 ms for each that is looked for, and a twentieth
-of a microsecond for each pair of images.
+The cost grows with the number of images looked for, and slowly with the number of pairs: candidates
+come from tables of 16-bit keys. Thousands of frames of one scene are all candidates of each other.
 """
 
 from __future__ import annotations
