@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from types import SimpleNamespace
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -26,9 +25,10 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str
 
 @pytest.fixture
 def replace(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Put functions in place of a module's, without importing the module."""
+    """Put functions in place of a module's own of the same names."""
 
     def call(module: str, **functions: Callable[..., Any]) -> None:
-        monkeypatch.setitem(sys.modules, module, SimpleNamespace(**functions))
+        for name, function in functions.items():
+            monkeypatch.setattr(import_module(module), name, function)
 
     return call
