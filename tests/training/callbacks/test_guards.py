@@ -24,7 +24,7 @@ from humanseg.training.callbacks.guards import (
     check_moved,
     check_optimiser,
     check_scored,
-    sample_weights,
+    copy_weights,
 )
 from humanseg.training.module import SegmentationModule
 
@@ -206,7 +206,7 @@ class TestOptimiser:
 
 def test_moved__counts_what_stood_still(tiny: TrainConfig) -> None:
     network = _network(tiny)
-    before = sample_weights(network)
+    before = copy_weights(network)
     with torch.no_grad():
         for parameter in list(network.parameters())[1:]:
             parameter.add_(1.0)

@@ -23,7 +23,6 @@ from humanseg.training.batches import Batch
 from humanseg.training.module import SegmentationModule
 
 _SHOWN = 3  # names in one message
-_FEW = 64  # weights of a parameter that show whether it moved
 _RATE_TOLERANCE = 1e-3  # relative difference from the schedule
 _LEAST_RATE = 1e-3  # of the peak: below, single weights may be too large to show a step
 
@@ -79,23 +78,21 @@ def check_trainable(network: SegmentationNetwork) -> None:
         )
 
 
-def sample_weights(network: nn.Module) -> dict[str, Tensor]:
-    """A few weights of every trainable parameter, copied, to see later whether they moved."""
+def copy_weights(network: nn.Module) -> dict[str, Tensor]:
+    """Every trainable parameter, copied, to see later whether it moved.
+
+    All of it: on a small grid only the middle of a dilated kernel ever gets a gradient, which a
+    sample of its weights would miss.
+    """
     return {
-        name: _few(parameter).clone()
+        name: parameter.detach().clone()
         for name, parameter in network.named_parameters()
         if parameter.requires_grad
     }
 
 
-def _few(parameter: Tensor) -> Tensor:
-    """At most `_FEW` elements, evenly over the parameter."""
-    flat = parameter.detach().flatten()
-    return flat[:: max(1, len(flat) // _FEW)]
-
-
 def check_moved(network: nn.Module, before: dict[str, Tensor], *, epoch: int) -> None:
-    """Every trainable parameter differs from what `sample_weights` copied before the epoch.
+    """Every trainable parameter differs from what `copy_weights` copied before the epoch.
 
     Args:
         network: after the epoch.
@@ -107,7 +104,7 @@ def check_moved(network: nn.Module, before: dict[str, Tensor], *, epoch: int) ->
     """
     parameters = dict(network.named_parameters())
     moved = torch.stack(
-        [(_few(parameters[name]) != weights).any() for name, weights in before.items()]
+        [(parameters[name].detach() != weights).any() for name, weights in before.items()]
     ).tolist()  # read at once: on a GPU every reading makes the host wait
     still = [name for name, has_moved in zip(before, moved, strict=True) if not has_moved]
     if still:
@@ -164,11 +161,11 @@ class TrainingGuards(lightning.Callback):
     def on_train_epoch_start(
         self, trainer: lightning.Trainer, module: lightning.LightningModule
     ) -> None:
-        """Remember some weights."""
+        """Remember the weights."""
         network = _segmentation(module).network
         check_trainable(network)
         self._checked = None
-        self._before = sample_weights(network)
+        self._before = copy_weights(network)
         self._had_gradient = None
         self._watched = {
             name: parameter
