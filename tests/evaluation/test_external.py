@@ -45,7 +45,9 @@ def samples(tmp_path: Path) -> dict[str, Sample]:
 def scored(
     samples: dict[str, Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> CorruptedScores:
-    stub = SimpleNamespace(grid_probability=_bright, threshold=0.5)
+    stub = SimpleNamespace(
+        predict=lambda image: SimpleNamespace(grid=_bright(image)), threshold=0.5
+    )
     monkeypatch.setattr(external, "_segmenter", lambda _: stub)
     result = run_result(
         "unet-seed42",

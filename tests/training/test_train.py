@@ -31,7 +31,6 @@ from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import read_model_record
 from humanseg.models import TorchEngine, build_network, cpu, load_network
 from humanseg.results import RunResult, read_record, write_record
-from humanseg.training import run_training as run_module
 from humanseg.training import train
 from humanseg.training.callbacks.guards import TrainingGuards
 from humanseg.training.module import SegmentationModule
@@ -442,14 +441,11 @@ class TestRefusals:
         assert not (tmp_path / "run").exists()
 
     def test_data_changed_since_the_run_began(
-        self, tiny: TrainConfig, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def fail(*_: object, **__: object) -> None:
-            raise RuntimeError("stop")
-
         with monkeypatch.context() as patch:
-            patch.setattr(run_module, "fit", fail)
-            with pytest.raises(RuntimeError):
+            patch.setattr(TrainingGuards, "on_train_batch_start", _stop_at(0))
+            with pytest.raises(_Stop):
                 train(tiny, output=tmp_path / "run")
         state = tmp_path / "run" / "run.json"
         changed = json.loads(state.read_text()) | {"data_fingerprint": "0"}

@@ -195,6 +195,7 @@ def structure_of(name: str) -> dict[str, Any]:
         name: model directory, or `bundled`.
 
     Raises:
+        UsageError: nothing there, or a file.
         ModelError: no readable model directory.
     """
     model = read_model_record(find_model(name)).config.model

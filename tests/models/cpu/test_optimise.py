@@ -17,20 +17,23 @@ from humanseg.models.cpu import optimise_for_cpu_training, restore
 @pytest.mark.parametrize("arch", get_args(Arch))
 def test_optimised__network_computes_the_same_and_has_the_same_gradients(arch: Arch) -> None:
     torch.manual_seed(0)
-    # Encoders of SMP's own, which pad by modules, and dilate for DeepLabV3+.
+    # Encoders of SMP's own, which pad by modules, and dilate for DeepLabV3 and PAN. DPT takes none.
+    own_encoder = arch != "dpt"
+    size = {"pan": (128, 160), "dpt": (224, 224)}.get(arch, (64, 96))
+    encoder = "efficientnet-b0" if own_encoder else "tu-vit_tiny_patch16_224"
     config = model_settings(
-        arch=arch, encoder_name="efficientnet-b0", encoder_weights="none", image_size=(64, 96)
+        arch=arch, encoder_name=encoder, encoder_weights="none", image_size=size
     )
     network = build_network(config).network.double().eval()
     changed = copy.deepcopy(network)
     optimise_for_cpu_training(changed)
     kinds = {type(module).__mro__[1].__name__ for module in changed.modules()}
-    assert ("SpaceToBatchConv" in kinds) == (arch == "deeplabv3plus")
+    assert ("SpaceToBatchConv" in kinds) == (arch in ("deeplabv3", "deeplabv3plus", "pan"))
     assert ("_Added" in kinds) == (arch == "fpn")
     assert ("DoublingConvolution" in kinds) == (arch == "unet")
     assert ("Doubling" in kinds) == (arch == "fpn")
-    assert "_Squeezing" in kinds
-    images = torch.randn(2, 3, 64, 96, dtype=torch.float64)
+    assert ("_Squeezing" in kinds) == own_encoder
+    images = torch.randn(2, 3, *size, dtype=torch.float64)
     wanted, found = network(images), changed(images)
     torch.testing.assert_close(found, wanted)
     wanted.square().mean().backward()
