@@ -21,7 +21,9 @@ import pytest
 from PIL import Image
 
 from humanseg.batch.discovery import discover, output_jobs, pending
+from humanseg.batch.made_record import RECORD_NAME, MadeRecord
 from humanseg.cli.predict_flags import NetworkFlags
+from humanseg.system.version import __version__
 
 Run = Callable[..., tuple[int, str, str]]
 PICTURES = 150
@@ -52,6 +54,15 @@ def _outputs(lines: str, status: str) -> list[str]:
     records = [json.loads(line) for line in lines.splitlines(keepends=True) if line.endswith("\n")]
     return [Path(record["output"]).relative_to("out").as_posix()
             for record in records if record["status"] == status]  # fmt: skip
+
+
+def _leave_result(name: str) -> None:
+    """A result in `out`, and the record of a run with the usual settings."""
+    path = Path("out") / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x")
+    settings = {"--as": "mask", "--format": "png", "--model": f"bundled (humanseg {__version__})"}
+    MadeRecord(settings).write(Path("out"))
 
 
 @pytest.fixture
@@ -108,7 +119,7 @@ def test_three_shards_at_once_and_one_killed__another_run_makes_the_rest_and_not
 
     subprocess.run(_command("photos", "-o", "single", "--quiet"), check=True, timeout=120)
     together = _contents("out")
-    leftovers = {name for name in together if Path(name).name.startswith(".")}
+    leftovers = {name for name in together if Path(name).name.endswith(".part")}
     assert len(leftovers) <= 1  # of the one that was killed, which had one worker
     assert {name: together[name] for name in together.keys() - leftovers} == _contents("single")
 
@@ -144,19 +155,17 @@ class TestDryRun:
 
     def test_names_what_is_missing_and_makes_nothing(self, folder: Path, run: Run) -> None:
         _draw(folder, 4)
-        Path("out/1").mkdir(parents=True)
-        Path("out/1/001.png").write_bytes(b"x")
+        _leave_result("1/001.png")
         code, out, err = run("predict", "photos", "-o", "out", "--dry-run")
         assert code == 0
         assert out.splitlines() == ["photos/0/000.jpg", "photos/2/002.jpg", "photos/3/003.jpg"]
         assert "Left alone: 1 result that existed" in err
         assert err.endswith("Still to be done: 3 inputs.\n")
-        assert list(_contents("out")) == ["1/001.png"]
+        assert sorted(_contents("out")) == [RECORD_NAME, "1/001.png"]
 
     def test_json__and_shards(self, folder: Path, run: Run) -> None:
         _draw(folder, 12)
-        Path("out/1").mkdir(parents=True)
-        Path("out/1/001.png").write_bytes(b"x")
+        _leave_result("1/001.png")
         states: dict[str, str] = {}
         for shard in ("1/2", "2/2"):
             _, out, _ = run(
@@ -171,8 +180,7 @@ class TestDryRun:
 
     def test_everything_done(self, folder: Path, run: Run) -> None:
         _draw(folder, 1)
-        Path("out/0").mkdir(parents=True)
-        Path("out/0/000.png").write_bytes(b"x")
+        _leave_result("0/000.png")
         code, out, err = run("predict", "photos", "-o", "out", "--dry-run")
         assert (code, out) == (0, "")
         assert err.endswith("Still to be done: 0 inputs.\n")
@@ -316,7 +324,9 @@ class TestBatches:
         names = [column.split()[0] for column in batches.SPARK_SCHEMA.split(", ")]
         assert all(list(frame) == names for frame in made)
         masks = [mask for frame in made for mask in frame["mask"]]
-        assert sorted(mask for mask in masks if mask) == sorted(_contents("out").values())
+        assert sorted(mask for mask in masks if mask) == sorted(
+            content for name, content in _contents("out").items() if name.endswith(".png")
+        )
 
     def test_spark__loads_one_network_for_many_partitions(
         self, batches: ModuleType, monkeypatch: pytest.MonkeyPatch

@@ -211,6 +211,18 @@ def test_audit__findings_come_from_the_cache(
     assert not decoded
 
 
+def test_audit__reads_only_the_label_sample_of_a_set_that_can_be_judged(
+    cached: CachedData, decoded: Counter[str]
+) -> None:
+    """Twelve pairs are too few to judge, so that none is read for it; of sixteen, the sample is."""
+    for number in range(COUNT, 16):
+        cached.add(f"{number:02d}", seed=number)
+    for _ in range(2):
+        decoded.clear()
+        audit(cached.root, cache=cached.open())
+    assert decoded == {f"masks/{number:02d}": 1 for number in range(16)}
+
+
 def test_audit__interrupted_goes_on_where_it_stopped(
     cached: CachedData, decoded: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,13 +58,16 @@ def claim_folder(
     Raises:
         UsageError: the folder has results of other settings, or of unknown ones.
     """
-    before = MadeRecord.read(folder)
+    written = None
+    if MadeRecord.read(folder) is None:
+        written = next((job for job in jobs if is_written(job.target)), None)
+    before = MadeRecord.read(folder)  # once more: another shard may have begun meanwhile
     if before is not None and before.settings == settings:
         return before
     if before is not None and _shows_anything(folder):
         reason = f"{folder}: its results were made with {_difference(before.settings, settings)}"
-    elif before is None and (job := next((j for j in jobs if is_written(j.target)), None)):
-        reason = f"{job.target}: exists, and how it was made is not known"
+    elif before is None and written is not None:
+        reason = f"{written.target}: exists, and how it was made is not known"
     else:
         return MadeRecord(settings)
     if not overwrite:

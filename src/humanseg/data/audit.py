@@ -19,8 +19,8 @@ from humanseg.data.inspection import (
     inspect_all,
     message_without_name,
 )
-from humanseg.data.label_guards import label_findings
-from humanseg.data.label_sample import read_label_sample
+from humanseg.data.label_guards import MIN_PAIRS, label_findings
+from humanseg.data.label_sample import evenly, read_label_sample
 from humanseg.data.layouts import find_layout, find_pairs
 from humanseg.data.samples import Sample
 from humanseg.results import Record
@@ -64,13 +64,16 @@ def audit(
     cache: Cache | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> AuditReport:
-    """Read every picture and mask once and list what is wrong.
+    """Read every picture and mask and list what is wrong.
+
+    Each is read once, and at most 200 pairs a second time, for the checks of the whole set.
 
     Args:
         root: a folder, CSV file or COCO JSON file.
         layout: how pairs are found; `auto` recognises it.
         cache: where findings about pictures that have not changed are taken from, and others kept,
             so that a check that was interrupted goes on where it stopped. The report is the same.
+            The pairs for the checks of the whole set are read all the same.
         progress: called with (pairs done, all pairs).
 
     Raises:
@@ -100,7 +103,8 @@ def audit(
         findings.append(
             Finding(code="no-person", severity="error", file=str(root), message=message)
         )
-    findings += label_findings(read_label_sample(pairs.samples), str(root))
+    if _can_be_judged(inspected):
+        findings += label_findings(read_label_sample(pairs.samples), str(root))
     totals = Counter(str(finding.code) for finding in findings)
     return AuditReport(
         root=str(root),
@@ -109,6 +113,12 @@ def audit(
         findings=tuple(findings),
         totals=dict(sorted(totals.items())),
     )
+
+
+def _can_be_judged(inspected: Sequence[InspectedSample]) -> bool:
+    """Whether enough masks of the label sample may have an outline; if not, reading it is idle."""
+    shares = [inspected[index].share for index in evenly(len(inspected))] if inspected else []
+    return sum(share is not None and 0 < share < 1 for share in shares) >= MIN_PAIRS
 
 
 def _duplicates(samples: Sequence[Sample], inspected: Sequence[InspectedSample]) -> list[Finding]:
