@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import lightning
@@ -12,11 +13,13 @@ from PIL import Image
 
 from humanseg.cli import main
 from humanseg.config.schema import TrainConfig
-from humanseg.errors import DataError, ModelError, UsageError
+from humanseg.errors import DataError, UsageError
 from humanseg.model_directory import read_model_record, structure_of
 from humanseg.models import load_network, start_network
 from humanseg.training import train
 from humanseg.training.callbacks.guards import TrainingGuards
+from humanseg.training.further_data import Start, check_start
+from humanseg.training.preparation import find_data
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +90,7 @@ def test_other_structure__is_refused(tiny: TrainConfig, trained: Path) -> None:
 
 
 def test_no_model__is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="does not exist"):
+    with pytest.raises(UsageError, match="does not exist"):
         structure_of(str(tmp_path / "none"))
 
 
@@ -140,8 +143,24 @@ def test_model_that_saw_the_test_pictures__is_refused(
 ) -> None:
     values = continuing(tiny, trained).model_dump()
     values["split"] |= {"seed": 7}
+    config = TrainConfig.model_validate(values)
+    taught = find_data(read_model_record(trained).config).split.train
+    seen = [name for name in find_data(config).held_out if name in taught]
+    assert len(seen) > 3
+    message = re.escape(f"trained on {len(seen)} of the pictures that are held out here ({seen[0]}")
+    with pytest.raises(DataError, match=message):
+        train(config, output=tmp_path / "run")
+
+
+def test_model_of_another_split_without_its_list_of_images__is_refused(
+    tiny: TrainConfig, trained: Path
+) -> None:
+    values = continuing(tiny, trained).model_dump()
+    values["split"] |= {"seed": 7}
+    config = TrainConfig.model_validate(values)
+    data = find_data(config)
     with pytest.raises(DataError, match=r"trained on pictures of this data set .* seed 42"):
-        train(TrainConfig.model_validate(values), output=tmp_path / "run")
+        check_start(Start(images=None), config, data.fingerprint, data.held_out)
 
 
 def test_model_knows_all_data_that_it_came_from(
