@@ -15,7 +15,7 @@ from humanseg.config.loading import suitable, to_yaml
 from humanseg.config.schema import TrainConfig
 from humanseg.config.split_config import HoldoutSplit
 from humanseg.data import synthesize
-from humanseg.errors import DataError, Interrupted, ModelError, UsageError
+from humanseg.errors import DataError, ImageError, Interrupted, ModelError, UsageError
 from humanseg.evaluation.corruptions import CORRUPTIONS
 from humanseg.images import dataset
 from humanseg.report import write_report
@@ -293,7 +293,7 @@ def test_compare__stopping_a_grown_plan_keeps_the_analysis(
     assert stored.analysis is not None
 
 
-def test_compare__a_failing_further_test_leaves_the_run(
+def test_compare__a_damaged_external_image_is_named_before_anything_is_trained(
     thorough: tuple[CompareConfig, Path, ComparisonResult], tmp_path: Path
 ) -> None:
     config, output, result = thorough
@@ -303,15 +303,9 @@ def test_compare__a_failing_further_test_leaves_the_run(
     image = sorted((other / "images").iterdir())[0]
     image.write_bytes(image.read_bytes()[:100])
     plan = config.model_copy(update={"test_on": (*config.test_on, other)})
-    again = compare(plan, output=copy)
-    assert [run.name for run in again.failed] == [
-        "unet-fold1-seed42 on broken",
-        "fpn-fold1-seed42 on broken",
-    ]
-    assert image.name in again.failed[0].error
-    assert again.runs == result.runs
-    assert again.analysis is not None
-    assert {one.data for one in again.analysis.external} == {"other"}
+    with pytest.raises(ImageError, match=image.name):
+        compare(plan, output=copy)
+    assert compare(config, output=copy).runs == result.runs  # what was finished is still there
 
 
 def test_compare__changed_data_are_refused(
@@ -354,7 +348,7 @@ def test_compare__one_source_cannot_be_left_out(tiny: TrainConfig, tmp_path: Pat
 
 
 def test_compare__own_pictures_are_no_other_data(tiny: TrainConfig, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"20 of its pictures .* are also in the data"):
+    with pytest.raises(DataError, match=r"20 of its pictures .* show the same as one in the data"):
         compare(_plan(tiny, test_on=(tiny.data.root,)), output=tmp_path / "c")
 
 
