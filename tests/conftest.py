@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from humanseg.config.split_config import HoldoutSplit
 MakeModel = Callable[..., Path]
 
 TINY_ENCODER = "tu-test_efficientnet"
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in a shell's background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 TIERS = ("unit", "contract", "training", "command", "fault", "browser", "data")
 
 
