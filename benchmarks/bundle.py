@@ -19,12 +19,12 @@ from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
 from humanseg.data.training_images import read_training_images
-from humanseg.errors import UsageError
 from humanseg.exporting import export
 from humanseg.images.resize import resize_image
 from humanseg.model_directory import ONNX_INT8_FILE
 from humanseg.models import load_network, save_network
 from humanseg.results import RunResult, read_record
+from humanseg.system.errors import UsageError
 
 TERMS = {
     "human-segmentation-dataset": (

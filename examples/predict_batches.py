@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from humanseg import Segmenter
 from humanseg.effects.encode import encode
-from humanseg.errors import ImageError
+from humanseg.system.errors import ImageError
 
 Columns: TypeAlias = dict[str, NDArray[Any]]
 

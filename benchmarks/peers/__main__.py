@@ -21,8 +21,8 @@ from benchmarks.peers.text import doubts_in_words, peers_in_words
 
 from humanseg.cli.terminal import shown
 from humanseg.config.schema import Layout
-from humanseg.errors import HumansegError
 from humanseg.results import write_record
+from humanseg.system.errors import HumansegError
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -26,7 +26,6 @@ from humanseg.data.metadata import read_facts
 from humanseg.data.samples import Sample
 from humanseg.data.signatures import Signature
 from humanseg.data.training_images import seen_in_training
-from humanseg.errors import DataError, UsageError
 from humanseg.evaluation.analysis.measures import MARKED_SHARE
 from humanseg.evaluation.metrics import score_image, summarise
 from humanseg.evaluation.statistics import GroupBootstrap
@@ -35,6 +34,7 @@ from humanseg.images.resize import resize_mask
 from humanseg.model_directory import find_model
 from humanseg.results import ImageScore, SplitRecord, read_record
 from humanseg.results.provenance import describe_environment
+from humanseg.system.errors import DataError, UsageError
 from humanseg.system.progress import Progress
 
 T = TypeVar("T")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.peers import worker
-from humanseg.errors import HumansegError, UsageError
+from humanseg.system.errors import HumansegError, UsageError
 
 _ADAPTERS = Path(__file__).with_name("adapters")
 PEERS = {

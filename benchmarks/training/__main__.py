@@ -48,9 +48,9 @@ from benchmarks.training.roofline import count_step, measure_ceilings, roofline_
 from benchmarks.training.task import Task, load_average
 
 from humanseg.config.architectures import PUBLISHED, Arch
-from humanseg.errors import HumansegError
 from humanseg.models import build_network
 from humanseg.results import write_record
+from humanseg.system.errors import HumansegError
 
 PICTURES = 290
 """As many as the public data set has."""

@@ -31,6 +31,13 @@ if TYPE_CHECKING:
     from humanseg.exporting.run_export import export
     from humanseg.inference.prediction import Prediction
     from humanseg.inference.segmenter import Segmenter
+    from humanseg.system.errors import (
+        DataError,
+        HumansegError,
+        ImageError,
+        ModelError,
+        UsageError,
+    )
     from humanseg.training.run_training import train
 
 __all__ = [
@@ -38,12 +45,16 @@ __all__ = [
     "CompareConfig",
     "ComparedModel",
     "DataConfig",
+    "DataError",
     "DeepLabModel",
     "EvaluationConfig",
     "FoldSplit",
     "HoldoutSplit",
+    "HumansegError",
+    "ImageError",
     "LossConfig",
     "ModelConfig",
+    "ModelError",
     "OptimiserConfig",
     "PANModel",
     "PlainModel",
@@ -54,6 +65,7 @@ __all__ = [
     "TrainConfig",
     "TrainingConfig",
     "UNetModel",
+    "UsageError",
     "__version__",
     "compare",
     "evaluate",
@@ -85,6 +97,7 @@ _MODULES = {
     "exporting.run_export": ("export",),
     "inference.prediction": ("Prediction",),
     "inference.segmenter": ("Segmenter",),
+    "system.errors": ("DataError", "HumansegError", "ImageError", "ModelError", "UsageError"),
     "training.run_training": ("train",),
 }
 """Where each name is made; imported when first asked for, so that `import humanseg` stays quick."""

@@ -16,7 +16,7 @@ from humanseg.batch.discovery import (
     pending,
     refuse_collisions,
 )
-from humanseg.errors import UsageError
+from humanseg.system.errors import UsageError
 
 VIDEOS = frozenset({".mp4"})
 

@@ -9,7 +9,7 @@ import pytest
 
 from humanseg.batch.discovery import Job
 from humanseg.batch.made_record import MadeRecord, claim_folder
-from humanseg.errors import UsageError
+from humanseg.system.errors import UsageError
 
 SETTINGS = {"--as": "mask"}
 

@@ -38,7 +38,7 @@ from humanseg.effects.effect import (
     ReplaceEffect,
     effect_of,
 )
-from humanseg.errors import HumansegError, ImageError, Interrupted, UsageError
+from humanseg.system.errors import HumansegError, ImageError, Interrupted, UsageError
 
 MASK = MaskEffect()
 

@@ -26,9 +26,9 @@ from humanseg.benchmark.speed_record import (
 from humanseg.benchmark.timing import summarise_times
 from humanseg.cli import main
 from humanseg.cli.benchmark import parsed_sizes
-from humanseg.errors import UsageError
 from humanseg.results import read_record
 from humanseg.system.cpu import usable_cores
+from humanseg.system.errors import UsageError
 
 ENVIRONMENT = environment(processor="Some Processor", versions={"onnxruntime": "1.2"}, threads=None)
 

@@ -99,11 +99,11 @@ def test_run_probe__memory_is_its_own_and_not_the_parents(
     ("load", "said"),
     [
         (
-            "from humanseg.errors import UsageError; raise UsageError('x: is not installed.')",
+            "from humanseg import UsageError; raise UsageError('x: is not installed.')",
             "x: is not installed.",
         ),
         (
-            "from humanseg.errors import ModelError; raise ModelError('m: is damaged.')",
+            "from humanseg.system.errors import ModelError; raise ModelError('m: is damaged.')",
             "m: is damaged.",
         ),
         ("raise RuntimeError('broken')", "its process ended with code 1: RuntimeError: broken"),

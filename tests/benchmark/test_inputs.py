@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from humanseg.benchmark.inputs import describe, find, generate, names
-from humanseg.errors import UsageError
 from humanseg.images import open_image
+from humanseg.system.errors import UsageError
 
 SIZES = ((480, 640), (1080, 1920))
 

@@ -9,9 +9,9 @@ import pytest
 from humanseg.benchmark.fresh import ProbeAnswer, ProbeRequest
 from humanseg.benchmark.speed import SpeedOptions, measure_speed, quick_options
 from humanseg.benchmark.speed_record import Configuration, SpeedRecord
-from humanseg.errors import HumansegError, ImageError, ModelError, UsageError
 from humanseg.results import read_record, write_record
 from humanseg.system.cpu import usable_cores
+from humanseg.system.errors import HumansegError, ImageError, ModelError, UsageError
 
 SMALL = ((60, 80), (90, 120))
 

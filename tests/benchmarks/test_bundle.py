@@ -21,8 +21,8 @@ from tests.builders.records import plain_score, run_result
 from humanseg.config.architectures import model_settings
 from humanseg.config.schema import DataConfig, TrainConfig
 from humanseg.data.layouts import discover
-from humanseg.errors import UsageError
 from humanseg.results import RunResult, write_record
+from humanseg.system.errors import UsageError
 
 TRAINED = ("002", "003", "004", "005")
 

@@ -20,7 +20,6 @@ from humanseg.config.loading import to_yaml
 from humanseg.config.schema import EvaluationConfig, TrainConfig
 from humanseg.config.split_config import HoldoutSplit, SplitConfig
 from humanseg.data import AuditReport
-from humanseg.errors import DataError, Interrupted
 from humanseg.results import (
     Analysis,
     ComparisonResult,
@@ -33,6 +32,7 @@ from humanseg.results import (
     ScoreSummary,
     SplitRecord,
 )
+from humanseg.system.errors import DataError, Interrupted
 
 Run = Callable[..., tuple[int, str, str]]
 Replace = Callable[..., None]

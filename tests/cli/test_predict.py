@@ -28,9 +28,9 @@ from humanseg.batch.made_record import RECORD_NAME
 from humanseg.batch.runner import Outcome
 from humanseg.cli.predict_flags import NetworkFlags
 from humanseg.cli.predict_report import Report
-from humanseg.errors import HumansegError, ModelError
 from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import ONNX_FILE, ONNX_INT8_FILE, bundled
+from humanseg.system.errors import HumansegError, ModelError
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -15,11 +15,11 @@ import torch
 
 from humanseg.cli import main
 from humanseg.config.architectures import ARCHITECTURES, Arch, own_settings
-from humanseg.errors import UsageError
 from humanseg.evaluation.evaluate_model import evaluate
 from humanseg.inference.engines.engine import FunctionEngine
 from humanseg.inference.segmenter import Segmenter
 from humanseg.results import ComparisonResult, Evaluation, read_record
+from humanseg.system.errors import UsageError
 
 PAGE = (Path(__file__).parents[2] / "docs" / "own-networks.md").read_text(encoding="utf-8")
 ARCHS = ("unet", "unetplusplus", "segformer")

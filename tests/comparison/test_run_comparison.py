@@ -15,7 +15,6 @@ from humanseg.config.loading import suitable, to_yaml
 from humanseg.config.schema import TrainConfig
 from humanseg.config.split_config import HoldoutSplit
 from humanseg.data import synthesize
-from humanseg.errors import DataError, ImageError, Interrupted, ModelError, UsageError
 from humanseg.evaluation.corruptions import CORRUPTIONS
 from humanseg.images import dataset
 from humanseg.report import write_report
@@ -28,6 +27,7 @@ from humanseg.results import (
     read_record,
     write_record,
 )
+from humanseg.system.errors import DataError, ImageError, Interrupted, ModelError, UsageError
 from humanseg.training import RunData
 from humanseg.training.run_folder import RunFolder
 

@@ -22,7 +22,7 @@ from humanseg.config.loading import (
 from humanseg.config.schema import Preset, TrainConfig
 from humanseg.config.section import Section
 from humanseg.config.sentences import describe_problems
-from humanseg.errors import ConfigError, UsageError
+from humanseg.system.errors import ConfigError, UsageError
 
 
 def problems_of(values: dict[str, Any], kind: type[Section] = CompareConfig) -> list[str]:

@@ -21,7 +21,7 @@ from humanseg.config.comparison_config import CompareConfig
 from humanseg.config.schema import DataConfig, LoopConfig, TrainConfig, TrainingConfig
 from humanseg.config.section import kinds_of
 from humanseg.config.split_config import FoldSplit, ReferenceSplit, SourceSplit
-from humanseg.errors import ConfigError
+from humanseg.system.errors import ConfigError
 
 SECTIONS = list(
     dict.fromkeys(

@@ -10,7 +10,7 @@ import pytest
 from tests.builders.files import NAMES, coco_document, make_original, touch, write_coco
 
 from humanseg.data import discover, find_pairs
-from humanseg.errors import DataError
+from humanseg.system.errors import DataError
 
 Write = Callable[..., Path]
 Form = Literal["NFC", "NFD"]

@@ -11,8 +11,8 @@ from PIL import Image, ImageFilter
 
 from humanseg.data import AuditReport, Finding, audit
 from humanseg.data.mask_values import mask_problem
-from humanseg.errors import DataError, UsageError
 from humanseg.results import read_record, write_record
+from humanseg.system.errors import DataError, UsageError
 
 Write = Callable[..., Path]
 

@@ -12,7 +12,7 @@ import pytest
 
 from humanseg.cli import main
 from humanseg.data import Sample, audit, discover, fingerprint, read_facts
-from humanseg.errors import DataError
+from humanseg.system.errors import DataError
 
 if TYPE_CHECKING:
     from tests.data.conftest import CachedData

@@ -23,7 +23,7 @@ from humanseg.data import cache as caching
 from humanseg.data import cache_entries, cache_file, discover
 from humanseg.data.cache import Cache
 from humanseg.data.resized import ImagesInMemory
-from humanseg.errors import DataError, UsageError
+from humanseg.system.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from tests.data.conftest import CachedData

@@ -24,7 +24,7 @@ from humanseg.data.composition.backgrounds import crop_background, empty_part, l
 from humanseg.data.composition.cutouts import Cutout, cut_people, read_object
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
-from humanseg.errors import DataError, ImageError, UsageError
+from humanseg.system.errors import DataError, ImageError, UsageError
 
 RED, BLUE, GREEN = (200, 20, 20), (20, 20, 200), (20, 200, 20)
 

@@ -11,7 +11,7 @@ import pytest
 
 from humanseg.data import discover, download
 from humanseg.data.download import default_folder, known_hashes, table_text
-from humanseg.errors import HumansegError, UsageError
+from humanseg.system.errors import HumansegError, UsageError
 from humanseg.system.progress import Progress
 
 CONTENT = {

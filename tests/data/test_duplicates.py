@@ -19,8 +19,8 @@ from humanseg.data.signatures import (
     oriented,
     signature,
 )
-from humanseg.errors import ImageError
 from humanseg.images import read_image
+from humanseg.system.errors import ImageError
 
 Write = Callable[..., Path]
 Change = Callable[[Image.Image], Image.Image]

@@ -7,7 +7,7 @@ import pytest
 
 from humanseg.data import Sample, fingerprint
 from humanseg.data.fingerprint import sample_digests
-from humanseg.errors import DataError
+from humanseg.system.errors import DataError
 
 Write = Callable[..., Path]
 

@@ -12,7 +12,7 @@ from humanseg.data import Sample, fingerprint, read_facts
 from humanseg.data.fingerprint import sample_digests
 from humanseg.data.inspection import inspect, inspect_all
 from humanseg.data.metadata import derive_facts, describe_data
-from humanseg.errors import ImageError
+from humanseg.system.errors import ImageError
 
 Write = Callable[..., Path]
 

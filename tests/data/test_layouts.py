@@ -15,8 +15,8 @@ from tests.builders.files import NAMES, make_original, touch
 
 from humanseg.config.schema import Layout
 from humanseg.data import discover, find_pairs
-from humanseg.errors import DataError, UsageError
 from humanseg.images import SUFFIXES
+from humanseg.system.errors import DataError, UsageError
 
 Write = Callable[..., Path]
 Form = Literal["NFC", "NFD"]

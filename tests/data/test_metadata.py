@@ -9,7 +9,7 @@ import pytest
 
 from humanseg.data import Sample, read_facts
 from humanseg.data.sources import read_group_table, sources_by_size
-from humanseg.errors import DataError, UsageError
+from humanseg.system.errors import DataError, UsageError
 
 Write = Callable[..., Path]
 

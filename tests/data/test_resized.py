@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from humanseg.data import Sample, resized
 from humanseg.data.resized import ImagesInMemory, ResizedImages
-from humanseg.errors import DataError
 from humanseg.images.resize import resize_image, resize_mask, resize_mask_nearest
+from humanseg.system.errors import DataError
 
 Write = Callable[..., Path]
 SIZE = (8, 8)

@@ -11,7 +11,7 @@ from pycocotools import mask as coco
 
 from humanseg.data import Sample
 from humanseg.data.samples import Segmentation, draw_outlines, rasterise
-from humanseg.errors import DataError, ImageError
+from humanseg.system.errors import DataError, ImageError
 
 Write = Callable[..., Path]
 SIZE = (10, 20)

@@ -9,8 +9,8 @@ from sklearn.model_selection import train_test_split
 
 from humanseg.config.split_config import FoldSplit, HoldoutSplit, ReferenceSplit, SourceSplit
 from humanseg.data import Facts, Sample, check_split, make_split, read_facts
-from humanseg.errors import DataError
 from humanseg.results import SplitRecord
+from humanseg.system.errors import DataError
 
 Write = Callable[..., Path]
 

@@ -19,7 +19,7 @@ from sklearn.tree import DecisionTreeClassifier
 from humanseg.data import audit, discover, draw_scene, synthesize
 from humanseg.data.synthesis.painting import Canvas, Paint, ellipse, point
 from humanseg.data.synthesis.synthesize import in_processes
-from humanseg.errors import HumansegError, UsageError
+from humanseg.system.errors import HumansegError, UsageError
 
 SIZE = (60, 80)
 

@@ -15,8 +15,8 @@ from humanseg.data.training_images import (
     seen_in_training,
     write_training_images,
 )
-from humanseg.errors import ModelError
 from humanseg.model_directory import TRAINING_IMAGES_FILE
+from humanseg.system.errors import ModelError
 
 
 def scene(seed: int) -> Signature:

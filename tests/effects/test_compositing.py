@@ -24,8 +24,8 @@ from humanseg.effects.compositing import (
     read_background,
     soft_alpha,
 )
-from humanseg.errors import ImageError, UsageError
 from humanseg.images.resize import resize_mask_from_probability, resize_probability
+from humanseg.system.errors import ImageError, UsageError
 
 Picture = NDArray[np.uint8]
 

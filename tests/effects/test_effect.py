@@ -14,10 +14,10 @@ from humanseg.effects.effect import Effect, ReplaceEffect, effect_of
 from humanseg.effects.guided_filter import refine
 from humanseg.effects.regions import keep_regions
 from humanseg.effects.rendering import multiplied
-from humanseg.errors import ImageError, UsageError
 from humanseg.images import LoadedImage, load
 from humanseg.images.resize import resize_probability
 from humanseg.inference.prediction import Prediction
+from humanseg.system.errors import ImageError, UsageError
 
 SIZE = (150, 210)
 OUTPUTS: dict[str, dict[str, Any]] = {

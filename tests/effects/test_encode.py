@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from humanseg.effects.encode import FormatName, check_format, encode
-from humanseg.errors import ImageError, UsageError
+from humanseg.system.errors import ImageError, UsageError
 
 SIZES = st.tuples(st.integers(1, 40), st.integers(1, 40))
 

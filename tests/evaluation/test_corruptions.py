@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from humanseg.errors import UsageError
 from humanseg.evaluation.corruptions import (
     CORRUPTIONS,
     SEVERITIES,
@@ -19,6 +18,7 @@ from humanseg.evaluation.corruptions import (
     corrupt_pair,
 )
 from humanseg.evaluation.corruptions.kinds import cloud
+from humanseg.system.errors import UsageError
 
 Picture = NDArray[np.uint8]
 

@@ -14,7 +14,6 @@ from tests.builders.colour_profiles import rgb_profile
 from tests.builders.formula_model import GRID, brightness
 
 from humanseg.data.layouts import discover
-from humanseg.errors import DataError, UsageError
 from humanseg.evaluation.evaluate_model import evaluate
 from humanseg.evaluation.scoring import score_stored
 from humanseg.images import read_mask
@@ -23,6 +22,7 @@ from humanseg.inference.engines.engine import FunctionEngine
 from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import read_model_record
 from humanseg.results import DataRecord, Evaluation, ScoringSetup, read_record
+from humanseg.system.errors import DataError, UsageError
 
 open_model = partial(Segmenter, backend="onnxruntime", precision="fp32")
 

@@ -10,10 +10,10 @@ import pytest
 from humanseg.config.architectures import model_settings
 from humanseg.config.schema import TrainConfig
 from humanseg.data import Sample, discover
-from humanseg.errors import DataError
 from humanseg.evaluation.leakage import find_leaks, write_features
 from humanseg.models import build_network
 from humanseg.results import DataRecord, RunResult, SplitRecord
+from humanseg.system.errors import DataError
 
 
 def record(

@@ -11,7 +11,6 @@ from PIL import Image
 
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
-from humanseg.errors import DataError, ImageError
 from humanseg.evaluation.bounds import score_baselines
 from humanseg.evaluation.metrics import (
     add_calibrations,
@@ -33,6 +32,7 @@ from humanseg.images.resize import (
 )
 from humanseg.images.stored_maps import read_probability
 from humanseg.system.cpu import usable_cores
+from humanseg.system.errors import DataError, ImageError
 
 GRID = (32, 48)
 THRESHOLD = 0.4

@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 from tests.builders.onnx_metadata import metadata
 
-from humanseg.errors import ExportError
 from humanseg.exporting import ExportRecord, export
 from humanseg.inference.engines.onnxruntime_engine import open_onnxruntime
 from humanseg.models import (
@@ -26,6 +25,7 @@ from humanseg.models import (
 )
 from humanseg.models.onnx_file import onnx_model, store_half
 from humanseg.results import read_record
+from humanseg.system.errors import ExportError
 
 if TYPE_CHECKING:
     from onnx import ModelProto

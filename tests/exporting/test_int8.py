@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from tests.builders.onnx_metadata import metadata
 
-from humanseg.errors import DataError, ExportError, ImageError, ModelError, UsageError
 from humanseg.evaluation.evaluate_model import evaluate
 from humanseg.exporting import calibration_pictures, export
 from humanseg.exporting.int8 import quantise
 from humanseg.inference.engines.onnxruntime_engine import open_onnxruntime
 from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import read_model_record
+from humanseg.system.errors import DataError, ExportError, ImageError, ModelError, UsageError
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from humanseg.errors import UsageError
 from humanseg.exporting import export
 from humanseg.exporting.targets import check_options, check_output, format_of
+from humanseg.system.errors import UsageError
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -17,8 +17,8 @@ from tests.builders.colour_profiles import (
     rgb_profile,
 )
 
-from humanseg.errors import ImageError
 from humanseg.images import load, read_image
+from humanseg.system.errors import ImageError
 
 COLOURS = np.array([[[200, 100, 50], [30, 160, 90], [250, 250, 250], [0, 0, 0]]], dtype=np.uint8)
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from humanseg.errors import ImageError
 from humanseg.images import read_image
+from humanseg.system.errors import ImageError
 
 RED = (200, 30, 40)
 

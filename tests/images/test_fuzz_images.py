@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from humanseg.errors import ImageError
 from humanseg.images import load, read_image
+from humanseg.system.errors import ImageError
 
 PER_SAMPLE = 150
 SIZE = (23, 17)

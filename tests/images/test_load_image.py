@@ -15,11 +15,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from humanseg.errors import ImageError
 from humanseg.images import SUFFIXES, load, read_image
 from humanseg.images.resize import resize_mask_from_probability
 from humanseg.inference.engines.engine import FunctionEngine
 from humanseg.inference.segmenter import Segmenter
+from humanseg.system.errors import ImageError
 
 RED = (200, 30, 40)
 

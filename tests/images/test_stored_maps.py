@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from humanseg.errors import DataError
 from humanseg.images import read_mask
 from humanseg.images.stored_maps import read_probability, write_mask, write_probability
+from humanseg.system.errors import DataError
 
 
 def test_probability__comes_back_as_it_was_said_to(tmp_path: Path) -> None:

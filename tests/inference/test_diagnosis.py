@@ -12,12 +12,12 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from humanseg.cli import main
-from humanseg.errors import ModelError, UsageError
 from humanseg.inference import diagnosis
 from humanseg.inference.diagnosis import EXTRAS, Check, DoctorReport, examine
 from humanseg.inference.engines import runtimes
 from humanseg.model_directory import directory as model_directory
 from humanseg.system.cpu import Processor
+from humanseg.system.errors import ModelError, UsageError
 
 ROOT = Path(__file__).parent.parent.parent
 

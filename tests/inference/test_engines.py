@@ -18,7 +18,6 @@ import pytest
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper
 
-from humanseg.errors import ModelError, UsageError
 from humanseg.inference.engines import (
     engine,
     onnxruntime_engine,
@@ -29,6 +28,7 @@ from humanseg.inference.engines import (
 from humanseg.inference.engines.onnx_check import read_onnx
 from humanseg.inference.engines.select import BackendName, open_engine
 from humanseg.system.cpu import Processor
+from humanseg.system.errors import ModelError, UsageError
 
 Formula = Callable[..., NDArray[np.float32]]
 OnnxFile = Callable[..., bytes]

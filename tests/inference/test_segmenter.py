@@ -23,11 +23,11 @@ from PIL import Image
 
 import humanseg
 from humanseg import Prediction, Segmenter, images
-from humanseg.errors import ConfigError, ImageError, ModelError, UsageError
 from humanseg.images.resize import resize_image, resize_probability
 from humanseg.inference import stream
 from humanseg.inference.engines.engine import FunctionEngine
 from humanseg.model_directory import directory as model_directory
+from humanseg.system.errors import ConfigError, ImageError, ModelError, UsageError
 from humanseg.video.smoothing import Smoother
 
 Formula = Callable[..., NDArray[np.float32]]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from humanseg.config.schema import TrainConfig
-from humanseg.errors import ModelError
 from humanseg.models import load_network
+from humanseg.system.errors import ModelError
 from humanseg.training import train
 
 

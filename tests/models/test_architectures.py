@@ -11,9 +11,9 @@ import torch
 from tests.models.test_contract import _record
 
 from humanseg.config.architectures import AnyModel, Arch, model_settings, output_stride
-from humanseg.errors import UsageError
 from humanseg.models import SegmentationNetwork, build_network, load_network, save_network
 from humanseg.models.cpu import optimise_for_cpu_training
+from humanseg.system.errors import UsageError
 
 # PAN halves features of stride 16 three times; a vision transformer takes its own size.
 SIZES = {"pan": (128, 160), "dpt": (160, 160)}

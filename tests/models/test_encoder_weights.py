@@ -14,9 +14,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from humanseg.config.architectures import ModelConfig, model_settings
-from humanseg.errors import HumansegError, ModelError, UsageError
 from humanseg.models import build_network
 from humanseg.models.encoder_weights import expected_input
+from humanseg.system.errors import HumansegError, ModelError, UsageError
 
 
 def _config(**values: Any) -> ModelConfig:  # noqa: ANN401  settings of any type
@@ -74,7 +74,7 @@ def test_local_file__that_is_damaged_is_refused(tmp_path: Path) -> None:
 
 _BUILD = """
 from humanseg.config.architectures import ModelConfig, model_settings
-from humanseg.errors import ModelError
+from humanseg.system.errors import ModelError
 from humanseg.models import build_network
 import time
 start = time.perf_counter()

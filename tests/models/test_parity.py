@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from humanseg.errors import ExportError
 from humanseg.model_directory import Parity
 from humanseg.models.parity import (
     check_int8_parity,
@@ -14,6 +13,7 @@ from humanseg.models.parity import (
     measure_parity,
     probe_pictures,
 )
+from humanseg.system.errors import ExportError
 
 Pictures = NDArray[np.uint8]
 Probabilities = NDArray[np.float32]

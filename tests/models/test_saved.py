@@ -16,7 +16,6 @@ from pytest_socket import SocketBlockedError
 from safetensors.torch import load_file
 from tests.builders.onnx_metadata import metadata
 
-from humanseg.errors import ExportError, ModelError, UsageError
 from humanseg.inference.engines.onnxruntime_engine import open_onnxruntime
 from humanseg.model_directory import bundled, find_model, read_model_record
 from humanseg.models import (
@@ -26,6 +25,7 @@ from humanseg.models import (
     load_network,
     save_network,
 )
+from humanseg.system.errors import ExportError, ModelError, UsageError
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 VERSION_1 = FIXTURES / "model-v1"

@@ -7,7 +7,6 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from humanseg.errors import ImageError
 from humanseg.images import read_image
 from humanseg.images.stored_maps import write_probability
 from humanseg.report.gallery.gallery_images import (
@@ -17,6 +16,7 @@ from humanseg.report.gallery.gallery_images import (
     read_shrunk,
     shown_size,
 )
+from humanseg.system.errors import ImageError
 
 # Machado, Oliveira and Fernandes 2009, severity 1: what people see who lack one kind of cone.
 PROTANOPIA = (

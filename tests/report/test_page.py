@@ -17,7 +17,6 @@ import pytest
 from PIL import Image
 from tests.builders.drawn_study import blurred
 
-from humanseg.errors import DataError
 from humanseg.images.stored_maps import write_mask, write_probability
 from humanseg.report import write_report
 from humanseg.report.load_study import load_studies, load_study
@@ -33,6 +32,7 @@ from humanseg.results import (
     read_record,
     write_record,
 )
+from humanseg.system.errors import DataError
 
 StudyMaker = Callable[..., Study]
 

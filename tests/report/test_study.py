@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from humanseg.config.comparison_config import CompareConfig
-from humanseg.errors import DataError, UsageError
 from humanseg.report.formatting import (
     bounded,
     bounds,
@@ -41,6 +40,7 @@ from humanseg.report.study_plan import (
 )
 from humanseg.report.tables.difference_tables import doubts
 from humanseg.results import ComparisonResult, Evaluation, Interval, RunResult, write_record
+from humanseg.system.errors import DataError, UsageError
 
 StudyMaker = Callable[..., Study]
 

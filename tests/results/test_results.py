@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from humanseg.errors import DataError
 from humanseg.results import (
     EpochRecord,
     FailedRun,
@@ -14,6 +13,7 @@ from humanseg.results import (
     write_record,
     write_text,
 )
+from humanseg.system.errors import DataError
 
 
 def _score() -> ImageScore:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from humanseg.config.schema import TrainConfig
-from humanseg.errors import OutOfMemory
 from humanseg.models import SegmentationNetwork, build_network
+from humanseg.system.errors import OutOfMemory
 from humanseg.training import train
 from humanseg.training.autotune import ComputeMode, explaining_memory, fitting_batch
 

@@ -10,7 +10,7 @@ import torch
 from humanseg.config.schema import AugmentationConfig, TrainConfig
 from humanseg.data.layouts import discover
 from humanseg.data.resized import ImagesInMemory, Pixels
-from humanseg.errors import DataError, UsageError
+from humanseg.system.errors import DataError, UsageError
 from humanseg.training.augmentation import augment
 from humanseg.training.batches import (
     Batches,

@@ -12,7 +12,7 @@ from tests.builders.configurations import changed
 from humanseg.config.schema import TrainConfig
 from humanseg.data import synthesize
 from humanseg.data.inspection import Finding
-from humanseg.errors import DataError
+from humanseg.system.errors import DataError
 from humanseg.training.data_gate import refuse_errors
 from humanseg.training.preparation import find_data
 

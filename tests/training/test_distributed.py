@@ -17,7 +17,7 @@ from torch import nn
 
 from humanseg.config.loading import to_yaml
 from humanseg.config.schema import TrainConfig
-from humanseg.errors import UsageError
+from humanseg.system.errors import UsageError
 from humanseg.training.distributed import (
     SINGLE_PROCESS,
     SynchronisedBatchNorm,

@@ -12,9 +12,9 @@ from humanseg.config.schema import TrainConfig
 from humanseg.data.composition import RECORD_FILE, CompositionRecord, SourceRecord
 from humanseg.data.signatures import image_bits
 from humanseg.data.training_images import read_training_images
-from humanseg.errors import DataError, UsageError
 from humanseg.model_directory import read_model_record, write_model_record
 from humanseg.results import write_record
+from humanseg.system.errors import DataError, UsageError
 from humanseg.training import train
 from humanseg.training.further_data import Start, check_start
 from humanseg.training.preparation import RunData, find_data

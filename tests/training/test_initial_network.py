@@ -13,9 +13,9 @@ from PIL import Image
 
 from humanseg.cli import main
 from humanseg.config.schema import TrainConfig
-from humanseg.errors import DataError, UsageError
 from humanseg.model_directory import read_model_record, structure_of
 from humanseg.models import load_network, start_network
+from humanseg.system.errors import DataError, UsageError
 from humanseg.training import train
 from humanseg.training.callbacks.guards import TrainingGuards
 from humanseg.training.further_data import Start, check_start

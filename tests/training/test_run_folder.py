@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from humanseg.config.schema import TrainConfig
-from humanseg.errors import FolderBusy
+from humanseg.system.errors import FolderBusy
 from humanseg.training.run_folder import RunFolder
 
 

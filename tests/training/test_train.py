@@ -21,7 +21,6 @@ from tests.builders.configurations import changed
 from humanseg.cli import main
 from humanseg.config.loading import to_yaml
 from humanseg.config.schema import TrainConfig
-from humanseg.errors import DataError, ExportError, FolderBusy, GuardError, UsageError
 from humanseg.evaluation.evaluate_model import evaluate
 from humanseg.images import read_mask
 from humanseg.images.resize import resize_probability
@@ -31,6 +30,7 @@ from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import read_model_record
 from humanseg.models import TorchEngine, build_network, cpu, load_network
 from humanseg.results import RunResult, read_record, write_record
+from humanseg.system.errors import DataError, ExportError, FolderBusy, GuardError, UsageError
 from humanseg.training import train
 from humanseg.training.callbacks.guards import TrainingGuards
 from humanseg.training.module import SegmentationModule

@@ -18,7 +18,7 @@ from tests.builders.clips import BRIGHT, DARK, av, drawn, read_clip, write_clip
 from tests.builders.video_runs import CUTOUT, GREEN, MASK, REPLACE, Stub, names, run
 
 from humanseg.effects.effect import CutoutEffect, Effect, MaskEffect, ProbabilityEffect, effect_of
-from humanseg.errors import HumansegError, UsageError
+from humanseg.system.errors import HumansegError, UsageError
 from humanseg.system.threads import ordered_map
 from humanseg.video import container, pipeline, reader, writer
 from humanseg.video.pipeline import process_video

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tests.builders.clips import av, drawn, read_clip, set_matrix, write_clip
 from tests.builders.video_runs import REPLACE, Everyone, names, run
 
-from humanseg.errors import ImageError
+from humanseg.system.errors import ImageError
 from humanseg.video import container, reader
 from humanseg.video.frame_colour import Turner
 

@@ -9,7 +9,7 @@ from benchmarks.flicker import FlickerMeter
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from humanseg.errors import UsageError
+from humanseg.system.errors import UsageError
 from humanseg.video.motion import blurred_luma, estimate_shift, shifted
 from humanseg.video.smoothing import TIME_CONSTANT, Smoother
 

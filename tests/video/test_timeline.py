@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.builders.clips import av, read_clip, sound_packets, write_clip
 
-from humanseg.errors import ImageError
+from humanseg.system.errors import ImageError
 from humanseg.video.reader import VideoSource
 from humanseg.video.writer import VideoTarget
 

@@ -10,7 +10,7 @@ from tests.builders.clips import BRIGHT, av, drawn, read_clip, sound_packets, wr
 from tests.builders.video_runs import CUTOUT, REPLACE, Everyone, Nobody, run
 
 from humanseg.effects.effect import OverlayEffect
-from humanseg.errors import UsageError
+from humanseg.system.errors import UsageError
 from humanseg.video import writer
 
 

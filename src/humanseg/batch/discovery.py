@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 
 from humanseg import images
-from humanseg.errors import UsageError
+from humanseg.system.errors import UsageError
 
 PICTURE_SUFFIXES = images.SUFFIXES
 """Suffixes, in lower case, that make a file in a folder a picture."""

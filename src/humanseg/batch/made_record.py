@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from humanseg.batch.discovery import Job, is_written
-from humanseg.errors import UsageError
 from humanseg.system.atomic import write_bytes
+from humanseg.system.errors import UsageError
 
 RECORD_NAME = ".humanseg.json"
 _COARSE = 0.05

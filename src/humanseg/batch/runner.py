@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from humanseg.batch.discovery import Job, is_written
 from humanseg.effects.effect import Effect
 from humanseg.effects.encode import FormatName, encode
-from humanseg.errors import HumansegError, ImageError, Interrupted
 from humanseg.system.atomic import write_bytes
+from humanseg.system.errors import HumansegError, ImageError, Interrupted
 
 if TYPE_CHECKING:
     from humanseg.inference.prediction import Prediction

@@ -12,9 +12,9 @@ from PIL import Image, ImageDraw
 
 from humanseg.batch.discovery import PICTURE_SUFFIXES
 from humanseg.benchmark.speed_record import ImageFile
-from humanseg.errors import UsageError
 from humanseg.images import open_image
 from humanseg.images.resize import Size
+from humanseg.system.errors import UsageError
 
 SIZES: tuple[Size, ...] = ((480, 640), (864, 1152), (1080, 1920), (3000, 4000))
 """(height, width): VGA, one megapixel, a frame of video, a phone's photograph of 12 megapixels."""

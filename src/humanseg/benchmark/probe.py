@@ -21,8 +21,8 @@ def _main() -> None:
     answers = _claim_stdout()
     request = json.load(sys.stdin)
     start = time.perf_counter()
-    from humanseg.errors import ModelError, UsageError
     from humanseg.inference.segmenter import Segmenter
+    from humanseg.system.errors import ModelError, UsageError
 
     imported = time.perf_counter() - start
     try:

@@ -27,10 +27,10 @@ from humanseg.benchmark.speed_record import (
     Unavailable,
 )
 from humanseg.benchmark.timing import summarise_times
-from humanseg.errors import HumansegError, UsageError
 from humanseg.model_directory import find_model
 from humanseg.results.provenance import describe_environment
 from humanseg.system.cpu import usable_cores
+from humanseg.system.errors import HumansegError, UsageError
 from humanseg.system.progress import Progress
 
 BACKENDS = ("onnxruntime", "openvino", "torch")

@@ -15,7 +15,7 @@ from cyclopts.help import DefaultFormatter
 
 from humanseg.cli.failures import explain
 from humanseg.cli.terminal import complain, is_secondary_process, notes_shown
-from humanseg.errors import HumansegError, OutOfMemory, UsageError
+from humanseg.system.errors import HumansegError, OutOfMemory, UsageError
 from humanseg.system.version import __version__
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from cyclopts import Parameter
 
 from humanseg.cli import flags
 from humanseg.cli.terminal import note, say, shown
-from humanseg.errors import UsageError
 from humanseg.images import MAX_PIXELS
 from humanseg.results import write_record
+from humanseg.system.errors import UsageError
 
 if TYPE_CHECKING:
     from humanseg.benchmark.speed import SpeedOptions

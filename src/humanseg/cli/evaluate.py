@@ -12,8 +12,8 @@ from humanseg.cli.terminal import bracket, mean, note, numbered, say, score, sho
 from humanseg.cli.verdict_text import verdict
 from humanseg.config.loading import resolve
 from humanseg.config.schema import TrainConfig
-from humanseg.errors import UsageError
 from humanseg.model_directory import BUNDLED
+from humanseg.system.errors import UsageError
 
 if TYPE_CHECKING:
     from humanseg.results import Evaluation

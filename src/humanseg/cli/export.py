@@ -9,8 +9,8 @@ from cyclopts import Parameter
 
 from humanseg.cli import flags
 from humanseg.cli.terminal import note, say, score, shown, table
-from humanseg.errors import UsageError
 from humanseg.model_directory import find_model
+from humanseg.system.errors import UsageError
 
 if TYPE_CHECKING:
     from humanseg.exporting import ExportRecord

@@ -13,7 +13,7 @@ from cyclopts import (
     UnusedCliTokensError,
 )
 
-from humanseg.errors import HumansegError
+from humanseg.system.errors import HumansegError
 
 _TRAINING_PARTS = {
     "imagehash",

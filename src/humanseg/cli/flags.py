@@ -22,7 +22,7 @@ from humanseg.config.finding_codes import Code
 from humanseg.config.schema import EvaluationConfig, Layout, Preset, TrainConfig
 from humanseg.config.section import kinds_of, owners
 from humanseg.config.split_config import Split
-from humanseg.errors import UsageError
+from humanseg.system.errors import UsageError
 
 Values: TypeAlias = dict[str, Any]
 

@@ -27,7 +27,7 @@ from humanseg.cli.predict_flags import (
 from humanseg.cli.predict_report import Report
 from humanseg.cli.predict_streams import predict_pipe, record_camera
 from humanseg.cli.terminal import note, numbered, shown
-from humanseg.errors import Interrupted, UsageError
+from humanseg.system.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
     from humanseg.batch.discovery import Discovery, Item, Job

@@ -14,7 +14,7 @@ from cyclopts import App, Group, Parameter
 from humanseg import __version__
 from humanseg.cli import flags
 from humanseg.effects.effect import Effect, EffectHolder, effect_of
-from humanseg.errors import ConfigError, UsageError
+from humanseg.system.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from humanseg.inference.segmenter import Segmenter

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from humanseg.cli.predict_flags import PIPE, Request
 from humanseg.cli.predict_report import Report
-from humanseg.errors import ImageError, UsageError
+from humanseg.system.errors import ImageError, UsageError
 
 
 def predict_pipe(request: Request) -> int:

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from humanseg.cli import flags
 from humanseg.cli.terminal import say
 from humanseg.cli.verdict_text import verdict
-from humanseg.errors import UsageError
+from humanseg.system.errors import UsageError
 
 
 def report(

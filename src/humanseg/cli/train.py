@@ -12,8 +12,8 @@ from humanseg.cli.terminal import complain, duration, is_secondary_process, say,
 from humanseg.cli.verdict_text import verdict
 from humanseg.config.loading import resolve, to_yaml
 from humanseg.config.schema import TrainConfig
-from humanseg.errors import UsageError
 from humanseg.model_directory import structure_of
+from humanseg.system.errors import UsageError
 
 
 def train(

@@ -21,14 +21,6 @@ from humanseg.config.comparison_config import CompareConfig, slug
 from humanseg.config.loading import resolve, to_yaml
 from humanseg.config.schema import TrainConfig
 from humanseg.config.split_config import SplitConfig
-from humanseg.errors import (
-    DataError,
-    FolderBusy,
-    HumansegError,
-    Interrupted,
-    ModelError,
-    UsageError,
-)
 from humanseg.evaluation.analysis import FinishedPlan, analyse_comparison
 from humanseg.evaluation.data_checks import FEATURES_FILE, add_data_checks
 from humanseg.evaluation.external import (
@@ -48,6 +40,14 @@ from humanseg.results import (
     read_record,
     write_record,
     write_text,
+)
+from humanseg.system.errors import (
+    DataError,
+    FolderBusy,
+    HumansegError,
+    Interrupted,
+    ModelError,
+    UsageError,
 )
 from humanseg.system.progress import Progress, of_stage
 from humanseg.training import (

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 from pydantic import Field, ValidationError, model_validator
 
 from humanseg.config.section import Section, Side, default_kind
-from humanseg.errors import ConfigError
+from humanseg.system.errors import ConfigError
 
 Arch: TypeAlias = Literal[
     "unet",

@@ -39,7 +39,7 @@ from humanseg.config.split_config import (
     Split,
     SplitConfig,
 )
-from humanseg.errors import ConfigError
+from humanseg.system.errors import ConfigError
 
 
 class ComparedModel(SharedModel):

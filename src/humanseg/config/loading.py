@@ -18,7 +18,7 @@ from humanseg.config.comparison_config import CompareConfig, with_protocol
 from humanseg.config.schema import Preset, TrainConfig
 from humanseg.config.section import Section, kinds_of, owners
 from humanseg.config.sentences import describe_problems, shown
-from humanseg.errors import ConfigError, UsageError
+from humanseg.system.errors import ConfigError, UsageError
 
 __all__ = ["load_preset", "load_yaml", "resolve", "suitable", "to_yaml"]
 

@@ -14,7 +14,7 @@ from typing import Any
 from unicodedata import normalize
 
 from humanseg.data.samples import Sample, Segmentation, segmentation_problem
-from humanseg.errors import DataError
+from humanseg.system.errors import DataError
 
 _COLUMNS = ("images", "masks")
 _CATEGORY = "person"

@@ -22,8 +22,8 @@ from humanseg.data.cache_file import CacheFile, Key, make_folder
 from humanseg.data.inspection import InspectedSample, inspect, raise_unreadable
 from humanseg.data.resized import Pixels, refuse
 from humanseg.data.samples import Sample
-from humanseg.errors import DataError, HumansegError
 from humanseg.images.resize import Size
+from humanseg.system.errors import DataError, HumansegError
 from humanseg.system.lock import held
 from humanseg.system.malloc import keep_freed_memory
 from humanseg.system.threads import ordered_map

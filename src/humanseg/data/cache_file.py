@@ -14,8 +14,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
-from humanseg.errors import DataError, UsageError
 from humanseg.system.atomic import write_bytes
+from humanseg.system.errors import DataError, UsageError
 
 __all__ = ["CacheFile", "Key", "make_folder"]
 

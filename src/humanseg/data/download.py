@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 
-from humanseg.errors import HumansegError, UsageError
 from humanseg.results import write_text
+from humanseg.system.errors import HumansegError, UsageError
 from humanseg.system.progress import Progress
 
 BASE_URL = (

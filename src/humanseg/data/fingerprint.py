@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from humanseg.data.samples import Sample
-from humanseg.errors import DataError
+from humanseg.system.errors import DataError
 from humanseg.system.threads import ordered_map
 
 

@@ -18,9 +18,9 @@ from humanseg.data.fingerprint import sample_digests
 from humanseg.data.mask_values import mask_problem
 from humanseg.data.samples import Sample, draw_outlines
 from humanseg.data.signatures import Signature, signature
-from humanseg.errors import DataError, HumansegError
 from humanseg.images.resize import Size
 from humanseg.results import Record
+from humanseg.system.errors import DataError, HumansegError
 from humanseg.system.threads import ordered_map
 
 Severity = Literal["error", "warning"]

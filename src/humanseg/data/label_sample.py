@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from humanseg import images
 from humanseg.data.samples import Sample
-from humanseg.errors import HumansegError
 from humanseg.images.resize import resize_image, resize_mask
+from humanseg.system.errors import HumansegError
 from humanseg.system.threads import ordered_map
 
 SIDE = 96

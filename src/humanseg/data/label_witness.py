@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg.data.label_sample import SIDE, LabelSample
-from humanseg.errors import HumansegError
 from humanseg.images.resize import resize_mask_from_probability
 from humanseg.inference.segmenter import Segmenter
+from humanseg.system.errors import HumansegError
 
 KNOWN_IOU = 0.5
 """The bundled model knows a set if, for most images, it agrees this well with the mask or with its

@@ -20,8 +20,8 @@ from unicodedata import normalize
 from humanseg.config.schema import Layout
 from humanseg.data.annotations import Missing, Pairs, folded, read_coco, read_csv
 from humanseg.data.samples import Sample
-from humanseg.errors import DataError, UsageError
 from humanseg.images import SUFFIXES
+from humanseg.system.errors import DataError, UsageError
 
 KnownLayout = Literal["folders", "original", "csv", "coco"]
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg.data.samples import Sample
-from humanseg.errors import DataError, HumansegError
 from humanseg.images.resize import Size, resize_image, resize_mask, resize_mask_nearest
+from humanseg.system.errors import DataError, HumansegError
 from humanseg.system.memory import available_memory
 from humanseg.system.threads import ordered_map
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg import images
-from humanseg.errors import DataError
 from humanseg.images.resize import Size
+from humanseg.system.errors import DataError
 
 Segmentation = list[Any] | dict[str, Any]
 """COCO's `segmentation`: a list of polygons [x1, y1, x2, y2, ...], or a run-length dict."""

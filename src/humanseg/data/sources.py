@@ -13,7 +13,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from humanseg.data.annotations import table_rows
-from humanseg.errors import DataError, UsageError
+from humanseg.system.errors import DataError, UsageError
 
 SOURCE_SHARE = 0.1
 """A picture size that this share of a data set has is taken for a source of its own."""

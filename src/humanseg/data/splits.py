@@ -18,8 +18,8 @@ from humanseg.config.split_config import (
 )
 from humanseg.data.metadata import Facts, read_facts
 from humanseg.data.samples import Sample
-from humanseg.errors import DataError
 from humanseg.results import SplitRecord
+from humanseg.system.errors import DataError
 
 _REFERENCE_TEST_SHARE = 0.2
 

@@ -19,9 +19,9 @@ import numpy as np
 
 from humanseg.data.duplicates import CopyIndex
 from humanseg.data.signatures import BITS, ImageBits, Signature
-from humanseg.errors import ModelError
 from humanseg.model_directory import TRAINING_IMAGES_FILE
 from humanseg.system.atomic import replacing
+from humanseg.system.errors import ModelError
 
 
 def write_training_images(directory: Path, images: ImageBits) -> None:

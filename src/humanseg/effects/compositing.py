@@ -21,9 +21,9 @@ from humanseg.config.sentences import shown
 from humanseg.effects.background_blur import blurred_background, reduction
 from humanseg.effects.foreground import estimate_foreground, paint_foreground
 from humanseg.effects.rasters import row_bands, rows_in_band
-from humanseg.errors import ImageError, UsageError
 from humanseg.images import ImageLike
 from humanseg.images.resize import Size, resize_probability_bands
+from humanseg.system.errors import ImageError, UsageError
 
 Colour: TypeAlias = tuple[int, int, int]
 """RGB, 0 to 255 each."""

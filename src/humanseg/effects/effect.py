@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from humanseg.config.section import Positive, Probability, Section, Share
-from humanseg.errors import ConfigError, UsageError
+from humanseg.system.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from humanseg.images.resize import Size

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from humanseg.errors import ImageError, UsageError
+from humanseg.system.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
     from humanseg.images.camera_metadata import CameraMetadata

@@ -21,7 +21,6 @@ from humanseg.data.samples import Sample
 from humanseg.data.signatures import Signature, signature
 from humanseg.data.sources import read_group_table
 from humanseg.data.training_images import seen_in_training
-from humanseg.errors import ModelError, UsageError
 from humanseg.evaluation.analysis import analyse_evaluation
 from humanseg.evaluation.metrics import Mask
 from humanseg.evaluation.scoring import Image, Progress, read_as_shipped, score_samples, setup_of
@@ -31,6 +30,7 @@ from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import BUNDLED, find_model
 from humanseg.results import DataRecord, Evaluation, read_record, write_record
 from humanseg.results.provenance import describe_environment
+from humanseg.system.errors import ModelError, UsageError
 
 
 def evaluate(

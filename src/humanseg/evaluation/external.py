@@ -23,7 +23,6 @@ from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
 from humanseg.data.signatures import ImageBits, Signature, read_signatures
 from humanseg.data.training_images import copied, seen_in_training, some
-from humanseg.errors import DataError
 from humanseg.evaluation.corruptions import CORRUPTIONS, SEVERITIES, corrupt_pair
 from humanseg.evaluation.metrics import Mask, count_pixels
 from humanseg.evaluation.scoring import (
@@ -38,6 +37,7 @@ from humanseg.evaluation.scoring import (
 from humanseg.images.resize import resize_mask, resize_probability
 from humanseg.inference.segmenter import Segmenter
 from humanseg.results import CorruptedScores, Evaluation, RunResult, read_record, write_record
+from humanseg.system.errors import DataError
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from humanseg.data.label_checks import suspects
 from humanseg.data.same_scene import group_leaks, leaks, scene_pairs
 from humanseg.data.samples import Sample
-from humanseg.errors import DataError
 from humanseg.evaluation.analysis import Subject
 from humanseg.images.resize import Size
 from humanseg.models import SegmentationNetwork, pooled_features
 from humanseg.results import DataRecord, Leak, RunResult, SuspectLabel
 from humanseg.system.atomic import replacing
+from humanseg.system.errors import DataError
 
 
 def write_features(

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from humanseg import images
 from humanseg.data.samples import Sample
-from humanseg.errors import DataError
 from humanseg.evaluation.metrics import (
     Counts,
     Mask,
@@ -32,6 +31,7 @@ from humanseg.images.stored_maps import read_probability, write_probability
 from humanseg.inference.segmenter import Segmenter
 from humanseg.results import Calibration, ImageScore, ScoreSummary, ScoringSetup
 from humanseg.system.cpu import usable_cores
+from humanseg.system.errors import DataError
 from humanseg.system.threads import ordered_map
 
 _AHEAD = 2  # images per thread: full-size masks and maps are large

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
-from humanseg.errors import DataError, ExportError, first_line
 from humanseg.evaluation.scoring import Progress, read_as_shipped, score_samples
 from humanseg.inference.engines.engine import Engine
 from humanseg.inference.engines.runtimes import import_onnxruntime
 from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import ModelRecord, QuantisationCost
 from humanseg.models.onnx_file import INPUT
+from humanseg.system.errors import DataError, ExportError, first_line
 
 if TYPE_CHECKING:
     from onnx import ModelProto

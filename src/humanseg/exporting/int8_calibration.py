@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg.data.layouts import find_pairs
-from humanseg.errors import DataError, UsageError
 from humanseg.images import SUFFIXES, read_image
 from humanseg.images.resize import Size, resize_image
+from humanseg.system.errors import DataError, UsageError
 
 DEFAULT_COUNT = 32
 """Pictures to calibrate with."""

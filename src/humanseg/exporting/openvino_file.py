@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.errors import ExportError, first_line
 from humanseg.images.resize import Size
 from humanseg.inference.engines.engine import Engine, FunctionEngine
 from humanseg.inference.engines.runtimes import import_openvino
 from humanseg.models.onnx_file import INPUT
+from humanseg.system.errors import ExportError, first_line
 
 if TYPE_CHECKING:
     from onnx import ModelProto

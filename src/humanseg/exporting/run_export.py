@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.errors import ModelError, UsageError
 from humanseg.evaluation.scoring import Progress
 from humanseg.exporting.export_record import ExportRecord, Format, Quantize
 from humanseg.exporting.int8 import METHOD, quantisation_cost, quantise
@@ -61,6 +60,7 @@ from humanseg.models.parity import (
 )
 from humanseg.results import write_record
 from humanseg.system.atomic import replacing_together
+from humanseg.system.errors import ModelError, UsageError
 from humanseg.system.version import __version__
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import get_args
 
-from humanseg.errors import UsageError
 from humanseg.exporting.export_record import Format, Quantize
 from humanseg.model_directory import ONNX_FILE, ONNX_INT8_FILE
+from humanseg.system.errors import UsageError
 
 SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "openvino": ".xml"}
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from humanseg.errors import ImageError
+from humanseg.system.errors import ImageError
 
 if TYPE_CHECKING:
     from PIL import ImageCms

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from humanseg.errors import ImageError
+from humanseg.system.errors import ImageError
 
 # Without a handler of its own Python would print Pillow's log of damaged files to stderr.
 logging.getLogger("PIL").addHandler(logging.NullHandler())

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from humanseg.errors import ImageError
 from humanseg.images.colour import to_rgb
 from humanseg.images.files import (
     MAX_BYTES,
@@ -26,6 +25,7 @@ from humanseg.images.files import (
     sentences,
     turn_upright,
 )
+from humanseg.system.errors import ImageError
 
 ImageLike = str | Path | bytes | BinaryIO | NDArray[np.uint8] | Image.Image
 """A path, a file's bytes, a file object, an array or a picture of Pillow; see `load`."""

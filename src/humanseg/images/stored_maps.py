@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from humanseg.errors import DataError, ImageError
 from humanseg.images import open_image
 from humanseg.system.atomic import replacing
+from humanseg.system.errors import DataError, ImageError
 
 _TOP = 65535
 _QUICK = 1  # zlib level: noise in small probabilities hardly shrinks

@@ -15,12 +15,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from humanseg.errors import HumansegError
 from humanseg.inference.engines.runtimes import import_onnxruntime, import_openvino
 from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import ONNX_FILE, ONNX_INT8_FILE, bundled, read_model_record
 from humanseg.results import Record
 from humanseg.system.cpu import Processor, processor, usable_cores
+from humanseg.system.errors import HumansegError
 
 EXTRAS: dict[str, tuple[tuple[str, str], ...]] = {
     "train": (

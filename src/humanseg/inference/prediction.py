@@ -23,10 +23,10 @@ from humanseg.effects.effect import (
 from humanseg.effects.encode import SUFFIXES, check_format, encode, show_mask
 from humanseg.effects.regions import PERSON_SHARE, keep_regions, largest_share
 from humanseg.effects.rendering import render
-from humanseg.errors import ImageError, UsageError
 from humanseg.images import ImageLike, LoadedImage
 from humanseg.images.resize import Size, resize_mask_from_probability, resize_probability
 from humanseg.system.atomic import write_bytes
+from humanseg.system.errors import ImageError, UsageError
 
 _Array = TypeVar("_Array", bound=NDArray[Any])
 _Selection: TypeAlias = tuple[float, float, bool, float]

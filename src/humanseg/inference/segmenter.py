@@ -36,7 +36,6 @@ from numpy.typing import NDArray
 from humanseg import images
 from humanseg.config.sentences import is_number, shown
 from humanseg.effects.compositing import Background
-from humanseg.errors import ImageError, UsageError
 from humanseg.images import ImageLike, LoadedImage
 from humanseg.images.resize import Size, resize_image
 from humanseg.inference.engines.engine import Engine
@@ -44,6 +43,7 @@ from humanseg.inference.engines.select import BackendName, DeviceName, Precision
 from humanseg.inference.prediction import Prediction
 from humanseg.inference.stream import Decoded, PredictionStream
 from humanseg.model_directory import ModelRecord, find_model, read_model_record
+from humanseg.system.errors import ImageError, UsageError
 
 _LOG = logging.getLogger(__name__)
 _FORKED = threading.Lock()

@@ -20,7 +20,6 @@ from pydantic import field_validator
 from humanseg.config.architectures import ModelConfig, own_settings
 from humanseg.config.loading import suitable
 from humanseg.config.schema import TrainConfig
-from humanseg.errors import DataError, ModelError, UsageError
 from humanseg.results import (
     Environment,
     Record,
@@ -29,6 +28,7 @@ from humanseg.results import (
     write_record,
     write_text,
 )
+from humanseg.system.errors import DataError, ModelError, UsageError
 
 RECORD_FILE = "humanseg.json"
 CONFIG_FILE = "config.json"

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from humanseg.config.architectures import ModelConfig
-from humanseg.errors import HumansegError, ModelError, UsageError, first_line
+from humanseg.system.errors import HumansegError, ModelError, UsageError, first_line
 
 HUB_PATIENCE = 6.0
 """Seconds until the hub counts as out of reach."""

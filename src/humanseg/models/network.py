@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from humanseg.config.architectures import ARCHITECTURES, ModelConfig, decoder_arguments
-from humanseg.errors import GuardError, UsageError, first_line
 from humanseg.models.encoder_weights import load_encoder_weights
+from humanseg.system.errors import GuardError, UsageError, first_line
 
 SMP_CLASSES: dict[str, type[nn.Module]] = {
     arch: getattr(smp, architecture.smp_class) for arch, architecture in ARCHITECTURES.items()

@@ -19,12 +19,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from humanseg.errors import ExportError, ModelError, first_line
 from humanseg.inference.engines.onnxruntime_engine import OnnxRuntimeEngine, open_onnxruntime
 from humanseg.model_directory import ModelRecord, OnnxRecord, Parity
 from humanseg.models.network import SegmentationNetwork
 from humanseg.models.parity import TOLERANCE, check_parity, measure_parity, probe_pictures
 from humanseg.system.atomic import write_bytes
+from humanseg.system.errors import ExportError, ModelError, first_line
 from humanseg.system.version import __version__
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.errors import ExportError
 from humanseg.images.resize import Size, resize_image
 from humanseg.inference.engines.engine import BatchFunction
 from humanseg.model_directory import Parity
+from humanseg.system.errors import ExportError
 
 TOLERANCE = 1e-3
 """Largest difference of a probability between torch and an exported file in float32. The same

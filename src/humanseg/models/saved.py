@@ -18,7 +18,6 @@ from torch import nn
 from humanseg.config.architectures import ModelConfig
 from humanseg.data.signatures import ImageBits
 from humanseg.data.training_images import write_training_images
-from humanseg.errors import ModelError, UsageError, first_line
 from humanseg.model_directory import (
     CONFIG_FILE,
     ONNX_FILE,
@@ -37,6 +36,7 @@ from humanseg.models.network import (
 )
 from humanseg.models.onnx_file import write_onnx
 from humanseg.system.atomic import replacing_folder
+from humanseg.system.errors import ModelError, UsageError, first_line
 
 _CONVOLUTION = 4
 """Dimensions of a convolution's weights."""

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from humanseg.errors import UsageError
 from humanseg.images.resize import Size
 from humanseg.inference.engines.engine import Engine, Precision
 from humanseg.models.network import SegmentationNetwork
 from humanseg.models.saved import load_network
+from humanseg.system.errors import UsageError
 
 
 @dataclass(frozen=True)

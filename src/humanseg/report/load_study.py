@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from humanseg.config.architectures import ARCHITECTURES, label
-from humanseg.errors import UsageError
 from humanseg.evaluation.analysis import Subject, analyse, baseline_bounds, of_evaluation, of_run
 from humanseg.report import study_files
 from humanseg.report.study import SLOTS, Network, Study
 from humanseg.report.study_plan import fingerprint
 from humanseg.results import Analysis, ComparisonResult, Evaluation, RunResult, read_record
+from humanseg.system.errors import UsageError
 
 RECORD_FILES = ("results.json", "evaluation.json", "result.json")
 """What a comparison, an evaluation and a training leave; the first that is there is reported."""

@@ -8,8 +8,8 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from humanseg.errors import DataError
 from humanseg.system.atomic import write_bytes
+from humanseg.system.errors import DataError
 
 SCHEMA_VERSION: Literal[1] = 1
 """Fields may be added with a default; anything else needs a new number."""

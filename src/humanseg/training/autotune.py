@@ -15,9 +15,9 @@ from typing import Literal
 import torch
 
 from humanseg.config.schema import TrainConfig
-from humanseg.errors import OutOfMemory, UsageError
 from humanseg.models import SegmentationNetwork
 from humanseg.models.cpu import optimise_for_cpu_training
+from humanseg.system.errors import OutOfMemory, UsageError
 from humanseg.training.collective import process_count
 
 Precision = Literal["fp32", "bf16"]

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from humanseg.config.schema import TrainConfig
 from humanseg.data.resized import ResizedImages
-from humanseg.errors import DataError, UsageError
+from humanseg.system.errors import DataError, UsageError
 
 _DEVICE_SHARE = 0.5  # of a GPU's free memory that pictures may take; the rest is for training
 _CHUNK = 256  # pictures that are looked at or moved together

@@ -14,7 +14,7 @@ from humanseg.data.inspection import Finding
 from humanseg.data.label_guards import label_findings
 from humanseg.data.label_sample import SIDE, LabelSample, evenly, small_pair
 from humanseg.data.resized import ResizedImages
-from humanseg.errors import DataError, GuardError
+from humanseg.system.errors import DataError, GuardError
 
 _log = logging.getLogger(__name__)
 

@@ -23,8 +23,8 @@ from lightning.pytorch.plugins.layer_sync import LayerSync
 from timm.layers.norm_act import convert_sync_batchnorm
 from torch import distributed, nn
 
-from humanseg.errors import HumansegError, UsageError
 from humanseg.system.cpu import usable_cores
+from humanseg.system.errors import HumansegError, UsageError
 from humanseg.training.batches import Shard
 
 T = TypeVar("T")

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from humanseg.data.inspection import Finding
 from humanseg.data.label_sample import SIDE
 from humanseg.data.training_images import read_training_images
-from humanseg.errors import DataError, ExportError
 from humanseg.evaluation.bounds import score_baselines
 from humanseg.evaluation.learned_labels import learned_findings
 from humanseg.evaluation.scoring import Scored, score_samples, setup_of
@@ -31,6 +30,7 @@ from humanseg.models import (
 )
 from humanseg.models.cpu import restore
 from humanseg.results import Cost, RunResult, ScoreSummary
+from humanseg.system.errors import DataError, ExportError
 from humanseg.training.batches import mask_chunks
 from humanseg.training.callbacks.guards import check_scored
 from humanseg.training.data_gate import check_learned_labels

@@ -15,8 +15,8 @@ from lightning.pytorch.plugins.layer_sync import LayerSync
 from lightning.pytorch.strategies import DDPStrategy
 
 from humanseg.config.schema import TrainConfig
-from humanseg.errors import Interrupted, UsageError
 from humanseg.models import SegmentationNetwork
+from humanseg.system.errors import Interrupted, UsageError
 from humanseg.training.autotune import ComputeMode, explaining_memory
 from humanseg.training.batches import SegmentationDataModule
 from humanseg.training.callbacks.guards import TrainingGuards

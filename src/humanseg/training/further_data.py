@@ -15,9 +15,9 @@ from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
 from humanseg.data.signatures import ImageBits, Signature, read_signatures
 from humanseg.data.training_images import copied, joined, read_training_images, some
-from humanseg.errors import DataError, UsageError
 from humanseg.model_directory import find_model, read_model_record
 from humanseg.results import read_record
+from humanseg.system.errors import DataError, UsageError
 
 _NOT_STATED = "where its training pictures come from was not stated."
 

@@ -23,8 +23,8 @@ from humanseg.data.resized import ImagesInMemory, ResizedImages
 from humanseg.data.samples import Sample
 from humanseg.data.signatures import ImageBits, Signature, image_bits
 from humanseg.data.splits import make_split
-from humanseg.errors import UsageError
 from humanseg.results import SplitRecord
+from humanseg.system.errors import UsageError
 from humanseg.system.progress import Progress, of_stage
 from humanseg.training.data_gate import check_labels, refuse_errors
 from humanseg.training.further_data import ExtraData, check_extra, find_extra

@@ -23,7 +23,6 @@ from humanseg.config.loading import resolve, to_yaml
 from humanseg.config.schema import TrainConfig
 from humanseg.data.signatures import ImageBits
 from humanseg.data.training_images import read_training_images, write_training_images
-from humanseg.errors import DataError, FolderBusy, UsageError
 from humanseg.results import (
     Environment,
     Record,
@@ -34,6 +33,7 @@ from humanseg.results import (
     write_record,
     write_text,
 )
+from humanseg.system.errors import DataError, FolderBusy, UsageError
 from humanseg.system.lock import held
 
 _LOCK = ".lock"

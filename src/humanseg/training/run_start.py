@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 
 from humanseg.config.schema import TrainConfig
-from humanseg.errors import DataError
 from humanseg.models import SegmentationNetwork, build_network, start_network
 from humanseg.results import Resolved
+from humanseg.system.errors import DataError
 from humanseg.system.progress import Progress
 from humanseg.training.autotune import ComputeMode, choose_mode, explaining_memory, resolve_device
 from humanseg.training.callbacks.recorder import EpochRecorder

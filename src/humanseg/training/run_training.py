@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from humanseg.config.schema import TrainConfig
-from humanseg.errors import UsageError
 from humanseg.models import SegmentationNetwork, start_network
 from humanseg.results import RunResult
+from humanseg.system.errors import UsageError
 from humanseg.system.malloc import keep_freed_memory
 from humanseg.system.progress import Progress, of_stage
 from humanseg.training.autotune import resolve_device

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from humanseg.errors import ImageError, UsageError
 from humanseg.images import MAX_PIXELS
+from humanseg.system.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
     from av.container import InputContainer

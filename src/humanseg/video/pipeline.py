@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg.effects.effect import CutoutEffect, Effect
-from humanseg.errors import UsageError
 from humanseg.images import LoadedImage
 from humanseg.images.resize import Size, resize_image
 from humanseg.inference.prediction import Prediction
 from humanseg.inference.segmenter import Segmenter
 from humanseg.system.atomic import replacing
 from humanseg.system.cpu import usable_cores
+from humanseg.system.errors import UsageError
 from humanseg.system.threads import ordered_map, read_ahead
 from humanseg.video.container import require_av
 from humanseg.video.reader import Step, VideoSource

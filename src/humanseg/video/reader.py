@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from humanseg.errors import ImageError
 from humanseg.images.colour import to_rgb
 from humanseg.images.resize import Size
+from humanseg.system.errors import ImageError
 from humanseg.video.container import (
     check_pixels,
     choose_stream,

@@ -20,7 +20,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.errors import UsageError
+from humanseg.system.errors import UsageError
 from humanseg.video.motion import Shift, blurred_luma, box_mean, estimate_shift, shifted
 
 TIME_CONSTANT = 0.15

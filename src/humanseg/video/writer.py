@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.errors import HumansegError, UsageError
 from humanseg.images.resize import Size
+from humanseg.system.errors import HumansegError, UsageError
 from humanseg.video.container import reason
 from humanseg.video.frame_colour import Colour, matrix_of, range_of
 from humanseg.video.reader import VideoSource

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from humanseg.errors import UsageError
+from humanseg.system.errors import UsageError
 
 
 class BrightSegmenter:

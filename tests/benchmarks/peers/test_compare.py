@@ -19,9 +19,9 @@ from PIL import Image
 from benchmarks.peers import systems
 from humanseg.benchmark.inputs import find
 from humanseg.benchmark.timing import summarise_times
-from humanseg.errors import DataError, UsageError
 from humanseg.evaluation.metrics import score_image, summarise
 from humanseg.results import ImageScore, SplitRecord, read_record, write_record
+from humanseg.system.errors import DataError, UsageError
 
 pytestmark = pytest.mark.usefixtures("segmenter")
 RED = "image[:, :, 0] >= 128"

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.peers.systems import Peer
 
 from benchmarks.peers import worker
-from humanseg.errors import HumansegError, UsageError
+from humanseg.system.errors import HumansegError, UsageError
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
 BRIGHT = "image.mean(axis=2) / 255"

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from humanseg.config.schema import TrainConfig
 from humanseg.data.resized import Pixels
-from humanseg.errors import GuardError
 from humanseg.evaluation.metrics import score_image, summarise
 from humanseg.models import SegmentationNetwork, build_network
+from humanseg.system.errors import GuardError
 from humanseg.training.batches import Batch, SegmentationDataModule
 from humanseg.training.callbacks.guards import (
     TrainingGuards,

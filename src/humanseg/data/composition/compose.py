@@ -22,9 +22,9 @@ from humanseg.data.composition.cutouts import Cutout, cut_people, read_object
 from humanseg.data.fingerprint import file_digest, fingerprint
 from humanseg.data.pair_writer import write_pair
 from humanseg.data.samples import Sample
-from humanseg.errors import DataError, HumansegError, UsageError
 from humanseg.images import SUFFIXES, read_image
 from humanseg.results import write_record
+from humanseg.system.errors import DataError, HumansegError, UsageError
 
 People = Mapping[str, tuple[Sequence[Sample], Sequence[str]]]
 """By name of the data set: all of its samples, and the ids that may be used. Empty parts of the

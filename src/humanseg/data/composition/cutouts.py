@@ -11,9 +11,9 @@ from PIL import Image, ImageFilter
 from scipy import ndimage
 
 from humanseg.data.samples import Sample
-from humanseg.errors import ImageError
 from humanseg.images import open_image
 from humanseg.images.resize import resize_mask
+from humanseg.system.errors import ImageError
 
 LONGEST = 640
 """Longest side of a cut-out in pixels; scenes are not larger."""

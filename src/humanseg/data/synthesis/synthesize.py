@@ -17,9 +17,9 @@ import numpy as np
 
 from humanseg.data.pair_writer import write_pair
 from humanseg.data.synthesis.scene import draw_scene
-from humanseg.errors import HumansegError, UsageError
 from humanseg.images.resize import Size
 from humanseg.system.atomic import remove_leftovers
+from humanseg.system.errors import HumansegError, UsageError
 
 SMALLEST, LARGEST = 32, 4096
 """Sides of an image in pixels."""

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from humanseg.config.comparison_config import CompareConfig, slug
 from humanseg.config.schema import TrainConfig
-from humanseg.errors import DataError
 from humanseg.evaluation.analysis.analyse import analyse
 from humanseg.evaluation.analysis.baseline_scores import baseline_bounds
 from humanseg.evaluation.analysis.external_scores import analyse_external, analyse_robustness
@@ -25,6 +24,7 @@ from humanseg.results import (
     RunResult,
     read_record,
 )
+from humanseg.system.errors import DataError
 
 
 @dataclass(frozen=True)

@@ -29,10 +29,10 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from humanseg.errors import UsageError
 from humanseg.evaluation.corruptions import kinds
 from humanseg.evaluation.corruptions.kinds import Corruption
 from humanseg.evaluation.corruptions.rotation import draw_turn, turn_image, turn_mask
+from humanseg.system.errors import UsageError
 
 __all__ = [
     "CORRUPTIONS",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.signal import fftconvolve
 
-from humanseg.errors import UsageError
+from humanseg.system.errors import UsageError
 
 _CLOUD_SIDE = 256
 _MAX_ASPECT = 2.0  # of a rectangle, against the picture's

@@ -16,8 +16,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.errors import UsageError
 from humanseg.images.resize import Size
+from humanseg.system.errors import UsageError
 
 EngineName = Literal["onnxruntime", "openvino", "torch"]
 Precision = Literal["fp32", "bf16", "int8"]

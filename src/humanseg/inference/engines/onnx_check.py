@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from humanseg.errors import ModelError
 from humanseg.images.resize import Size
+from humanseg.system.errors import ModelError
 
 INPUT = "image"
 OUTPUT = "probability"

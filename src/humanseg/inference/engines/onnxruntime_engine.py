@@ -9,11 +9,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.errors import ModelError, UsageError
 from humanseg.inference.engines.engine import Engine, Precision, cannot_run
 from humanseg.inference.engines.onnx_check import INPUT, OUTPUT, read_onnx
 from humanseg.inference.engines.runtimes import import_onnxruntime
 from humanseg.system.cpu import usable_cores
+from humanseg.system.errors import ModelError, UsageError
 
 CUDA_PROVIDER = "CUDAExecutionProvider"
 _CPU_PROVIDER = "CPUExecutionProvider"

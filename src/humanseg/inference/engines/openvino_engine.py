@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.errors import ModelError, UsageError
 from humanseg.inference.engines.engine import Engine, Precision, cannot_run, first_line
 from humanseg.inference.engines.onnx_check import OnnxFile, read_onnx
 from humanseg.inference.engines.runtimes import import_openvino
 from humanseg.system.cpu import usable_cores
+from humanseg.system.errors import ModelError, UsageError
 
 _MOST_STREAMS = 16  # each holds activations of its own
 _first_call = threading.Lock()

@@ -14,7 +14,7 @@ import sys
 import threading
 from types import ModuleType
 
-from humanseg.errors import UsageError
+from humanseg.system.errors import UsageError
 
 _TELEMETRY = "openvino_telemetry"
 

@@ -11,7 +11,6 @@ import numbers
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from humanseg.errors import ModelError, UsageError
 from humanseg.inference.engines.engine import (
     Engine,
     EngineName,
@@ -24,6 +23,7 @@ from humanseg.inference.engines.openvino_engine import open_openvino
 from humanseg.inference.engines.runtimes import import_onnxruntime, import_openvino
 from humanseg.model_directory import ONNX_FILE, ONNX_INT8_FILE, read_model_record
 from humanseg.system.cpu import processor
+from humanseg.system.errors import ModelError, UsageError
 
 BackendName = Literal["auto", "onnxruntime", "openvino", "torch"]
 PrecisionName = Literal["auto", "fp32", "bf16", "int8"]

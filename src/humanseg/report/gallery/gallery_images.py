@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from humanseg.errors import DataError, ImageError
 from humanseg.images import MAX_PIXELS, read_image
 from humanseg.images.resize import Size, resize_image, resize_probability
 from humanseg.images.stored_maps import read_probability
+from humanseg.system.errors import DataError, ImageError
 
 WRONG = (226, 61, 0)
 """Colour of false positives: a red that stays apart from `MISSED` with any colour vision."""

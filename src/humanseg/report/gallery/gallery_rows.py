@@ -13,7 +13,6 @@ from typing import Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.errors import ImageError
 from humanseg.images import read_mask
 from humanseg.images.resize import Size, resize_mask
 from humanseg.report import study_files
@@ -29,6 +28,7 @@ from humanseg.report.gallery.gallery_images import (
 from humanseg.report.gallery.image_choice import Choice, choose_images
 from humanseg.report.study import Network, Study, image_scores
 from humanseg.results import ImageScore
+from humanseg.system.errors import ImageError
 
 CHOSEN_SIDE = 480
 """Images chosen by the rule are shown with at most this many pixels on a side."""

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from humanseg.errors import ImageError
 from humanseg.images import open_image, read_mask
 from humanseg.images.resize import resize_mask
 from humanseg.report import study_files
@@ -15,6 +14,7 @@ from humanseg.report.gallery.gallery_images import mask_uri, photo_uri, read_shr
 from humanseg.report.study import Study, image_scores
 from humanseg.report.tables.check_tables import LEAK_KINDS, REASONS, suspect_detail
 from humanseg.results import ImageScore, Leak
+from humanseg.system.errors import ImageError
 
 THUMBNAIL_SIDE = 160
 """Pixels on the longer side."""

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from humanseg.errors import GuardError
 from humanseg.models import SegmentationNetwork
 from humanseg.results import ScoreSummary
+from humanseg.system.errors import GuardError
 from humanseg.training.batches import Batch
 from humanseg.training.module import SegmentationModule
 

@@ -13,9 +13,9 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 
-from humanseg.errors import GuardError
 from humanseg.results import EpochRecord, write_text
 from humanseg.system.atomic import replacing
+from humanseg.system.errors import GuardError
 from humanseg.system.memory import peak_memory, reset_peak_memory
 from humanseg.training.batches import Batch
 from humanseg.training.module import SegmentationModule
