@@ -320,6 +320,24 @@ class TestChoice:
         np.testing.assert_allclose(asked(images), brightness(images, 0.02), atol=1e-6)
 
     @pytest.mark.parametrize(
+        ("backend", "precisions"), [("onnxruntime", {"int8"}), ("openvino", {"bf16", "fp32"})]
+    )
+    def test_auto__leaves_int8_to_onnxruntime_where_bf16_comes_in_tiles(
+        self,
+        backend: BackendName,
+        precisions: set[str],
+        make_model: MakeModel,
+        brightness_onnx: OnnxFile,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        features = frozenset({"avx512_vnni", "amx_int8", "amx_bf16"})
+        machine = Processor(name="p", machine="x86_64", features=features)
+        monkeypatch.setattr(select, "processor", lambda: machine)
+        model = make_model(onnx=brightness_onnx(), int8=brightness_onnx(0.02))
+        # OpenVINO itself sees the real processor, which may have no bf16 at all.
+        assert open_engine(model, backend=backend).precision in precisions
+
+    @pytest.mark.parametrize(
         ("asked", "sentence"),
         [
             ({"backend": "tensorrt"}, r"backend: got 'tensorrt'; allowed: auto, onnxruntime"),

@@ -45,6 +45,11 @@ class Processor:
             return True
         return bool(self.features and self.features & _VNNI)
 
+    @property
+    def bf16_in_tiles(self) -> bool:
+        """Whether bf16 matrices are multiplied in tiles (AMX), at least as fast as int8 ones."""
+        return bool(self.features and "amx_bf16" in self.features)
+
 
 @cache
 def processor() -> Processor:

@@ -46,7 +46,8 @@ def open_engine(
             torch if the directory has no model.onnx; for device cuda ONNX Runtime if it has CUDA,
             else torch.
         precision: `auto` is int8 if the directory has model.int8.onnx and the processor multiplies
-            int8 without saturating; else bf16 on OpenVINO where the processor has it; else fp32.
+            int8 without saturating, but not on OpenVINO where AMX makes bf16 as fast, which is more
+            exact; else bf16 on OpenVINO where the processor has it; else fp32.
         device: `auto` is the CPU; with backend torch a CUDA device if there is one.
         threads: processor threads for one image, at least 1; all usable physical cores if None.
 
@@ -192,6 +193,7 @@ def _open_onnx(
         and device != "cuda"
         and (model / ONNX_INT8_FILE).is_file()
         and processor().exact_int8
+        and not (name == "openvino" and processor().bf16_in_tiles)
     )
     if int8:
         _require(model, ONNX_INT8_FILE, "precision int8")
