@@ -19,7 +19,7 @@ $(INSTALLED): uv.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv sync --frozen --active \
-		--extra train --extra openvino --extra video --extra heic
+		--extra train --extra serve --extra hub --extra openvino --extra video --extra heic
 	touch $@
 
 $(WEIGHTS): | $(INSTALLED)
