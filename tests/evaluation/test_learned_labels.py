@@ -50,6 +50,12 @@ def test_all_masks__are_an_error(people: Masks, spoil: Callable[[Masks], Masks],
     assert (code, "error") in _codes(people, spoil(people))
 
 
+def test_network_that_marks_next_to_nothing__says_nothing(people: Masks) -> None:
+    few = np.zeros_like(people)
+    few[:, 20:22, 20:23] = True  # better mirrored by chance, and no better than on other images
+    assert _codes(few, people) == []
+
+
 def test_every_tenth_inverted__lists_those(people: Masks) -> None:
     truths = people.copy()
     truths[::10] = ~truths[::10]
