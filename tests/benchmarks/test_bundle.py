@@ -90,6 +90,20 @@ def test_provenance__counts_the_pictures_of_every_stage(data: Path, tmp_path: Pa
     assert encoder == ENCODER
 
 
+def test_provenance__a_picture_in_two_tables_counts_once_and_the_start_is_named(
+    data: Path, tmp_path: Path
+) -> None:
+    samples = discover(data, "auto")[:7]
+    tables = tuple(
+        write_table(samples, tmp_path / f"voc-people-{part}.csv") for part in ("train", "again")
+    )
+    own, people, *inherited = provenance(_run(data, extra=tables, start=Path("bundled")))
+    assert own.startswith("Human Segmentation Dataset")
+    assert people.startswith("PASCAL VOC 2012, 7 everyday photographs with people")
+    assert all(line.startswith("Through the model that training started") for line in inherited)
+    assert any("Clothing Co-Parsing" in line for line in inherited)
+
+
 def test_provenance__a_data_set_of_unknown_terms_stops_it(drawn: Path, data: Path) -> None:
     with pytest.raises(UsageError, match="terms of this data set are not stated"):
         provenance(_run(data, extra=(drawn,)))
