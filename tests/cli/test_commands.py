@@ -22,6 +22,8 @@ from humanseg.config.split_config import HoldoutSplit, SplitConfig
 from humanseg.data import AuditReport
 from humanseg.results import (
     Analysis,
+    AttributeAnalysis,
+    AttributeGroup,
     ComparisonResult,
     Cost,
     Evaluation,
@@ -446,6 +448,36 @@ class TestOtherCommands:
         assert calls["whole_files"] is True
         assert (calls["threshold"], calls["flip_averaging"]) == (0.4, True)
         assert (calls["groups"], calls["output"]) == (table, out_folder)
+
+    def test_evaluate__scores_by_attributes(
+        self, run: Run, replace: Replace, tmp_path: Path
+    ) -> None:
+        def group(name: str, images: int, iou: float | None) -> AttributeGroup:
+            interval = Interval(estimate=iou or 0.0, low=0.25, high=0.75)
+            metrics = {} if iou is None else {"iou": interval}
+            return AttributeGroup(name=name, images=images, metrics=metrics)
+
+        scored = AttributeAnalysis(
+            attribute="luminance",
+            groups=(group("dark", 40, 0.5), group("medium", 12, None), group("bright", 41, 0.625)),
+            unlabelled=2,
+            worst="dark",
+            best="bright",
+            gap=Interval(estimate=0.125, low=0.0625, high=0.1875),
+        )
+        analysis = ANALYSIS.model_copy(update={"attributes": (scored,)})
+        calls = self.evaluate(replace, analysis=analysis)
+        words = (str(tmp_path), "--data", str(tmp_path), "--by", "luminance", "tone")
+        code, out, err = run("evaluate", *words)
+        assert (code, err) == (0, "")
+        assert calls["by"] == ("luminance", "tone")
+        lines = [line.split() for line in out.splitlines()]
+        assert ["By", "luminance", "pictures", "IoU"] in lines
+        assert ["dark", "40", "0.5000", "[0.2500,", "0.7500]"] in lines
+        assert ["medium", "12", "-", "fewer", "than", "20,", "not", "scored"] in lines
+        assert ["not", "known", "2", "-", "not", "scored"] in lines
+        said = "Worst: dark. Largest gap, bright less dark: 0.1250 [0.0625, 0.1875]."
+        assert said in out.splitlines()
 
     def test_evaluate__says_when_the_model_knows_the_pictures(
         self, run: Run, replace: Replace, tmp_path: Path

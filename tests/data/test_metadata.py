@@ -64,6 +64,16 @@ def test_table__groups_alone_or_sources_alone(tmp_path: Path) -> None:
     assert (only_sources.groups, only_sources.sources) == ({}, {"a": "x", "b": "y"})
 
 
+def test_table__further_columns(tmp_path: Path) -> None:
+    text = "id,group,tone , age\na,x, dark,\nb,y,light,,surplus\n"
+    columns = read_group_table(table(tmp_path, text), ["a", "b"]).columns
+    assert columns == {
+        "group": {"a": "x", "b": "y"},
+        "tone": {"a": "dark", "b": "light"},
+        "age": {},
+    }
+
+
 def test_table__ids_in_any_unicode_form(tmp_path: Path) -> None:
     text = normalize("NFD", "id,group\né,x\n")
     groups = read_group_table(table(tmp_path, text), [normalize("NFC", "é")])

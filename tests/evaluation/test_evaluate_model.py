@@ -108,9 +108,38 @@ def test_every_file_is_decoded_once(
         data=data,
         whole_files=whole_files,
         output=tmp_path / "scored" if kept else None,
+        by=("luminance",),
     )
     names = ("000.png", "001.png", "002.png", "nobody.png")
     assert decoded == {f"{part}/{name}": 1 for part in ("images", "masks") for name in names}
+
+
+def test_scores_by_attributes_and_columns(
+    brightness_model: Path, drawn: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "groups.csv"
+    tones = ["", *["light"] * 10, *["dark"] * 9]
+    rows = [f"{number:03},{number},{tone}" for number, tone in enumerate(tones)]
+    table.write_text("\n".join(["id,group,tone", *rows]))
+    result = evaluate(
+        open_model(brightness_model), data=drawn, groups=table, by=["tone", "people", "tone"]
+    )
+    assert result.analysis is not None
+    tone, people = result.analysis.attributes
+    assert (tone.attribute, tone.unlabelled) == ("tone", 1)
+    assert [(group.name, group.images) for group in tone.groups] == [("dark", 9), ("light", 10)]
+    assert all(not group.metrics for group in tone.groups)  # fewer than 20
+    assert sum(group.images for group in people.groups) == 20
+    (whole,) = [group for group in people.groups if group.images == 20]
+    assert whole.metrics["iou"].estimate == pytest.approx(result.summary.iou_mean)
+
+
+def test_an_unknown_attribute_is_refused_before_anything_is_decoded(
+    brightness_model: Path, data: Path, decoded: Counter[str]
+) -> None:
+    with pytest.raises(UsageError, match="by age: unknown"):
+        evaluate(open_model(brightness_model), data=data, by=["age"])
+    assert not decoded
 
 
 def test_leaves_what_the_report_needs(brightness_model: Path, data: Path, tmp_path: Path) -> None:

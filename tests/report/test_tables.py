@@ -21,6 +21,7 @@ from humanseg.report.tables.generalisation_tables import (
 )
 from humanseg.report.tables.image_table import image_table
 from humanseg.report.tables.score_tables import (
+    attribute_table,
     contour_table,
     fold_table,
     overlap_table,
@@ -28,7 +29,7 @@ from humanseg.report.tables.score_tables import (
     strata_table,
 )
 from humanseg.report.tables.table import Table
-from humanseg.results import Analysis
+from humanseg.results import Analysis, AttributeAnalysis, AttributeGroup, Interval
 
 StudyMaker = Callable[..., Study]
 Maker = Callable[[Study], Table | None]
@@ -45,6 +46,7 @@ ALL: dict[str, Maker] = {
     "pair": pair_table,
     "fold": fold_table,
     "strata": strata_table,
+    "attribute": attribute_table,
     "gap": gap_table,
     "source": source_table,
     "external": external_table,
@@ -123,7 +125,9 @@ def test_tables__are_there_where_there_is_something_and_whole(
 ) -> None:
     study = load_study(request.getfixturevalue(name))
     tables = {key: make(study) for key, make in ALL.items()}
-    assert {key for key, table in tables.items() if table is None} == absent
+    assert {key for key, table in tables.items() if table is None} == absent | {
+        "attribute"  # nobody asked for them
+    }
     for table in tables.values():
         if table is None:
             continue
@@ -226,6 +230,29 @@ def test_strata_table__thirds_and_sources(cross_data: Path) -> None:
         "Source: web",
     ]
     assert [row[1] for row in rows] == ["4", "4", "4", "6", "6"]
+
+
+def test_attribute_table__groups_and_the_largest_gap(cross_data: Path) -> None:
+    def group(name: str, images: int, iou: float | None) -> AttributeGroup:
+        metrics = {} if iou is None else {"iou": Interval(estimate=iou, low=0.25, high=0.75)}
+        return AttributeGroup(name=name, images=images, metrics=metrics)
+
+    scored = AttributeAnalysis(
+        attribute="people",
+        groups=(group("1", 40, 0.75), group("2", 25, 0.5), group("3+", 7, None)),
+        unlabelled=0,
+        worst="2",
+        best="1",
+        gap=Interval(estimate=0.25, low=0.125, high=0.375),
+    )
+    study = load_study(cross_data)
+    analysis = study.analysis.model_copy(update={"attributes": (scored,)})
+    assert shown(attribute_table(dataclasses.replace(study, analysis=analysis))) == [
+        ["people: 1", "40", "0.750 [0.250, 0.750]", "–"],
+        ["people: 2", "25", "0.500 [0.250, 0.750]", "–"],
+        ["people: 3+", "7", "–", "–"],
+        ["people: largest gap, 1 less 2", "", "0.250 [0.125, 0.375]", ""],
+    ]
 
 
 def test_gap_table__training_minus_held_out(cross_data: Path) -> None:

@@ -16,7 +16,7 @@ from humanseg.model_directory import BUNDLED
 from humanseg.system.errors import UsageError
 
 if TYPE_CHECKING:
-    from humanseg.results import Evaluation
+    from humanseg.results import AttributeAnalysis, Evaluation
 
 _ROWS = {
     "iou": "IoU, mean over pictures",
@@ -45,6 +45,15 @@ def evaluate(
         Path | None,
         Parameter(help="CSV with id and group, source or both; pictures of a group count as one."),
     ] = None,
+    by: Annotated[
+        tuple[str, ...],
+        Parameter(
+            consume_multiple=True,
+            negative_iterable="",
+            help="Attributes to score by: person-size, people, cut-off, luminance, contrast, or "
+            "columns of --groups.",
+        ),
+    ] = (),
     backend: Annotated[
         Literal["auto", "onnxruntime", "openvino", "torch"],
         Parameter(help="What runs the network; as for `humanseg predict` by default."),
@@ -97,6 +106,7 @@ def evaluate(
             data=data,
             layout=config.data.layout,
             groups=groups,
+            by=by,
             whole_files=whole_files,
             output=output,
             progress=progress,
@@ -146,4 +156,29 @@ def _summary(result: Evaluation) -> list[str]:
     lines.append(f"Run by {setup.backend} in {setup.precision} on {setup.device}, {files}.")
     if analysis and analysis.groups > 1:
         lines.append(f"In brackets: 95 % intervals over {numbered(analysis.groups, 'group')}.")
+    for attribute in analysis.attributes if analysis else ():
+        lines += ["", *_by_group(attribute)]
+    return lines
+
+
+def _by_group(scored: AttributeAnalysis) -> list[str]:
+    from humanseg.evaluation.by_attribute import SMALLEST_GROUP
+
+    rows = [(f"By {scored.attribute}", "pictures", "IoU", "")]
+    for group in scored.groups:
+        iou = group.metrics.get("iou")
+        cells = (
+            (score(iou.estimate), bracket(iou.low, iou.high))
+            if iou
+            else ("-", f"fewer than {SMALLEST_GROUP}, not scored")
+        )
+        rows.append((f"  {group.name}", str(group.images), *cells))
+    if scored.unlabelled:
+        rows.append(("  not known", str(scored.unlabelled), "-", "not scored"))
+    lines = table(rows)
+    if scored.gap:
+        lines.append(
+            f"Worst: {scored.worst}. Largest gap, {scored.best} less {scored.worst}: "
+            f"{score(scored.gap.estimate)} {bracket(scored.gap.low, scored.gap.high)}."
+        )
     return lines

@@ -96,7 +96,7 @@ def derive_facts(
 
 def _read_table(table: Path | None, samples: Sequence[Sample]) -> GroupTable:
     if table is None:
-        return GroupTable({}, {})
+        return GroupTable()
     return read_group_table(table, [sample.id for sample in samples])
 
 

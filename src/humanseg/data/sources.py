@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from unicodedata import normalize
 
@@ -25,14 +25,24 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class GroupTable:
-    """What a table says: group and source by id; ids that it leaves out are not in them."""
+    """What a table says of pictures; ids that a column leaves out are not in it."""
 
-    groups: dict[str, str]
-    sources: dict[str, str]
+    columns: Mapping[str, dict[str, str]] = field(default_factory=dict)
+    """By name of every column but `id`: its values by id."""
+
+    @property
+    def groups(self) -> dict[str, str]:
+        """Group by id."""
+        return self.columns.get("group", {})
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Source by id."""
+        return self.columns.get("source", {})
 
 
 def read_group_table(path: Path, ids: Sequence[str]) -> GroupTable:
-    """Read a CSV table with the column `id` and `group`, `source` or both.
+    """Read a CSV table with the column `id` and `group`, `source` or both, and any others.
 
     Pictures of a group are never divided between parts of a split. An empty cell says nothing.
 
@@ -51,17 +61,21 @@ def read_group_table(path: Path, ids: Sequence[str]) -> GroupTable:
                 "each picture has one line at most, with its name as `humanseg data split` "
                 "prints it."
             )
-    columns = ("group", "source")
-    groups, sources = (
-        {row["id"]: row[column] for row in rows if row.get(column)} for column in columns
-    )
-    if sources and len(sources) < len(ids):
-        lacking = sorted(set(ids) - set(sources))
+    columns: dict[str, dict[str, str]] = {}
+    for row in rows:
+        for column, value in row.items():
+            values = columns.setdefault(column, {})
+            if value:
+                values[row["id"]] = value
+    columns.pop("id", None)
+    table = GroupTable(columns)
+    if table.sources and len(table.sources) < len(ids):
+        lacking = sorted(set(ids) - set(table.sources))
         raise DataError(
             f"{path}: names no source for {len(lacking)} pictures ({', '.join(lacking[:_SHOWN])}); "
             "name one for every picture or leave the column out."
         )
-    return GroupTable(groups, sources)
+    return table
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -72,12 +86,10 @@ def _rows(path: Path) -> list[dict[str, str]]:
         lambda columns: "id" in columns and bool({"group", "source"} & columns),
         "column id and group, source or both",
     )
-    # Ids are in Unicode's form NFC, whatever a table's editor writes.
+    # Ids are in Unicode's form NFC, whatever a table's editor writes. Cells beyond the first line
+    # have no name.
     return [
-        {
-            name: normalize("NFC", (row.get(name) or "").strip())
-            for name in ("id", "group", "source")
-        }
+        {name: normalize("NFC", (value or "").strip()) for name, value in row.items() if name}
         for _, row in rows
     ]
 

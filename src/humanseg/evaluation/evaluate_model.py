@@ -19,9 +19,17 @@ from humanseg.data.layouts import discover
 from humanseg.data.metadata import derive_facts, describe_data
 from humanseg.data.samples import Sample
 from humanseg.data.signatures import Signature, signature
-from humanseg.data.sources import read_group_table
+from humanseg.data.sources import GroupTable, read_group_table
 from humanseg.data.training_images import seen_in_training
 from humanseg.evaluation.analysis import analyse_evaluation
+from humanseg.evaluation.by_attribute import (
+    GROUPS,
+    ScenePeople,
+    analyse_attribute,
+    columns_of,
+    describe_people,
+    labels_of,
+)
 from humanseg.evaluation.metrics import Mask
 from humanseg.evaluation.scoring import Image, Progress, read_as_shipped, score_samples, setup_of
 from humanseg.images.resize import Size
@@ -39,6 +47,7 @@ def evaluate(
     data: Path,
     layout: Layout = "auto",
     groups: Path | None = None,
+    by: Sequence[str] = (),
     whole_files: bool = False,
     output: Path | None = None,
     name: str | None = None,
@@ -57,6 +66,8 @@ def evaluate(
         data: folder, CSV or COCO JSON with images and masks.
         layout: how it is laid out, see `discover`.
         groups: CSV table of groups and sources, see `read_group_table`; both are guessed without.
+        by: attributes to score by: `person-size`, `people`, `cut-off`, `luminance`, `contrast`, or
+            columns of the table of groups; see docs/groups.md.
         whole_files: decode JPEGs whole and ignore colour profiles, as the scores of a comparison
             do; otherwise files are read as `Segmenter.predict` reads them.
         output: folder for what the scores were made from, made if need be. One that holds an
@@ -66,8 +77,8 @@ def evaluate(
         progress: called with (done, total).
 
     Raises:
-        UsageError: the data do not exist, `output` holds something else, or a segmenter without a
-            model record or a name.
+        UsageError: the data do not exist, `output` holds something else, an attribute that is not
+            known, or a segmenter without a model record or a name.
         DataError: no samples in it, an image without truth, or a table that does not fit.
         ImageError: an image or mask that cannot be read.
         ModelError: not a readable model directory.
@@ -80,12 +91,18 @@ def evaluate(
             "name, or open it from a model directory."
         )
     samples = discover(data, layout)
-    if groups is not None:
-        read_group_table(groups, [sample.id for sample in samples])  # before anything is decoded
+    # Before anything is decoded:
+    table = read_group_table(groups, [sample.id for sample in samples]) if groups else GroupTable()
+    columns = columns_of(by, table)
     if output is not None:
         _check_output(output, samples)
         (output / "evaluation.json").unlink(missing_ok=True)  # its predictions are about to go
-    reader = _Reader(segmenter, whole_files=whole_files, truth=output and output / "truth")
+    reader = _Reader(
+        segmenter,
+        whole_files=whole_files,
+        truth=output and output / "truth",
+        look=any(attribute in GROUPS for attribute in by),
+    )
     scored = score_samples(
         samples,
         lambda image: segmenter.predict(image).grid,
@@ -119,7 +136,17 @@ def evaluate(
         groups=described.groups,
         environment=describe_environment(device=engine.device, threads=engine.threads),
     )
-    evaluation = evaluation.model_copy(update={"analysis": analyse_evaluation(evaluation)})
+    attributes = tuple(
+        analyse_attribute(
+            name,
+            scored.scores,
+            columns[name] if name in columns else labels_of(name, reader.people),
+            described.groups,
+        )
+        for name in dict.fromkeys(by)
+    )
+    analysis = analyse_evaluation(evaluation).model_copy(update={"attributes": attributes})
+    evaluation = evaluation.model_copy(update={"analysis": analysis})
     if output is not None:
         write_record(output / "data.json", described)
         write_record(output / "evaluation.json", evaluation)
@@ -129,12 +156,17 @@ def evaluate(
 class _Reader:
     """Decodes every file of a data set once, in threads, and keeps what else is asked of it."""
 
-    def __init__(self, segmenter: Segmenter, *, whole_files: bool, truth: Path | None) -> None:
+    def __init__(
+        self, segmenter: Segmenter, *, whole_files: bool, truth: Path | None, look: bool
+    ) -> None:
         self._segmenter = segmenter
         self._whole_files = whole_files
         self._truth = truth
         self._images: dict[str, tuple[Signature, Size, str]] = {}
         self._masks: dict[str, tuple[float, str]] = {}
+        self._pixels: dict[str, Image] | None = {} if look else None  # of images under way
+        self.people: dict[str, ScenePeople | None] = {}
+        """By id, where they are looked at."""
 
     @property
     def signatures(self) -> dict[str, Signature]:
@@ -150,6 +182,8 @@ class _Reader:
             picture = read_as_shipped(self._segmenter, sample)
             pixels, size = picture.pixels, picture.size
         self._images[sample.id] = signature(pixels), size, file_digest(sample.image)
+        if self._pixels is not None:
+            self._pixels[sample.id] = pixels
         return pixels
 
     def mask(self, sample: Sample) -> Mask:
@@ -157,6 +191,8 @@ class _Reader:
         mask = sample.read_mask()
         digest = annotations_digest(sample) if sample.mask is None else file_digest(sample.mask)
         self._masks[sample.id] = float(mask.mean()), digest
+        if self._pixels is not None:
+            self.people[sample.id] = describe_people(self._pixels.pop(sample.id), mask)
         if self._truth is not None:
             write_mask(_png(self._truth, sample.id), mask)
         return mask

@@ -147,6 +147,7 @@ def _accuracy(study: Study) -> Section:
                 contour=score_tables.contour_table(study),
                 pixels=score_tables.pixel_table(study),
                 strata=score_tables.strata_table(study),
+                attributes=score_tables.attribute_table(study),
                 folds=score_tables.fold_table(study),
             ),
         ),

@@ -7,6 +7,8 @@ records of another schema version with a sentence.
 from humanseg.results.findings import (
     METRICS,
     Analysis,
+    AttributeAnalysis,
+    AttributeGroup,
     Bound,
     Doubt,
     ExternalAnalysis,
@@ -40,6 +42,8 @@ __all__ = [
     "METRICS",
     "SCHEMA_VERSION",
     "Analysis",
+    "AttributeAnalysis",
+    "AttributeGroup",
     "Bound",
     "Calibration",
     "ComparisonResult",

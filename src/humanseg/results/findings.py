@@ -27,6 +27,31 @@ class Stratum(Record):
     """`iou` and `boundary_iou`."""
 
 
+class AttributeGroup(Record):
+    """The images to which one value of an attribute belongs."""
+
+    name: str
+    images: int
+    """With a person in the truth; others have no per-image score."""
+    metrics: dict[str, Interval]
+    """`iou` and `boundary_iou`; empty where there are fewer than 20 images."""
+
+
+class AttributeAnalysis(Record):
+    """One model by the value of an attribute of the images; see docs/groups.md."""
+
+    attribute: str
+    """`person-size`, `people`, `cut-off`, `luminance`, `contrast`, or a column of a table."""
+    groups: tuple[AttributeGroup, ...]
+    unlabelled: int
+    """Images with a person of which the attribute is not known."""
+    worst: str | None
+    """Scored group of the lowest mean IoU; None with fewer than two scored groups."""
+    best: str | None
+    gap: Interval | None
+    """Mean IoU of `best` less that of `worst`."""
+
+
 class NetworkAnalysis(Record):
     """One network over all images that it was tested on, each by a network that never saw it.
 
@@ -224,6 +249,8 @@ class Analysis(Record):
     bounds: tuple[Bound, ...] = ()
     leaks: tuple[Leak, ...] = ()
     suspects: tuple[SuspectLabel, ...] = ()
+    attributes: tuple[AttributeAnalysis, ...] = ()
+    """Of a single model, where it was asked for."""
 
 
 METRICS = (

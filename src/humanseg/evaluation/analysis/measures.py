@@ -34,6 +34,15 @@ def bootstrap_of(names: Sequence[str], groups: Mapping[str, str]) -> GroupBootst
     return GroupBootstrap([groups.get(name, name) for name in names])
 
 
+def thirds(values: Mapping[str, float], labels: tuple[str, str, str]) -> dict[str, str]:
+    """Divide images into thirds of equal number, lowest first; equal values stay together."""
+    if len(values) < len(labels):
+        return {}
+    cuts = np.quantile(list(values.values()), [1 / 3, 2 / 3])
+    numbers = np.digitize(list(values.values()), cuts, right=True)
+    return {name: labels[number] for name, number in zip(values, numbers, strict=True)}
+
+
 def measure(subject: Subject, groups: Mapping[str, str]) -> dict[str, Interval]:
     """Every metric of `METRICS` that the scores allow, with its interval."""
     bootstrap = bootstrap_of(list(subject.by_image), groups)

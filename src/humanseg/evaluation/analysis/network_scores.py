@@ -6,16 +6,15 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Literal
 
-import numpy as np
-
-from humanseg.evaluation.analysis.measures import bootstrap_of, measure
+from humanseg.evaluation.analysis.measures import bootstrap_of, measure, thirds
 from humanseg.evaluation.analysis.subjects import Subject
 from humanseg.results import Interval, NetworkAnalysis, Stratum
 
 COMPARED: tuple[Literal["iou", "boundary_iou"], ...] = ("iou", "boundary_iou")
 """Metrics that networks are compared by and that strata have."""
 
-_SIZES = ("small", "medium", "large")
+SIZES = ("small", "medium", "large")
+"""Thirds by the share of the image that is person."""
 
 
 def analyse_network(
@@ -52,15 +51,8 @@ def _strata(
     shares = {name: scores[0].foreground_share for name, scores in subject.by_image.items()}
     people = {name: share for name, share in shares.items() if share > 0}
     parts: list[tuple[Literal["size", "source"], str, list[str]]] = []
-    if len(people) >= len(_SIZES):
-        cuts = np.quantile(list(people.values()), [1 / 3, 2 / 3])
-        for third, size in enumerate(_SIZES):
-            names = [
-                name
-                for name, share in people.items()
-                if np.digitize(share, cuts, right=True) == third
-            ]
-            parts.append(("size", size, names))
+    sizes = thirds(people, SIZES)
+    parts += [("size", size, [name for name in sizes if sizes[name] == size]) for size in SIZES]
     known = sorted({sources[name] for name in shares if name in sources})
     if len(known) > 1:
         parts += [

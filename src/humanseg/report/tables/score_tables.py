@@ -191,6 +191,25 @@ def _common_name(study: Study, run: RunResult) -> str:
     return text[:1].upper() + text[1:]
 
 
+def attribute_table(study: Study) -> Table | None:
+    """Scores of a single model by attributes of the images, and how far the worst group is off."""
+    columns = (
+        Column("Pictures", numeric=False),
+        Column("Number"),
+        *(Column(name[:1].upper() + name[1:]) for name in METRIC_NAMES.values()),
+    )
+    rows = []
+    for each in study.analysis.attributes:
+        for group in each.groups:
+            cells = (bounded(group.metrics.get(metric)) for metric in METRIC_NAMES)
+            rows.append(Row((f"{each.attribute}: {group.name}", str(group.images), *cells)))
+        if each.gap:
+            name = f"{each.attribute}: largest gap, {each.best} less {each.worst}"
+            rows.append(Row((name, "", bounded(each.gap), ""), "spread"))
+    caption = "Means by attributes; groups of fewer than 20 pictures are not scored."
+    return table_of(caption, columns, rows)
+
+
 _KINDS = {"size": "Foreground", "source": "Source"}
 
 

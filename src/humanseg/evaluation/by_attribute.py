@@ -1,0 +1,195 @@
+"""Scores by attributes of the images: what the truth and the pixels tell, or columns of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humanseg.data.sources import GroupTable
+from humanseg.effects.regions import PERSON_SHARE, find_regions
+from humanseg.evaluation.analysis.measures import bootstrap_of, thirds
+from humanseg.evaluation.analysis.network_scores import COMPARED, SIZES
+from humanseg.evaluation.metrics import Mask
+from humanseg.evaluation.metrics.surface import near_contour
+from humanseg.images.resize import resize_image, resize_mask
+from humanseg.results import AttributeAnalysis, AttributeGroup, ImageScore, Interval
+from humanseg.system.errors import UsageError
+
+SMALLEST_GROUP = 20
+"""Images; the mean of fewer says too little to be quoted."""
+CUT_SHARE = 0.02
+"""Of the image's border pixels: from here on people count as cut off."""
+SURROUNDINGS = 20
+"""The diagonal over it is how far the surroundings of a person reach: 5 %."""
+_SIDE = 256  # pixels of the longer side on which light is measured
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "person-size": SIZES,
+    "people": ("1", "2", "3+"),
+    "cut-off": ("whole", "cut off"),
+    "luminance": ("dark", "medium", "bright"),
+    "contrast": ("low", "medium", "high"),
+}
+"""Attributes that need no table, with their groups."""
+
+
+@dataclass(frozen=True)
+class ScenePeople:
+    """The people of an image, as its truth and its pixels show them."""
+
+    share: float
+    """Of the image that is person, above 0 to 1."""
+    regions: int
+    """Connected regions of at least `PERSON_SHARE` of the image; 1 where all are smaller."""
+    border_share: float
+    """Of the image's border pixels that are person, 0 to 1."""
+    luminance: float | None
+    """Mean luma of the person, 0 to 1; None where too little is left of it on a small copy."""
+    contrast: float | None
+    """Difference of that from the mean luma of the surroundings, either way, 0 to 1."""
+
+
+def describe_people(image: NDArray[np.uint8], truth: Mask) -> ScenePeople | None:
+    """What an image's attributes follow from; None without a person.
+
+    Args:
+        image: uint8 (height, width, 3), RGB.
+        truth: bool, its true mask, of any size of the same aspect ratio.
+    """
+    if not truth.any():
+        return None
+    border = np.concatenate([truth[0], truth[-1], truth[1:-1, 0], truth[1:-1, -1]])
+    luminance, contrast = _light(image, truth)
+    return ScenePeople(
+        share=float(truth.mean()),
+        regions=max(1, int((find_regions(truth).areas >= PERSON_SHARE * truth.size).sum())),
+        border_share=float(border.mean()),
+        luminance=luminance,
+        contrast=contrast,
+    )
+
+
+def _light(image: NDArray[np.uint8], truth: Mask) -> tuple[float | None, float | None]:
+    """Mean luma of the person and its distance from that of the surroundings."""
+    scale = min(1.0, _SIDE / max(image.shape))
+    size = max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale))
+    luma = resize_image(image, size) @ np.array(_LUMA) / 255
+    person = resize_mask(truth, size)
+    around = near_contour(person, SURROUNDINGS) & ~person
+    if not person.any():
+        return None, None
+    own = float(luma[person].mean())
+    return own, abs(own - float(luma[around].mean())) if around.any() else None
+
+
+def labels_of(attribute: str, people: Mapping[str, ScenePeople | None]) -> dict[str, str]:
+    """Group by image of an attribute of `GROUPS`; images of which it is not known are left out."""
+    present = {name: scene for name, scene in people.items() if scene is not None}
+    if attribute == "people":
+        return {
+            name: "3+" if scene.regions > 2 else str(scene.regions)
+            for name, scene in present.items()
+        }
+    if attribute == "cut-off":
+        return {
+            name: GROUPS[attribute][scene.border_share >= CUT_SHARE]
+            for name, scene in present.items()
+        }
+    field = {"person-size": "share"}.get(attribute, attribute)
+    values = {name: getattr(scene, field) for name, scene in present.items()}
+    low, middle, high = GROUPS[attribute]
+    defined = {name: value for name, value in values.items() if value is not None}
+    return thirds(defined, (low, middle, high))
+
+
+def columns_of(by: Sequence[str], table: GroupTable) -> dict[str, dict[str, str]]:
+    """Those attributes that are columns of a table: group by image.
+
+    Raises:
+        UsageError: an attribute that is neither of `GROUPS` nor a column, is both, or is a column
+            without a value.
+    """
+    columns: dict[str, dict[str, str]] = {}
+    offered = f"{', '.join(GROUPS)} or a column of the table of groups"
+    named = [name for name in table.columns if name not in GROUPS]
+    for attribute in by:
+        if attribute in GROUPS:
+            if attribute in table.columns:
+                raise UsageError(
+                    f"by {attribute}: is an attribute of the images and a column of the table of "
+                    "groups too; rename the column."
+                )
+        elif attribute not in table.columns:
+            has = f", which has {', '.join(named)}" if named else ", of which none was given"
+            raise UsageError(f"by {attribute}: unknown; give {offered}{has}.")
+        elif not table.columns[attribute]:
+            raise UsageError(f"by {attribute}: the column has no value; fill it or leave it out.")
+        else:
+            columns[attribute] = table.columns[attribute]
+    return columns
+
+
+def analyse_attribute(
+    attribute: str,
+    scores: Sequence[ImageScore],
+    labels: Mapping[str, str],
+    groups: Mapping[str, str],
+) -> AttributeAnalysis:
+    """Scores by group of an attribute, the worst group, and how far it is behind the best.
+
+    Args:
+        attribute: its name.
+        scores: of all images; those without a person do not count.
+        labels: value of the attribute by image.
+        groups: group by image of those that show the same, which intervals resample together.
+    """
+    people = [score for score in scores if not score.person_free]
+    parts: dict[str, list[ImageScore]] = {
+        name: [] for name in GROUPS.get(attribute) or sorted(set(labels.values()))
+    }
+    for score in people:
+        if score.id in labels:
+            parts[labels[score.id]].append(score)
+    results = tuple(
+        AttributeGroup(name=name, images=len(part), metrics=_means(part, groups))
+        for name, part in parts.items()
+        if part
+    )
+    ranked = sorted(
+        (group for group in results if group.metrics),
+        key=lambda group: group.metrics["iou"].estimate,
+    )
+    worst, best = (ranked[0].name, ranked[-1].name) if len(ranked) > 1 else (None, None)
+    return AttributeAnalysis(
+        attribute=attribute,
+        groups=results,
+        unlabelled=sum(score.id not in labels for score in people),
+        worst=worst,
+        best=best,
+        gap=_gap(parts[best], parts[worst], groups) if best and worst else None,
+    )
+
+
+def _means(part: Sequence[ImageScore], groups: Mapping[str, str]) -> dict[str, Interval]:
+    if len(part) < SMALLEST_GROUP:
+        return {}
+    bootstrap = bootstrap_of([score.id for score in part], groups)
+    means = {name: bootstrap.mean([getattr(score, name) for score in part]) for name in COMPARED}
+    return {name: mean for name, mean in means.items() if mean is not None}
+
+
+def _gap(
+    best: Sequence[ImageScore], worst: Sequence[ImageScore], groups: Mapping[str, str]
+) -> Interval | None:
+    """Difference of mean IoU; a resample without images of both parts is left out."""
+    both = [*best, *worst]
+    first = np.arange(len(both)) < len(best)
+    ious = np.array([score.iou for score in both], dtype=np.float64)
+    columns = np.column_stack([first, first * ious, ~first, ~first * ious])
+    return bootstrap_of([score.id for score in both], groups).of_sums(
+        columns, lambda sums: sums[:, 1] / sums[:, 0] - sums[:, 3] / sums[:, 2]
+    )
