@@ -20,12 +20,14 @@ _ADAPTERS = Path(__file__).with_name("adapters")
 PEERS = {
     "mediapipe": (_ADAPTERS / "selfie_segmentation.py", "0"),
     "mediapipe-landscape": (_ADAPTERS / "selfie_segmentation.py", "1"),
+    "isnet": (_ADAPTERS / "isnet.py", ""),
 }
-"""Peers by name: adapter file and its argument."""
+"""Peers by name: adapter file and its argument, unless the name is given as `NAME=ARGUMENT`."""
 
 INSTALL = {
     "mediapipe": "python3 -m venv PEERS && PEERS/bin/pip install mediapipe==0.10.14",
     "mediapipe-landscape": "python3 -m venv PEERS && PEERS/bin/pip install mediapipe==0.10.14",
+    "isnet": "python3 -m venv PEERS && PEERS/bin/pip install onnxruntime",
 }
 
 _PATIENCE = 10.0  # seconds for a worker to end by itself
@@ -111,7 +113,7 @@ class Peer:
         """Start the process and wait until it has loaded.
 
         Args:
-            name: of `PEERS`, or the path of an adapter file.
+            name: of `PEERS`, or the path of an adapter file; either with `=ARGUMENT`.
             python: interpreter of the environment that the peer is installed in; this one by
                 default.
 
@@ -119,6 +121,7 @@ class Peer:
             UsageError: no such peer or interpreter, or the peer is not installed there.
         """
         adapter, argument = _adapter(name)
+        name = name.partition("=")[0]
         interpreter = str(python) if python else sys.executable
         self.name = name if name in PEERS else adapter.stem
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed by `close`
@@ -199,11 +202,13 @@ class Peer:
 
 
 def _adapter(name: str) -> tuple[Path, str]:
+    name, _, argument = name.partition("=")
     if name in PEERS:
-        return PEERS[name]
+        file, usual = PEERS[name]
+        return file, argument or usual
     path = Path(name)
     if path.suffix == ".py" and path.is_file():
-        return path, ""
+        return path, argument
     raise UsageError(
         f"{name}: no such peer; give {', '.join(PEERS)}, or the path of an adapter (a .py file)."
     )
