@@ -32,6 +32,7 @@ _COMMANDS = {
     "report": ("report:report", "Write the report of a comparison again."),
     "evaluate": ("evaluate:evaluate", "Score a trained network on labelled pictures."),
     "predict": ("predict:predict", "Find the people in pictures, folders and videos."),
+    "serve": ("serve:serve", "Answer over HTTP: a web page, and an API for programs."),
     "export": ("export:export", "Write a trained network as a file for another runtime."),
     "benchmark": ("benchmark:benchmark", "Time a model on this machine."),
     "doctor": ("doctor:doctor", "Say what is installed, what works, and what would be used."),

@@ -308,9 +308,10 @@ class Request:
         Raises:
             UsageError: the two do not agree, or the format cannot hold the result.
         """
-        from humanseg.effects.encode import SUFFIXES, check_format, check_quality
+        from humanseg.effects.encode import SUFFIXES, check_encoding, usual_format
 
-        name = self.files.format
+        files, output = self.files, self.effect.output
+        name = files.format
         if target is not None:
             by_suffix = SUFFIXES[target.suffix.lower()]
             if name not in (None, by_suffix):
@@ -318,13 +319,8 @@ class Request:
                     f"--format {name} and -o {target} disagree; leave one of them out."
                 )
             name = by_suffix
-        if name is None:
-            lossy = self.effect.output in ("blur", "replace", "overlay")
-            name = "jpg" if lossy else "png"
-        check_format(name, self.effect.output)
-        check_quality(self.files.quality, name, self.effect.output)
-        if self.files.keep_metadata is not None and name == "tiff":
-            raise UsageError("--keep-metadata: tiff cannot take it here; use png, jpg or webp.")
+        name = name or usual_format(output)
+        check_encoding(name, output, quality=files.quality, keep_metadata=files.keep_metadata)
         return name
 
     def suffix_of(self, source: Path) -> str:

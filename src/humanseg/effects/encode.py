@@ -94,6 +94,25 @@ def check_quality(quality: int | None, name: FormatName, output: str) -> None:
         raise UsageError("--quality would blur the edge of a mask; leave it out.")
 
 
+def usual_format(output: str) -> FormatName:
+    """The format of an output if none is asked for: lossless where a loss would matter."""
+    return "jpg" if output in ("blur", "replace", "overlay") else "png"
+
+
+def check_encoding(
+    name: FormatName, output: str, *, quality: int | None, keep_metadata: str | None
+) -> None:
+    """Refuse a format for an output, and settings that it has no use for.
+
+    Raises:
+        UsageError: see `check_format` and `check_quality`; or the format takes no metadata.
+    """
+    check_format(name, output)
+    check_quality(quality, name, output)
+    if keep_metadata is not None and name == "tiff":
+        raise UsageError("--keep-metadata: tiff cannot take it here; use png, jpg or webp.")
+
+
 def _names(quality: str) -> str:
     names = [name for name, kind in _FORMATS.items() if getattr(kind, quality)]
     return f"{', '.join(names[:-1])} or {names[-1]}"

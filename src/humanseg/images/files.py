@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from humanseg.system.errors import ImageError
+from humanseg.system.errors import ImageError, ImageFormatError, ImageSizeError
 
 # Without a handler of its own Python would print Pillow's log of damaged files to stderr.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -182,13 +182,13 @@ def sentences(name: str) -> Iterator[None]:
     except ImageError:
         raise
     except UnidentifiedImageError as error:
-        raise ImageError(f"{name}: not a picture in a known format.") from error
+        raise ImageFormatError(f"{name}: not a picture in a known format.") from error
     except Image.DecompressionBombError as error:
-        raise ImageError(
+        raise ImageSizeError(
             f"{name}: too many pixels; at most {MAX_PIXELS // 1_000_000} million are allowed."
         ) from error
     except MemoryError as error:
-        raise ImageError(f"{name}: too large for the memory of this machine.") from error
+        raise ImageSizeError(f"{name}: too large for the memory of this machine.") from error
     except Exception as error:  # Pillow's decoders raise many kinds on damaged files
         raise ImageError(f"{name}: damaged or cut short ({_reason(error)}).") from error
 
@@ -204,9 +204,9 @@ def _check_bytes(stream: BinaryIO, name: str) -> None:
     length = stream.tell()
     stream.seek(0)
     if length == 0:
-        raise ImageError(f"{name}: not a picture, the file is empty (0 bytes).")
+        raise ImageFormatError(f"{name}: not a picture, the file is empty (0 bytes).")
     if length > MAX_BYTES:
-        raise ImageError(
+        raise ImageSizeError(
             f"{name}: {length / 1e9:.1f} GB; files of at most {MAX_BYTES / 1e9:.1f} GB are read."
         )
 
@@ -215,7 +215,7 @@ def check_pixels(size: tuple[int, int], name: str) -> None:
     """Refuse a picture of more than `MAX_PIXELS`; `size` is (width, height)."""
     width, height = size
     if height * width > MAX_PIXELS:
-        raise ImageError(
+        raise ImageSizeError(
             f"{name}: {width}x{height} pixels; at most {MAX_PIXELS // 1_000_000} million are "
             "allowed. Make it smaller first."
         )
@@ -253,7 +253,7 @@ def identify(stream: BinaryIO, name: str) -> ImageFile.ImageFile:
     try:
         from pillow_heif import HeifImageFile
     except ImportError as error:
-        raise ImageError(
+        raise ImageFormatError(
             f'{name}: HEIC pictures need the optional reader: pip install "humanseg[heic]".'
         ) from error
     stream.seek(0)

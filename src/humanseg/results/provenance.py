@@ -27,6 +27,8 @@ _PACKAGES = (
     "numpy",
     "pillow",
     "scipy",
+    "fastapi",
+    "uvicorn",
 )
 
 

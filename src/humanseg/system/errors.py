@@ -39,6 +39,14 @@ class ImageError(HumansegError):
     """A file could not be read as a picture or mask."""
 
 
+class ImageFormatError(ImageError):
+    """A file is in no format of pictures that can be read here."""
+
+
+class ImageSizeError(ImageError):
+    """A picture has more bytes or pixels than are allowed, or than fit into the memory."""
+
+
 class DataError(HumansegError):
     """A data set cannot be trained or evaluated on as it is."""
 
