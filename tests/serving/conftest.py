@@ -98,6 +98,6 @@ def started(model: Path | None, *flags: str) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def server(brightness_model: Path) -> Iterator[Server]:
     """A server with limits that tests can reach."""
-    flags = ("--workers", "2", "--max-bytes", "2000000", "--read-seconds", "1", "--max-parts", "8")
+    flags = ("--workers", "2", "--max-bytes", "2000000", "--read-seconds", "2", "--max-parts", "8")
     with started(brightness_model, *flags) as server:
         yield server

@@ -116,7 +116,7 @@ def test_content_length__shorter_than_the_body(server: Server) -> None:
     with _connected(server) as client:
         client.sendall(POST + b"Content-Length: 10\r\n\r\n" + packed())
         answer = _answer(client)
-    assert answer.startswith(b"HTTP/1.1 415 ")
+    assert answer.startswith(b"HTTP/1.1 422 ")
     assert answer.count(b"HTTP/1.1 400") == 1  # the rest is no request
 
 
@@ -149,14 +149,14 @@ def test_slow_reader__is_closed(server: Server) -> None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.settimeout(20)
         client.connect(("127.0.0.1", server.port))
-        noise = np.random.default_rng(0).integers(0, 256, (600, 1000, 3), dtype=np.uint8)
-        large = packed(Image.fromarray(noise).resize((4000, 3000)), quality=60)
-        assert len(large) < 2_000_000
+        noise = np.random.default_rng(0).integers(0, 256, (2000, 2000, 3), dtype=np.uint8)
+        large = packed(Image.fromarray(noise), quality=5)
         words = POST.replace(b"/v1/segment", b"/v1/segment?output=overlay&format=tiff")
         client.sendall(words + b"Content-Length: %d\r\n\r\n" % len(large) + large)
         head = client.recv(1000)
+        assert head.startswith(b"HTTP/1.1 200 ")
         length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
-        time.sleep(5)  # five times as long as it would be waited for
+        time.sleep(7)  # several times as long as it would be waited for
         assert len(_answer(client)) < length / 2
 
 

@@ -46,7 +46,7 @@ def create_app(
             yield
         finally:
             warming.cancel()
-            service.stop()
+            service.ready = False
             service.pool.close()
 
     app = FastAPI(

@@ -55,17 +55,25 @@ def operation(*, many: bool) -> dict[str, Any]:
     return {"parameters": parameters, "requestBody": {"required": True, "content": content}}
 
 
-def _refusals() -> dict[int | str, dict[str, Any]]:
+def refusals(*kinds: str) -> dict[int | str, dict[str, Any]]:
+    """Answers of a route, by status, besides those that any route may give.
+
+    Args:
+        kinds: keys of `PROBLEMS`.
+    """
     answers: dict[int | str, dict[str, Any]] = {}
-    for kind, (status, title) in PROBLEMS.items():
-        answer = answers.setdefault(status, {"description": "", "content": {MEDIA_TYPE: {}}})
-        answer["description"] += f"{'; ' if answer['description'] else ''}{kind}: {title}"
-        content = answer["content"][MEDIA_TYPE]
+    for kind in (*kinds, "unknown-host", "token-needed", "internal-error"):
+        status, title = PROBLEMS[kind]
+        content = {"schema": _PROBLEM, "examples": {}}
+        answer = answers.setdefault(status, {"content": {MEDIA_TYPE: content}})
+        told = answer.get("description")
+        answer["description"] = f"{told}; {title}" if told else title
         example = Problem(kind, _EXAMPLES.get(kind, "In words, what to do.")).document()
-        content["schema"] = _PROBLEM
-        content.setdefault("examples", {})[kind] = {"value": example}
+        answer["content"][MEDIA_TYPE]["examples"][kind] = {"value": example}
     return answers
 
 
-REFUSALS = _refusals()
-"""Answers of OpenAPI by status."""
+SEGMENT_REFUSALS = refusals(
+    *("malformed-body", "other-site", "not-acceptable", "slow-body", "too-large"),
+    *("unknown-format", "damaged-picture", "bad-option", "busy", "timeout", "stopping"),
+)

@@ -47,7 +47,7 @@ class Pool:
         self._max_held = max_held_bytes
         self._metrics = metrics
         self._lock = threading.Lock()
-        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="segment")
+        self._executor = self._new_executor()
         self._mean = 0.1
         metrics.watch(
             "humanseg_waiting", "Pictures that wait or are computed.", lambda: self.images
@@ -156,5 +156,9 @@ class Pool:
             job.cancel()
 
     def close(self) -> None:
-        """End the threads when they have done what they have begun."""
+        """End the threads when they have done what they have begun; further work gets new ones."""
         self._executor.shutdown(cancel_futures=True)
+        self._executor = self._new_executor()
+
+    def _new_executor(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self.workers, thread_name_prefix="segment")

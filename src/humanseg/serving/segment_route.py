@@ -12,7 +12,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from humanseg.serving.openapi_text import REFUSALS, operation
+from humanseg.serving.openapi_text import SEGMENT_REFUSALS, operation
 from humanseg.serving.problem_details import Problem, problem_of
 from humanseg.serving.request_body import SentImage, read_request
 from humanseg.serving.security import BATCH_PATH
@@ -84,7 +84,7 @@ def segment_routes(service: Service) -> APIRouter:
 
 def _answers(*media_types: str) -> dict[int | str, dict[str, Any]]:
     content = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in media_types}
-    return {200: {"description": "The result.", "content": content}, **REFUSALS}
+    return {200: {"description": "The result.", "content": content}, **SEGMENT_REFUSALS}
 
 
 def _size(request: Request, limit: int) -> int:

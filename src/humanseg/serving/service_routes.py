@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import JSONResponse, Response
 
+from humanseg.serving.openapi_text import refusals
 from humanseg.serving.problem_details import Problem
 from humanseg.serving.service import Service
 from humanseg.system.version import __version__
@@ -15,7 +16,7 @@ from humanseg.system.version import __version__
 
 def service_routes(service: Service) -> APIRouter:
     """Routes that never touch the pool."""
-    router = APIRouter(tags=["service"])
+    router = APIRouter(tags=["service"], responses=refusals())
 
     @router.get("/v1/models", summary="The model that answers")
     async def models() -> dict[str, Any]:
@@ -25,7 +26,11 @@ def service_routes(service: Service) -> APIRouter:
     async def health() -> dict[str, str]:
         return {"status": "alive"}
 
-    @router.get("/readyz", summary="Whether the server can segment now")
+    @router.get(
+        "/readyz",
+        summary="Whether the server can segment now",
+        responses=refusals("not-ready"),
+    )
     async def ready() -> dict[str, str]:
         if not service.ready:
             raise Problem(
