@@ -19,7 +19,7 @@ from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
 from humanseg.data.training_images import read_training_images
-from humanseg.exporting import export
+from humanseg.exporting import Int8Options, export
 from humanseg.images.resize import resize_image
 from humanseg.model_directory import BUNDLED, ONNX_INT8_FILE
 from humanseg.models import load_network, save_network
@@ -165,7 +165,7 @@ def bundle(run: Path, output: Path) -> None:
         output,
         onnx=True,
         half=True,
-        pictures=np.stack(grid[:COMPARED]),
+        images=np.stack(grid[:COMPARED]),
         trained_on=read_training_images(run / "model"),
     )
     with tempfile.TemporaryDirectory() as scratch:
@@ -173,10 +173,7 @@ def bundle(run: Path, output: Path) -> None:
         export(
             output,
             output / ONNX_INT8_FILE,
-            quantize="int8",
-            calibration=calibration(result),
-            calibration_count=CALIBRATION,
-            data=table,
+            int8=Int8Options(calibration(result), CALIBRATION, data=table),
         )
 
 

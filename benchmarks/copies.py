@@ -10,12 +10,11 @@ data set is compared with another, and by the bits that a model directory keeps.
 from __future__ import annotations
 
 import argparse
-import io
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from benchmarks.image_changes import Change, cropped, letterboxed, noisy, saved
 from PIL import Image, ImageEnhance
 
 from humanseg.benchmark.machine import describe_machine, load
@@ -28,8 +27,6 @@ from humanseg.data.signatures import image_bits, read_signatures, signature
 from humanseg.data.splits import make_split
 from humanseg.results import Environment, Record, write_record
 from humanseg.results.provenance import describe_environment
-
-Change = Callable[[Image.Image], Image.Image]
 
 
 class ChangeResult(Record):
@@ -58,49 +55,6 @@ class CopiesRecord(Record):
     """What was found among them: to be looked at."""
     machine: Machine
     environment: Environment
-
-
-def cropped(*sides: float) -> Change:
-    """Shares cut off the left, top, right and bottom."""
-
-    def crop(image: Image.Image) -> Image.Image:
-        left, top, right, bottom = sides
-        width, height = image.size
-        return image.crop(
-            (
-                round(left * width),
-                round(top * height),
-                round((1 - right) * width),
-                round((1 - bottom) * height),
-            )
-        )
-
-    return crop
-
-
-def saved(quality: int) -> Change:
-    """Saved as JPEG."""
-
-    def save(image: Image.Image) -> Image.Image:
-        file = io.BytesIO()
-        image.save(file, "JPEG", quality=quality)
-        return Image.open(file).convert("RGB")
-
-    return save
-
-
-def letterboxed(image: Image.Image) -> Image.Image:
-    """In the middle of a black square."""
-    side = max(image.size)
-    square = Image.new("RGB", (side, side))
-    square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
-    return square
-
-
-def noisy(image: Image.Image) -> Image.Image:
-    """With noise of 20 grey levels."""
-    noise = np.random.default_rng(0).normal(0, 20, (image.height, image.width, 3))
-    return Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8))
 
 
 def _turned(turn: Image.Transpose) -> Change:
@@ -137,7 +91,7 @@ def changes() -> dict[str, Change]:
         "saturation 0.4": lambda image: ImageEnhance.Color(image).enhance(0.4),
         "grey": lambda image: image.convert("L").convert("RGB"),
         "letterboxed to a square": letterboxed,
-        "noise of 20 grey levels": noisy,
+        "noise of 20 grey levels": noisy(20),
         "turned by 5 degrees": lambda image: image.rotate(5, Image.Resampling.BILINEAR),
     }
 

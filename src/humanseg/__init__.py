@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from humanseg.config.split_config import FoldSplit, HoldoutSplit, ReferenceSplit, SourceSplit
     from humanseg.evaluation.evaluate_model import evaluate
+    from humanseg.exporting.int8_calibration import Int8Options
     from humanseg.exporting.run_export import export
     from humanseg.inference.prediction import Prediction
     from humanseg.inference.segmenter import Segmenter
@@ -52,6 +53,7 @@ __all__ = [
     "HoldoutSplit",
     "HumansegError",
     "ImageError",
+    "Int8Options",
     "LossConfig",
     "ModelConfig",
     "ModelError",
@@ -94,6 +96,7 @@ _MODULES = {
     ),
     "config.split_config": ("FoldSplit", "HoldoutSplit", "ReferenceSplit", "SourceSplit"),
     "evaluation.evaluate_model": ("evaluate",),
+    "exporting.int8_calibration": ("Int8Options",),
     "exporting.run_export": ("export",),
     "inference.prediction": ("Prediction",),
     "inference.segmenter": ("Segmenter",),

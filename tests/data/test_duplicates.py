@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks.image_changes import Change, cropped, letterboxed, noisy, saved
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
@@ -23,7 +23,6 @@ from humanseg.images import read_image
 from humanseg.system.errors import ImageError
 
 Write = Callable[..., Path]
-Change = Callable[[Image.Image], Image.Image]
 TURN = Image.Transpose
 
 
@@ -36,38 +35,6 @@ def scene(seed: int) -> NDArray[np.uint8]:
         grown = np.asarray(clouds.resize((256, 192), Image.Resampling.BICUBIC), dtype=np.float64)
         image += (grown[..., None] - 128) * 0.4
     return np.clip(image * 0.7 + 20, 0, 255).astype(np.uint8)
-
-
-def cropped(left: float, top: float, right: float, bottom: float) -> Change:
-    def crop(image: Image.Image) -> Image.Image:
-        width, height = image.size
-        return image.crop(
-            (round(left * width), round(top * height),
-             round((1 - right) * width), round((1 - bottom) * height))
-        )  # fmt: skip
-
-    return crop
-
-
-def saved(quality: int) -> Change:
-    def save(image: Image.Image) -> Image.Image:
-        file = io.BytesIO()
-        image.save(file, "JPEG", quality=quality)
-        return Image.open(file).convert("RGB")
-
-    return save
-
-
-def letterboxed(image: Image.Image) -> Image.Image:
-    side = max(image.size)
-    square = Image.new("RGB", (side, side))
-    square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
-    return square
-
-
-def noisy(image: Image.Image) -> Image.Image:
-    noise = np.random.default_rng(0).normal(0, 15, (image.height, image.width, 3))
-    return Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8))
 
 
 CHANGES: dict[str, tuple[Change, str]] = {
@@ -95,7 +62,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "paler": (lambda image: ImageEnhance.Color(image).enhance(0.4), "near"),
     "grey": (lambda image: image.convert("L").convert("RGB"), "near"),
     "letterboxed": (letterboxed, "near"),
-    "noisy": (noisy, "near"),
+    "noisy": (noisy(15), "near"),
     "mirrored, cropped": (
         lambda image: cropped(0.05, 0.05, 0.05, 0.05)(image.transpose(TURN.FLIP_LEFT_RIGHT)),
         "mirrored",

@@ -15,7 +15,7 @@ from PIL import Image
 from tests.builders.onnx_metadata import metadata
 
 from humanseg.evaluation.evaluate_model import evaluate
-from humanseg.exporting import calibration_pictures, export
+from humanseg.exporting import Int8Options, calibration_images, export
 from humanseg.exporting.int8 import quantise
 from humanseg.inference.engines.onnxruntime_engine import open_onnxruntime
 from humanseg.inference.segmenter import Segmenter
@@ -28,48 +28,48 @@ if TYPE_CHECKING:
 
 class TestCalibrationPictures:
     def test_same_seed_same_pictures(self, drawn: Path) -> None:
-        first = calibration_pictures(drawn, (32, 64), count=10, seed=1)
+        first = calibration_images(Int8Options(drawn, 10, 1), (32, 64))
         assert first.shape == (10, 32, 64, 3)
         assert first.dtype == np.uint8
-        assert np.array_equal(first, calibration_pictures(drawn, (32, 64), count=10, seed=1))
-        assert not np.array_equal(first, calibration_pictures(drawn, (32, 64), count=10, seed=2))
+        assert np.array_equal(first, calibration_images(Int8Options(drawn, 10, 1), (32, 64)))
+        assert not np.array_equal(first, calibration_images(Int8Options(drawn, 10, 2), (32, 64)))
 
     def test_masks_of_a_data_set_are_left_alone(self, drawn: Path) -> None:
-        drawn_pictures = calibration_pictures(drawn, (32, 64), count=100)
+        drawn_pictures = calibration_images(Int8Options(drawn, 100), (32, 64))
         assert len(drawn_pictures) == 20
         assert all(len(np.unique(picture)) > 2 for picture in drawn_pictures)
 
     def test_plain_folder_with_folders_in_it(self, drawn: Path, tmp_path: Path) -> None:
         shutil.copytree(drawn / "images", tmp_path / "photos" / "of" / "mine")
         (tmp_path / "photos" / "notes.txt").write_text("not a picture")
-        found = calibration_pictures(tmp_path / "photos", (32, 64), count=100)
+        found = calibration_images(Int8Options(tmp_path / "photos", 100), (32, 64))
         assert len(found) == 20
 
     def test_files(self, drawn: Path) -> None:
         files = sorted((drawn / "images").iterdir())[:9]
-        assert len(calibration_pictures(files, (32, 64))) == 9
+        assert len(calibration_images(Int8Options(files), (32, 64))) == 9
 
     def test_too_few(self, drawn: Path) -> None:
         files = sorted((drawn / "images").iterdir())[:7]
         with pytest.raises(UsageError, match="7 pictures; int8 needs 8 at least"):
-            calibration_pictures(files, (32, 64))
+            calibration_images(Int8Options(files), (32, 64))
 
     def test_nothing_there(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="does not exist"):
-            calibration_pictures(tmp_path / "none", (32, 64))
+            calibration_images(Int8Options(tmp_path / "none"), (32, 64))
         with pytest.raises(UsageError, match="0 pictures"):
-            calibration_pictures(tmp_path, (32, 64))
+            calibration_images(Int8Options(tmp_path), (32, 64))
 
     def test_unreadable_picture(self, tmp_path: Path) -> None:
         for number in range(8):
             (tmp_path / f"{number}.jpg").write_bytes(b"no picture")
         with pytest.raises(ImageError):
-            calibration_pictures(tmp_path, (32, 64))
+            calibration_images(Int8Options(tmp_path), (32, 64))
 
 
 @pytest.fixture(scope="module")
 def made(proto: ModelProto, drawn: Path) -> ModelProto:
-    return quantise(proto, calibration_pictures(drawn, (32, 64)))
+    return quantise(proto, calibration_images(Int8Options(drawn), (32, 64)))
 
 
 class TestQuantise:
@@ -110,7 +110,7 @@ class TestQuantise:
             (tmp_path / part).mkdir()
         monkeypatch.chdir(tmp_path / "work")
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
-        quantise(proto, calibration_pictures(drawn, (32, 64), count=8))
+        quantise(proto, calibration_images(Int8Options(drawn, 8), (32, 64)))
         assert list((tmp_path / "work").iterdir()) == []
         assert list((tmp_path / "temporary").iterdir()) == []
         assert capfd.readouterr() == ("", "")
@@ -120,7 +120,7 @@ class TestExport:
     def test_cost_is_that_of_evaluation(
         self, model: Path, drawn: Path, tmp_path: Path, quick: None
     ) -> None:
-        record = export(model, tmp_path / "x.onnx", quantize="int8", calibration=drawn, data=drawn)
+        record = export(model, tmp_path / "x.onnx", int8=Int8Options(drawn, data=drawn))
         assert record.quantisation is not None
         cost = record.quantisation.cost
         assert cost is not None
@@ -138,7 +138,7 @@ class TestExport:
 
     def test_openvino(self, model: Path, drawn: Path, tmp_path: Path, quick: None) -> None:
         pytest.importorskip("openvino")
-        record = export(model, tmp_path / "x.xml", quantize="int8", calibration=drawn)
+        record = export(model, tmp_path / "x.xml", int8=Int8Options(drawn))
         assert record.precision == "int8"
         assert record.quantisation is not None
         assert record.quantisation.cost is None
@@ -148,7 +148,7 @@ class TestExport:
         self, model: Path, drawn: Path, tmp_path: Path, quick: None
     ) -> None:
         with pytest.raises(ExportError, match=r"int8 changes .* of the masks' pixels"):
-            export(model, tmp_path / "x.onnx", quantize="int8", calibration=drawn, tolerance=1e-6)
+            export(model, tmp_path / "x.onnx", int8=Int8Options(drawn), tolerance=1e-6)
         assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
     def test_nobody_in_the_data(
@@ -157,14 +157,9 @@ class TestExport:
         for part, mode in (("images", "RGB"), ("masks", "L")):
             (tmp_path / "empty" / part).mkdir(parents=True)
             Image.new(mode, (64, 32)).save(tmp_path / "empty" / part / "a.png")
+        int8 = Int8Options(drawn, data=tmp_path / "empty")
         with pytest.raises(DataError, match="no picture has a person in its mask"):
-            export(
-                model,
-                tmp_path / "x.onnx",
-                quantize="int8",
-                calibration=drawn,
-                data=tmp_path / "empty",
-            )
+            export(model, tmp_path / "x.onnx", int8=int8)
         assert not (tmp_path / "x.onnx").exists()
 
 
@@ -178,7 +173,7 @@ class TestOwnFiles:
         assert onnx_record is not None
         assert onnx_record.int8 is None
         assert onnx_record.parity.largest_difference < 1e-4
-        export(model, model / "model.int8.onnx", quantize="int8", calibration=drawn, data=drawn)
+        export(model, model / "model.int8.onnx", int8=Int8Options(drawn, data=drawn))
         record = read_model_record(model)
         assert record.onnx is not None
         assert record.onnx.int8 is not None
@@ -197,10 +192,10 @@ class TestOwnFiles:
 
     def test_int8_needs_the_other_first(self, model: Path, drawn: Path) -> None:
         with pytest.raises(ModelError, match=r"has no model.onnx yet; first run `humanseg export"):
-            export(model, model / "model.int8.onnx", quantize="int8", calibration=drawn)
+            export(model, model / "model.int8.onnx", int8=Int8Options(drawn))
 
     def test_names_are_kept_for_what_they_say(self, model: Path, drawn: Path) -> None:
         with pytest.raises(UsageError, match=r"int8 goes to model.int8.onnx"):
-            export(model, model / "model.onnx", quantize="int8", calibration=drawn)
+            export(model, model / "model.onnx", int8=Int8Options(drawn))
         with pytest.raises(UsageError, match="add --quantize int8"):
             export(model, model / "model.int8.onnx")

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from humanseg.exporting import export
-from humanseg.exporting.targets import check_options, check_output, format_of
+from humanseg.exporting.targets import check_output, format_of
 from humanseg.system.errors import UsageError
 
 Run = Callable[..., tuple[int, str, str]]
+INT8 = ("--quantize", "int8", "--calibrate", ".")
 
 
 @pytest.fixture
@@ -74,27 +75,6 @@ class TestOutput:
             check_output(tmp_path / "a.xml", "openvino", overwrite=False)
         check_output(tmp_path / "a.xml", "openvino", overwrite=True)
         check_output(tmp_path / "b.xml", "openvino", overwrite=False)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (("int8", False, False, False), "int8 needs calibration pictures"),
-        (("int8", True, True, False), "half and int8 exclude each other"),
-        (("int4", False, True, False), "got 'int4'; allowed are none, int8"),
-        (("none", False, True, False), "--calibrate serves int8 only"),
-        (("none", False, False, True), "--data serves int8 only"),
-    ],
-)
-def test_options__refused(arguments: tuple[str, bool, bool, bool], sentence: str) -> None:
-    quantize, half, calibrated, measured = arguments
-    with pytest.raises(UsageError, match=sentence):
-        check_options(
-            quantize,  # type: ignore[arg-type]
-            half=half,
-            calibrated=calibrated,
-            measured=measured,
-        )
 
 
 @pytest.mark.parametrize("tolerance", [0.0, -1.0, 1.5, float("nan")])
@@ -172,6 +152,10 @@ class TestCommand:
             (("-o", "x.tflite"), 2, "allowed are .onnx"),
             (("-o", "x.onnx", "--quantize", "int8"), 2, "int8 needs calibration pictures"),
             (("-o", "x.onnx", "--quantize", "int8", "--calibrate", "none"), 2, "does not exist"),
+            (("-o", "x.onnx", "--quantize", "int4"), 2, "int4"),
+            (("-o", "x.onnx", *INT8, "--half"), 2, "half and int8 exclude each other"),
+            (("-o", "x.onnx", "--calibrate", "."), 2, "--calibrate serves int8 only"),
+            (("-o", "x.onnx", "--data", "."), 2, "--data serves int8 only"),
             (("-o", "x.onnx", "--data", "none"), 2, "does not exist"),
             (("-o", "x.onnx", "--calibration-pictures", "3"), 2, "allowed are 8 to 1000"),
             (("-o", "x.onnx", "--format", "tflite"), 2, "tflite"),

@@ -11,36 +11,36 @@ from humanseg.models.parity import (
     check_int8_parity,
     check_parity,
     measure_parity,
-    probe_pictures,
+    probe_images,
 )
 from humanseg.system.errors import ExportError
 
-Pictures = NDArray[np.uint8]
+Images = NDArray[np.uint8]
 Probabilities = NDArray[np.float32]
 
 
-def brightness(images: Pictures) -> Probabilities:
+def brightness(images: Images) -> Probabilities:
     """A network that everybody can compute by hand."""
     return np.asarray(images.mean(axis=-1) / 255.0, dtype=np.float32)
 
 
-def test_probe_pictures__always_the_same_and_all_different() -> None:
-    pictures = probe_pictures((32, 96))
+def test_probe_images__always_the_same_and_all_different() -> None:
+    pictures = probe_images((32, 96))
     assert pictures.shape == (6, 32, 96, 3)
     assert pictures.dtype == np.uint8
-    assert np.array_equal(pictures, probe_pictures((32, 96)))
+    assert np.array_equal(pictures, probe_images((32, 96)))
     assert len({picture.tobytes() for picture in pictures}) == 6
 
 
 def test_measure__the_same_network() -> None:
-    parity = measure_parity(brightness, brightness, probe_pictures((32, 32)), threshold=0.5)
+    parity = measure_parity(brightness, brightness, probe_images((32, 32)), threshold=0.5)
     assert parity == Parity(
         pictures=6, largest_difference=0.0, mean_difference=0.0, mask_agreement=1.0
     )
 
 
 def test_measure__known_differences() -> None:
-    def off(images: Pictures) -> Probabilities:
+    def off(images: Images) -> Probabilities:
         found = brightness(images)
         found[:, 0, 0] = 1.0 - found[:, 0, 0]
         return found
@@ -53,30 +53,30 @@ def test_measure__known_differences() -> None:
 
 
 def test_measure__batch_of_a_fixed_size_is_refused() -> None:
-    def first_only(images: Pictures) -> Probabilities:
+    def first_only(images: Images) -> Probabilities:
         return brightness(images[:1])
 
     with pytest.raises(ExportError, match=r"gives shape \(1, 32, 32\) where torch gives \(2, "):
-        measure_parity(brightness, first_only, probe_pictures((32, 32)), threshold=0.5)
+        measure_parity(brightness, first_only, probe_images((32, 32)), threshold=0.5)
 
 
 def test_measure__pictures_of_a_batch_that_are_mixed_up_show() -> None:
-    def reversed_batch(images: Pictures) -> Probabilities:
+    def reversed_batch(images: Images) -> Probabilities:
         return brightness(images[::-1])
 
-    parity = measure_parity(brightness, reversed_batch, probe_pictures((32, 32)), threshold=0.5)
+    parity = measure_parity(brightness, reversed_batch, probe_images((32, 32)), threshold=0.5)
     assert parity.largest_difference > 0.1
 
 
 @pytest.mark.parametrize("value", [np.nan, -0.1, 1.1])
 def test_measure__what_is_no_probability_is_refused(value: float) -> None:
-    def broken(images: Pictures) -> Probabilities:
+    def broken(images: Images) -> Probabilities:
         found = brightness(images)
         found[0, 3, 3] = value
         return found
 
     with pytest.raises(ExportError, match="no probabilities"):
-        measure_parity(brightness, broken, probe_pictures((32, 32)), threshold=0.5)
+        measure_parity(brightness, broken, probe_images((32, 32)), threshold=0.5)
 
 
 def _parity(largest: float, mean: float, agreement: float) -> Parity:

@@ -35,7 +35,6 @@ from humanseg.report.study_plan import (
     missing_runs,
     plan_of,
     repeats,
-    seeds,
     title,
 )
 from humanseg.report.tables.difference_tables import doubts
@@ -62,7 +61,6 @@ def test_study__averages_pictures_over_runs_that_tested_them(study_of: StudyMake
     (network,) = study.finished
     assert network.by_image("iou") == pytest.approx({"0": 0.85, "1": 0.6})
     assert network.image_scores["0"].iou == pytest.approx(0.8)
-    assert seeds(study) == 2
     assert has_several_seeds(study)
 
 
@@ -153,7 +151,7 @@ def test_scores_by_image__holds_every_network_that_has_one(study_of: StudyMaker)
 def test_load_study__cross_validation_keeps_left_out_sources_apart(cross_data: Path) -> None:
     study = load_study(cross_data)
     assert study.kind == "comparison"
-    assert (folds(study), repeats(study), seeds(study)) == (3, 1, 2)
+    assert (folds(study), repeats(study)) == (3, 1)
     assert is_cross_validated(study)
     assert [len(network.runs) for network in study.networks] == [6, 6, 6]
     assert study.result is not None

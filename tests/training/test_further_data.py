@@ -38,7 +38,7 @@ def copy_some(drawn: Path, root: Path, names: list[str], suffix: str = "") -> Pa
 
 
 def trained_on(data: RunData, config: TrainConfig) -> list[str]:
-    return [data.pictures.resized.ids[row] for row in data.training_rows(config)]
+    return [data.data_set.resized.ids[row] for row in data.training_rows(config)]
 
 
 def test_extra_pictures__are_trained_on_and_nothing_else(
@@ -144,7 +144,7 @@ def test_scenes_of_training_people__are_welcome(
         seed=0, sources=(source,), backgrounds={}, objects={}, kinds={"small": 1}
     )
     write_record(extra / RECORD_FILE, record)
-    assert len(find_data(with_extra(tiny, extra)).pictures.extra[0].samples) == 1
+    assert len(find_data(with_extra(tiny, extra)).data_set.extra[0].samples) == 1
 
 
 def test_missing_extra__is_a_sentence(tiny: TrainConfig, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_start_from__a_model_that_saw_a_held_out_picture_is_refused(
         update={"model": tiny.model.model_copy(update={"start_from": str(tmp_path)})}
     )
     name = data.split.test[0]
-    seen = Start(images=image_bits([data.pictures.facts.signatures[name]]))
+    seen = Start(images=image_bits([data.data_set.facts.signatures[name]]))
     with pytest.raises(DataError, match=rf"1 of the pictures that are held out here \({name}\)"):
         check_start(seen, started, data.fingerprint, data.held_out)
 

@@ -33,14 +33,6 @@ def generate(folder: Path, sizes: Sequence[Size] = SIZES, *, seed: int = 0) -> l
 
     What a decoder takes depends on how much there is in the file, hence the clouds. What the
     network takes does not depend on what the picture shows.
-
-    Args:
-        folder: where the files go, made if need be.
-        sizes: (height, width) of each.
-        seed: of the clouds.
-
-    Returns:
-        The files, in the order of `sizes`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []

@@ -34,10 +34,7 @@ def time_calls(
 
 
 def summarise_times(rounds: Sequence[Sequence[float]]) -> Timing:
-    """Median, 95th percentile, quartiles and drift of times.
-
-    Args:
-        rounds: seconds, by round; rounds without any are left out.
+    """Median, 95th percentile, quartiles and drift of seconds by round; empty rounds are left out.
 
     Raises:
         ValueError: no times.

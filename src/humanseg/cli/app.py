@@ -69,11 +69,7 @@ def _columns(console: Console, options: ConsoleOptions, entries: list[HelpEntry]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code.
-
-    Returns:
-        0 done, 1 failed, 2 asked for something impossible, 130 stopped by the user.
-    """
+    """Run the command line: 0 done, 1 failed, 2 impossible, 130 stopped by the user."""
     _silence_telemetry()
     _open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):

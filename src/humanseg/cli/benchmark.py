@@ -89,9 +89,7 @@ def benchmark(
         bool, flags.switch("One round of what is chosen for you: a look, nothing to quote.")
     ] = False,
     json: Annotated[bool, flags.switch("Print the record as JSON instead of tables.")] = False,
-    output: Annotated[
-        Path | None, Parameter(name=["-o", "--output"], help="JSON file for the record.")
-    ] = None,
+    output: Annotated[Path | None, flags.output("JSON file for the record.")] = None,
 ) -> None:
     """Time a model on this machine, by backend, precision, threads and picture size."""
     flags.free_output_file(output)

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from humanseg.benchmark.speed_record import (
-    Configuration,
-    Machine,
-    SpeedRecord,
-    Timing,
-)
+from humanseg.benchmark.speed_record import Configuration, Machine, SpeedRecord, Timing
 from humanseg.cli.terminal import numbered, table
 from humanseg.results import Environment
 
@@ -32,12 +27,8 @@ def speed_in_words(record: SpeedRecord) -> list[str]:
     if record.throughput:
         title = f"Pictures per second, {record.throughput[0].picture}, every core at work"
         parts.append([title, *table([*_throughput_rows(record)])])
-    parts.append(
-        [
-            "Fresh process: ms to the first mask, and peak memory in MB",
-            *table([*_start_rows(record)]),
-        ]
-    )
+    title = "Fresh process: ms to the first mask, and peak memory in MB"
+    parts.append([title, *table([*_start_rows(record)])])
     if record.unavailable:
         lines = [f"{way.backend} {way.precision}: {way.reason}" for way in record.unavailable]
         parts.append(["Not measured", *lines])
@@ -91,11 +82,8 @@ def header(model: str, environment: Environment, machine: Machine) -> list[str]:
 
 def _way(configuration: Configuration) -> tuple[str, str, str]:
     device = "" if configuration.device == "cpu" else f" {configuration.device}"
-    return (
-        f"{configuration.backend}{device}",
-        configuration.precision,
-        str(configuration.threads),
-    )
+    name = f"{configuration.backend}{device}"
+    return name, configuration.precision, str(configuration.threads)
 
 
 def milliseconds(seconds: float) -> str:
@@ -113,33 +101,29 @@ def quartiles(timing: Timing) -> str:
     return f"{milliseconds(timing.lower_quartile)}-{milliseconds(timing.upper_quartile)}"
 
 
+def _figures(timing: Timing) -> tuple[str, str, str, str]:
+    """Median, 95th percentile, quartiles and drift."""
+    return (
+        milliseconds(timing.median),
+        milliseconds(timing.p95),
+        quartiles(timing),
+        _drifted(timing),
+    )
+
+
 def _network_rows(record: SpeedRecord) -> Iterator[Sequence[str]]:
     yield "backend", "precision", "threads", "median", "p95", "quartiles", "drift", "ratio"
     fastest = min(way.network.median for way in record.measured)
     for way in record.measured:
-        timing = way.network
-        yield (
-            *_way(way.configuration),
-            milliseconds(timing.median),
-            milliseconds(timing.p95),
-            quartiles(timing),
-            _drifted(timing),
-            f"{timing.median / fastest:.2f}",
-        )
+        ratio = f"{way.network.median / fastest:.2f}"
+        yield *_way(way.configuration), *_figures(way.network), ratio
 
 
 def _picture_rows(record: SpeedRecord) -> Iterator[Sequence[str]]:
     yield "backend", "precision", "threads", "picture", "median", "p95", "quartiles", "drift"
     for way in record.measured:
         for name, timing in way.pictures.items():
-            yield (
-                *_way(way.configuration),
-                name,
-                milliseconds(timing.median),
-                milliseconds(timing.p95),
-                quartiles(timing),
-                _drifted(timing),
-            )
+            yield *_way(way.configuration), name, *_figures(timing)
 
 
 def _throughput_rows(record: SpeedRecord) -> Iterator[Sequence[str]]:

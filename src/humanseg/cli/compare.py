@@ -10,7 +10,6 @@ from humanseg.cli.terminal import (
     bracket,
     complain,
     duration,
-    mean,
     note,
     numbered,
     say,
@@ -21,6 +20,7 @@ from humanseg.cli.terminal import (
 from humanseg.cli.verdict_text import verdict
 from humanseg.config.comparison_config import CompareConfig
 from humanseg.config.loading import resolve, to_yaml
+from humanseg.results.scores import mean_of
 
 if TYPE_CHECKING:
     from humanseg.results import ComparisonResult, RunResult
@@ -163,8 +163,8 @@ def _numbers(
         )
     scores = [run.summary for run in runs]
     return (
-        score(mean([summary.iou_mean for summary in scores])),
+        score(mean_of(summary.iou_mean for summary in scores)),
         "-",
-        score(mean([summary.boundary_iou_mean for summary in scores])),
+        score(mean_of(summary.boundary_iou_mean for summary in scores)),
         seconds,
     )

@@ -168,9 +168,7 @@ def split(
     /,
     *,
     layout: flags.LayoutName = "auto",
-    output: Annotated[
-        Path | None, Parameter(name=["-o", "--output"], help="JSON file; stdout if not given.")
-    ] = None,
+    output: Annotated[Path | None, flags.output("JSON file; stdout if not given.")] = None,
     settings: flags.SplitFlags | None = None,
 ) -> None:
     """Draw the parts for training, validation and test, and write their names."""
@@ -185,10 +183,8 @@ def split(
         say(record.model_dump_json(indent=1))
         return
     write_record(output, record)
-    parts = (
-        f"{len(record.train)} train, {len(record.validation)} validation, {len(record.test)} test"
-    )
-    note(f"{output}: {parts}.")
+    sizes = len(record.train), len(record.validation), len(record.test)
+    note("{}: {} train, {} validation, {} test.".format(output, *sizes))
 
 
 def _people(data: Path, extra: Sequence[Path], config: TrainConfig) -> People:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from humanseg.cli import flags
-from humanseg.cli.terminal import bracket, mean, note, numbered, say, score, shown, table
+from humanseg.cli.terminal import bracket, note, numbered, say, score, shown, table
 from humanseg.cli.verdict_text import verdict
 from humanseg.config.loading import resolve
 from humanseg.config.schema import TrainConfig
 from humanseg.model_directory import BUNDLED
+from humanseg.results.scores import iou_of, mean_of
 from humanseg.system.errors import UsageError
 
 if TYPE_CHECKING:
@@ -76,8 +77,7 @@ def evaluate(
     threshold: flags.Threshold = None,
     flip_averaging: flags.FlipAveraging = None,
     output: Annotated[
-        Path | None,
-        Parameter(name=["-o", "--output"], help="Folder for the page, all scores and masks."),
+        Path | None, flags.output("Folder for the page, all scores and masks.")
     ] = None,
 ) -> None:
     """Score a model as `humanseg predict` runs it, with confidence intervals and a page."""
@@ -130,12 +130,8 @@ def evaluate(
 
 def _inverse_iou(result: Evaluation) -> float | None:
     """Mean IoU of the masks with the inverses of the true ones, over images that have either."""
-    ious = [
-        score.fp / (score.tp + score.fp + score.tn)
-        for score in result.scores
-        if score.tp + score.fp + score.tn
-    ]
-    return mean(ious)
+    # What is marked in the background agrees with the inverse; in the person it does not.
+    return mean_of(iou_of(score.fp, score.tp, score.tn) for score in result.scores)
 
 
 def _summary(result: Evaluation) -> list[str]:

@@ -15,23 +15,14 @@ from humanseg.system.errors import UsageError
 if TYPE_CHECKING:
     from humanseg.exporting import ExportRecord
 
-_NAMES = {
-    "onnx": "ONNX",
-    "openvino": "OpenVINO IR",
-}
+_NAMES = {"onnx": "ONNX", "openvino": "OpenVINO IR"}
 
 
 def export(
     model: Annotated[str, Parameter(help="Model directory, or `bundled`.")],
     /,
     *,
-    output: Annotated[
-        Path | None,
-        Parameter(
-            name=["-o", "--output"],
-            help="File to write: .onnx or .xml (OpenVINO).",
-        ),
-    ] = None,
+    output: Annotated[Path | None, flags.output("File to write: .onnx or .xml (OpenVINO).")] = None,
     format: Annotated[
         Literal["onnx", "openvino"] | None,
         Parameter(help="Format; must be the one of the file's suffix.", show_default=False),
@@ -73,18 +64,24 @@ def export(
         raise UsageError(
             f"--calibration-pictures: got {calibration_pictures}; allowed are 8 to 1000."
         )
+    if quantize == "int8" and calibrate is None:
+        raise UsageError(
+            "int8 needs calibration pictures; name a folder of 24 to 64 pictures of the kind that "
+            "will be segmented with --calibrate."
+        )
+    if quantize == "none" and (calibrate or data):
+        what = "--calibrate" if calibrate else "--data"
+        raise UsageError(f"{what} serves int8 only; add --quantize int8 or leave it out.")
+    from humanseg.exporting import Int8Options
     from humanseg.exporting import export as write
 
+    int8 = Int8Options(calibrate, calibration_pictures, seed, data) if calibrate else None
     with shown("Measuring") as progress:
         record = write(
             directory,
             output,
             format=format,
-            quantize=quantize,
-            calibration=calibrate,
-            calibration_count=calibration_pictures,
-            seed=seed,
-            data=data,
+            int8=int8,
             half=half,
             tolerance=tolerance,
             overwrite=overwrite,

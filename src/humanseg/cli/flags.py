@@ -30,10 +30,8 @@ Values: TypeAlias = dict[str, Any]
 def _flat(field: FieldInfo, hidden: FieldInfo) -> type[BaseModel]:
     """A section with the settings of all of its kinds, each saying which kinds have it.
 
-    Args:
-        field: of the section.
-        hidden: the like section of a training. Settings that only that has can be typed too, but
-            are not shown: they are refused with a sentence that says what to do.
+    Settings that only the like section of a training has can be typed too, but are not shown: they
+    are refused with a sentence that says what to do.
     """
     kinds = kinds_of(field)
     fields: dict[str, Any] = {}
@@ -54,7 +52,7 @@ def _flat(field: FieldInfo, hidden: FieldInfo) -> type[BaseModel]:
 def _annotation(settings: Sequence[FieldInfo]) -> Any:  # noqa: ANN401  a type
     """The type of a setting that several kinds of a section have: all that any of them allows."""
     if all(get_origin(setting.annotation) is Literal for setting in settings):
-        choices = dict.fromkeys(one for each in settings for one in get_args(each.annotation))
+        choices = dict.fromkeys(arg for each in settings for arg in get_args(each.annotation))
         return Literal[tuple(choices)]
     return settings[0].annotation
 
@@ -111,12 +109,7 @@ def _flags(flags: type[BaseModel]) -> Any:  # noqa: ANN401  an annotation
 
 
 def flags_of_kinds(field: FieldInfo, names: Mapping[str, str] = MappingProxyType({})) -> Any:  # noqa: ANN401  an annotation
-    """Annotation with the flags of a section that comes in several kinds.
-
-    Args:
-        field: of the section.
-        names: flags that are not called as their settings are.
-    """
+    """Annotation with the flags of a section that comes in several kinds, some renamed."""
     section = _flat(field, field)
     renamed: dict[str, Any] = {
         key: (
@@ -223,9 +216,14 @@ Shard: TypeAlias = Annotated[
     Parameter(help="I/N: take only every Nth part of the work, from the Ith; I counts from 1."),
 ]
 Quiet: TypeAlias = Annotated[bool, switch("No progress bar.")]
-Output: TypeAlias = Annotated[
-    Path | None, Parameter(name=["-o", "--output"], help="Folder for everything that is made.")
-]
+
+
+def output(text: str) -> Parameter:
+    """The flag -o."""
+    return Parameter(name=["-o", "--output"], help=text)
+
+
+Output: TypeAlias = Annotated[Path | None, output("Folder for everything that is made.")]
 
 
 def with_shortcut(values: Values, flag: str, key: str, value: object) -> Values:

@@ -19,10 +19,7 @@ def report(
     ],
     output: Annotated[
         Path | None,
-        Parameter(
-            name=["-o", "--output"],
-            help="Folder for the page; needed for several folders, else the folder itself.",
-        ),
+        flags.output("Folder for the page; needed for several folders, else the folder itself."),
     ] = None,
 ) -> None:
     """Write the report of finished work again, or put several side by side."""

@@ -50,16 +50,11 @@ def notes_shown() -> Iterator[None]:
 
 @contextmanager
 def shown(stage: str, *, unit: str = "", quiet: bool = False) -> Iterator[Progress]:
-    """Show the progress of the work in this block.
+    """Show the progress of the work in this block, named `stage` unless it says so itself.
 
     On a terminal a bar, one after the other for work of several stages. Elsewhere a line every
     minute and one for every milestone, so that short work is not talked about. Nothing from the
-    further processes of torchrun.
-
-    Args:
-        stage: what is being done, unless the work says so itself.
-        unit: what is counted, such as `images`, for the rate.
-        quiet: show nothing.
+    further processes of torchrun. `unit` is what is counted, such as `images`, for the rate.
     """
     if quiet or is_secondary_process():
         yield _silent
@@ -119,9 +114,3 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
-
-
-def mean(values: Sequence[float | None]) -> float | None:
-    """Mean of the values that are defined; None if none is."""
-    defined = [value for value in values if value is not None]
-    return sum(defined) / len(defined) if defined else None

@@ -8,13 +8,7 @@ from humanseg.cli.terminal import numbered
 
 
 def verdict(headline: str, warnings: Sequence[str], cautions: int) -> list[str]:
-    """Lines below the scores.
-
-    Args:
-        headline: the answer.
-        warnings: what makes the scores untrustworthy; all are shown.
-        cautions: how many remarks limit how far the scores reach; they stand on the page.
-    """
+    """Lines below the scores: the answer, all warnings, and how many cautions the page has."""
     lines = ["", headline, *(f"Warning: {text}" for text in warnings)]
     if cautions:
         lines.append(f"{numbered(cautions, 'caution')} before you rely on this: see the report.")

@@ -51,9 +51,9 @@ from humanseg.system.errors import (
 )
 from humanseg.system.progress import Progress, of_stage
 from humanseg.training import (
-    Pictures,
+    DataSet,
     all_trained_on,
-    find_pictures,
+    find_data_set,
     preflight,
     started_by_torchrun,
     train,
@@ -68,7 +68,7 @@ class _Work:
 
     config: CompareConfig
     plan: Mapping[str, TrainConfig]
-    pictures: Pictures
+    data_set: DataSet
     data: DataRecord
     external: tuple[ExternalData, ...]
     corrupted: tuple[str, ...]
@@ -132,7 +132,7 @@ def compare(
     finished = FinishedPlan(output, config, work.plan, done, work.data)
     analysis = analyse_comparison(finished)
     if analysis is not None:
-        analysis = add_data_checks(analysis, finished, work.pictures.samples)
+        analysis = add_data_checks(analysis, finished, work.data_set.samples)
     result = result.model_copy(update={"analysis": analysis})
     write_record(output / "results.json", result)
     return result
@@ -170,18 +170,18 @@ def _prepare(
 ) -> _Work:
     """Find out whether anything stands in the way, before the first file is written."""
     _check_folder(config, output)
-    pictures = find_pictures(config, cache=cache, progress=progress)
-    data = _describe_data(pictures)
+    data_set = find_data_set(config, cache=cache, progress=progress)
+    data = _describe_data(data_set)
     _check_data(data, output)
     plan = config.runs(_sources(config, data))
     _check_runs(plan, data, output)
-    parts = {split: pictures.divided(split).split for split in _splits(plan)}
+    parts = {split: data_set.divided(split).split for split in _splits(plan)}
     tested = {name for split, part in parts.items() if split.left_out is None for name in part.test}
-    trained_on = all_trained_on(next(iter(plan.values())), pictures.trained_on)
+    trained_on = all_trained_on(next(iter(plan.values())), data_set.trained_on)
     work = _Work(
         config=config,
         plan=plan,
-        pictures=pictures,
+        data_set=data_set,
         data=data,
         external=tuple(
             find_external_data(root, trained_on, folds=config.folds or 1) for root in config.test_on
@@ -211,16 +211,16 @@ def _begin(work: _Work) -> None:
     write_text(work.folder / "plan.yaml", to_yaml(work.config))
     write_record(work.folder / "data.json", work.data)
     if network is not None and wanted:
-        samples = list(work.pictures.samples.values())
+        samples = list(work.data_set.samples.values())
         write_features(
-            network, work.config.model.image_size, samples, features, read=work.pictures.picture
+            network, work.config.model.image_size, samples, features, read=work.data_set.image
         )
 
 
 def _train(work: _Work, name: str) -> RunResult:
     """Train one run, or read its result."""
     config = work.plan[name]
-    data = work.pictures.divided(config.split)
+    data = work.data_set.divided(config.split)
     _write_truth(work, data.split.test)
     folder = work.run_folder(name)
     return train(config, output=folder, resume=True, progress=work.progress, data=data)
@@ -238,7 +238,7 @@ def _test_further(work: _Work, name: str, result: RunResult, failed: list[Failed
         f"on {data.name}": partial(score_external, folder, result, data) for data in work.external
     }
     if work.corrupted:
-        samples = work.pictures.samples
+        samples = work.data_set.samples
         tests["on corrupted pictures"] = partial(
             score_corrupted, folder, result, samples, work.corrupted
         )
@@ -323,11 +323,11 @@ def _check_runs(plan: Mapping[str, TrainConfig], data: DataRecord, output: Path)
         )
 
 
-def _describe_data(pictures: Pictures) -> DataRecord:
-    facts = pictures.facts
+def _describe_data(data_set: DataSet) -> DataRecord:
+    facts = data_set.facts
     return DataRecord(
-        fingerprint=pictures.fingerprint,
-        images={name: str(sample.image.resolve()) for name, sample in pictures.samples.items()},
+        fingerprint=data_set.fingerprint,
+        images={name: str(sample.image.resolve()) for name, sample in data_set.samples.items()},
         sources=facts.sources,
         groups=facts.groups,
         copies=facts.copies,
@@ -356,4 +356,4 @@ def _write_truth(work: _Work, ids: tuple[str, ...]) -> None:
     for name in ids:
         path = work.folder / "truth" / f"{name}.png"
         if not path.exists():
-            write_mask(path, work.pictures.samples[name].read_mask())
+            write_mask(path, work.data_set.samples[name].read_mask())

@@ -193,8 +193,7 @@ class CompareConfig(Section):
     def splits(self, sources: Sequence[str] = ()) -> dict[str, SplitConfig]:
         """Splits of the plan by name, `` for a single one, in the order of training.
 
-        Args:
-            sources: sources of the data set; those to leave out, if the plan asks for it.
+        Sources of the data set are left out in turn, if the plan asks for it.
         """
         splits: dict[str, SplitConfig] = {}
         drawn = {
@@ -217,11 +216,7 @@ class CompareConfig(Section):
         return splits
 
     def runs(self, sources: Sequence[str] = ()) -> dict[str, TrainConfig]:
-        """One configuration per run, by run name, in the order of training.
-
-        Args:
-            sources: see `splits`.
-        """
+        """One configuration per run, by run name, in the order of training; see `splits`."""
         configs = {}
         for split_name, split in self.splits(sources).items():
             for seed in self.seeds:

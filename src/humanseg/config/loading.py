@@ -184,10 +184,7 @@ def suitable(
 ) -> dict[str, Any]:
     """Values without those that only other kinds of network or split have, or no network has.
 
-    Args:
-        kind: of configuration.
-        layer: values of any kind.
-        chosen: values that say which kinds were chosen; those of `layer` itself if not given.
+    `chosen` are values that say which kinds were chosen; those of `layer` itself if not given.
     """
     chosen = layer if chosen is None else chosen
     values = dict(layer)

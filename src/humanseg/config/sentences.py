@@ -47,12 +47,9 @@ def describe_problems(
     error: ValidationError,
     source: Callable[[tuple[str, ...]], str] = lambda _: _GIVEN,
 ) -> list[str]:
-    """One sentence per problem, in the order of the class.
+    """One sentence per problem of a validation, in the order of the class.
 
-    Args:
-        kind: class of the configuration.
-        error: what its validation raised.
-        source: names where the value of a key came from, for unknown keys.
+    `source` names where the value of a key came from, for unknown keys.
     """
     return [
         sentence
@@ -120,12 +117,12 @@ def _unknown_key(
             f"{key}: got {value} in {source}, but it belongs to {told} {', '.join(having)}; got "
             f"{told} {tag}. Leave it out, or choose another {names[0]}.{told}."
         )
-    known = list(_dotted(kind))
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.8)
+    every = list(_dotted(kind))
+    near = difflib.get_close_matches(key, every, n=1, cutoff=0.8)
     if not near:
-        ends = {name.rpartition(".")[2] for name in known}
+        ends = {name.rpartition(".")[2] for name in every}
         end = difflib.get_close_matches(names[-1], sorted(ends), n=1, cutoff=0.8)
-        near = [name for name in known if end and name.rpartition(".")[2] == end[0]]
+        near = [name for name in every if end and name.rpartition(".")[2] == end[0]]
     if near:
         return f"{key}: unknown key in {source}; did you mean {' or '.join(near)}?"
     here = _keys(kind, names[:-1], tag)

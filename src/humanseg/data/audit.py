@@ -6,24 +6,20 @@ Errors spoil a training or its scores; warnings are worth knowing.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from humanseg.config.finding_codes import Code
 from humanseg.config.schema import Layout
 from humanseg.data.duplicates import find_duplicates, group_ids
-from humanseg.data.inspection import (
-    Finding,
-    InspectedSample,
-    inspect_all,
-    message_without_name,
-)
+from humanseg.data.inspection import Finding, InspectedSample, inspect_all, message_without_name
 from humanseg.data.label_guards import MIN_PAIRS, label_findings
 from humanseg.data.label_sample import evenly, read_label_sample
 from humanseg.data.layouts import find_layout, find_pairs
 from humanseg.data.samples import Sample
 from humanseg.results import Record
+from humanseg.system.progress import ItemProgress
 
 if TYPE_CHECKING:
     from humanseg.data.cache import Cache
@@ -62,19 +58,13 @@ def audit(
     layout: Layout = "auto",
     *,
     cache: Cache | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: ItemProgress | None = None,
 ) -> AuditReport:
-    """Read every picture and mask and list what is wrong.
+    """Read every picture and mask below `root` and list what is wrong.
 
     Each is read once, and at most 200 pairs a second time, for the checks of the whole set.
-
-    Args:
-        root: a folder, CSV file or COCO JSON file.
-        layout: how pairs are found; `auto` recognises it.
-        cache: where findings about pictures that have not changed are taken from, and others kept,
-            so that a check that was interrupted goes on where it stopped. The report is the same.
-            The pairs for the checks of the whole set are read all the same.
-        progress: called with (pairs done, all pairs).
+    Findings about pictures that have not changed are taken from a cache, and others kept in it, so
+    that a check that was interrupted goes on where it stopped; the report is the same.
 
     Raises:
         UsageError: no such path, or not of this layout.
@@ -97,13 +87,15 @@ def audit(
     for sample, result in zip(pairs.samples, inspected, strict=True):
         findings += result.findings(sample)
     findings += _duplicates(pairs.samples, inspected)
-    shares = [result.share for result in inspected if result.share is not None]
-    if shares and not any(shares):
-        message = f"none of the {len(shares)} masks has a person in it; there is nothing to learn."
+    defined = [result.share for result in inspected if result.share is not None]
+    if defined and not any(defined):
+        message = f"none of the {len(defined)} masks has a person in it; there is nothing to learn."
         findings.append(
             Finding(code="no-person", severity="error", file=str(root), message=message)
         )
-    if _can_be_judged(inspected):
+    # If too few masks of the label sample can have an outline, reading it is idle.
+    shares = [inspected[index].share for index in evenly(len(inspected))] if inspected else []
+    if sum(share is not None and 0 < share < 1 for share in shares) >= MIN_PAIRS:
         findings += label_findings(read_label_sample(pairs.samples), str(root))
     totals = Counter(str(finding.code) for finding in findings)
     return AuditReport(
@@ -113,12 +105,6 @@ def audit(
         findings=tuple(findings),
         totals=dict(sorted(totals.items())),
     )
-
-
-def _can_be_judged(inspected: Sequence[InspectedSample]) -> bool:
-    """Whether enough masks of the label sample may have an outline; if not, reading it is idle."""
-    shares = [inspected[index].share for index in evenly(len(inspected))] if inspected else []
-    return sum(share is not None and 0 < share < 1 for share in shares) >= MIN_PAIRS
 
 
 def _duplicates(samples: Sequence[Sample], inspected: Sequence[InspectedSample]) -> list[Finding]:

@@ -26,11 +26,11 @@ from humanseg.images.resize import Size
 from humanseg.system.errors import DataError, HumansegError
 from humanseg.system.lock import held
 from humanseg.system.malloc import keep_freed_memory
+from humanseg.system.progress import ItemProgress
 from humanseg.system.threads import ordered_map
 
 __all__ = ["Cache", "CachedImages"]
 
-Progress = Callable[[int, int], None]
 Entries = list[tuple[Key, bytes]]
 
 COMMIT_SAMPLES = 64
@@ -48,19 +48,16 @@ class Cache:
     same path, length and time of change as when they were decoded are taken as unchanged, without
     being read.
 
-    What is decoded is kept every few seconds. A process that is killed loses that little; one
+    What is decoded is kept every few seconds: a process that is killed loses that little. One
     process fills at a time, and others read meanwhile. No method leaves anything open, so a cache
     may be used in threads and in forked processes. Every method raises an OSError if the disk is
-    full or fails; what was done stays.
+    full or fails.
     """
 
     def __init__(self, folder: Path, *, note: Callable[[str], None]) -> None:
         """Open a cache, or make one in a folder that is new or empty.
 
-        Args:
-            folder: where it is or shall be.
-            note: called with a sentence about whatever the user would not expect: how many images
-                have changed, what is damaged and made again, that another process fills.
+        `note` is called with a sentence about whatever the user would not expect.
 
         Raises:
             UsageError: `folder` is a file, or holds something else.
@@ -71,13 +68,12 @@ class Cache:
         self.file = CacheFile(folder, say=self.say)
 
     def inspect(
-        self, samples: Sequence[Sample], *, progress: Progress | None = None
+        self, samples: Sequence[Sample], *, progress: ItemProgress | None = None
     ) -> list[InspectedSample]:
         """Facts, digests and findings of each sample; decodes those that are new or have changed.
 
-        Returns:
-            About 3.5 kB per sample. Samples that cannot be read are in it, with the reason as a
-            remark; they are decoded again every time.
+        About 3.5 kB per sample. Those that cannot be read have a remark that says why, and are
+        decoded again every time.
 
         Raises:
             DataError: no room on the disk.
@@ -96,20 +92,10 @@ class Cache:
     def digests(self, samples: Sequence[Sample]) -> dict[str, tuple[str, str]]:
         """Digests for `fingerprint`, by id, of samples that were decoded and are unchanged."""
         stored = zip(samples, self._facts(sample_keys(samples)), strict=True)
-        return {
-            sample.id: result.digests
-            for sample, result in stored
-            if result is not None and result.digests is not None
-        }
+        return {sample.id: result.digests for sample, result in stored if result and result.digests}
 
     def resized(self, samples: Sequence[Sample], *, size: Size, mask_resize: str) -> CachedImages:
-        """Samples on a network's grid; nothing is read or decoded before it is asked for.
-
-        Args:
-            samples: the data set.
-            size: (height, width) of the network's input.
-            mask_resize: `area` or `nearest`, see `DataConfig`.
-        """
+        """Samples on a network's grid; nothing is read or decoded before it is asked for."""
         return CachedImages(self, samples, Grid(size, mask_resize))
 
     def say(self, text: str) -> None:
@@ -118,37 +104,27 @@ class Cache:
 
     def filling(self) -> AbstractContextManager[None]:
         """Hold this while decoding: one process fills at a time."""
-        return held(
-            self.folder / "lock",
-            waiting=lambda: self.say("waiting for another process that fills it."),
-        )
+        text = "waiting for another process that fills it."
+        return held(self.folder / "lock", waiting=lambda: self.say(text))
 
     def announce(self, count: int, total: int, grid: Grid | None) -> None:
         """Say how many samples are to be decoded, if there are any."""
-        there = f", changed or not yet there at {_shown(grid.size)}" if grid else " or changed"
+        there = f", changed or not yet there at {grid}" if grid else " or changed"
+        rest = f"{total - count} are taken as they are."
         if count:
-            self.say(
-                f"{count} of {total} pictures are new{there}; {total - count} are taken as they "
-                "are."
-            )
+            self.say(f"{count} of {total} pictures are new{there}; {rest}")
 
     def decode(
         self,
         samples: Sequence[Sample],
         lacking: Mapping[int, Key | None],
         grid: Grid | None,
-        progress: Progress | None,
+        progress: ItemProgress | None,
     ) -> Iterator[tuple[int, InspectedSample]]:
-        """Decode samples and keep what can be kept of them.
+        """Decode samples and keep what can be kept: facts, and pixels where there is a grid.
 
-        Args:
-            samples: the data set.
-            lacking: keys of those to decode, by index; None where a file is missing.
-            grid: whose pixels to keep; None for facts alone.
-            progress: called with (samples done, all samples).
-
-        Yields:
-            Index and facts of each; what has no digests could not be kept.
+        `lacking` has the keys of those to decode by index, None where a file is missing. Yields
+        index and facts of each; what has no digests could not be kept.
 
         Raises:
             DataError: no room on the disk.
@@ -156,7 +132,12 @@ class Cache:
         self._check_room(len(lacking), grid)
 
         def work(index: int) -> tuple[InspectedSample, Entries]:
-            return _decoded(samples[index], lacking[index], grid)
+            key, inspection = lacking[index], inspect(samples[index], digests=True)
+            result, image, mask = inspection.result, inspection.image, inspection.mask
+            if key is None or result.digests is None or image is None or mask is None:
+                return replace(result, digests=None), []
+            pixels = [] if grid is None else [(grid.key(key), grid.pack(image, mask))]
+            return result, [(key, pack_facts(result)), *pixels]
 
         entries: Entries = []
         done = len(samples) - len(lacking)
@@ -189,7 +170,7 @@ class Cache:
         free = shutil.disk_usage(self.folder).free
         if needed > free:
             raise DataError(
-                f"cache {self.folder}: {count} pictures{f' at {_shown(grid.size)}' if grid else ''}"
+                f"cache {self.folder}: {count} pictures{f' at {grid}' if grid else ''}"
                 f" need {needed / 1e9:.1f} GB, but its disk has {free / 1e9:.1f} GB free; make "
                 "room or give --cache a folder on another disk."
             )
@@ -217,7 +198,7 @@ class CachedImages:
         """Number of samples."""
         return len(self.ids)
 
-    def prepare(self, indices: Sequence[int], progress: Progress | None = None) -> None:
+    def prepare(self, indices: Sequence[int], progress: ItemProgress | None = None) -> None:
         """See `ResizedImages`."""
         self._prepare(indices, quiet=False, progress=progress)
 
@@ -245,7 +226,7 @@ class CachedImages:
         *,
         quiet: bool,
         damaged: bool = False,
-        progress: Progress | None = None,
+        progress: ItemProgress | None = None,
     ) -> None:
         """Decode what is not there; all of it where what is there is damaged."""
         with self._lock:
@@ -283,25 +264,9 @@ class CachedImages:
         return list(lost)
 
 
-def _decoded(sample: Sample, key: Key | None, grid: Grid | None) -> tuple[InspectedSample, Entries]:
-    """Decode a sample once; returns its facts, and what to keep of it: nothing if unreadable."""
-    inspection = inspect(sample, digests=key is not None)
-    result, image, mask = inspection.result, inspection.image, inspection.mask
-    if key is None or result.digests is None or image is None or mask is None:
-        return replace(result, digests=None), []
-    entries = [(key, pack_facts(result))]
-    if grid is not None:
-        entries.append((grid.key(key), grid.pack(image, mask)))
-    return result, entries
-
-
 def _problem(sample: Sample) -> str:
     """The sentence with which reading a sample fails."""
     try:
         raise_unreadable(sample)
     except HumansegError as error:
         return str(error)
-
-
-def _shown(size: Size) -> str:
-    return f"{size[0]}x{size[1]}"

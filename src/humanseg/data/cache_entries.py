@@ -36,6 +36,9 @@ class Grid:
     size: Size
     mask_resize: str
 
+    def __str__(self) -> str:
+        return f"{self.size[0]}x{self.size[1]}"
+
     @property
     def row_bytes(self) -> int:
         """RGB, row by row, then the mask with eight pixels to a byte."""
@@ -44,7 +47,7 @@ class Grid:
 
     def key(self, sample: Key) -> Key:
         """Under which the pixels of a sample are kept."""
-        return _hash(sample, f"{self.size[0]}x{self.size[1]}-{self.mask_resize}".encode())
+        return _hash(sample, f"{self}-{self.mask_resize}".encode())
 
     def pack(self, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> bytes:
         """The row of an image, uint8 (height, width, 3), and its mask, bool, of any size."""

@@ -44,21 +44,14 @@ def download(
     registry: Mapping[str, str] | None = None,
     retries: int = 2,
 ) -> Path:
-    """Bring the public data set into a folder of the layout `original`.
+    """Bring the public data set into a folder of the layout `original`, and return that.
 
     Files that are there with the right hash are not fetched again, so an interrupted download goes
     on where it stopped. A file appears whole or not at all.
 
-    Args:
-        destination: folder to fill; unset: the folder `human-segmentation-dataset` in
-            HUMANSEG_CACHE, or in the user's cache folder.
-        base_url: where the files lie, with a slash at the end.
-        progress: called with the files there, and all.
-        registry: SHA-256 by relative path; unset: the 581 files of the public data set.
-        retries: further attempts for a file that failed.
-
-    Returns:
-        The folder.
+    `destination` is by default `human-segmentation-dataset` in HUMANSEG_CACHE or the user's cache
+    folder, `registry` the SHA-256 of 581 files by relative path. `base_url` ends with a slash;
+    `progress` is called with the files there, and all; `retries` are for each file.
 
     Raises:
         HumansegError: a file that cannot be fetched or is not what it should be.

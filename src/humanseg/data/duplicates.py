@@ -67,9 +67,7 @@ class CopyIndex:
     ) -> None:
         """Sort the bits of images, in all orientations, by parts of them.
 
-        Args:
-            images: what is known of each.
-            thumbnails: theirs; without them a plain image (`is_plain`) is only known by its pixels.
+        Without their thumbnails a plain image (`is_plain`) is only known by its pixels.
         """
         self._thumbnails = thumbnails
         self._plain = images.plain
@@ -201,8 +199,7 @@ def _packed(bits: NDArray[np.bool_]) -> NDArray[np.uint64]:
 def group_ids(ids: Sequence[str], pairs: Iterable[tuple[int, int]]) -> dict[str, str]:
     """Join pairs of positions into groups: alike to alike is the same group.
 
-    Returns:
-        Name of the group of every image by id: the first id of the group, in string order.
+    The name of the group of every image, by id, is the first id of the group in string order.
     """
     leader = list(range(len(ids)))
 

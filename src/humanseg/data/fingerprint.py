@@ -16,17 +16,11 @@ from humanseg.system.threads import ordered_map
 def fingerprint(
     samples: Sequence[Sample], *, digests: Mapping[str, tuple[str, str]] | None = None
 ) -> str:
-    """SHA-256 over the names and file contents of all pictures and truths.
+    """SHA-256 over the names and file contents of all pictures and truths, 64 hexadecimal digits.
 
     Independent of the order of `samples`, of where the files lie and of their suffixes; any changed
-    byte, name or annotation changes it. Files are read in pieces, several at a time.
-
-    Args:
-        samples: the data set.
-        digests: by id, what `sample_digests` gives; samples that are not in it are read.
-
-    Returns:
-        64 hexadecimal digits.
+    byte, name or annotation changes it. Files are read in pieces, several at a time, but for those
+    of whose id `digests` has what `sample_digests` gives.
 
     Raises:
         DataError: a file that cannot be read.

@@ -21,6 +21,7 @@ from humanseg.data.signatures import Signature, signature
 from humanseg.images.resize import Size
 from humanseg.results import Record
 from humanseg.system.errors import DataError, HumansegError
+from humanseg.system.progress import ItemProgress
 from humanseg.system.threads import ordered_map
 
 Severity = Literal["error", "warning"]
@@ -98,11 +99,9 @@ class Inspection:
 
 
 def inspect(sample: Sample, *, digests: bool = False) -> Inspection:
-    """Decode an image and its mask once, and find out everything about them.
+    """Decode an image and its mask once, and find out everything about them, digests if asked to.
 
-    Args:
-        sample: whose files are read. Files that cannot be read raise nothing: they are remarks.
-        digests: also take the SHA-256 of both, see `sample_digests`.
+    Files that cannot be read raise nothing: they are remarks.
     """
     remarks: list[Remark] = []
     image = _inspect_image(sample, remarks)
@@ -123,15 +122,12 @@ def inspect_all(
     samples: Sequence[Sample],
     *,
     keep: Keep | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: ItemProgress | None = None,
 ) -> list[InspectedSample]:
     """Inspect samples in threads, in order.
 
-    Args:
-        samples: the data set.
-        keep: called in threads with the index of each readable sample, its image and its mask, so
-            that nobody need decode them again.
-        progress: called with (samples done, all samples).
+    `keep` is called in the threads with the pixels of each readable one, so that nobody need decode
+    them again; `progress` with (samples done, all samples).
     """
 
     def work(index: int) -> InspectedSample:

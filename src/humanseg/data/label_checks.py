@@ -25,7 +25,7 @@ MAX_SPECK_SHARE = 0.005
 """... or specks of more than this share."""
 SPECK_OF_PERSON = 0.001
 """A speck is smaller than this share of the person's pixels ..."""
-SPECK_OF_PICTURE = 0.0005
+SPECK_OF_IMAGE = 0.0005
 """... and than this share of the picture."""
 OUTLIER_DEVIATIONS = 3.0
 """A picture that all networks fail on is so many robust deviations below the median best IoU."""
@@ -44,13 +44,10 @@ class Parts:
 
 
 def holes(mask: NDArray[np.bool_]) -> Parts:
-    """Parts of the background that the person encloses.
+    """Parts of the background that the person of a mask, bool (height, width), encloses.
 
     A part is 4-connected, so that a person's outline holds even where it is only corners thick.
     What touches the picture's border is no hole.
-
-    Args:
-        mask: bool (height, width), True where there is a person.
     """
     labels, count = ndimage.label(~mask)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
@@ -62,15 +59,12 @@ def holes(mask: NDArray[np.bool_]) -> Parts:
 def specks(mask: NDArray[np.bool_]) -> Parts:
     """Tiny parts of the person that touch no other part, not even by a corner.
 
-    Tiny is below both `SPECK_OF_PERSON` and `SPECK_OF_PICTURE`: the first alone would call a
-    distant second person a speck beside a large one, the second alone all of a distant crowd.
-
-    Args:
-        mask: bool (height, width), True where there is a person.
+    Tiny is below both `SPECK_OF_PERSON` and `SPECK_OF_IMAGE`: the first alone would call a distant
+    second person a speck beside a large one, the second alone all of a distant crowd.
     """
     labels, count = ndimage.label(mask, structure=_ALL_AROUND)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-    limit = min(SPECK_OF_PERSON * sizes.sum(), SPECK_OF_PICTURE * mask.size)
+    limit = min(SPECK_OF_PERSON * sizes.sum(), SPECK_OF_IMAGE * mask.size)
     return _parts(np.where(sizes < limit, sizes, 0), mask)
 
 
@@ -83,17 +77,11 @@ def _parts(sizes: NDArray[np.int64], mask: NDArray[np.bool_]) -> Parts:
 def suspects(
     masks: Iterable[tuple[str, NDArray[np.bool_]]], best_iou: Mapping[str, float]
 ) -> list[SuspectLabel]:
-    """List the truth masks that may be wrong.
+    """List the truth masks that may be wrong, by reason, and within it the largest value first.
 
     `holes`: at least `MIN_PARTS` holes, or more than `MAX_HOLE_SHARE`; `specks` alike;
-    `disagreement`: see `disagreements`. A picture can be listed for several reasons.
-
-    Args:
-        masks: id and bool (height, width) of every picture, read one at a time.
-        best_iou: by id, the highest of all networks' IoUs, 0 to 1; empty before any was trained.
-
-    Returns:
-        By reason, in the order above, and within it the largest value first.
+    `disagreement`: see `disagreements`. A picture can be listed for several reasons. Masks are read
+    one at a time; `best_iou` has, by id, the highest of all networks' IoUs.
     """
     holed: list[SuspectLabel] = []
     specked: list[SuspectLabel] = []
@@ -116,12 +104,6 @@ def disagreements(best_iou: Mapping[str, float]) -> list[SuspectLabel]:
 
     A picture is listed where its IoU is more than three robust deviations (1.4826 median absolute
     deviations) below the median, however many they are: a fifth of all masks can be wrong.
-
-    Args:
-        best_iou: see `suspects`.
-
-    Returns:
-        The largest loss first.
     """
     if not best_iou:
         return []

@@ -47,6 +47,9 @@ INVERTED_SOME = 0.18
 
 _SHOWN = 5  # ids in one message
 
+Which = NDArray[np.bool_]
+"""(N,): whether a pair is meant."""
+
 _CODES: dict[str, Code] = {
     "mirrored": "mirrored-masks",
     "upside-down": "upside-down-masks",
@@ -66,24 +69,39 @@ _TURNED = (
 
 
 def label_findings(sample: LabelSample, where: str) -> list[Finding]:
-    """What is wrong with a data set's masks as a whole, or with some of them.
-
-    Args:
-        sample: its pairs.
-        where: what findings name, the data set's folder or file.
-    """
+    """What is wrong with the masks of a data set, all or some; findings name `where` it is."""
     if np.count_nonzero(has_outline(sample.masks)) < MIN_PAIRS:
         return []
-    judge = _Judge(sample, where)
+    judge = _EdgeJudge(sample, where)
     return [*judge.placed(), *judge.inverted()]
 
 
-class _Judge:
-    """One data set, and what its findings have in common."""
+class Judge:
+    """What is found about the masks of one data set, of which some are named."""
+
+    def __init__(self, ids: Sequence[str], where: str) -> None:
+        """Judge masks of these images; `where` is the data set's folder or file."""
+        self._ids, self._where = ids, where
+
+    def count(self, which: Which, usable: Which | None = None) -> str:
+        """How many masks of those that can be judged, or of all, with the names of some."""
+        ids = [self._ids[index] for index in np.flatnonzero(which).tolist()]
+        every = len(which) if usable is None else int(usable.sum())
+        more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
+        return f"{len(ids)} of {every} masks ({', '.join(ids[:_SHOWN])}{more})"
+
+    def finding(self, code: Code, severity: Severity, message: str, which: Which) -> Finding:
+        """A finding about some of the images."""
+        ids = tuple(self._ids[index] for index in np.flatnonzero(which).tolist())
+        return Finding(code=code, severity=severity, file=self._where, message=message, images=ids)
+
+
+class _EdgeJudge(Judge):
+    """Judges pairs by their edges, and by where people stand."""
 
     def __init__(self, sample: LabelSample, where: str) -> None:
+        super().__init__(sample.ids, where)
         self._sample = sample
-        self._where = where
 
     def placed(self) -> Iterator[Finding]:
         """Masks that lie elsewhere than their images' edges: shifted, altered, or of others."""
@@ -101,7 +119,7 @@ class _Judge:
         explained = np.zeros(len(self._sample), dtype=np.bool_)
         for index, name in enumerate(names):
             which = fits[index] & (best == index)
-            if self._matters(which, agreement.testable):
+            if _matters(which, agreement.testable):
                 explained |= which
                 yield self._altered(name, which, agreement.testable)
         strange = agreement.testable & ~explained & (own < STRANGE_DEVIATIONS)
@@ -109,7 +127,7 @@ class _Judge:
         clear = strange.sum() >= 0.5 * agreement.testable.sum() or (
             float(np.median(own[agreement.testable])) >= CLEAR_DEVIATIONS
         )
-        if clear and not explained.any() and self._matters(strange, agreement.testable):
+        if clear and not explained.any() and _matters(strange, agreement.testable):
             yield self._shuffled(agreement, strange)
 
     def inverted(self) -> Iterator[Finding]:
@@ -121,7 +139,7 @@ class _Judge:
         border[BORDER:-BORDER, BORDER:-BORDER] = False
         outer, inner = masks[:, border].mean(axis=1), masks[:, middle].mean(axis=1)
         if float((outer > inner).mean()) >= INVERTED_SHARE and outer.mean() > inner.mean():
-            yield self._finding(
+            yield self.finding(
                 "inverted-masks",
                 "error",
                 f"masks mark the background: {100 * outer.mean():.0f} % of the image's border is "
@@ -157,7 +175,7 @@ class _Judge:
             parts.append(f"{abs(right):.0f} % of the image's width too far to the {way}")
         if down:
             parts.append(f"{abs(down):.0f} % of its height too far {'down' if down > 0 else 'up'}")
-        return self._finding(
+        return self.finding(
             "shifted-masks",
             "error" if size > MIN_SHIFT else "warning",
             f"masks are shifted: they lie {' and '.join(parts)}; shift them back, or look what cut "
@@ -165,28 +183,27 @@ class _Judge:
             agreement.testable,
         )
 
-    def _altered(self, name: str, which: NDArray[np.bool_], usable: NDArray[np.bool_]) -> Finding:
+    def _altered(self, name: str, which: Which, usable: Which) -> Finding:
         done = _BACK.get(name, name)
         all_of_them = which.sum() >= 0.7 * usable.sum()
-        subject = "masks are" if all_of_them else f"{self._count(which, usable)} are"
+        subject = "masks are" if all_of_them else f"{self.count(which, usable)} are"
         turn = f"{done} degrees" if done.startswith("turned") else done
-        return self._finding(
+        return self.finding(
             _CODES[name],
-            self._severity(which, usable),
+            _severity(which, usable),
             f"{subject} {turn} against their images; {_ADVICE.get(done, _TURNED)}.",
             which,
         )
 
-    def _shuffled(self, agreement: EdgeAgreement, strange: NDArray[np.bool_]) -> Finding:
+    def _shuffled(self, agreement: EdgeAgreement, strange: Which) -> Finding:
         usable = agreement.testable
         if strange.sum() < 0.5 * usable.sum():
             message = (
-                f"{self._count(strange, usable)} fit their images no better than the masks of "
-                "other images do, while the rest fits; look at these pairs."
+                f"{self.count(strange, usable)} fit their images no better than the masks of other "
+                "images do, while the rest fits; look at these pairs."
             )
-            return self._finding(
-                "shuffled-masks", self._severity(strange, usable, most=0.15), message, strange
-            )
+            severity = _severity(strange, usable, most=0.15)
+            return self.finding("shuffled-masks", severity, message, strange)
         order = np.arange(len(self._sample))
         for step, whose in ((-1, "next"), (1, "previous")):
             # Mask j fits image j - step, the one after or before it in the order of names.
@@ -196,43 +213,22 @@ class _Judge:
                     f"masks are moved on by one: each lies under the name of the {whose} image in "
                     "the order of names; pair them anew."
                 )
-                return self._finding("shuffled-masks", "error", message, strange)
+                return self.finding("shuffled-masks", "error", message, strange)
         message = (
             "masks do not belong to their images: they fit them no better than the masks of other "
             "images do; pair them anew."
         )
-        return self._finding("shuffled-masks", "error", message, strange)
+        return self.finding("shuffled-masks", "error", message, strange)
 
-    def _some_inverted(self, which: NDArray[np.bool_]) -> Finding:
-        everything = np.ones_like(which)
-        return self._finding(
-            "inverted-masks",
-            "error",
-            f"{self._count(which, everything)} mark the background instead of the person; invert "
-            "them.",
-            which,
-        )
-
-    def _matters(self, which: NDArray[np.bool_], usable: NDArray[np.bool_]) -> bool:
-        return bool(which.sum() >= max(SOME_MASKS, SOME * usable.sum()))
-
-    def _severity(
-        self, which: NDArray[np.bool_], usable: NDArray[np.bool_], most: float = MOST
-    ) -> Severity:
-        return "error" if which.sum() >= most * usable.sum() else "warning"
-
-    def _count(self, which: NDArray[np.bool_], usable: NDArray[np.bool_]) -> str:
-        ids = [self._sample.ids[index] for index in np.flatnonzero(which)]
-        return f"{len(ids)} of {int(usable.sum())} masks ({shortened(ids)})"
-
-    def _finding(
-        self, code: Code, severity: Severity, message: str, which: NDArray[np.bool_]
-    ) -> Finding:
-        ids = tuple(self._sample.ids[index] for index in np.flatnonzero(which))
-        return Finding(code=code, severity=severity, file=self._where, message=message, images=ids)
+    def _some_inverted(self, which: Which) -> Finding:
+        count = self.count(which)
+        message = f"{count} mark the background instead of the person; invert them."
+        return self.finding("inverted-masks", "error", message, which)
 
 
-def shortened(ids: Sequence[str], shown: int = _SHOWN) -> str:
-    """Some ids, and how many more there are."""
-    more = f" and {len(ids) - shown} more" if len(ids) > shown else ""
-    return ", ".join(ids[:shown]) + more
+def _matters(which: Which, usable: Which) -> bool:
+    return bool(which.sum() >= max(SOME_MASKS, SOME * usable.sum()))
+
+
+def _severity(which: Which, usable: Which, most: float = MOST) -> Severity:
+    return "error" if which.sum() >= most * usable.sum() else "warning"

@@ -35,10 +35,7 @@ def ask_bundled_model(
 ) -> WitnessReport:
     """Let the bundled model look at some images; a few seconds at most.
 
-    Args:
-        sample: pairs of a data set.
-        trial: positions that show whether it knows such images.
-        asked: positions whose masks may be inverted.
+    Those of the trial show whether it knows such images; the masks of those asked may be inverted.
     """
     try:
         segmenter = Segmenter(backend="onnxruntime")

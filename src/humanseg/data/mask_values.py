@@ -23,11 +23,7 @@ _FEW_VALUES = 8
 
 
 def mask_problem(values: NDArray[np.uint8]) -> str | None:
-    """Why a mask's values have no clear meaning; None if they have.
-
-    Args:
-        values: uint8 (height, width), as stored.
-    """
+    """Why a mask's values, uint8 (height, width) as stored, have no clear meaning; else None."""
     counts = np.array(Image.fromarray(values).histogram())
     used = np.flatnonzero(counts)
     shown = ", ".join(str(value) for value in used[:5]) + (" ..." if len(used) > 5 else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from humanseg.data.signatures import Signature
 from humanseg.data.sources import GroupTable, read_group_table, sources_by_size
 from humanseg.images.resize import Size
 from humanseg.results import DataRecord
+from humanseg.system.progress import ItemProgress
 
 if TYPE_CHECKING:
     from humanseg.data.cache import Cache
@@ -48,16 +49,11 @@ def read_facts(
     *,
     cache: Cache | None = None,
     keep: Keep | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: ItemProgress | None = None,
 ) -> Facts:
-    """Inspect every image and mask once, or ask a cache that has.
+    """Inspect every image and mask once, or ask a cache that has; see `derive_facts`.
 
-    Args:
-        samples: the data set.
-        table: see `derive_facts`.
-        cache: where the same is known of these samples, or will be.
-        keep: see `inspect_all`; without a cache.
-        progress: called with (samples done, all samples).
+    Without a cache, `keep` is called as by `inspect_all`.
 
     Raises:
         UsageError, DataError: a table that is not there or not usable.
@@ -78,13 +74,9 @@ def derive_facts(
 ) -> Facts:
     """Facts of samples that have been inspected already; opens no image.
 
-    Copies of an image (`find_duplicates`) and images that the table puts together are one group.
-
-    Args:
-        samples: the data set.
-        inspected: what `inspect` found of each.
-        table: CSV with `id` and `group`, `source` or both, see `read_group_table`. Without
-            sources in it, they are guessed from image sizes, see `sources_by_size`.
+    Copies of an image (`find_duplicates`) and images that the table (`read_group_table`) puts
+    together are one group. Without sources in it, they are guessed from image sizes, see
+    `sources_by_size`.
 
     Raises:
         UsageError, DataError: a table that is not there or not usable.

@@ -16,12 +16,8 @@ def write_pair(
 ) -> None:
     """Write ROOT/masks/NAME.png (0 and 255), then ROOT/images/NAME.jpg, each whole or not at all.
 
-    Args:
-        root: the data set's folder; made if need be.
-        name: of both files, without suffix.
-        image: uint8 (height, width, 3) RGB.
-        mask: bool (height, width), True where there is a person.
-        quality: of the JPEG file, 1 to 95.
+    The image is uint8 (height, width, 3) RGB, the mask bool (height, width), True where there is a
+    person; `quality` is that of the JPEG file, 1 to 95.
 
     Raises:
         OSError: the folder cannot be written to.

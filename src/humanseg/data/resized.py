@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from humanseg.data.samples import Sample
 from humanseg.images.resize import Size, resize_image, resize_mask, resize_mask_nearest
 from humanseg.system.errors import DataError, HumansegError
 from humanseg.system.memory import available_memory
+from humanseg.system.progress import ItemProgress
 from humanseg.system.threads import ordered_map
 
 Pixels = tuple[NDArray[np.uint8], NDArray[np.bool_]]
@@ -37,14 +38,11 @@ class ResizedImages(Protocol):
         """Number of samples."""
         ...
 
-    def prepare(
-        self, indices: Sequence[int], progress: Callable[[int, int], None] | None = None
-    ) -> None:
+    def prepare(self, indices: Sequence[int], progress: ItemProgress | None = None) -> None:
         """Decode what has not been decoded yet.
 
-        Args:
-            indices: positions of samples, in any order; the same may be named more than once.
-            progress: called with (pictures done, pictures asked for).
+        Positions of samples may come in any order and more than once; `progress` is called with
+        (pictures done, pictures asked for).
 
         Raises:
             DataError: files that cannot be read, of which the first few are named, or no room.
@@ -66,13 +64,7 @@ class ImagesInMemory:
     """`ResizedImages` in memory: 4 bytes per pixel of every picture that was ever asked for."""
 
     def __init__(self, samples: Sequence[Sample], size: Size, mask_resize: str) -> None:
-        """Decode nothing yet.
-
-        Args:
-            samples: the data set.
-            size: (height, width) of the network's input.
-            mask_resize: `area` or `nearest`, see `DataConfig`.
-        """
+        """Decode nothing yet; `size` and `mask_resize` are those of `stretch`."""
         self.ids = tuple(sample.id for sample in samples)
         self.size = size
         self._samples = samples
@@ -84,9 +76,7 @@ class ImagesInMemory:
         """Number of samples."""
         return len(self.ids)
 
-    def prepare(
-        self, indices: Sequence[int], progress: Callable[[int, int], None] | None = None
-    ) -> None:
+    def prepare(self, indices: Sequence[int], progress: ItemProgress | None = None) -> None:
         """See `ResizedImages`.
 
         Raises:
@@ -130,31 +120,22 @@ class ImagesInMemory:
             raise DataError(
                 f"{count} pictures at {self.size[0]}x{self.size[1]}"
                 f"{f' in {processes} processes' if processes > 1 else ''} need "
-                f"{needed / 1e9:.1f} GB of "
-                f"memory, of which {available / 1e9:.1f} GB are available; give --cache DIR, a "
-                "folder on a disk with that much room, or smaller pictures."
+                f"{needed / 1e9:.1f} GB of memory, of which {available / 1e9:.1f} GB are "
+                "available; give --cache DIR, a folder on a disk with that much room, or smaller "
+                "pictures."
             )
 
-    def _decode(
-        self, indices: Sequence[int], asked: int, progress: Callable[[int, int], None] | None
-    ) -> None:
-        images = np.empty((len(indices), *self.size, 3), dtype=np.uint8)
-        masks = np.empty((len(indices), *self.size), dtype=np.bool_)
-
-        def decode(position: int) -> str | None:
-            sample = self._samples[indices[position]]
+    def _decode(self, indices: Sequence[int], asked: int, progress: ItemProgress | None) -> None:
+        def decode(index: int) -> str | None:
+            sample = self._samples[index]
             try:
-                pixels = stretch(
-                    sample.read_image(), sample.read_mask(), self.size, self._mask_resize
-                )
+                self.keep(index, sample.read_image(), sample.read_mask())
             except HumansegError as error:
                 return str(error)
-            images[position], masks[position] = pixels
-            self._decoded[indices[position]] = images[position], masks[position]
             return None
 
         problems = []
-        with closing(ordered_map(decode, range(len(indices)))) as results:
+        with closing(ordered_map(decode, indices)) as results:
             for done, problem in enumerate(results, start=1 + asked - len(indices)):
                 problems += [problem] if problem else []
                 if progress is not None:
@@ -165,16 +146,9 @@ class ImagesInMemory:
 def stretch(
     image: NDArray[np.uint8], mask: NDArray[np.bool_], size: Size, mask_resize: str
 ) -> Pixels:
-    """Stretch a picture and its truth to `size`, the truth by `area` or `nearest`.
+    """Stretch uint8 (height, width, 3) and its truth, bool of any size, to `size`.
 
-    Args:
-        image: uint8 (height, width, 3).
-        mask: bool, of a size of its own.
-        size: (height, width) wanted.
-        mask_resize: see `DataConfig`.
-
-    Returns:
-        uint8 (*size, 3) and bool (*size).
+    The truth by `area` or `nearest`, see `DataConfig`.
     """
     shrink = resize_mask if mask_resize == "area" else resize_mask_nearest
     return resize_image(image, size), shrink(mask, size)

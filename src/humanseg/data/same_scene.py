@@ -30,12 +30,7 @@ Divided = Callable[[str, str], bool]
 
 
 def leaks(copies: Iterable[Copies], *, divided: Divided) -> list[Leak]:
-    """Copies as leaks: exact ones first, then by kind, each in the order given.
-
-    Args:
-        copies: two ids and how they are alike, from `Facts.copies`.
-        divided: see `Divided`.
-    """
+    """Copies (`Facts.copies`) as leaks: exact ones first, then by kind, each in the order given."""
     leaking = [
         Leak(first=first, second=second, kind=kind, divided=divided(first, second))
         for first, second, kind in copies
@@ -50,15 +45,9 @@ def group_leaks(
 ) -> list[Leak]:
     """Images that were tested by a network that trained on others of their group.
 
-    One pair for each tested image of each split: its first partner.
-
-    Args:
-        parts: for each split, `train` or `test` by id.
-        groups: group by id.
-        copies: pairs of ids that are reported as copies already.
-
-    Returns:
-        Leaks of the kind `group`, in the order of the ids.
+    One pair for each tested image of each split, its first partner, in the order of the ids.
+    `parts` has `train` or `test` by id for each split; `copies` are pairs that are reported
+    already.
     """
     pairs: set[tuple[str, str]] = set()
     for part in parts:
@@ -88,18 +77,9 @@ def scene_pairs(
 ) -> list[Leak]:
     """Pairs whose features point the same way from the data set's mean; see `SCENE_THRESHOLD`.
 
-    Centring removes what all pictures of a data set share; without it every pair is alike.
-
-    Args:
-        ids: names of the pictures.
-        features: float32 (pictures, channels), such as an encoder's last stage, averaged.
-        groups: group by id; pairs of one group are known to show the same and are left out.
-        divided: see `Divided`.
-        threshold: least cosine, above -1 and up to 1.
-        limit: longest list.
-
-    Returns:
-        Leaks of the kind `scene`, the most similar first.
+    Centring removes what all pictures of a data set share; without it every pair is alike. Features
+    are float32 (pictures, channels), such as an encoder's last stage, averaged. Pairs of one group
+    are left out: they are known to show the same. The most similar come first.
 
     Raises:
         ValueError: not one row of features per id.

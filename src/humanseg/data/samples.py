@@ -60,15 +60,9 @@ class Sample:
 def rasterise(
     annotations: tuple[Segmentation, ...], size: Size, name: str = "picture"
 ) -> NDArray[np.bool_]:
-    """Draw the union of COCO segmentations.
+    """Draw the union of COCO polygons and run lengths as a mask, bool of `size`.
 
-    Args:
-        annotations: polygons or run-length dicts, in pixels of `size`.
-        size: (height, width) of the mask.
-        name: what to call the picture in errors.
-
-    Returns:
-        bool (height, width), True inside any outline.
+    Errors call the picture by `name`.
 
     Raises:
         DataError: an outline that is not COCO's.

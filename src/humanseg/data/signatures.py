@@ -89,11 +89,7 @@ class ImageBits:
 
 
 def signature(image: NDArray[np.uint8]) -> Signature:
-    """Summarise an image.
-
-    Args:
-        image: uint8 (height, width, 3), RGB.
-    """
+    """Summarise an image, uint8 (height, width, 3) RGB."""
     digest = hashlib.sha256(str(image.shape).encode())
     digest.update(np.ascontiguousarray(image).data)
     # Reduced before it becomes grey: that is a fraction of the pixels.
@@ -173,16 +169,10 @@ def is_plain(image: Signature) -> bool:
 
 
 def oriented(signs: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The signs of images that were turned or mirrored; see `ORIENTATIONS`.
+    """The signs of images that were turned or mirrored, bool (images, 8, BITS); see `ORIENTATIONS`.
 
     A cosine of odd frequency changes its sign when its axis is turned round, and turning by a
     quarter exchanges the axes.
-
-    Args:
-        signs: bool (images, BITS).
-
-    Returns:
-        bool (images, 8, BITS).
     """
     across, down = _U % 2 == 1, _V % 2 == 1
     flips = (np.zeros(BITS, dtype=np.bool_), down, across, across ^ down)
@@ -207,27 +197,16 @@ def middle_frequencies(image: Signature) -> NDArray[np.float32]:
 def window_frequencies(image: Signature) -> NDArray[np.float32]:
     """Frequencies of all windows of an image in which the middle of another may lie.
 
-    If one of two images was cut out of the other, with up to `MAX_CROP` off each side, the
-    other's middle fills one of these windows of it, or nearly.
-
-    Returns:
-        float32 (windows, BITS), divided by each window's sum of magnitudes; zeros where it shows
-        nothing.
+    If one of two images was cut out of the other, with up to `MAX_CROP` off each side, the other's
+    middle fills one of these windows of it, or nearly. float32 (windows, BITS), divided by each
+    window's sum of magnitudes; zeros where it shows nothing.
     """
     bases = _window_bases()
     return _frequencies(image, bases, bases)
 
 
 def close_frequencies(image: Signature, window: int) -> NDArray[np.float32]:
-    """The same of windows close to one of `window_frequencies`, to find the best place.
-
-    Args:
-        image: as there.
-        window: its row there.
-
-    Returns:
-        float32 (windows, BITS).
-    """
+    """The same of windows close to a row of `window_frequencies`, to find the best place."""
     lines = _lines()
     down, across = (_close_bases(*lines[index]) for index in divmod(window, len(lines)))
     return _frequencies(image, down, across)

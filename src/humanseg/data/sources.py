@@ -99,9 +99,6 @@ def sources_by_size(sizes: Mapping[str, tuple[int, int]]) -> dict[str, str]:
 
     A size, upright or not, that at least `SOURCE_SHARE` of all pictures have is a source, named
     like `640x480`; all other pictures are `other`.
-
-    Args:
-        sizes: (height, width) by id.
     """
     names = {name: "x".join(map(str, sorted(size, reverse=True))) for name, size in sizes.items()}
     counts = Counter(names.values())

@@ -27,20 +27,16 @@ _REFERENCE_TEST_SHARE = 0.2
 def make_split(
     samples: Sequence[Sample], config: SplitConfig, *, facts: Facts | None = None
 ) -> SplitRecord:
-    """Divide samples as `config` asks.
+    """Divide samples as `config` asks, whatever their order.
 
-    `holdout` draws disjoint parts of the asked sizes (rounded, at least one picture each).
-    `folds` cuts the data set into equal test parts, of which this is one; together they hold every
-    picture once. `source` tests on all pictures of one source. All three keep groups together, give
-    every part its share of the sources and of small, medium and large foregrounds in them, and draw
+    `holdout` draws disjoint parts of the asked sizes (rounded, at least one picture each). `folds`
+    cuts the data set into equal test parts, of which this is one; together they hold every picture
+    once. `source` tests on all pictures of one source. All three keep groups together, give every
+    part its share of the sources and of small, medium and large foregrounds in them, and draw
     validation from what is not tested.
-    `reference` is scikit-learn's `train_test_split` of the ids sorted as strings, as published;
-    its validation pictures are its test pictures, in the published order. No file is read for it.
 
-    Args:
-        samples: the data set; its order does not change the parts.
-        config: protocol, shares and seed.
-        facts: what is known of the samples; read from the files if not given.
+    `reference` is scikit-learn's `train_test_split` of the ids sorted as strings, as published; its
+    validation pictures are its test pictures, in the published order. No file is read for it.
 
     Raises:
         DataError: too few pictures for the parts asked for, ids that are not unique, or a source
@@ -196,16 +192,9 @@ def stratified_group_split(
 
     Strata are source times third of the foreground shares. scikit-learn's StratifiedGroupKFold cuts
     equal folds only, and parts of other sizes are asked for too; docs/experiments.md has both.
-
-    Args:
-        ids: images to divide, in string order.
-        facts: groups, shares and sources of these and perhaps of more images.
-        sizes: images wanted by part, each at least 1, together all of `ids`; groups larger than
-            one may shift them a little.
-        seed: numbers that decide.
-
-    Returns:
-        Names by part. No part is empty if there are at least as many groups as parts.
+    `ids` are in string order; `sizes`, images wanted by part, add up to all of them, and groups
+    larger than one may shift them a little. No part is empty if there are at least as many groups
+    as parts.
     """
     members: dict[str, list[str]] = defaultdict(list)
     for name in ids:

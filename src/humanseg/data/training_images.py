@@ -63,10 +63,6 @@ def joined(*parts: ImageBits) -> ImageBits:
 def seen_in_training(directory: Path, images: Mapping[str, Signature]) -> tuple[str, ...]:
     """Names of images that a model was trained on, or on a copy of them, in the order given.
 
-    Args:
-        directory: of the model; one without training-images.npz knows none.
-        images: signatures by name.
-
     Raises:
         ModelError: a file that is damaged.
     """

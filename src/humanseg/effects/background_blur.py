@@ -1,4 +1,7 @@
-"""What is behind the people, blurred."""
+"""What is behind the people, blurred.
+
+Images are uint8 (height, width, 3) RGB, alpha is uint8 (height, width), 255 for a person.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from humanseg.effects.rasters import grown, part, reduced
+from humanseg.effects.rasters import axis_slice, dilate, reduced
 from humanseg.images.resize import Size
 
 _FINEST = 2.4
@@ -24,15 +27,10 @@ _UNSURE = 1e-4
 
 
 def reduction(size: Size, radius: float) -> Size:
-    """By how much a picture is reduced before it is blurred.
+    """By how much, (down, across), a picture of `size` is reduced before it is blurred by `radius`.
 
-    Args:
-        size: (height, width) of the picture.
-        radius: standard deviation of the blur in its pixels.
-
-    Returns:
-        (down, across): alike, but where a side is shorter than that; then it is the side's length,
-        and the other one is a multiple of it, so that a strip is reduced along as any picture is.
+    Alike, but where a side is shorter than that; then it is the side's length, and the other one is
+    a multiple of it, so that a strip is reduced along as any picture is.
     """
     height, width = size
     area = math.ceil(math.sqrt(height * width / _SMALL_PIXELS))
@@ -46,19 +44,11 @@ def reduction(size: Size, radius: float) -> Size:
 def blurred_background(
     image: NDArray[np.uint8], alpha: NDArray[np.uint8], radius: float, factor: Size
 ) -> NDArray[np.uint8]:
-    """The background alone, continued behind the people, and blurred.
+    """The background alone, continued behind the people, and blurred by `radius` pixels.
 
     Weighted means over background alone: normalised convolution, Knutsson and Westin, "Normalized
-    and differential convolution", CVPR 1993.
-
-    Args:
-        image: uint8 (height, width, 3) RGB.
-        alpha: uint8 (height, width), 255 for a person.
-        radius: standard deviation in pixels of the picture.
-        factor: see `reduction`.
-
-    Returns:
-        uint8 (height / down rounded up, width / across rounded up, 3): to be enlarged bilinearly.
+    and differential convolution", CVPR 1993. uint8 of the size over the factor (see `reduction`),
+    rounded up: to be enlarged bilinearly.
     """
     # Colours c with weights w, 1 for background and 0 for people, are blurred as sum(g c w) /
     # sum(g w). Holes are filled first and get a tiny weight, so that the quotient is defined deep
@@ -68,7 +58,7 @@ def blurred_background(
     guard = max(1, round(_GUARD * max(alpha.shape) / max(factor)))
     near = covered != 0
     for _ in range(guard):
-        near = grown(near)
+        near = dilate(near)
     if near.all():
         clear = (255 - covered).astype(np.float32) + np.float32(_UNSURE)
         colour = _filled(colour, clear / clear.max())
@@ -101,17 +91,11 @@ def _remaining(radius: float, factor: int) -> float:
 
 
 def _filled(colour: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Continue the colours of a background into its holes.
+    """Continue the colours (3, h, w) of a background into its holes, where the weight (h, w) is 0.
 
     Pull-push (Gortler et al., "The lumigraph", SIGGRAPH 1996): a hole takes the weighted mean of
-    the smallest square around it, of sides 2, 4, 8 ... pixels, that has any weight.
-
-    Args:
-        colour: float32 (3, h, w).
-        weight: float32 (h, w), 0 in holes, at most 1; not 0 everywhere.
-
-    Returns:
-        float32 (3, h, w): mixed with what is continued as far as the weight is below 1.
+    the smallest square around it, of sides 2, 4, 8 ... pixels, that has any weight. Colours are
+    mixed with what is continued as far as the weight is below 1.
     """
     if weight.size == 1 or weight.min() == 1.0:
         return colour
@@ -137,9 +121,9 @@ def _gaussian(values: NDArray[np.float32], sigma: float, axis: int) -> NDArray[n
     margin = [(0, 0)] * values.ndim
     margin[axis] = (reach, reach)
     padded = np.pad(values, margin, mode="edge")
-    blurred: NDArray[np.float32] = part(padded, reach, length, axis) * weights[0]
+    blurred: NDArray[np.float32] = axis_slice(padded, reach, length, axis) * weights[0]
     for offset in range(1, reach + 1):
-        before = part(padded, reach - offset, length, axis)
-        after = part(padded, reach + offset, length, axis)
+        before = axis_slice(padded, reach - offset, length, axis)
+        after = axis_slice(padded, reach + offset, length, axis)
         blurred += (before + after) * weights[offset]
     return blurred

@@ -1,5 +1,6 @@
 """From a probability map to pictures: soft edges, cut-outs, other backgrounds, blur.
 
+Images are uint8 (height, width, 3) RGB, alpha is uint8 (height, width), 255 for a person.
 Alpha is straight: colours are the person's own, not darkened by their transparency. Everything is
 integer arithmetic in Pillow, in bands of rows, so that 100 megapixels take no more extra memory
 than what is returned.
@@ -48,19 +49,11 @@ Bands: TypeAlias = Iterable[tuple[slice, NDArray[np.float32]]]
 def soft_alpha(
     probability: NDArray[np.float32], size: Size, *, threshold: float = 0.5, feather: float = 0.0
 ) -> NDArray[np.uint8]:
-    """How far each pixel belongs to a person.
+    """How far each pixel belongs to a person: uint8 of `size`, 255 for a person.
 
-    Alpha is one half where the probability is at the threshold, and reaches 0 and 1 halfway from
-    there to probability 0 and 1: what the network is sure of is clear or opaque, without haze.
-
-    Args:
-        probability: float32 (h, w), 0 to 1, on the network's grid.
-        size: (height, width) of the picture.
-        threshold: 0 to 1.
-        feather: see `feathered`.
-
-    Returns:
-        uint8 (height, width), 255 for a person.
+    Alpha is one half where the probability, float32 on the network's grid, is at the threshold, and
+    reaches 0 and 1 halfway from there to probability 0 and 1: what the network is sure of is clear
+    or opaque, without haze.
     """
     bands = resize_probability_bands(probability, size, rows=rows_in_band(size))
     return feathered(alpha_of_bands(bands, size, threshold), feather)
@@ -88,10 +81,7 @@ def alpha_of_bands(bands: Bands, size: Size, threshold: float) -> NDArray[np.uin
 def feathered(alpha: NDArray[np.uint8], feather: float) -> NDArray[np.uint8]:
     """Widen the soft edge: a hard edge becomes a ramp of `feather` pixels to either side.
 
-    Args:
-        alpha: uint8 (height, width).
-        feather: pixels of the picture, at least 0; may be a fraction. More than its longer side
-            counts as that.
+    At least 0, and perhaps a fraction; more than the picture's longer side counts as that.
     """
     if feather == 0.0:
         return alpha
@@ -102,18 +92,11 @@ def feathered(alpha: NDArray[np.uint8], feather: float) -> NDArray[np.uint8]:
 def cutout(
     image: NDArray[np.uint8], alpha: NDArray[np.uint8], *, decontaminate: bool = True
 ) -> NDArray[np.uint8]:
-    """The people alone, on transparency.
+    """The people alone, on transparency: uint8 (height, width, 4), RGB and straight alpha.
 
-    Args:
-        image: uint8 (height, width, 3) RGB.
-        alpha: uint8 (height, width), 255 for a person.
-        decontaminate: give pixels at the rim the person's own colour; see `foreground`. Without
-            it, they keep the picture's.
-
-    Returns:
-        uint8 (height, width, 4), RGB and straight alpha. Where alpha is 0, nothing of the picture
-        is left: black, or beside the rim the person's colour, continued for programs that scale
-        pictures without regard to alpha.
+    Pixels at the rim get the person's own colour, see `foreground`, unless `decontaminate` is off.
+    Where alpha is 0, nothing of the picture is left: black, or beside the rim the person's colour,
+    continued for programs that scale pictures without regard to alpha.
     """
     out = np.empty((*alpha.shape, 4), dtype=np.uint8)
     for rows in row_bands(alpha.shape):
@@ -133,16 +116,9 @@ def composite(
     *,
     decontaminate: bool = True,
 ) -> NDArray[np.uint8]:
-    """The people on another, opaque background.
+    """The people on another, opaque background, which is scaled as `cover` does.
 
-    Args:
-        image: uint8 (height, width, 3) RGB.
-        alpha: uint8 (height, width), 255 for a person.
-        background: see `read_background`; an image is scaled as `cover` does.
-        decontaminate: as for `cutout`.
-
-    Returns:
-        uint8 (height, width, 3).
+    See `read_background`, and `cutout` for `decontaminate`.
 
     Raises:
         UsageError, ImageError: see `read_background`.
@@ -153,14 +129,10 @@ def composite(
 
 
 def read_background(background: Background) -> Colour | NDArray[np.uint8]:
-    """Whatever a user calls a background, as a colour or an image.
+    """Whatever a user calls a background, as a colour or an image, uint8 (h, w, 3) RGB.
 
-    Args:
-        background: three whole numbers from 0 to 255 (RGB); a colour's name (`white`), `#20a040` or
-            `32,160,64`; or an image: see `images.load`.
-
-    Returns:
-        A colour, or uint8 (h, w, 3) RGB.
+    Three whole numbers from 0 to 255; a colour's name (`white`), `#20a040` or `32,160,64`; or an
+    image: see `images.load`.
 
     Raises:
         UsageError: neither, or a file that does not exist.
@@ -211,13 +183,6 @@ def cover(background: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
 
     What sticks out is cut evenly from both sides. For many pictures of one size, such as the frames
     of a video, call it once: a background of the right size is used as it is.
-
-    Args:
-        background: uint8 (h, w, 3) RGB.
-        size: (height, width) wanted.
-
-    Returns:
-        uint8 (size[0], size[1], 3).
     """
     if background.shape[:2] == size:
         return background
@@ -234,15 +199,9 @@ def blur_background(
     "Normalized and differential convolution", CVPR 1993): no colour of a person bleeds into it, and
     nothing darkens beside one. It is computed on a reduced picture, a Gaussian of `radius` in all.
 
-    Args:
-        image: uint8 (height, width, 3) RGB.
-        alpha: uint8 (height, width), 255 for a person.
-        radius: standard deviation of the Gaussian in pixels of the picture; 1/50 of the longer side
-            by default. More than the longer side counts as that; in pictures above 4 megapixels,
-            less than 5 pixels may become a little more.
-
-    Returns:
-        uint8 (height, width, 3).
+    The radius is a standard deviation in pixels, 1/50 of the longer side by default. More than the
+    longer side counts as that; in pictures above 4 megapixels, less than 5 may become a little
+    more.
     """
     if radius is None:
         radius = default_radius(alpha.shape)
@@ -258,15 +217,7 @@ def default_radius(size: Size) -> float:
 
 
 def overlay(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The picture with the people tinted, to see what was found.
-
-    Args:
-        image: uint8 (height, width, 3) RGB.
-        alpha: uint8 (height, width), 255 for a person.
-
-    Returns:
-        uint8 (height, width, 3).
-    """
+    """The picture, uint8 RGB, with the people tinted, to see what was found."""
     levels = [round(level * OVERLAY_STRENGTH) for level in range(256)]
     out = np.empty_like(image)
     for rows in row_bands(alpha.shape):

@@ -47,11 +47,7 @@ class Effect(Section):
         return True
 
     def sized(self, size: Size) -> Self:
-        """The same effect for many pictures of one size: a background picture is scaled once.
-
-        Args:
-            size: (height, width) of the pictures.
-        """
+        """The same effect for many pictures of one size: a background picture is scaled once."""
         return self
 
 
@@ -155,11 +151,7 @@ class EffectHolder(Section):
 
 
 def effect_of(output: OutputName, **settings: Any) -> Effect:  # noqa: ANN401  as the classes have it
-    """An effect by the name of its output.
-
-    Args:
-        output: what to make.
-        settings: of that output's class.
+    """An effect by the name of its output, with settings of that output's class.
 
     Raises:
         ConfigError: with one sentence for every value that is not allowed, and for every setting

@@ -57,11 +57,7 @@ _FORMATS: dict[FormatName, _Format] = {
 
 
 def check_format(name: FormatName, output: str) -> None:
-    """Refuse a format that cannot hold an output.
-
-    Args:
-        name: the format.
-        output: what is written: `mask`, `probability`, `cutout` or a picture.
+    """Refuse a format that cannot hold an output: `mask`, `probability`, `cutout` or a picture.
 
     Raises:
         UsageError: a mask or transparency as JPEG, or 16 bits as JPEG or WebP.

@@ -1,5 +1,7 @@
 """The person's own colour where person and background mix: what keeps a cut-out free of a rim.
 
+Images are uint8 (height, width, 3) RGB, alpha is uint8 (height, width), 255 for a person.
+
 In a picture, a pixel at the outline shows I = a F + (1 - a) B: a share `a` of the person's colour F
 and the rest of the background's, B. Laid on another background, the old one would shine through.
 Forte, "Approximate Fast Foreground Colour Estimation", ICIP 2021 (blur fusion), estimates F in two
@@ -43,16 +45,11 @@ Floats = NDArray[np.float32]
 
 
 def estimate_foreground(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Colour of the person in every pixel that belongs to the person in part.
+    """Colour of the person in every pixel that belongs to the person in part, uint8 RGB.
 
-    Args:
-        image: uint8 (height, width, 3) RGB.
-        alpha: uint8 (height, width), 255 where a pixel is all person.
-
-    Returns:
-        uint8 (height, width, 3): the picture's own colour where alpha is 255, the person's
-        estimated colour where it is between; where it is 0, the person's colour continued for some
-        pixels beyond the outline, else the picture.
+    The picture's own where alpha, uint8 (height, width), is 255, the person's estimated colour
+    where it is between; where it is 0, the person's colour continued for some pixels beyond the
+    outline, else the picture.
     """
     foreground = image.copy()
     paint_foreground(foreground, image, alpha)
@@ -62,13 +59,7 @@ def estimate_foreground(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> N
 def paint_foreground(
     target: NDArray[np.uint8], image: NDArray[np.uint8], alpha: NDArray[np.uint8]
 ) -> None:
-    """Write what `estimate_foreground` estimates into `target`, and nothing elsewhere.
-
-    Args:
-        target: uint8 (height, width, 3 or 4); its first three channels are written.
-        image: as for `estimate_foreground`.
-        alpha: likewise.
-    """
+    """Write what `estimate_foreground` estimates into `target`'s first three channels."""
     layout = _Layout.of(alpha)
     rows, columns = _tiles(alpha, layout.side)
     if not rows.size:
@@ -109,27 +100,26 @@ class _Layout:
 def _tiles(alpha: NDArray[np.uint8], side: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Tile rows and columns of the tiles that hold pixels between person and background."""
     lefts = np.arange(0, alpha.shape[1], side)
-    found = []
+    mixed = []
     for band in row_bands(alpha.shape, multiple=side):
         between = (alpha[band] - np.uint8(1)) < np.uint8(254)  # 0 becomes 255
         down = np.logical_or.reduceat(between, np.arange(0, len(between), side), axis=0)
-        found.append(np.logical_or.reduceat(down, lefts, axis=1))
-    rows, columns = np.nonzero(np.concatenate(found))
+        mixed.append(np.logical_or.reduceat(down, lefts, axis=1))
+    rows, columns = np.nonzero(np.concatenate(mixed))
     return rows, columns
 
 
 def _wide_sums(image: NDArray[np.uint8], alpha: NDArray[np.uint8], layout: _Layout) -> Floats:
     """Wide means on the reduced picture: of a I (3), of I (3), of a (1), all 0 to 255.
 
-    Returns:
-        float32 (7, cells down, cells across), framed by `_REACH` cells.
+    float32 (7, cells down, cells across), framed by `_REACH` cells.
     """
     parts = []
     for rows in row_bands(alpha.shape, multiple=layout.cell):
-        picture = Image.fromarray(image[rows])
-        whole = np.asarray(picture.reduce(layout.cell))
-        picture.putalpha(Image.fromarray(alpha[rows]))
-        covered = np.asarray(picture.convert("RGBa").reduce(layout.cell))
+        strip = Image.fromarray(image[rows])
+        whole = np.asarray(strip.reduce(layout.cell))
+        strip.putalpha(Image.fromarray(alpha[rows]))
+        covered = np.asarray(strip.convert("RGBa").reduce(layout.cell))
         parts.append(np.dstack([covered[..., :3], whole, covered[..., 3]]))
     cells = np.concatenate(parts).transpose(2, 0, 1).astype(np.float32)
     means = window_means(cells, _WIDE)
@@ -174,16 +164,9 @@ def _interpolated(
 
 
 def _fuse(colour: Floats, share: Floats, wide: Floats, margin: int) -> NDArray[np.uint8]:
-    """Both passes.
+    """Both passes, for tiles with margins: colour (tiles, 3, side, side), 0 to 255, share, 0 to 1.
 
-    Args:
-        colour: float32 (tiles, 3, side, side), 0 to 255, with margins.
-        share: float32 (tiles, 1, side, side), 0 to 1.
-        wide: float32 (tiles, 7, side, side), see `_wide_sums`.
-        margin: in pixels.
-
-    Returns:
-        uint8 (tiles, 3, side, side) without margins.
+    `wide` is (tiles, 7, side, side), see `_wide_sums`. The margins are gone afterwards.
     """
     # First pass: F' and B' are quotients of the wide means, where blur((1 - a) I) is blur(I) less
     # blur(a I). The second pass averages what the first gave, weighted by a and 1 - a, over the

@@ -35,17 +35,10 @@ def refine(
     radius: int = RADIUS,
     epsilon: float = EPSILON,
 ) -> NDArray[np.float32]:
-    """Refined probability at the picture's size.
+    """Refined probability at the picture's size, float32, with the picture, uint8 RGB, as guide.
 
-    Args:
-        image: uint8 (height, width, 3) RGB, the guide.
-        probability: float32 (h, w), 0 to 1, on the network's grid.
-        side: longer side of the reduced picture; a smaller picture is taken as it is.
-        radius: of the windows, in pixels of the reduced picture, at least 1.
-        epsilon: above 0; the larger, the smoother.
-
-    Returns:
-        float32 (height, width), 0 to 1.
+    The probability is on the network's grid. A picture whose longer side is above `side` is reduced
+    to it; windows reach `radius` of its pixels; the larger `epsilon`, the smoother.
     """
     bands = refined_bands(image, probability, side=side, radius=radius, epsilon=epsilon)
     return np.concatenate([values for _, values in bands])
@@ -59,11 +52,7 @@ def refined_bands(
     radius: int = RADIUS,
     epsilon: float = EPSILON,
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """`refine` from top to bottom in bands, for large pictures.
-
-    Yields:
-        The rows of the band as a slice with start and stop, and their values.
-    """
+    """`refine` from top to bottom in bands, for large pictures: rows and their values."""
     size = (image.shape[0], image.shape[1])
     small = _reduced_size(size, side)
     # A large picture is first reduced in bands, so that Pillow needs no copy of the whole.
@@ -112,12 +101,7 @@ def _fit(guide: Floats, probability: Floats, radius: int, epsilon: float) -> Flo
 def _solve(
     matrix: tuple[NDArray[np.float64], ...], right: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Solve a symmetric 3x3 system in every pixel by its adjugate.
-
-    Args:
-        matrix: elements 11, 12, 13, 22, 23, 33, each (h, w).
-        right: (3, h, w).
-    """
+    """Solve a symmetric system, elements 11, 12, 13, 22, 23, 33, in every pixel by its adjugate."""
     a, b, c, d, e, f = matrix
     # Cofactors of a symmetric matrix, named by their row and column; the determinant is the first
     # row times its own.

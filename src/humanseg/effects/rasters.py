@@ -23,9 +23,7 @@ def rows_in_band(size: Size, *, multiple: int = 1) -> int:
 def row_bands(size: Size, *, multiple: int = 1) -> Iterator[slice]:
     """Slices of rows from top to bottom of about `BAND_PIXELS` pixels each.
 
-    Args:
-        size: (height, width) of the picture.
-        multiple: every band but the last has a multiple of so many rows.
+    Every band but the last has a multiple of so many rows.
     """
     rows = rows_in_band(size, multiple=multiple)
     for top in range(0, size[0], rows):
@@ -33,13 +31,7 @@ def row_bands(size: Size, *, multiple: int = 1) -> Iterator[slice]:
 
 
 def stretched_rows(image: Image.Image, size: Size, rows: slice) -> Image.Image:
-    """Some rows of a picture stretched to `size`, bilinear, without making the others.
-
-    Args:
-        image: any mode that Pillow resizes.
-        size: (height, width) of the whole stretched picture.
-        rows: which of its rows, as a slice with start and stop.
-    """
+    """Some rows of a picture stretched to `size`, bilinear, without making the others."""
     scale = image.height / size[0]
     box = (0.0, rows.start * scale, float(image.width), rows.stop * scale)
     shape = (size[1], rows.stop - rows.start)
@@ -47,15 +39,7 @@ def stretched_rows(image: Image.Image, size: Size, rows: slice) -> Image.Image:
 
 
 def reduced(image: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
-    """Means over squares of `factor` x `factor` pixels; those at the far edges may be smaller.
-
-    Args:
-        image: uint8 (height, width) or (height, width, 3).
-        factor: side of a square in pixels.
-
-    Returns:
-        uint8 (height / factor rounded up, width / factor rounded up[, 3]).
-    """
+    """Means over squares of `factor` x `factor` pixels; those at the far edges may be smaller."""
     if factor == 1:
         return image
     parts = [
@@ -65,14 +49,14 @@ def reduced(image: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
-def part(values: NDArray[Any], start: int, count: int, axis: int) -> NDArray[Any]:
+def axis_slice(values: NDArray[Any], start: int, count: int, axis: int) -> NDArray[Any]:
     """A view of `count` neighbours from `start` along an axis."""
     index = [slice(None)] * values.ndim
     index[axis] = slice(start, start + count)
     return values[tuple(index)]
 
 
-def grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def dilate(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """A mask with the eight neighbours of its pixels."""
     rows = mask.copy()
     rows[1:] |= mask[:-1]
@@ -87,37 +71,24 @@ def window_sums(values: NDArray[Any], side: int, axis: int) -> NDArray[Any]:
     """Sums of `side` neighbours along an axis; the result is shorter by `side` - 1.
 
     Sums of 2, 4, 8 ... neighbours are made of one another, so the time grows with the logarithm.
-
-    Args:
-        values: any floating array.
-        side: number of neighbours, at least 1, at most the length of the axis.
-        axis: along which.
     """
     length = values.shape[axis] - side + 1
     total: NDArray[Any] | None = None
     power, width, done = values, 1, 0
     while done < side:
         if side & width:
-            piece = part(power, done, length, axis)
+            piece = axis_slice(power, done, length, axis)
             total = piece if total is None else total + piece
             done += width
         count = power.shape[axis] - width
         if done < side:
-            power = part(power, 0, count, axis) + part(power, width, count, axis)
+            power = axis_slice(power, 0, count, axis) + axis_slice(power, width, count, axis)
         width *= 2
     return values if total is None else total
 
 
 def window_means(values: NDArray[np.float32], radius: int) -> NDArray[np.float32]:
-    """Means over squares of side 2 * `radius` + 1 along the last two axes; borders are repeated.
-
-    Args:
-        values: float32 (..., height, width).
-        radius: in pixels, at least 0.
-
-    Returns:
-        float32 of the same shape.
-    """
+    """Means over squares of side 2 * `radius` + 1 of the last two axes; borders are repeated."""
     side = 2 * radius + 1
     margin = [(0, 0)] * (values.ndim - 2) + [(radius, radius)] * 2
     sums = window_sums(window_sums(np.pad(values, margin, mode="edge"), side, -1), side, -2)

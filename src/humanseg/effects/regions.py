@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.effects.rasters import grown, window_means
+from humanseg.effects.rasters import dilate, window_means
 
 PERSON_SHARE = 0.003
 """Somebody is found where a region covers at least this share of the image; measured, see
@@ -30,13 +30,10 @@ class Regions:
 
 
 def find_regions(mask: NDArray[np.bool_]) -> Regions:
-    """Label the connected regions of a mask.
+    """Label the connected regions of a mask, bool (height, width).
 
     Runs of pixels along rows are joined across rows by a union-find over whole arrays (every run
     points to a lower-numbered one that it touches, then pointers are halved until they rest).
-
-    Args:
-        mask: bool (height, width).
     """
     height, width = mask.shape
     stride = width + 2  # a gap after each row, so that no run touches another row's
@@ -84,12 +81,7 @@ def _join(count: int, first: NDArray[np.intp], second: NDArray[np.intp]) -> NDAr
 
 
 def largest_share(probability: NDArray[np.float32], threshold: float) -> float:
-    """Share of the image that the largest region of a probability map covers, 0 to 1.
-
-    Args:
-        probability: float32 (height, width), 0 to 1, on the network's grid.
-        threshold: where a region begins.
-    """
+    """Share of the image that the largest region of a probability map covers, 0 to 1."""
     areas = find_regions(probability >= threshold).areas
     return float(areas.max() / probability.size) if areas.size else 0.0
 
@@ -141,18 +133,13 @@ def keep_regions(
 
 
 def _remaining(regions: Regions, staying: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """What to multiply with: 0 in and around dropped regions, 1 in the others and elsewhere.
-
-    Args:
-        regions: all regions.
-        staying: bool (number of regions), False for those that are dropped.
-    """
+    """What to multiply with: 0 in and around dropped regions, 1 in the others and elsewhere."""
     stays = np.concatenate([[False], staying])[regions.labels]
     dropped = np.concatenate([[False], ~staying])[regions.labels]
     near, guarded = dropped, stays
     for _ in range(max(_SOFT, round(_REACH * max(stays.shape)))):
         # Both grow at one pace and stop where they meet, halfway.
-        near, guarded = grown(near) & ~guarded, grown(guarded) & ~near
+        near, guarded = dilate(near) & ~guarded, dilate(guarded) & ~near
     factor = 1.0 - near.astype(np.float32)
     for _ in range(_SOFT):
         factor = window_means(factor, 1)

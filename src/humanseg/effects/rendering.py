@@ -35,7 +35,7 @@ FULL = 65535
 
 def render(
     effect: Effect,
-    picture: LoadedImage | None,
+    loaded: LoadedImage | None,
     probability: NDArray[np.float32],
     size: Size,
     *,
@@ -48,7 +48,7 @@ def render(
 
     Args:
         effect: what is wanted; its regions are chosen already, see `Prediction.under`.
-        picture: the picture at full size; None if `effect.needs_picture` is False.
+        loaded: the image at full size; None if `effect.needs_picture` is False.
         probability: float32, 0 to 1, on the network's grid, of any size: the whole picture.
         size: (height, width) of the output, which is the picture's.
         threshold: a pixel is a person where its probability is at least this.
@@ -61,17 +61,17 @@ def render(
     Raises:
         ValueError: the picture is missing or of another size.
     """
-    if effect.needs_picture and (picture is None or picture.pixels.shape[:2] != size):
+    if effect.needs_picture and (loaded is None or loaded.pixels.shape[:2] != size):
         raise ValueError(f"the output {effect.output} needs the picture at {size}.")
-    if effect.refine and picture is not None:
-        bands = refined_bands(picture.pixels, probability)
+    if effect.refine and loaded is not None:
+        bands = refined_bands(loaded.pixels, probability)
     else:
         bands = resize_probability_bands(probability, size, rows=rows_in_band(size))
     if effect.output == "mask":
         return _mask(bands, size, threshold)
-    if picture is None or effect.output == "probability":
+    if loaded is None or effect.output == "probability":
         return _levels(bands, size)
-    return _composed(effect, picture, alpha_of_bands(bands, size, threshold))
+    return _composed(effect, loaded, alpha_of_bands(bands, size, threshold))
 
 
 def _mask(bands: Bands, size: Size, threshold: float) -> NDArray[np.uint8]:
@@ -88,20 +88,20 @@ def _levels(bands: Bands, size: Size) -> NDArray[np.uint16]:
     return levels
 
 
-def _composed(effect: Effect, picture: LoadedImage, alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _composed(effect: Effect, loaded: LoadedImage, alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The other outputs."""
-    image = picture.pixels
+    image = loaded.pixels
     if isinstance(effect, OverlayEffect):
         return overlay(image, alpha)
     if isinstance(effect, BlurEffect):
         return blur_background(image, feathered(alpha, effect.feather), effect.blur_radius)
     assert isinstance(effect, (CutoutEffect, ReplaceEffect))
     alpha, decontaminate = feathered(alpha, effect.feather), effect.decontaminate
-    if picture.alpha is not None:
-        image = picture.straight()
+    if loaded.alpha is not None:
+        image = loaded.straight()
         if decontaminate:  # of the background: the white that showed through is off already
             image, decontaminate = estimate_foreground(image, alpha), False
-        alpha = multiplied(alpha, picture.alpha)
+        alpha = multiplied(alpha, loaded.alpha)
     if isinstance(effect, CutoutEffect):
         made = cutout(image, alpha, decontaminate=decontaminate)
         return trimmed(made, alpha) if effect.trim else made
@@ -109,12 +109,7 @@ def _composed(effect: Effect, picture: LoadedImage, alpha: NDArray[np.uint8]) ->
 
 
 def trimmed(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The smallest part of an image that holds all that is not transparent; all of an empty one.
-
-    Args:
-        image: uint8 (height, width, channels).
-        alpha: uint8 (height, width).
-    """
+    """The smallest part of an image that holds all that is not transparent; all of an empty one."""
     box = Image.fromarray(alpha).getbbox()
     if box is None:
         return image
@@ -123,12 +118,7 @@ def trimmed(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.ui
 
 
 def multiplied(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Product of two alphas, 255 for 1, rounded.
-
-    Args:
-        first: uint8 (height, width).
-        second: uint8 of the same shape.
-    """
+    """Product of two alphas, uint8 of one shape, 255 for 1, rounded."""
     out = np.empty_like(first)
     for rows in row_bands(first.shape):
         product = first[rows].astype(np.uint16) * second[rows] + np.uint16(128)

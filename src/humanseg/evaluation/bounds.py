@@ -12,12 +12,12 @@ from PIL import Image
 
 from humanseg.config.architectures import ModelConfig, output_stride
 from humanseg.data.samples import Sample
-from humanseg.evaluation.analysis.subjects import mean_of
 from humanseg.evaluation.metrics import score_image
 from humanseg.evaluation.metrics.overlap import pairwise_ious
 from humanseg.evaluation.scoring import score_samples
 from humanseg.images.resize import Size, resize_mask, resize_probability
 from humanseg.results import Bound, DataRecord, ImageScore, RunResult, ScoreSummary
+from humanseg.results.scores import mean_of
 
 _WORKERS = 2
 
@@ -44,13 +44,7 @@ def output_grid(config: ModelConfig) -> Size:
 
 
 def grid_ceiling(samples: Sequence[Sample], grid: Size, networks: tuple[str, ...]) -> Bound:
-    """Scores of the truth itself, brought onto a grid as a soft mask and back.
-
-    Args:
-        samples: what to score.
-        grid: (height, width).
-        networks: whose grid it is.
-    """
+    """Scores of the truth itself, brought as a soft mask onto some networks' grid and back."""
 
     def best(sample: Sample) -> ImageScore:
         # Down as a soft mask and up again as a network's own logits would go: what is lost on the
@@ -113,13 +107,9 @@ def score_baselines(
     """What needs no network: the mean training mask, and calling everything background.
 
     The mean mask is that of the training masks that hold a person, and is cut where it scores best
-    on them: images without a person neither weaken it nor count in its mean.
-
-    Args:
-        samples: the samples that networks are scored on.
-        train_masks: gives all training masks on the network's grid, bool (N, H, W) at a time;
-            called twice, so that they need not be held.
-        mask_resize: as for `score_samples`.
+    on them: images without a person neither weaken it nor count in its mean. `train_masks` gives
+    all of them on the network's grid, bool (N, H, W) at a time; called twice, so that they need not
+    be held.
     """
     mean, threshold = _mean_mask(train_masks)
 

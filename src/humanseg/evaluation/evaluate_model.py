@@ -31,7 +31,7 @@ from humanseg.evaluation.by_attribute import (
     labels_of,
 )
 from humanseg.evaluation.metrics import Mask
-from humanseg.evaluation.scoring import Image, Progress, read_as_shipped, score_samples, setup_of
+from humanseg.evaluation.scoring import Image, score_samples, setup_of
 from humanseg.images.resize import Size
 from humanseg.images.stored_maps import write_mask
 from humanseg.inference.segmenter import Segmenter
@@ -39,6 +39,7 @@ from humanseg.model_directory import BUNDLED, find_model
 from humanseg.results import DataRecord, Evaluation, read_record, write_record
 from humanseg.results.provenance import describe_environment
 from humanseg.system.errors import ModelError, UsageError
+from humanseg.system.progress import ItemProgress
 
 
 def evaluate(
@@ -51,7 +52,7 @@ def evaluate(
     whole_files: bool = False,
     output: Path | None = None,
     name: str | None = None,
-    progress: Progress | None = None,
+    progress: ItemProgress | None = None,
 ) -> Evaluation:
     """Score a saved model, or a network of one's own, on a data set and say what follows.
 
@@ -179,8 +180,8 @@ class _Reader:
             pixels = sample.read_image()
             size: Size = (pixels.shape[0], pixels.shape[1])
         else:
-            picture = read_as_shipped(self._segmenter, sample)
-            pixels, size = picture.pixels, picture.size
+            loaded = self._segmenter.load(sample.image)
+            pixels, size = loaded.pixels, loaded.size
         self._images[sample.id] = signature(pixels), size, file_digest(sample.image)
         if self._pixels is not None:
             self._pixels[sample.id] = pixels

@@ -28,7 +28,6 @@ from humanseg.evaluation.metrics import Mask, count_pixels
 from humanseg.evaluation.scoring import (
     Image,
     Probability,
-    Progress,
     predict_each,
     refuse_no_probability,
     score_samples,
@@ -38,6 +37,7 @@ from humanseg.images.resize import resize_mask, resize_probability
 from humanseg.inference.segmenter import Segmenter
 from humanseg.results import CorruptedScores, Evaluation, RunResult, read_record, write_record
 from humanseg.system.errors import DataError
+from humanseg.system.progress import ItemProgress
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def find_external_data(root: Path, trained_on: ImageBits, *, folds: int = 1) -> 
 
 
 def score_external(
-    run: Path, result: RunResult, data: ExternalData, progress: Progress | None = None
+    run: Path, result: RunResult, data: ExternalData, progress: ItemProgress | None = None
 ) -> Evaluation:
     """Score a finished run's network on its part of another data set.
 
@@ -154,7 +154,7 @@ def score_corrupted(
     result: RunResult,
     samples: Mapping[str, Sample],
     chosen: Sequence[str],
-    progress: Progress | None = None,
+    progress: ItemProgress | None = None,
 ) -> CorruptedScores:
     """Score a finished run's network on corrupted copies of its own test images.
 

@@ -30,12 +30,8 @@ def write_features(
 ) -> None:
     """Leave encoder features of all images, to find images of one scene.
 
-    Args:
-        network: with pretrained encoder weights.
-        size: (height, width) of the network's input.
-        samples: the data set.
-        file: NumPy archive with `ids` and `features`, float32 (images, channels).
-        read: gives the image of a sample, of any size.
+    The file is a NumPy archive with `ids` and `features`, float32 (images, channels), of a network
+    with pretrained encoder weights whose input has `size`, (height, width).
     """
     was_training = network.training
     network.eval()
@@ -49,11 +45,7 @@ def find_leaks(runs: Sequence[RunResult], data: DataRecord, features: Path) -> t
     """Images that show the same, and whether a network was tested on what it trained on.
 
     Groups are reported where a split divided them, such as the published one, which knows none.
-
-    Args:
-        runs: runs of the main protocol.
-        data: copies and groups of the data set.
-        features: file of `write_features`; without it no scenes are looked for.
+    Without the file of `write_features` no scenes are looked for.
     """
     splits = {run.split for run in runs}
     parts = [

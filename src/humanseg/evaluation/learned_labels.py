@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from humanseg.config.finding_codes import Code
 from humanseg.data.edge_agreement import alter
-from humanseg.data.inspection import Finding
-from humanseg.data.label_guards import shortened
+from humanseg.data.inspection import Finding, Severity
+from humanseg.data.label_guards import Judge, Which
 from humanseg.evaluation.metrics.overlap import Mask, pairwise_ious
 
 MIN_IMAGES = 16
@@ -53,15 +53,10 @@ def learned_findings(
 ) -> list[Finding]:
     """Doubts about training masks.
 
-    Args:
-        ids: of the training images.
-        predicted: bool (N, S, S), what the trained network finds in them.
-        truths: bool (N, S, S), their masks.
-        where: what findings name, the data set's folder or file.
-
-    Returns:
-        Errors where altered masks fit better than the masks as they are; warnings where they come
-        close, or where some images are concerned.
+    `predicted` is what the trained network finds in the training images, `truths` are their masks,
+    both bool (N, S, S); findings name `where`, the data set's folder or file. They are errors where
+    altered masks fit better than the masks as they are, and warnings where they come close or some
+    images are concerned.
     """
     usable = np.asarray(truths.any(axis=(1, 2)) & ~truths.all(axis=(1, 2)))
     if np.count_nonzero(usable) < MIN_IMAGES:
@@ -85,12 +80,12 @@ def learned_findings(
     ]  # fmt: skip
 
 
-class _Doubt:
+class _Doubt(Judge):
     """One network's masks of its training images against theirs."""
 
     def __init__(self, ids: Sequence[str], predicted: Mask, truths: Mask, where: str) -> None:
-        self.truths = truths
-        self._ids, self._predicted, self._where = ids, predicted, where
+        super().__init__(ids, where)
+        self.truths, self._predicted = truths, predicted
         self._own = ious(predicted, truths)
 
     def altered(self, masks: Mask, how: str, code: Code) -> Finding | None:
@@ -99,15 +94,15 @@ class _Doubt:
         better = (other > self._own + CLEAR_GAIN) & (other >= CLEAR_IOU)
         text = f"the network trained on them fits {{}} better {how} ({{}} against {{}} IoU)"
         if other.mean() > self._own.mean() + GAIN:
-            return self._finding(
+            return self._doubted(
                 code, text.format("the masks", *_pair(other, self._own)), better, error=True
             )
         if self._counts(better):
-            fitted = text.format(self._named(better), *_pair(other[better], self._own[better]))
-            return self._finding(code, fitted, better)
+            fitted = text.format(self.count(better), *_pair(other[better], self._own[better]))
+            return self._doubted(code, fitted, better)
         if other.mean() > self._own.mean() - CLOSE:
             close = f"the network trained on them fits the masks almost as well {how}"
-            return self._finding(code, close, better)
+            return self._doubted(code, close, better)
         return None
 
     def shifted(self) -> Finding | None:
@@ -128,7 +123,7 @@ class _Doubt:
             f"the network trained on them fits the masks better shifted by {100 * right / side:.0f}"
             f" % of the width and {100 * down / side:.0f} % of the height"
         )
-        return self._finding("shifted-masks", text, np.ones(len(self._ids), bool), error=True)
+        return self._doubted("shifted-masks", text, np.ones(len(self._ids), bool), error=True)
 
     def of_others(self) -> Finding | None:
         """Masks that fit no better than those of other images."""
@@ -138,13 +133,13 @@ class _Doubt:
         strange = (self._own < STRANGE_IOU) & (table.max(axis=1) >= OTHER_IOU)
         if others.mean() >= self._own.mean():
             text = "the network trained on them fits the masks of other images as well"
-            return self._finding("shuffled-masks", text, strange, error=True)
+            return self._doubted("shuffled-masks", text, strange, error=True)
         if self._counts(strange):
             text = (
-                f"{self._named(strange)} fit what the network sees there far worse than the mask "
-                "of another image does"
+                f"{self.count(strange)} fit what the network sees there far worse than the mask of "
+                "another image does"
             )
-            return self._finding("shuffled-masks", text, strange)
+            return self._doubted("shuffled-masks", text, strange)
         return None
 
     def below_mean_mask(self) -> Finding | None:
@@ -157,28 +152,17 @@ class _Doubt:
         if below.mean() < BASELINE_SHARE:
             return None
         text = (
-            f"on {self._named(below)} the mean of all masks, which looks at no image, does better "
+            f"on {self.count(below)} the mean of all masks, which looks at no image, does better "
             "than the network"
         )
-        return self._finding("doubtful-masks", text, below)
+        return self._doubted("doubtful-masks", text, below)
 
-    def _counts(self, which: NDArray[np.bool_]) -> bool:
+    def _counts(self, which: Which) -> bool:
         return bool(which.sum() >= max(SOME_IMAGES, SOME * len(which)))
 
-    def _named(self, which: NDArray[np.bool_]) -> str:
-        ids = [self._ids[index] for index in np.flatnonzero(which).tolist()]
-        return f"{len(ids)} of {len(which)} masks ({shortened(ids)})"
-
-    def _finding(
-        self, code: Code, text: str, which: NDArray[np.bool_], *, error: bool = False
-    ) -> Finding:
-        return Finding(
-            code=code,
-            severity="error" if error else "warning",
-            file=self._where,
-            message=f"{text}; look at these masks.",
-            images=tuple(self._ids[index] for index in np.flatnonzero(which).tolist()),
-        )
+    def _doubted(self, code: Code, text: str, which: Which, *, error: bool = False) -> Finding:
+        severity: Severity = "error" if error else "warning"
+        return self.finding(code, severity, f"{text}; look at these masks.", which)
 
 
 def ious(first: Mask, second: Mask) -> NDArray[np.float64]:

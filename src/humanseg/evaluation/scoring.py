@@ -15,7 +15,6 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg import images
 from humanseg.data.samples import Sample
 from humanseg.evaluation.metrics import (
     Counts,
@@ -32,13 +31,13 @@ from humanseg.inference.segmenter import Segmenter
 from humanseg.results import Calibration, ImageScore, ScoreSummary, ScoringSetup
 from humanseg.system.cpu import usable_cores
 from humanseg.system.errors import DataError
+from humanseg.system.progress import ItemProgress
 from humanseg.system.threads import ordered_map
 
 _AHEAD = 2  # images per thread: full-size masks and maps are large
 
 Image = NDArray[np.uint8]
 Probability = NDArray[np.float32]
-Progress = Callable[[int, int], None]
 T = TypeVar("T")
 C = TypeVar("C")
 R = TypeVar("R")
@@ -67,15 +66,6 @@ def setup_of(segmenter: Segmenter, *, whole_files: bool) -> ScoringSetup:
     )
 
 
-def read_as_shipped(segmenter: Segmenter, sample: Sample) -> images.LoadedImage:
-    """An image as `Segmenter.predict` reads it: large JPEGs reduced, colour profiles applied.
-
-    Raises:
-        ImageError: a file that cannot be read.
-    """
-    return images.load(sample.image, at_least=max(segmenter.image_size))
-
-
 def predict_each(
     items: Iterable[T],
     predict: Callable[[Image], Probability],
@@ -85,12 +75,8 @@ def predict_each(
 ) -> Generator[R, None, None]:
     """Read in threads, predict here, finish in threads; in order, and few items at once.
 
-    Args:
-        items: taken on this thread as they are needed.
-        predict: takes an image, uint8 (H, W, 3), and gives the probability on the network's grid;
-            called on this thread, one image after the other.
-        read: gives an item's image, and what `finish` needs beside its probability.
-        finish: makes the result.
+    `read` gives an item's image, uint8 (H, W, 3), and what `finish` needs beside its probability;
+    `predict` the probability on the network's grid. Items are taken on this thread as needed.
     """
     depth = _AHEAD * usable_cores()
     with closing(ordered_map(read, items, depth=depth)) as inputs:
@@ -136,7 +122,7 @@ def score_samples(
     read_mask: Callable[[Sample], Mask] = Sample.read_mask,
     store: Callable[[str], Path] | None = None,
     detailed: bool = True,
-    progress: Progress | None = None,
+    progress: ItemProgress | None = None,
 ) -> Scored:
     """Score what a network finds in samples; every image and mask is read once.
 
@@ -180,16 +166,9 @@ def score_stored(
     *,
     threshold: float,
     mask_resize: str,
-    progress: Progress | None = None,
+    progress: ItemProgress | None = None,
 ) -> Scored:
-    """Score stored probability maps; needs no network.
-
-    Args:
-        samples: as for `score_samples`.
-        file: where the probability of a sample lies, by its id.
-        threshold: a pixel is a person where its probability is at least this.
-        mask_resize: as for `score_samples`.
-        progress: called with (done, total), on this thread.
+    """Score probability maps stored at `file(id)`; needs no network, else as `score_samples`.
 
     Raises:
         ImageError: a mask that cannot be read.
@@ -218,7 +197,7 @@ def refuse_no_probability(name: str, probability: Probability) -> None:
         )
 
 
-def _collect(measured: Iterable[_Measured], total: int, progress: Progress | None) -> Scored:
+def _collect(measured: Iterable[_Measured], total: int, progress: ItemProgress | None) -> Scored:
     scores: list[ImageScore] = []
     grid: list[Counts] = []
     whole: Calibration | None = None

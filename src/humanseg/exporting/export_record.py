@@ -8,7 +8,6 @@ from humanseg.model_directory import Parity, Quantisation
 from humanseg.results import SCHEMA_VERSION, Record
 
 Format = Literal["onnx", "openvino"]
-Quantize = Literal["none", "int8"]
 
 
 class ExportRecord(Record):

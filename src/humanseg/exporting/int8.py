@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
-from humanseg.evaluation.scoring import Progress, read_as_shipped, score_samples
+from humanseg.evaluation.scoring import score_samples
 from humanseg.inference.engines.engine import Engine
+from humanseg.inference.engines.onnx_check import INPUT
 from humanseg.inference.engines.runtimes import import_onnxruntime
 from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import ModelRecord, QuantisationCost
-from humanseg.models.onnx_file import INPUT
 from humanseg.system.errors import DataError, ExportError, first_line
+from humanseg.system.progress import ItemProgress
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -36,14 +37,11 @@ _IN_INT8 = ["Conv", "Add", "Concat", "Resize", "Relu", "Clip"]
 and SiLU, which lose much, and the last sigmoid, whose 256 levels would show in a soft edge."""
 
 
-def quantise(model: ModelProto, pictures: NDArray[np.uint8]) -> ModelProto:
+def quantise(model: ModelProto, images: NDArray[np.uint8]) -> ModelProto:
     """Static int8: per channel, int8 weights, uint8 activations, in QDQ form.
 
     The convolution that gives the logits stays in float, so that probabilities keep their levels.
-
-    Args:
-        model: as `onnx_model` makes it, with float32 weights.
-        pictures: uint8 (N, H, W, 3) on the network's grid, to find the ranges of activations with.
+    Ranges of activations are those of the images, uint8 (N, H, W, 3) on the network's grid.
 
     Raises:
         ExportError: ONNX Runtime cannot quantise it.
@@ -59,13 +57,13 @@ def quantise(model: ModelProto, pictures: NDArray[np.uint8]) -> ModelProto:
         quantize_static,
     )
 
-    class Pictures(CalibrationDataReader):  # type: ignore[misc]
+    class Inputs(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self._left = iter(pictures)
+            self._left = iter(images)
 
         def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
-            picture = next(self._left, None)
-            return None if picture is None else {INPUT: picture[None]}
+            image = next(self._left, None)
+            return None if image is None else {INPUT: image[None]}
 
     try:
         with tempfile.TemporaryDirectory(prefix="humanseg-") as folder, _silence():
@@ -77,7 +75,7 @@ def quantise(model: ModelProto, pictures: NDArray[np.uint8]) -> ModelProto:
             quantize_static(
                 folded,
                 done,
-                Pictures(),
+                Inputs(),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=_IN_INT8,
                 nodes_to_exclude=[_last_convolution(onnx.load(folded))],
@@ -103,16 +101,9 @@ def quantisation_cost(
     *,
     full: Engine,
     int8: Engine,
-    progress: Progress | None = None,
+    progress: ItemProgress | None = None,
 ) -> QuantisationCost:
     """Score both on the same labelled pictures, as `humanseg evaluate` does.
-
-    Args:
-        record: of the network; its threshold and flip averaging are used.
-        data: data set in any layout.
-        full: the network in float32.
-        int8: the same in int8.
-        progress: called with (done, total).
 
     Raises:
         UsageError, DataError, ImageError: see `evaluate`; or nobody is in any picture.
@@ -130,11 +121,11 @@ def quantisation_cost(
             lambda image: segmenter.predict(image).grid,
             threshold=segmenter.threshold,
             mask_resize=record.config.data.mask_resize,
-            read=lambda sample: read_as_shipped(segmenter, sample).pixels,
+            read=lambda sample: segmenter.load(sample.image).pixels,
             progress=progress and (lambda done, _: progress(done_before + done, 2 * len(samples))),
         )
         iou, boundary_iou = scored.summary.iou_mean, scored.summary.boundary_iou_mean
-        people = any(one.tp + one.fn for one in scored.scores)
+        people = any(score.tp + score.fn for score in scored.scores)
         if not people or iou is None or boundary_iou is None:
             raise DataError(
                 f"{data}: no picture has a person in its mask, so nothing can be lost on it; give "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,25 +20,36 @@ DEFAULT_COUNT = 32
 FEWEST = 8
 
 
-def calibration_pictures(
-    source: Path | Sequence[Path], size: Size, *, count: int = DEFAULT_COUNT, seed: int = 42
-) -> NDArray[np.uint8]:
+@dataclass(frozen=True)
+class Int8Options:
+    """What int8 arithmetic is calibrated with, and measured on."""
+
+    calibration: Path | Sequence[Path]
+    """Pictures that show which values to expect, see `calibration_images`."""
+    count: int = DEFAULT_COUNT
+    """How many of them to draw."""
+    seed: int = 42
+    """Of that draw."""
+    data: Path | None = None
+    """Labelled pictures to measure on what int8 costs; best none that were trained on."""
+
+
+def calibration_images(options: Int8Options, size: Size) -> NDArray[np.uint8]:
     """Draw pictures to calibrate with.
 
     Args:
-        source: a data set in any layout that training reads (its masks are left alone), a folder
-            of pictures with all its sub-folders, or picture files.
+        options: `calibration` is a data set in any layout that training reads (its masks are left
+            alone), a folder of pictures with all its sub-folders, or picture files.
         size: (height, width) of the network's grid.
-        count: how many to draw; fewer if there are fewer.
-        seed: of the draw.
 
     Returns:
-        uint8 (N, height, width, 3) RGB, N from 8 to `count`.
+        uint8 (N, height, width, 3) RGB, N from 8 to `count`, fewer if there are fewer.
 
     Raises:
         UsageError: nothing there, or fewer than 8 pictures.
         ImageError: a drawn picture that cannot be read.
     """
+    source = options.calibration
     files = _files(source) if isinstance(source, Path) else list(source)
     if len(files) < FEWEST:
         where = source if isinstance(source, Path) else "the calibration pictures"
@@ -45,7 +57,8 @@ def calibration_pictures(
             f"{where}: {len(files)} pictures; int8 needs {FEWEST} at least, better "
             f"{DEFAULT_COUNT}, of the kind that will be segmented."
         )
-    drawn = np.random.default_rng(seed).permutation(len(files))[: max(count, FEWEST)]
+    order = np.random.default_rng(options.seed).permutation(len(files))
+    drawn = order[: max(options.count, FEWEST)]
     return np.stack([resize_image(read_image(files[index]), size) for index in drawn])
 
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from humanseg.images.resize import Size
 from humanseg.inference.engines.engine import Engine, FunctionEngine
+from humanseg.inference.engines.onnx_check import INPUT
 from humanseg.inference.engines.runtimes import import_openvino
-from humanseg.models.onnx_file import INPUT
 from humanseg.system.errors import ExportError, first_line
 
 if TYPE_CHECKING:
@@ -21,17 +21,9 @@ if TYPE_CHECKING:
 def write_openvino(
     model: ModelProto, size: Size, path: Path, described: dict[str, str], *, half: bool
 ) -> Engine:
-    """Write OpenVINO's IR (.xml with a .bin beside it) and load it again.
+    """Write OpenVINO's IR (.xml with a .bin beside it) and load it again, in float32 on the CPU.
 
-    Args:
-        model: the network as ONNX.
-        size: (height, width) of its pictures.
-        path: .xml file to write.
-        described: metadata, kept as `rt_info` under `humanseg`.
-        half: store weights as float16; they compute in float32.
-
-    Returns:
-        What was written, computing in float32 on the CPU.
+    `described` is kept as `rt_info` under `humanseg`; `half` stores weights as float16.
 
     Raises:
         UsageError: OpenVINO is not installed.
@@ -50,7 +42,7 @@ def write_openvino(
         raise ExportError(f"OpenVINO cannot take the network ({first_line(error)}).") from error
 
     def run(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        (found,) = compiled({INPUT: np.ascontiguousarray(images)}).values()
-        return np.array(found, dtype=np.float32)
+        (probability,) = compiled({INPUT: np.ascontiguousarray(images)}).values()
+        return np.array(probability, dtype=np.float32)
 
     return FunctionEngine.of(run, size)

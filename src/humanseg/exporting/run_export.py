@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -12,18 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.evaluation.scoring import Progress
-from humanseg.exporting.export_record import ExportRecord, Format, Quantize
+from humanseg.exporting.export_record import ExportRecord, Format
 from humanseg.exporting.int8 import METHOD, quantisation_cost, quantise
-from humanseg.exporting.int8_calibration import DEFAULT_COUNT, calibration_pictures
+from humanseg.exporting.int8_calibration import Int8Options, calibration_images
 from humanseg.exporting.openvino_file import write_openvino
-from humanseg.exporting.targets import (
-    check_options,
-    check_output,
-    format_of,
-    place_in_directory,
-    record_file,
-)
+from humanseg.exporting.targets import check_output, format_of, is_own_file, record_file
 from humanseg.inference.engines.engine import Engine
 from humanseg.model_directory import (
     ONNX_FILE,
@@ -34,13 +28,7 @@ from humanseg.model_directory import (
     find_model,
     write_model_record,
 )
-from humanseg.models import (
-    FromBytes,
-    SegmentationNetwork,
-    TorchEngine,
-    halved,
-    load_network,
-)
+from humanseg.models import FromBytes, SegmentationNetwork, TorchEngine, halved, load_network
 from humanseg.models.onnx_file import (
     add_metadata,
     describe,
@@ -56,11 +44,12 @@ from humanseg.models.parity import (
     check_int8_parity,
     check_parity,
     measure_parity,
-    probe_pictures,
+    probe_images,
 )
 from humanseg.results import write_record
 from humanseg.system.atomic import replacing_together
 from humanseg.system.errors import ModelError, UsageError
+from humanseg.system.progress import ItemProgress
 from humanseg.system.version import __version__
 
 if TYPE_CHECKING:
@@ -86,18 +75,18 @@ class _Job:
     calibration: NDArray[np.uint8] | None
 
     @property
-    def pictures(self) -> NDArray[np.uint8]:
+    def images(self) -> NDArray[np.uint8]:
         """uint8 (N, H, W, 3) to compare on: real ones for int8, whose ranges fit no others."""
         if self.calibration is not None:
             return self.calibration[:_COMPARED]
-        return probe_pictures(self.record.preprocessing.image_size)
+        return probe_images(self.record.preprocessing.image_size)
 
     def compare(self, exported: Engine, name: str) -> Parity:
         """Hold what was written against torch."""
         parity = measure_parity(
             TorchEngine.of_network(self.network, self.record.preprocessing.image_size),
             exported,
-            self.pictures,
+            self.images,
             threshold=self.record.threshold,
         )
         check = check_int8_parity if self.precision == "int8" else check_parity
@@ -110,15 +99,11 @@ def export(
     output: Path,
     *,
     format: Format | None = None,
-    quantize: Quantize = "none",
-    calibration: Path | Sequence[Path] | None = None,
-    calibration_count: int = DEFAULT_COUNT,
-    seed: int = 42,
-    data: Path | None = None,
+    int8: Int8Options | None = None,
     half: bool = False,
     tolerance: float | None = None,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: ItemProgress | None = None,
 ) -> ExportRecord:
     """Write a trained network as a file, if the file computes what torch does.
 
@@ -131,16 +116,12 @@ def export(
         model: model directory, or `bundled`.
         output: file to write; .onnx or .xml (OpenVINO).
         format: to say the format too; it must be the suffix's.
-        quantize: `int8` for whole-number arithmetic.
-        calibration: pictures that show int8 which values to expect, see `calibration_pictures`.
-        calibration_count: how many of them to draw.
-        seed: of that draw.
-        data: labelled pictures to measure on what int8 costs; best none that were trained on.
+        int8: how to calibrate and measure whole-number arithmetic; without it there is none.
         half: round weights to float16 and store them so.
         tolerance: largest difference from torch; see `check_parity` and `check_int8_parity`. 0.001
             by default, 0.02 for float16 and int8.
         overwrite: replace existing files.
-        progress: called with (done, total) while int8 is measured on `data`.
+        progress: called with (done, total) while int8 is measured.
 
     Returns:
         What was written.
@@ -153,34 +134,30 @@ def export(
     """
     directory = find_model(model)
     kind = format_of(output, format)
-    check_options(
-        quantize, half=half, calibrated=calibration is not None, measured=data is not None
-    )
-    own = place_in_directory(output, directory, quantize, half=half)
+    if int8 is not None and half:
+        raise UsageError("half and int8 exclude each other; give one of them.")
+    precision = "int8" if int8 else "fp16" if half else "fp32"
+    own = is_own_file(output, directory, precision)
     check_output(output, kind, overwrite=overwrite)
     network, record = load_network(directory)
-    if own and quantize == "int8" and record.onnx is None:
+    if own and int8 and record.onnx is None:
         raise ModelError(
             f"{directory}: has no {ONNX_FILE} yet; first run `humanseg export {directory} -o "
             f"{directory / ONNX_FILE}`."
         )
-    precision = "int8" if quantize == "int8" else "fp16" if half else "fp32"
-    size = record.preprocessing.image_size
     job = _Job(
         network=network,
         record=record,
         kind=kind,
         precision=precision,
         tolerance=_allowed(tolerance, precision),
-        calibration=None
-        if calibration is None
-        else calibration_pictures(calibration, size, count=calibration_count, seed=seed),
+        calibration=calibration_images(int8, record.preprocessing.image_size) if int8 else None,
     )
-    with replacing_together(output) as place:
-        parity, quantisation = _write(job, place, data, progress)
-        written = _record(directory, job, place.parent, parity, quantisation)
+    with replacing_together(output) as temporary:
+        parity, quantisation = _write(job, temporary, int8.data if int8 else None, progress)
+        written = _record(directory, job, temporary.parent, parity, quantisation)
         if not own:
-            write_record(record_file(place), written)
+            write_record(record_file(temporary), written)
     if own:
         _note_in_directory(directory, record, written)
     return written
@@ -195,7 +172,7 @@ def _allowed(tolerance: float | None, precision: str) -> float:
 
 
 def _write(
-    job: _Job, place: Path, data: Path | None, progress: Progress | None
+    job: _Job, file: Path, data: Path | None, progress: ItemProgress | None
 ) -> tuple[Parity, Quantisation | None]:
     size = job.record.preprocessing.image_size
     described = description(job.record, job.precision)
@@ -204,8 +181,8 @@ def _write(
     if job.kind == "onnx":
         engine: Engine = open_exported(model.SerializeToString())
     else:
-        engine = write_openvino(model, size, place, described, half=job.precision == "fp16")
-    parity = job.compare(engine, place.name)
+        engine = write_openvino(model, size, file, described, half=job.precision == "fp16")
+    parity = job.compare(engine, file.name)
     quantisation = None
     if job.calibration is not None:
         full = open_exported(plain.SerializeToString())
@@ -219,7 +196,7 @@ def _write(
         describe(model, job.record, job.precision, parity)
         if quantisation is not None:
             add_metadata(model, {"quantisation": quantisation.model_dump_json()})
-        place.write_bytes(model.SerializeToString())
+        file.write_bytes(model.SerializeToString())
     return parity, quantisation
 
 
@@ -260,19 +237,17 @@ def _record(
 
 
 def _versions(packages: Sequence[str]) -> dict[str, str]:
-    found = {}
+    versions = {}
     for package in packages:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:  # ONNX Runtime's GPU build has a name of its own
-            continue
-    return found
+        with suppress(PackageNotFoundError):  # ONNX Runtime's GPU build has a name of its own
+            versions[package] = version(package)
+    return versions
 
 
 def _note_in_directory(directory: Path, record: ModelRecord, written: ExportRecord) -> None:
     if written.quantisation is None:
-        kept = record.onnx.int8 if record.onnx else None
-        onnx = OnnxRecord(precision="fp32", parity=written.parity, int8=kept)
+        int8 = record.onnx.int8 if record.onnx else None
+        onnx = OnnxRecord(precision="fp32", parity=written.parity, int8=int8)
     else:
         assert record.onnx is not None
         onnx = record.onnx.model_copy(update={"int8": written.quantisation})

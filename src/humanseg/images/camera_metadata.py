@@ -36,11 +36,7 @@ class CameraMetadata:
 
 
 def read_camera_metadata(source: Path | bytes, *, place: bool = False) -> CameraMetadata:
-    """Read what may go on from an image file.
-
-    Args:
-        source: the file, or its content.
-        place: also where it was taken (GPS).
+    """Read what may go on from an image file, or its content; the place (GPS) only if asked to.
 
     Raises:
         ImageError: the file cannot be read.

@@ -149,11 +149,9 @@ def _from_lab() -> ImageCms.ImageCmsTransform:
 
 @functools.lru_cache(maxsize=8)
 def _from_profile(profile: bytes, kind: str) -> tuple[ImageCms.ImageCmsTransform | None, str]:
-    """The transform of an embedded profile to sRGB, and a note.
+    """The transform of an embedded ICC profile, perhaps damaged, to sRGB, and a note.
 
-    Args:
-        profile: an ICC profile, perhaps damaged.
-        kind: what the picture holds: `RGB`, `L`, `CMYK` or `LAB`.
+    `kind` is what the picture holds: `RGB`, `L`, `CMYK` or `LAB`.
     """
     from PIL import ImageCms
     from PIL.ImageCms import PyCMSError

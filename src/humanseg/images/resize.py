@@ -22,15 +22,7 @@ _SMALL = 1_000_000
 
 
 def resize_image(image: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
-    """Stretch a picture to `size`, bilinear with antialiasing when it shrinks.
-
-    Args:
-        image: uint8 (height, width, 3).
-        size: (height, width) wanted.
-
-    Returns:
-        uint8 (size[0], size[1], 3).
-    """
+    """Stretch uint8 (height, width, 3) to `size`, bilinear with antialiasing when it shrinks."""
     if image.shape[:2] == size:
         return image
     resized = Image.fromarray(image).resize((size[1], size[0]), Image.Resampling.BILINEAR)
@@ -38,17 +30,10 @@ def resize_image(image: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
 
 
 def resize_mask(mask: NDArray[np.bool_], size: Size) -> NDArray[np.bool_]:
-    """Stretch a mask to `size`: a triangle filter as wide as the shrinking, cut at one half.
+    """Stretch a bool mask to `size`: a triangle filter as wide as the shrinking, cut at one half.
 
-    Pixel centres stay aligned with `resize_image`, unlike nearest-neighbour resizing as OpenCV
-    does it (opencv/opencv#9096).
-
-    Args:
-        mask: bool (height, width).
-        size: (height, width) wanted.
-
-    Returns:
-        bool (size[0], size[1]).
+    Pixel centres stay aligned with `resize_image`, unlike nearest-neighbour resizing as OpenCV does
+    it (opencv/opencv#9096).
     """
     if mask.shape == size:
         return mask
@@ -70,14 +55,9 @@ def resize_mask_nearest(mask: NDArray[np.bool_], size: Size) -> NDArray[np.bool_
 
 
 def resize_probability(probability: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
-    """Bring a probability map from the network's grid to `size`, bilinear, pixel centres aligned.
+    """Bring a float32 probability map from the network's grid to `size`, bilinear.
 
-    Args:
-        probability: float32 (height, width), 0 to 1.
-        size: (height, width) wanted.
-
-    Returns:
-        float32 (size[0], size[1]), 0 to 1.
+    Pixel centres stay aligned.
     """
     if probability.shape == size:
         return probability
@@ -90,16 +70,9 @@ def resize_probability(probability: NDArray[np.float32], size: Size) -> NDArray[
 def resize_probability_bands(
     probability: NDArray[np.float32], size: Size, *, rows: int
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """`resize_probability` from top to bottom in bands, never holding the whole.
+    """`resize_probability` from top to bottom in bands of `rows` rows, never holding the whole.
 
-    Args:
-        probability: float32 (height, width), 0 to 1.
-        size: (height, width) wanted.
-        rows: rows in a band, at least 1; the last band may have fewer.
-
-    Yields:
-        The rows of the band as a slice with start and stop, and their values: float32
-        (rows, size[1]), 0 to 1, the very ones of `resize_probability`.
+    Yields the rows of the band as a slice with start and stop, and their values.
     """
     bands = (slice(start, min(start + rows, size[0])) for start in range(0, size[0], rows))
     if probability.shape[0] > size[0] or probability.shape == size:
@@ -125,14 +98,6 @@ def resize_mask_from_probability(
 
     A resized value lies between the values that it is mixed from, so only the pixels between a
     value above and one below the threshold are calculated: those along the outline.
-
-    Args:
-        probability: float32 (height, width), 0 to 1.
-        size: (height, width) wanted.
-        threshold: a pixel belongs to the mask where its probability is at least this.
-
-    Returns:
-        bool (size[0], size[1]).
     """
     threshold = float(threshold)
     small = size[0] * size[1] < _SMALL

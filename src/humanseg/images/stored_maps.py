@@ -21,35 +21,19 @@ _QUICK = 1  # zlib level: noise in small probabilities hardly shrinks
 
 
 def write_mask(path: Path, mask: NDArray[np.bool_]) -> None:
-    """Write a mask as PNG, 0 and 255, atomically.
-
-    Args:
-        path: where to; folders are made.
-        mask: bool (height, width).
-    """
+    """Write a mask, bool (height, width), as PNG, 0 and 255, atomically; folders are made."""
     _save(path, Image.fromarray(mask.astype(np.uint8) * 255).convert("1"))
 
 
 def write_probability(path: Path, probability: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Write a probability map as 16-bit grey PNG, atomically.
-
-    Args:
-        path: where to; folders are made.
-        probability: float32 (height, width), 0 to 1.
-
-    Returns:
-        float32 (height, width): what `read_probability` will give.
-    """
+    """Write a probability map as 16-bit grey PNG, atomically; gives what will be read."""
     levels = np.rint(probability.astype(np.float64) * _TOP).astype(np.uint16)
     _save(path, Image.fromarray(levels))
     return _from_levels(levels)
 
 
 def read_probability(path: Path) -> NDArray[np.float32]:
-    """Read what `write_probability` wrote.
-
-    Returns:
-        float32 (height, width), 0 to 1.
+    """Read what `write_probability` wrote: float32 (height, width), 0 to 1.
 
     Raises:
         DataError: missing, damaged, or not such a file.

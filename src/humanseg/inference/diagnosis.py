@@ -248,14 +248,14 @@ def _smoke() -> tuple[Smoke | None, Check]:
 
     def look() -> str:
         rows, columns = np.mgrid[0:480, 0:640]
-        picture = np.stack([rows // 2, columns // 3, rows // 4 + columns // 8], axis=-1)
+        image = np.stack([rows // 2, columns // 3, rows // 4 + columns // 8], axis=-1)
         began = time.perf_counter()
         segmenter = Segmenter()
         loaded = time.perf_counter()
         times = []
         for _ in range(_CALLS + 1):
             start = time.perf_counter()
-            values = segmenter.predict(picture.astype(np.uint8)).probability
+            values = segmenter.predict(image.astype(np.uint8)).probability
             times.append(time.perf_counter() - start)
         if not (np.isfinite(values).all() and 0 <= values.min() <= values.max() <= 1):
             raise HumansegError(

@@ -200,18 +200,18 @@ class Segmenter:
         """
         if isinstance(image, LoadedImage):
             source: ImageLike = image.pixels
-            picture = image
+            loaded = image
         else:
             source = _rereadable(image)
-            picture = self._load(source, full_size=full_size)
-        grid = self._run(resize_image(picture.pixels, self.image_size)[None])[0]
-        return self._finishing(source, picture)(grid)
+            loaded = self.load(source, full_size=full_size)
+        grid = self._run(resize_image(loaded.pixels, self.image_size)[None])[0]
+        return self._finishing(source, loaded)(grid)
 
     __call__ = predict
 
     def predict_many(
         self,
-        pictures: Iterable[ImageLike],
+        images: Iterable[ImageLike],
         *,
         batch_size: int = 8,
         full_size: bool = False,
@@ -220,7 +220,7 @@ class Segmenter:
         """Find the people in many pictures; threads decode the next ones meanwhile.
 
         Args:
-            pictures: any number of pictures, see `predict`; taken as they are needed, at most two
+            images: any number of images, see `predict`; taken as they are needed, at most two
                 batches ahead, and of large ones fewer, so that memory does not grow with them.
             batch_size: pictures given to the network at a time, at least 1.
             full_size: see `predict`.
@@ -236,16 +236,16 @@ class Segmenter:
             ImageError: see `predict`; when the iterator gets there.
         """
         _check_batch_size(batch_size)
-        _refuse_single(pictures)
+        _refuse_single(images)
 
         def decode(source: ImageLike) -> Decoded:
-            picture = self._load(source, full_size=full_size)
+            loaded = self.load(source, full_size=full_size)
             keep = full_size or not isinstance(source, (str, Path, bytes))
-            finish = self._finishing(source, picture, keep=keep)
-            return Decoded(picture.pixels, finish, keep)
+            finish = self._finishing(source, loaded, keep=keep)
+            return Decoded(loaded.pixels, finish, keep)
 
         return PredictionStream(
-            pictures,
+            images,
             take=_rereadable,
             decode=decode,
             run=self._run,
@@ -281,7 +281,7 @@ class Segmenter:
         before = time.monotonic()
         for frame in frames:
             now = time.monotonic()
-            image = self._load(frame, full_size=True)
+            image = self.load(frame, full_size=True)
             grid = resize_image(image.pixels, self.image_size)
             probability = self._run(grid[None])[0]
             if smoother is not None:
@@ -320,7 +320,12 @@ class Segmenter:
         """The picture with its background blurred, uint8 (H, W, 3); see `Prediction.blur`."""
         return self.predict(image, full_size=True).blur(radius)
 
-    def _load(self, source: ImageLike, *, full_size: bool) -> LoadedImage:
+    def load(self, source: ImageLike, *, full_size: bool = False) -> LoadedImage:
+        """Decode an image as `predict` does: a JPEG reduced unless at full size, in sRGB.
+
+        Raises:
+            ImageError: see `predict`.
+        """
         return images.load(source, at_least=self._at_least(full_size=full_size))
 
     def _at_least(self, *, full_size: bool) -> int | None:
@@ -328,10 +333,10 @@ class Segmenter:
         return None if full_size else max(self.image_size)
 
     def _finishing(
-        self, source: ImageLike, picture: LoadedImage, *, keep: bool = True
+        self, source: ImageLike, loaded: LoadedImage, *, keep: bool = True
     ) -> Callable[[NDArray[np.float32]], Prediction]:
-        """What makes the prediction of the grid; holds the picture's pixels only to keep them."""
-        size, notes, decoded = picture.size, picture.notes, picture if keep else None
+        """What makes the prediction of the grid; holds the image's pixels only to keep them."""
+        size, notes, decoded = loaded.size, loaded.notes, loaded if keep else None
 
         def finish(grid: NDArray[np.float32]) -> Prediction:
             return Prediction(
@@ -382,12 +387,12 @@ def _rereadable(image: ImageLike) -> ImageLike:
     return content
 
 
-def _refuse_single(pictures: object) -> None:
+def _refuse_single(sources: object) -> None:
     """Refuse one picture where many are wanted: its letters, lines or rows are no pictures."""
-    single = isinstance(pictures, (str, bytes, Path)) or hasattr(pictures, "read")
-    rows = isinstance(pictures, np.ndarray) and pictures.ndim != 4
-    if single or rows or not isinstance(pictures, Iterable):
+    single = isinstance(sources, (str, bytes, Path)) or hasattr(sources, "read")
+    rows = isinstance(sources, np.ndarray) and sources.ndim != 4
+    if single or rows or not isinstance(sources, Iterable):
         raise UsageError(
-            "pictures: got a single one or no list of them; give several, such as a list of paths, "
+            "images: got a single one or no list of them; give several, such as a list of paths, "
             "or use predict."
         )

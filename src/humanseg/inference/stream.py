@@ -79,7 +79,7 @@ class PredictionStream(Iterator[Prediction]):
 
     def __init__(
         self,
-        pictures: Iterable[ImageLike],
+        images: Iterable[ImageLike],
         *,
         take: Callable[[ImageLike], ImageLike],
         decode: Callable[[ImageLike], Decoded],
@@ -92,7 +92,7 @@ class PredictionStream(Iterator[Prediction]):
         """Describe the work; nothing is read before the first prediction is asked for.
 
         Args:
-            pictures: the pictures, iterated in the thread that asks for predictions.
+            images: the images, iterated in the thread that asks for predictions.
             take: makes of a picture something that can be read more than once; called in that
                 thread too.
             decode: decodes what `take` gave; called in threads.
@@ -102,7 +102,7 @@ class PredictionStream(Iterator[Prediction]):
             batch_size: pictures given to the network at a time.
             on_error: told the number of a picture and what is wrong with it, instead of raising.
         """
-        self._pictures = iter(pictures)
+        self._images = iter(images)
         self._take = take
         self._decode = decode
         self._run = run
@@ -155,7 +155,7 @@ class PredictionStream(Iterator[Prediction]):
         while len(self._begun) < _BATCHES * self._batch_size:
             if self._next is None:
                 try:
-                    self._next = self._sized(next(self._pictures))
+                    self._next = self._sized(next(self._images))
                 except StopIteration:
                     return
             image, pixels = self._next
@@ -190,7 +190,7 @@ class PredictionStream(Iterator[Prediction]):
 
     def close(self) -> None:
         """Stop reading ahead; nothing more will come."""
-        self._pictures = iter(())
+        self._images = iter(())
         self._next = None
         self._begun.clear()
         self._done.clear()

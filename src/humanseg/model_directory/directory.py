@@ -191,9 +191,6 @@ def read_model_record(directory: Path) -> ModelRecord:
 def structure_of(name: str) -> dict[str, Any]:
     """Settings of `ModelConfig` that a training takes over with the weights of a model.
 
-    Args:
-        name: model directory, or `bundled`.
-
     Raises:
         UsageError: nothing there, or a file.
         ModelError: no readable model directory.

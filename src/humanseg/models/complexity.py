@@ -37,16 +37,11 @@ def count_macs(network: nn.Module, image_size: tuple[int, int]) -> int:
 
 
 def measure_latency(engine: Engine) -> float:
-    """Seconds from one picture on the network's grid to its probabilities: median of ten calls.
-
-    Args:
-        engine: the network as `Segmenter` runs it; its answer is on the CPU, so that nothing is
-            left running on a device.
-    """
-    picture = np.zeros((1, *engine.image_size, 3), dtype=np.uint8)
+    """Seconds from one picture on the grid to its probabilities on the CPU: median of ten calls."""
+    image = np.zeros((1, *engine.image_size, 3), dtype=np.uint8)
     times = []
     for _ in range(_WARM_UP + _TIMED):
         began = time.perf_counter()
-        engine(picture)
+        engine(image)
         times.append(time.perf_counter() - began)
     return statistics.median(times[_WARM_UP:])

@@ -22,12 +22,7 @@ class ExponentialMovingAverage(nn.Module):
 
     @torch.no_grad()
     def update(self, network: nn.Module, decay: float) -> None:
-        """Move towards `network`: average = decay * average + (1 - decay) * network.
-
-        Args:
-            network: of the same kind as the first.
-            decay: from 0, which copies, to 1, which stays. Counters are copied.
-        """
+        """Move: average = decay * average + (1 - decay) * network; counters are copied."""
         averaged, current = _tensors(self.module), _tensors(network)
         floating = [
             (old, new)

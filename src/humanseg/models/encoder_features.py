@@ -14,17 +14,10 @@ from humanseg.models.network import SegmentationNetwork
 def pooled_features(
     network: SegmentationNetwork, image: NDArray[np.uint8], size: Size
 ) -> NDArray[np.float32]:
-    """Mean over places of the encoder's deepest features.
+    """Mean over places of the encoder's deepest features, float32 (channels,).
 
-    Pictures of one scene have features that point the same way, if the encoder was pretrained.
-
-    Args:
-        network: in evaluation mode, on the CPU.
-        image: uint8 (H, W, 3) RGB of any size.
-        size: (height, width) of the network's input.
-
-    Returns:
-        float32 (channels,).
+    Pictures of one scene have features that point the same way, if the encoder was pretrained. The
+    network is on the CPU in evaluation mode, with an input of `size`; the image is uint8 RGB.
     """
     grid = torch.from_numpy(resize_image(image, size).copy()).permute(2, 0, 1)[None]
     normalised = (grid.float() / 255.0 - network.mean) / network.std

@@ -60,13 +60,9 @@ class SegmentationNetwork(nn.Module):
         self.std.copy_(torch.tensor(std).view(1, 3, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Segment a batch.
+        """Logits (N, 1, H, W) of RGB images (N, 3, H, W), 0 to 255, H and W multiples of 32.
 
-        Args:
-            images: (N, 3, H, W) RGB, 0 to 255, any numeric dtype; H and W multiples of 32.
-
-        Returns:
-            (N, 1, H, W) logits; sigmoid gives the probability of a person.
+        Sigmoid gives the probability of a person.
         """
         normalised = (images.float() / 255.0 - self.mean) / self.std
         # Decoded pictures come as NHWC in memory; convolutions follow whichever side is NHWC.
@@ -83,14 +79,12 @@ def _check_encoder(name: str) -> None:
     if name.startswith("tu-"):
         import timm
 
-        architecture = name[3:].split(".")[0]
-        known = timm.list_models()
-        prefix = "tu-"
+        wanted, names, prefix = name[3:].split(".")[0], timm.list_models(), "tu-"
     else:
-        architecture, known, prefix = name, encoder_names(), ""
-    if architecture in known:
+        wanted, names, prefix = name, encoder_names(), ""
+    if wanted in names:
         return
-    near = [prefix + match for match in difflib.get_close_matches(architecture, known, n=3)]
+    near = [prefix + match for match in difflib.get_close_matches(wanted, names, n=3)]
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     raise UsageError(
         f"model.encoder_name: got {name!r}; no such encoder in segmentation-models-pytorch.{hint}"

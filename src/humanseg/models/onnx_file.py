@@ -19,19 +19,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from humanseg.inference.engines.onnx_check import INPUT, OUTPUT
 from humanseg.inference.engines.onnxruntime_engine import OnnxRuntimeEngine, open_onnxruntime
 from humanseg.model_directory import ModelRecord, OnnxRecord, Parity
 from humanseg.models.network import SegmentationNetwork
-from humanseg.models.parity import TOLERANCE, check_parity, measure_parity, probe_pictures
+from humanseg.models.parity import TOLERANCE, check_parity, measure_parity, probe_images
 from humanseg.system.atomic import write_bytes
 from humanseg.system.errors import ExportError, ModelError, first_line
 from humanseg.system.version import __version__
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
-
-INPUT = "image"
-OUTPUT = "probability"
 
 LARGEST_BATCH = 4096
 _SMALL = 256  # values; below it, float32 costs less than the two nodes that float16 needs
@@ -48,14 +46,7 @@ class FromBytes(nn.Module):
         self.segmenter.memory_format = torch.contiguous_format
 
     def forward(self, image: Tensor) -> Tensor:
-        """Probability of a person in every pixel.
-
-        Args:
-            image: uint8 (N, H, W, 3) RGB.
-
-        Returns:
-            float32 (N, H, W), 0 to 1.
-        """
+        """Probability of a person in every pixel, float32 (N, H, W), of uint8 (N, H, W, 3) RGB."""
         return torch.sigmoid(self.segmenter(image.permute(0, 3, 1, 2)))[:, 0]
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -83,7 +74,7 @@ def write_onnx(
     path: Path,
     *,
     half: bool = False,
-    pictures: NDArray[np.uint8] | None = None,
+    images: NDArray[np.uint8] | None = None,
     tolerance: float = TOLERANCE,
 ) -> OnnxRecord:
     """Write a network as ONNX if the file computes what torch does; at once or not at all.
@@ -94,7 +85,7 @@ def write_onnx(
         path: file to write; its folder is made if need be.
         half: store weights that float16 holds exactly as such, at half the size, with casts to
             float32 that runtimes fold when they load the file. Others stay float32.
-        pictures: uint8 (N, H, W, 3) on the network's grid, to compare on; made up by default.
+        images: uint8 (N, H, W, 3) on the network's grid, to compare on; made up by default.
         tolerance: see `check_parity`.
 
     Returns:
@@ -111,7 +102,7 @@ def write_onnx(
     parity = measure_parity(
         wrapped.run,
         open_exported(model.SerializeToString()),
-        probe_pictures(size) if pictures is None else pictures,
+        probe_images(size) if images is None else images,
         threshold=record.threshold,
     )
     check_parity(parity, what=path.name, tolerance=tolerance)

@@ -28,14 +28,10 @@ _AGREEMENT = 0.999
 """Share of pixels that must fall on the same side of the threshold."""
 
 
-def probe_pictures(size: Size) -> NDArray[np.uint8]:
-    """Pictures that need no files: noise, soft noise, a ramp of colours, bright shapes, flat grey.
+def probe_images(size: Size) -> NDArray[np.uint8]:
+    """Noise, soft noise, a ramp of colours, bright shapes and flat grey: the same every time.
 
-    Args:
-        size: (height, width) of the network's grid.
-
-    Returns:
-        uint8 (6, height, width, 3), always the same ones.
+    uint8 (6, height, width, 3) of `size`, (height, width).
     """
     height, width = size
     draw = np.random.default_rng(0)
@@ -55,24 +51,21 @@ def probe_pictures(size: Size) -> NDArray[np.uint8]:
 def measure_parity(
     reference: BatchFunction,
     exported: BatchFunction,
-    pictures: NDArray[np.uint8],
+    images: NDArray[np.uint8],
     *,
     threshold: float,
 ) -> Parity:
-    """Run both on the same pictures, one by one and then the first two as a batch.
+    """Run both on the same images, one by one and then the first two as a batch.
 
-    Args:
-        reference: the network in torch.
-        exported: what was written, loaded again.
-        pictures: uint8 (N, H, W, 3) on the network's grid; N at least 1.
-        threshold: a pixel is a person where its probability is at least this.
+    `exported` is what was written, loaded again; images are uint8 (N, H, W, 3) on the network's
+    grid.
 
     Raises:
         ExportError: the exported network gives another shape, or values that are no probability.
     """
-    expected = np.concatenate([reference(picture[None]) for picture in pictures])
-    singly = np.concatenate([exported(picture[None]) for picture in pictures])
-    together = exported(pictures[:_TOGETHER])
+    expected = np.concatenate([reference(image[None]) for image in images])
+    singly = np.concatenate([exported(image[None]) for image in images])
+    together = exported(images[:_TOGETHER])
     wanted = np.concatenate([expected, expected[:_TOGETHER]])
     for part, shape in ((singly, expected.shape), (together, expected[:_TOGETHER].shape)):
         if part.shape != shape:
@@ -88,7 +81,7 @@ def measure_parity(
         )
     difference = np.abs(values - wanted)
     return Parity(
-        pictures=len(pictures),
+        pictures=len(images),
         largest_difference=float(difference.max()),
         mean_difference=float(difference.mean()),
         mask_agreement=float(((values >= threshold) == (wanted >= threshold)).mean()),

@@ -49,7 +49,7 @@ def save_network(
     *,
     onnx: bool = False,
     half: bool = False,
-    pictures: NDArray[np.uint8] | None = None,
+    images: NDArray[np.uint8] | None = None,
     trained_on: ImageBits | None = None,
 ) -> ModelRecord:
     """Write a model directory, all of it or nothing; an existing one is replaced.
@@ -61,7 +61,7 @@ def save_network(
         onnx: also write model.onnx, if it computes what torch does.
         half: save `halved(network)` instead, in files of half the size. torch and ONNX Runtime
             then read the same weights, and so does plain segmentation-models-pytorch.
-        pictures: to compare ONNX and torch on, see `write_onnx`.
+        images: to compare ONNX and torch on, see `write_onnx`.
         trained_on: the training images, to recognise them later.
 
     Returns:
@@ -79,7 +79,7 @@ def save_network(
             _store_half(staging / WEIGHTS_FILE)
         written = None
         if onnx:
-            written = write_onnx(network, record, staging / ONNX_FILE, half=half, pictures=pictures)
+            written = write_onnx(network, record, staging / ONNX_FILE, half=half, images=images)
         record = record.model_copy(update={"onnx": written})
         write_model_record(staging, record)
         if trained_on is not None:

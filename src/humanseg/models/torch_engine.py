@@ -37,15 +37,7 @@ class TorchEngine(Engine):
         precision: Precision = "fp32",
         reason: str = "a network in memory",
     ) -> TorchEngine:
-        """Take a network to a device, in evaluation mode.
-
-        Args:
-            network: the network itself, not a copy.
-            image_size: (height, width) of its grid.
-            device: `cpu`, `cuda`, or as torch names one.
-            precision: fp32, or bf16 by autocast.
-            reason: why torch.
-        """
+        """Take a network itself, whose grid is of `image_size`, to a device, in evaluation mode."""
         return cls(
             name="torch",
             precision=precision,

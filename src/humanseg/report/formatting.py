@@ -126,6 +126,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,}{_SPACE}{noun}{'' if count == 1 else 's'}"
 
 
+def capitalised(text: str) -> str:
+    """A text that begins with a capital, the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
 def listed(words: Sequence[str], last: str = "and") -> str:
     """Words as a sentence lists them: `a`, `a and b`, `a, b and c`."""
     if len(words) < 2:

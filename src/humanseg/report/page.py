@@ -54,11 +54,8 @@ def write_report(
     """Write report.html, report.md and scores.csv, with the record that they were drawn from.
 
     The same folder gives the same bytes. Images and masks that are gone are named on the page.
-
-    Args:
-        folder: a comparison, run or evaluation folder.
-        study: what to report, if it is not just what `folder` holds; several folders, say.
-        output: where to write; `folder` if unset. The record is written only there.
+    `study` is what to report, if it is not just what `folder` holds; the record is written to
+    another `output` only.
 
     Raises:
         DataError: the folder's record is missing or damaged.
@@ -69,26 +66,19 @@ def write_report(
     summary = answer(study)
     chosen = tuple(row for row in rows if row.chosen)
     parts = sections(study, {row.id: row.anchor for row in rows})
+    name, record = _record(study)
+    if study.kind == "several" or target.resolve() != folder.resolve():
+        write_record(target / name, record)
     written = ReportFiles(
         summary.headline,
         summary.warnings,
         len(summary.cautions),
-        target / "report.html",
-        target / "report.md",
-        target / "scores.csv",
-        _write_record(study, folder, target),
+        *(target / file for file in ("report.html", "report.md", "scores.csv", name)),
     )
     write_text(written.csv, scores_csv(study))
     write_text(written.markdown, markdown(study, summary, chosen, parts))
     write_text(written.html, html(study, summary, rows, parts))
     return written
-
-
-def _write_record(study: Study, folder: Path, target: Path) -> Path:
-    name, record = _record(study)
-    if study.kind == "several" or target.resolve() != folder.resolve():
-        write_record(target / name, record)
-    return target / name
 
 
 def _record(study: Study) -> tuple[str, Record]:
@@ -102,21 +92,13 @@ def _record(study: Study) -> tuple[str, Record]:
 
 
 @dataclass(frozen=True)
-class Number:
-    """A large number of a card."""
-
-    value: str
-    name: str
-    bounds: str
-
-
-@dataclass(frozen=True)
 class Card:
     """One network's numbers on the first screen."""
 
     label: str
     slot: int
-    numbers: tuple[Number, ...]
+    numbers: tuple[tuple[str, str, str], ...]
+    """The large ones: value, name and interval."""
     facts: tuple[tuple[str, str], ...]
 
 
@@ -132,11 +114,11 @@ def _cards(study: Study) -> tuple[Card, ...]:
     )
 
 
-def _number(study: Study, network: Network, metric: Metric) -> Number:
+def _number(study: Study, network: Network, metric: Metric) -> tuple[str, str, str]:
     value = metric_of(study, network, metric)
     if value is None:
-        return Number(UNKNOWN, METRIC_NAMES[metric], "")
-    return Number(score(value.estimate), METRIC_NAMES[metric], bounds(value, score))
+        return UNKNOWN, METRIC_NAMES[metric], ""
+    return score(value.estimate), METRIC_NAMES[metric], bounds(value, score)
 
 
 def _facts(network: Network) -> tuple[tuple[str, str], ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
@@ -11,28 +12,15 @@ from humanseg.config.comparison_config import CompareConfig
 from humanseg.config.schema import EvaluationConfig, TrainConfig
 from humanseg.report.formatting import UNKNOWN, duration, score
 from humanseg.report.study import Study
-from humanseg.report.study_plan import (
-    environments,
-    every_run,
-    failed_runs,
-    missing_runs,
-    plan_of,
-)
-from humanseg.report.tables.table import Column, Row, Table
+from humanseg.report.study_plan import every_run, failed_runs, missing_runs, plan_of
+from humanseg.report.tables.table import Column, Row, Table, numbers, words
 from humanseg.results import Environment, RunResult, SplitRecord
 
 
 def run_table(study: Study) -> Table:
     """Every run and evaluation with its result."""
-    columns = (
-        Column("Run", numeric=False),
-        Column("State", numeric=False),
-        Column("Seed"),
-        Column("Per-image IoU"),
-        Column("Reported epoch"),
-        Column("Training time"),
-        Column("Date (UTC)", numeric=False),
-    )
+    measured = numbers("Seed", "Per-image IoU", "Reported epoch", "Training time")
+    columns = (*words("Run", "State"), *measured, *words("Date (UTC)"))
     rows = [*_trained(study), *_evaluated(study)]
     lacking = [(run.name, "failed") for run in failed_runs(study)]
     lacking += [(name, "missing") for name in missing_runs(study)]
@@ -67,8 +55,7 @@ def _evaluated(study: Study) -> Iterator[Row]:
             yield Row(cells, slot=network.slot)
 
 
-@dataclass(frozen=True)
-class _Setting:
+class _Setting(NamedTuple):
     key: str
     value: object
     default: object
@@ -100,19 +87,15 @@ def _plain(value: object) -> str:
 
 def configuration_table(config: TrainConfig | CompareConfig | EvaluationConfig) -> Table:
     """Every setting with its default; those that differ are marked."""
-    columns = (
-        *(Column(label, numeric=False) for label in ("Setting", "Value", "Default")),
-        Column("Meaning", numeric=False, wide=True),
-    )
+    columns = (*words("Setting", "Value", "Default"), Column("Meaning", numeric=False, wide=True))
     rows = []
     for setting in sorted(_settings(config), key=lambda setting: "." in setting.key):
         changed = setting.value != setting.default
         values = _plain(setting.value), _plain(setting.default)
         cells = (setting.key, *values, setting.meaning.replace("`", ""))
         rows.append(Row(cells, "changed" if changed else "plain"))
-    return Table(
-        "Every setting; those that differ from the default are marked.", columns, tuple(rows)
-    )
+    caption = "Every setting; those that differ from the default are marked."
+    return Table(caption, columns, tuple(rows))
 
 
 def changed_settings(full: Table) -> Table:
@@ -129,13 +112,13 @@ def side_by_side_table(study: Study) -> Table:
         config = first.config if isinstance(first, RunResult) else first.evaluation
         prefix = "" if isinstance(first, RunResult) else "evaluation."
         each.append({setting.key: setting.value for setting in _settings(config, prefix)})
-    columns = [Column(network.label, numeric=False) for network in study.finished]
     rows = []
     for key in dict.fromkeys(key for own in each for key in own):
         cells = [_plain(own[key]) if key in own else UNKNOWN for own in each]
         rows.append(Row((key, *cells), "changed" if len(set(cells)) > 1 else "plain"))
     caption = "Settings of the first run of each network; those that differ are marked."
-    return Table(caption, (Column("Setting", numeric=False), *columns), tuple(rows))
+    columns = words("Setting", *(network.label for network in study.finished))
+    return Table(caption, tuple(columns), tuple(rows))
 
 
 @dataclass(frozen=True)
@@ -179,11 +162,7 @@ def split_lists(study: Study) -> tuple[SplitList, ...]:
     return tuple(
         SplitList(
             tuple(names),
-            (
-                ("Training", split.train),
-                ("Validation", split.validation),
-                ("Test", split.test),
-            ),
+            (("Training", split.train), ("Validation", split.validation), ("Test", split.test)),
         )
         for split, names in users.items()
     )
@@ -191,9 +170,9 @@ def split_lists(study: Study) -> tuple[SplitList, ...]:
 
 def environment_table(study: Study) -> Table:
     """Where everything was made; where values differ, all are listed."""
-    columns = (Column("Item", numeric=False), Column("Value", numeric=False, wide=True))
+    columns = (*words("Item"), Column("Value", numeric=False, wide=True))
     rows = [
-        Row((label, _distinct([show(made) for made in environments(study)])))
+        Row((label, _distinct([show(each.environment) for each in study.scored])))
         for label, show in _ENVIRONMENT.items()
     ]
     runs = every_run(study)

@@ -28,28 +28,19 @@ from humanseg.report.text.protocol_text import protocol
 
 @dataclass(frozen=True)
 class TablePart:
-    """A table; `style` says how it is drawn."""
+    """A table."""
 
     kind: ClassVar[str] = "table"
     table: Table
     name: str
-    style: str = ""
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A chart and its caption."""
-
-    drawing: Markup
-    caption: str = ""
 
 
 @dataclass(frozen=True)
 class ChartsPart:
-    """Charts side by side; `style` says how many."""
+    """Charts side by side, each with its caption; `style` says how many."""
 
     kind: ClassVar[str] = "charts"
-    figures: tuple[Figure, ...]
+    figures: tuple[tuple[Markup, str], ...]
     style: str = ""
     legend: bool = False
 
@@ -87,11 +78,11 @@ class Section:
     """A heading with what stands beneath it."""
 
     id: str
-    link: str
-    """What leads to it."""
     title: str
     lead: str
     parts: tuple[Part, ...]
+    link: str = ""
+    """What leads to it, where its title is too long for that."""
 
 
 def sections(study: Study, anchors: Mapping[str, str]) -> tuple[Section, ...]:
@@ -118,7 +109,7 @@ def _tables(**named: Table | None) -> tuple[TablePart, ...]:
 def _charts(
     *figures: tuple[Markup, str], style: str = "", legend: bool = False
 ) -> tuple[ChartsPart, ...]:
-    drawn = tuple(Figure(drawing, caption) for drawing, caption in figures if drawing)
+    drawn = tuple(figure for figure in figures if figure[0])
     return (ChartsPart(drawn, style, legend),) if drawn else ()
 
 
@@ -135,7 +126,6 @@ def _accuracy(study: Study) -> Section:
     )
     return Section(
         "scores",
-        "Accuracy",
         "Accuracy",
         "A mean hides single failures. Each mark in the charts is one test picture; point at it to "
         "see its name.",
@@ -159,19 +149,17 @@ def _differences(study: Study) -> Section:
     contour = (score_charts.interval_plot(study, "boundary_iou"), "Boundary IoU.")
     return Section(
         "differences",
-        "Differences",
         "Differences between networks",
         "Every pair of networks on the same pictures. A difference is claimed only where no test "
         "speaks against it.",
         (*_charts(overlap, contour), *_tables(pairs=difference_tables.pair_table(study))),
+        "Differences",
     )
 
 
 def _generalisation(study: Study) -> Section:
-    panels = [(drawing, "") for drawing in robustness_curves(study)]
     return Section(
         "generalisation",
-        "Generalisation",
         "Generalisation",
         "How much the networks overfit, and how well they do on sources, data sets and corruptions "
         "that they were not trained on.",
@@ -183,7 +171,9 @@ def _generalisation(study: Study) -> Section:
                 alarms=generalisation_tables.alarm_table(study),
                 robustness=generalisation_tables.robustness_table(study),
             ),
-            *_charts(*panels, style="small", legend=True),
+            *_charts(
+                *((each, "") for each in robustness_curves(study)), style="small", legend=True
+            ),
         ),
     )
 
@@ -194,7 +184,6 @@ def _calibration(study: Study) -> Section:
     return Section(
         "calibration",
         "Calibration",
-        "Calibration",
         "Of the pixels to which a network gives probability 0.8, eight in ten should be person. "
         "Perfect calibration lies on the diagonal.",
         _charts(*drawn, legend=True),
@@ -202,10 +191,9 @@ def _calibration(study: Study) -> Section:
 
 
 def _cost(study: Study) -> Section:
-    drawn = [(drawing, "") for drawing in cost_plots(study)]
+    drawn = ((drawing, "") for drawing in cost_plots(study))
     return Section(
         "cost",
-        "Cost",
         "Cost",
         "Size, speed and training time of each network. In the charts, better is up and left.",
         (*_tables(costs=cost_tables.cost_table(study)), *_charts(*drawn)),
@@ -215,10 +203,10 @@ def _cost(study: Study) -> Section:
 def _published(study: Study) -> Section:
     return Section(
         "published",
-        "Published",
         "Comparison with the published figures",
         "Only these columns follow the published convention: batches of 16 on the network's grid.",
         (*_tables(published=cost_tables.published_table(study)), *_notes(PUBLISHED_NOTE)),
+        "Published",
     )
 
 
@@ -228,7 +216,6 @@ def _curves(study: Study) -> Section:
     shown = " (the pictures that are scored)" if scored else ""
     return Section(
         "curves",
-        "Learning curves",
         "Learning curves",
         f"Solid lines are validation{shown}, dashed lines training with augmentation, both on the "
         "network's grid. The mark and the vertical line show the epoch whose weights were scored. "
@@ -248,9 +235,9 @@ def _checks(study: Study, anchors: Mapping[str, str]) -> Section:
         parts += _tables(suspects=check_tables.suspect_table(study, anchors))
     return Section(
         "checks",
-        "Checks",
         "Checks of the data",
         "Duplicate pictures in training and test, and wrong true masks, distort scores. These were "
         "found automatically: look at them before you trust or dismiss them.",
         tuple(parts),
+        "Checks",
     )

@@ -7,12 +7,14 @@ Nothing is inferred here. Numbers, intervals and tests are those of the records;
 from __future__ import annotations
 
 import statistics
+from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from humanseg.config.schema import EvaluationConfig
 from humanseg.results import (
     Analysis,
     ComparisonResult,
@@ -21,9 +23,16 @@ from humanseg.results import (
     NetworkAnalysis,
     RunResult,
 )
+from humanseg.results.scores import mean_of
 
 Scored = RunResult | Evaluation
 Kind = Literal["comparison", "run", "evaluation", "several"]
+
+
+def settings_of(record: Scored) -> EvaluationConfig:
+    """How something was scored."""
+    return record.config.evaluation if isinstance(record, RunResult) else record.evaluation
+
 
 SLOTS = 8
 """Colours and markers that the page has."""
@@ -40,8 +49,7 @@ class Spread:
 def spread(values: Iterable[float | None]) -> Spread:
     """Mean and deviation of the values that are defined."""
     defined = [value for value in values if value is not None]
-    mean = statistics.fmean(defined) if defined else None
-    return Spread(mean, statistics.stdev(defined) if len(defined) > 1 else None)
+    return Spread(mean_of(defined), statistics.stdev(defined) if len(defined) > 1 else None)
 
 
 @dataclass(frozen=True, eq=False)  # compared by identity: records inside hold dictionaries
@@ -71,6 +79,10 @@ class Network:
         """A field of `Cost` over the runs."""
         return spread(float(getattr(run.cost, name)) for run in self.runs)
 
+    def mean(self, name: str) -> float | None:
+        """A field of `ScoreSummary`, mean over all that was scored."""
+        return spread(getattr(record.summary, name) for record in self.scored).mean
+
     def by_image(self, name: str) -> dict[str, float]:
         """A property of `ImageScore` by image, mean over the runs that tested the image.
 
@@ -96,11 +108,7 @@ class Network:
     @property
     def threshold(self) -> float:
         """A pixel is a person where its probability is at least this."""
-        if not self.scored:
-            return 0.5
-        first = self.scored[0]
-        settings = first.config.evaluation if isinstance(first, RunResult) else first.evaluation
-        return settings.threshold
+        return settings_of(self.scored[0]).threshold if self.scored else 0.5
 
     def prediction_file(self, id_: str) -> Path | None:
         """Stored prediction of the first run that tested an image; None if none did."""
@@ -170,10 +178,7 @@ class Study:
 
 def image_scores(study: Study) -> dict[str, ImageScore]:
     """Counts of every scored image, by the first network that has it."""
-    scores: dict[str, ImageScore] = {}
-    for network in study.finished:
-        scores = {**network.image_scores, **scores}
-    return scores
+    return dict(ChainMap(*(network.image_scores for network in study.finished)))
 
 
 def scores_by_network(study: Study, name: str) -> dict[str, dict[str, float]]:

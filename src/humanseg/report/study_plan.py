@@ -5,18 +5,18 @@ from __future__ import annotations
 from humanseg.config.comparison_config import CompareConfig
 from humanseg.config.split_config import FoldSplit
 from humanseg.report import study_files
+from humanseg.report.formatting import listed
 from humanseg.report.study import Network, Study
-from humanseg.results import Environment, FailedRun, RunResult
+from humanseg.results import FailedRun, RunResult
 
 
 def title(study: Study) -> str:
     """What the page is about."""
     if study.kind == "several":
-        names = study_files.names(study.folders)
-        return f"{', '.join(names[:-1])} and {names[-1]} side by side"
+        return f"{listed(study_files.names(study.folders))} side by side"
     labels = [network.label for network in study.networks]
     if study.kind == "comparison" and len(labels) > 1:
-        return f"{', '.join(labels[:-1])} and {labels[-1]} compared"
+        return f"{listed(labels)} compared"
     return f"{''.join(labels)} {'evaluated' if study.kind == 'evaluation' else 'trained'}"
 
 
@@ -42,11 +42,6 @@ def every_run(study: Study) -> tuple[RunResult, ...]:
     return study.result.runs if study.result else study.runs
 
 
-def environments(study: Study) -> tuple[Environment, ...]:
-    """Where everything was made."""
-    return tuple(record.environment for record in study.scored)
-
-
 def fingerprint(study: Study) -> str:
     """Fingerprint of the data; empty without scores."""
     return study.scored[0].data_fingerprint if study.scored else ""
@@ -58,11 +53,6 @@ def split_seed(study: Study) -> int:
     if plan:
         return plan.split.seed
     return study.first_run.config.split.seed if study.first_run else 42
-
-
-def seeds(study: Study) -> int:
-    """Number of training seeds; 0 without trainings."""
-    return len({run.config.training.seed for run in study.runs})
 
 
 def has_several_seeds(study: Study) -> bool:
@@ -79,7 +69,10 @@ def folds(study: Study) -> int | None:
 
 def repeats(study: Study) -> int:
     """How often the folds were drawn."""
-    return len({run.config.split.seed for run in study.runs if is_fold(run)}) or 1
+    return (
+        len({run.config.split.seed for run in study.runs if run.config.split.protocol == "folds"})
+        or 1
+    )
 
 
 def is_cross_validated(study: Study) -> bool:
@@ -97,8 +90,3 @@ def _has_all_folds(network: Network) -> bool:
     counts = {split.folds for split in of_folds}
     alone = len(of_folds) == len(splits) and len(counts) == 1
     return alone and all(own == set(range(1, max(counts) + 1)) for own in tested.values())
-
-
-def is_fold(run: RunResult) -> bool:
-    """Whether a run tested on one of several folds."""
-    return run.config.split.protocol == "folds"

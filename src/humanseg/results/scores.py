@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from statistics import fmean
 from typing import Literal
 
 from humanseg.results.io import Record
@@ -31,6 +33,12 @@ def dice_of(tp: int, fp: int, fn: int) -> float | None:
     """Dice score of pixel counts, 0 to 1; None if neither mask has a person."""
     total = 2 * tp + fp + fn
     return 2 * tp / total if total else None
+
+
+def mean_of(values: Iterable[float | None]) -> float | None:
+    """Mean of the values that are defined; None if none is."""
+    defined = [value for value in values if value is not None]
+    return fmean(defined) if defined else None
 
 
 class ImageScore(Record):

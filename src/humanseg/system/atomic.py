@@ -66,11 +66,8 @@ def replacing(path: Path) -> Iterator[Path]:
 def replacing_together(path: Path) -> Iterator[Path]:
     """A path to write `path` to, and other files beside it; all replace their namesakes in the end.
 
-    `path` itself moves last, so that whoever sees it sees the others too. If anything goes wrong,
-    nothing moves.
-
-    Yields:
-        A path of the same name in an empty folder beside it.
+    It has the same name, in an empty folder beside it. `path` itself moves last, so that whoever
+    sees it sees the others too. If anything goes wrong, nothing moves.
 
     Raises:
         OSError: the folder cannot be made or written to; names `path`.
@@ -117,13 +114,10 @@ def _open_to_readers(folder: Path) -> None:
 
 
 def remove_leftovers(folders: Iterable[Path]) -> int:
-    """Remove the temporary files and folders that processes left when they were killed outright.
+    """Remove the temporary files and folders of processes that were killed outright; says how many.
 
     Only those that this module named, and only those that were last written to a day ago: younger
     ones may belong to another process, or to another machine that shares the folder.
-
-    Returns:
-        How many were removed.
     """
     oldest = time.time() - _ABANDONED
     removed = 0

@@ -15,12 +15,10 @@ _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
 
 @contextmanager
 def held(path: Path, *, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold the lock of a file; on a file system without locks, go on without.
+    """Hold the lock of a file, which is made and may stay; without locks, go on without.
 
-    Args:
-        path: the file, which is made if need be, with its folders, and may stay.
-        waiting: called once if another process, or another thread of this one, holds it. What it
-            raises ends the waiting.
+    `waiting` is called once if another process, or another thread of this one, holds it. What it
+    raises ends the waiting.
 
     Raises:
         OSError: the file cannot be made.

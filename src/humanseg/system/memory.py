@@ -26,12 +26,9 @@ def reset_peak_memory() -> None:
 
 
 def peak_memory() -> int | None:
-    """Bytes of this process that were resident at most since the reset.
+    """Bytes of this process that were resident at most since the reset; None on Windows.
 
     Where the system keeps no peak that can be reset, that of the whole process.
-
-    Returns:
-        None where the system does not say, such as on Windows.
     """
     try:
         for line in _STATUS.read_text().splitlines():
@@ -49,9 +46,7 @@ def available_memory() -> int | None:
     """Bytes: what Linux says is available, or what the tightest container limit leaves of it.
 
     A file's pages that the kernel keeps in memory count as available: it drops them when need be.
-
-    Returns:
-        None where the system does not say, such as on macOS and Windows.
+    None where the system does not say, such as on macOS and Windows.
     """
     try:
         lines = _MEMINFO.read_text().splitlines()

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
@@ -34,6 +35,10 @@ class Progress(Protocol):
             milestone: whether these figures are worth a line in a log, such as those of an epoch.
         """
         ...
+
+
+ItemProgress = Callable[[int, int], None]
+"""Called with (items done, all items), on the thread that does the work; a `Progress` will do."""
 
 
 def of_stage(progress: Progress | None, stage: str) -> Progress | None:

@@ -65,13 +65,7 @@ def augment(
 def shrink(images: Tensor, masks: Tensor, size: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
     """Bring a batch to a smaller size, pictures with antialiasing, masks cut at one half.
 
-    Args:
-        images: uint8 (N, 3, H, W), 0 to 255.
-        masks: bool (N, 1, H, W).
-        size: (height, width); None leaves everything as it is.
-
-    Returns:
-        uint8 (N, 3, *size) and bool (N, 1, *size).
+    uint8 (N, 3, H, W), 0 to 255, and bool (N, 1, H, W); without a size they stay as they are.
     """
     if size is None:
         return images, masks

@@ -99,10 +99,7 @@ def choose_mode(network: SegmentationNetwork, config: TrainConfig) -> ComputeMod
 def time_mode(network: SegmentationNetwork, mode: ComputeMode, shape: tuple[int, ...]) -> float:
     """Seconds per picture of forward and backward of a copy, the best of the counted steps.
 
-    Args:
-        network: what to time; untouched.
-        mode: how it computes.
-        shape: (N, H, W, 3) of the batch.
+    The batch is of the shape (N, H, W, 3).
     """
     trial = mode.place(copy.deepcopy(network)).train()
     images = torch.randint(0, 256, shape, dtype=torch.uint8, device=mode.device)

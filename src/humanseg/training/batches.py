@@ -143,16 +143,10 @@ class Batches:
         shard: Shard,
         smallest: int = 1,
     ) -> None:
-        """Describe batches.
+        """Describe batches of these rows of the resized images, repetitions included.
 
-        Args:
-            source: where pictures come from.
-            rows: rows of the resized images that an epoch shows, repetitions included.
-            ids: names of all resized images.
-            batch_size: pictures per batch, over all processes.
-            seed: of the order; None keeps it.
-            shard: what this process does.
-            smallest: images that a batch must have; a last batch of fewer is left out.
+        `batch_size` counts the pictures of all processes; without a `seed` the order stays. A last
+        batch of fewer than `smallest` images is left out.
         """
         self._source = source
         self._rows = list(rows)
@@ -204,15 +198,9 @@ class SegmentationDataModule(lightning.LightningDataModule):
         device: str = "cpu",
         shard: Shard | None = None,
     ) -> None:
-        """Take rows of the resized images.
+        """Take rows of the resized images, to train on with repetitions and to validate on.
 
-        Args:
-            resized: the pictures of the plan.
-            config: whose batch size and seed.
-            train: rows that an epoch trains on, repetitions included.
-            validation: rows that are validated on.
-            device: where the network trains; pictures move there once if they fit.
-            shard: what this of several processes does.
+        Pictures move to the device once if they fit.
 
         Raises:
             UsageError: a batch too small for the number of processes.

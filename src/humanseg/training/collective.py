@@ -21,12 +21,10 @@ def process_rank() -> int:
 def all_reduce_sum(tensor: Tensor) -> Tensor:
     """Sum of a tensor over all processes, through which gradients flow.
 
-    Every process must call it, in the same order. It is meant for figures from which each process
-    then computes one and the same loss: the gradient that comes back is that of the loss times the
-    number of processes, which the average over processes in data-parallel training cancels.
-
-    Args:
-        tensor: of the same shape and dtype in every process; kept.
+    Every process must call it, in the same order, with the same shape. It is meant for figures from
+    which each process then computes one and the same loss: the gradient that comes back is that of
+    the loss times the number of processes, which the average over processes in data-parallel
+    training cancels.
     """
     return cast(Tensor, _AllReduceSum.apply(tensor)) if process_count() > 1 else tensor
 

@@ -24,10 +24,7 @@ _ROWS = 16  # on the network's grid, held at a time
 def check_labels(resized: ResizedImages, count: int, root: Path) -> list[Finding]:
     """Look for masks that do not belong to their images, at images that are decoded anyway.
 
-    Args:
-        resized: images on the network's grid; of these the first `count`.
-        count: images of the data set, without further ones.
-        root: the data set.
+    Of `resized` the first `count` are the data set's own.
     """
     rows = evenly(count)
     resized.prepare(rows)

@@ -190,8 +190,7 @@ def local_count(environment: Mapping[str, str], count: int) -> int:
 def joined(device: str) -> Iterator[Processes]:
     """Join the processes that were started together with this one, if there are any.
 
-    Args:
-        device: `cpu` (they exchange by gloo) or `cuda` (by NCCL, one GPU each).
+    On the device `cpu` they exchange by gloo, on `cuda` by NCCL, one GPU each.
 
     Raises:
         UsageError: more processes than GPUs on this machine, or not equally many on every machine.

@@ -138,7 +138,7 @@ def _score(
         mask_resize=run.config.data.mask_resize,
         store=store,
         detailed=store is not None,
-        read=run.data.pictures.picture,
+        read=run.data.data_set.image,
     )
 
 
@@ -146,9 +146,9 @@ def _label_findings(
     run: RunContext, names: Sequence[str], learned: Sequence[NDArray[np.bool_]]
 ) -> list[Finding]:
     """What the network says about the masks that it was trained on."""
-    pictures, root = run.data.pictures, run.config.data.root
+    data_set, root = run.data.data_set, run.config.data.root
     truths = [
-        resize_mask(pictures.resized.get(pictures.rows([name]))[1][0], (SIDE, SIDE))
+        resize_mask(data_set.resized.get(data_set.rows([name]))[1][0], (SIDE, SIDE))
         for name in names
     ]
     return learned_findings(names, np.stack(learned), np.stack(truths), str(root))
@@ -159,7 +159,7 @@ def _baselines(run: RunContext) -> dict[str, ScoreSummary]:
     data, rows = run.data, run.data.training_rows(run.config)
     return score_baselines(
         data.part(data.split.test),
-        lambda: mask_chunks(data.pictures.resized, rows),
+        lambda: mask_chunks(data.data_set.resized, rows),
         mask_resize=run.config.data.mask_resize,
     )
 

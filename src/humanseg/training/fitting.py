@@ -44,10 +44,10 @@ def fit(
     """
     data, folder = run.data, run.folder
     batches = SegmentationDataModule(
-        data.pictures.resized,
+        data.data_set.resized,
         run.config,
         train=data.training_rows(run.config),
-        validation=data.pictures.rows(data.split.validation),
+        validation=data.data_set.rows(data.split.validation),
         device=mode.device,
         shard=run.processes.shard,
     )

@@ -78,12 +78,7 @@ def find_extra(root: Path) -> ExtraData:
 
 
 def check_extra(extra: ExtraData, data_fingerprint: str, held_out: Mapping[str, Signature]) -> None:
-    """See that a further data set gives away no picture that is held out.
-
-    Args:
-        extra: what is trained on besides the data set's own training part.
-        data_fingerprint: of the data set.
-        held_out: its validation and test pictures by id.
+    """See that a further data set gives away no picture that is held out: `held_out`, by id.
 
     Raises:
         DataError: one of them, or a changed copy, is in `extra`, or people of it are in its
@@ -128,12 +123,6 @@ def check_start(
     start: Start, config: TrainConfig, data_fingerprint: str, held_out: Mapping[str, Signature]
 ) -> None:
     """See that the model to start from has not been trained on pictures that are held out.
-
-    Args:
-        start: what `find_start` says of the model.
-        config: of the run.
-        data_fingerprint: of its data set.
-        held_out: its validation and test pictures by id.
 
     Raises:
         ModelError: no readable model directory.

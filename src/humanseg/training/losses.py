@@ -12,16 +12,11 @@ _EPSILON = 1e-7
 
 
 def soft_dice_loss(logits: Tensor, masks: Tensor, *, per_image: bool = False) -> Tensor:
-    """One minus the soft Dice score (Milletari et al. 2016, linear denominator).
+    """One minus the soft Dice score (Milletari et al. 2016, linear denominator), 0 to 1.
 
-    Args:
-        logits: (N, 1, H, W).
-        masks: (N, 1, H, W), 1 person, 0 background.
-        per_image: average over pictures instead of pooling the batch.
-
-    Returns:
-        Scalar, 0 to 1, the same in every process. Pictures (or batches) without a person
-        contribute 0, as in segmentation-models-pytorch.
+    Of logits and masks, both (N, 1, H, W), 1 person and 0 background; `per_image` averages over
+    pictures instead of pooling the batch. A scalar, the same in every process. Pictures (or
+    batches) without a person contribute 0, as in segmentation-models-pytorch.
     """
     # Dice = 2 |A and B| / (|A| + |B|), with probabilities for A. Over a batch it is no mean of
     # its parts, so the three sums, not their quotients, are added up over the processes.
@@ -54,12 +49,7 @@ class SegmentationLoss(nn.Module):
         self._config = config
 
     def forward(self, logits: Tensor, masks: Tensor) -> Tensor:
-        """Loss of a batch, in float32 whatever the logits' dtype.
-
-        Args:
-            logits: (N, 1, H, W).
-            masks: (N, 1, H, W), 1 person, 0 background, any dtype.
-        """
+        """Loss of a batch of logits and masks, both (N, 1, H, W) and of any dtype, in float32."""
         logits, masks = logits.float(), masks.float()
         dice = soft_dice_loss(logits, masks, per_image=self._config.dice_per_image)
         bce = mean(nn.functional.binary_cross_entropy_with_logits(logits, masks, reduction="none"))

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from humanseg.config.schema import OptimiserConfig, TrainConfig, TrainingConfig
 from humanseg.models import ExponentialMovingAverage, SegmentationNetwork
+from humanseg.results.scores import iou_of
 from humanseg.training.augmentation import augment, shrink
 from humanseg.training.batches import Batch
 from humanseg.training.collective import all_reduce_sum, process_rank
@@ -29,13 +30,7 @@ class RunningScore:
         self._sums: Tensor | None = None
 
     def add(self, loss: Tensor, logits: Tensor, masks: Tensor) -> None:
-        """Count one batch.
-
-        Args:
-            loss: scalar mean over the batch.
-            logits: (N, 1, H, W); a person where positive.
-            masks: bool (N, 1, H, W).
-        """
+        """Count a batch by its mean loss, logits (N, 1, H, W), persons where positive, and masks."""
         predicted = logits.detach() > 0
         intersection = (predicted & masks).sum()
         union = (predicted | masks).sum()
@@ -58,19 +53,14 @@ class RunningScore:
 
 def _figures(sums: Tensor) -> tuple[float, float]:
     loss, intersection, union, count = sums.tolist()
-    return loss / max(count, 1), intersection / union if union else 0.0
+    return loss / max(count, 1), iou_of(int(intersection), int(union - intersection), 0) or 0.0
 
 
 def rate_factor(step: int, total: int, config: OptimiserConfig) -> float:
-    """Share of the peak learning rate at an optimiser step.
+    """Share of the peak learning rate at an optimiser step, counted from 0.
 
     Linear rise over the first `warmup` share of all steps, then constant or half a cosine to zero
     (Loshchilov and Hutter 2017, without restarts).
-
-    Args:
-        step: counted from 0.
-        total: steps of the whole run.
-        config: schedule and warm-up.
     """
     rising = round(config.warmup * total)
     if step < rising:
@@ -187,3 +177,10 @@ class SegmentationModule(lightning.LightningModule):
         config = self._config.optimiser
         peaks = (config.learning_rate, config.learning_rate * config.encoder_rate_factor)
         return [peak * share for peak in peaks]
+
+
+def as_segmentation(module: lightning.LightningModule) -> SegmentationModule:
+    """The module that a callback is called with, which Lightning types more widely."""
+    if not isinstance(module, SegmentationModule):
+        raise TypeError("This callback is for a SegmentationModule.")
+    return module

@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Pictures:
+class DataSet:
     """A data set, not yet divided."""
 
     samples: dict[str, Sample]
@@ -62,7 +62,7 @@ class Pictures:
         """Rows of the resized images that hold these pictures."""
         return [self._places[name] for name in ids]
 
-    def picture(self, sample: Sample) -> NDArray[np.uint8]:
+    def image(self, sample: Sample) -> NDArray[np.uint8]:
         """A picture on the network's grid, uint8 (H, W, 3), as `Segmenter` would make it."""
         images, _ = self.resized.get(self.rows([sample.id]))
         return np.asarray(images[0])
@@ -89,39 +89,39 @@ class Pictures:
 class RunData:
     """A data set in parts."""
 
-    pictures: Pictures
+    data_set: DataSet
     split: SplitRecord
 
     @property
     def fingerprint(self) -> str:
         """Of the data set, without further ones."""
-        return self.pictures.fingerprint
+        return self.data_set.fingerprint
 
     @property
     def extra_fingerprints(self) -> dict[str, str]:
         """Fingerprints of the further data sets by name."""
-        return {data.name: data.fingerprint for data in self.pictures.extra}
+        return {data.name: data.fingerprint for data in self.data_set.extra}
 
     @property
     def held_out(self) -> dict[str, Signature]:
         """Signatures of the validation and test part."""
         names = dict.fromkeys((*self.split.validation, *self.split.test))
-        return {name: self.pictures.facts.signatures[name] for name in names}
+        return {name: self.data_set.facts.signatures[name] for name in names}
 
     @property
     def trained_on(self) -> ImageBits:
         """What recognises the training part and the images of further data sets."""
-        own = [self.pictures.facts.signatures[name] for name in self.split.train]
-        return image_bits([*own, *self.pictures.further_signatures])
+        own = [self.data_set.facts.signatures[name] for name in self.split.train]
+        return image_bits([*own, *self.data_set.further_signatures])
 
     def part(self, ids: Sequence[str]) -> list[Sample]:
         """Samples of one part, in its order."""
-        return [self.pictures.samples[name] for name in ids]
+        return [self.data_set.samples[name] for name in ids]
 
     def training_rows(self, config: TrainConfig) -> list[int]:
         """Rows of the resized images that an epoch trains on, with repetitions."""
-        own = self.pictures.rows(self.split.train)
-        return [*own * config.data.repeat, *self.pictures.further_rows]
+        own = self.data_set.rows(self.split.train)
+        return [*own * config.data.repeat, *self.data_set.further_rows]
 
     def prepare(self, progress: Progress | None = None) -> None:
         """Decode what this run needs and nobody has decoded yet.
@@ -131,24 +131,21 @@ class RunData:
         """
         split = self.split
         own = dict.fromkeys((*split.train, *split.validation, *split.test))
-        rows = [*self.pictures.rows(list(own)), *self.pictures.further_rows]
-        self.pictures.resized.prepare(rows, progress)
+        rows = [*self.data_set.rows(list(own)), *self.data_set.further_rows]
+        self.data_set.resized.prepare(rows, progress)
 
 
-def find_pictures(
+def find_data_set(
     config: TrainConfig | CompareConfig,
     *,
     cache: Path | None = None,
     processes: int = 1,
     progress: Progress | None = None,
-) -> Pictures:
+) -> DataSet:
     """Find and fingerprint the pictures of a configuration.
 
-    Args:
-        config: whose pictures.
-        cache: folder that keeps decoded pictures on disk; in memory without it.
-        processes: on this machine, that each do the same.
-        progress: called with (done, total) in stages.
+    With a cache they are kept decoded on disk, otherwise in memory; `processes` of this machine
+    each do the same. `progress` is called with (done, total) in stages.
 
     Raises:
         UsageError: no data given, or it does not exist.
@@ -169,7 +166,7 @@ def find_pictures(
     refuse_errors([*facts.findings, *labels], config.data.accept, config.data.root)
     digests = None if store is None else store.digests(samples)
     named = {sample.id: sample for sample in samples}
-    return Pictures(named, fingerprint(samples, digests=digests), facts, resized, extra)
+    return DataSet(named, fingerprint(samples, digests=digests), facts, resized, extra)
 
 
 def _resized(
@@ -205,5 +202,5 @@ def find_data(
         UsageError: no data given, or it does not exist.
         DataError: pictures without masks, or too few for the split.
     """
-    pictures = find_pictures(config, cache=cache, processes=processes, progress=progress)
-    return pictures.divided(config.split)
+    data_set = find_data_set(config, cache=cache, processes=processes, progress=progress)
+    return data_set.divided(config.split)

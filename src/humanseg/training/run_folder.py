@@ -174,11 +174,8 @@ class RunFolder:
     ) -> None:
         """Make the folder and fix what must stay the same.
 
-        Args:
-            config: of the run.
-            state: what it fixes.
-            trained_on: gives the training images, once: a run that goes on no longer needs the
-                model that it started from.
+        The training images are written once: a run that goes on no longer needs the model that it
+        started from.
         """
         if read_training_images(self.root) is None:
             write_training_images(self.root, trained_on())

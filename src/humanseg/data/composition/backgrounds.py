@@ -63,16 +63,7 @@ def largest_rectangle(free: NDArray[np.bool_]) -> tuple[int, int, int, int]:
 def crop_background(
     rng: np.random.Generator, photograph: NDArray[np.uint8], size: Size
 ) -> NDArray[np.uint8]:
-    """A random part of a photograph, scaled to `size`, mirrored every other time.
-
-    Args:
-        rng: where chance comes from.
-        photograph: uint8 (H, W, 3) RGB.
-        size: (height, width) of the scene.
-
-    Returns:
-        uint8 (size[0], size[1], 3).
-    """
+    """A random part of a photograph, uint8 RGB, scaled to `size`, mirrored every other time."""
     height, width = photograph.shape[:2]
     largest = min(width / size[1], height / size[0])
     smallest = min(1.0, largest)  # enlarging makes mush

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -25,6 +25,7 @@ from humanseg.data.samples import Sample
 from humanseg.images import SUFFIXES, read_image
 from humanseg.results import write_record
 from humanseg.system.errors import DataError, HumansegError, UsageError
+from humanseg.system.progress import ItemProgress
 
 People = Mapping[str, tuple[Sequence[Sample], Sequence[str]]]
 """By name of the data set: all of its samples, and the ids that may be used. Empty parts of the
@@ -52,7 +53,7 @@ def compose(
     people: People,
     options: CompositionOptions,
     *,
-    progress: Callable[[int, int], None] | None = None,
+    progress: ItemProgress | None = None,
 ) -> Path:
     """Compose scenes: images/nobody-00001.jpg and masks/nobody-00001.png and so on.
 

@@ -38,14 +38,14 @@ def cut_people(sample: Sample) -> list[Cutout]:
     Raises:
         ImageError, DataError: files that cannot be read.
     """
-    picture = Image.fromarray(sample.read_image())
-    picture.thumbnail((LONGEST * 2, LONGEST * 2), Image.Resampling.BOX)
-    mask = resize_mask(sample.read_mask(), (picture.height, picture.width))
+    image = Image.fromarray(sample.read_image())
+    image.thumbnail((LONGEST * 2, LONGEST * 2), Image.Resampling.BOX)
+    mask = resize_mask(sample.read_mask(), (image.height, image.width))
     labels, count = ndimage.label(mask)
     if count == 0:
         return []
     areas = np.bincount(labels.ravel())[1:]
-    pixels = np.asarray(picture)
+    pixels = np.asarray(image)
     people = []
     for label in np.flatnonzero(areas >= 0.1 * areas.max()) + 1:
         rows, columns = ndimage.find_objects(labels)[label - 1]

@@ -257,12 +257,7 @@ def _ink(colour: Colour) -> tuple[int, int, int]:
 
 
 def photograph(rng: np.random.Generator, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What a camera adds: blur, falling light, exposure, white balance, contrast and noise.
-
-    Args:
-        rng: the only source of chance.
-        image: uint8 (height, width, 3), RGB.
-    """
+    """What a camera adds: blur, falling light, exposure, white balance, contrast and noise."""
     if rng.random() < 0.5:
         blurred = Image.fromarray(image).filter(
             ImageFilter.GaussianBlur(float(rng.uniform(0.3, 1.1)))

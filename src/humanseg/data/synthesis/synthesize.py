@@ -20,6 +20,7 @@ from humanseg.data.synthesis.scene import draw_scene
 from humanseg.images.resize import Size
 from humanseg.system.atomic import remove_leftovers
 from humanseg.system.errors import HumansegError, UsageError
+from humanseg.system.progress import ItemProgress
 
 SMALLEST, LARGEST = 32, 4096
 """Sides of an image in pixels."""
@@ -57,7 +58,7 @@ def synthesize(
     seed: int = 0,
     clutter: float = 1.0,
     workers: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: ItemProgress | None = None,
 ) -> Path:
     """Draw a data set: images/00001.jpg and masks/00001.png (0 and 255) and so on.
 

@@ -3,11 +3,7 @@
 Every number here is computed once and kept in the records; the report only shows it.
 """
 
-from humanseg.evaluation.analysis.analyse import (
-    analyse,
-    analyse_evaluation,
-    analyse_side_by_side,
-)
+from humanseg.evaluation.analysis.analyse import analyse, analyse_evaluation
 from humanseg.evaluation.analysis.baseline_scores import baseline_bounds
 from humanseg.evaluation.analysis.external_scores import analyse_external, analyse_robustness
 from humanseg.evaluation.analysis.finished_plan import FinishedPlan, analyse_comparison
@@ -22,7 +18,6 @@ __all__ = [
     "analyse_evaluation",
     "analyse_external",
     "analyse_robustness",
-    "analyse_side_by_side",
     "baseline_bounds",
     "of_evaluation",
     "of_run",

@@ -8,8 +8,8 @@ from humanseg.evaluation.analysis.differences import analyse_pairs
 from humanseg.evaluation.analysis.external_scores import analyse_sources
 from humanseg.evaluation.analysis.false_alarms import compare_false_alarms
 from humanseg.evaluation.analysis.network_scores import analyse_network
-from humanseg.evaluation.analysis.subjects import Subject, of_evaluation, of_run
-from humanseg.results import Analysis, Evaluation, RunResult
+from humanseg.evaluation.analysis.subjects import Subject, of_evaluation
+from humanseg.results import Analysis, Evaluation
 
 
 def analyse(
@@ -21,11 +21,8 @@ def analyse(
 ) -> Analysis:
     """Intervals, strata, gaps and pairwise tests of networks that were tested on the same images.
 
-    Args:
-        subjects: networks with their runs of the main protocol.
-        groups: group by image; images without one are groups of their own.
-        sources: source by image; may be empty.
-        without: by source, the networks of the same names that trained without it.
+    `groups` and `sources` are by image; images without a group are groups of their own. `without`
+    has, by source, the networks of the same names that trained without it.
 
     Raises:
         ValueError: no scores at all.
@@ -56,33 +53,3 @@ def analyse_evaluation(evaluation: Evaluation) -> Analysis:
     """
     subject = Subject(evaluation.arch, evaluation.arch, (of_evaluation(evaluation),))
     return analyse([subject], groups=evaluation.groups, sources=evaluation.sources)
-
-
-def analyse_side_by_side(
-    networks: Sequence[tuple[str, str, Sequence[RunResult | Evaluation]]],
-    *,
-    groups: Mapping[str, str],
-    sources: Mapping[str, str],
-) -> Analysis:
-    """Analyse networks of several finished folders together.
-
-    Args:
-        networks: name, architecture and finished runs or evaluations of each.
-        groups: group by image.
-        sources: source by image.
-
-    Raises:
-        ValueError: no scores at all.
-    """
-    subjects = [
-        Subject(
-            name,
-            arch,
-            tuple(
-                of_evaluation(record) if isinstance(record, Evaluation) else of_run(record)
-                for record in records
-            ),
-        )
-        for name, arch, records in networks
-    ]
-    return analyse(subjects, groups=groups, sources=sources)

@@ -17,11 +17,11 @@ def baseline_bounds(runs: Sequence[RunResult]) -> tuple[Bound, ...]:
     pictures with a score.
     """
     by_split = {run.split: run.baselines for run in runs}
-    found = []
+    bounds = []
     for name in _BASELINES:
-        parts = [one[name] for one in by_split.values() if name in one]
+        parts = [baselines[name] for baselines in by_split.values() if name in baselines]
         if parts:
-            found.append(
+            bounds.append(
                 Bound(
                     name=name,
                     side="baseline",
@@ -31,10 +31,10 @@ def baseline_bounds(runs: Sequence[RunResult]) -> tuple[Bound, ...]:
                     boundary_iou=_mean((part, part.boundary_iou_mean) for part in parts),
                 )
             )
-    return tuple(found)
+    return tuple(bounds)
 
 
 def _mean(parts: Iterable[tuple[ScoreSummary, float | None]]) -> float | None:
-    known = [(part.images - part.undefined, value) for part, value in parts if value is not None]
-    weight = sum(count for count, _ in known)
-    return sum(count * value for count, value in known) / weight if weight else None
+    defined = [(part.images - part.undefined, value) for part, value in parts if value is not None]
+    weight = sum(count for count, _ in defined)
+    return sum(count * value for count, value in defined) / weight if weight else None

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from humanseg.evaluation.analysis.measures import bootstrap_of
 from humanseg.evaluation.analysis.network_scores import COMPARED
-from humanseg.evaluation.analysis.subjects import RunScores, Subject, mean_of
+from humanseg.evaluation.analysis.subjects import RunScores, Subject, difference_of
 from humanseg.evaluation.statistics import Trainings, compare_pair, finish_pairs
 from humanseg.evaluation.statistics.paired import with_doubts
 from humanseg.results import Doubt, PairAnalysis
+from humanseg.results.scores import mean_of
 
 
 def analyse_pairs(
@@ -63,7 +64,7 @@ def _pair(
 ) -> PairAnalysis | None:
     ours, theirs = first.metric(metric), second.metric(metric)
     names = [name for name in ours if name in theirs]
-    differences = [_difference(ours[name], theirs[name]) for name in names]
+    differences = [difference_of(ours[name], theirs[name]) for name in names]
     if all(difference is None for difference in differences):
         return None
     return compare_pair(
@@ -107,24 +108,20 @@ def _by_seed(
     return tables[0], tables[1]
 
 
-def _difference(first: float | None, second: float | None) -> float | None:
-    return None if first is None or second is None else first - second
-
-
 def _fold_differences(first: Subject, second: Subject, metric: str) -> list[float]:
     """Mean difference of every fold of every repeat; seeds are averaged first, picture by picture.
 
     Seeds on the same folds are no repeats: they share their training pictures.
     """
-    found = []
+    means = []
     for fold in dict.fromkeys(run.fold for run in first.runs if run.fold[1]):
         ours, theirs = (_in_fold(subject, fold, metric) for subject in (first, second))
         mean = mean_of(
-            _difference(value, theirs[name]) for name, value in ours.items() if name in theirs
+            difference_of(value, theirs[name]) for name, value in ours.items() if name in theirs
         )
         if mean is not None:
-            found.append(mean)
-    return found
+            means.append(mean)
+    return means
 
 
 def _in_fold(subject: Subject, fold: tuple[int, int], metric: str) -> dict[str, float | None]:

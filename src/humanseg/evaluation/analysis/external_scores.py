@@ -7,13 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 
 from humanseg.evaluation.analysis.measures import bootstrap_of, measure
-from humanseg.evaluation.analysis.subjects import Subject, mean_of
-from humanseg.results import (
-    CorruptedScores,
-    ExternalAnalysis,
-    RobustnessAnalysis,
-    SourceAnalysis,
-)
+from humanseg.evaluation.analysis.subjects import Subject, difference_of
+from humanseg.results import CorruptedScores, ExternalAnalysis, RobustnessAnalysis, SourceAnalysis
+from humanseg.results.scores import mean_of
 
 
 def analyse_sources(
@@ -25,24 +21,21 @@ def analyse_sources(
 ) -> tuple[SourceAnalysis, ...]:
     """Pictures of every source left out, by networks that did and did not train on the source.
 
-    Args:
-        subjects: networks of the main protocol.
-        without: by source, the networks of the same names that trained without it.
-        groups: group by picture.
-        in_folds: whether every picture was tested in the main protocol.
+    `without` has, by source, the networks of the same names that trained without it; `in_folds`
+    says whether every picture was tested in the main protocol.
     """
     seen = {subject.name: subject.metric("iou") for subject in subjects}
-    found = []
+    analyses = []
     for source, others in without.items():
         for other in others:
             unseen = other.metric("iou")
             bootstrap = bootstrap_of(list(unseen), groups)
             own = seen.get(other.name, {}) if in_folds else {}
-            paired = [_difference(own.get(name), value) for name, value in unseen.items()]
+            paired = [difference_of(own.get(name), value) for name, value in unseen.items()]
             mean = bootstrap.mean(list(unseen.values()))
             if mean is None:
                 continue
-            found.append(
+            analyses.append(
                 SourceAnalysis(
                     network=other.name,
                     source=source,
@@ -52,21 +45,11 @@ def analyse_sources(
                     gap=bootstrap.mean(paired),
                 )
             )
-    return tuple(found)
-
-
-def _difference(first: float | None, second: float | None) -> float | None:
-    return None if first is None or second is None else first - second
+    return tuple(analyses)
 
 
 def analyse_external(subject: Subject, *, name: str, fingerprint: str) -> ExternalAnalysis:
-    """One network on another data set.
-
-    Args:
-        subject: the network with its scores on the other data set.
-        name: what to call the data set.
-        fingerprint: of its pictures and masks.
-    """
+    """One network on another data set, by its scores there; the set's name and fingerprint."""
     ious = subject.metric("iou")
     return ExternalAnalysis(
         network=subject.name,
@@ -86,36 +69,31 @@ def analyse_robustness(
 
     Retention is the mean over severities of corrupted IoU over clean IoU, as a ratio of sums over
     pictures, so that a picture that was missed anyway does not weigh in.
-
-    Args:
-        network: its name.
-        records: scores of its runs.
-        groups: group by picture.
     """
     clean = _by_image(records, lambda record: record.clean)
-    known = [name for name, value in clean.items() if value is not None]
-    if not known:
+    names = [name for name, value in clean.items() if value is not None]
+    if not names:
         return ()
-    bootstrap = bootstrap_of(known, groups)
-    base = [clean[name] or 0.0 for name in known]
-    found = []
+    bootstrap = bootstrap_of(names, groups)
+    base = [clean[name] or 0.0 for name in names]
+    analyses = []
     for corruption in records[0].ious:
         levels = _severities(records, corruption)
-        kept = [fmean(level[name] or 0.0 for level in levels) for name in known]
-        retention = bootstrap.ratio(kept, base)
+        retained = [fmean(level[name] or 0.0 for level in levels) for name in names]
+        retention = bootstrap.ratio(retained, base)
         if retention is None:
             continue
-        found.append(
+        analyses.append(
             RobustnessAnalysis(
                 network=network,
                 corruption=corruption,
-                images=len(known),
+                images=len(names),
                 clean=fmean(base),
-                severities=tuple(fmean(level[name] or 0.0 for name in known) for level in levels),
+                severities=tuple(fmean(level[name] or 0.0 for name in names) for level in levels),
                 retention=retention,
             )
         )
-    return tuple(found)
+    return tuple(analyses)
 
 
 def _severities(
@@ -135,8 +113,8 @@ def _by_image(
     values: Callable[[CorruptedScores], Sequence[float | None]],
 ) -> dict[str, float | None]:
     """Mean over runs of one number of every picture."""
-    found: dict[str, list[float | None]] = defaultdict(list)
+    by_image: dict[str, list[float | None]] = defaultdict(list)
     for record in records:
         for name, value in zip(record.images, values(record), strict=True):
-            found[name].append(value)
-    return {name: mean_of(one) for name, one in sorted(found.items())}
+            by_image[name].append(value)
+    return {name: mean_of(own) for name, own in sorted(by_image.items())}

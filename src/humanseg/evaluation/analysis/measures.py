@@ -46,44 +46,40 @@ def thirds(values: Mapping[str, float], labels: tuple[str, str, str]) -> dict[st
 def measure(subject: Subject, groups: Mapping[str, str]) -> dict[str, Interval]:
     """Every metric of `METRICS` that the scores allow, with its interval."""
     bootstrap = bootstrap_of(list(subject.by_image), groups)
-    found: dict[str, Interval | None] = {}
-    for name in _PER_IMAGE:
-        found[name] = bootstrap.mean(list(subject.metric(name).values()))
+    metrics = {name: bootstrap.mean(list(subject.metric(name).values())) for name in _PER_IMAGE}
     ious = list(subject.metric("iou").values())
-    found["iou_sd"] = bootstrap.sd(ious)
-    found["iou_median"] = bootstrap.quantile(ious, 0.5)
-    found["iou_p05"] = bootstrap.quantile(ious, 0.05)
-    found |= _pooled(subject, bootstrap)
-    found |= _calibrated(subject)
-    found |= _person_free(subject, groups)
-    return {name: value for name, value in found.items() if value is not None}
+    metrics["iou_sd"] = bootstrap.sd(ious)
+    metrics["iou_median"] = bootstrap.quantile(ious, 0.5)
+    metrics["iou_p05"] = bootstrap.quantile(ious, 0.05)
+    metrics |= _pooled(subject, bootstrap)
+    metrics |= _calibrated(subject)
+    metrics |= _person_free(subject, groups)
+    return {name: value for name, value in metrics.items() if value is not None}
 
 
 def _pooled(subject: Subject, bootstrap: GroupBootstrap) -> dict[str, Interval | None]:
     tp, fp, fn, tn = (np.array(subject.sums(key)) for key in ("tp", "fp", "fn", "tn"))
     columns = np.stack([tp, tp + fp + fn, tn, tn + fp + fn], axis=1)
+
+    def two_class_miou(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray((sums[:, 0] / sums[:, 1] + sums[:, 2] / sums[:, 3]) / 2)
+
     return {
         "pixel_accuracy": bootstrap.ratio(tp + tn, tp + fp + fn + tn),
         "dataset_iou": bootstrap.ratio(tp, tp + fp + fn),
         "dataset_dice": bootstrap.ratio(2 * tp, 2 * tp + fp + fn),
-        "two_class_miou": bootstrap.of_sums(columns, _two_class_miou),
+        "two_class_miou": bootstrap.of_sums(columns, two_class_miou),
     }
 
 
-def _two_class_miou(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean of person and background IoU from their intersections and unions (n, 4)."""
-    person, background = sums[:, 0] / sums[:, 1], sums[:, 2] / sums[:, 3]
-    return np.asarray((person + background) / 2)
-
-
 def _calibrated(subject: Subject) -> dict[str, Interval | None]:
-    found: dict[str, Interval | None] = {}
+    metrics: dict[str, Interval | None] = {}
     for name, field in (("ece", "calibration"), ("band_ece", "band_calibration")):
         curves = [getattr(run, field) for run in subject.runs]
         if curves and all(curve is not None for curve in curves):
             error = add_calibrations(curves).error
-            found[name] = None if error is None else Interval(estimate=error)
-    return found
+            metrics[name] = None if error is None else Interval(estimate=error)
+    return metrics
 
 
 def _person_free(subject: Subject, groups: Mapping[str, str]) -> dict[str, Interval | None]:
@@ -92,10 +88,12 @@ def _person_free(subject: Subject, groups: Mapping[str, str]) -> dict[str, Inter
     if not empty:
         return {}
     bootstrap = bootstrap_of(list(empty), groups)
-    areas = [[score.fp / (score.height * score.width) for score in one] for one in empty.values()]
+    areas = [
+        [score.fp / (score.height * score.width) for score in scores] for scores in empty.values()
+    ]
     return {
-        "false_positive_area": bootstrap.mean([fmean(one) for one in areas]),
+        "false_positive_area": bootstrap.mean([fmean(own) for own in areas]),
         "false_positive_images": bootstrap.mean(
-            [fmean(area > MARKED_SHARE for area in one) for one in areas]
+            [fmean(area > MARKED_SHARE for area in own) for own in areas]
         ),
     }

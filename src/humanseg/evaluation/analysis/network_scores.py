@@ -27,7 +27,7 @@ def analyse_network(
         for run in subject.runs
         if run.train_iou is not None and run.iou is not None
     ]
-    train = fmean(one for one, _ in gaps) if gaps else None
+    train = fmean(iou for iou, _ in gaps) if gaps else None
     return NetworkAnalysis(
         name=subject.name,
         arch=subject.arch,
@@ -38,7 +38,7 @@ def analyse_network(
         seed_sd=subject.seed_sd("iou"),
         fold_ious=tuple(run.iou for run in subject.runs if run.iou is not None),
         train_iou=train,
-        gap=None if train is None else train - fmean(one for _, one in gaps),
+        gap=None if train is None else train - fmean(iou for _, iou in gaps),
         strata=_strata(subject, groups, sources),
         weak=subject.weak,
     )
@@ -53,11 +53,11 @@ def _strata(
     parts: list[tuple[Literal["size", "source"], str, list[str]]] = []
     sizes = thirds(people, SIZES)
     parts += [("size", size, [name for name in sizes if sizes[name] == size]) for size in SIZES]
-    known = sorted({sources[name] for name in shares if name in sources})
-    if len(known) > 1:
+    named = sorted({sources[name] for name in shares if name in sources})
+    if len(named) > 1:
         parts += [
             ("source", source, [name for name in shares if sources.get(name) == source])
-            for source in known
+            for source in named
         ]
     return tuple(
         Stratum(kind=kind, name=name, images=len(ids), metrics=_few(subject, ids, groups))
@@ -68,10 +68,6 @@ def _strata(
 
 def _few(subject: Subject, ids: Sequence[str], groups: Mapping[str, str]) -> dict[str, Interval]:
     bootstrap = bootstrap_of(ids, groups)
-    found: dict[str, Interval] = {}
-    for metric in COMPARED:
-        values = subject.metric(metric)
-        mean = bootstrap.mean([values[name] for name in ids])
-        if mean is not None:
-            found[metric] = mean
-    return found
+    values = {metric: subject.metric(metric) for metric in COMPARED}
+    means = {metric: bootstrap.mean([values[metric][name] for name in ids]) for metric in COMPARED}
+    return {metric: mean for metric, mean in means.items() if mean is not None}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import fmean, stdev
+from statistics import stdev
 
 from humanseg.results import Calibration, Evaluation, ImageScore, RunResult
+from humanseg.results.scores import mean_of
 
 Value = Callable[[ImageScore], float | None]
 
@@ -75,11 +76,11 @@ class Subject:
     @cached_property
     def by_image(self) -> dict[str, list[ImageScore]]:
         """Scores of every picture, one per run that tested it, in string order of the ids."""
-        found: dict[str, list[ImageScore]] = defaultdict(list)
+        by_image: dict[str, list[ImageScore]] = defaultdict(list)
         for run in self.runs:
             for score in run.scores:
-                found[score.id].append(score)
-        return dict(sorted(found.items()))
+                by_image[score.id].append(score)
+        return dict(sorted(by_image.items()))
 
     def mean(self, value: Value) -> dict[str, float | None]:
         """Mean over runs of one number of every picture; None where no run has it."""
@@ -115,11 +116,10 @@ class Subject:
         if len(self.seeds) < 2:
             return None
         means = [mean_of(self.of_seed(seed).metric(metric).values()) for seed in self.seeds]
-        known = [value for value in means if value is not None]
-        return stdev(known) if len(known) > 1 else None
+        defined = [value for value in means if value is not None]
+        return stdev(defined) if len(defined) > 1 else None
 
 
-def mean_of(values: Iterable[float | None]) -> float | None:
-    """Mean of the values that are defined; None if none is."""
-    known = [value for value in values if value is not None]
-    return fmean(known) if known else None
+def difference_of(first: float | None, second: float | None) -> float | None:
+    """First minus second; None where one is not defined."""
+    return None if first is None or second is None else first - second

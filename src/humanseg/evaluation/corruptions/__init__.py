@@ -102,20 +102,10 @@ def corrupt(image: NDArray[np.uint8], name: str, severity: int, *, seed: int) ->
 def corrupt_pair(
     image: NDArray[np.uint8], mask: NDArray[np.bool_], name: str, severity: int, *, seed: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Corrupt a picture and take its truth along.
+    """Corrupt a picture and take its truth along, a bool mask of any size.
 
-    Only `rotation` changes the mask. Occlusion does not: the person is still there.
-
-    Args:
-        image: see `corrupt`.
-        mask: bool (mask height, mask width), of the picture's size or another one.
-        name: see `corrupt`.
-        severity: see `corrupt`.
-        seed: see `corrupt`.
-
-    Returns:
-        The picture as from `corrupt`, and the mask: itself, or for `rotation` a new one that was
-        turned by the same angle, also where it is smaller than the picture.
+    Only `rotation` changes the mask: it is then a new one, turned by the same angle. Occlusion does
+    not: the person is still there. All else as `corrupt`.
 
     Raises:
         UsageError: see `corrupt`.

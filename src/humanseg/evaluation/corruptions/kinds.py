@@ -29,14 +29,8 @@ Box = tuple[float, float, float, float]
 def cloud(decay: float, random: Generator) -> NDArray[np.float32]:
     """A plasma fractal by the diamond-square algorithm (Fournier, Fussell and Carpenter 1982).
 
-    It repeats itself at its borders, like ImageNet-C's.
-
-    Args:
-        decay: roughness of every finer step is divided by its square; more is smoother.
-        random: source of randomness.
-
-    Returns:
-        float32 (256, 256), 0 to 1, both reached.
+    float32 (256, 256), 0 to 1, both reached. It repeats itself at its borders, like ImageNet-C's.
+    The roughness of every finer step is divided by `decay` squared: more is smoother.
     """
     corners = np.zeros((1, 1))
     roughness = 1.0
@@ -69,10 +63,8 @@ def _refine(
 def rectangles(covered: Sequence[float], random: Generator) -> list[Box]:
     """Place rectangles that do not overlap, one after the other.
 
-    Args:
-        covered: share of the picture that the first, the first two, ... cover together, rising
-            to 0.25 at most.
-        random: source of randomness.
+    `covered` is the share of the picture that the first, the first two, ... cover together, rising
+    to 0.25 at most.
     """
     while True:
         placed: list[Box] = []
@@ -106,7 +98,7 @@ def _overlap(first: Box, second: Box) -> bool:
     )
 
 
-Picture = NDArray[np.uint8]
+Pixels = NDArray[np.uint8]
 Level = TypeVar("Level")
 
 _REFERENCE_SIDE = 224  # pixels: the size that ImageNet-C's lengths are meant for
@@ -122,26 +114,26 @@ class Corruption(Generic[Level]):
     """What the levels are."""
     levels: tuple[Level, Level, Level, Level, Level]
     """By severity, 1 first."""
-    effect: Callable[[Picture, Level, Generator], Picture]
+    effect: Callable[[Pixels, Level, Generator], Pixels]
     """Makes a new picture: uint8 (height, width, 3), level, source of randomness."""
 
 
-def _scale(image: Picture) -> float:
+def _scale(image: Pixels) -> float:
     """Pixels of this picture for one pixel of ImageNet-C."""
     return float(min(image.shape[:2])) / _REFERENCE_SIDE
 
 
-def _to_bytes(values: NDArray[np.float32]) -> Picture:
+def _to_bytes(values: NDArray[np.float32]) -> Pixels:
     """Values on the scale 0 to 255, which may be exceeded, as a picture."""
     return np.rint(values).clip(0, 255).astype(np.uint8)
 
 
-def _noise(image: Picture, deviation: float, random: Generator) -> Picture:
+def _noise(image: Pixels, deviation: float, random: Generator) -> Pixels:
     values = random.standard_normal(image.shape, dtype=np.float32)
     return _to_bytes(image + values * np.float32(255 * deviation))
 
 
-def _defocus(image: Picture, radius: float, random: Generator) -> Picture:
+def _defocus(image: Pixels, radius: float, random: Generator) -> Pixels:
     return _filter(image, _disk(radius * _scale(image)))
 
 
@@ -157,7 +149,7 @@ def _disk(radius: float) -> NDArray[np.float32]:
     return _normalised((radius + 0.5 - distance).clip(0.0, 1.0))
 
 
-def _motion(image: Picture, level: tuple[float, float], random: Generator) -> Picture:
+def _motion(image: Pixels, level: tuple[float, float], random: Generator) -> Pixels:
     angle = np.deg2rad(random.uniform(-45.0, 45.0))
     radius, sigma = (length * _scale(image) for length in level)
     return _filter(image, _trail(radius, sigma, angle))
@@ -183,7 +175,7 @@ def _normalised(kernel: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.asarray(kernel / kernel.sum(), dtype=np.float32)
 
 
-def _filter(image: Picture, kernel: NDArray[np.float32]) -> Picture:
+def _filter(image: Pixels, kernel: NDArray[np.float32]) -> Pixels:
     """Convolve every channel with a square kernel of odd side; the border is mirrored."""
     reach = len(kernel) // 2
     planes = np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32)
@@ -192,19 +184,19 @@ def _filter(image: Picture, kernel: NDArray[np.float32]) -> Picture:
     return np.ascontiguousarray(_to_bytes(filtered).transpose(1, 2, 0))
 
 
-def _brightness(image: Picture, amount: float, random: Generator) -> Picture:
+def _brightness(image: Pixels, amount: float, random: Generator) -> Pixels:
     """Add to the value of hue, saturation and value: scales the three channels alike."""
     value = image.max(axis=2, keepdims=True).astype(np.float32)
     raised = np.minimum(value + np.float32(255 * amount), 255)
     return _to_bytes(np.where(value > 0, image * (raised / np.maximum(value, 1)), raised))
 
 
-def _contrast(image: Picture, factor: float, random: Generator) -> Picture:
+def _contrast(image: Pixels, factor: float, random: Generator) -> Pixels:
     means = image.mean(axis=(0, 1), keepdims=True, dtype=np.float64).astype(np.float32)
     return _to_bytes((image - means) * np.float32(factor) + means)
 
 
-def _fog(image: Picture, level: tuple[float, float], random: Generator) -> Picture:
+def _fog(image: Pixels, level: tuple[float, float], random: Generator) -> Pixels:
     strength, decay = level
     clouds = Image.fromarray(cloud(decay, random)[:_REFERENCE_SIDE, :_REFERENCE_SIDE])
     fitted = clouds.resize((image.shape[1], image.shape[0]), Image.Resampling.BILINEAR)
@@ -213,7 +205,7 @@ def _fog(image: Picture, level: tuple[float, float], random: Generator) -> Pictu
     return _to_bytes((image + added) * np.float32(brightest / (brightest + strength)))
 
 
-def _jpeg(image: Picture, quality: int, random: Generator) -> Picture:
+def _jpeg(image: Pixels, quality: int, random: Generator) -> Pixels:
     if max(image.shape) > _JPEG_SIDE:
         raise UsageError(
             f"jpeg: got a picture of {image.shape[1]}x{image.shape[0]} pixels; "
@@ -225,7 +217,7 @@ def _jpeg(image: Picture, quality: int, random: Generator) -> Picture:
         return np.array(stored)
 
 
-def _pixelate(image: Picture, share: float, random: Generator) -> Picture:
+def _pixelate(image: Pixels, share: float, random: Generator) -> Pixels:
     """Leave `share` of 224 pixels on the shorter side, or all if there are fewer."""
     height, width = image.shape[:2]
     factor = min(1.0, int(_REFERENCE_SIDE * share) / min(height, width))
@@ -234,7 +226,7 @@ def _pixelate(image: Picture, share: float, random: Generator) -> Picture:
     return np.array(small.resize((width, height), Image.Resampling.BOX))
 
 
-def _occlude(image: Picture, share: float, random: Generator) -> Picture:
+def _occlude(image: Pixels, share: float, random: Generator) -> Pixels:
     """Cover so much of the picture with grey rectangles; a severity adds one to the last's."""
     height, width = image.shape[:2]
     covered = image.copy()

@@ -20,14 +20,9 @@ def draw_turn(angle: int, random: Generator) -> int:
 
 
 def turn_image(image: NDArray[np.uint8], angle: int, random: Generator) -> NDArray[np.uint8]:
-    """Turn a picture either way, bilinear; quarter turns are exact, others keep the canvas.
+    """Turn uint8 (height, width, 3) by degrees either way, bilinear.
 
-    Corners that come from outside are mirrored in.
-
-    Args:
-        image: uint8 (height, width, 3).
-        angle: degrees, above 0.
-        random: draws the direction.
+    Quarter turns are exact, others keep the canvas; corners that come from outside are mirrored in.
     """
     turn = draw_turn(angle, random)
     if turn % _QUARTER == 0:
@@ -37,25 +32,22 @@ def turn_image(image: NDArray[np.uint8], angle: int, random: Generator) -> NDArr
     return np.stack(planes, axis=2)
 
 
-def turn_mask(mask: NDArray[np.bool_], turn: int, picture: Size) -> NDArray[np.bool_]:
-    """Turn a mask as `turn_image` turned its picture, nearest neighbour.
+def turn_mask(mask: NDArray[np.bool_], turn: int, size: Size) -> NDArray[np.bool_]:
+    """Turn a bool mask counterclockwise as `turn_image` turned its image, nearest neighbour.
 
-    Args:
-        mask: bool (height, width), of any size: it is stretched over the picture.
-        turn: degrees counterclockwise, from `draw_turn`.
-        picture: (height, width) of the picture.
+    A mask of any size is stretched over the image, whose `size` is (height, width).
     """
     if turn % _QUARTER == 0:
         return np.rot90(mask, turn // _QUARTER).copy()
-    return _turn_plane(mask.view(np.uint8), turn, picture, order=0).view(np.bool_)
+    return _turn_plane(mask.view(np.uint8), turn, size, order=0).view(np.bool_)
 
 
 def _turn_plane(
-    plane: NDArray[np.uint8], turn: int, picture: Size, *, order: int
+    plane: NDArray[np.uint8], turn: int, size: Size, *, order: int
 ) -> NDArray[np.uint8]:
     """Sample every pixel where it was before, in the geometry of the whole picture."""
     cos, sin = math.cos(math.radians(turn)), math.sin(math.radians(turn))
-    height, width = (whole / own for whole, own in zip(picture, plane.shape, strict=True))
+    height, width = (whole / own for whole, own in zip(size, plane.shape, strict=True))
     # In (row, column); rows run down, hence the signs of a counterclockwise turn undone.
     back = np.array([[cos, sin * width / height], [-sin * height / width, cos]])
     centre = (np.array(plane.shape) - 1) / 2

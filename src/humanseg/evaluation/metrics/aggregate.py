@@ -12,14 +12,9 @@ from humanseg.results import ImageScore, ScoreSummary
 
 
 def score_image(name: str, prediction: Mask, truth: Mask, *, contours: bool = True) -> ImageScore:
-    """Measure one picture.
+    """Measure one picture by two masks, bool (height, width), True where there is a person.
 
-    Args:
-        name: the sample's id.
-        prediction: bool (height, width), True where a person was found.
-        truth: bool of the same shape.
-        contours: measure distances between contours too, which takes most of the time; their
-            fields are None otherwise.
+    Without `contours` the distances between them, which take most of the time, are None.
 
     Raises:
         ValueError: shapes differ.
@@ -48,12 +43,10 @@ BATCH = 16
 def summarise(
     scores: Sequence[ImageScore], grid_scores: Sequence[Counts | ImageScore] = ()
 ) -> ScoreSummary:
-    """Aggregate pictures.
+    """Aggregate the counts of pictures at their masks' native size.
 
-    Args:
-        scores: counts at the masks' native size.
-        grid_scores: counts of the same pictures on the network's grid, in the order in which the
-            published protocol forms its batches; empty leaves the batch-averaged scores out.
+    `grid_scores` are counts of the same pictures on the network's grid, in the order in which the
+    published protocol forms its batches; without them there are no batch-averaged scores.
 
     Raises:
         ValueError: no pictures.

@@ -19,19 +19,11 @@ BAND_PARTS = 50
 
 
 def calibrate(probability: NDArray[np.float32], truth: Mask) -> tuple[Calibration, Calibration]:
-    """Count the pixels of one picture by their probability.
+    """Count the pixels of one picture by their probability, float32 (height, width), 0 to 1.
 
-    Whole pictures are ruled by easy background, so the pixels near the truth's contour are also
-    counted by themselves.
-
-    Args:
-        probability: float32 (height, width), 0 to 1. A bin holds its lower end and not its upper;
-            1 is in the last bin.
-        truth: bool of the same shape.
-
-    Returns:
-        Over all pixels, and over those within 2 % of the diagonal of the truth's contour; none
-        where the truth has no contour.
+    Over all pixels, and, since easy background rules whole pictures, over those within 2 % of the
+    diagonal of the truth's contour; none where the truth has no contour. A bin holds its lower end
+    and not its upper; 1 is in the last bin.
     """
     bins = np.minimum((probability * BINS).astype(np.intp), BINS - 1) + BINS * truth
     band = near_contour(truth, BAND_PARTS)

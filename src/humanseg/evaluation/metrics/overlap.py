@@ -39,12 +39,7 @@ class Counts(NamedTuple):
 
 
 def count_pixels(prediction: Mask, truth: Mask) -> Counts:
-    """Count one picture.
-
-    Args:
-        prediction: bool (height, width), True where a person was found.
-        truth: bool of the same shape.
-    """
+    """Count one picture, of which both masks are bool (height, width)."""
     tp = int(np.count_nonzero(prediction & truth))
     fp = int(np.count_nonzero(prediction)) - tp
     fn = int(np.count_nonzero(truth)) - tp
@@ -52,14 +47,9 @@ def count_pixels(prediction: Mask, truth: Mask) -> Counts:
 
 
 def pairwise_ious(masks: NDArray[np.bool_], truths: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """IoU of every truth with every mask; empty with empty is 0.
+    """IoU, float64 (N, M), of every truth with every mask; empty with empty is 0.
 
-    Args:
-        masks: bool (M, height, width).
-        truths: bool (N, height, width).
-
-    Returns:
-        float64 (N, M).
+    Masks are bool (M, height, width), truths bool (N, height, width).
     """
     # Intersections of all pairs are one matrix product of the flattened masks. Counts stay below
     # 2**24 for grids up to 4096 pixels square, so that float32 holds them exactly.

@@ -42,12 +42,6 @@ def contour(mask: Mask) -> Mask:
 
     The mask less its erosion with a 3x3 cross, the frame repeated: the picture's border is no
     contour, since nobody knows where the person ends beyond it. A full mask has none.
-
-    Args:
-        mask: bool (height, width).
-
-    Returns:
-        bool (height, width).
     """
     outside = ~mask
     beside = np.zeros_like(mask)
@@ -67,14 +61,7 @@ def squared_reach(shape: tuple[int, ...], parts: int) -> int:
 def near_contour(mask: Mask, parts: int) -> Mask:
     """Pixels, inside and outside, within the diagonal over `parts` of a mask's contour.
 
-    Straight-line distances between pixel centres, exactly.
-
-    Args:
-        mask: bool (height, width).
-        parts: 50 for 2 % of the diagonal.
-
-    Returns:
-        bool (height, width).
+    Straight-line distances between pixel centres, exactly; `parts` is 50 for 2 % of the diagonal.
     """
     reach = squared_reach(mask.shape, parts)
     near = np.zeros_like(mask)
@@ -97,29 +84,25 @@ def _widen(mask: Mask) -> Mask:
 
 
 def measure_surfaces(prediction: Mask, truth: Mask) -> Surfaces:
-    """Measure how far two contours lie apart.
+    """Measure how far the contours of two masks of one shape lie apart.
 
     Normalised surface Dice: Nikolov et al., "Deep learning to achieve clinically applicable
     segmentation of head and neck anatomy", 2018; average and 95th percentile distances as in
     "Metrics Reloaded" (Maier-Hein et al. 2024), the latter as the larger of both directions.
-
-    Args:
-        prediction: bool (height, width).
-        truth: bool of the same shape.
     """
-    found, true = np.argwhere(contour(prediction)), np.argwhere(contour(truth))
-    if not len(found) or not len(true):
-        return Surfaces(len(true), len(found), 0, 0, None, None)
-    long = len(found) + len(true) > _LONG * sum(truth.shape)
-    between = _squared_over_picture if long else _squared_by_tree
-    squared = between(true, found, truth.shape), between(found, true, truth.shape)
+    marked, true = np.argwhere(contour(prediction)), np.argwhere(contour(truth))
+    if not len(marked) or not len(true):
+        return Surfaces(len(true), len(marked), 0, 0, None, None)
+    long = len(marked) + len(true) > _LONG * sum(truth.shape)
+    between = _squared_over_image if long else _squared_by_tree
+    squared = between(true, marked, truth.shape), between(marked, true, truth.shape)
     both = np.concatenate(squared)
     near_05, near_10 = (
         int(np.count_nonzero(both <= squared_reach(truth.shape, parts))) for parts in (200, 100)
     )
     return Surfaces(
         contour_true=len(true),
-        contour_predicted=len(found),
+        contour_predicted=len(marked),
         contour_near_05=near_05,
         contour_near_10=near_10,
         distance_sum=float(np.sqrt(both).sum()),
@@ -133,7 +116,7 @@ def _squared_by_tree(points: Pixels, others: Pixels, shape: tuple[int, ...]) -> 
     return _squared(points - others[nearest])
 
 
-def _squared_over_picture(points: Pixels, others: Pixels, shape: tuple[int, ...]) -> Pixels:
+def _squared_over_image(points: Pixels, others: Pixels, shape: tuple[int, ...]) -> Pixels:
     """The same; time grows with pixels alone, however long and intricate the contours are."""
     elsewhere = np.ones(shape, dtype=np.bool_)
     elsewhere[tuple(others.T)] = False
@@ -157,13 +140,6 @@ def boundary_band(mask: Mask, width: int) -> Mask:
     The mask less its erosion, `width` times with 3x3 ones inside a frame of zeros, as in the
     authors' code (Cheng et al., "Boundary IoU", CVPR 2021). Eroding `width` times with 3x3 ones is
     eroding once with a square of side 2 * width + 1, which is what is done here.
-
-    Args:
-        mask: bool (height, width).
-        width: pixels, at least 1.
-
-    Returns:
-        bool (height, width).
     """
     side = 2 * width + 1
     eroded = ndimage.minimum_filter(mask.view(np.uint8), size=side, mode="constant", cval=0)

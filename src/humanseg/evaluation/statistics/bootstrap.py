@@ -62,10 +62,7 @@ class GroupBootstrap:
             self._kept = list(self._draw())
 
     def mean(self, values: Values) -> Interval | None:
-        """Mean over pictures.
-
-        Args:
-            values: (pictures,), finite or undefined.
+        """Mean over pictures of (pictures,) values, finite or undefined.
 
         Raises:
             ValueError: infinite values, or not one per picture.
@@ -78,9 +75,7 @@ class GroupBootstrap:
     def ratio(self, numerators: Values, denominators: Values) -> Interval | None:
         """Sum of numerators over sum of denominators, as of the pooled IoU.
 
-        Args:
-            numerators: (pictures,), finite or undefined.
-            denominators: the same; a picture counts if it has both.
+        Both are (pictures,), finite or undefined; a picture counts if it has both.
 
         Raises:
             ValueError: infinite values, or not one per picture.
@@ -89,16 +84,12 @@ class GroupBootstrap:
         return self.of_sums(columns, lambda sums: sums[:, 0] / sums[:, 1])
 
     def difference_over_seeds(self, first: Floats, second: Floats) -> Interval | None:
-        """Mean difference of two networks of several trainings each.
+        """Mean difference of two networks by their (seeds, pictures) scores.
 
         A hierarchical bootstrap: every resample draws groups of pictures, and of either network as
         many seeds as it has, with replacement. Resampled seeds vary (n - 1)/n as much as other
-        seeds would, so their deviations are enlarged by sqrt(n/(n - 1)).
-
-        Args:
-            first: (seeds, pictures) scores of one network; a picture with an undefined one is left
-                out.
-            second: the same of the other; its number of seeds may differ.
+        seeds would, so their deviations are enlarged by sqrt(n/(n - 1)). A picture with an
+        undefined score is left out.
 
         Raises:
             ValueError: infinite scores, or not one per picture.
@@ -118,10 +109,7 @@ class GroupBootstrap:
         return self._interval(estimate, resampled, defined)
 
     def sd(self, values: Values) -> Interval | None:
-        """Sample standard deviation over pictures; None with fewer than two.
-
-        Args:
-            values: (pictures,), finite or undefined.
+        """Sample standard deviation over pictures of (pictures,) values; None with fewer than two.
 
         Raises:
             ValueError: infinite values, or not one per picture.
@@ -140,11 +128,7 @@ class GroupBootstrap:
         return self.of_sums(columns, deviation)
 
     def quantile(self, values: Values, q: float) -> Interval | None:
-        """Quantile over pictures, linear between order statistics as `numpy.quantile`.
-
-        Args:
-            values: (pictures,), finite or undefined.
-            q: 0 to 1; 0.5 is the median.
+        """Quantile `q`, 0 to 1, over pictures, linear between order statistics as `numpy.quantile`.
 
         Raises:
             ValueError: infinite values, not one per picture, or `q` out of range.
@@ -162,16 +146,10 @@ class GroupBootstrap:
         return self._interval(estimate, np.concatenate(resampled), defined)
 
     def of_sums(self, columns: Floats, function: Callable[[Floats], Floats]) -> Interval | None:
-        """Any number that follows from sums over pictures.
+        """Any number of sums over pictures; None where the sample's own is undefined.
 
-        Args:
-            columns: (pictures, columns), what is summed; a picture with an undefined entry is left
-                out.
-            function: from sums (n, columns) to numbers (n,); where a number is not finite, it is
-                undefined.
-
-        Returns:
-            The interval; None where the sample's own number is undefined.
+        `columns` (pictures, columns) is summed, without pictures that have an undefined entry;
+        `function` takes sums (n, columns) to numbers (n,), undefined where they are not finite.
 
         Raises:
             ValueError: not one row per picture, or infinite entries.

@@ -62,16 +62,9 @@ def compare_pair(
     """Everything about two networks that does not depend on the other pairs.
 
     The record is unfinished: its corrected p-values are None and it claims nothing, until
-    `finish_pairs` has seen all pairs.
-
-    Args:
-        first: name of one network.
-        second: name of the other.
-        metric: what the scores are.
-        differences: (pictures,) score of `first` minus score of `second`, -1 to 1, of scores that
-            were averaged over seeds and repeats. None where either is undefined.
-        bootstrap: over the groups of these pictures, in the same order.
-        trainings: folds and seeds; None where there is one training of each.
+    `finish_pairs` has seen all pairs. `differences` are (pictures,) score of `first` minus score of
+    `second`, averaged over seeds and repeats, None where either is undefined; `bootstrap` is over
+    the groups of these pictures, in the same order.
 
     Raises:
         ValueError: a difference that is not finite, no defined difference, not one per picture, or
@@ -127,14 +120,8 @@ def _interval(mean: Interval, test: TTest | None) -> Interval | None:
 def finish_pairs(pairs: Sequence[PairAnalysis]) -> list[PairAnalysis]:
     """Correct the tests for the number of pairs, and say of each pair whether it differs.
 
-    Pairs of one metric are one family; the rule is in docs/statistics.md.
-
-    Args:
-        pairs: from `compare_pair`, all pairs of an analysis.
-
-    Returns:
-        The same pairs in the same order, with corrected p-values, `doubts`, `evidence` and
-        `equivalent`.
+    Pairs of one metric are one family; the rule is in docs/statistics.md. Of all pairs of an
+    analysis, in their order, with corrected p-values, `doubts`, `evidence` and `equivalent`.
     """
     finished = list(pairs)
     for metric in dict.fromkeys(pair.metric for pair in pairs):
@@ -156,9 +143,7 @@ def finish_pairs(pairs: Sequence[PairAnalysis]) -> list[PairAnalysis]:
 def with_doubts(pair: PairAnalysis, *more: Doubt) -> PairAnalysis:
     """The pair with what speaks against a difference, and what follows from that.
 
-    Args:
-        pair: with corrected p-values.
-        *more: doubts that do not follow from its numbers; with one, nothing is said of it at all.
+    With `more`, doubts that do not follow from its numbers, nothing is said of it at all.
     """
     own = (doubt for doubt in _doubts(pair) if doubt != "training" or "folds" not in more)
     doubts = tuple(dict.fromkeys((*own, *more)))

@@ -76,14 +76,7 @@ def wilcoxon(differences: Sequence[float]) -> tuple[float | None, float]:
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Correct p-values for their number, step-down (Holm 1979).
-
-    Args:
-        p_values: 0 to 1; None where there was no test, which then does not count as one.
-
-    Returns:
-        Corrected p-values in the same order, at most 1; None stays None.
-    """
+    """Correct p-values for their number, step-down (Holm 1979); None counts as no test."""
     corrected: list[float | None] = [None] * len(p_values)
     tests = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
     largest = 0.0
@@ -164,11 +157,7 @@ def welch_t(first: Sequence[float], second: Sequence[float]) -> TTest | None:
 def cohen_dz(differences: Sequence[float]) -> float | None:
     """Mean over sample standard deviation of paired differences (Cohen 1988).
 
-    Args:
-        differences: finite. Rounded to 12 decimals.
-
-    Returns:
-        The ratio; None with fewer than two differences or if all are the same.
+    Differences are rounded to 12 decimals. None with fewer than two, or if all are the same.
 
     Raises:
         ValueError: differences that are not finite.

@@ -49,13 +49,9 @@ class Engine:
     """Why this engine, in words."""
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Probabilities of a batch.
+        """Probabilities (N, H, W), float32, of uint8 RGB (N, H, W, 3) on the network's grid.
 
-        Args:
-            images: uint8 (N, H, W, 3) RGB on the network's grid.
-
-        Returns:
-            float32 (N, H, W), 0 to 1; an array of the caller's own.
+        From 0 to 1, in an array of the caller's own.
         """
         raise NotImplementedError
 
@@ -68,11 +64,9 @@ class FunctionEngine(Engine):
 
     @classmethod
     def of(cls, function: BatchFunction, image_size: Size) -> FunctionEngine:
-        """Wrap a function, which computes on the CPU in float32.
+        """Wrap a function, which computes on the CPU in float32; see `BatchFunction`.
 
-        Args:
-            function: see `BatchFunction`; thread-safe if the engine is used by several threads.
-            image_size: (height, width) of the network's grid.
+        It must be thread-safe if the engine is used by several threads.
         """
         return cls(
             name="function",
@@ -90,11 +84,7 @@ class FunctionEngine(Engine):
 
 
 def registered_opener(name: str, *, extra: str) -> Callable[..., Engine]:
-    """What opens an engine that is registered as an entry point.
-
-    Args:
-        name: of the engine.
-        extra: the extra of this package that installs what the engine needs.
+    """What opens an engine that is registered as an entry point; `extra` installs what it needs.
 
     Raises:
         UsageError: what the engine needs is not installed, or the entry point is missing.

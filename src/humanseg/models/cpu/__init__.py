@@ -44,10 +44,8 @@ _TRICKS: tuple[tuple[str, Callable[[nn.Module], None]], ...] = (
 def optimise_for_cpu_training(network: nn.Module, *, bf16: bool = False) -> None:
     """Have a network that is to be trained on a CPU compute the same sums in a faster order.
 
-    Args:
-        network: changed in place; `restore` takes it back, but for padding, which stays inside
-            convolutions. A second time changes nothing.
-        bf16: whether it will be trained under bf16 autocast.
+    `restore` takes it back, but for padding, which stays inside convolutions. A second time changes
+    nothing. `bf16` says that it will be trained under bf16 autocast.
     """
     tricks = [*_TRICKS]
     if bf16:

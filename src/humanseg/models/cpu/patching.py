@@ -11,14 +11,10 @@ from torch.overrides import TorchFunctionMode
 
 
 def mix_in(module: nn.Module, mixin: type) -> None:
-    """Have a module compute by `mixin.forward`, which may call its own by `super()`.
+    """Have a module, and copies of it, compute by `mixin.forward`, which may call `super()`.
 
     Its weights and their names stay; a second time changes nothing. Not a new `forward` on the
     instance: a deep copy of that would call the original's weights.
-
-    Args:
-        module: changed in place; copies of it are changed too.
-        mixin: a class with a `forward`.
     """
     kind = type(module)
     if issubclass(kind, mixin):

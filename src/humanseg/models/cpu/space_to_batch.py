@@ -27,15 +27,7 @@ class SpaceToBatchConv:
         return self.convolve(images, images.dtype)  # type: ignore[no-any-return]
 
     def convolve(self: Any, images: Tensor, dtype: torch.dtype) -> Tensor:
-        """Compute in a dtype.
-
-        Args:
-            images: (N, C, H, W).
-            dtype: of the convolution (autocast may still choose another).
-
-        Returns:
-            Of the dtype of `images`.
-        """
+        """Compute (N, C, H, W) in a dtype, if autocast chooses no other; gives that of `images`."""
         rate = self.dilation[0]
         if images.shape[2] % rate or images.shape[3] % rate:
             result: Tensor = super().forward(images.to(dtype))  # type: ignore[misc]

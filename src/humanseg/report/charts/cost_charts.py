@@ -40,11 +40,8 @@ def _cost_axis(name: str, values: Sequence[float], units: Sequence[tuple[float, 
     high = 1.15 * max(values, default=1.0) or 1.0
     factor, unit = next((unit for unit in units if high >= 2 * unit[0]), units[-1])
     label = f"{name} ({unit})" if unit else name
-    return Axis(0.0, high, label, lambda value: plain(value / factor), _unit_ticks(high, factor))
-
-
-def _unit_ticks(high: float, factor: float) -> tuple[float, ...]:
-    return tuple(factor * tick for tick in ticks(0.0, high / factor))
+    marks = tuple(factor * tick for tick in ticks(0.0, high / factor))
+    return Axis(0.0, high, label, lambda value: plain(value / factor), marks)
 
 
 def _cost_plot(

@@ -30,7 +30,8 @@ def learning_curves(study: Study) -> tuple[Curves, ...]:
         return ()
     records = [record for run in study.runs for record in run.epochs]
     top = loss_limit(records)
-    low = tenth_below(min((_lowest_iou(record) for record in records), default=0.0))
+    ious = [iou for each in records for iou in (each.train_iou, each.validation_iou)]
+    low = tenth_below(min((iou for iou in ious if iou is not None), default=0.0))
     return tuple(
         Curves(
             network,
@@ -39,13 +40,6 @@ def learning_curves(study: Study) -> tuple[Curves, ...]:
         )
         for network in study.finished
         if network.runs
-    )
-
-
-def _lowest_iou(record: EpochRecord) -> float:
-    return min(
-        record.train_iou,
-        record.train_iou if record.validation_iou is None else record.validation_iou,
     )
 
 
@@ -76,7 +70,7 @@ def _curve(study: Study, network: Network, kind: str, y_axis: Axis) -> Markup:
     several = len(network.runs) > 1
     over = f" Mean and range over {counted(len(network.runs), 'run')}." if several else ""
     epochs = listed([str(epoch) for epoch in kept_epochs])
-    marks = tuple(dict.fromkeys([1, *(tick for tick in range(5, last + 1, _stride(last)))]))
+    marks = (1, *range(5, last + 1, 5 * max(1, math.ceil(last / 40))))
     panel = Panel(
         f"{y_axis.label} per epoch, {network.label}",
         f"Training dashed, validation solid; reported epoch {epochs}.{over}",
@@ -89,13 +83,9 @@ def _curve(study: Study, network: Network, kind: str, y_axis: Axis) -> Markup:
         values = _by_epoch(network, f"{part}_{kind}")
         if several:
             _draw_range(panel, values, f"band {part} net-{network.slot}")
-        panel.path(
-            [
-                (panel.x(epoch), _inside(panel, statistics.fmean(each)))
-                for epoch, each in values.items()
-            ],
-            f"curve {part} net-{network.slot}",
-        )
+        means = {epoch: statistics.fmean(each) for epoch, each in values.items()}
+        points = [(panel.x(epoch), _inside(panel, mean)) for epoch, mean in means.items()]
+        panel.path(points, f"curve {part} net-{network.slot}")
     for epoch in kept_epochs:
         panel.line(panel.x(epoch), panel.box.top, panel.x(epoch), panel.box.bottom, "kept")
     if len(kept_epochs) == 1:
@@ -114,10 +104,6 @@ def _draw_range(panel: Panel, values: dict[int, list[float]], kind: str) -> None
     lower = [(panel.x(epoch), _inside(panel, min(each))) for epoch, each in values.items()]
     if upper:
         panel.area([*upper, *reversed(lower)], kind)
-
-
-def _stride(last: int) -> int:
-    return 5 * max(1, math.ceil(last / 40))
 
 
 def _mark_epoch(panel: Panel, network: Network, epoch: int, kind: str) -> None:

@@ -176,13 +176,8 @@ class Panel:
     ) -> None:
         """Draw a network's marker: its shape tells it apart where colour does not.
 
-        Args:
-            x: SVG units.
-            y: SVG units.
-            slot: the network's colour and shape, from 1; 0 for none.
-            note: shown when pointed at.
-            size: half the marker's extent.
-            kind: style beside the network's.
+        `slot` gives both, from 1, or neither with 0; `note` is shown when pointed at, and `size` is
+        half the marker's extent in SVG units.
         """
         style = f"marker net-{slot} {kind}".rstrip()
         corners = _SHAPES[(slot - 1) % len(_SHAPES)] if slot else ()

@@ -43,14 +43,7 @@ def shown_size(size: Size, longest: int) -> Size:
 
 
 def read_shrunk(file: Path, size: Size) -> NDArray[np.uint8]:
-    """Read an image at a smaller size; JPEG files are decoded at a fraction of theirs.
-
-    Args:
-        file: any image that `humanseg.images` reads.
-        size: (height, width) wanted.
-
-    Returns:
-        uint8 (size[0], size[1], 3).
+    """Read an image at `size`, as uint8 RGB; JPEG files are decoded at a fraction of theirs.
 
     Raises:
         ImageError: missing, damaged, or no image.
@@ -74,15 +67,7 @@ def _draft(file: Path, size: Size) -> NDArray[np.uint8] | None:
 
 
 def read_prediction(file: Path, size: Size, threshold: float) -> NDArray[np.bool_]:
-    """Read a stored prediction as a mask of the image's size, or smaller for large images.
-
-    Args:
-        file: a probability map on the network's grid.
-        size: (height, width) of the true mask.
-        threshold: least probability of a person.
-
-    Returns:
-        bool (height, width), `size` or the same with at most `_WORKING_SIDE` pixels on a side.
+    """Read a stored prediction as a mask of `size`, or of at most `_WORKING_SIDE` pixels a side.
 
     Raises:
         ImageError: missing, damaged, or no image.

@@ -48,12 +48,8 @@ def choose(
 ) -> list[Choice]:
     """Choose the gallery's images, each once with every reason for it.
 
-    Args:
-        scores: IoU by network label and image.
-        seed: draws the random ones.
-        sources: source by image; empty or None without sources.
-        suspects: true masks that may be wrong, most suspicious first.
-        alarms: largest share of pixels that a network marks, by image without a person.
+    By network label and image, `scores` are IoUs; by image, `alarms` are the largest share of
+    pixels that a network marks where nobody is. Suspects come most suspicious first.
     """
     values = scores_by_image(scores)
     means = {id_: statistics.fmean(each) for id_, each in values.items()}
@@ -84,14 +80,9 @@ def choose(
         for id_ in _descending(marked)[:_WORST]
     )
     wrong = list(suspects)[:_SUSPECT]
-    take(
-        (label.id, f"True mask to check: {_lower_first(REASONS[label.reason])}") for label in wrong
-    )
+    words = {reason: text[:1].lower() + text[1:] for reason, text in REASONS.items()}
+    take((label.id, f"True mask to check: {words[label.reason]}") for label in wrong)
     return [Choice(id_, tuple(reasons)) for id_, reasons in chosen.items()]
-
-
-def _lower_first(text: str) -> str:
-    return text[:1].lower() + text[1:]
 
 
 def _descending(values: Mapping[str, float]) -> list[str]:
@@ -127,7 +118,10 @@ def choose_images(study: Study) -> list[Choice]:
     taken = {choice.id for choice in chosen}
     means = {id_: statistics.fmean(each) for id_, each in scores_by_image(scores).items()}
     others = sorted((id_ for id_ in images if id_ not in taken), key=lambda id_: means.get(id_, 2))
-    return [*chosen, *(Choice(id_) for id_ in _thinned(others, MOST_OTHERS))]
+    # At most so many, evenly through the list.
+    step = max(1.0, len(others) / MOST_OTHERS)
+    shown = [others[int(index * step)] for index in range(min(len(others), MOST_OTHERS))]
+    return [*chosen, *map(Choice, shown)]
 
 
 def _alarms(study: Study) -> dict[str, float]:
@@ -139,9 +133,3 @@ def _alarms(study: Study) -> dict[str, float]:
                 share = image.fp / (image.height * image.width)
                 alarms[id_] = max(alarms.get(id_, 0.0), share)
     return alarms
-
-
-def _thinned(ids: list[str], most: int) -> list[str]:
-    """At most so many, evenly through the list."""
-    step = max(1.0, len(ids) / most)
-    return [ids[int(index * step)] for index in range(min(len(ids), most))]

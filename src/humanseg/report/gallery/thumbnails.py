@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from humanseg.images import open_image, read_mask
 from humanseg.images.resize import resize_mask
 from humanseg.report import study_files
-from humanseg.report.formatting import score
+from humanseg.report.formatting import capitalised, score
 from humanseg.report.gallery.gallery_images import mask_uri, photo_uri, read_shrunk, shown_size
 from humanseg.report.study import Study, image_scores
 from humanseg.report.tables.check_tables import LEAK_KINDS, REASONS, suspect_detail
-from humanseg.results import ImageScore, Leak
 from humanseg.system.errors import ImageError
 
 THUMBNAIL_SIDE = 160
@@ -64,8 +62,8 @@ class Thumbnails:
             return Thumbnail(id_, anchor, "", "", "4/3", alt, "its path was not recorded")
         truth = study_files.truth_file(self._folders, id_)
         try:
-            full = _upright_size(self._images.get(id_), file)
-            pixels = read_shrunk(file, shown_size(full, THUMBNAIL_SIDE))
+            image = self._images.get(id_) or open_image(file)  # whether or not it was scored
+            pixels = read_shrunk(file, shown_size((image.height, image.width), THUMBNAIL_SIDE))
             size = (pixels.shape[0], pixels.shape[1])
             mask = mask_uri(resize_mask(read_mask(truth), size)) if masked else ""
         except ImageError as error:
@@ -74,34 +72,20 @@ class Thumbnails:
         return Thumbnail(id_, anchor, photo_uri(pixels), mask, f"{size[1]}/{size[0]}", alt)
 
 
-def _upright_size(image: ImageScore | None, file: Path) -> tuple[int, int]:
-    """(height, width) of an image, whether or not it was scored."""
-    if image is not None:
-        return image.height, image.width
-    opened = open_image(file)
-    return opened.height, opened.width
-
-
 def leak_findings(study: Study, anchors: Mapping[str, str]) -> tuple[Finding, ...]:
     """Pairs of images that show the same; those that were divided between parts first."""
     thumbnails = Thumbnails(study, anchors)
-    leaks = sorted(study.analysis.leaks, key=lambda leak: not leak.divided)[:MOST]
-    return tuple(
-        Finding(
-            _leak_title(leak),
+    findings = []
+    for leak in sorted(study.analysis.leaks, key=lambda leak: not leak.divided)[:MOST]:
+        alike = "" if leak.similarity is None else f" (similarity {score(leak.similarity, 2)})"
+        detail = (
             "One was tested by a network trained on the other."
             if leak.divided
-            else "Both are in the same part: scores are not affected.",
-            leak.divided,
-            (thumbnails.draw(leak.first), thumbnails.draw(leak.second)),
+            else "Both are in the same part: scores are not affected."
         )
-        for leak in leaks
-    )
-
-
-def _leak_title(leak: Leak) -> str:
-    alike = "" if leak.similarity is None else f" (similarity {score(leak.similarity, 2)})"
-    return f"{LEAK_KINDS[leak.kind]}{alike}"
+        images = (thumbnails.draw(leak.first), thumbnails.draw(leak.second))
+        findings.append(Finding(f"{LEAK_KINDS[leak.kind]}{alike}", detail, leak.divided, images))
+    return tuple(findings)
 
 
 def suspect_findings(study: Study, anchors: Mapping[str, str]) -> tuple[Finding, ...]:
@@ -109,8 +93,7 @@ def suspect_findings(study: Study, anchors: Mapping[str, str]) -> tuple[Finding,
     thumbnails = Thumbnails(study, anchors)
     findings = []
     for label in study.analysis.suspects[:MOST]:
-        detail = suspect_detail(label)
-        text = f"{detail[:1].upper()}{detail[1:]}."
+        text = f"{capitalised(suspect_detail(label))}."
         image = thumbnails.draw(label.id, masked=True)
         findings.append(Finding(REASONS[label.reason], text, False, (image,)))
     return tuple(findings)

@@ -27,36 +27,23 @@ REASONS = {
 
 def leak_table(study: Study) -> Table | None:
     """Pairs of images that show the same, those that matter first; None without any."""
-    rows = [
-        Row(
-            (
-                f"{leak.first} and {leak.second}",
-                LEAK_KINDS[leak.kind],
-                score(leak.similarity, 2),
-                "yes" if leak.divided else "no",
-            ),
-            "problem" if leak.divided and leak.kind != "scene" else "plain",
-        )
-        for leak in sorted(study.analysis.leaks, key=lambda each: not each.divided)
-    ]
-    columns = (
-        *words("Pictures", "Kind"),
-        Column("Similarity"),
-        *words("One tested by a network trained on the other"),
-    )
+    rows = []
+    for leak in sorted(study.analysis.leaks, key=lambda each: not each.divided):
+        pair, similarity = f"{leak.first} and {leak.second}", score(leak.similarity, 2)
+        cells = (pair, LEAK_KINDS[leak.kind], similarity, "yes" if leak.divided else "no")
+        rows.append(Row(cells, "problem" if leak.divided and leak.kind != "scene" else "plain"))
+    divided = words("One tested by a network trained on the other")
+    columns = (*words("Pictures", "Kind"), Column("Similarity"), *divided)
     caption = "Pictures that show the same. Scenes are guesses from similar features: look at them."
     return table_of(caption, columns, rows)
 
 
 def suspect_table(study: Study, anchors: Mapping[str, str] | None = None) -> Table | None:
     """True masks that may be wrong, most suspicious first within each reason; None without any."""
-    links = anchors or {}
-    rows = [
-        Row(
-            (label.id, REASONS[label.reason], suspect_detail(label)), anchor=links.get(label.id, "")
-        )
-        for label in study.analysis.suspects
-    ]
+    rows = []
+    for label in study.analysis.suspects:
+        cells = (label.id, REASONS[label.reason], suspect_detail(label))
+        rows.append(Row(cells, anchor=(anchors or {}).get(label.id, "")))
     caption = "True masks that may be wrong. They were scored as they are."
     return table_of(caption, words("Picture", "Reason", "Detail"), rows)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable
 
 from humanseg.report.formatting import (
@@ -17,7 +16,7 @@ from humanseg.report.formatting import (
     score,
 )
 from humanseg.report.study import Network, Study
-from humanseg.report.tables.table import NETWORK, Column, Row, Table
+from humanseg.report.tables.table import NETWORK, Row, Table, numbers, words
 from humanseg.report.text.definitions import PUBLISHED, PUBLISHED_TEST_IDS
 
 _COSTS: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
@@ -35,7 +34,6 @@ def cost_table(study: Study) -> Table | None:
     """What each network takes and weighs; None without trainings."""
     if not study.runs:
         return None
-    labels = [Column(label) for _, label, _ in _COSTS]
     modes = ("Precision", "Memory format", "Device", "Threads")
     rows = []
     for network in study.finished:
@@ -52,7 +50,7 @@ def cost_table(study: Study) -> Table | None:
         "Cost of one run, mean over runs. Training time is that of the training iterations; wall "
         "time is that of the whole run."
     )
-    columns = (NETWORK, *labels, *(Column(label, numeric=False) for label in modes))
+    columns = (NETWORK, *numbers(*(label for _, label, _ in _COSTS)), *words(*modes))
     return Table(caption, columns, tuple(rows))
 
 
@@ -74,22 +72,23 @@ def published_table(study: Study) -> Table | None:
         return None
     columns = (
         NETWORK,
-        Column("published", "Batch-averaged IoU"),
-        Column("here", "Batch-averaged IoU"),
-        Column("published", "Batch-averaged Dice"),
-        Column("here", "Batch-averaged Dice"),
-        Column("published, T4", "Training time"),
-        Column("here", "Training time"),
+        *numbers("published", "here", group="Batch-averaged IoU"),
+        *numbers("published", "here", group="Batch-averaged Dice"),
+        *numbers("published, T4", "here", group="Training time"),
     )
     rows = []
     for network in study.networks:
         theirs = PUBLISHED.get(network.arch)
+        batch = (
+            network.mean(f"batch_{name}") if network.runs else None for name in ("iou", "dice")
+        )
+        iou, dice = (score(value, 4) for value in batch)
         cells = (
             network.label,
             score(theirs.iou if theirs else None, 4),
-            score(_mean(network, "batch_iou"), 4),
+            iou,
             score(theirs.dice if theirs else None, 4),
-            score(_mean(network, "batch_dice"), 4),
+            dice,
             duration(theirs.seconds if theirs else None),
             duration(network.cost("train_seconds").mean),
         )
@@ -104,9 +103,3 @@ def published_table(study: Study) -> Table | None:
             "is the same, but the scores cannot be compared."
         )
     return Table(f"{caption}{note}", columns, tuple(rows))
-
-
-def _mean(network: Network, field: str) -> float | None:
-    values = [getattr(run.summary, field) for run in network.runs]
-    defined = [value for value in values if value is not None]
-    return statistics.fmean(defined) if defined else None

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from humanseg.evaluation.statistics import EQUAL_MARGIN
-from humanseg.report.formatting import UNKNOWN, bounded, bounds, listed, probability, score, signed
+from humanseg.report.formatting import (
+    UNKNOWN,
+    bounded,
+    bounds,
+    capitalised,
+    listed,
+    probability,
+    score,
+    signed,
+)
 from humanseg.report.ranking import METRIC_NAMES, Metric, Pair, is_weak, pairs_of
 from humanseg.report.study import Study
-from humanseg.report.tables.table import Column, Row, Table, table_of
+from humanseg.report.tables.table import Column, Row, Table, numbers, table_of, words
 from humanseg.results import Doubt
 
 TRAINING_TEST = "t-test over trainings"
@@ -22,7 +31,7 @@ def doubts(study: Study, pair: Pair) -> list[str]:
     folds_p = _first_given(record.corrected_holm, record.corrected_p)
     seeds_p = _first_given(record.seeds_holm, record.seeds_p)
     weak = [network.label for network in (pair.first, pair.second) if is_weak(study, network)]
-    words: dict[Doubt, str] = {
+    reasons: dict[Doubt, str] = {
         "weak": (
             f"{listed(weak)} {'is' if len(weak) == 1 else 'are'} no better than the mean training "
             "mask"
@@ -43,7 +52,7 @@ def doubts(study: Study, pair: Pair) -> list[str]:
         ),
         "seeds": f"the t-test over seeds is not significant ({_p(seeds_p or 0.0)})",
     }
-    return [words[doubt] for doubt in words if doubt in record.doubts]
+    return [text for doubt, text in reasons.items() if doubt in record.doubts]
 
 
 def _direction(pair: Pair) -> str:
@@ -55,15 +64,14 @@ def _direction(pair: Pair) -> str:
     return "the signed-rank test over pictures points the other way"
 
 
-def reading(study: Study, pair: Pair, because: str = ", because ", last: str = " and ") -> str:
+def reading(study: Study, pair: Pair, because: str = ", because ") -> str:
     """What may be said of a pair, in words."""
     if pair.record.evidence:
         return "a clear difference"
     if pair.record.equivalent:
         return f"equal within {MARGIN}"
-    words = doubts(study, pair)
-    reasons = last.join(part for part in (", ".join(words[:-1]), words[-1]) if part)
-    return f"{'no verdict' if 'weak' in pair.record.doubts else 'undecided'}{because}{reasons}"
+    verdict = "no verdict" if "weak" in pair.record.doubts else "undecided"
+    return f"{verdict}{because}{listed(doubts(study, pair))}"
 
 
 def _p(value: float) -> str:
@@ -79,14 +87,10 @@ def pair_table(study: Study) -> Table | None:
     pairs = [(metric, pair) for metric in METRIC_NAMES for pair in pairs_of(study, metric)]
     tested = any(pair.trainings is not None for _, pair in pairs)
     columns = [
-        Column("Pair", numeric=False),
-        Column("Metric", numeric=False),
-        Column("Mean [95 % interval]", "Difference in points"),
-        Column("Median", "Difference in points"),
-        Column("p (Holm)", "Signed ranks over pictures"),
-        Column("Effect", "Signed ranks over pictures"),
-        *([Column("p (Holm)", TRAINING_TEST)] if tested else []),
-        *([Column("95 % interval", TRAINING_TEST)] if tested else []),
+        *words("Pair", "Metric"),
+        *numbers("Mean [95 % interval]", "Median", group="Difference in points"),
+        *numbers("p (Holm)", "Effect", group="Signed ranks over pictures"),
+        *(numbers("p (Holm)", "95 % interval", group=TRAINING_TEST) if tested else []),
         Column("Reading", numeric=False, wide=True),
     ]
     rows = [Row(tuple(_pair_cells(study, metric, pair, tested=tested))) for metric, pair in pairs]
@@ -95,18 +99,17 @@ def pair_table(study: Study) -> Table | None:
 
 def _pair_cells(study: Study, metric: Metric, pair: Pair, *, tested: bool) -> list[str]:
     record = pair.record
-    name = METRIC_NAMES[metric]
     folds_p = _first_given(record.corrected_holm, record.corrected_p)
     seeds_p = _first_given(record.seeds_holm, record.seeds_p)
     trainings = pair.trainings
     return [
         f"{pair.first.label} over {pair.second.label}",
-        name[:1].upper() + name[1:],
+        capitalised(METRIC_NAMES[metric]),
         bounded(pair.difference, signed),
         signed(pair.median),
         probability(_first_given(record.wilcoxon_holm, record.wilcoxon_p)),
         score(pair.rank_biserial, 2),
         *([probability(_first_given(folds_p, seeds_p))] if tested else []),
         *([bounds(trainings, signed) if trainings else UNKNOWN] if tested else []),
-        reading(study, pair, because=": ", last=" and "),
+        reading(study, pair, because=": "),
     ]

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable
+from functools import partial
 
 from humanseg.report.formatting import (
     UNKNOWN,
     bounded,
+    capitalised,
     listed,
     percent,
     points,
     score,
 )
 from humanseg.report.ranking import metric_of
-from humanseg.report.study import Network, Study
-from humanseg.report.tables.table import NETWORK, Column, Row, Table, table_of
-from humanseg.results import RobustnessAnalysis
+from humanseg.report.study import Network, Study, spread
+from humanseg.report.tables.table import NETWORK, Column, Row, Table, numbers, table_of, words
+from humanseg.results import Interval, RobustnessAnalysis
 
 _IOU = "Per-image IoU"
 
@@ -42,12 +43,8 @@ def gap_table(study: Study) -> Table | None:
         held_out = analysed.train_iou - analysed.gap
         scores = (score(analysed.train_iou), score(held_out), points(analysed.gap))
         rows.append(Row((network.label, *scores), slot=network.slot))
-    columns = (
-        NETWORK,
-        Column("Training pictures", _IOU),
-        Column("Held-out pictures", _IOU),
-        Column("Gap (points)"),
-    )
+    scored = numbers("Training pictures", "Held-out pictures", group=_IOU)
+    columns = (NETWORK, *scored, Column("Gap (points)"))
     caption = (
         "The same networks on their own training pictures and on held-out ones; means over runs."
     )
@@ -59,23 +56,10 @@ def source_table(study: Study) -> Table | None:
     rows = []
     for record in study.analysis.sources:
         label, slot = _first_cell(study, record.network)
-        cells = (
-            label,
-            record.source,
-            str(record.images),
-            bounded(record.seen),
-            bounded(record.unseen),
-            bounded(record.gap, points),
-        )
-        rows.append(Row(cells, slot=slot))
-    columns = (
-        NETWORK,
-        Column("Source", numeric=False),
-        Column("Pictures"),
-        Column("Source in training", _IOU),
-        Column("Source left out", _IOU),
-        Column("Lost (points)"),
-    )
+        scores = (bounded(record.seen), bounded(record.unseen), bounded(record.gap, points))
+        rows.append(Row((label, record.source, str(record.images), *scores), slot=slot))
+    scored = numbers("Source in training", "Source left out", group=_IOU)
+    columns = (NETWORK, *words("Source"), Column("Pictures"), *scored, Column("Lost (points)"))
     caption = "Pictures of one source, scored by networks trained with and without that source."
     return table_of(caption, columns, rows)
 
@@ -84,17 +68,10 @@ def external_table(study: Study) -> Table | None:
     """External data sets; None where there was none."""
     records = study.analysis.external
     empty = any(record.person_free for record in records)
-    columns = [
-        NETWORK,
-        Column("Data set", numeric=False),
-        Column("Pictures"),
-        Column("Per-image IoU", "Mean [95 % interval]"),
-        Column("Boundary IoU", "Mean [95 % interval]"),
-        Column("NSD at 1 %", "Mean [95 % interval]"),
-    ]
+    scored = numbers(_IOU, "Boundary IoU", "NSD at 1 %", group="Mean [95 % interval]")
+    columns = [NETWORK, *words("Data set"), Column("Pictures"), *scored]
     if empty:
-        group = "Pictures without a person"
-        columns += [Column(name, group) for name in ("Number", "With an alarm", "Area marked")]
+        columns += numbers("Number", *_ALARMS, group="Pictures without a person")
     rows = []
     for record in records:
         label, slot = _first_cell(study, record.network)
@@ -102,13 +79,7 @@ def external_table(study: Study) -> Table | None:
         names = ("iou", "boundary_iou", "surface_dice_10")
         cells += [bounded(record.metrics.get(name)) for name in names]
         if empty:
-            alarms = record.metrics.get("false_positive_images")
-            area = record.metrics.get("false_positive_area")
-            cells += [
-                str(record.person_free),
-                bounded(alarms, percent),
-                bounded(area, lambda share: percent(share, 2)),
-            ]
+            cells += [str(record.person_free), *_alarm_cells(record.metrics.get)]
         rows.append(Row(tuple(cells), slot=slot))
     return table_of("External data sets: no network was trained on them.", columns, rows)
 
@@ -117,30 +88,29 @@ def alarm_table(study: Study) -> Table | None:
     """False alarms on the study's own images without a person; None where there is none."""
     rows = []
     for network in study.finished:
-        alarms = metric_of(study, network, "false_positive_images")
-        area = metric_of(study, network, "false_positive_area")
-        if alarms is None and area is None:
+        cells = _alarm_cells(partial(metric_of, study, network))
+        if set(cells) == {UNKNOWN}:
             continue
         empty = sum(image.person_free for image in network.image_scores.values())
-        cells = (
-            network.label,
-            str(empty),
-            bounded(alarms, percent),
-            bounded(area, lambda share: percent(share, 2)),
-        )
-        rows.append(Row(cells, slot=network.slot))
-    columns = (NETWORK, Column("Pictures"), Column("With an alarm"), Column("Area marked"))
+        rows.append(Row((network.label, str(empty), *cells), slot=network.slot))
     caption = (
         "Pictures without a person. An alarm marks more than 0.1 % of the pixels; the area is the "
         "mean share of a picture that is marked."
     )
-    return table_of(caption, columns, rows)
+    return table_of(caption, (NETWORK, *numbers("Pictures", *_ALARMS)), rows)
+
+
+_ALARMS = ("With an alarm", "Area marked")
+
+
+def _alarm_cells(metric: Callable[[str], Interval | None]) -> tuple[str, str]:
+    area = bounded(metric("false_positive_area"), lambda share: percent(share, 2))
+    return bounded(metric("false_positive_images"), percent), area
 
 
 def corruption_name(name: str) -> str:
     """A corruption as the page names it."""
-    words = {"jpeg": "JPEG"}.get(name, name.replace("_", " "))
-    return f"{words[:1].upper()}{words[1:]}"
+    return capitalised({"jpeg": "JPEG"}.get(name, name.replace("_", " ")))
 
 
 def by_corruption(study: Study) -> dict[str, dict[str, RobustnessAnalysis]]:
@@ -158,42 +128,27 @@ def robustness_table(study: Study) -> Table | None:
         return None
     names = dict.fromkeys(name for networks in corruptions.values() for name in networks)
     group = "IoU retained, mean over severities [95 % interval]"
-    columns = [Column("Corruption", numeric=False)]
-    columns += [Column(_first_cell(study, name)[0], group) for name in names]
+    labels = {name: _first_cell(study, name)[0] for name in names}
     rows = []
     for corruption, networks in corruptions.items():
         records = (networks.get(name) for name in names)
         cells = (bounded(record.retention if record else None, percent) for record in records)
         rows.append(Row((corruption_name(corruption), *cells)))
-    means = (percent(mean_retention(corruptions, name)) for name in names)
+    means = (percent(mean_retention(study, name)) for name in names)
     rows.append(Row(("Mean over corruptions", *means), "baseline"))
-    clean = [f"{_first_cell(study, name)[0]} {score(_clean(corruptions, name))}" for name in names]
-    images = {record.images for networks in corruptions.values() for record in networks.values()}
+    every = study.analysis.robustness
+    clean = {record.network: record.clean for record in reversed(every)}
+    counts = [f"{count:,}" for count in sorted({record.images for record in every})]
     caption = (
-        f"IoU on corrupted pictures as a share of the IoU on the same {_numbers(images)} test "
-        f"pictures uncorrupted. Uncorrupted IoU: {listed(clean)}."
+        f"IoU on corrupted pictures as a share of the IoU on the same {listed(counts, 'or')} test "
+        "pictures uncorrupted. Uncorrupted IoU: "
+        f"{listed([f'{labels[name]} {score(clean[name])}' for name in names])}."
     )
-    return Table(caption, tuple(columns), tuple(rows))
+    columns = (*words("Corruption"), *numbers(*labels.values(), group=group))
+    return Table(caption, columns, tuple(rows))
 
 
-def mean_retention(
-    corruptions: Mapping[str, Mapping[str, RobustnessAnalysis]], network: str
-) -> float | None:
+def mean_retention(study: Study, network: str) -> float | None:
     """Mean over corruptions of a network's retention."""
-    retentions = [
-        networks[network].retention.estimate
-        for networks in corruptions.values()
-        if network in networks
-    ]
-    return statistics.fmean(retentions) if retentions else None
-
-
-def _clean(
-    corruptions: Mapping[str, Mapping[str, RobustnessAnalysis]], network: str
-) -> float | None:
-    records = (networks[network] for networks in corruptions.values() if network in networks)
-    return next((record.clean for record in records), None)
-
-
-def _numbers(counts: Iterable[int]) -> str:
-    return listed([f"{count:,}" for count in sorted(set(counts))], "or") or UNKNOWN
+    records = study.analysis.robustness
+    return spread(each.retention.estimate for each in records if each.network == network).mean

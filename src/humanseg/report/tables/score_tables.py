@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from humanseg.report.formatting import bounded, counted, listed, percent, score
+from humanseg.report.formatting import bounded, capitalised, counted, listed, percent, score
 from humanseg.report.ranking import METRIC_NAMES, Metric, metric_of
-from humanseg.report.study import Network, Study, image_scores
+from humanseg.report.study import Study, image_scores
 from humanseg.report.study_plan import repeats
-from humanseg.report.tables.table import NETWORK, Column, Row, Table, table_of
+from humanseg.report.tables.table import (
+    NETWORK,
+    Column,
+    Row,
+    RowKind,
+    Table,
+    numbers,
+    table_of,
+    words,
+)
 from humanseg.results import Bound, RunResult, Stratum
 
 BOUND_NAMES = {
@@ -75,13 +83,13 @@ def overlap_table(study: Study) -> Table | None:
     table = _score_table(study, _OVERLAP, f"Overlap with the true masks, {_scored(study)}.")
     if table is None:
         return None
-    seeds = [_seed_sd(study, network) for network in study.networks]
+    analysed = [study.analysed(network) for network in study.networks]
+    seeds = [score(own.seed_sd) if own and own.seed_sd is not None else "" for own in analysed]
     if any(seeds):
         table = _with_column(table, 3, _SEEDS, seeds)
-    batches = [_batch_iou(network) for network in study.networks]
+    batches = [network.mean("batch_iou") for network in study.networks]
     if any(value is not None for value in batches):
-        last = len(table.columns)
-        table = _with_column(table, last, _BATCH, [score(value) for value in batches])
+        table = _with_column(table, len(table.columns), _BATCH, [*map(score, batches)])
     return table
 
 
@@ -111,15 +119,12 @@ def _score_table(study: Study, measures: tuple[_Measure, ...], caption: str) -> 
             for each, value in values
         ]
         rows.append(Row((network.label, *cells), slot=network.slot))
-    if any(each.bound for each in measures):
-        rows += [_bound_row(study, bound, measures) for bound in study.analysis.bounds]
+    bounds = study.analysis.bounds if any(each.bound for each in measures) else ()
+    for bound in bounds:
+        cells = [score(getattr(bound, each.bound)) if each.bound else "" for each in measures]
+        kind: RowKind = "baseline" if bound.side == "baseline" else "bound"
+        rows.append(Row((bound_name(study, bound), *cells), kind))
     return table_of(caption, (NETWORK, *(each.column for each in measures)), rows)
-
-
-def _bound_row(study: Study, bound: Bound, measures: tuple[_Measure, ...]) -> Row:
-    cells = [score(getattr(bound, each.bound)) if each.bound else "" for each in measures]
-    name = bound_name(study, bound)
-    return Row((name, *cells), "baseline" if bound.side == "baseline" else "bound")
 
 
 def bound_name(study: Study, bound: Bound) -> str:
@@ -149,22 +154,11 @@ def _with_column(table: Table, index: int, column: Column, cells: list[str]) -> 
     return Table(table.caption, (*table.columns[:index], column, *table.columns[index:]), rows)
 
 
-def _seed_sd(study: Study, network: Network) -> str:
-    analysed = study.analysed(network)
-    return score(analysed.seed_sd) if analysed and analysed.seed_sd is not None else ""
-
-
-def _batch_iou(network: Network) -> float | None:
-    values = [record.summary.batch_iou for record in network.scored]
-    defined = [value for value in values if value is not None]
-    return statistics.fmean(defined) if defined else None
-
-
 def fold_table(study: Study) -> Table | None:
     """Mean IoU of every run; None where no network has several."""
-    if all(len(network.runs) < 2 for network in study.finished):
-        return None
     networks = [network for network in study.finished if network.runs]
+    if all(len(network.runs) < 2 for network in networks):
+        return None
     means: dict[str, dict[str, float | None]] = {}
     for network in networks:
         for run in network.runs:
@@ -173,22 +167,21 @@ def fold_table(study: Study) -> Table | None:
         Row((name, *(score(by_network.get(network.name)) for network in networks)))
         for name, by_network in means.items()
     ]
-    columns = (Column("Run", numeric=False), *(Column(each.label, _IOU) for each in networks))
+    columns = (*words("Run"), *numbers(*(each.label for each in networks), group=_IOU))
     return Table("Mean over the test pictures of every run.", columns, tuple(rows))
 
 
 def _common_name(study: Study, run: RunResult) -> str:
     """What a run has in common with the runs of other networks."""
     split = run.config.split
-    words = []
+    parts = []
     if repeats(study) > 1:
         seeds = sorted({other.config.split.seed for other in study.runs})
-        words.append(f"repeat {seeds.index(split.seed) + 1}")
+        parts.append(f"repeat {seeds.index(split.seed) + 1}")
     if split.protocol == "folds":
-        words.append(f"fold {split.fold}")
-    words.append(f"seed {run.config.training.seed}")
-    text = ", ".join(words)
-    return text[:1].upper() + text[1:]
+        parts.append(f"fold {split.fold}")
+    parts.append(f"seed {run.config.training.seed}")
+    return capitalised(", ".join(parts))
 
 
 def attribute_table(study: Study) -> Table | None:
@@ -220,10 +213,9 @@ def strata_table(study: Study) -> Table | None:
         analysed = study.analysed(network)
         for stratum in analysed.strata if analysed else ():
             strata.setdefault((stratum.kind, stratum.name), {})[network.name] = stratum
-    columns = [Column("Pictures", numeric=False), Column("Number")]
+    columns = [*words("Pictures"), Column("Number")]
     for name in METRIC_NAMES.values():
-        group = name[:1].upper() + name[1:]
-        columns += [Column(network.label, group) for network in study.compared]
+        columns += numbers(*(net.label for net in study.compared), group=capitalised(name))
     rows = []
     for (kind, name), by_network in strata.items():
         cells = [f"{_KINDS[kind]}: {name}", str(next(iter(by_network.values())).images)]

@@ -67,6 +67,11 @@ def words(*labels: str) -> list[Column]:
     return [Column(label, numeric=False) for label in labels]
 
 
+def numbers(*labels: str, group: str = "") -> list[Column]:
+    """Columns of numbers under one heading."""
+    return [Column(label, group) for label in labels]
+
+
 def table_of(caption: str, columns: Iterable[Column], rows: Iterable[Row]) -> Table | None:
     """A table; None without a row."""
     table = Table(caption, tuple(columns), tuple(rows))

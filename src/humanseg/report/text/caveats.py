@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from humanseg.report.formatting import counted, listed, score
-from humanseg.report.study import Network, Study, image_scores
+from humanseg.report.study import Study, image_scores
 from humanseg.report.study_plan import has_several_seeds, is_cross_validated
 from humanseg.results import RunResult
 
@@ -22,9 +22,10 @@ def warnings(study: Study) -> Iterator[str]:
     yield from _selected_on_scored(study)
     if len({record.data_fingerprint for record in study.scored}) > 1:
         yield "The runs used different data (their fingerprints differ): do not compare them."
-    if not _same_tests(study.compared):
+    runs = [network.runs for network in study.compared if network.runs]
+    if len({frozenset(network.image_scores) for network in study.compared}) > 1:
         yield "The networks were tested on different pictures: their means are not comparable."
-    elif not _same_splits(study.compared):
+    elif len({frozenset(run.split for run in own) for own in runs}) > 1:
         yield (
             "The runs used different splits: the networks were not trained on the same pictures, "
             "so their scores are not comparable."
@@ -54,15 +55,6 @@ def _selected_on_scored(study: Study) -> Iterator[str]:
         "are too high for new pictures. Compare them only with numbers made the same way"
         f"{others}."
     )
-
-
-def _same_tests(networks: Iterable[Network]) -> bool:
-    return len({frozenset(network.image_scores) for network in networks}) <= 1
-
-
-def _same_splits(networks: Iterable[Network]) -> bool:
-    splits = {frozenset(run.split for run in network.runs) for network in networks if network.runs}
-    return len(splits) <= 1
 
 
 def _trained_on_test(study: Study) -> Iterator[str]:
@@ -119,7 +111,8 @@ def _below_baseline(study: Study) -> Iterator[str]:
 
 
 def _why_weak(run: RunResult) -> str:
-    steps, last = _steps(run), run.epochs[-1] if run.epochs else None
+    last = run.epochs[-1] if run.epochs else None
+    steps = len(run.epochs) * -(-len(run.split.train) // run.config.training.batch_size)
     validation = last.validation_iou if last else None
     apart = last.train_iou - validation if last and validation is not None else 0.0
     if last and apart > FAR_APART and steps < FEW_STEPS:
@@ -133,30 +126,18 @@ def _why_weak(run: RunResult) -> str:
     return "Train for more epochs, or check that masks belong to their pictures."
 
 
-def _steps(run: RunResult) -> int:
-    """Optimiser steps of a run."""
-    return len(run.epochs) * -(-len(run.split.train) // run.config.training.batch_size)
-
-
 def _different_machines(study: Study) -> Iterator[str]:
-    if len({_machine(run) for run in study.runs}) > 1:
+    machines = [run.environment for run in study.runs]
+    modes = {(run.resolved.precision, run.resolved.memory_format) for run in study.runs}
+    if len({(each.device, each.processor, each.cores) for each in machines}) > 1:
         yield "The runs were made on different hardware: do not compare their times."
-    elif len({run.environment.threads for run in study.runs}) > 1:
+    elif len({each.threads for each in machines}) > 1:
         yield "The runs used different numbers of threads: do not compare their times."
-    elif len({_mode(run) for run in study.runs}) > 1:
+    elif len(modes) > 1:
         yield (
             "The runs used different precisions or memory formats (see the cost table): "
             "differences in time are not due to the networks alone."
         )
-
-
-def _machine(run: RunResult) -> tuple[str, str, int]:
-    environment = run.environment
-    return environment.device, environment.processor, environment.cores
-
-
-def _mode(run: RunResult) -> tuple[str, str]:
-    return run.resolved.precision, run.resolved.memory_format
 
 
 def comparable_times(study: Study) -> bool:

@@ -79,7 +79,7 @@ def _on_corrupted_images(study: Study) -> Iterator[str]:
         return
     names = dict.fromkeys(name for networks in corruptions.values() for name in networks)
     retained = [
-        f"{percent(mean_retention(corruptions, name))} with {_label(study, name)}" for name in names
+        f"{percent(mean_retention(study, name))} with {_label(study, name)}" for name in names
     ]
     records = [record for networks in corruptions.values() for record in networks.values()]
     lowest = min(records, key=lambda record: record.retention.estimate)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from humanseg.config.schema import EvaluationConfig
 from humanseg.report import study_files
 from humanseg.report.formatting import counted, listed
-from humanseg.report.study import Study
+from humanseg.report.study import Study, settings_of
 from humanseg.report.study_plan import folds, has_several_seeds, is_cross_validated, repeats
 from humanseg.report.text.caveats import selected_on_test
 from humanseg.results import RunResult
@@ -83,7 +82,7 @@ def _selection(study: Study) -> str:
 
 def _scoring(study: Study) -> str:
     thresholds = listed(sorted({f"{network.threshold:g}" for network in study.finished}), "or")
-    flips = {settings.flip_averaging for settings in _evaluation_settings(study)}
+    flips = {settings_of(record).flip_averaging for record in study.scored}
     averaged = {
         frozenset({True}): "probabilities are averaged with those of the mirrored picture",
         frozenset({False}): "no flip averaging",
@@ -94,11 +93,6 @@ def _scoring(study: Study) -> str:
         f"Scored at the original size of each mask{inputs}. A pixel counts as person from "
         f"probability {thresholds}; {averaged}."
     )
-
-
-def _evaluation_settings(study: Study) -> Iterator[EvaluationConfig]:
-    for record in study.scored:
-        yield record.config.evaluation if isinstance(record, RunResult) else record.evaluation
 
 
 def _intervals(study: Study) -> Iterator[str]:

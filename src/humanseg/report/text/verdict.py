@@ -99,9 +99,10 @@ def _verdict(study: Study, order: Sequence[Network]) -> str:
     if not level:
         return f"Use {best.label}: per-image IoU {value_of(study, best, 'iou')}, {_above(nearest)}."
     behind = [network for network in pairs if network not in level]
-    undecided = [network for network in level if not _is_equal(pairs[network])]
+    undecided = [pair for pair in pairs.values() if pair is None or not pair.above]
+    undecided = [pair for pair in undecided if pair is None or not pair.record.equivalent]
     if undecided:
-        return _undecided(study, best, level, behind, [pairs[network] for network in undecided])
+        return _undecided(study, best, level, behind, undecided)
     return _equal(study, [best, *level], behind)
 
 
@@ -133,10 +134,6 @@ def _above(pair: Pair) -> str:
     return f"{gap(pair.difference.estimate)} above {pair.second.label}{interval_of(pair)}"
 
 
-def _is_equal(pair: Pair | None) -> bool:
-    return pair is not None and pair.record.equivalent
-
-
 def _single_trainings(study: Study, best: Network, nearest: Pair) -> str:
     return (
         f"{best.label} scored highest here: per-image IoU {value_of(study, best, 'iou')}, "
@@ -165,15 +162,9 @@ def _undecided(
     if len(analysed) == 1:
         reason = f", but {listed(doubts(study, analysed[0]))}"
     scored = f": {best.label} scored {listed(more)}{reason}" if more else ""
-    return f"{text}{scored}. {_what_decides(study)}"
-
-
-def _what_decides(study: Study) -> str:
-    """What to do where the scores leave it open."""
-    count = folds(study) if is_cross_validated(study) else None
-    if count is None or count < _ENOUGH_FOLDS:
-        return "Five folds or more can decide."
-    return "More pictures, or the folds repeated, may decide."
+    enough = is_cross_validated(study) and (folds(study) or 0) >= _ENOUGH_FOLDS
+    way = "More pictures, or the folds repeated, may" if enough else "Five folds or more can"
+    return f"{text}{scored}. {way} decide."
 
 
 def _equal(study: Study, level: Sequence[Network], behind: Sequence[Network]) -> str:

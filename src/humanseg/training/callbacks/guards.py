@@ -11,8 +11,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import lightning
 import torch
+from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -20,7 +20,7 @@ from humanseg.models import SegmentationNetwork
 from humanseg.results import ScoreSummary
 from humanseg.system.errors import GuardError
 from humanseg.training.batches import Batch
-from humanseg.training.module import SegmentationModule
+from humanseg.training.module import as_segmentation
 
 _SHOWN = 3  # names in one message
 _RATE_TOLERANCE = 1e-3  # relative difference from the schedule
@@ -94,11 +94,6 @@ def copy_weights(network: nn.Module) -> dict[str, Tensor]:
 def check_moved(network: nn.Module, before: dict[str, Tensor], *, epoch: int) -> None:
     """Every trainable parameter differs from what `copy_weights` copied before the epoch.
 
-    Args:
-        network: after the epoch.
-        before: from before it.
-        epoch: counted from 1, for the message.
-
     Raises:
         GuardError: some did not move.
     """
@@ -115,12 +110,7 @@ def check_moved(network: nn.Module, before: dict[str, Tensor], *, epoch: int) ->
 
 
 def check_rates(optimiser: Optimizer, expected: Sequence[float], *, step: int) -> None:
-    """The optimiser's learning rates are those of the schedule.
-
-    Args:
-        optimiser: with a group for each expected rate.
-        expected: what the schedule says.
-        step: optimiser steps done, for the message.
+    """The optimiser's learning rates, one by group, are what the schedule says after some steps.
 
     Raises:
         GuardError: one is not.
@@ -146,7 +136,7 @@ def check_scored(summary: ScoreSummary) -> None:
         )
 
 
-class TrainingGuards(lightning.Callback):
+class TrainingGuards(Callback):
     """Watches a run in every epoch; raises `GuardError` once its result could mean nothing."""
 
     def __init__(self) -> None:
@@ -158,11 +148,9 @@ class TrainingGuards(lightning.Callback):
         self._pending: list[tuple[Tensor, list[str]]] = []
         self._ids: list[str] = []
 
-    def on_train_epoch_start(
-        self, trainer: lightning.Trainer, module: lightning.LightningModule
-    ) -> None:
+    def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Remember the weights."""
-        network = _segmentation(module).network
+        network = as_segmentation(module).network
         check_trainable(network)
         self._checked = None
         self._before = copy_weights(network)
@@ -174,24 +162,20 @@ class TrainingGuards(lightning.Callback):
         }
 
     def on_train_batch_start(
-        self,
-        trainer: lightning.Trainer,
-        module: lightning.LightningModule,
-        batch: Batch,
-        batch_idx: int,
+        self, trainer: Trainer, module: LightningModule, batch: Batch, *_: object
     ) -> None:
         """Remember whose batch it is."""
         self._ids = batch["ids"]
 
     def on_before_optimizer_step(
-        self, trainer: lightning.Trainer, module: lightning.LightningModule, optimizer: Optimizer
+        self, trainer: Trainer, module: LightningModule, optimizer: Optimizer
     ) -> None:
         """Check optimiser, rates and gradients before they reach the weights."""
         if optimizer is not self._checked:  # once an epoch, and whenever it is exchanged
-            check_trainable(_segmentation(module).network)
-            check_optimiser(_segmentation(module).network, optimizer)
+            check_trainable(as_segmentation(module).network)
+            check_optimiser(as_segmentation(module).network, optimizer)
             self._checked = optimizer
-        expected = _segmentation(module).scheduled_rates()
+        expected = as_segmentation(module).scheduled_rates()
         check_rates(optimizer, expected, step=trainer.global_step)
         gradients = [p.grad for p in module.parameters() if p.grad is not None]
         if gradients:
@@ -202,24 +186,21 @@ class TrainingGuards(lightning.Callback):
 
     def on_train_batch_end(
         self,
-        trainer: lightning.Trainer,
-        module: lightning.LightningModule,
+        trainer: Trainer,
+        module: LightningModule,
         outputs: Any,  # noqa: ANN401  Lightning's own type
-        batch: Batch,
-        batch_idx: int,
+        *_: object,
     ) -> None:
         """Check the loss."""
         self._watch(outputs["loss"], module)
 
-    def on_train_epoch_end(
-        self, trainer: lightning.Trainer, module: lightning.LightningModule
-    ) -> None:
+    def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Read what was put off, and see that the weights moved by gradients of their own."""
         epoch = trainer.current_epoch + 1
         self._read()
-        network = _segmentation(module).network
+        network = as_segmentation(module).network
         check_trainable(network)
-        if _segmentation(module).rate_share(trainer.global_step - 1) > _LEAST_RATE:
+        if as_segmentation(module).rate_share(trainer.global_step - 1) > _LEAST_RATE:
             check_moved(network, self._before, epoch=epoch)
         missing = self._without_gradient()
         self._watched = {}
@@ -245,7 +226,7 @@ class TrainingGuards(lightning.Callback):
         had = self._had_gradient.tolist()
         return [name for name, moved in zip(self._watched, had, strict=True) if not moved]
 
-    def _watch(self, value: Tensor, module: lightning.LightningModule) -> None:
+    def _watch(self, value: Tensor, module: LightningModule) -> None:
         self._pending.append((value.detach(), self._ids))
         # On a GPU, reading a value makes the host wait; once an epoch is enough there.
         if module.device.type == "cpu":
@@ -268,9 +249,3 @@ class TrainingGuards(lightning.Callback):
                     f"The loss is {value:.3g} in the batch of {', '.join(ids)}, and no loss here "
                     "can be below zero: its sign is wrong, so the network learns the opposite."
                 )
-
-
-def _segmentation(module: lightning.LightningModule) -> SegmentationModule:
-    if not isinstance(module, SegmentationModule):
-        raise TypeError("TrainingGuards watches a SegmentationModule.")
-    return module

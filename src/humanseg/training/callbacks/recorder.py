@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import lightning
 import torch
+from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from humanseg.results import EpochRecord, write_text
@@ -18,20 +18,15 @@ from humanseg.system.atomic import replacing
 from humanseg.system.errors import GuardError
 from humanseg.system.memory import peak_memory, reset_peak_memory
 from humanseg.training.batches import Batch
-from humanseg.training.module import SegmentationModule
+from humanseg.training.module import as_segmentation
 from humanseg.training.run_folder import RunFolder
 
 
-class EpochRecorder(lightning.Callback):
+class EpochRecorder(Callback):
     """Times training iterations apart from everything else and collects an epoch's figures."""
 
     def __init__(self, csv_path: Path, *, began: float) -> None:
-        """Describe a recorder.
-
-        Args:
-            csv_path: where the log goes after every epoch.
-            began: `time.perf_counter()` at the start of the run, or of its resumption.
-        """
+        """Log to `csv_path`; `began` is `time.perf_counter()` at the start, or when resumed."""
         self._csv_path = csv_path
         self._began = began
         self._earlier = 0.0
@@ -84,21 +79,14 @@ class EpochRecorder(lightning.Callback):
         """Since the start of the run; an interrupted one counts up to its last checkpoint."""
         return self._earlier + time.perf_counter() - self._began
 
-    def on_train_epoch_start(
-        self, trainer: lightning.Trainer, module: lightning.LightningModule
-    ) -> None:
+    def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Start the clock."""
         self._device = module.device.type
         self._images, self._validation = 0, None
         self._start = time.perf_counter()
 
     def on_train_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        module: lightning.LightningModule,
-        outputs: Any,  # noqa: ANN401  Lightning's own type
-        batch: Batch,
-        batch_idx: int,
+        self, trainer: Trainer, module: LightningModule, outputs: object, batch: Batch, *_: object
     ) -> None:
         """Count pictures; the last batch stops the clock."""
         self._images += batch["shard"][1]
@@ -107,17 +95,13 @@ class EpochRecorder(lightning.Callback):
                 torch.cuda.synchronize()
             self._seconds = time.perf_counter() - self._start
 
-    def on_validation_epoch_end(
-        self, trainer: lightning.Trainer, module: lightning.LightningModule
-    ) -> None:
+    def on_validation_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Take the validation score."""
-        self._validation = _segmentation(module).validation_score.read()
+        self._validation = as_segmentation(module).validation_score.read()
 
-    def on_train_epoch_end(
-        self, trainer: lightning.Trainer, module: lightning.LightningModule
-    ) -> None:
+    def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Make the record; the log and the checkpoint's choice read it."""
-        training = _segmentation(module).training_score.read()
+        training = as_segmentation(module).training_score.read()
         if training is None:
             raise RuntimeError("An epoch ended without a training step.")
         loss, iou = self._validation or (None, None)
@@ -153,12 +137,6 @@ class EpochRecorder(lightning.Callback):
         write_text(self._csv_path, text.getvalue())
 
 
-def _segmentation(module: lightning.LightningModule) -> SegmentationModule:
-    if not isinstance(module, SegmentationModule):
-        raise TypeError("EpochRecorder records a SegmentationModule.")
-    return module
-
-
 class EpochCheckpoints(Checkpoint):
     """After every epoch: `last.ckpt`, and `best.ckpt` if the validation loss is the lowest yet.
 
@@ -174,16 +152,14 @@ class EpochCheckpoints(Checkpoint):
         self._folder = folder
         self._recorder = recorder
 
-    def on_train_epoch_end(
-        self, trainer: lightning.Trainer, module: lightning.LightningModule
-    ) -> None:
+    def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Runs after all other callbacks, as Lightning promises for `Checkpoint`."""
         if self._recorder.best_epoch == self._recorder.epochs[-1].epoch:
             _save(trainer, self._folder.best)
         _save(trainer, self._folder.last)
 
 
-def _save(trainer: lightning.Trainer, path: Path) -> None:
+def _save(trainer: Trainer, path: Path) -> None:
     """Every process takes part; the main one writes."""
     if not trainer.is_global_zero:
         trainer.save_checkpoint(path)
