@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from humanseg.data import discover, label_guards, synthesize
 from humanseg.data.edge_agreement import alter, edge_agreement
 from humanseg.data.inspection import Finding
-from humanseg.data.label_guards import label_findings
+from humanseg.data.label_guards import WitnessReport, label_findings
 from humanseg.data.label_sample import LabelSample, evenly, read_label_sample
-from humanseg.data.label_witness import WitnessReport
 
 Masks = NDArray[np.bool_]
 Spoil = Callable[[Masks], Masks]

@@ -16,8 +16,8 @@ from humanseg.cli.terminal import (
     score,
     shown,
     table,
+    verdict,
 )
-from humanseg.cli.verdict_text import verdict
 from humanseg.config.comparison_config import CompareConfig
 from humanseg.config.loading import resolve, to_yaml
 from humanseg.results.scores import mean_of

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from humanseg.cli import flags
-from humanseg.cli.terminal import bracket, note, numbered, say, score, shown, table
-from humanseg.cli.verdict_text import verdict
+from humanseg.cli.terminal import bracket, note, numbered, say, score, shown, table, verdict
 from humanseg.config.loading import resolve
 from humanseg.config.schema import TrainConfig
 from humanseg.model_directory import BUNDLED

@@ -8,8 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from humanseg.cli import flags
-from humanseg.cli.terminal import say
-from humanseg.cli.verdict_text import verdict
+from humanseg.cli.terminal import say, verdict
 from humanseg.system.errors import UsageError
 
 

@@ -114,3 +114,11 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def verdict(headline: str, warnings: Sequence[str], cautions: int) -> list[str]:
+    """What a report concludes: the answer, all warnings, and how many cautions the page has."""
+    lines = ["", headline, *(f"Warning: {text}" for text in warnings)]
+    if cautions:
+        lines.append(f"{numbered(cautions, 'caution')} before you rely on this: see the report.")
+    return lines

@@ -8,8 +8,16 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from humanseg.cli import flags
-from humanseg.cli.terminal import complain, duration, is_secondary_process, say, score, shown, table
-from humanseg.cli.verdict_text import verdict
+from humanseg.cli.terminal import (
+    complain,
+    duration,
+    is_secondary_process,
+    say,
+    score,
+    shown,
+    table,
+    verdict,
+)
 from humanseg.config.loading import resolve, to_yaml
 from humanseg.config.schema import TrainConfig
 from humanseg.model_directory import structure_of

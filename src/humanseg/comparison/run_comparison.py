@@ -22,7 +22,6 @@ from humanseg.config.loading import resolve, to_yaml
 from humanseg.config.schema import TrainConfig
 from humanseg.config.split_config import SplitConfig
 from humanseg.evaluation.analysis import FinishedPlan, analyse_comparison
-from humanseg.evaluation.data_checks import FEATURES_FILE, add_data_checks
 from humanseg.evaluation.external import (
     ExternalData,
     choose_images,
@@ -30,7 +29,7 @@ from humanseg.evaluation.external import (
     score_corrupted,
     score_external,
 )
-from humanseg.evaluation.leakage import write_features
+from humanseg.evaluation.leakage import FEATURES_FILE, add_data_checks, write_features
 from humanseg.images.stored_maps import write_mask
 from humanseg.results import (
     ComparisonResult,

@@ -10,6 +10,7 @@ lie between what sound sets of photographs and drawings show and what planted mi
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,9 @@ from humanseg.config.finding_codes import Code
 from humanseg.data.edge_agreement import EdgeAgreement, edge_agreement, has_outline
 from humanseg.data.inspection import Finding, Severity
 from humanseg.data.label_sample import SIDE, LabelSample, evenly
-from humanseg.data.label_witness import MAX_TRIAL, ask_bundled_model
+from humanseg.images.resize import resize_mask_from_probability
+from humanseg.inference.segmenter import Segmenter
+from humanseg.system.errors import HumansegError
 
 MIN_PAIRS = 16
 """Sets with fewer masks that can be tested are not judged."""
@@ -44,6 +47,12 @@ INVERTED_SHARE = 0.6
 """Of masks that mark more of the border than of the middle: so many only if all are inverted."""
 INVERTED_SOME = 0.18
 """Of masks that mark most of the border and less of the middle: so many only if some are."""
+
+KNOWN_IOU = 0.5
+"""The bundled model knows a set if, for most images, it agrees this well with the mask or with its
+inverse."""
+MAX_TRIAL, MAX_ASKED = 12, 40
+"""It is tried on so many images, then asked about so many."""
 
 _SHOWN = 5  # ids in one message
 
@@ -232,3 +241,52 @@ def _matters(which: Which, usable: Which) -> bool:
 
 def _severity(which: Which, usable: Which, most: float = MOST) -> Severity:
     return "error" if which.sum() >= most * usable.sum() else "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessReport:
+    """What the bundled model says."""
+
+    knows: bool
+    """False where it agrees with neither masks nor their inverses: its word counts for nothing."""
+    inverted: frozenset[int]
+    """Positions of masks that it says are inverted."""
+
+
+def ask_bundled_model(
+    sample: LabelSample, trial: Sequence[int], asked: Sequence[int]
+) -> WitnessReport:
+    """Let the bundled model look at some images; a few seconds at most.
+
+    Those of the trial show whether it knows such images; the masks of those asked may be inverted.
+    """
+    try:
+        segmenter = Segmenter(backend="onnxruntime")
+        right, inverse = _agreements(segmenter, sample, trial[:MAX_TRIAL])
+        if not len(right) or float(np.median(np.maximum(right, inverse))) < KNOWN_IOU:
+            return WitnessReport(False, frozenset())
+        chosen = list(asked)[:MAX_ASKED]
+        right, inverse = _agreements(segmenter, sample, chosen)
+    except HumansegError:
+        return WitnessReport(False, frozenset())  # no witness is no finding
+    inverted = (inverse > KNOWN_IOU) & (inverse > right)
+    return WitnessReport(True, frozenset(np.array(chosen, dtype=int)[inverted].tolist()))
+
+
+def _agreements(
+    segmenter: Segmenter, sample: LabelSample, positions: Sequence[int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """IoU of the model's masks with the given ones, and with their inverses."""
+    right, inverse = [], []
+    for position in positions:
+        grid = segmenter.predict(sample.read(position)).grid
+        mask = resize_mask_from_probability(grid, (SIDE, SIDE), segmenter.threshold)
+        right.append(iou(mask, sample.masks[position]))
+        inverse.append(iou(mask, ~sample.masks[position]))
+    return np.array(right), np.array(inverse)
+
+
+def iou(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
+    """Intersection over union, 1 where both are empty."""
+    union = np.count_nonzero(first | second)
+    return np.count_nonzero(first & second) / union if union else 1.0

@@ -118,12 +118,8 @@ def read_signatures(samples: Sequence[Sample]) -> dict[str, Signature]:
     Raises:
         ImageError: an image that cannot be read.
     """
-    with closing(ordered_map(_signature_of, samples)) as signatures:
+    with closing(ordered_map(lambda each: signature(each.read_image()), samples)) as signatures:
         return {sample.id: each for sample, each in zip(samples, signatures, strict=True)}
-
-
-def _signature_of(sample: Sample) -> Signature:
-    return signature(sample.read_image())
 
 
 def _inside(rows: NDArray[np.float32]) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,15 +58,7 @@ def grid_ceiling(samples: Sequence[Sample], grid: Size, networks: tuple[str, ...
 
     with ThreadPoolExecutor(_WORKERS) as pool:
         scores = list(pool.map(best, samples))
-    return Bound(
-        name="output_grid",
-        side="ceiling",
-        networks=networks,
-        images=len(scores),
-        iou=mean_of([score.iou for score in scores]),
-        boundary_iou=mean_of([score.boundary_iou for score in scores]),
-        detail=f"{grid[0]}x{grid[1]}",
-    )
+    return _ceiling("output_grid", scores, f"{grid[0]}x{grid[1]}", networks)
 
 
 def label_agreement(samples: Mapping[str, Sample], data: DataRecord) -> Bound | None:
@@ -82,14 +75,24 @@ def label_agreement(samples: Mapping[str, Sample], data: DataRecord) -> Bound | 
         truth = samples[first].read_mask()
         other = resize_mask(samples[second].read_mask(), (truth.shape[0], truth.shape[1]))
         scores.append(score_image(first, other, truth))
+    detail = ", ".join(f"{first} and {second}" for first, second in pairs[:3])
+    return _ceiling("label_agreement", scores, detail)
+
+
+def _ceiling(
+    name: Literal["output_grid", "label_agreement"],
+    scores: Sequence[ImageScore],
+    detail: str,
+    networks: tuple[str, ...] = (),
+) -> Bound:
     return Bound(
-        name="label_agreement",
+        name=name,
         side="ceiling",
-        networks=(),
-        images=len(pairs),
-        iou=mean_of([score.iou for score in scores]),
-        boundary_iou=mean_of([score.boundary_iou for score in scores]),
-        detail=", ".join(f"{first} and {second}" for first, second in pairs[:3]),
+        networks=networks,
+        images=len(scores),
+        iou=mean_of(score.iou for score in scores),
+        boundary_iou=mean_of(score.boundary_iou for score in scores),
+        detail=detail,
     )
 
 

@@ -12,12 +12,16 @@ from numpy.typing import NDArray
 from humanseg.data.label_checks import suspects
 from humanseg.data.same_scene import group_leaks, leaks, scene_pairs
 from humanseg.data.samples import Sample
-from humanseg.evaluation.analysis import Subject
+from humanseg.evaluation.analysis import FinishedPlan, Subject
+from humanseg.evaluation.bounds import ceilings
 from humanseg.images.resize import Size
 from humanseg.models import SegmentationNetwork, pooled_features
-from humanseg.results import DataRecord, Leak, RunResult, SuspectLabel
+from humanseg.results import Analysis, DataRecord, Leak, RunResult, SuspectLabel
 from humanseg.system.atomic import replacing
 from humanseg.system.errors import DataError
+
+FEATURES_FILE = "features.npz"
+"""In the comparison's folder: encoder features of all images, to find images of one scene."""
 
 
 def write_features(
@@ -84,3 +88,25 @@ def find_suspects(
                 best[name] = max(best.get(name, 0.0), iou)
     masks = ((name, sample.read_mask()) for name, sample in samples.items())
     return tuple(suspects(masks, best))
+
+
+def add_data_checks(
+    analysis: Analysis, finished: FinishedPlan, samples: Mapping[str, Sample]
+) -> Analysis:
+    """Add ceilings, leaks and suspect labels to what `analyse_comparison` says.
+
+    Raises:
+        DataError: stored features that cannot be read, or an image without a truth.
+        ImageError: a mask that cannot be read.
+    """
+    runs, data = finished.main_runs, finished.data
+    tested = {
+        name: samples[name] for name in sorted({name for run in runs for name in run.split.test})
+    }
+    return analysis.model_copy(
+        update={
+            "bounds": (*analysis.bounds, *ceilings(runs, tested, data)),
+            "leaks": find_leaks(runs, data, finished.folder / FEATURES_FILE),
+            "suspects": find_suspects(tested, finished.subjects),
+        }
+    )

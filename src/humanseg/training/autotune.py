@@ -168,7 +168,9 @@ def fitting_batch(
     """
     size = config.training.batch_size // 2
     while size >= 2:
-        _free()
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
         share = -(-size // process_count())
         try:
             state = [
@@ -184,9 +186,3 @@ def fitting_batch(
         del state
         return size
     return None
-
-
-def _free() -> None:
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

@@ -204,7 +204,8 @@ def joined(device: str) -> Iterator[Processes]:
     _check(device, count, local)
     if device == "cuda":
         torch.cuda.set_device(local_rank)
-    _use_own_cores(local)
+    if "OMP_NUM_THREADS" not in os.environ:  # else the user has divided the cores
+        torch.set_num_threads(max(1, usable_cores() // local))
     if device == "cpu" and environment.global_rank() == 0:
         _log.warning(
             "%d processes train on CPUs: batch statistics are those of each process's own images, "
@@ -235,9 +236,3 @@ def _check(device: str, count: int, local: int) -> None:
             f"{local} processes for {torch.cuda.device_count()} GPU(s) on this machine; start one "
             "per GPU, or train with --training.device cpu."
         )
-
-
-def _use_own_cores(local: int) -> None:
-    """Divide the cores among the processes of a machine, unless the user has said otherwise."""
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, usable_cores() // local))

@@ -30,7 +30,7 @@ class RunningScore:
         self._sums: Tensor | None = None
 
     def add(self, loss: Tensor, logits: Tensor, masks: Tensor) -> None:
-        """Count a batch by its mean loss, logits (N, 1, H, W), persons where positive, and masks."""
+        """Count a batch: its mean loss, logits (N, 1, H, W), persons where positive, and masks."""
         predicted = logits.detach() > 0
         intersection = (predicted & masks).sum()
         union = (predicted | masks).sum()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from humanseg.config.schema import TrainConfig
@@ -63,24 +64,17 @@ def train(
         watched = progress if processes.is_main else None
         processes.on_main_process(lambda: folder.check(config, resume=resume))
         if data is None:
-            data = _find_data(config, cache, processes, watched)
+            find = partial(
+                find_data, config, cache=cache, processes=processes.local_count, progress=watched
+            )
+            # With a cache, one process of every machine first: it decodes what others then read.
+            data = find() if cache is None else processes.local_first(find)
         return _finished_or_trained(RunContext(config, folder, data, processes, recorder, watched))
 
     if data is not None:
         return carry_out(SINGLE_PROCESS, data)
     with joined(resolve_device(config.training.device)) as processes:
         return carry_out(processes, None)
-
-
-def _find_data(
-    config: TrainConfig, cache: Path | None, processes: Processes, progress: Progress | None
-) -> RunData:
-    """With a cache, one process of every machine first: it decodes what the others then read."""
-
-    def find() -> RunData:
-        return find_data(config, cache=cache, processes=processes.local_count, progress=progress)
-
-    return find() if cache is None else processes.local_first(find)
 
 
 def _finished_or_trained(run: RunContext) -> RunResult:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from humanseg.data.composition.compose import CompositionOptions, compose
-from humanseg.data.composition.composed_scene import KINDS, Kind, Material, compose_scene
-from humanseg.data.composition.composition_record import (
+from humanseg.data.composition.compose import (
     RECORD_FILE,
+    CompositionOptions,
     CompositionRecord,
     SourceRecord,
+    compose,
 )
+from humanseg.data.composition.composed_scene import KINDS, Kind, Material, compose_scene
 
 __all__ = [
     "KINDS",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,19 +14,41 @@ from PIL import Image
 
 from humanseg.data.composition.backgrounds import LONGEST, empty_part
 from humanseg.data.composition.composed_scene import KINDS, Kind, Material, compose_scene
-from humanseg.data.composition.composition_record import (
-    RECORD_FILE,
-    CompositionRecord,
-    SourceRecord,
-)
 from humanseg.data.composition.cutouts import Cutout, cut_people, read_object
 from humanseg.data.fingerprint import file_digest, fingerprint
 from humanseg.data.pair_writer import write_pair
 from humanseg.data.samples import Sample
 from humanseg.images import SUFFIXES, read_image
-from humanseg.results import write_record
+from humanseg.results import Record, write_record
 from humanseg.system.errors import DataError, HumansegError, UsageError
 from humanseg.system.progress import ItemProgress
+
+RECORD_FILE = "composition.json"
+
+
+class SourceRecord(Record):
+    """A data set whose people were cut out."""
+
+    name: str
+    fingerprint: str
+    """SHA-256 over names and contents of all its pictures and masks."""
+    pictures: tuple[str, ...]
+    """Ids of the pictures that were used; no other picture is in any scene."""
+
+
+class CompositionRecord(Record):
+    """composition.json: lets a training see that no test picture's person is in a scene."""
+
+    schema_version: Literal[1] = 1
+    seed: int
+    sources: tuple[SourceRecord, ...]
+    backgrounds: dict[str, str]
+    """SHA-256 by file: the folder's name and the path within it."""
+    objects: dict[str, str]
+    """Likewise."""
+    kinds: dict[str, int]
+    """Number of scenes by kind; in a folder that holds fewer, composing was interrupted."""
+
 
 People = Mapping[str, tuple[Sequence[Sample], Sequence[str]]]
 """By name of the data set: all of its samples, and the ids that may be used. Empty parts of the

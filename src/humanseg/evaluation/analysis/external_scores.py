@@ -58,7 +58,7 @@ def analyse_external(subject: Subject, *, name: str, fingerprint: str) -> Extern
         images=len(ious),
         undefined=sum(value is None for value in ious.values()),
         metrics=measure(subject, {}),
-        person_free=sum(scores[0].person_free for scores in subject.by_image.values()),
+        person_free=len(subject.person_free),
     )
 
 

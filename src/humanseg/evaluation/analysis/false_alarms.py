@@ -22,10 +22,9 @@ def compare_false_alarms(
     subjects: Sequence[Subject], groups: Mapping[str, str]
 ) -> tuple[FalseAlarms, ...]:
     """Every pair of networks on the images without a person that both were tested on."""
-    empty = {subject.name: _empty(subject) for subject in subjects}
     pairs = []
     for first, second in combinations(subjects, 2):
-        ours, theirs = empty[first.name], empty[second.name]
+        ours, theirs = first.person_free, second.person_free
         names = [name for name in ours if name in theirs]
         if not names:
             continue
@@ -48,10 +47,6 @@ def compare_false_alarms(
             )
         )
     return tuple(pairs)
-
-
-def _empty(subject: Subject) -> dict[str, list[ImageScore]]:
-    return {name: scores for name, scores in subject.by_image.items() if scores[0].person_free}
 
 
 def _area(scores: Sequence[ImageScore]) -> float:

@@ -75,7 +75,7 @@ class FinishedPlan:
 def analyse_comparison(finished: FinishedPlan) -> Analysis | None:
     """Analyse a comparison; None before any network has finished all of its runs.
 
-    What needs the images themselves is added by `evaluation.data_checks.add_data_checks`.
+    What needs the images themselves is added by `evaluation.leakage.add_data_checks`.
 
     Raises:
         DataError: stored scores that cannot be read, or other data that changed between runs.

@@ -84,13 +84,11 @@ def _calibrated(subject: Subject) -> dict[str, Interval | None]:
 
 def _person_free(subject: Subject, groups: Mapping[str, str]) -> dict[str, Interval | None]:
     """What is marked where nobody is."""
-    empty = {name: scores for name, scores in subject.by_image.items() if scores[0].person_free}
+    empty = subject.person_free
     if not empty:
         return {}
     bootstrap = bootstrap_of(list(empty), groups)
-    areas = [
-        [score.fp / (score.height * score.width) for score in scores] for scores in empty.values()
-    ]
+    areas = [[each.fp / (each.height * each.width) for each in own] for own in empty.values()]
     return {
         "false_positive_area": bootstrap.mean([fmean(own) for own in areas]),
         "false_positive_images": bootstrap.mean(

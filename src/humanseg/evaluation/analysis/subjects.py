@@ -82,6 +82,11 @@ class Subject:
                 by_image[score.id].append(score)
         return dict(sorted(by_image.items()))
 
+    @cached_property
+    def person_free(self) -> dict[str, list[ImageScore]]:
+        """Those of `by_image` whose truth has no person."""
+        return {name: scores for name, scores in self.by_image.items() if scores[0].person_free}
+
     def mean(self, value: Value) -> dict[str, float | None]:
         """Mean over runs of one number of every picture; None where no run has it."""
         return {name: mean_of(map(value, scores)) for name, scores in self.by_image.items()}
