@@ -81,7 +81,7 @@ def evaluate(
 ) -> None:
     """Score a model as `humanseg predict` runs it, with confidence intervals and a page."""
     values: flags.Values = {"data": {"root": data, "layout": layout}}
-    values = flags.with_shortcut(values, "--threshold", "evaluation.threshold", threshold)
+    values = flags.with_shortcuts(values, {"--threshold": ("evaluation.threshold", threshold)})
     config = resolve(TrainConfig, overrides=values)
     if not model.exists() and str(model) != BUNDLED:
         raise UsageError(f"{model}: does not exist; give a model directory, or {BUNDLED}.")

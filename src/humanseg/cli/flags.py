@@ -226,24 +226,17 @@ def output(text: str) -> Parameter:
 Output: TypeAlias = Annotated[Path | None, output("Folder for everything that is made.")]
 
 
-def with_shortcut(values: Values, flag: str, key: str, value: object) -> Values:
-    """Add what a short flag such as `--data` says to the values of dotted flags."""
-    if value is None:
-        return values
-    section, name = key.split(".")
-    given = values.get(section, {})
-    if not isinstance(given, dict):  # a section given as one word, which `resolve` refuses
-        return values
-    if name in given:
-        dotted = key.replace("_", "-")
-        raise UsageError(f"{flag} and --{dotted} are the same setting; give one of them.")
-    return values | {section: given | {name: value}}
-
-
-def with_shortcuts(values: Values, given: Mapping[str, tuple[str, object]]) -> Values:
-    """Add what several short flags say: by flag, the key that it stands for and its value."""
-    for flag, (key, value) in given.items():
-        values = with_shortcut(values, flag, key, value)
+def with_shortcuts(values: Values, shortcuts: Mapping[str, tuple[str, object]]) -> Values:
+    """Add what short flags such as `--data` say: by flag, the key that it stands for, and value."""
+    for flag, (key, value) in shortcuts.items():
+        section, name = key.split(".")
+        given = values.get(section, {})
+        if value is None or not isinstance(given, dict):  # one word, which `resolve` refuses
+            continue
+        if name in given:
+            dotted = key.replace("_", "-")
+            raise UsageError(f"{flag} and --{dotted} are the same setting; give one of them.")
+        values = values | {section: given | {name: value}}
     return values
 
 

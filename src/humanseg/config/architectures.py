@@ -262,14 +262,8 @@ class _Holder(Section):
 
 def decoder_arguments(config: ModelConfig) -> dict[str, Any]:
     """Arguments of the SMP class that come from settings of the architecture's own."""
-    if isinstance(config, UNetModel):
-        widths = config.decoder_channels
-        return {} if widths is None else {"decoder_channels": list(widths)}
-    if isinstance(config, PANModel):
-        return {"encoder_output_stride": config.encoder_output_stride}
+    own = {key: getattr(config, key) for key in own_settings(config.arch)}
     if isinstance(config, DeepLabModel):
-        return {
-            "encoder_output_stride": config.encoder_output_stride,
-            "decoder_atrous_rates": list(config.atrous_rates),
-        }
-    return {}
+        own["decoder_atrous_rates"] = config.atrous_rates
+    given = {key: value for key, value in own.items() if value is not None}
+    return {key: list(v) if isinstance(v, tuple) else v for key, v in given.items()}

@@ -142,12 +142,9 @@ def check_start(
     record = read_model_record(find_model(name))
     otherwise = record.data_fingerprint == data_fingerprint and record.config.split != config.split
     if otherwise or data_fingerprint in record.extra_fingerprints:
-        advice = (
-            f"Take its split (protocol {record.config.split.protocol}, seed "
-            f"{record.config.split.seed})"
-            if otherwise
-            else "Take other data"
-        )
+        split = record.config.split
+        own = f"its split (protocol {split.protocol}, seed {split.seed})"
+        advice = f"Take {own if otherwise else 'other data'}"
         raise DataError(
             f"model.start_from: {name} was trained on pictures of this data set that are held out "
             f"here, so scores would mean nothing. {advice}, or start from another model."

@@ -78,11 +78,11 @@ def wilcoxon(differences: Sequence[float]) -> tuple[float | None, float]:
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """Correct p-values for their number, step-down (Holm 1979); None counts as no test."""
     corrected: list[float | None] = [None] * len(p_values)
-    tests = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
+    tests = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
     largest = 0.0
-    for done, (p, place) in enumerate(tests):
+    for done, (p, index) in enumerate(tests):
         largest = max(largest, min(1.0, (len(tests) - done) * p))
-        corrected[place] = largest
+        corrected[index] = largest
     return corrected
 
 
