@@ -136,7 +136,14 @@ class TestLayers:
 class TestRoundTrip:
     def test_to_yaml__has_the_order_of_the_class_and_one_line_per_setting(self) -> None:
         text = to_yaml(TrainConfig())
-        data = ["root: null", "layout: auto", "extra: []", "repeat: 1", "mask_resize: area"]
+        data = [
+            "root: null",
+            "layout: auto",
+            "classes: [person]",
+            "extra: []",
+            "repeat: 1",
+            "mask_resize: area",
+        ]
         data.append("accept: []")
         assert text.startswith("\n  ".join(["data:", *data]) + "\nsplit:\n")
         assert "  image_size: [320, 320]\n" in text
@@ -191,8 +198,8 @@ class TestSentences:
         assert problems_of(values) == [
             "archs: got 'unett'; allowed: unet, fpn, deeplabv3plus, unetplusplus, manet, linknet, "
             "pspnet, pan, deeplabv3, upernet, segformer, dpt.",
-            "data: got 3; must be a section with the keys root, layout, extra, repeat, "
-            "mask_resize, accept.",
+            "data: got 3; must be a section with the keys root, layout, classes, extra, "
+            "repeat, mask_resize, accept.",
             "split.protocol: got 'fold'; allowed: holdout, reference. In a comparison, ask for "
             "folds with folds and for sources with leave_one_source_out.",
             "training.epochs: got 0; must be at least 1.",

@@ -68,7 +68,8 @@ def test_config__forbids_unknown_keys_and_changes(kind: type[BaseModel]) -> None
         (UNetModel, {"image_size": (321, 320)}),
         (UNetModel, {"image_size": (0, 320)}),
         (UNetModel, {"arch": "U-Net"}),
-        (DataConfig, {"layout": "voc"}),
+        (DataConfig, {"layout": "tar"}),
+        (DataConfig, {"classes": ()}),
     ],
 )
 def test_section__refuses_impossible_values(

@@ -73,11 +73,11 @@ def test_inspect__unreadable_files_are_remarks_and_have_no_digest(
 
 
 def test_inspect__outlines_without_area_are_remarked(write: Write) -> None:
-    square, beyond = [[1, 1, 5, 1, 5, 5, 1, 5]], [[50, 50, 60, 50, 60, 60]]
-    sample = Sample("a", write("a.png"), annotations=(square, beyond), size=(12, 16))
+    square, nothing = [[1, 1, 5, 1, 5, 5, 1, 5]], [[3, 3, 3, 3, 3, 3]]
+    sample = Sample("a", write("a.png"), annotations=(square, nothing), size=(12, 16))
     (remark,) = inspect(sample).result.remarks
     assert (remark.code, remark.severity) == ("empty-outline", "warning")
     assert remark.message.startswith("1 outline of a person covers no pixel")
-    both = Sample("a", write("a.png"), annotations=(beyond, beyond), size=(12, 16))
+    both = Sample("a", write("a.png"), annotations=(nothing, nothing), size=(12, 16))
     codes = [remark.code for remark in inspect(both).result.remarks]
     assert codes == ["empty-outline", "empty-mask"]

@@ -65,16 +65,26 @@ def test_folders__capitals_pair_where_nothing_else_does(tmp_path: Path) -> None:
     assert [missing.path.name for missing in pairs.missing] == ["A.png", "B.png", "b.jpg", "b.jpg"]
 
 
-def test_folders__names_that_end_in_mask_get_a_hint(tmp_path: Path) -> None:
-    touch(tmp_path, "images/a.jpg", "masks/a_mask.png", "images/s/b.jpg", "masks/s/b-seg.png")
-    touch(tmp_path, "images/c.jpg")
-    messages = [missing.message for missing in find_pairs(tmp_path).missing]
-    assert messages == [
-        "images/a.jpg has no mask in masks/; a_mask.png needs the same name",
+@pytest.mark.parametrize("name", ["a.png", "a_mask.png", "a-mask.png", "mask_a.png", "A_Mask.tif"])
+def test_folders__usual_names_of_masks_pair(tmp_path: Path, name: str) -> None:
+    touch(tmp_path, "images/a.jpg", f"masks/{name}", "images/s/b.jpg", "masks/s/b-seg.png")
+    assert [(sample.id, sample.mask) for sample in discover(tmp_path)] == [
+        ("a", tmp_path / "masks" / name),
+        ("s/b", tmp_path / "masks/s/b-seg.png"),
+    ]
+
+
+def test_folders__two_masks_for_one_picture_are_named(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.jpg", "masks/a_mask.png", "masks/mask_a.png", "images/b.jpg")
+    touch(tmp_path, "images/c.jpg", "masks/c.png", "masks/c_mask.png")
+    pairs = find_pairs(tmp_path)
+    assert [sample.mask for sample in pairs.samples] == [tmp_path / "masks/c.png"]
+    assert [missing.message for missing in pairs.missing] == [
+        "images/a.jpg has no mask in masks/; a_mask.png or mask_a.png may be meant, keep one",
         "masks/a_mask.png has no picture in images/",
-        "images/c.jpg has no mask in masks/",
-        "images/s/b.jpg has no mask in masks/; b-seg.png needs the same name",
-        "masks/s/b-seg.png has no picture in images/",
+        "images/b.jpg has no mask in masks/",
+        "masks/c_mask.png has no picture in images/",
+        "masks/mask_a.png has no picture in images/",
     ]
 
 
@@ -188,6 +198,12 @@ def test_root__no_known_layout(tmp_path: Path) -> None:
         ("original", "Training_Images/ and Ground_Truth/"),
         ("csv", "a CSV file"),
         ("coco", "a COCO JSON file"),
+        ("yolo", "images/ and labels/"),
+        ("labelme", "JSON files of LabelMe"),
+        ("cvat", "an XML file of CVAT"),
+        ("supervisely", "img/ and ann/"),
+        ("label_studio", "a JSON export of Label Studio"),
+        ("voc", "JPEGImages/ and SegmentationClass/"),
     ],
 )
 def test_root__not_the_layout_asked_for(tmp_path: Path, layout: Layout, needs: str) -> None:
@@ -197,8 +213,8 @@ def test_root__not_the_layout_asked_for(tmp_path: Path, layout: Layout, needs: s
 
 
 def test_root__unknown_layout(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="layout is 'voc'; allowed are auto, folders"):
-        discover(tmp_path, "voc")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="layout is 'tar'; allowed are auto, folders"):
+        discover(tmp_path, "tar")  # type: ignore[arg-type]
 
 
 def test_discover__reads_what_it_found(

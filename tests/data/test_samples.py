@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
+from humanseg.annotations.outlines import Segmentation, draw_outlines, rasterise
 from humanseg.data import Sample
-from humanseg.data.samples import Segmentation, draw_outlines, rasterise
 from humanseg.system.errors import DataError, ImageError
 
 Write = Callable[..., Path]
@@ -65,9 +65,9 @@ def test_sample__a_line_encloses_nothing(tmp_path: Path, outline: list[list[floa
 
 
 def test_draw_outlines__counts_those_without_area() -> None:
-    beyond = [[50, 50, 60, 50, 60, 60]]
+    nothing = [[3, 3, 3, 3, 3, 3]]
     runs = {"size": list(SIZE), "counts": [SIZE[0] * SIZE[1]]}
-    mask, empty = draw_outlines(([SQUARE], beyond, runs, [SQUARE, [1, 1]]), SIZE)
+    mask, empty = draw_outlines(([SQUARE], nothing, runs, [SQUARE, [1, 1]]), SIZE)
     assert empty == 2
     assert np.array_equal(mask, rasterise(([SQUARE],), SIZE))
 
@@ -95,6 +95,8 @@ def test_sample__missing_file(tmp_path: Path) -> None:
         ([["x", 2.0, 3.0, 4.0, 5.0, 6.0]], "a polygon is not a list of x, y pairs"),
         ([[float("nan")] * 6], "a polygon is not a list of x, y pairs"),
         ([], "a box but no outline"),
+        ([[0, 0, 50, 4, 60, 60]], r"reaches to \(60, 60\), outside its picture of 20x10; were"),
+        ([[-3, 0, 5, 4, 6, 6]], r"reaches to \(-3, 0\), outside its picture"),
         ({"size": [3, 4], "counts": [12]}, r"has size \[3, 4\], its picture \[10, 20\]"),
         ({"size": [10, 20], "counts": [12]}, "do not add up"),
         ({"size": [10, 20], "counts": [-1, 201]}, "do not add up"),

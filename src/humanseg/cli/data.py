@@ -25,7 +25,7 @@ _MANY = 1000
 _NAMED = 3
 """Files named with one remark."""
 
-_Root = Annotated[Path, Parameter(help="Folder, CSV or COCO JSON with images and masks.")]
+_Root = Annotated[Path, Parameter(help="Folder, CSV or file of labels with images and masks.")]
 
 
 @app.command
@@ -34,6 +34,7 @@ def check(
     /,
     *,
     layout: flags.LayoutName = "auto",
+    classes: flags.Classes = None,
     cache: Annotated[
         Path | None,
         Parameter(
@@ -44,13 +45,13 @@ def check(
     json: Annotated[bool, flags.switch("Print the findings as JSON.")] = False,
 ) -> int:
     """Look for pictures and masks that would spoil a training."""
-    chosen = _resolve(path, layout).data.layout
+    chosen = _resolve(path, layout, classes=classes).data
     from humanseg.data.audit import audit
     from humanseg.data.cache import Cache
 
     opened = None if cache is None else Cache(cache, note=note)
     with shown("Reading", unit="images") as progress:
-        report = audit(path, chosen, cache=opened, progress=progress)
+        report = audit(path, chosen.layout, classes=chosen.classes, cache=opened, progress=progress)
     if json:
         say(report.model_dump_json(indent=1))
     else:
@@ -67,6 +68,8 @@ def _lines(report: AuditReport) -> list[str]:
     warnings = numbered(len(report.warnings), "warning")
     looked = f"Looked at {numbered(report.pairs, 'image')} and their masks"
     lines = [f"{looked} ({report.layout}): {errors}, {warnings}."]
+    if report.taken:
+        lines.append(f"What the labels mean: {report.taken}.")
     lines += [f"{severity}: {_files(files)}: {text}" for (severity, text), files in alike.items()]
     if len(report.findings) > 1:
         lines += ["", *(f"  {code}: {count}" for code, count in report.totals.items())]
@@ -129,8 +132,8 @@ def compose(
     data: Annotated[
         Path,
         Parameter(
-            help="Folder, CSV or COCO JSON; people of its training part are cut out, and its empty "
-            "parts serve as backgrounds."
+            help="Folder, CSV or file of labels; people of its training part are cut out, and its "
+            "empty parts serve as backgrounds."
         ),
     ],
     extra: Annotated[
@@ -168,17 +171,18 @@ def split(
     /,
     *,
     layout: flags.LayoutName = "auto",
+    classes: flags.Classes = None,
     output: Annotated[Path | None, flags.output("JSON file; stdout if not given.")] = None,
     settings: flags.SplitFlags | None = None,
 ) -> None:
     """Draw the parts for training, validation and test, and write their names."""
-    config = _resolve(path, layout, settings)
+    config = _resolve(path, layout, settings, classes)
     flags.free_output_file(output)
     from humanseg.data.layouts import discover
     from humanseg.data.splits import make_split
     from humanseg.results import write_record
 
-    record = make_split(discover(path, config.data.layout), config.split)
+    record = make_split(discover(path, config.data.layout, config.data.classes), config.split)
     if output is None:
         say(record.model_dump_json(indent=1))
         return
@@ -203,9 +207,15 @@ def _people(data: Path, extra: Sequence[Path], config: TrainConfig) -> People:
     return people
 
 
-def _resolve(path: Path, layout: str, split: flags.Values | None = None) -> TrainConfig:
+def _resolve(
+    path: Path,
+    layout: str,
+    split: flags.Values | None = None,
+    classes: tuple[str, ...] | None = None,
+) -> TrainConfig:
     """Check what was typed, then that the data are there."""
     values = {"data": {"root": path, "layout": layout}, "split": split or {}}
+    values = flags.with_shortcuts(values, {"--classes": ("data.classes", classes or None)})
     config = resolve(TrainConfig, overrides=values)
     flags.existing_data(path)
     return config

@@ -39,8 +39,9 @@ def evaluate(
     model: Annotated[Path, Parameter(help="Model directory, as training writes it, or bundled.")],
     /,
     *,
-    data: Annotated[Path, Parameter(help="Folder, CSV or COCO JSON with images and masks.")],
+    data: Annotated[Path, Parameter(help="Folder, CSV or file of labels with images and masks.")],
     layout: flags.LayoutName = "auto",
+    classes: flags.Classes = None,
     groups: Annotated[
         Path | None,
         Parameter(help="CSV with id and group, source or both; pictures of a group count as one."),
@@ -81,7 +82,11 @@ def evaluate(
 ) -> None:
     """Score a model as `humanseg predict` runs it, with confidence intervals and a page."""
     values: flags.Values = {"data": {"root": data, "layout": layout}}
-    values = flags.with_shortcuts(values, {"--threshold": ("evaluation.threshold", threshold)})
+    shortcuts = {
+        "--classes": ("data.classes", classes or None),
+        "--threshold": ("evaluation.threshold", threshold),
+    }
+    values = flags.with_shortcuts(values, shortcuts)
     config = resolve(TrainConfig, overrides=values)
     if not model.exists() and str(model) != BUNDLED:
         raise UsageError(f"{model}: does not exist; give a model directory, or {BUNDLED}.")
@@ -104,6 +109,7 @@ def evaluate(
             segmenter,
             data=data,
             layout=config.data.layout,
+            classes=config.data.classes,
             groups=groups,
             by=by,
             whole_files=whole_files,

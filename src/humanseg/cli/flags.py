@@ -186,7 +186,7 @@ LayoutName: TypeAlias = Annotated[
     Layout, _FIELD, _UNCHECKED, Parameter(help="How pairs are found.")
 ]
 Data: TypeAlias = Annotated[
-    Path | None, Parameter(help="Folder, CSV or COCO JSON with images and masks.")
+    Path | None, Parameter(help="Folder, CSV or file of labels with images and masks.")
 ]
 Accept: TypeAlias = Annotated[
     tuple[Code, ...] | None,
@@ -194,6 +194,14 @@ Accept: TypeAlias = Annotated[
     Parameter(
         consume_multiple=True,
         help="Errors of the data check that do not stop the training; the same as --data.accept.",
+    ),
+]
+Classes: TypeAlias = Annotated[
+    tuple[str, ...] | None,
+    _UNCHECKED,
+    Parameter(
+        consume_multiple=True,
+        help="Names of the labels' classes that are people; person if not given.",
     ),
 ]
 PresetName: TypeAlias = Annotated[
@@ -290,4 +298,4 @@ def existing_data(root: Path | None) -> None:
     if root is None:
         raise UsageError("data.root: not given; name the folder with --data.")
     if not root.exists():
-        raise UsageError(f"{root}: does not exist; give a folder, CSV or COCO JSON.")
+        raise UsageError(f"{root}: does not exist; give a folder, CSV or file of labels.")

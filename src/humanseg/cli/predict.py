@@ -24,6 +24,7 @@ from humanseg.cli.predict_flags import (
     Request,
     refuse_options,
 )
+from humanseg.cli.predict_labels import check_labels, labels_of, planned_jobs
 from humanseg.cli.predict_report import Report
 from humanseg.cli.predict_streams import predict_pipe, record_camera
 from humanseg.cli.terminal import note, numbered, shown
@@ -62,6 +63,8 @@ def predict(
         as_json=json,
         quiet=quiet,
     )
+    if (labels := labels_of(request)) is not None:
+        check_labels(request, labels)
     with terminable():
         if request.files.camera is not None:
             return record_camera(request, request.files.camera)
@@ -75,6 +78,8 @@ class _Plan:
     """What is to be done."""
 
     jobs: Sequence[Job]
+    every: Sequence[Job]
+    """Those too that others do, or that were done before."""
     named: Path | None
     """The file that `-o` names, if it names one."""
     folder: Path
@@ -114,7 +119,7 @@ def _planned(request: Request, report: Report) -> _Plan:
 
     output, overwrite = Path(request.output), request.files.overwrite
     discovery = discover(request.inputs, output=output)
-    named = _names_a_file(request.output, discovery)
+    named = labels_of(request) is None and _names_a_file(request.output, discovery)
     root = output.parent if named else output
     jobs = _jobs(request, discovery, output, named=named)
     refuse_collisions(jobs, inputs=request.read_files)
@@ -130,7 +135,7 @@ def _planned(request: Request, report: Report) -> _Plan:
         remove_leftovers({job.target.parent for job in jobs})
     report.unreadable(discovery.problems)
     report.left_out(chosen, others=discovery.others)
-    return _Plan(chosen.jobs, output if named else None, root, record)
+    return _Plan(chosen.jobs, jobs, output if named else None, root, record)
 
 
 def _names_a_file(typed: str, discovery: Discovery) -> bool:
@@ -161,6 +166,8 @@ def _names_a_file(typed: str, discovery: Discovery) -> bool:
 def _jobs(request: Request, discovery: Discovery, output: Path, *, named: bool) -> list[Job]:
     from humanseg.batch.discovery import Job, output_jobs
 
+    if (labels := labels_of(request)) is not None:
+        return planned_jobs(request, labels, discovery, output)
     transparent = request.effect.output == "cutout"
     if named:
         item = discovery.items[0]
@@ -212,29 +219,47 @@ def _work(request: Request, plan: _Plan, report: Report) -> None:
         raise stop.error(
             f"stopped with {numbered(left, 'input')} left; run the same command again for the rest."
         )
+    if (labels := labels_of(request)) is not None:
+        from humanseg.batch.label_files import finish_labels
+
+        finish_labels(plan.every, labels=labels, output=plan.folder, since=plan.since)
 
 
 def _predict_images(request: Request, plan: _Plan, report: Report, stop: Stop) -> None:
     jobs = [job for job in plan.jobs if not job.video]
     if not jobs:
         return
+    from humanseg.batch.label_files import predict_labels
     from humanseg.batch.runner import predict_images
 
     workers, threads = request.network.crew(len(jobs))
     segmenter = request.open(threads=threads)
     plan.begin()
-    outcomes = predict_images(
-        jobs,
-        segmenter=segmenter,
-        effect=request.effect,
-        name=request.format_of(plan.named),
-        quality=request.files.quality,
-        keep_metadata=request.files.keep_metadata,
-        workers=workers,
-        overwrite=request.files.overwrite,
-        since=plan.since,
-        stop=stop,
-    )
+    overwrite, since = request.files.overwrite, plan.since
+    if (labels := labels_of(request)) is not None:
+        outcomes = predict_labels(
+            jobs,
+            segmenter=segmenter,
+            labels=labels,
+            output=plan.folder,
+            workers=workers,
+            overwrite=overwrite,
+            since=since,
+            stop=stop,
+        )
+    else:
+        outcomes = predict_images(
+            jobs,
+            segmenter=segmenter,
+            effect=request.effect,
+            name=request.format_of(plan.named),
+            quality=request.files.quality,
+            keep_metadata=request.files.keep_metadata,
+            workers=workers,
+            overwrite=overwrite,
+            since=since,
+            stop=stop,
+        )
     drawn = shown("Predicting", unit="pictures", quiet=request.no_bar)
     with closing(outcomes), drawn as progress:
         for number, outcome in enumerate(outcomes, start=1):

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from cyclopts import App, Group, Parameter
 
 from humanseg import __version__
+from humanseg.annotations.label_output import LabelOutput, OutputHolder
 from humanseg.cli import flags
-from humanseg.effects.effect import Effect, EffectHolder, effect_of
+from humanseg.effects.effect import Effect, effect_of
 from humanseg.system.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     EffectFlags: TypeAlias = flags.Values
 else:
     EffectFlags = Annotated[
-        flags.flags_of_kinds(EffectHolder.model_fields["effect"], names={"output": "--as"}),
+        flags.flags_of_kinds(OutputHolder.model_fields["effect"], names={"output": "--as"}),
         Parameter(group=Group("Result", sort_key=1), negative_none=""),
     ]
 
@@ -338,11 +339,10 @@ class Request:
         """All that makes a result what it is, by flag; what is as usual is left out."""
         from humanseg.batch.made_record import fingerprint_files
 
-        settings = {
-            "--as": self.effect.output,
-            "--format": self.format_of(),
-            "--model": self.network.identity(),
-        }
+        settings: dict[str, str] = {"--as": self.effect.output}
+        if not isinstance(self.effect, LabelOutput):
+            settings["--format"] = self.format_of()
+        settings["--model"] = self.network.identity()
         for name, field in type(self.effect).model_fields.items():
             value = getattr(self.effect, name)
             if name not in ("output", "background") and value != field.default:
@@ -382,7 +382,7 @@ def _typed_effect(typed: flags.Values) -> Effect:
         ImageError: the background's file cannot be read as an image.
     """
     try:
-        return effect_of(**{"output": "mask", **typed})
+        return effect_of(among=OutputHolder, **{"output": "mask", **typed})
     except ConfigError as error:
         raise UsageError("\n".join(_as_flag(problem) for problem in error.problems)) from error
 

@@ -46,6 +46,7 @@ def train(
     resume: Annotated[
         Path | None, Parameter(help="Continue this run with its own settings.")
     ] = None,
+    classes: flags.Classes = None,
     accept: flags.Accept = None,
     cache: flags.Cache = None,
     show_config: flags.ShowConfig = False,
@@ -60,6 +61,7 @@ def train(
     shortcuts = {
         "--arch": ("model.arch", arch),
         "--data": ("data.root", data),
+        "--classes": ("data.classes", classes or None),
         "--accept": ("data.accept", accept or None),
         "--seed": ("training.seed", seed),
         "--epochs": ("training.epochs", epochs),

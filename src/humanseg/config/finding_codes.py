@@ -7,7 +7,7 @@ from typing import Literal
 Code = Literal[
     "unreadable-image", "unreadable-mask", "missing-partner", "size-differs", "mask-values",
     "empty-mask", "full-mask", "empty-outline", "no-person", "exact-duplicate", "near-duplicate",
-    "single-channel", "sixteen-bit",
+    "single-channel", "sixteen-bit", "lossy-mask",
     "mirrored-masks", "upside-down-masks", "turned-masks", "shifted-masks", "inverted-masks",
     "shuffled-masks", "doubtful-masks",
 ]  # fmt: skip

@@ -17,16 +17,21 @@ from humanseg.config.section import Positive, Probability, Section, Seed, Share,
 from humanseg.config.split_config import HoldoutSplit, SplitConfig
 
 Preset: TypeAlias = Literal["default", "reference", "finetune"]
-Layout: TypeAlias = Literal["auto", "folders", "original", "csv", "coco"]
+Layout: TypeAlias = Literal[
+    "auto", "folders", "original", "csv",
+    "coco", "yolo", "labelme", "cvat", "supervisely", "label_studio", "voc",
+]  # fmt: skip
 
 
 class DataConfig(Section):
     """Where the pictures are and how they reach the network's grid."""
 
     root: Path | None = None
-    """Folder, CSV or COCO JSON with images and masks."""
+    """Folder, CSV or file of labels with images and masks."""
     layout: Layout = "auto"
     """How pairs are found; `auto` recognises the layout."""
+    classes: Annotated[tuple[str, ...], Field(min_length=1)] = ("person",)
+    """Names of the labels' classes that are people."""
     extra: tuple[Path, ...] = ()
     """Further data sets: every picture of theirs is trained on, none is validated or tested on."""
     repeat: Annotated[int, Field(ge=1)] = 1

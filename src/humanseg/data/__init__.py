@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from humanseg.data.annotations import Missing, Pairs
+from humanseg.annotations.label_set import Missing
 from humanseg.data.audit import AuditReport, audit
 from humanseg.data.download import download
 from humanseg.data.fingerprint import fingerprint
 from humanseg.data.inspection import Finding
 from humanseg.data.layouts import discover, find_pairs
 from humanseg.data.metadata import Facts, read_facts
+from humanseg.data.pairs import Pairs
 from humanseg.data.same_scene import leaks, scene_pairs
 from humanseg.data.samples import Sample
 from humanseg.data.splits import check_split, make_split

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from humanseg.annotations.label_set import PERSON
 from humanseg.config.finding_codes import Code
 from humanseg.config.schema import Layout
 from humanseg.data.duplicates import find_duplicates, group_ids
 from humanseg.data.inspection import Finding, InspectedSample, inspect_all, message_without_name
 from humanseg.data.label_guards import MIN_PAIRS, label_findings
 from humanseg.data.label_sample import evenly, read_label_sample
-from humanseg.data.layouts import find_layout, find_pairs
+from humanseg.data.layouts import KnownLayout, find_layout, find_pairs
 from humanseg.data.samples import Sample
 from humanseg.results import Record
 from humanseg.system.progress import ItemProgress
@@ -30,12 +31,14 @@ class AuditReport(Record):
 
     schema_version: Literal[1] = 1
     root: str
-    layout: Literal["folders", "original", "csv", "coco"]
+    layout: KnownLayout
     pairs: int
     """Pictures with a mask."""
     findings: tuple[Finding, ...]
     totals: dict[str, int]
     """Number of findings by code."""
+    taken: str = ""
+    """Which classes of labels were taken for people, and which left out; empty of masks."""
 
     @property
     def ok(self) -> bool:
@@ -57,6 +60,7 @@ def audit(
     root: Path,
     layout: Layout = "auto",
     *,
+    classes: Sequence[str] = PERSON,
     cache: Cache | None = None,
     progress: ItemProgress | None = None,
 ) -> AuditReport:
@@ -65,12 +69,13 @@ def audit(
     Each is read once, and at most 200 pairs a second time, for the checks of the whole set.
     Findings about pictures that have not changed are taken from a cache, and others kept in it, so
     that a check that was interrupted goes on where it stopped; the report is the same.
+    Of labels, `classes` are people.
 
     Raises:
         UsageError: no such path, or not of this layout.
         DataError: no pictures at all, or a table that cannot be read.
     """
-    pairs = find_pairs(root, layout)
+    pairs = find_pairs(root, layout, classes)
     findings = [
         Finding(
             code="missing-partner",
@@ -104,6 +109,7 @@ def audit(
         pairs=len(pairs.samples),
         findings=tuple(findings),
         totals=dict(sorted(totals.items())),
+        taken=pairs.taken,
     )
 
 

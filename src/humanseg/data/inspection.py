@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from humanseg import images
+from humanseg.annotations.outlines import draw_outlines
 from humanseg.config.finding_codes import Code
 from humanseg.data.fingerprint import sample_digests
 from humanseg.data.mask_values import mask_problem
-from humanseg.data.samples import Sample, draw_outlines
+from humanseg.data.samples import Sample
 from humanseg.data.signatures import Signature, signature
 from humanseg.images.resize import Size
 from humanseg.results import Record
@@ -222,11 +223,10 @@ def _inspect_mask(sample: Sample, remarks: list[Remark]) -> NDArray[np.bool_] | 
         else:
             values = images.read_grey(sample.mask)
             mask, problem = _cut(values), mask_problem(values)
+            _remark_on_storage(sample.mask, values, add)
     except HumansegError as error:
         add("unreadable-mask", "error", message_without_name(str(error), path))
         return None
-    if sample.mask is not None and (_mode(path).startswith(_WIDE) or _is_deep_png(path)):
-        add("sixteen-bit", "warning", "more than 8 bits per pixel; it is read as 8-bit.")
     if problem is not None:
         add("mask-values", "error", problem)
     elif not mask.any():
@@ -234,6 +234,17 @@ def _inspect_mask(sample: Sample, remarks: list[Remark]) -> NDArray[np.bool_] | 
     elif mask.all():
         add("full-mask", "warning", "every pixel is a person.")
     return mask
+
+
+def _remark_on_storage(
+    path: Path, values: NDArray[np.uint8], add: Callable[[Code, Severity, str], None]
+) -> None:
+    with Image.open(path) as header:
+        mode, lossy = header.mode, header.format in ("JPEG", "MPO")
+    if mode.startswith(_WIDE) or _is_deep_png(path):
+        add("sixteen-bit", "warning", "more than 8 bits per pixel; it is read as 8-bit.")
+    if lossy and ((values > 1) & (values < 255)).any():
+        add("lossy-mask", "warning", "a JPEG; its noise is cut at one half. Save masks as PNG.")
 
 
 def _empty_outlines(count: int) -> str:

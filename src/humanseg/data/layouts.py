@@ -1,8 +1,8 @@
 """Find the pictures and masks of a data set on disk.
 
 Layouts: `folders` (images/ and masks/, paired by path without suffix), `original` (the public data
-set's Training_Images/ and Ground_Truth/), `csv` (a table with the columns images and masks) and
-`coco` (a JSON file with outlines of the category person).
+set's Training_Images/ and Ground_Truth/), `csv` (a table with the columns images and masks), and
+the formats of labelling tools that `humanseg.annotations` reads.
 """
 
 from __future__ import annotations
@@ -10,20 +10,31 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from unicodedata import normalize
 
+from humanseg.annotations.coco import read_coco
+from humanseg.annotations.cvat import read_cvat
+from humanseg.annotations.label_set import PERSON, LabelSet, Missing
+from humanseg.annotations.label_studio import read_label_studio
+from humanseg.annotations.labelme import labelme_files, read_labelme
+from humanseg.annotations.supervisely import annotation_folders, read_supervisely
+from humanseg.annotations.voc import MASKS, PICTURES, read_voc
+from humanseg.annotations.yolo import label_folders, read_yolo
 from humanseg.config.schema import Layout
-from humanseg.data.annotations import Missing, Pairs, folded, read_coco, read_csv
+from humanseg.data.pairs import Pairs, folded, pair_labels, read_csv
 from humanseg.data.samples import Sample
 from humanseg.images import SUFFIXES
 from humanseg.system.errors import DataError, UsageError
 
-KnownLayout = Literal["folders", "original", "csv", "coco"]
+KnownLayout = Literal[
+    "folders", "original", "csv",
+    "coco", "yolo", "labelme", "cvat", "supervisely", "label_studio", "voc",
+]  # fmt: skip
 
 _FOLDERS: dict[str, tuple[str, str]] = {
     "original": ("Training_Images", "Ground_Truth"),
@@ -31,9 +42,33 @@ _FOLDERS: dict[str, tuple[str, str]] = {
 }
 _WORDS = re.compile(
     r"[ ._-]?(masks?|mattes?|alpha|labels?|seg|segmentation|annotations?|gt|image|img)$"
+    r"|(?<![^/])(masks?|mattes?|alpha|labels?|seg|gt)[ ._-](?=[^/]+$)"
 )
-"""What tools put at the end of names; ids differ by no more, and yet are no pair."""
+"""What tools put at the end or the beginning of the names of masks."""
 _SHOWN = 3
+_HEAD = 1 << 16
+
+_NEEDS: dict[KnownLayout, str] = {
+    "folders": "the subfolders images/ and masks/",
+    "original": "the subfolders Training_Images/ and Ground_Truth/",
+    "csv": "a CSV file (train.csv, or the only one in the folder)",
+    "coco": "a COCO JSON file (or the only one in the folder or its annotations/)",
+    "yolo": "images/ and labels/ (or train/images/ and so on), and data.yaml for names of classes",
+    "labelme": "JSON files of LabelMe, one for each picture",
+    "cvat": "an XML file of CVAT for images 1.1 (or the only one in the folder)",
+    "supervisely": "img/ and ann/, or data sets that have them",
+    "label_studio": "a JSON export of Label Studio (or the only one in the folder)",
+    "voc": "the subfolders JPEGImages/ and SegmentationClass/",
+}
+_READERS: dict[KnownLayout, Callable[[Path, Sequence[str]], LabelSet]] = {
+    "coco": read_coco,
+    "yolo": read_yolo,
+    "labelme": read_labelme,
+    "cvat": read_cvat,
+    "supervisely": read_supervisely,
+    "label_studio": read_label_studio,
+    "voc": read_voc,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +77,26 @@ class DetectedLayout:
 
     layout: KnownLayout
     path: Path
-    """The folder of both subfolders, or the CSV or JSON file."""
+    """The folder of both subfolders, or the CSV file or that of the labels."""
 
 
-def discover(root: Path, layout: Layout = "auto") -> list[Sample]:
+def discover(root: Path, layout: Layout = "auto", classes: Sequence[str] = PERSON) -> list[Sample]:
     """Find every picture with its mask.
 
     Order: sorted by id as strings (1, 10, 100, 2) for `folders` and `original`, which is the order
-    of the public data set's table; the file's own order for `csv` and `coco`.
+    of the public data set's table; the files' own order for tables and labels.
 
     Args:
-        root: a folder, CSV file or COCO JSON file.
+        root: a folder, CSV file or file of labels.
         layout: how pairs are found; `auto` recognises it.
+        classes: names of the labels' classes that are people.
 
     Raises:
         UsageError: no such path, or a layout that `root` does not have.
         DataError: nothing in it, a picture or mask without its partner, ids that are not unique,
             or a table that cannot be read.
     """
-    pairs = find_pairs(root, layout)
+    pairs = find_pairs(root, layout, classes)
     if pairs.missing:
         first = "; ".join(missing.message for missing in pairs.missing[:_SHOWN])
         more = len(pairs.missing) - _SHOWN
@@ -72,13 +108,13 @@ def discover(root: Path, layout: Layout = "auto") -> list[Sample]:
     return list(pairs.samples)
 
 
-def find_pairs(root: Path, layout: Layout = "auto") -> Pairs:
+def find_pairs(root: Path, layout: Layout = "auto", classes: Sequence[str] = PERSON) -> Pairs:
     """Like `discover`, but list pictures and masks without a partner instead of refusing them."""
     detected = find_layout(root, layout)
     if detected.layout == "csv":
         pairs = read_csv(detected.path)
-    elif detected.layout == "coco":
-        pairs = read_coco(detected.path)
+    elif detected.layout in _READERS:
+        pairs = pair_labels(_READERS[detected.layout](detected.path, classes), detected.path)
     else:
         images, masks = _FOLDERS[detected.layout]
         pairs = _pair_folders(detected.path / images, detected.path / masks)
@@ -107,34 +143,40 @@ def find_layout(root: Path, layout: Layout = "auto") -> DetectedLayout:
         raise UsageError(f"{root}: no such file or folder; give the place of your pictures.")
     choices = _choices(root)
     if layout == "auto":
+        _refuse_mixed(root, choices)
         if choices:
             return choices[0]
         raise UsageError(
             f"{root}: no known layout{_contents(root)}. Give a folder with images/ and masks/, one "
             "with Training_Images/ and Ground_Truth/, a CSV file with the columns images and "
-            "masks, or a COCO JSON file."
+            "masks, or labels of COCO, YOLO, LabelMe, CVAT, Supervisely, Label Studio or VOC."
         )
     for choice in choices:
         if choice.layout == layout:
             return choice
-    needs = {
-        "folders": "the subfolders images/ and masks/",
-        "original": "the subfolders Training_Images/ and Ground_Truth/",
-        "csv": "a CSV file (train.csv, or the only one in the folder)",
-        "coco": "a COCO JSON file (or the only one in the folder)",
-    }
-    if layout not in needs:
-        raise UsageError(f"layout is {layout!r}; allowed are auto, {', '.join(needs)}.")
-    raise UsageError(f"{root}: layout {layout} needs {needs[layout]}{_contents(root)}.")
+    if layout not in _NEEDS:
+        raise UsageError(f"layout is {layout!r}; allowed are auto, {', '.join(_NEEDS)}.")
+    raise UsageError(f"{root}: layout {layout} needs {_NEEDS[layout]}{_contents(root)}.")
+
+
+def _refuse_mixed(root: Path, choices: Sequence[DetectedLayout]) -> None:
+    """Refuse to guess between labels of several kinds, or between masks and labels."""
+    masks = [choice.layout for choice in choices if choice.layout not in _READERS]
+    kinds = [*masks[:1], *(choice.layout for choice in choices if choice.layout in _READERS)]
+    if len(kinds) > 1:
+        raise UsageError(
+            f"{root}: holds labels of several kinds ({', '.join(kinds)}); say which are meant with "
+            f"--layout, such as --layout {kinds[0]}."
+        )
 
 
 def _choices(root: Path) -> list[DetectedLayout]:
     """Every layout that `root` could be read as, the likeliest first."""
     if root.is_file():
+        by_suffix: dict[str, KnownLayout] = {".csv": "csv", ".xml": "cvat", ".yaml": "yolo"}
         suffix = root.suffix.lower()
-        if suffix == ".csv":
-            return [DetectedLayout("csv", root)]
-        return [DetectedLayout("coco", root)] if suffix == ".json" else []
+        kind = (_json_kind(root) or "coco") if suffix == ".json" else by_suffix.get(suffix)
+        return [DetectedLayout(kind, root)] if kind else []
     choices = []
     for layout in ("original", "folders"):
         if all((root / name).is_dir() for name in _FOLDERS[layout]):
@@ -142,10 +184,47 @@ def _choices(root: Path) -> list[DetectedLayout]:
     tables = [root / "train.csv"] if (root / "train.csv").is_file() else _visible(root, "*.csv")
     if len(tables) == 1:
         choices.append(DetectedLayout("csv", tables[0]))
-    documents = _visible(root, "*.json")
-    if len(documents) == 1:
-        choices.append(DetectedLayout("coco", documents[0]))
+    return choices + _label_choices(root)
+
+
+def _label_choices(root: Path) -> list[DetectedLayout]:
+    """Every kind of labels that a folder could hold."""
+    choices = []
+    if (root / MASKS).is_dir() and any((root / name).is_dir() for name in (PICTURES, "images")):
+        choices.append(DetectedLayout("voc", root))
+    if label_folders(root):
+        choices.append(DetectedLayout("yolo", root))
+    if annotation_folders(root):
+        return [*choices, DetectedLayout("supervisely", root)]
+    trees = _visible(root, "*.xml")
+    if len(trees) == 1:
+        choices.append(DetectedLayout("cvat", trees[0]))
+    documents = _visible(root, "*.json") or _visible(root / "annotations", "*.json")
+    if not documents and not choices:
+        documents = labelme_files(root)
+    kinds = {kind: file for file in documents[:_SHOWN] if (kind := _json_kind(file)) is not None}
+    for kind, file in kinds.items():
+        if kind == "labelme":
+            choices.append(DetectedLayout(kind, root))
+        elif len(documents) == 1:
+            choices.append(DetectedLayout(kind, file))
     return choices
+
+
+def _json_kind(path: Path) -> KnownLayout | None:
+    """Whose labels a JSON file holds, by its beginning and end: it may be large."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(_HEAD)
+            stream.seek(max(_HEAD, path.stat().st_size - _HEAD))
+            text = head + stream.read()
+    except OSError:
+        return None  # told by who reads it
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+        return "label_studio" if b'"annotations"' in text and b'"data"' in text else None
+    if b'"shapes"' in text:
+        return "labelme"
+    return "coco" if any(key in text for key in (b'"images"', b'"categories"')) else None
 
 
 def _visible(folder: Path, pattern: str) -> list[Path]:
@@ -167,21 +246,22 @@ def _pair_folders(images: Path, masks: Path) -> Pairs:
     with ThreadPoolExecutor(2) as pool:  # on a network's disk, most of the time is waiting
         image_files, mask_files = pool.map(_files_by_id, (images, masks))
     partners = {name: name for name in image_files.keys() & mask_files.keys()}
-    partners |= _same_but_for_capitals(
-        image_files.keys() - partners.keys(), mask_files.keys() - partners.keys()
-    )
+    for look in (folded, _without_words):
+        lone = image_files.keys() - partners.keys(), mask_files.keys() - set(partners.values())
+        partners |= _alike(*lone, look)
     samples = [
         Sample(id=name, image=image_files[name], mask=mask_files[partner])
         for name, partner in sorted(partners.items())
     ]
     lone_images = image_files.keys() - partners.keys()
     lone_masks = mask_files.keys() - set(partners.values())
-    hints = _hints(lone_images, lone_masks)
+    several = _several(lone_images, lone_masks)
     missing = []
     for name in sorted(lone_images | lone_masks):
         if name in lone_images:
             path, lacks = image_files[name], f"mask in {masks.name}/"
-            hint = f"; {mask_files[hints[name]].name} needs the same name" if name in hints else ""
+            both = sorted(mask_files[mask].name for mask in several.get(name, ()))
+            hint = f"; {' or '.join(both)} may be meant, keep one" if both else ""
         else:
             path, lacks, hint = mask_files[name], f"picture in {images.name}/", ""
         short = path.relative_to(path.parents[name.count("/") + 1]).as_posix()
@@ -189,22 +269,29 @@ def _pair_folders(images: Path, masks: Path) -> Pairs:
     return Pairs(tuple(samples), tuple(missing))
 
 
-def _same_but_for_capitals(images: Iterable[str], masks: Iterable[str]) -> dict[str, str]:
-    """Mask ids by image id, where exactly one of each is left that differ in capitals alone."""
+def _without_words(name: str) -> str:
+    return _WORDS.sub("", folded(name))
+
+
+def _alike(
+    images: Iterable[str], masks: Iterable[str], look: Callable[[str], str]
+) -> dict[str, str]:
+    """Mask ids by image id, where exactly one of each looks the same."""
     by_look: dict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
     for side, names in enumerate((images, masks)):
         for name in names:
-            by_look[folded(name)][side].append(name)
+            by_look[look(name)][side].append(name)
     return {
         image[0]: mask[0] for image, mask in by_look.values() if len(image) == 1 and len(mask) == 1
     }
 
 
-def _hints(images: Iterable[str], masks: Iterable[str]) -> dict[str, str]:
-    """Mask ids by image id, of those that only look like a pair: `a` and `a_mask`."""
-    by_stem = {_WORDS.sub("", folded(name)): name for name in masks}
-    stems = ((name, _WORDS.sub("", folded(name))) for name in images)
-    return {name: by_stem[stem] for name, stem in stems if stem in by_stem}
+def _several(images: Iterable[str], masks: Iterable[str]) -> dict[str, list[str]]:
+    """Mask ids by image id, where more than one may be meant."""
+    by_look = defaultdict(list)
+    for name in masks:
+        by_look[_without_words(name)].append(name)
+    return {name: by_look[look] for name in images if (look := _without_words(name)) in by_look}
 
 
 def _files_by_id(folder: Path) -> dict[str, Path]:

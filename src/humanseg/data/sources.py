@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from unicodedata import normalize
 
-from humanseg.data.annotations import table_rows
+from humanseg.data.pairs import table_rows
 from humanseg.system.errors import DataError, UsageError
 
 SOURCE_SHARE = 0.1

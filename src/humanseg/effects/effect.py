@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from humanseg.images.resize import Size
 
 OutputName = Literal["mask", "probability", "cutout", "blur", "replace", "overlay"]
+LabelName = Literal["coco", "yolo", "labelme", "voc"]
+"""Labels, see `humanseg.annotations.label_output`."""
 
 
 class Effect(Section):
     """What is made of each picture."""
 
-    output: OutputName
+    output: Literal[OutputName, LabelName]
     """What to write."""
     threshold: Probability | None = None
     """A pixel is a person from this probability on; the model's own if not given."""
@@ -138,20 +140,26 @@ class OverlayEffect(Effect):
     """overlay: the person marked in colour."""
 
 
-AnyEffect: TypeAlias = Annotated[
-    MaskEffect | ProbabilityEffect | CutoutEffect | BlurEffect | ReplaceEffect | OverlayEffect,
-    Field(discriminator="output"),
-]
+EffectKind: TypeAlias = (
+    MaskEffect | ProbabilityEffect | CutoutEffect | BlurEffect | ReplaceEffect | OverlayEffect
+)
 
 
 class EffectHolder(Section):
     """A section that holds an effect of any kind."""
 
-    effect: AnyEffect
+    effect: Annotated[EffectKind, Field(discriminator="output")]
 
 
-def effect_of(output: OutputName, **settings: Any) -> Effect:  # noqa: ANN401  as the classes have it
+def effect_of(
+    output: OutputName | LabelName,
+    *,
+    among: type[Section] = EffectHolder,
+    **settings: Any,  # noqa: ANN401  as the classes have it
+) -> Effect:
     """An effect by the name of its output, with settings of that output's class.
+
+    `among` is the class whose field `effect` holds all that may be made.
 
     Raises:
         ConfigError: with one sentence for every value that is not allowed, and for every setting
@@ -160,8 +168,9 @@ def effect_of(output: OutputName, **settings: Any) -> Effect:  # noqa: ANN401  a
     from humanseg.config.sentences import describe_problems
 
     try:
-        holder = EffectHolder.model_validate({"effect": {**settings, "output": output}})
+        holder = among.model_validate({"effect": {**settings, "output": output}})
     except ValidationError as error:
-        problems = describe_problems(EffectHolder, error)
+        problems = describe_problems(among, error)
         raise ConfigError([text.replace("effect.", "") for text in problems]) from error
-    return holder.effect
+    made: Effect = getattr(holder, "effect")  # noqa: B009  `among` may be any holder
+    return made

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from humanseg.annotations.label_set import PERSON
 from humanseg.config.schema import EvaluationConfig, Layout
 from humanseg.data.fingerprint import annotations_digest, file_digest, fingerprint
 from humanseg.data.inspection import Digests, InspectedSample
@@ -47,6 +48,7 @@ def evaluate(
     *,
     data: Path,
     layout: Layout = "auto",
+    classes: Sequence[str] = PERSON,
     groups: Path | None = None,
     by: Sequence[str] = (),
     whole_files: bool = False,
@@ -64,8 +66,9 @@ def evaluate(
             averaging of interest, or a model directory or `bundled`, which is then run as
             `Segmenter(model)` runs it. Truth reaches the grid as in the model's training, so that
             the published scores stay comparable; of a network without a record by area.
-        data: folder, CSV or COCO JSON with images and masks.
+        data: folder, CSV or file of labels with images and masks.
         layout: how it is laid out, see `discover`.
+        classes: names of the labels' classes that are people.
         groups: CSV table of groups and sources, see `read_group_table`; both are guessed without.
         by: attributes to score by: `person-size`, `people`, `cut-off`, `luminance`, `contrast`, or
             columns of the table of groups; see docs/groups.md.
@@ -91,7 +94,7 @@ def evaluate(
             "model: got a segmenter without a model record; say what to call its network with "
             "name, or open it from a model directory."
         )
-    samples = discover(data, layout)
+    samples = discover(data, layout, classes)
     # Before anything is decoded:
     table = read_group_table(groups, [sample.id for sample in samples]) if groups else GroupTable()
     columns = columns_of(by, table)

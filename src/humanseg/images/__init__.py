@@ -12,7 +12,7 @@ stored_maps  masks and probability maps that we wrote ourselves
 
 from __future__ import annotations
 
-from humanseg.images.dataset import Source, open_image, read_grey, read_image, read_mask
+from humanseg.images.dataset import Source, open_image, read_grey, read_image, read_mask, read_size
 from humanseg.images.files import MAX_BYTES, MAX_PIXELS, SUFFIXES
 from humanseg.images.load_image import ImageLike, LoadedImage, load
 
@@ -28,4 +28,5 @@ __all__ = [
     "read_grey",
     "read_image",
     "read_mask",
+    "read_size",
 ]

@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from humanseg.images.colour import WIDE_MODES, to_eight_bits, to_rgb
-from humanseg.images.files import decode, open_file, sentences
+from humanseg.images.files import (
+    Quiet,
+    check_pixels,
+    decode,
+    identify,
+    open_file,
+    read_orientation,
+    sentences,
+)
 
 Source = str | Path | bytes
 """A file's path, or its bytes."""
@@ -46,6 +54,19 @@ def read_image(source: Source) -> NDArray[np.uint8]:
     image = open_image(source)
     with sentences(name):
         return to_rgb(image, name)[0]
+
+
+def read_size(path: Path) -> tuple[int, int]:
+    """(height, width) of a picture, upright, from its header alone.
+
+    Raises:
+        ImageError: missing, not a picture, or more than `MAX_PIXELS` pixels.
+    """
+    with open_file(path) as stream, sentences(str(path)), Quiet():
+        header = identify(stream, str(path))
+        check_pixels(header.size, str(path))
+        width, height = header.size
+        return (width, height) if read_orientation(header)[0] >= 5 else (height, width)
 
 
 def name_of(source: Source) -> str:

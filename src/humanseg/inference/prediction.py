@@ -10,6 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg import images
+from humanseg.annotations.contours import Ring
+from humanseg.annotations.person_regions import TOLERANCE, Region, person_regions
+from humanseg.annotations.rle import RunLengths, encode_mask
 from humanseg.effects.compositing import Background, soft_alpha
 from humanseg.effects.effect import (
     BlurEffect,
@@ -140,6 +143,37 @@ class Prediction:
         the picture itself.
         """
         return _read_only(soft_alpha(self.grid, self.size, threshold=self.threshold))
+
+    @cached_property
+    def _regions(self) -> tuple[Region, ...]:
+        return person_regions(self.mask, self.grid)
+
+    def regions(self) -> tuple[Region, ...]:
+        """The connected parts of the mask, the largest first: box, area, score, outline.
+
+        People who touch or overlap are one region; see `humanseg.annotations.person_regions`.
+        """
+        return self._regions
+
+    def boxes(self) -> NDArray[np.int64]:
+        """Boxes of the regions: int64 (regions, 4), left, top, width, height in pixels."""
+        return np.array([region.box for region in self._regions], dtype=np.int64).reshape(-1, 4)
+
+    def polygons(self, tolerance: float = TOLERANCE) -> list[list[Ring]]:
+        """Outlines of the regions: for each its outline, then its holes.
+
+        Args:
+            tolerance: pixels by which a polygon may leave the mask's outline; see
+                `Region.polygons`.
+
+        Returns:
+            float64 (points, 2), x and y in pixels; (0, 0) is the image's top left corner.
+        """
+        return [region.polygons(tolerance) for region in self._regions]
+
+    def rle(self) -> RunLengths:
+        """The whole mask as COCO's compressed run lengths, as pycocotools has them in JSON."""
+        return encode_mask(self.mask)
 
     def cutout(
         self, *, feather: float = 0.0, refine: bool = False, decontaminate: bool = True

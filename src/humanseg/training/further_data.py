@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from humanseg.annotations.label_set import PERSON
 from humanseg.config.comparison_config import slug
 from humanseg.config.schema import TrainConfig
 from humanseg.data.composition import RECORD_FILE, CompositionRecord
@@ -47,7 +48,7 @@ class Start:
     """Its training pictures; None where it does not know them."""
 
 
-def find_extra(root: Path) -> ExtraData:
+def find_extra(root: Path, classes: Sequence[str] = PERSON) -> ExtraData:
     """Find, fingerprint and look at a further data set.
 
     Raises:
@@ -57,8 +58,10 @@ def find_extra(root: Path) -> ExtraData:
         ImageError: a picture that cannot be read.
     """
     if not root.exists():
-        raise UsageError(f"data.extra: {root} does not exist; give a folder, CSV or COCO JSON.")
-    samples = discover(root, "auto")
+        raise UsageError(
+            f"data.extra: {root} does not exist; give a folder, CSV or file of labels."
+        )
+    samples = discover(root, "auto", classes)
     record = root / RECORD_FILE
     composition = read_record(record, CompositionRecord) if record.is_file() else None
     if composition is not None and sum(composition.kinds.values()) != len(samples):

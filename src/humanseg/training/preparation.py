@@ -154,8 +154,8 @@ def find_data_set(
     """
     if config.data.root is None:
         raise UsageError("data.root: not given; name the folder with --data.")
-    samples = discover(config.data.root, config.data.layout)
-    extra = tuple(find_extra(root) for root in config.data.extra)
+    samples = discover(config.data.root, config.data.layout, config.data.classes)
+    extra = tuple(find_extra(root, config.data.classes) for root in config.data.extra)
     every = [*samples, *(sample for data in extra for sample in data.samples)]
     store = None if cache is None else Cache(cache, note=_log.warning)
     resized, keep = _resized(every, config, store, processes=processes, progress=progress)

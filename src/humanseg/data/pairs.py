@@ -1,32 +1,24 @@
-"""Read the pairs of a data set from a CSV or COCO JSON file."""
+"""Pair pictures with their truth as a CSV table or labels name them."""
 
 from __future__ import annotations
 
 import csv
-import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Any
 from unicodedata import normalize
 
-from humanseg.data.samples import Sample, Segmentation, segmentation_problem
-from humanseg.system.errors import DataError
+from humanseg.annotations.label_set import LabelledImage, LabelSet, Missing
+from humanseg.annotations.outlines import segmentation_problem
+from humanseg.data.samples import Sample
+from humanseg.images import read_size
+from humanseg.images.resize import Size
+from humanseg.system.errors import DataError, ImageError
 
 _COLUMNS = ("images", "masks")
-_CATEGORY = "person"
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """A picture or mask that cannot be used because its partner is not there."""
-
-    path: Path
-    message: str
-    """What is wrong, as a sentence without its full stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +27,8 @@ class Pairs:
 
     samples: tuple[Sample, ...]
     missing: tuple[Missing, ...]
+    taken: str = ""
+    """What was taken for a person, as the end of a sentence; empty of masks."""
 
 
 def read_csv(path: Path) -> Pairs:
@@ -48,7 +42,7 @@ def read_csv(path: Path) -> Pairs:
     """
     samples: list[tuple[Path, Path]] = []
     missing: list[Missing] = []
-    files = _Files((path.parent,))
+    files = Files((path.parent,))
     for line, row in table_rows(path, set(_COLUMNS).issubset, "columns images and masks"):
         cells = {name: (row.get(name) or "").strip() for name in _COLUMNS}
         empty = [name for name in _COLUMNS if not cells[name]]
@@ -105,7 +99,7 @@ def table_rows(
         raise DataError(f"{path}: is not a CSV file in UTF-8 ({error}).") from error
 
 
-class _Files:
+class Files:
     """Files as tables name them: as written, or with leading folders dropped.
 
     A name that is not there as written is taken for the one file whose name looks the same, see
@@ -188,129 +182,52 @@ def _short_ids(paths: Sequence[Path]) -> list[str]:
     return [normalize("NFC", (within(path.parent) / path.stem).as_posix()) for path in paths]
 
 
-def read_coco(path: Path) -> Pairs:
-    """Read COCO annotations of the category `person`, crowds included.
+def pair_labels(labels: LabelSet, path: Path) -> Pairs:
+    """Find the pictures of labels; order as in the labels, ids as in `read_csv`.
 
-    Pictures lie beside the JSON file or in its images/ subfolder. A picture without a person is a
-    valid pair with an empty mask. Order and ids as in `read_csv`.
+    Args:
+        labels: what was read.
+        path: of the labels, for errors.
 
     Raises:
-        DataError: not a COCO file, or without the category.
+        DataError: one picture is labelled twice.
     """
-    document = _document(path)
-    people = _person_annotations(path, document)
-    entries: list[tuple[Path, dict[str, Any]]] = []
-    missing: list[Missing] = []
-    files = _Files((path.parent, path.parent / "images"))
-    for entry in document["images"]:
-        file = files.find(entry["file_name"])
-        problems = (
-            segmentation_problem(outline, (entry["height"], entry["width"]))
-            for outline in people[entry["id"]]
-        )
-        problem = next((problem for problem in problems if problem), None)
+    files = Files(labels.folders)
+    entries: dict[Path, LabelledImage] = {}
+    missing = list(labels.missing)
+    for entry in labels.images:
+        file = next((file for name in entry.names if (file := files.find(name))), None)
         if file is None:
-            lost = path.parent / entry["file_name"]
-            missing.append(Missing(lost, f"{entry['file_name']} does not exist"))
-        elif problem is not None:
-            missing.append(Missing(file, f"{entry['file_name']}: {problem}"))
-        else:
-            entries.append((file, entry))
-    ids = _short_ids([file for file, _ in entries])
-    samples = (
-        Sample(
-            id=name,
-            image=file,
-            annotations=tuple(people[entry["id"]]),
-            size=(entry["height"], entry["width"]),
-        )
-        for name, (file, entry) in zip(ids, entries, strict=True)
-    )
-    return Pairs(tuple(samples), tuple(missing))
-
-
-def _document(path: Path) -> dict[str, Any]:
-    """A COCO file with every field that is used, of the right type."""
-    fields: dict[str, dict[str, Callable[[object], object]]] = {
-        "images": {"id": _identifier, "file_name": _text, "height": _length, "width": _length},
-        "annotations": {"image_id": _identifier, "category_id": _identifier},
-        "categories": {"id": _identifier, "name": _text},
-    }
-    try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))  # some tools write a BOM
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
-    except ValueError as error:
-        raise DataError(f"{path}: is not JSON ({error}).") from error
-    for section, needed in fields.items():
-        rows = document.get(section) if isinstance(document, dict) else None
-        if not isinstance(rows, list):
-            raise DataError(f"{path}: is not a COCO file (it has no list named {section!r}).")
-        for index, row in enumerate(rows):
-            try:
-                _convert(row, needed)
-            except ValueError as error:
-                raise DataError(f"{path}: {section}[{index}]{error}") from error
-    return dict(document)
-
-
-def _convert(row: object, needed: Mapping[str, Callable[[object], object]]) -> None:
-    """Bring the fields of an entry to their types, in place.
-
-    Raises:
-        ValueError: one is not there or of no use; the end of a sentence.
-    """
-    for field, convert in needed.items():
-        if not isinstance(row, dict) or row.get(field) is None:
-            raise ValueError(f" has no {field!r}; is it a COCO file?")
-        try:
-            row[field] = convert(row[field])
-        except ValueError as error:
-            raise ValueError(f".{field} is {row[field]!r}; {error}.") from error
-
-
-def _identifier(value: object) -> int | str:
-    """Numbers, whatever a tool writes them as: 7, 7.0 and "7" are one; other text as it is."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, str):
-        return int(value) if value.isascii() and value.isdigit() else value
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    raise ValueError("a whole number or a text is needed")
-
-
-def _length(value: object) -> int:
-    number = _identifier(value) if not isinstance(value, bool) else 0
-    if isinstance(number, str) or number < 1:
-        raise ValueError("a whole number of pixels is needed, 1 or more")
-    return number
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("a text is needed")
-    return value
-
-
-def _person_annotations(
-    path: Path, document: dict[str, Any]
-) -> dict[int | str, list[Segmentation]]:
-    """Outlines of people by image id."""
-    names = {row["id"]: row["name"] for row in document["categories"]}
-    wanted = {key for key, name in names.items() if name.strip().lower() == _CATEGORY}
-    if not wanted:
-        raise DataError(
-            f"{path}: has no category {_CATEGORY!r}; its categories are "
-            f"{', '.join(sorted(names.values())[:10]) or 'none'}. Rename yours."
-        )
-    listed = {row["id"] for row in document["images"]}
-    people: dict[int | str, list[Segmentation]] = defaultdict(list)
-    for row in document["annotations"]:
-        if row["image_id"] not in listed:
+            lost = labels.folders[0] / entry.names[0]
+            missing.append(Missing(lost, f"{entry.names[0]} does not exist"))
+            continue
+        if file in entries:
+            both = dict.fromkeys((entries[file].labels.name, entry.labels.name))
             raise DataError(
-                f"{path}: an annotation belongs to image {row['image_id']}, which is not listed."
+                f"{path}: {file.name} is labelled twice (in {' and '.join(both)}); keep one of "
+                "the two."
             )
-        if row["category_id"] in wanted:
-            people[row["image_id"]].append(row.get("segmentation", []))
-    return people
+        entries[file] = entry
+    samples: list[tuple[Path, LabelledImage, Size]] = []
+    for file, entry in entries.items():
+        try:
+            size = entry.size or read_size(file)
+        except ImageError as error:
+            missing.append(Missing(file, str(error).removesuffix(".")))
+            continue
+        entry = entry if entry.size else entry.scaled(size)
+        problems = (segmentation_problem(outline, size) for outline in entry.people)
+        problem = entry.problem or next((text for text in problems if text), None)
+        if problem is None:
+            samples.append((file, entry, size))
+        else:
+            missing.append(Missing(file, f"{entry.names[0]}: {problem}"))
+    ids = _short_ids([file for file, _, _ in samples])
+    return Pairs(
+        tuple(
+            Sample(id=name, image=file, annotations=entry.people, size=size)
+            for name, (file, entry, size) in zip(ids, samples, strict=True)
+        ),
+        tuple(missing),
+        labels.taken,
+    )

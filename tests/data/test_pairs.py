@@ -180,8 +180,11 @@ def test_csv__not_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"categories": [{"id": 2, "name": "dog"}]}, "no category 'person'.* dog"),
-        ({"categories": []}, "its categories are none"),
+        (
+            {"categories": [{"id": 2, "name": "dog"}]},
+            "no class is 'person'; its classes are 1, dog",
+        ),
+        ({"categories": [], "annotations": []}, "its classes are none"),
         ({"images": None}, "not a COCO file .*'images'"),
         ({"images": [{"id": 7, "file_name": "b.jpg", "height": 1}]}, r"images\[0\] has no 'width'"),
         ({"images": [{"id": 7, "file_name": "b", "height": 0, "width": 1}]}, "height is 0"),

@@ -1,0 +1,172 @@
+"""COCO's JSON: read from any tool, and written for all pictures of a folder."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from humanseg.annotations.label_set import Classes, LabelledImage, LabelSet, read_json
+from humanseg.annotations.outlines import Segmentation
+from humanseg.annotations.person_regions import Region
+from humanseg.images.resize import Size
+from humanseg.system.errors import DataError
+
+
+def read_coco(path: Path, classes: Sequence[str]) -> LabelSet:
+    """Read COCO annotations of people, crowds included.
+
+    Pictures lie beside the JSON file, beside its folder, or in an images/ subfolder of either. A
+    picture without a person is a valid pair with an empty mask.
+
+    Args:
+        path: the JSON file.
+        classes: names of the categories that are people.
+
+    Raises:
+        DataError: not a COCO file, or without the categories.
+    """
+    document = _document(path)
+    wanted = Classes(classes)
+    people = _person_annotations(path, document, wanted)
+    images = tuple(
+        LabelledImage(
+            (entry["file_name"],),
+            path,
+            (entry["height"], entry["width"]),
+            tuple(people[entry["id"]]),
+        )
+        for entry in document["images"]
+    )
+    taken = wanted.taken(path, [row["name"] for row in document["categories"]])
+    above = path.absolute().parent.parent
+    folders = (path.parent, path.parent / "images", above / "images", above)
+    return LabelSet(images, folders, taken)
+
+
+def _document(path: Path) -> dict[str, Any]:
+    """A COCO file with every field that is used, of the right type."""
+    fields: dict[str, dict[str, Callable[[object], object]]] = {
+        "images": {"id": _identifier, "file_name": _text, "height": _length, "width": _length},
+        "annotations": {"image_id": _identifier, "category_id": _identifier},
+        "categories": {"id": _identifier, "name": _text},
+    }
+    document = read_json(path)
+    for section, needed in fields.items():
+        rows = document.get(section) if isinstance(document, dict) else None
+        if not isinstance(rows, list):
+            raise DataError(f"{path}: is not a COCO file (it has no list named {section!r}).")
+        for index, row in enumerate(rows):
+            try:
+                _convert(row, needed)
+            except ValueError as error:
+                raise DataError(f"{path}: {section}[{index}]{error}") from error
+    return dict(document)
+
+
+def _convert(row: object, needed: Mapping[str, Callable[[object], object]]) -> None:
+    """Bring the fields of an entry to their types, in place.
+
+    Raises:
+        ValueError: one is not there or of no use; the end of a sentence.
+    """
+    for field, convert in needed.items():
+        if not isinstance(row, dict) or row.get(field) is None:
+            raise ValueError(f" has no {field!r}; is it a COCO file?")
+        try:
+            row[field] = convert(row[field])
+        except ValueError as error:
+            raise ValueError(f".{field} is {row[field]!r}; {error}.") from error
+
+
+def _identifier(value: object) -> int | str:
+    """Numbers, whatever a tool writes them as: 7, 7.0 and "7" are one; other text as it is."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str):
+        return int(value) if value.isascii() and value.isdigit() else value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise ValueError("a whole number or a text is needed")
+
+
+def _length(value: object) -> int:
+    number = _identifier(value) if not isinstance(value, bool) else 0
+    if isinstance(number, str) or number < 1:
+        raise ValueError("a whole number of pixels is needed, 1 or more")
+    return number
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("a text is needed")
+    return value
+
+
+def _person_annotations(
+    path: Path, document: dict[str, Any], classes: Classes
+) -> dict[int | str, list[Segmentation]]:
+    """Outlines of people by image id."""
+    names = {row["id"]: row["name"] for row in document["categories"]}
+    listed = {row["id"] for row in document["images"]}
+    people: dict[int | str, list[Segmentation]] = defaultdict(list)
+    for row in document["annotations"]:
+        if row["image_id"] not in listed:
+            raise DataError(
+                f"{path}: an annotation belongs to image {row['image_id']}, which is not listed."
+            )
+        if classes.person(names.get(row["category_id"], str(row["category_id"]))):
+            people[row["image_id"]].append(row.get("segmentation", []))
+    return people
+
+
+def coco_entry(
+    name: str, size: Size, regions: Iterable[Region], tolerance: float
+) -> dict[str, Any]:
+    """One picture and its people, without ids: run lengths where there are holes, else polygons.
+
+    Args:
+        name: of the picture's file, as the document is to have it.
+        size: (height, width) of the picture.
+        regions: the people.
+        tolerance: see `Region.polygons`.
+    """
+    annotations = []
+    for region in regions:
+        holes = len(region.rings) > 1
+        outline = region.rle() if holes else [region.polygons(tolerance)[0].ravel().tolist()]
+        annotations.append(
+            {
+                "segmentation": outline,
+                "area": region.area,
+                "bbox": list(region.box),
+                "score": round(region.score, 4),
+            }
+        )
+    height, width = size
+    return {"file_name": name, "height": height, "width": width, "annotations": annotations}
+
+
+def write_coco(path: Path, entries: Iterable[Mapping[str, Any]]) -> None:
+    """Write the document of many pictures, one after the other; memory holds their names alone.
+
+    Args:
+        path: the file.
+        entries: as `coco_entry` makes them.
+    """
+    images: list[dict[str, Any]] = []
+    written = 0
+    with path.open("w", encoding="utf-8") as file:
+        file.write('{"info": {"description": "people, found by humanseg"}, "licenses": [],\n')
+        file.write('"categories": [{"id": 1, "name": "person", "supercategory": "person"}],\n')
+        file.write('"annotations": [')
+        for number, entry in enumerate(entries, start=1):
+            images.append({"id": number, **entry})
+            for annotation in images[-1].pop("annotations"):
+                written += 1
+                ids = {"id": written, "image_id": number, "category_id": 1, "iscrowd": 0}
+                file.write(f"{',' if written > 1 else ''}\n{json.dumps(ids | annotation)}")
+        rows = ",\n".join(json.dumps(image) for image in images)
+        file.write(f'],\n"images": [\n{rows}]}}\n')

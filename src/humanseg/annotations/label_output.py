@@ -1,0 +1,182 @@
+"""What `humanseg predict` writes for labelling tools: one class per format, as effects have."""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from humanseg.config.section import Section
+from humanseg.effects.effect import Effect, EffectKind, MaskEffect
+
+if TYPE_CHECKING:  # arrays and pictures are not needed for flags
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from humanseg.annotations.person_regions import Region
+    from humanseg.images.resize import Size
+
+COCO_FILE = "annotations.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """The people in one picture."""
+
+    name: str
+    """Of the picture, below the folder of all pictures."""
+    path: str
+    """Of the picture, as seen from the file of its labels."""
+    mask: NDArray[np.bool_]
+    """bool (height, width), at the picture's size."""
+    probability: NDArray[np.float32]
+    """float32, 0 to 1, of the whole picture on a grid of any size."""
+
+    @property
+    def size(self) -> Size:
+        """(height, width) of the picture."""
+        return self.mask.shape[0], self.mask.shape[1]
+
+    @cached_property
+    def regions(self) -> tuple[Region, ...]:
+        """See `person_regions`."""
+        from humanseg.annotations.person_regions import person_regions
+
+        return person_regions(self.mask, self.probability)
+
+
+class LabelOutput(Effect):
+    """Labels of a folder of pictures."""
+
+    folder: ClassVar[str] = ""
+    """Of the files of single pictures, within the output folder."""
+    suffix: ClassVar[str]
+    """Of these files."""
+
+    @property
+    def needs_picture(self) -> bool:
+        """Whether the picture's own pixels are needed, at full size: to refine the edge."""
+        return self.refine
+
+    @property
+    def mask_effect(self) -> MaskEffect:
+        """What makes the mask that is labelled."""
+        shared = {name: getattr(self, name) for name in Effect.model_fields if name != "output"}
+        return MaskEffect(**shared)
+
+    @abstractmethod
+    def content(self, picture: Labelled) -> bytes:
+        """The file of a single picture."""
+
+    def finish(self, root: Path, files: Iterable[Path]) -> None:
+        """Write what belongs to all pictures.
+
+        Args:
+            root: the output folder.
+            files: those of single pictures that are there, in order.
+        """
+
+
+class _Polygons(LabelOutput):
+    """Labels that are polygons."""
+
+    tolerance: Annotated[float, Field(ge=0.0)] = 0.75
+    """Pixels by which polygons may leave the mask's outline; below 0.5 every corner is given."""
+
+
+class CocoOutput(_Polygons):
+    """One JSON for all pictures, and its parts."""
+
+    output: Literal["coco"] = "coco"
+    """coco, yolo, labelme and voc: labels for other tools."""
+    folder = "parts"
+    suffix = ".json"
+
+    def content(self, picture: Labelled) -> bytes:
+        """See `LabelOutput`."""
+        from humanseg.annotations.coco import coco_entry
+
+        entry = coco_entry(picture.name, picture.size, picture.regions, self.tolerance)
+        return f"{json.dumps(entry)}\n".encode()
+
+    def finish(self, root: Path, files: Iterable[Path]) -> None:
+        """Join the parts."""
+        from humanseg.annotations.coco import write_coco
+        from humanseg.annotations.label_set import read_json
+        from humanseg.system.atomic import replacing
+
+        with replacing(root / COCO_FILE) as temporary:
+            write_coco(temporary, map(read_json, files))
+
+
+class YoloOutput(_Polygons):
+    """A text per picture."""
+
+    output: Literal["yolo"] = "yolo"
+    """coco, yolo, labelme and voc: labels for other tools."""
+    folder = "labels"
+    suffix = ".txt"
+
+    def content(self, picture: Labelled) -> bytes:
+        """See `LabelOutput`."""
+        from humanseg.annotations.yolo import yolo_text
+
+        return yolo_text(picture.size, picture.regions, self.tolerance).encode()
+
+    def finish(self, root: Path, files: Iterable[Path]) -> None:
+        """Name the class."""
+        from humanseg.annotations.yolo import CONFIG, yolo_config
+        from humanseg.system.atomic import write_bytes
+
+        write_bytes(root / CONFIG, yolo_config().encode())
+
+
+class LabelMeOutput(_Polygons):
+    """A JSON per picture."""
+
+    output: Literal["labelme"] = "labelme"
+    """coco, yolo, labelme and voc: labels for other tools."""
+    suffix = ".json"
+
+    def content(self, picture: Labelled) -> bytes:
+        """See `LabelOutput`."""
+        from humanseg.annotations.labelme import labelme_text
+
+        return labelme_text(picture.path, picture.size, picture.regions, self.tolerance).encode()
+
+
+class VocOutput(LabelOutput):
+    """A PNG with a palette per picture."""
+
+    output: Literal["voc"] = "voc"
+    """coco, yolo, labelme and voc: labels for other tools."""
+    folder = "SegmentationClass"
+    suffix = ".png"
+
+    def content(self, picture: Labelled) -> bytes:
+        """See `LabelOutput`."""
+        from humanseg.annotations.voc import voc_png
+
+        return voc_png(picture.mask)
+
+    def finish(self, root: Path, files: Iterable[Path]) -> None:
+        """Name the class."""
+        from humanseg.annotations.voc import NAMES, voc_names
+        from humanseg.system.atomic import write_bytes
+
+        write_bytes(root / NAMES, voc_names().encode())
+
+
+class OutputHolder(Section):
+    """A section that holds what `humanseg predict` makes of pictures."""
+
+    effect: Annotated[
+        EffectKind | CocoOutput | YoloOutput | LabelMeOutput | VocOutput,
+        Field(discriminator="output"),
+    ]

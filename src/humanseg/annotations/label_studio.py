@@ -1,0 +1,183 @@
+"""Label Studio's JSON export: brushes in its own packing, and polygons in percent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from humanseg.annotations.label_set import (
+    Classes,
+    LabelledImage,
+    LabelSet,
+    parsed,
+    placed,
+    read_json,
+)
+from humanseg.annotations.outlines import Segmentation
+from humanseg.images import MAX_PIXELS, SUFFIXES
+from humanseg.images.resize import Size
+from humanseg.system.errors import DataError
+
+_KINDS = ("brushlabels", "polygonlabels", "rectanglelabels", "ellipselabels")
+_UPLOAD = re.compile(r"^[0-9a-f]{8}-")
+"""What Label Studio puts before the names of files that are uploaded."""
+_CHANNELS = 4
+
+
+class _Result(BaseModel):
+    type: str
+    value: dict[str, Any]
+    original_width: int | None = None
+    original_height: int | None = None
+
+
+class _Annotation(BaseModel):
+    result: list[dict[str, Any]]
+    was_cancelled: bool = False
+
+
+class _Task(BaseModel):
+    data: dict[str, Any]
+    annotations: list[_Annotation]
+
+
+class _Brush(BaseModel):
+    rle: list[int]
+
+
+class _Polygon(BaseModel):
+    points: list[tuple[float, float]]
+
+
+def read_label_studio(path: Path, classes: Sequence[str]) -> LabelSet:
+    """Read brushes and polygons of people.
+
+    Args:
+        path: the JSON export, not JSON-MIN; pictures lie beside it or in its images/ subfolder,
+            under their own names, or as Label Studio calls uploads.
+        classes: labels that are people.
+
+    Raises:
+        DataError: not such a file, or none of the labels.
+    """
+    tasks = read_json(path)
+    if not isinstance(tasks, list):
+        raise DataError(f"{path}: is not an export of Label Studio, which is a list of tasks.")
+    wanted = Classes(classes)
+    entries = tuple(
+        _entry(parsed(_Task, task, path, "Label Studio"), path, wanted) for task in tasks
+    )
+    return LabelSet(entries, (path.parent, path.parent / "images"), wanted.taken(path))
+
+
+def _entry(task: _Task, path: Path, classes: Classes) -> LabelledImage:
+    names = _names(task.data, path)
+    annotations = [each for each in task.annotations if not each.was_cancelled]
+    if len(annotations) != 1:
+        several = f"has {len(annotations)} annotations in {path.name}; keep one of each picture"
+        return LabelledImage(names, path, (1, 1), (), problem=several)
+    people: list[Segmentation] = []
+    size: Size | None = None
+    problem: str | None = None
+    for raw in annotations[0].result:
+        if raw.get("type") not in _KINDS:
+            continue
+        result = parsed(_Result, raw, path, "Label Studio")
+        labels = [str(label) for label in result.value.get(result.type, ())]
+        if not sum(map(classes.person, labels)):  # all are counted
+            continue
+        size = (result.original_height or 0, result.original_width or 0)
+        if not 0 < size[0] * size[1] <= MAX_PIXELS:
+            raise DataError(f"{path}: {names[0]} has no original_width and original_height.")
+        try:
+            people.append(_outline(result, size))
+        except ValueError as error:
+            problem = str(error)
+    return LabelledImage(names, path, size, tuple(people), problem=problem)
+
+
+def _names(data: dict[str, Any], path: Path) -> tuple[str, ...]:
+    """A picture's file by its address: as written, by its last name, and without the upload's."""
+    texts = (str(value).rpartition("?d=")[2] for value in data.values())
+    for text in texts:
+        name = unquote(text).replace("\\", "/")
+        base = name.rpartition("/")[2]
+        if Path(base).suffix.lower() in SUFFIXES:
+            return tuple(dict.fromkeys((name.lstrip("/"), base, _UPLOAD.sub("", base))))
+    raise DataError(f"{path}: a task names no picture; its data are {', '.join(data) or 'empty'}.")
+
+
+def _outline(result: _Result, size: Size) -> Segmentation:
+    """Of one result.
+
+    Raises:
+        ValueError: a brush that does not fill its picture, or points that are none.
+    """
+    try:
+        if result.type == "brushlabels":
+            pixels = unpack_brush(bytes(TypeAdapter(_Brush).validate_python(result.value).rle))
+            if pixels.size != _CHANNELS * size[0] * size[1]:
+                raise ValueError(
+                    f"a brush of {pixels.size // _CHANNELS} pixels does not fit its picture of "
+                    f"{size[1]}x{size[0]}"
+                )
+            return placed(pixels.reshape(*size, _CHANNELS)[..., 3] > 0, size, left=0, top=0)
+        if result.type == "polygonlabels":
+            points = np.array(TypeAdapter(_Polygon).validate_python(result.value).points)
+            return [(points.reshape(-1, 2) / 100.0 * size[::-1]).ravel().tolist()]
+    except ValidationError as error:
+        raise ValueError(f"a {result.type} has no valid {error.errors()[0]['loc'][0]}") from error
+    return []  # a rectangle or an ellipse is no outline
+
+
+def unpack_brush(packed: bytes) -> NDArray[np.uint8]:
+    """Values of Label Studio's run lengths, whose fields are of bits (the package rle-pack).
+
+    First 32 bits: how many values. 5: bits of a value, less 1. 4 times 4: bits of lengths, less 1.
+    Then blocks: 1 bit, whether one value is repeated; 2, which of the four lengths is used; the
+    length less 1; the value, or all values.
+
+    Returns:
+        uint8, flat: red, green, blue and opacity of each pixel, row by row.
+
+    Raises:
+        ValueError: it ends too early, or values are not of 8 bits.
+    """
+    at = 0
+
+    def read(count: int) -> int:
+        nonlocal at
+        first, last = at // 8, (at + count + 7) // 8
+        if last > len(packed):
+            raise ValueError("a brush ends too early")
+        word = int.from_bytes(packed[first:last])
+        at += count
+        return word >> (8 * last - at) & ((1 << count) - 1)
+
+    total, bits = read(32), read(5) + 1
+    lengths = [read(4) + 1 for _ in range(4)]
+    if bits != 8 or total > _CHANNELS * MAX_PIXELS:
+        raise ValueError(f"a brush has {total} values of {bits} bits")
+    stream = np.unpackbits(np.frombuffer(packed, dtype=np.uint8))
+    values = np.zeros(total, dtype=np.uint8)
+    done = 0
+    while done < total:
+        repeated, length = read(1), read(lengths[read(2)]) + 1
+        length = min(length, total - done)
+        if repeated:
+            values[done : done + length] = read(bits)
+        else:
+            block = stream[at : at + bits * length]
+            if len(block) < bits * length:
+                raise ValueError("a brush ends too early")
+            values[done : done + length] = np.packbits(block)
+            at += bits * length
+        done += length
+    return values

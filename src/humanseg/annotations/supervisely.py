@@ -1,0 +1,115 @@
+"""Supervisely's project: a JSON file per picture, with packed bitmaps and polygons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, Field
+
+from humanseg.annotations.contours import bridged
+from humanseg.annotations.label_set import (
+    Classes,
+    LabelledImage,
+    LabelSet,
+    parsed,
+    placed,
+    png_mask,
+    read_json,
+)
+from humanseg.annotations.outlines import Segmentation
+from humanseg.images.resize import Size
+
+_Points = list[tuple[float, float]]
+
+
+class _Bitmap(BaseModel):
+    data: str
+    origin: tuple[int, int]
+
+
+class _Polygon(BaseModel):
+    exterior: _Points
+    interior: list[_Points] = []
+
+
+class _Object(BaseModel):
+    class_title: str = Field(alias="classTitle")
+    geometry: str = Field(alias="geometryType")
+    bitmap: _Bitmap | None = None
+    points: _Polygon | None = None
+
+
+class _PictureSize(BaseModel):
+    height: int = Field(ge=1)
+    width: int = Field(ge=1)
+
+
+class _Document(BaseModel):
+    size: _PictureSize
+    objects: list[_Object]
+
+
+class _Class(BaseModel):
+    title: str
+
+
+class _Meta(BaseModel):
+    classes: list[_Class]
+
+
+def annotation_folders(root: Path) -> list[Path]:
+    """Folders called ann/ that have an img/ beside them: in `root`, or one folder below."""
+    candidates = [root / "ann", *sorted(root.glob("*/ann"))]
+    return [path for path in candidates if path.is_dir() and path.with_name("img").is_dir()]
+
+
+def read_supervisely(root: Path, classes: Sequence[str]) -> LabelSet:
+    """Read Supervisely's bitmaps and polygons.
+
+    Args:
+        root: a project with its data sets, or one data set: ann/1.jpg.json of img/1.jpg.
+        classes: titles of the classes that are people.
+
+    Raises:
+        DataError: a file that is not Supervisely's, or none of the classes.
+    """
+    wanted = Classes(classes)
+    folders = annotation_folders(root)
+    entries = tuple(
+        _entry(file, wanted) for folder in folders for file in sorted(folder.glob("*.json"))
+    )
+    metas = [path for path in (root / "meta.json", root.parent / "meta.json") if path.is_file()]
+    declared = None
+    if metas:
+        meta = parsed(_Meta, read_json(metas[0]), metas[0], "Supervisely")
+        declared = [kind.title for kind in meta.classes]
+    return LabelSet(entries, (root,), wanted.taken(root, declared))
+
+
+def _entry(path: Path, classes: Classes) -> LabelledImage:
+    document = parsed(_Document, read_json(path), path, "Supervisely")
+    size = (document.size.height, document.size.width)
+    people: list[Segmentation] = []
+    problem = None
+    for item in document.objects:
+        if classes.person(item.class_title):
+            try:
+                people.append(_outline(item, size))
+            except ValueError as error:
+                problem = str(error)
+    picture = path.absolute().parent.with_name("img") / path.stem
+    return LabelledImage((str(picture),), path, size, tuple(people), problem=problem)
+
+
+def _outline(item: _Object, size: Size) -> Segmentation:
+    if item.geometry == "bitmap" and item.bitmap is not None:
+        left, top = item.bitmap.origin
+        return placed(png_mask(item.bitmap.data, packed=True), size, left=left, top=top)
+    if item.geometry == "polygon" and item.points is not None:
+        rings = (item.points.exterior, *item.points.interior)
+        if not all(rings):
+            return [[]]
+        return [bridged([np.array(ring, dtype=np.float64) for ring in rings]).ravel().tolist()]
+    return []  # a rectangle or line is no outline

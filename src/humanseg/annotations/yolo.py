@@ -1,0 +1,147 @@
+"""YOLO's text for segmentation: a line per outline, a class number and x, y as shares of the sides.
+
+Pictures lie in folders called images/, texts of the same names in labels/ beside them; data.yaml,
+classes.txt or obj.names says which class has which number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from humanseg.annotations.contours import bridged
+from humanseg.annotations.label_set import Classes, LabelledImage, LabelSet, Missing, read_text
+from humanseg.annotations.outlines import Segmentation
+from humanseg.annotations.person_regions import Region
+from humanseg.images import SUFFIXES
+from humanseg.images.resize import Size
+from humanseg.system.errors import DataError
+
+CONFIG = "data.yaml"
+_LISTS = ("classes.txt", "obj.names")
+_BOX = 4  # numbers of a line of YOLO's other kind
+
+
+def label_folders(root: Path) -> list[Path]:
+    """Folders called labels/ that have an images/ beside them: in `root`, or one folder below."""
+    candidates = [root / "labels", *sorted(root.glob("*/labels"))]
+    return [path for path in candidates if path.is_dir() and path.with_name("images").is_dir()]
+
+
+def read_yolo(path: Path, classes: Sequence[str]) -> LabelSet:
+    """Read YOLO's labels. An empty text says that nobody is in its picture.
+
+    Args:
+        path: the folder that holds images/ and labels/, or parts such as train/ that do; or the
+            data.yaml in it.
+        classes: names of the classes that are people; a class without a name has its number.
+
+    Raises:
+        DataError: a text that is not YOLO's, or none of the classes.
+    """
+    root = path if path.is_dir() else path.parent
+    names = _class_names(root, path)
+    wanted = Classes(classes)
+    entries: list[LabelledImage] = []
+    missing: list[Missing] = []
+    for folder in label_folders(root):
+        pictures = _by_stem(folder.with_name("images"), SUFFIXES, missing)
+        texts = _by_stem(folder, frozenset({".txt"}), missing)
+        for stem, picture in pictures.items():
+            if stem not in texts:
+                message = f"{picture.name} has no text in {folder.name}/; an empty one says nobody"
+                missing.append(Missing(picture, message))
+                continue
+            text = texts.pop(stem)
+            people, problem = _people(text, names, wanted)
+            name = str(picture.absolute())
+            entries.append(LabelledImage((name,), text, None, people, problem=problem))
+        missing += [
+            Missing(text, f"{text.name} has no picture in images/") for text in texts.values()
+        ]
+    taken = wanted.taken(root, names.values() if names else None)
+    return LabelSet(tuple(entries), (root,), taken, tuple(missing))
+
+
+def _by_stem(folder: Path, suffixes: frozenset[str], missing: list[Missing]) -> dict[str, Path]:
+    """Files below a folder by their path without suffix; a second one of a name is noted."""
+    files: dict[str, Path] = {}
+    for file in sorted(folder.rglob("*")):
+        if file.suffix.lower() in suffixes and not file.name.startswith("."):
+            stem = file.relative_to(folder).with_suffix("").as_posix()
+            other = files.setdefault(stem, file)
+            if other is not file:
+                missing.append(Missing(file, f"{file.name} has the name of {other.name}"))
+    return files
+
+
+def _class_names(root: Path, path: Path) -> Mapping[int, str]:
+    """Names by number; empty where no file says."""
+    config = path if path.is_file() else root / CONFIG
+    if config.is_file():
+        try:
+            document = yaml.safe_load(read_text(config))
+        except yaml.YAMLError as error:
+            raise DataError(f"{config}: is not YAML ({' '.join(str(error).split())}).") from error
+        names = document.get("names") if isinstance(document, dict) else None
+        if isinstance(names, list):
+            names = dict(enumerate(names))
+        if not isinstance(names, dict) or not all(isinstance(key, int) for key in names):
+            raise DataError(f"{config}: has no list of class names under `names`; add it.")
+        return {key: str(name) for key, name in names.items()}
+    for name in _LISTS:
+        if (root / name).is_file():
+            return dict(enumerate(read_text(root / name).splitlines()))
+    return {}
+
+
+def _people(
+    path: Path, names: Mapping[int, str], classes: Classes
+) -> tuple[tuple[Segmentation, ...], str | None]:
+    """Outlines in a text, in shares of the sides, and what is wrong with it."""
+    people: list[Segmentation] = []
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        words = line.split()
+        if not words:
+            continue
+        try:
+            kind, *values = (float(word) for word in words)
+        except ValueError as error:
+            raise DataError(f"{path}: line {number} is not YOLO's, but {line[:40]!r}.") from error
+        # Without names class 0 is a person, as in YOLO's own list.
+        if not classes.person(names.get(int(kind), str(int(kind)) if names or kind else "person")):
+            continue
+        if len(values) == _BOX:
+            people.append([])  # a box
+        elif len(values) % 2 or not values:
+            return (), f"line {number} of {path.name} is not a class and x, y pairs"
+        else:
+            people.append([values])
+    return tuple(people), None
+
+
+def yolo_text(size: Size, regions: Iterable[Region], tolerance: float) -> str:
+    """A picture's people, a line each; holes are joined to their outline by seams without width.
+
+    Of a picture without people it is an empty line, so that the file is not taken for one that a
+    power cut left empty.
+
+    Args:
+        size: (height, width) of the picture.
+        regions: the people.
+        tolerance: see `Region.polygons`.
+    """
+    factors = 1 / np.array(size[::-1])
+    rings = (bridged(region.polygons(tolerance)) * factors for region in regions)
+    lines = (" ".join(["0", *(f"{value:.6f}" for value in ring.ravel())]) for ring in rings)
+    return "\n".join(lines) + "\n"
+
+
+def yolo_config() -> str:
+    """data.yaml beside labels/: what YOLO is told of the pictures in images/."""
+    values: dict[str, Any] = {"path": ".", "train": "images", "val": "images"}
+    return yaml.safe_dump(values | {"names": {0: "person"}}, sort_keys=False)
