@@ -53,6 +53,12 @@ TERMS = {
     "close-hsd": "{count} close-ups cut out of pictures of the Human Segmentation Dataset.",
     "close-ccp": "{count} close-ups cut out of pictures of Clothing Co-Parsing.",
     "finish": ("{count} further such scenes; their people and objects are of the same pictures."),
+    "scenes-": (
+        "{count} scenes composed of people of the first two data sets on photographs without "
+        "people from PASCAL VOC (as above), Debian and npm packages, with cut-out objects (GPL, "
+        "LGPL, CC-BY, CC-BY-SA, CC0, MIT and public domain; benchmarks/person-free-photos.csv "
+        "names each)."
+    ),
     "scenes": (
         "{count} scenes composed of people of these on photographs without people and with cut-out "
         "objects from Debian and npm packages (GPL, LGPL, CC-BY, CC-BY-SA, CC0, MIT and public "
