@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 SCENES := demo/scenes/.complete
 WEIGHTS := weights/tf_efficientnet_lite0.in1k.safetensors
 
-.PHONY: install demo test test-fast lint benchmark clean
+.PHONY: install demo test test-fast lint benchmark web-runtime check-page clean
 
 install: $(INSTALLED)
 
@@ -50,6 +50,16 @@ lint: $(INSTALLED)
 
 benchmark: $(INSTALLED)
 	$(BIN)/python -m benchmarks.training
+
+# What the page's private mode runs on, fetched anew from the npm registry, its hash verified.
+web-runtime: $(INSTALLED)
+	$(BIN)/python examples/web_runtime.py
+
+# Types of the page's modules, which JSDoc declares; needs node and the npm registry.
+check-page:
+	npx --yes --package typescript@5.9 tsc --noEmit --checkJs --allowJs --strict --target es2023 \
+		--module esnext --moduleResolution bundler --lib es2023,dom,dom.iterable,dom.asynciterable \
+		src/humanseg/serving/static/*.js
 
 clean:
 	rm -rf $(VENV) demo
