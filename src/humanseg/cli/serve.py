@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from cyclopts import Group, Parameter
@@ -36,6 +37,14 @@ def serve(
     *,
     server: ServeFlags | None = None,
     network: NetworkFlags | None = None,
+    export_static: Annotated[
+        Path | None,
+        Parameter(
+            help="Serve nothing; write the page in private mode alone into this new folder, for "
+            "any web server.",
+            show_default=False,
+        ),
+    ] = None,
     quiet: Annotated[bool, flags.switch("Say nothing but what went wrong.")] = False,
 ) -> None:
     """Answer over HTTP: a web page, and POST /v1/segment for programs."""
@@ -46,14 +55,21 @@ def serve(
         if network.model is not None:
             raise UsageError(f"--model and {model} are the same setting; give one of them.")
         network = replace(network, model=model)
+    if export_static is not None and (server or replace(network, model=None) != NetworkFlags()):
+        raise UsageError("--export-static serves nothing; besides it give a model or nothing.")
     try:
         from humanseg.serving.application import create_app
         from humanseg.serving.run_server import address, listen, run_server
+        from humanseg.serving.static_export import export_static as write_page
     except ModuleNotFoundError as error:
         raise UsageError(
             f"{error.name} is not installed; `humanseg serve` needs it: "
             'pip install "humanseg[serve]"'
         ) from error
+    if export_static is not None:
+        written = write_page(export_static, None if network.model is None else Path(network.model))
+        say(f"{export_static}: the page in private mode, {written / 1e6:.1f} MB.")
+        return
     with listen(config) as listener:
         workers, threads = network.crew(sys.maxsize)
         app = create_app(_opened(network, threads), config, workers=workers)

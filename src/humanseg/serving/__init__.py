@@ -1,4 +1,4 @@
-"""The HTTP API of `humanseg serve`: `create_app` for other servers, `run_server` for our own.
+"""API and page of `humanseg serve`: `create_app` for other servers, `run_server` for our own.
 
 server_config    `ServeConfig`: where to listen, who may ask, how much
 application      `create_app`: routes, guards and error documents put together
@@ -13,6 +13,8 @@ security         what every request must pass and every answer carries
 connections      time limits of connections
 serve_metrics    what /metrics shows
 run_server       listen, serve, stop
+static_files     the page and its private mode: `static/`, sent with a strict policy
+static_export    the page as a folder for any web server
 
 Start with `create_app`. Needs the extra `serve`.
 """

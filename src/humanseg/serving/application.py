@@ -19,6 +19,7 @@ from humanseg.serving.segment_route import segment_routes
 from humanseg.serving.server_config import ServeConfig
 from humanseg.serving.service import Service
 from humanseg.serving.service_routes import service_routes
+from humanseg.serving.static_files import page_routes
 from humanseg.system.cpu import usable_cores
 from humanseg.system.errors import HumansegError
 from humanseg.system.version import __version__
@@ -70,4 +71,5 @@ def create_app(
     bearer = [Security(HTTPBearer(auto_error=False))] if config.token else []
     app.include_router(segment_routes(service), dependencies=bearer)
     app.include_router(service_routes(service))
+    app.router.routes.extend(page_routes(segmenter.model))
     return app

@@ -109,7 +109,7 @@ def _staging_folder(path: Path) -> Iterator[Path]:
 
 def _open_to_readers(folder: Path) -> None:
     """Give files the rights that the umask left the folder; some libraries keep theirs closed."""
-    for file in folder.iterdir():
+    for file in filter(Path.is_file, folder.iterdir()):
         file.chmod(folder.stat().st_mode & 0o666)
 
 

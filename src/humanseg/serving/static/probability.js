@@ -1,0 +1,121 @@
+/**
+ * What a network says of one image, and what is decided from it in the browser: soft alpha by
+ * threshold and softness, and whether there is anybody.
+ *
+ * @typedef {import("./resize.js").Size} Size
+ */
+
+import { fitted } from "./image.js";
+
+/** Longer side, in pixels, of the small map that colours, blur and people are looked at in. */
+const SMALL = 640;
+/** As `PERSON_SHARE` of `humanseg.effects.regions`: a smaller region may well be no person. */
+const PERSON_SHARE = 0.003;
+/** Maps of fewer pixels are remembered: those that are looked at, not those that are saved. */
+const REMEMBERED = 4_000_000;
+
+/** The probability of a person in every pixel of an image, at any size, in 8 bits. */
+export class Probability {
+  /** @type {{levels: Uint8Array, size: Size} | null} */
+  #last = null;
+
+  /**
+   * @param {(size: Size) => Promise<Uint8Array>} source
+   * @param {{levels: Uint8Array, size: Size}} small
+   */
+  constructor(source, small) {
+    this.source = source;
+    this.small = small;
+  }
+
+  /**
+   * @param {(size: Size) => Promise<Uint8Array>} source levels (height, width) at any size
+   * @param {Size} imageSize
+   */
+  static async of(source, imageSize) {
+    const size = fitted(imageSize, SMALL);
+    return new Probability(source, { levels: await source(size), size });
+  }
+
+  /**
+   * @param {Size} size
+   * @returns {Promise<Uint8Array>} (height, width), 255 for 1
+   */
+  async levels(size) {
+    const last = this.#last;
+    if (last?.size.height === size.height && last.size.width === size.width) return last.levels;
+    const levels = await this.source(size);
+    if (levels.length <= REMEMBERED) this.#last = { levels, size };
+    return levels;
+  }
+
+  /**
+   * Whether a connected region covers enough of the image to be a person.
+   *
+   * @param {number} threshold 0 to 1
+   */
+  hasPerson(threshold) {
+    const { levels, size } = this.small;
+    return largestRegion(levels, size, threshold) >= PERSON_SHARE * levels.length;
+  }
+
+  /**
+   * @param {number} threshold 0 to 1
+   * @returns {number} share of the image that is at or above it
+   */
+  coverage(threshold) {
+    const { levels } = this.small;
+    return levels.reduce((count, level) => count + Number(level >= threshold * 255), 0) / levels.length;
+  }
+}
+
+/**
+ * Alpha for each level of probability, as `soft_alpha` of `humanseg.effects.compositing`: one half at
+ * the threshold, clear and opaque from a share of the way to probability 0 and 1 on.
+ *
+ * @param {number} threshold 0 to 1
+ * @param {number} softness that share: 0 a hard edge, 0.5 as the server draws it, 1 the softest
+ * @returns {Uint8Array} (256)
+ */
+export function alphaTable(threshold, softness) {
+  const inside = Math.min(Math.max(threshold, 1e-3), 1 - 1e-3);
+  const edge = Math.max(softness, 1e-3);
+  return Uint8Array.from({ length: 256 }, (_, level) => {
+    const distance = level / 255 - threshold;
+    const slope = 127.5 / (edge * (distance < 0 ? inside : 1 - inside));
+    return Math.min(Math.max(distance * slope + 128, 0), 255);
+  });
+}
+
+/**
+ * @param {Uint8Array} levels
+ * @param {Size} size
+ * @param {number} threshold
+ * @returns {number} pixels of the largest region, connected along sides or corners
+ */
+function largestRegion(levels, { height, width }, threshold) {
+  const waiting = Uint8Array.from(levels, (level) => Number(level >= threshold * 255));
+  const stack = [];
+  let largest = 0;
+  for (let start = waiting.indexOf(1); start >= 0; start = waiting.indexOf(1, start)) {
+    let area = 0;
+    waiting[start] = 0;
+    stack.push(start);
+    while (stack.length) {
+      const at = /** @type {number} */ (stack.pop());
+      area++;
+      const [y, x] = [Math.floor(at / width), at % width];
+      for (let row = Math.max(y - 1, 0); row <= Math.min(y + 1, height - 1); row++) {
+        for (let column = Math.max(x - 1, 0); column <= Math.min(x + 1, width - 1); column++) {
+          const next = row * width + column;
+          if (waiting[next]) {
+            waiting[next] = 0;
+            stack.push(next);
+          }
+        }
+      }
+    }
+    largest = Math.max(largest, area);
+  }
+  return largest;
+}

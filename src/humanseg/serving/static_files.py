@@ -1,0 +1,163 @@
+"""The page's files, and how they are sent: so that it can ask nobody but this server."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mimetypes
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from humanseg.model_directory import (
+    ONNX_FILE,
+    ONNX_INT8_FILE,
+    ModelRecord,
+    find_model,
+    read_model_record,
+)
+from humanseg.system.errors import ModelError
+from humanseg.system.version import __version__
+
+WASM = "ort-wasm-simd-threaded.wasm.gz"
+"""Packed: the page unpacks it itself, so that hosts which do not know of encodings can send it."""
+RUNTIME = {
+    "ort.js": "ort.wasm.min.mjs",
+    "ort-threaded.js": "ort-wasm-simd-threaded.mjs",
+    WASM: WASM,
+}
+"""ONNX Runtime's files in `static/vendor`, which its manifest.json describes, by the names that
+they are sent under: many hosts do not know .mjs, and browsers run no script of unknown type."""
+
+POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; "
+    "connect-src 'self'; img-src 'self' blob: data:; style-src 'self'; base-uri 'none'; "
+    "form-action 'none'"
+)
+"""Content-Security-Policy. WebAssembly needs its one exception; no script is made from text."""
+ISOLATION = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+}
+"""Without these browsers give a page no shared memory, and private mode has one thread."""
+HEADERS = {
+    **ISOLATION,
+    "Content-Security-Policy": f"{POLICY}; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",  # asks each time whether its copy is still the newest
+}
+
+_OFFER = 'data-modes="server private" data-threshold="0.5"'
+_TYPES = {".mjs": "text/javascript", ".js": "text/javascript", ".gz": "application/gzip"}
+
+
+@dataclass(frozen=True)
+class PageFile:
+    """A file of the page."""
+
+    source: Path | bytes
+    """Where it lies, or its content."""
+    media_type: str
+
+    @cached_property
+    def content(self) -> bytes:
+        """All of it."""
+        return self.source if isinstance(self.source, bytes) else self.source.read_bytes()
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the content, in hexadecimal digits."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+def page_files(model: Path | None = None, *, api: bool = True) -> Mapping[str, PageFile]:
+    """All files of the page, by their addresses relative to its own; the page's own is empty.
+
+    Args:
+        model: directory of the model that private mode runs; the bundled one if None.
+        api: whether there is a server that segments; else there is private mode alone.
+
+    Raises:
+        UsageError: nothing there, or a file.
+        ModelError: no model directory, or one without an ONNX file.
+    """
+    static = Path(str(files("humanseg.serving"))) / "static"
+    pages = {f"static/{path.name}": _page_file(path) for path in sorted(static.glob("*.*"))}
+    index = pages.pop("static/index.html").content.decode("utf-8")
+    directory = find_model(model)
+    record = read_model_record(directory)
+    private = _private_files(static / "vendor", directory, record, required=not api)
+    modes = [name for name, offered in (("server", api), ("private", private)) if offered]
+    described = index.replace(
+        _OFFER, f'data-modes="{" ".join(modes)}" data-threshold="{record.threshold}"'
+    )
+    return {"": PageFile(described.encode("utf-8"), "text/html"), **pages, **private}
+
+
+def page_routes(model: Path | None = None) -> list[BaseRoute]:
+    """Routes of the page and of its private mode; no other file can be asked for.
+
+    Args:
+        model: see `page_files`.
+
+    Raises:
+        UsageError, ModelError: see `page_files`.
+    """
+    return [_route(f"/{address}", file) for address, file in page_files(model).items()]
+
+
+def _route(address: str, file: PageFile) -> Route:
+    async def send(request: Request) -> Response:
+        headers = {**HEADERS, "ETag": f'"{file.sha256}"'}
+        if request.headers.get("if-none-match") == headers["ETag"]:
+            return Response(status_code=304, headers=headers)
+        if isinstance(file.source, bytes):
+            return Response(file.source, media_type=file.media_type, headers=headers)
+        return FileResponse(file.source, media_type=file.media_type, headers=headers)
+
+    return Route(address, send, include_in_schema=False)
+
+
+def _page_file(path: Path) -> PageFile:
+    guessed = mimetypes.guess_type(path.name)[0]
+    return PageFile(path, _TYPES.get(path.suffix) or guessed or "application/octet-stream")
+
+
+def _private_files(
+    vendor: Path, model: Path, record: ModelRecord, *, required: bool
+) -> dict[str, PageFile]:
+    """What private mode loads, and a manifest with versions, sizes and SHA-256 sums."""
+    networks = [model / name for name in (ONNX_INT8_FILE, ONNX_FILE) if (model / name).is_file()]
+    if not networks:
+        if not required:
+            return {}
+        raise ModelError(
+            f"{model}: has no {ONNX_FILE}, which the page's private mode runs; make one with "
+            "`humanseg export`."
+        )
+    network = _page_file(networks[0])
+    manifest = {
+        "humanseg": __version__,
+        "model": {
+            "file": networks[0].name,
+            "bytes": len(network.content),
+            "sha256": network.sha256,
+            "image_size": record.preprocessing.image_size,
+            "flip_averaging": record.config.evaluation.flip_averaging,
+        },
+        "runtime": json.loads((vendor / "manifest.json").read_text(encoding="utf-8")),
+    }
+    return {
+        **{f"private/{name}": _page_file(vendor / file) for name, file in RUNTIME.items()},
+        f"private/{networks[0].name}": network,
+        "private/manifest.json": PageFile(json.dumps(manifest).encode("utf-8"), "application/json"),
+    }
