@@ -125,6 +125,26 @@ def test_serve__unreadable_model(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_serve__writes_the_page_for_other_servers(tmp_path: Path) -> None:
+    folder = tmp_path / "page"
+    done = _run("serve", "--export-static", str(folder))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{folder}: the page in private mode, 8.1 MB.\n"
+    assert (folder / "index.html").is_file()
+    again = _run("serve", "--export-static", str(folder))
+    assert again.returncode == 2
+    assert again.stderr == (f"humanseg: {folder}: exists already; give a new or an empty folder.\n")
+
+
+@pytest.mark.parametrize("flags", [["--port", "9000"], ["--precision", "int8"]])
+def test_serve__page_for_other_servers_takes_no_servers_flags(flags: list[str]) -> None:
+    done = _run("serve", "--export-static", "page", *flags)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "humanseg: --export-static serves nothing; besides it give a model or nothing.\n"
+    )
+
+
 def test_serve__missing_extra() -> None:
     program = (
         "import sys; sys.modules['uvicorn'] = None; from humanseg.cli import main; "

@@ -1,0 +1,107 @@
+"""The page's arithmetic is the package's own: resizing to the last bit, alpha to a level."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.builders.page_visit import Open
+
+from humanseg.effects.compositing import alpha_of_bands
+from humanseg.effects.foreground import estimate_foreground
+from humanseg.effects.regions import PERSON_SHARE
+from humanseg.images import MAX_PIXELS
+from humanseg.images.resize import resize_image, resize_probability
+
+pytestmark = pytest.mark.browser
+SIZES = [((37, 53), (24, 24)), ((24, 24), (61, 47)), ((19, 90), (24, 17)), ((24, 24), (24, 24))]
+
+
+def as_size(size: tuple[int, int]) -> dict[str, int]:
+    return {"height": size[0], "width": size[1]}
+
+
+@pytest.mark.parametrize(("size", "wanted"), SIZES)
+def test_resize_image__equals_pillow(
+    visit: Open, server: str, size: tuple[int, int], wanted: tuple[int, int]
+) -> None:
+    rng = np.random.default_rng(sum(size))
+    image = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+    rgba = np.dstack([image, np.full(size, 255, dtype=np.uint8)])
+    script = """async ([values, from, to]) => {
+      const { resizeImage } = await import("/static/resize.js");
+      const rgba = Uint8ClampedArray.from(values);
+      const [cut, rows] = [7 * from.width * 4, from.height - 7];
+      const bands = [
+        { top: 0, rows: 7, rgba: rgba.slice(0, cut) }, { top: 7, rows, rgba: rgba.slice(cut) },
+      ];
+      return [...resizeImage(bands, from, to)];
+    }"""
+    given = [rgba.ravel().tolist(), as_size(size), as_size(wanted)]
+    made = np.array(visit(server).page.evaluate(script, given), dtype=np.uint8)
+    np.testing.assert_array_equal(made.reshape(*wanted, 3), resize_image(image, wanted))
+
+
+@pytest.mark.parametrize(("size", "wanted"), SIZES)
+def test_resize_probability__equals_the_packages_in_8_bits(
+    visit: Open, server: str, size: tuple[int, int], wanted: tuple[int, int]
+) -> None:
+    values = np.random.default_rng(sum(wanted)).random(size, dtype=np.float32)
+    script = """async ([values, from, to]) => {
+      const { resizeProbability } = await import("/static/resize.js");
+      return [...resizeProbability(Float32Array.from(values), from, to)];
+    }"""
+    given = [values.ravel().tolist(), as_size(size), as_size(wanted)]
+    made = np.array(visit(server).page.evaluate(script, given), dtype=np.uint8)
+    expected = np.floor(resize_probability(values, wanted) * 255.0 + 0.5).astype(np.uint8)
+    np.testing.assert_array_equal(made.reshape(wanted), expected)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.2, 0.5, 0.9, 1.0])
+def test_alpha__is_the_servers(visit: Open, server: str, threshold: float) -> None:
+    script = """async (threshold) => {
+      const { alphaTable } = await import("/static/probability.js");
+      return [...alphaTable(threshold, 0.5)];
+    }"""
+    made = np.array(visit(server).page.evaluate(script, threshold))
+    levels = np.arange(256, dtype=np.float32)[None] / np.float32(255.0)
+    expected = alpha_of_bands([(slice(0, 1), levels)], (1, 256), threshold)[0]
+    assert np.abs(made - expected.astype(int)).max() <= 1
+
+
+def test_rim__loses_the_backgrounds_colour_as_the_servers_does(visit: Open, server: str) -> None:
+    """A red disc on blue with a soft rim: the rim becomes red in both."""
+    rows, columns = np.mgrid[:200, :300]
+    distance = np.hypot(rows - 100, columns - 150)
+    share = np.clip((60.0 - distance) / 8.0 + 0.5, 0.0, 1.0)
+    alpha = np.rint(255 * share).astype(np.uint8)
+    red, blue = np.array([220.0, 40.0, 30.0]), np.array([20.0, 60.0, 230.0])
+    image = np.rint(share[..., None] * red + (1 - share[..., None]) * blue).astype(np.uint8)
+    script = """async ([values, levels, size]) => {
+      const { estimateColours, corrected255 } = await import("/static/blurring.js");
+      const rgba = Uint8ClampedArray.from(values);
+      const alpha = Uint8ClampedArray.from(levels);
+      const { front, back } = estimateColours(rgba, alpha, size, size.width);
+      return [0, 1, 2].map((c) => levels.map((level, i) => {
+        const at = c * levels.length + i;
+        return corrected255(rgba[4 * i + c], front[at], back[at], level / 255);
+      }));
+    }"""
+    rgba = np.dstack([image, np.full(share.shape, 255, dtype=np.uint8)])
+    given = [rgba.ravel().tolist(), alpha.ravel().tolist(), as_size(alpha.shape)]
+    made = np.moveaxis(np.array(visit(server).page.evaluate(script, given)), 0, -1)
+    rim = (alpha > 25) & (alpha < 230)
+    made_error = np.abs(made.reshape(*alpha.shape, 3)[rim] - red).mean()
+    package_error = np.abs(estimate_foreground(image, alpha)[rim].astype(float) - red).mean()
+    plain_error = np.abs(image[rim] - red).mean()
+    assert made_error < package_error + 3 < plain_error / 5
+
+
+def test_limits__are_the_packages(visit: Open, server: str) -> None:
+    scripts = "\n".join(
+        visit(server).page.evaluate(
+            """() => Promise.all(["image", "probability"].map(
+                 async (name) => (await fetch(`static/${name}.js`)).text()))"""
+        )
+    )
+    assert f"const MAX_PIXELS = {MAX_PIXELS:_};" in scripts
+    assert f"const PERSON_SHARE = {PERSON_SHARE};" in scripts
