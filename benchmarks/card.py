@@ -27,6 +27,7 @@ from benchmarks.everyday_record import (
     accuracy_table,
     groups_table,
     nobody_table,
+    percent_interval,
 )
 from benchmarks.tables import interval, percent, table, three
 
@@ -42,6 +43,8 @@ from humanseg.results import (
     write_text,
 )
 from humanseg.system.errors import UsageError
+
+Value = Callable[[Measured], Interval | None]
 
 CARD = "README.md"
 NOT_MEASURED = "Not measured."
@@ -93,12 +96,12 @@ def sections(arguments: argparse.Namespace) -> dict[str, str]:
         ),
         "Size, number, cut and light of the people": _each(
             [each for each in sets if each.people],
-            lambda each: groups_table(each, shown),
+            lambda each: f"mean per-image IoU:\n\n{groups_table(each, shown)}",
             arguments.everyday,
         ),
         "Nobody in the picture": _each(
             [each for each in sets if each.nobody],
-            lambda each: f"{each.nobody} images.\n\n" + nobody_table(each),
+            lambda each: f"{each.nobody} images:\n\n{nobody_table(each)}",
             arguments.everyday,
         ),
         "Corrupted images": _corrupted(arguments.corrupted),
@@ -112,7 +115,7 @@ def sections(arguments: argparse.Namespace) -> dict[str, str]:
 def _each(
     sets: Sequence[SetResult], describe: Callable[[SetResult], str], file: Path | None
 ) -> str:
-    parts = [f"**{each.name}**: {describe(each)}" for each in sets]
+    parts = [f"**{each.name}**, {describe(each)}" for each in sets]
     return "\n\n".join([*parts, _source(file)]) if file and parts else NOT_MEASURED
 
 
@@ -139,7 +142,8 @@ def _corrupted(file: Path | None) -> str:
     header = ["", "IoU retained", *(f"IoU at {level}" for level in range(1, 6))]
     return (
         f"{analysed[0].images} held-out images, per-image IoU {three(analysed[0].clean)} as they "
-        "are; five severities of each corruption, in float32 from whole files.\n\n"
+        "are; five severities of each corruption (docs/robustness.md), in float32 from whole "
+        "files.\n\n"
         f"{table(header, rows)}\n\n{_source(file)}"
     )
 
@@ -173,7 +177,9 @@ def _training(run: Path | None, seeds: Path | None, rule: str | None) -> str:
     if seeds is not None:
         rows = [
             [
-                f"{way.backend} {way.precision}" + ", refined" * way.refined,
+                f"{way.backend} {way.precision}"
+                + ", refined" * way.refined
+                + ", with its mirror image" * way.flip_averaging,
                 str(way.seeds),
                 f"{way.iou_mean:.3f} ± {way.iou_sd:.3f}",
                 f"{way.boundary_iou_mean:.3f} ± {way.boundary_iou_sd:.3f}",
@@ -189,19 +195,19 @@ def _training(run: Path | None, seeds: Path | None, rule: str | None) -> str:
 def _versions(sets: Sequence[SetResult], system: str, before: str | None) -> str:
     if not sets or before is None:
         return NOT_MEASURED
-    measures: tuple[tuple[str, Callable[[Measured], Interval | None]], ...] = (
-        ("IoU", lambda each: each.iou),
-        ("Boundary IoU", lambda each: each.boundary_iou),
-        ("area marked where nobody is", lambda each: each.nobody_area),
-        ("somebody found where nobody is", lambda each: each.nobody_region),
+    measures: tuple[tuple[str, Value, Callable[[Interval | None], str]], ...] = (
+        ("IoU", lambda each: each.iou, interval),
+        ("Boundary IoU", lambda each: each.boundary_iou, interval),
+        ("area marked where nobody is", lambda each: each.nobody_area, percent_interval),
+        ("somebody found where nobody is", lambda each: each.nobody_region, percent_interval),
     )
     rows = []
     for each in sets:
         by_name = {measured.system: measured for measured in each.systems}
-        for label, value in measures:
+        for label, value, show in measures:
             both = [value(by_name[name]) for name in (before, system)]
             if any(both):
-                rows.append([f"{each.name}: {label}", *map(interval, both)])
+                rows.append([f"{each.name}: {label}", *map(show, both)])
     return table(["", before, system], rows)
 
 

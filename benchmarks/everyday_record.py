@@ -89,7 +89,10 @@ def accuracy_table(measured: SetResult) -> str:
 def nobody_table(measured: SetResult) -> str:
     """Systems on the images without people."""
     rows = [
-        [each.system, *map(_share, (each.nobody_area, each.nobody_region, each.nobody_marked))]
+        [
+            each.system,
+            *map(percent_interval, (each.nobody_area, each.nobody_region, each.nobody_marked)),
+        ]
         for each in measured.systems
     ]
     return table(["", "area marked", "region of 0.3 % or more", "over 0.1 % marked"], rows)
@@ -129,7 +132,8 @@ def tables(record: EverydayRecord) -> Iterator[str]:
         yield table(["", "median, ms", "times the peer's"], rows)
 
 
-def _share(value: Interval | None) -> str:
+def percent_interval(value: Interval | None) -> str:
+    """A share in per cent with its interval, where it has one."""
     if value is None or value.low is None or value.high is None:
         return percent(value.estimate if value else None)
     return f"{percent(value.estimate)} [{100 * value.low:.1f}, {100 * value.high:.1f}]"

@@ -113,7 +113,8 @@ def test_card__numbers_are_those_of_the_records(
     main([str(model), *words, "--seeds", str(tmp_path / "seeds.json")])
     card = (model / "README.md").read_text("utf-8")
     for line in (
-        "99 images with people, 98 groups",
+        "**street**, 99 images with people, 98 groups",
+        "| street: area marked where nobody is | 10.0 % [9.0, 11.0] | 2.0 % [1.0, 3.0] |",
         "**3 of them, or copies of them, were trained on.**",
         "| v2 | 0.900 [0.890, 0.910] | 0.700 [0.690, 0.710] | – |",
         "| luminance: dark | 33 | 0.800 [0.790, 0.810] | 0.700 [0.690, 0.710] |",

@@ -177,11 +177,11 @@ def test_columns__are_those_of_the_table() -> None:
         "group": {"a": "x"},
     }
     for attribute, message in (
-        ("age", r"by age: unknown; .* which has group, tone, empty\.$"),
+        ("age", r"by age: unknown; .*\(group, tone, empty, people\)\.$"),
         ("empty", "by empty: the column has no value"),
         ("people", "is an attribute of the images and a column"),
     ):
         with pytest.raises(UsageError, match=message):
             columns_of([attribute], table)
-    with pytest.raises(UsageError, match=r"by tone: unknown; .* of which none was given\.$"):
+    with pytest.raises(UsageError, match=r"by tone: unknown; .*\(no table was given\)\.$"):
         columns_of(["tone"], GroupTable())

@@ -114,8 +114,6 @@ def columns_of(by: Sequence[str], table: GroupTable) -> dict[str, dict[str, str]
             without a value.
     """
     columns: dict[str, dict[str, str]] = {}
-    offered = f"{', '.join(GROUPS)} or a column of the table of groups"
-    named = [name for name in table.columns if name not in GROUPS]
     for attribute in by:
         if attribute in GROUPS:
             if attribute in table.columns:
@@ -124,8 +122,11 @@ def columns_of(by: Sequence[str], table: GroupTable) -> dict[str, dict[str, str]
                     "groups too; rename the column."
                 )
         elif attribute not in table.columns:
-            has = f", which has {', '.join(named)}" if named else ", of which none was given"
-            raise UsageError(f"by {attribute}: unknown; give {offered}{has}.")
+            columns_given = ", ".join(table.columns) or "no table was given"
+            raise UsageError(
+                f"by {attribute}: unknown; give {', '.join(GROUPS)} or a column of the table of "
+                f"groups ({columns_given})."
+            )
         elif not table.columns[attribute]:
             raise UsageError(f"by {attribute}: the column has no value; fill it or leave it out.")
         else:
