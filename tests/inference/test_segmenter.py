@@ -27,7 +27,7 @@ from humanseg.images.resize import resize_image, resize_probability
 from humanseg.inference import stream
 from humanseg.inference.engines.engine import FunctionEngine
 from humanseg.model_directory import directory as model_directory
-from humanseg.system.errors import ConfigError, ImageError, ModelError, UsageError
+from humanseg.system.errors import ConfigError, ImageError, ImageFormatError, ModelError, UsageError
 from humanseg.video.smoothing import Smoother
 
 Formula = Callable[..., NDArray[np.float32]]
@@ -526,7 +526,7 @@ class TestMany:
                 break
             except ImageError as error:
                 outcomes.append(type(error))
-        assert outcomes == [20, ImageError, 21, ImageError, 22]
+        assert outcomes == [20, ImageFormatError, 21, ImageError, 22]
 
     def test_many__on_error_gets_the_number_and_the_rest_goes_on(
         self, segmenter: Segmenter, pictures: list[Pixels]

@@ -266,11 +266,7 @@ def output_jobs(
 ) -> list[Job]:
     """Jobs whose results keep the names and sub-folders of their inputs.
 
-    Args:
-        items: what was discovery.
-        output: folder for the results.
-        suffix_of: suffix of an item's result.
-        keep_suffix: keep the input's suffix in the result's name: `1.jpg` becomes `1.jpg.png`.
+    `keep_suffix` keeps the input's suffix in the result's name: `1.jpg` becomes `1.jpg.png`.
     """
     jobs = []
     for item in items:
@@ -281,11 +277,9 @@ def output_jobs(
 
 
 def refuse_collisions(jobs: Sequence[Job], *, inputs: Sequence[Path] = ()) -> None:
-    """Refuse jobs that would destroy something, before the first begins.
+    """Refuse jobs, of all shards, that would destroy something, before the first begins.
 
-    Args:
-        jobs: all jobs, those of other shards too.
-        inputs: further files that are read, such as a background.
+    `inputs` are further files that are read, such as a background.
 
     Raises:
         UsageError: two inputs with one result, or a result in place of an input.
@@ -328,18 +322,11 @@ def pending(
     overwrite: bool = False,
     since: float = 0.0,
 ) -> Plan:
-    """Choose the jobs of this shard that are still to be done.
+    """Choose the jobs of shard (i, n), i from 1, that are still to be done; all with `overwrite`.
 
-    A job belongs to the shard that a hash of its result's name says, so that shards never share
-    one and never leave one out, on whatever machine, however many files come or go meanwhile, and
-    whatever is done already.
-
-    Args:
-        jobs: all jobs.
-        output: folder for the results; names below it are hashed.
-        shard: (i, n): this is the ith of n shards, counted from 1.
-        overwrite: do those again whose results are there.
-        since: as for `is_written`.
+    A job belongs to the shard that a hash of its result's name, below `output`, says, so that
+    shards never share one and never leave one out, on whatever machine, however many files come or
+    go meanwhile, and whatever is done already. `since` is as for `is_written`.
     """
     index, count = shard
     mine = [job for job in jobs if count == 1 or _shard_of(job, output, count) == index]
@@ -383,9 +370,7 @@ def _holds_anything(folder: Path) -> bool:
 def is_written(path: Path, since: float = 0.0) -> bool:
     """Whether a result is there; a file without content is what a power cut leaves.
 
-    Args:
-        path: of the result.
-        since: one that was last written to before this time (seconds since 1970) does not count.
+    One that was last written to before `since` (seconds since 1970) does not count.
     """
     try:
         status = path.stat()

@@ -47,13 +47,9 @@ class MadeRecord:
 def claim_folder(
     folder: Path, settings: Mapping[str, str], jobs: Iterable[Job], *, overwrite: bool
 ) -> MadeRecord:
-    """The record that a folder gets when work in it begins.
+    """The record that a folder gets when work in it begins; `jobs` are those of other shards too.
 
-    Args:
-        folder: for the results.
-        settings: what is to make them, see `MadeRecord`.
-        jobs: all jobs, those of other shards too.
-        overwrite: results of other settings may be replaced.
+    With `overwrite`, results of other settings may be replaced.
 
     Raises:
         UsageError: the folder has results of other settings, or of unknown ones.

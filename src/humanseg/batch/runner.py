@@ -72,19 +72,11 @@ def predict_image(
     quality: int | None = None,
     keep_metadata: KeepMetadata | None = None,
 ) -> tuple[bytes, Prediction]:
-    """Take one image file through the network and encode the result.
+    """Take an image file or its content through the network and encode the result.
 
-    Args:
-        source: an image file or its content. Where only a mask or a probability is wanted, a JPEG
-            is decoded at a reduced scale that is still as large as the network's grid.
-        segmenter: finds the people.
-        effect: what is made of it.
-        name: format of the result.
-        quality: see `encode`.
-        keep_metadata: write date, camera and resolution of the source too; `all` the place as well.
-
-    Returns:
-        The content of the result's file, and the prediction as the effect shows it.
+    Where only a mask or a probability is wanted, a JPEG is decoded at a reduced scale that is still
+    as large as the network's grid. `keep_metadata` writes date, camera and resolution of the source
+    too; `all` the place as well. Also gives the prediction as the effect shows it.
 
     Raises:
         ImageError: not an image, damaged, or too large for the format.
@@ -190,15 +182,9 @@ def predict_video(
 ) -> Outcome:
     """Predict one video into a file, whole or not at all.
 
-    Args:
-        job: the video.
-        segmenter: finds the people.
-        effect: what is made of each frame.
-        smooth: steady the masks over time.
-        overwrite: replace a result that is there; otherwise it is left alone.
-        since: see `is_written`.
-        progress: called with the frames done and, where known, their number; what it raises ends
-            the video and is raised here.
+    `smooth` steadies the masks over time. Without `overwrite` a result that is there is left alone,
+    see `is_written` for `since`. `progress` is called with the frames done and, where known, their
+    number; what it raises ends the video and is raised here.
 
     Raises:
         OSError: the disk is full.

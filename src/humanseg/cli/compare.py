@@ -126,13 +126,9 @@ def _run(
             "still to be done. Once the other shards have ended, the same command without --shard "
             "does what is left and merges all."
         )
-    return 1 if result.failed or _all_weak(result) else 0
-
-
-def _all_weak(result: ComparisonResult) -> bool:
-    """Whether networks were trained, and none is better than the mean training mask."""
     networks = result.analysis.networks if result.analysis else ()
-    return bool(networks) and all(network.weak for network in networks)
+    all_weak = bool(networks) and all(network.weak for network in networks)
+    return 1 if result.failed or all_weak else 0
 
 
 def _summary(result: ComparisonResult) -> list[str]:

@@ -20,7 +20,6 @@ from pathlib import Path
 from humanseg.config.comparison_config import CompareConfig, slug
 from humanseg.config.loading import resolve, to_yaml
 from humanseg.config.schema import TrainConfig
-from humanseg.config.split_config import SplitConfig
 from humanseg.evaluation.analysis import FinishedPlan, analyse_comparison
 from humanseg.evaluation.external import (
     ExternalData,
@@ -174,7 +173,8 @@ def _prepare(
     _check_data(data, output)
     plan = config.runs(_sources(config, data))
     _check_runs(plan, data, output)
-    parts = {split: data_set.divided(split).split for split in _splits(plan)}
+    splits = dict.fromkeys(run.split for run in plan.values())
+    parts = {split: data_set.divided(split).split for split in splits}
     tested = {name for split, part in parts.items() if split.left_out is None for name in part.test}
     trained_on = all_trained_on(next(iter(plan.values())), data_set.trained_on)
     work = _Work(
@@ -191,10 +191,6 @@ def _prepare(
     )
     _begin(work)
     return work
-
-
-def _splits(plan: Mapping[str, TrainConfig]) -> list[SplitConfig]:
-    return list(dict.fromkeys(run.split for run in plan.values()))
 
 
 def _begin(work: _Work) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from humanseg.effects.rasters import reduced, row_bands, stretched_rows, window_means
-from humanseg.images.resize import Size, resize_image, resize_probability
+from humanseg.images.resize import resize_image, resize_probability
 
 SIDE = 320
 """Longer side, in pixels, of the reduced picture that the coefficients are fitted on."""
@@ -54,7 +54,8 @@ def refined_bands(
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
     """`refine` from top to bottom in bands, for large pictures: rows and their values."""
     size = (image.shape[0], image.shape[1])
-    small = _reduced_size(size, side)
+    scale = min(1.0, side / max(size))
+    small = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
     # A large picture is first reduced in bands, so that Pillow needs no copy of the whole.
     reduction = max(1, max(size) // (4 * side))
     guide = resize_image(reduced(image, reduction), small).transpose(2, 0, 1).astype(np.float32)
@@ -67,11 +68,6 @@ def refined_bands(
         for channel, slope in enumerate(slopes):
             refined += slope * image[rows, :, channel]
         yield rows, np.clip(refined, 0.0, 1.0, out=refined)
-
-
-def _reduced_size(size: Size, side: int) -> Size:
-    scale = min(1.0, side / max(size))
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def _fit(guide: Floats, probability: Floats, radius: int, epsilon: float) -> Floats:

@@ -72,13 +72,15 @@ def quantise(model: ModelProto, images: NDArray[np.uint8]) -> ModelProto:
             # Symbolic shapes need SymPy, leave a file in the working folder when they fail, and
             # change nothing here: all sizes but the batch's are known.
             quant_pre_process(plain, folded, skip_symbolic_shape=True)
+            nodes = onnx.load(folded).graph.node
+            convolutions = [node.name for node in nodes if node.op_type == "Conv"]
             quantize_static(
                 folded,
                 done,
                 Inputs(),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=_IN_INT8,
-                nodes_to_exclude=[_last_convolution(onnx.load(folded))],
+                nodes_to_exclude=convolutions[-1:],
                 per_channel=True,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
@@ -89,10 +91,6 @@ def quantise(model: ModelProto, images: NDArray[np.uint8]) -> ModelProto:
         raise
     except Exception as error:  # ONNX Runtime's errors share no public class
         raise ExportError(f"The network cannot be quantised ({first_line(error)}).") from error
-
-
-def _last_convolution(model: ModelProto) -> str:
-    return str([node.name for node in model.graph.node if node.op_type == "Conv"][-1])
 
 
 def quantisation_cost(

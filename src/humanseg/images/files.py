@@ -111,13 +111,10 @@ class Opened:
 
 
 def decode(stream: BinaryIO, name: str, *, at_least: int | None = None) -> Opened:
-    """Decode a picture from a stream that can seek, upright.
+    """Decode a picture from the beginning of a stream that can seek, upright.
 
-    Args:
-        stream: the file; read from its beginning.
-        name: for the error's sentence.
-        at_least: JPEG files may be decoded at 1/2, 1/4 or 1/8 of their size as long as both sides
-            stay at least so long.
+    JPEG files may be decoded at 1/2, 1/4 or 1/8 of their size as long as both sides stay `at_least`
+    so long. Errors call it by `name`.
 
     Raises:
         ImageError: not a picture, truncated, or more than `MAX_PIXELS` pixels.

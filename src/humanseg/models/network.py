@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import warnings
-from typing import Any
 
 import segmentation_models_pytorch as smp
 import torch
@@ -91,10 +90,6 @@ def _check_encoder(name: str) -> None:
     )
 
 
-def _constructor_arguments(config: ModelConfig) -> dict[str, Any]:
-    return {"encoder_name": config.encoder_name, "classes": 1, **decoder_arguments(config)}
-
-
 def build_network(config: ModelConfig) -> SegmentationNetwork:
     """Build the network of a configuration with its initial weights.
 
@@ -155,8 +150,9 @@ def _start_gates_awake(network: nn.Module) -> None:
 
 
 def _construct(config: ModelConfig) -> nn.Module:
+    own = decoder_arguments(config) | {"encoder_weights": None}
     try:
-        return SMP_CLASSES[config.arch](**_constructor_arguments(config), encoder_weights=None)
+        return SMP_CLASSES[config.arch](encoder_name=config.encoder_name, classes=1, **own)
     except Exception as error:  # SMP raises many kinds for encoders that do not fit
         raise UsageError(
             f"model.encoder_name: {config.encoder_name} cannot be the encoder of {config.arch} "

@@ -67,15 +67,10 @@ def open_torch(
     threads: int | None = None,
     reason: str = "asked for",
 ) -> TorchEngine:
-    """Load a model directory's weights into torch.
+    """Load a model directory's weights into torch; in bf16 by autocast.
 
-    Args:
-        directory: the model directory.
-        precision: fp32, or bf16 by autocast.
-        device: None is cuda where there is one, else cpu.
-        threads: processor threads, for the whole process, as torch knows no other; left as they
-            are if None.
-        reason: why torch.
+    The device is by default cuda where there is one, else cpu. Threads are for the whole process,
+    as torch knows no other; they are left as they are if None.
 
     Raises:
         ModelError: the directory cannot be loaded.

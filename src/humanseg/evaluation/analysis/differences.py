@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from humanseg.evaluation.analysis.measures import bootstrap_of
 from humanseg.evaluation.analysis.network_scores import COMPARED
-from humanseg.evaluation.analysis.subjects import RunScores, Subject, difference_of
+from humanseg.evaluation.analysis.subjects import Subject, difference_of
 from humanseg.evaluation.statistics import Trainings, compare_pair, finish_pairs
 from humanseg.evaluation.statistics.paired import with_doubts
 from humanseg.results import Doubt, PairAnalysis
@@ -115,15 +115,10 @@ def _fold_differences(first: Subject, second: Subject, metric: str) -> list[floa
     """
     means = []
     for fold in dict.fromkeys(run.fold for run in first.runs if run.fold[1]):
-        ours, theirs = (_in_fold(subject, fold, metric) for subject in (first, second))
+        ours, theirs = (subject.in_fold(fold).metric(metric) for subject in (first, second))
         mean = mean_of(
             difference_of(value, theirs[name]) for name, value in ours.items() if name in theirs
         )
         if mean is not None:
             means.append(mean)
     return means
-
-
-def _in_fold(subject: Subject, fold: tuple[int, int], metric: str) -> dict[str, float | None]:
-    runs: tuple[RunScores, ...] = tuple(run for run in subject.runs if run.fold == fold)
-    return Subject(subject.name, subject.arch, runs).metric(metric)

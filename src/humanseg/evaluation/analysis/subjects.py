@@ -116,6 +116,10 @@ class Subject:
         """The same network, runs of one seed only."""
         return Subject(self.name, self.arch, tuple(run for run in self.runs if run.seed == seed))
 
+    def in_fold(self, fold: tuple[int, int]) -> Subject:
+        """The same network, runs of one fold only."""
+        return Subject(self.name, self.arch, tuple(run for run in self.runs if run.fold == fold))
+
     def seed_sd(self, metric: str) -> float | None:
         """Deviation over seeds of the mean over pictures."""
         if len(self.seeds) < 2:

@@ -55,11 +55,10 @@ class OnnxFile:
 
 
 def read_onnx(file: Path | bytes) -> OnnxFile:
-    """Read an ONNX file and check that it takes pictures and gives probabilities.
+    """Read an ONNX file or its content and check that it takes pictures and gives probabilities.
 
-    Args:
-        file: path or content: one input `image`, uint8 (N, H, W, 3) with N free, and one output
-            `probability`, float32 (N, H, W), with all weights inside.
+    One input `image`, uint8 (N, H, W, 3) with N free, and one output `probability`, float32 (N, H,
+    W), with all weights inside.
 
     Raises:
         ModelError: missing, damaged, or another kind of network.

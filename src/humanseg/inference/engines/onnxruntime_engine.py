@@ -50,15 +50,11 @@ def open_onnxruntime(
     reason: str = "asked for",
     whole_batches: bool | None = None,
 ) -> OnnxRuntimeEngine:
-    """Load an ONNX file into ONNX Runtime.
+    """Load an ONNX file, a path or content, into ONNX Runtime.
 
-    Args:
-        file: path or content.
-        precision: what the file computes in.
-        device: `cuda` needs ONNX Runtime's build for GPUs.
-        threads: processor threads for one image; all usable cores if None.
-        reason: why ONNX Runtime.
-        whole_batches: see `OnnxRuntimeEngine`; by default on CUDA only.
+    `precision` is what the file computes in; `cuda` needs ONNX Runtime's build for GPUs; the
+    threads are for one image, by default all usable cores; `whole_batches`, see
+    `OnnxRuntimeEngine`, by default on CUDA only.
 
     Raises:
         ModelError: the file cannot be run.

@@ -69,14 +69,11 @@ def open_openvino(
     threads: int | None = None,
     reason: str = "asked for",
 ) -> OpenVinoEngine:
-    """Load an ONNX file into OpenVINO on the CPU.
+    """Load an ONNX file, a path or content, into OpenVINO on the CPU.
 
-    Args:
-        file: path or content of the ONNX file.
-        precision: how to compute; None is bf16 where the processor has it, else fp32.
-        threads: processor threads for one image; all usable cores if None. Where there are more
-            cores, images from several threads are computed side by side.
-        reason: why OpenVINO.
+    The precision is by default bf16 where the processor has it, else fp32; the threads are for one
+    image, by default all usable cores. Where there are more cores, images from several threads are
+    computed side by side.
 
     Raises:
         ModelError: the file cannot be run.
