@@ -160,13 +160,13 @@ def test_apply__a_picture_decoded_at_a_reduced_scale(
 ) -> None:
     """Where the picture's own pixels are not needed, those of a smaller copy do as well."""
     effect = _effect(output)
-    assert not effect.needs_picture
+    assert not effect.needs_image
     small = image[::2, ::2]
     np.testing.assert_array_equal(
         applied(effect, small, probability, size=SIZE), applied(effect, image, probability)
     )
     refining = _effect(output, refine=True)
-    assert refining.needs_picture
+    assert refining.needs_image
     with pytest.raises(ImageError, match="has changed since"):  # it is read again, at full size
         applied(refining, small, probability, size=SIZE)
 

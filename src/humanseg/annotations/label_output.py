@@ -60,7 +60,7 @@ class LabelOutput(Effect):
     """Of these files."""
 
     @property
-    def needs_picture(self) -> bool:
+    def needs_image(self) -> bool:
         """Whether the picture's own pixels are needed, at full size: to refine the edge."""
         return self.refine
 

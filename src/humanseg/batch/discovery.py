@@ -16,7 +16,7 @@ from pathlib import Path, PurePath
 from humanseg import images
 from humanseg.system.errors import UsageError
 
-PICTURE_SUFFIXES = images.SUFFIXES
+IMAGE_SUFFIXES = images.SUFFIXES
 """Suffixes, in lower case, that make a file in a folder a picture."""
 
 VIDEO_SUFFIXES = frozenset(
@@ -185,7 +185,7 @@ def _taken(
     items = []
     for name in names:
         suffix = name.suffix.lower()
-        if suffix in PICTURE_SUFFIXES or (suffix in videos and _is_video(root / name, suffix)):
+        if suffix in IMAGE_SUFFIXES or (suffix in videos and _is_video(root / name, suffix)):
             items.append(Item(root / name, name, suffix in videos))
         else:
             discovery.others += 1

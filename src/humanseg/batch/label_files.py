@@ -65,7 +65,7 @@ def predict_labels(
     def work(job: Job) -> Outcome:
         if not overwrite and is_written(job.target, since):
             return Outcome(job, "skipped")
-        source = segmenter.predict(job.source, full_size=labels.needs_picture)
+        source = segmenter.predict(job.source, full_size=labels.needs_image)
         prediction = source.under(labels)
         name = job.target.relative_to(folder).with_name(job.source.name).as_posix()
         picture = Labelled(

@@ -81,7 +81,7 @@ def predict_image(
     Raises:
         ImageError: not an image, damaged, or too large for the format.
     """
-    prediction = segmenter.predict(source, full_size=effect.needs_picture).under(effect)
+    prediction = segmenter.predict(source, full_size=effect.needs_image).under(effect)
     try:
         metadata = None
         if keep_metadata is not None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from humanseg.batch.discovery import PICTURE_SUFFIXES
+from humanseg.batch.discovery import IMAGE_SUFFIXES
 from humanseg.benchmark.speed_record import ImageFile
 from humanseg.images import open_image
 from humanseg.images.resize import Size
@@ -92,10 +92,10 @@ def find(paths: Sequence[Path]) -> list[Path]:
         inside = sorted(
             file
             for file in path.rglob("*")
-            if file.suffix.lower() in PICTURE_SUFFIXES and file.is_file()
+            if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()
         )
         if not inside:
-            raise UsageError(f"{path}: holds no pictures ({', '.join(sorted(PICTURE_SUFFIXES))}).")
+            raise UsageError(f"{path}: holds no pictures ({', '.join(sorted(IMAGE_SUFFIXES))}).")
         files += inside
     return files
 

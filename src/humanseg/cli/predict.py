@@ -140,14 +140,14 @@ def _planned(request: Request, report: Report) -> _Plan:
 
 def _names_a_file(typed: str, discovery: Discovery) -> bool:
     """Whether `-o` is the result itself and not a folder for it."""
-    from humanseg.batch.discovery import PICTURE_SUFFIXES, VIDEO_SUFFIXES, VIDEO_TARGET_SUFFIXES
+    from humanseg.batch.discovery import IMAGE_SUFFIXES, VIDEO_SUFFIXES, VIDEO_TARGET_SUFFIXES
     from humanseg.effects.encode import SUFFIXES
 
     output = Path(typed)
     suffix = output.suffix.lower()
     folder = output.is_dir() or typed.endswith(("/", os.sep))
     like_a_file = discovery.single and re.fullmatch(r"\.[a-z][a-z0-9]{1,4}", suffix)
-    if folder or not (suffix in (PICTURE_SUFFIXES | VIDEO_SUFFIXES) or like_a_file):
+    if folder or not (suffix in (IMAGE_SUFFIXES | VIDEO_SUFFIXES) or like_a_file):
         if output.exists() and not output.is_dir():
             raise UsageError(f"{output}: is a file; -o needs a folder.")
         return False

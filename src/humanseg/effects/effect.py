@@ -44,7 +44,7 @@ class Effect(Section):
         return self
 
     @property
-    def needs_picture(self) -> bool:
+    def needs_image(self) -> bool:
         """Whether the picture's own pixels are needed, at full size."""
         return True
 
@@ -57,7 +57,7 @@ class _Level(Effect):
     """An effect that shows nothing of the picture."""
 
     @property
-    def needs_picture(self) -> bool:
+    def needs_image(self) -> bool:
         """Whether the picture's own pixels are needed, at full size: to refine the edge."""
         return self.refine
 

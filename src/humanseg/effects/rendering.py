@@ -48,7 +48,7 @@ def render(
 
     Args:
         effect: what is wanted; its regions are chosen already, see `Prediction.under`.
-        loaded: the image at full size; None if `effect.needs_picture` is False.
+        loaded: the image at full size; None if `effect.needs_image` is False.
         probability: float32, 0 to 1, on the network's grid, of any size: the whole picture.
         size: (height, width) of the output, which is the picture's.
         threshold: a pixel is a person where its probability is at least this.
@@ -61,7 +61,7 @@ def render(
     Raises:
         ValueError: the picture is missing or of another size.
     """
-    if effect.needs_picture and (loaded is None or loaded.pixels.shape[:2] != size):
+    if effect.needs_image and (loaded is None or loaded.pixels.shape[:2] != size):
         raise ValueError(f"the output {effect.output} needs the picture at {size}.")
     if effect.refine and loaded is not None:
         bands = refined_bands(loaded.pixels, probability)

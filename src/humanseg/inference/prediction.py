@@ -277,7 +277,7 @@ class Prediction:
         selected = self.under(effect)
         if effect.output == "mask" and not effect.refine:
             return show_mask(selected.mask)
-        picture = self._picture if effect.needs_picture else None
+        picture = self._picture if effect.needs_image else None
         return render(effect, picture, selected.grid, self.size, threshold=selected.threshold)
 
     def save(
