@@ -3,7 +3,7 @@
 from humanseg.training.distributed import started_by_torchrun
 from humanseg.training.environment import describe_environment
 from humanseg.training.further_data import all_trained_on
-from humanseg.training.preparation import DataSet, RunData, find_data, find_data_set
+from humanseg.training.preparation import DataSet, RunData, find_data_set
 from humanseg.training.run_training import preflight, train
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "RunData",
     "all_trained_on",
     "describe_environment",
-    "find_data",
     "find_data_set",
     "preflight",
     "started_by_torchrun",

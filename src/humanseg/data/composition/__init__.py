@@ -9,14 +9,13 @@ from humanseg.data.composition.compose import (
     SourceRecord,
     compose,
 )
-from humanseg.data.composition.composed_scene import KINDS, Kind, Material, compose_scene
+from humanseg.data.composition.composed_scene import KINDS, Material, compose_scene
 
 __all__ = [
     "KINDS",
     "RECORD_FILE",
     "CompositionOptions",
     "CompositionRecord",
-    "Kind",
     "Material",
     "SourceRecord",
     "compose",

@@ -5,12 +5,10 @@ it is left out of means for every network alike, counted as `undefined`, and ent
 false-positive figures only. docs/metrics.md defines every number.
 """
 
-from humanseg.evaluation.metrics.aggregate import BATCH, score_image, summarise
+from humanseg.evaluation.metrics.aggregate import score_image, summarise
 from humanseg.evaluation.metrics.calibration import add_calibrations, calibrate
-from humanseg.evaluation.metrics.overlap import Counts, Mask, count_pixels, pool_counts
+from humanseg.evaluation.metrics.overlap import Counts, Mask, count_pixels
 from humanseg.evaluation.metrics.surface import (
-    BOUNDARY_SHARE,
-    Surfaces,
     boundary_band,
     boundary_width,
     contour,
@@ -19,11 +17,8 @@ from humanseg.evaluation.metrics.surface import (
 )
 
 __all__ = [
-    "BATCH",
-    "BOUNDARY_SHARE",
     "Counts",
     "Mask",
-    "Surfaces",
     "add_calibrations",
     "boundary_band",
     "boundary_width",
@@ -32,7 +27,6 @@ __all__ = [
     "count_pixels",
     "measure_surfaces",
     "near_contour",
-    "pool_counts",
     "score_image",
     "summarise",
 ]
