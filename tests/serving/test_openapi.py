@@ -13,8 +13,8 @@ from schemathesis.config import SchemathesisConfig
 from starlette.testclient import TestClient
 from tests.builders.segmenters import BrightIsPerson
 
+from humanseg.annotations.label_output import OutputHolder
 from humanseg.config.section import owners
-from humanseg.effects.effect import EffectHolder
 from humanseg.serving.application import create_app
 from humanseg.serving.problem_details import PROBLEMS
 from humanseg.serving.server_config import ServeConfig
@@ -68,7 +68,7 @@ def test_schema__names_every_option_and_refusal(client: TestClient) -> None:
         operation = paths[path]["post"]
         options = {parameter["name"] for parameter in operation["parameters"]}
         assert options == {
-            *owners(EffectHolder.model_fields["effect"]),
+            *owners(OutputHolder.model_fields["effect"]),
             *("format", "quality", "keep_metadata"),
         }
         assert all(parameter["description"] for parameter in operation["parameters"])

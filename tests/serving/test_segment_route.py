@@ -19,6 +19,8 @@ from tests.builders.sent_images import bomb, drawn, packed
 
 from humanseg import images
 from humanseg.batch.runner import predict_image
+from humanseg.cli import main
+from humanseg.cli.predict_flags import NetworkFlags
 from humanseg.effects.effect import OutputName, effect_of
 from humanseg.effects.encode import FormatName
 from humanseg.system.errors import ImageError
@@ -113,7 +115,7 @@ def test_segment__format_by_accept(
 def test_segment__nothing_acceptable(client: TestClient, accept: str) -> None:
     response = client.post("/v1/segment", content=packed(), headers={**JPEG, "Accept": accept})
     assert response.status_code == 406
-    assert "image/png, image/webp, image/tiff" in _problem(response)["detail"]
+    assert "give image/png, image/webp, image/tiff." in _problem(response)["detail"]
 
 
 def test_segment__form_with_options_and_a_background(client: TestClient) -> None:
@@ -253,6 +255,43 @@ def test_segment__large_parts_stay_in_memory(
     content = packed(Image.fromarray(noise), "PNG")
     assert len(content) > 2_000_000
     assert client.post("/v1/segment", files={"image": content}).status_code == 200
+
+
+LABELS = {
+    "coco": ("application/json", "coco/annotations.json"),
+    "yolo": ("text/plain; charset=utf-8", "yolo/labels/a.txt"),
+    "labelme": ("application/json", "labelme/a.json"),
+    "voc": ("image/png", "voc/SegmentationClass/a.png"),
+}
+
+
+@pytest.mark.parametrize("output", LABELS)
+def test_segment__labels_of_predict(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str
+) -> None:
+    media_type, written = LABELS[output]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(NetworkFlags, "open", lambda *_, **__: BrightIsPerson())
+    Path("a.jpg").write_bytes(packed())
+    assert main(["predict", "a.jpg", "-o", output, "--as", output, "--quiet"]) == 0
+    response = client.post(
+        f"/v1/segment?output={output}", files={"image": ("a.jpg", Path("a.jpg").read_bytes())}
+    )
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"] == media_type
+    expected = Path(written).read_bytes()
+    if output == "labelme":  # there the path leads from the labels to the picture
+        expected = expected.replace(b"../a.jpg", b"a.jpg")
+    assert response.content == expected
+    assert response.headers["Humanseg-People"] == "yes"
+
+
+def test_segment__labels_have_no_format(client: TestClient) -> None:
+    response = client.post("/v1/segment?output=yolo&quality=9", content=packed(), headers=JPEG)
+    assert _problem(response)["detail"] == "quality has no effect on output yolo; leave it out."
+    headers = {**JPEG, "Accept": "image/png"}
+    response = client.post("/v1/segment?output=coco", content=packed(), headers=headers)
+    assert response.status_code == 406
 
 
 def test_batch__results_by_number_and_what_is_told_of_each(client: TestClient) -> None:

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from humanseg.annotations.label_set import Classes, LabelledImage, LabelSet, read_json
 from humanseg.annotations.outlines import Segmentation
@@ -149,24 +149,23 @@ def coco_entry(
     return {"file_name": name, "height": height, "width": width, "annotations": annotations}
 
 
-def write_coco(path: Path, entries: Iterable[Mapping[str, Any]]) -> None:
+def write_coco(file: TextIO, entries: Iterable[Mapping[str, Any]]) -> None:
     """Write the document of many pictures, one after the other; memory holds their names alone.
 
     Args:
-        path: the file.
+        file: opened for text, empty.
         entries: as `coco_entry` makes them.
     """
     images: list[dict[str, Any]] = []
     written = 0
-    with path.open("w", encoding="utf-8") as file:
-        file.write('{"info": {"description": "people, found by humanseg"}, "licenses": [],\n')
-        file.write('"categories": [{"id": 1, "name": "person", "supercategory": "person"}],\n')
-        file.write('"annotations": [')
-        for number, entry in enumerate(entries, start=1):
-            images.append({"id": number, **entry})
-            for annotation in images[-1].pop("annotations"):
-                written += 1
-                ids = {"id": written, "image_id": number, "category_id": 1, "iscrowd": 0}
-                file.write(f"{',' if written > 1 else ''}\n{json.dumps(ids | annotation)}")
-        rows = ",\n".join(json.dumps(image) for image in images)
-        file.write(f'],\n"images": [\n{rows}]}}\n')
+    file.write('{"info": {"description": "people, found by humanseg"}, "licenses": [],\n')
+    file.write('"categories": [{"id": 1, "name": "person", "supercategory": "person"}],\n')
+    file.write('"annotations": [')
+    for number, entry in enumerate(entries, start=1):
+        images.append({"id": number, **entry})
+        for annotation in images[-1].pop("annotations"):
+            written += 1
+            ids = {"id": written, "image_id": number, "category_id": 1, "iscrowd": 0}
+            file.write(f"{',' if written > 1 else ''}\n{json.dumps(ids | annotation)}")
+    rows = ",\n".join(json.dumps(image) for image in images)
+    file.write(f'],\n"images": [\n{rows}]}}\n')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from abc import abstractmethod
 from collections.abc import Iterable
@@ -74,6 +75,10 @@ class LabelOutput(Effect):
     def content(self, picture: Labelled) -> bytes:
         """The file of a single picture."""
 
+    def alone(self, picture: Labelled) -> bytes:
+        """All there is to say of a picture that no others belong to."""
+        return self.content(picture)
+
     def finish(self, root: Path, files: Iterable[Path]) -> None:
         """Write what belongs to all pictures.
 
@@ -105,14 +110,25 @@ class CocoOutput(_Polygons):
         entry = coco_entry(picture.name, picture.size, picture.regions, self.tolerance)
         return f"{json.dumps(entry)}\n".encode()
 
+    def alone(self, picture: Labelled) -> bytes:
+        """The whole document."""
+        from humanseg.annotations.coco import write_coco
+
+        document = io.StringIO()
+        write_coco(document, [json.loads(self.content(picture))])
+        return document.getvalue().encode()
+
     def finish(self, root: Path, files: Iterable[Path]) -> None:
         """Join the parts."""
         from humanseg.annotations.coco import write_coco
         from humanseg.annotations.label_set import read_json
         from humanseg.system.atomic import replacing
 
-        with replacing(root / COCO_FILE) as temporary:
-            write_coco(temporary, map(read_json, files))
+        with (
+            replacing(root / COCO_FILE) as temporary,
+            temporary.open("w", encoding="utf-8") as file,
+        ):
+            write_coco(file, map(read_json, files))
 
 
 class YoloOutput(_Polygons):

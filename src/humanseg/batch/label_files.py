@@ -14,6 +14,7 @@ from humanseg.batch.runner import Outcome, in_threads, run_job
 from humanseg.system.atomic import write_bytes
 
 if TYPE_CHECKING:
+    from humanseg.inference.prediction import Prediction
     from humanseg.inference.segmenter import Segmenter
 
 
@@ -32,6 +33,30 @@ def label_jobs(
     return output_jobs(
         items, output=folder, suffix_of=lambda _: labels.suffix, keep_suffix=keep_suffix
     )
+
+
+def predict_labelled(
+    source: Path | bytes, *, segmenter: Segmenter, labels: LabelOutput, name: str, path: str
+) -> tuple[Labelled, Prediction]:
+    """Take one image file through the network, for its labels.
+
+    Args:
+        source: an image file or its content.
+        segmenter: finds the people.
+        labels: what will be written.
+        name: see `Labelled`.
+        path: see `Labelled`.
+
+    Returns:
+        The people, and the prediction as the labels show it.
+
+    Raises:
+        ImageError: not an image, or damaged.
+    """
+    whole = segmenter.predict(source, full_size=labels.needs_image)
+    prediction = whole.under(labels)
+    mask = whole.apply(labels.mask_effect) > 0
+    return Labelled(name, path, mask, prediction.grid), prediction
 
 
 def predict_labels(
@@ -65,14 +90,12 @@ def predict_labels(
     def work(job: Job) -> Outcome:
         if not overwrite and is_written(job.target, since):
             return Outcome(job, "skipped")
-        source = segmenter.predict(job.source, full_size=labels.needs_image)
-        prediction = source.under(labels)
-        name = job.target.relative_to(folder).with_name(job.source.name).as_posix()
-        picture = Labelled(
-            name=name,
+        picture, prediction = predict_labelled(
+            job.source,
+            segmenter=segmenter,
+            labels=labels,
+            name=job.target.relative_to(folder).with_name(job.source.name).as_posix(),
             path=_seen_from(job.source, job.target.parent),
-            mask=source.apply(labels.mask_effect) > 0,
-            probability=prediction.grid,
         )
         write_bytes(job.target, labels.content(picture))
         return Outcome.of_prediction(job, prediction)

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import Field
 
+from humanseg.annotations.label_output import LabelOutput, OutputHolder
 from humanseg.batch.runner import KeepMetadata
 from humanseg.config.section import Section, kinds_of, owners
 from humanseg.effects.compositing import parse_colour
-from humanseg.effects.effect import Effect, EffectHolder, effect_of
-from humanseg.effects.encode import FormatName, check_encoding, check_format, usual_format
+from humanseg.effects.effect import Effect, effect_of
+from humanseg.effects.encode import (
+    SUFFIXES,
+    FormatName,
+    check_encoding,
+    check_format,
+    usual_format,
+)
 from humanseg.serving.problem_details import Problem
 from humanseg.system.errors import UsageError
 
-MEDIA_TYPES: dict[FormatName, str] = {
+MEDIA_TYPES = {
     "png": "image/png",
     "jpg": "image/jpeg",
     "webp": "image/webp",
     "tiff": "image/tiff",
+    "json": "application/json",
+    "txt": "text/plain; charset=utf-8",
 }
+"""By suffix of the result."""
 
 
 class EncodingOptions(Section):
@@ -40,14 +50,20 @@ class Wanted:
     """What is to be made of a picture."""
 
     effect: Effect
-    format: FormatName
+    suffix: str
+    """Of the result, without its dot: a `FormatName`, or that of labels."""
     quality: int | None = None
     keep_metadata: KeepMetadata | None = None
 
     @property
     def media_type(self) -> str:
         """Of the result."""
-        return MEDIA_TYPES[self.format]
+        return MEDIA_TYPES[self.suffix]
+
+    @property
+    def format(self) -> FormatName:
+        """Of a result that is no label."""
+        return SUFFIXES[f".{self.suffix}"]
 
 
 def wanted_of(options: Mapping[str, str | bytes], accept: str) -> Wanted:
@@ -72,29 +88,32 @@ def wanted_of(options: Mapping[str, str | bytes], accept: str) -> Wanted:
     packing = EncodingOptions.model_fields
     encoding = EncodingOptions(**{key: options[key] for key in packing if key in options})
     settings: dict[str, Any] = {key: options[key] for key in options if key not in packing}
-    effect = effect_of(**{"output": "mask", **settings})
-    name = encoding.format or _accepted(accept, effect.output) or usual_format(effect.output)
+    effect = effect_of(among=OutputHolder, **{"output": "mask", **settings})
+    if isinstance(effect, LabelOutput):
+        for key in encoding.model_fields_set:
+            raise UsageError(f"{key} has no effect on output {effect.output}; leave it out.")
+        return Wanted(effect, _accepted(accept, [effect.suffix.removeprefix(".")]))
+    formats = [usual_format(effect.output), *(name for name in get_args(FormatName))]
+    able = [name for name in formats if _can_hold(name, effect.output)]
+    name = encoding.format or SUFFIXES[f".{_accepted(accept, able)}"]
     quality, metadata = encoding.quality, encoding.keep_metadata
     check_encoding(name, effect.output, quality=quality, keep_metadata=metadata)
     return Wanted(effect, name, quality, metadata)
 
 
-def _accepted(accept: str, output: str) -> FormatName | None:
-    """The best accepted format that can hold an output; None if the usual one will do."""
+def _accepted(accept: str, suffixes: Sequence[str]) -> str:
+    """Which of the possible results, the usual one first, is accepted best."""
     types = list(_by_preference(accept))
-    for media_type in types:
-        if media_type in ("*/*", "image/*"):
-            return None
-        for name, own in MEDIA_TYPES.items():
-            if media_type == own and _can_hold(name, output):
-                return name
-    if types:
-        raise Problem(
-            "not-acceptable",
-            f"Accept: none of {', '.join(types)[:200]} can hold the output {output}; give "
-            f"{', '.join(own for name, own in MEDIA_TYPES.items() if _can_hold(name, output))}.",
-        )
-    return None
+    for accepted in types or ["*/*"]:
+        for suffix in suffixes:
+            own = MEDIA_TYPES[suffix].partition(";")[0]
+            if accepted in (own, f"{own.partition('/')[0]}/*", "*/*"):
+                return suffix
+    able = ", ".join(dict.fromkeys(MEDIA_TYPES[suffix] for suffix in suffixes))
+    raise Problem(
+        "not-acceptable",
+        f"Accept: none of {', '.join(types)[:200]} can hold this output; give {able}.",
+    )
 
 
 def _by_preference(accept: str) -> Iterator[str]:
@@ -121,7 +140,7 @@ def _can_hold(name: FormatName, output: str) -> bool:
 
 def option_schemas() -> dict[str, dict[str, Any]]:
     """JSON schema of every option, with its description, for OpenAPI."""
-    field = EffectHolder.model_fields["effect"]
+    field = OutputHolder.model_fields["effect"]
     kinds = kinds_of(field)
     schemas: dict[str, dict[str, Any]] = {}
     for key, having in owners(field).items():

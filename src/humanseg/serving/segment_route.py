@@ -44,12 +44,12 @@ def segment_routes(service: Service) -> APIRouter:
             with service.pool.admitted(1):
                 async with leaving(request) as gone:
                     wanted = await service.understand(sent.options, accept, gone)
-                    made = await service.make(sent.images[0].content, wanted, gone)
+                    made = await service.make(sent.images[0], wanted, gone)
         service.metrics.image(people=made.people)
         headers = {
             "Humanseg-People": "yes" if made.people else "no",
             "Humanseg-Coverage": f"{made.coverage:.6f}",
-            "Content-Disposition": f'inline; filename="{wanted.effect.output}.{wanted.format}"',
+            "Content-Disposition": f'inline; filename="{wanted.effect.output}.{wanted.suffix}"',
             "Vary": "Accept",
         }
         if made.notes:
@@ -98,7 +98,7 @@ async def _batched(
 ) -> tuple[bytes | None, dict[str, Any]]:
     """Content and facts of one of several results; what is wrong with it stops no other."""
     try:
-        made = await service.make(image.content, wanted, gone)
+        made = await service.make(image, wanted, gone)
     except (HumansegError, Problem, MemoryError) as error:
         return None, {"problem": problem_of(error).document()}
     service.metrics.image(people=made.people)
@@ -113,7 +113,7 @@ def _packed(
     told = []
     with zipfile.ZipFile(stream, "w") as archive:  # pictures are packed already
         for number, (image, (content, facts)) in enumerate(zip(images, made, strict=True), start=1):
-            name = f"{number:04}.{wanted.format}"
+            name = f"{number:04}.{wanted.suffix}"
             told.append({"input": image.name, "output": name if content else None, **facts})
             if content:
                 archive.writestr(name, content)

@@ -13,11 +13,15 @@ import numpy as np
 from PIL import Image
 from starlette.requests import Request
 
+from humanseg.annotations.label_output import LabelOutput
+from humanseg.batch.label_files import predict_labelled
 from humanseg.batch.runner import predict_image
 from humanseg.effects.effect import effect_of
 from humanseg.images.files import MAX_PIXELS, Quiet, identify, sentences
+from humanseg.inference.prediction import Prediction
 from humanseg.inference.segmenter import Segmenter
 from humanseg.serving.pool import Pool
+from humanseg.serving.request_body import SentImage
 from humanseg.serving.segment_options import Wanted, wanted_of
 from humanseg.serving.serve_metrics import ServeMetrics
 from humanseg.serving.server_config import ServeConfig
@@ -85,13 +89,13 @@ class Service:
         wanted = Wanted(effect_of("mask"), "png")
         gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
-            await self.make(stream.getvalue(), wanted, gone)
+            await self.make(SentImage("", stream.getvalue()), wanted, gone)
         except Exception:  # noqa: BLE001  whatever it is, a balancer shall send nobody here
             _LOG.exception("the first prediction failed; the server stays unready")
         else:
             self.ready = not self.pool.draining
 
-    async def make(self, content: bytes, wanted: Wanted, gone: asyncio.Future[None]) -> Made:
+    async def make(self, image: SentImage, wanted: Wanted, gone: asyncio.Future[None]) -> Made:
         """What is wanted of a picture; see `Pool.run`.
 
         Raises:
@@ -99,18 +103,28 @@ class Service:
         """
 
         def work() -> Made:
-            self._check_pixels(content)
-            made, prediction = predict_image(
-                content,
+            self._check_pixels(image.content)
+            content, prediction = self._predict(image, wanted)
+            return Made(content, prediction.found, prediction.coverage, prediction.notes)
+
+        return await self.pool.run(work, gone=gone, seconds=self.config.answer_seconds)
+
+    def _predict(self, image: SentImage, wanted: Wanted) -> tuple[bytes, Prediction]:
+        """The file that `humanseg predict` would write."""
+        if not isinstance(wanted.effect, LabelOutput):
+            return predict_image(
+                image.content,
                 segmenter=self.segmenter,
                 effect=wanted.effect,
                 name=wanted.format,
                 quality=wanted.quality,
                 keep_metadata=wanted.keep_metadata,
             )
-            return Made(made, prediction.found, prediction.coverage, prediction.notes)
-
-        return await self.pool.run(work, gone=gone, seconds=self.config.answer_seconds)
+        name = image.name or "image"
+        labelled, prediction = predict_labelled(
+            image.content, segmenter=self.segmenter, labels=wanted.effect, name=name, path=name
+        )
+        return wanted.effect.alone(labelled), prediction
 
     async def understand(
         self, options: Mapping[str, str | bytes], accept: str, gone: asyncio.Future[None]
