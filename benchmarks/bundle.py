@@ -46,6 +46,10 @@ TERMS = {
     "voc-without-people": (
         "PASCAL VOC 2012, {count} photographs in which nobody is labelled; terms as above."
     ),
+    "photos-nobody": (
+        "{count} photographs without people from Debian and npm packages, the training part of "
+        "benchmarks/person-free-photos.csv, which names the licence of each."
+    ),
     "coco-open": (
         "COCO 2017, {count} photographs with people whose own licence is open (CC BY, CC BY-SA, no "
         "known restriction); masks CC BY 4.0."

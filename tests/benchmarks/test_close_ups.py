@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 from benchmarks.close_ups import SMALLEST, windows
-from benchmarks.subset import of_fold
+from benchmarks.subset import of_fold, of_nobody
+from PIL import Image
 
 from humanseg.data.samples import Sample
 
@@ -48,3 +49,11 @@ def test_folds__divide_the_sorted_ids() -> None:
     outside = [sample.id for sample in of_fold(samples, 5, 0, inside=False)]
     assert inside == ["a", "f"]
     assert outside == ["b", "c", "d", "e"]
+
+
+def test_nobody__gets_empty_masks_of_the_same_size(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (30, 20), "green").save(tmp_path / "photos" / "lawn.jpg")
+    (sample,) = of_nobody(tmp_path / "photos", tmp_path / "masks")
+    assert sample.read_mask().shape == sample.read_image().shape[:2] == (20, 30)
+    assert not sample.read_mask().any()
