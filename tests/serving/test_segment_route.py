@@ -20,7 +20,7 @@ from tests.builders.sent_images import bomb, drawn, packed
 from humanseg import images
 from humanseg.batch.runner import predict_image
 from humanseg.cli import main
-from humanseg.cli.predict_flags import NetworkFlags
+from humanseg.cli.network_flags import NetworkFlags
 from humanseg.effects.effect import OutputName, effect_of
 from humanseg.effects.encode import FormatName
 from humanseg.system.errors import ImageError

@@ -133,6 +133,13 @@ else:
     ]
 
 
+def named(group: Group, text: str, *names: str, negative: str = "") -> Parameter:
+    """A flag below a heading, without a default in its help."""
+    return Parameter(
+        name=names or None, group=group, help=text, negative=negative, show_default=False
+    )
+
+
 def switch(text: str) -> Parameter:
     """A flag that is off unless it is given."""
     return Parameter(negative="", show_default=False, help=text)

@@ -13,7 +13,7 @@ from cyclopts import Group, Parameter
 from pydantic.fields import FieldInfo
 
 from humanseg.cli import flags
-from humanseg.cli.predict_flags import FileFlags, NetworkFlags
+from humanseg.cli.network_flags import NetworkFlags
 from humanseg.cli.terminal import note, say
 from humanseg.serving.server_config import ServeConfig
 from humanseg.system.errors import ConfigError, ModelError, UsageError
@@ -50,7 +50,7 @@ def serve(
     """Answer over HTTP: a web page, and POST /v1/segment for programs."""
     config = _config(server or {})
     network = network or NetworkFlags()
-    network.check(FileFlags(), ())
+    network.check(None)
     if model is not None:
         if network.model is not None:
             raise UsageError(f"--model and {model} are the same setting; give one of them.")

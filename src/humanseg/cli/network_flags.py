@@ -1,0 +1,110 @@
+"""The flags that say which network is run, and on what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Group, Parameter
+
+from humanseg import __version__
+from humanseg.cli import flags
+from humanseg.system.errors import UsageError
+
+if TYPE_CHECKING:
+    from humanseg.inference.segmenter import Segmenter
+
+_NETWORK = Group("Network", sort_key=3)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class NetworkFlags:
+    """Which network is run, on what, and how many pictures at a time."""
+
+    model: Annotated[
+        str | None,
+        flags.named(_NETWORK, "Model directory; the bundled model if not given."),
+    ] = None
+    backend: Annotated[
+        Literal["auto", "onnxruntime", "openvino", "torch"],
+        Parameter(group=_NETWORK, help="What runs the network; the fastest that is installed."),
+    ] = "auto"
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16", "int8"],
+        Parameter(group=_NETWORK, help="Arithmetic of the network; the fastest that there is."),
+    ] = "auto"
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"],
+        Parameter(group=_NETWORK, help="Where it runs; a device that is missing is an error."),
+    ] = "auto"
+    flip_averaging: Annotated[
+        bool | None,
+        Parameter(
+            group=_NETWORK,
+            negative="--no-flip-averaging",
+            help="Average with the mirrored picture: twice the network's time.",
+            show_default=lambda _: "the model's own",
+        ),
+    ] = None
+    workers: Annotated[
+        int | None, flags.named(_NETWORK, "Pictures at a time; one per core if not given.")
+    ] = None
+    threads: Annotated[
+        int | None,
+        flags.named(_NETWORK, "Threads of the network per picture; cores / workers if not given."),
+    ] = None
+
+    def check(self, single: str | None) -> None:
+        """Refuse numbers that are impossible, and `--workers` where there is one image at a time.
+
+        Args:
+            single: what gives one image at a time, such as `a pipe`; None for files and folders.
+
+        Raises:
+            UsageError: at the first of them.
+        """
+        for name in ("workers", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"--{name}: got {value}; must be at least 1.")
+        if self.workers is not None and single is not None:
+            raise UsageError(f"--workers has no effect on {single}; leave it out.")
+
+    def identity(self) -> str:
+        """The model's name, and what tells it from another of that name."""
+        from humanseg.batch.made_record import fingerprint_files
+        from humanseg.model_directory import BUNDLED, ONNX_FILE, RECORD_FILE, find_model
+
+        if self.model in (None, BUNDLED):
+            return f"{BUNDLED} (humanseg {__version__})"
+        folder = Path(str(self.model)).expanduser()
+        if not folder.is_dir():
+            folder = find_model(self.model)  # says what is wrong
+        return f"{self.model} ({fingerprint_files(folder, (RECORD_FILE, ONNX_FILE))})"
+
+    def crew(self, jobs: int) -> tuple[int, int]:
+        """Workers, and threads of the network for each of them.
+
+        Args:
+            jobs: how many pictures there are; more workers would have nothing to do.
+        """
+        from humanseg.system.cpu import usable_cores
+
+        cores = usable_cores()
+        workers = min(self.workers or cores, max(jobs, 1))
+        return workers, self.threads or max(1, cores // workers)
+
+    def open(self, *, threads: int) -> Segmenter:
+        """Load the network, which may use `threads` threads for one picture."""
+        from humanseg.inference.segmenter import Segmenter
+
+        return Segmenter(
+            self.model,
+            backend=self.backend,
+            precision=self.precision,
+            device=self.device,
+            threads=threads,
+            flip_averaging=self.flip_averaging,
+        )

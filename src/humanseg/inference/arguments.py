@@ -1,0 +1,72 @@
+"""What callers of a segmenter give: checked, and made readable more than once."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import numpy as np
+
+from humanseg import images
+from humanseg.config.sentences import is_number, shown
+from humanseg.images import ImageLike
+from humanseg.system.errors import ImageError, UsageError
+
+
+def checked_threshold(threshold: float) -> float:
+    """A threshold as a float.
+
+    Raises:
+        UsageError: not a number from 0 to 1.
+    """
+    if not (is_number(threshold) and 0 <= threshold <= 1):
+        raise UsageError(f"threshold: got {shown(threshold)}; give a number from 0 to 1.")
+    return float(threshold)
+
+
+def check_batch_size(batch_size: int) -> None:
+    """Refuse what is no whole number from 1.
+
+    Raises:
+        UsageError: it is none.
+    """
+    whole = isinstance(batch_size, numbers.Integral) and not isinstance(batch_size, bool)
+    if not whole or batch_size < 1:
+        raise UsageError(f"batch_size: got {shown(batch_size)}; give at least 1, a whole number.")
+
+
+def rereadable(image: ImageLike) -> ImageLike:
+    """A file object's content, from its beginning if it can seek; everything else as it is.
+
+    Raises:
+        ImageError: a file object that cannot be read, or that gives text.
+    """
+    if not hasattr(image, "read"):
+        return image
+    stream = cast("BinaryIO", image)
+    try:
+        if stream.seekable():
+            stream.seek(0)
+        content: object = stream.read(images.MAX_BYTES + 1)  # one more than `load` allows
+    except (OSError, ValueError) as error:
+        raise ImageError(f"picture: the file object cannot be read ({error}).") from error
+    if not isinstance(content, bytes):
+        raise ImageError("picture: the file object gives text; open it with mode 'rb'.")
+    return content
+
+
+def refuse_single(sources: object) -> None:
+    """Refuse one picture where many are wanted: its letters, lines or rows are no pictures.
+
+    Raises:
+        UsageError: a single picture, or nothing that can be iterated.
+    """
+    single = isinstance(sources, (str, bytes, Path)) or hasattr(sources, "read")
+    rows = isinstance(sources, np.ndarray) and sources.ndim != 4
+    if single or rows or not isinstance(sources, Iterable):
+        raise UsageError(
+            "images: got a single one or no list of them; give several, such as a list of paths, "
+            "or use predict."
+        )
