@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 
 from humanseg import images
+from humanseg.batch.manifest import read_manifest
 from humanseg.system.errors import UsageError
 
 IMAGE_SUFFIXES = images.SUFFIXES
@@ -95,7 +96,8 @@ def discover(
     it has one. The output folder is not read.
 
     Args:
-        inputs: files, folders, and patterns with `*`, `?`, `[...]` and `**` for any sub-folders.
+        inputs: files, folders, patterns with `*`, `?`, `[...]` and `**` for any sub-folders, and
+            `@FILE`, see `read_manifest`.
         output: where results go.
         video_suffixes: suffixes, in lower case, of files that are videos.
 
@@ -116,6 +118,9 @@ def discover(
 
 
 def _of_input(word: str, output: Path, videos: frozenset[str], discovery: Discovery) -> list[Item]:
+    if word.startswith("@"):
+        named = read_manifest(Path(word[1:]))
+        return [Item(path, name, path.suffix.lower() in videos) for path, name in named]
     path, mode = Path(word), _mode(word)
     if mode is None and _MAGIC & set(word):
         items = _by_pattern(path, output, videos, discovery)

@@ -36,7 +36,13 @@ def label_jobs(
 
 
 def predict_labelled(
-    source: Path | bytes, *, segmenter: Segmenter, labels: LabelOutput, name: str, path: str
+    source: Path | bytes,
+    *,
+    segmenter: Segmenter,
+    labels: LabelOutput,
+    name: str,
+    path: str,
+    uncertainty: bool = False,
 ) -> tuple[Labelled, Prediction]:
     """Take one image file through the network, for its labels.
 
@@ -46,6 +52,7 @@ def predict_labelled(
         labels: what will be written.
         name: see `Labelled`.
         path: see `Labelled`.
+        uncertainty: see `Segmenter.predict`.
 
     Returns:
         The people, and the prediction as the labels show it.
@@ -53,7 +60,7 @@ def predict_labelled(
     Raises:
         ImageError: not an image, or damaged.
     """
-    whole = segmenter.predict(source, full_size=labels.needs_image)
+    whole = segmenter.predict(source, full_size=labels.needs_image, uncertainty=uncertainty)
     prediction = whole.under(labels)
     mask = whole.apply(labels.mask_effect) > 0
     return Labelled(name, path, mask, prediction.grid), prediction
@@ -65,6 +72,7 @@ def predict_labels(
     segmenter: Segmenter,
     labels: LabelOutput,
     output: Path,
+    uncertainty: bool = False,
     workers: int,
     overwrite: bool = True,
     since: float = 0.0,
@@ -77,6 +85,7 @@ def predict_labels(
         segmenter: finds the people.
         labels: what is written.
         output: the output folder.
+        uncertainty: see `Segmenter.predict`.
         workers: pictures at a time.
         overwrite: see `predict_images`.
         since: see `is_written`.
@@ -96,6 +105,7 @@ def predict_labels(
             labels=labels,
             name=job.target.relative_to(folder).with_name(job.source.name).as_posix(),
             path=_seen_from(job.source, job.target.parent),
+            uncertainty=uncertainty,
         )
         write_bytes(job.target, labels.content(picture))
         return Outcome.of_prediction(job, prediction)

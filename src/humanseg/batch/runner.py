@@ -50,16 +50,20 @@ class Outcome:
     error: str | None = None
     """What went wrong, as a sentence."""
     notes: tuple[str, ...] = ()
+    uncertainty: float | None = None
+    """How unsure the network is, 0 to 1; None where it was not measured."""
 
     @classmethod
     def of_prediction(cls, job: Job, prediction: Prediction) -> Outcome:
         """The outcome of a job that made a file of a prediction."""
+        measured = prediction.uncertainty
         return cls(
             job,
             "done",
             people=prediction.found,
             coverage=prediction.coverage,
             notes=prediction.notes,
+            uncertainty=None if measured is None else measured.value,
         )
 
 
@@ -71,6 +75,7 @@ def predict_image(
     name: FormatName,
     quality: int | None = None,
     keep_metadata: KeepMetadata | None = None,
+    uncertainty: bool = False,
 ) -> tuple[bytes, Prediction]:
     """Take an image file or its content through the network and encode the result.
 
@@ -81,7 +86,9 @@ def predict_image(
     Raises:
         ImageError: not an image, damaged, or too large for the format.
     """
-    prediction = segmenter.predict(source, full_size=effect.needs_image).under(effect)
+    prediction = segmenter.predict(
+        source, full_size=effect.needs_image, uncertainty=uncertainty
+    ).under(effect)
     try:
         metadata = None
         if keep_metadata is not None:
@@ -126,6 +133,7 @@ def predict_images(
     name: FormatName,
     quality: int | None = None,
     keep_metadata: KeepMetadata | None = None,
+    uncertainty: bool = False,
     workers: int,
     overwrite: bool = True,
     since: float = 0.0,
@@ -140,6 +148,7 @@ def predict_images(
         name: format of the results.
         quality: see `encode`.
         keep_metadata: write date, camera and resolution of the source too; `all` the place as well.
+        uncertainty: see `Segmenter.predict`.
         workers: pictures at a time.
         overwrite: replace results that are there, or have come since the jobs were planned;
             otherwise they are left alone.
@@ -163,6 +172,7 @@ def predict_images(
             name=name,
             quality=quality,
             keep_metadata=keep_metadata,
+            uncertainty=uncertainty,
         )
         write_bytes(job.target, content)
         return Outcome.of_prediction(job, prediction)

@@ -12,7 +12,7 @@ from humanseg.system.errors import UsageError
 if TYPE_CHECKING:
     from humanseg.batch.discovery import Discovery, Job
 
-_NOT_FOLDERS = (".json", ".txt", ".xml", ".yaml", ".yml", ".zip", ".png")
+_NOT_FOLDERS = (".json", ".tar", ".txt", ".xml", ".yaml", ".yml", ".zip", ".png")
 
 
 def labels_of(request: Request) -> LabelOutput | None:
@@ -30,6 +30,8 @@ def check_labels(request: Request, labels: LabelOutput) -> None:
     if files.camera is not None or files.to in (None, PIPE) or PIPE in request.inputs:
         raise UsageError(f"{flag} labels files in a folder; give pictures, and -o FOLDER.")
     output = Path(request.output)
+    if any(word.lower().endswith((".tar", ".tar.gz", ".tgz")) for word in request.inputs):
+        raise UsageError(f"{flag} does not read tar files; unpack them first.")
     if output.is_file() or (output.suffix.lower() in _NOT_FOLDERS and not output.is_dir()):
         raise UsageError(f"{output}: {flag} needs a folder with -o, such as -o labels.")
     for name in ("format", "quality", "keep_metadata"):

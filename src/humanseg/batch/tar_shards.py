@@ -1,0 +1,92 @@
+"""Pictures from tar files, and results into them: few large files, where small ones are slow."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path, PurePosixPath
+
+from humanseg.batch.discovery import IMAGE_SUFFIXES, Job
+from humanseg.batch.runner import Outcome
+from humanseg.images import MAX_BYTES
+from humanseg.system.atomic import replacing
+from humanseg.system.errors import ImageError
+from humanseg.system.threads import ordered_map
+
+Source = Path | bytes
+Made = tuple[bytes | None, Outcome]
+"""The content of a result, None where there is none, and what is told of it."""
+
+
+def read_shard(shard: Path, target: Path, suffix: str) -> Iterator[tuple[Job, Source]]:
+    """Pictures of a tar file, in its order; other members are passed over.
+
+    Args:
+        shard: tar file, compressed or not.
+        target: tar file for the results, which are named like the pictures.
+        suffix: of the results.
+
+    Yields:
+        a job, whose paths are those of the members below both files, and the picture's content.
+
+    Raises:
+        ImageError: no tar file, or one that is damaged.
+    """
+    try:
+        with tarfile.open(shard, "r|*") as tar:
+            for member in tar:
+                name = PurePosixPath(member.name)
+                if not member.isfile() or name.suffix.lower() not in IMAGE_SUFFIXES:
+                    continue
+                inside = Path(*(part for part in name.parts if part not in ("/", "..")))
+                job = Job(shard / inside, (target / inside).with_suffix(suffix))
+                stream = tar.extractfile(member)
+                if stream is not None and member.size <= MAX_BYTES:
+                    yield job, stream.read()
+    except (tarfile.TarError, EOFError) as error:
+        raise ImageError(f"{shard}: is no tar file, or damaged ({error}).") from error
+
+
+def write_shard(
+    target: Path,
+    pictures: Iterable[tuple[Job, Source]],
+    work: Callable[[tuple[Job, Source]], Made],
+    *,
+    workers: int,
+) -> Generator[Outcome, None, None]:
+    """Make results of pictures and write them into a tar file, all of it or nothing.
+
+    The same pictures give the same bytes: results come in their order, without times or owners.
+
+    Args:
+        target: tar file to write.
+        pictures: jobs, whose targets lie below `target`, and what is to be read.
+        work: makes a result; called in threads.
+        workers: threads.
+
+    Yields:
+        what came of each picture, in order. A second result of one name is a failure.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    names: set[str] = set()
+    with (
+        replacing(target) as temporary,
+        tarfile.open(temporary, "w") as tar,
+        closing(ordered_map(work, pictures, threads=workers)) as made,
+    ):
+        for content, outcome in made:
+            name = outcome.job.target.relative_to(target).as_posix()
+            if content is not None and name in names:
+                problem = f"{outcome.job.source}: another picture gives {name} too."
+                yield Outcome(outcome.job, "failed", error=problem)
+                continue
+            if content is not None:
+                names.add(name)
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+            yield outcome
