@@ -29,7 +29,7 @@ from humanseg.system.cpu import usable_cores
 from humanseg.system.errors import UsageError
 from humanseg.system.threads import ordered_map, read_ahead
 from humanseg.video.container import require_av
-from humanseg.video.reader import Step, VideoSource
+from humanseg.video.reader import Frame, Step, VideoSource
 from humanseg.video.smoothing import Smoother
 from humanseg.video.writer import Channels, VideoTarget, check_suffix
 
@@ -100,8 +100,7 @@ def process_video(
         HumansegError: the encoder or container refuses.
         OSError: the target cannot be written, or the disk is full.
     """
-    if isinstance(effect, CutoutEffect) and effect.trim:
-        raise UsageError("--trim: the frames of a video are of one size; leave it out.")
+    _refuse_trim(effect)
     require_av()
     check_suffix(target, transparent=effect.output == "cutout")
     _check_target(source, target, overwrite)
@@ -129,6 +128,11 @@ def process_video(
             frames_with_people=tally.with_people,
             notes=(*opened.notes, *writer.notes),
         )
+
+
+def _refuse_trim(effect: Effect) -> None:
+    if isinstance(effect, CutoutEffect) and effect.trim:
+        raise UsageError("--trim: the frames of a video are of one size; leave it out.")
 
 
 def _check_target(source: Path | int, target: Path, overwrite: bool) -> None:
@@ -243,6 +247,53 @@ def _eight_bits(image: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uin
     return (image // 257).astype(np.uint8)  # 65535 becomes 255
 
 
+def process_frames(
+    segmenter: Segmenter,
+    frames: Iterable[NDArray[np.uint8]],
+    *,
+    size: Size,
+    rate: Fraction,
+    effect: Effect,
+    smoothing: Smoother | None,
+) -> Generator[NDArray[np.uint8], None, None]:
+    """Apply an effect to frames that come one by one, such as from a pipe.
+
+    Args:
+        segmenter: see `process_video`.
+        frames: uint8 (height, width, 3), RGB; read about ten ahead of what is given out.
+        size: (height, width) of all of them.
+        rate: frames per second.
+        effect: see `process_video`.
+        smoothing: see `process_video`.
+
+    Yields:
+        uint8, as `Prediction.apply` makes it, probabilities in 8 bits.
+
+    Raises:
+        UsageError: a cut-out that is to be trimmed.
+    """
+    _refuse_trim(effect)
+    steps = (Step([], Frame(frame, None, number, 1)) for number, frame in enumerate(frames))
+    work = _Work(segmenter, effect.sized(size), smoothing)
+    with closing(_rendered(work, steps, 1 / rate)) as rendered:
+        for done in rendered:
+            if done.image is not None:
+                yield done.image
+
+
+def _rendered(
+    work: _Work, steps: Generator[Step, None, None], time_base: Fraction
+) -> Generator[_Done, None, None]:
+    """Keep decoder, network and effects going, each in threads of its own."""
+    workers = min(_EFFECT_THREADS, usable_cores())
+    steps = read_ahead(steps, depth=_DEPTH)
+    seen = read_ahead(work.segment(steps, time_base), depth=_DEPTH)
+    rendered = ordered_map(work.render, seen, threads=workers, depth=workers + 1)
+    # Closed from the last stage to the first: each one waits for what it asked of the one before.
+    with closing(steps), closing(seen), closing(rendered):
+        yield from rendered
+
+
 def _run(
     work: _Work,
     source: VideoSource,
@@ -252,12 +303,7 @@ def _run(
     """Keep decoder, network, effects and, in this thread, the encoder going."""
     source.decode_sound(writer.sound_to_decode)
     tally = _Tally()
-    workers = min(_EFFECT_THREADS, usable_cores())
-    steps = read_ahead(source.steps(), depth=_DEPTH)
-    seen = read_ahead(work.segment(steps, source.timeline.time_base), depth=_DEPTH)
-    rendered = ordered_map(work.render, seen, threads=workers, depth=workers + 1)
-    # Closed from the last stage to the first: each one waits for what it asked of the one before.
-    with closing(steps), closing(seen), closing(rendered):
+    with closing(_rendered(work, source.steps(), source.timeline.time_base)) as rendered:
         for done in rendered:
             writer.write_sound(done.step.sound)
             frame = done.step.frame
