@@ -33,7 +33,7 @@ from benchmarks.tables import interval, percent, table, three
 
 from humanseg.evaluation.analysis import analyse_robustness
 from humanseg.model_directory import find_model, read_model_record
-from humanseg.model_directory.directory import model_card
+from humanseg.model_directory.card import model_card
 from humanseg.results import (
     CorruptedScores,
     Evaluation,

@@ -12,6 +12,7 @@ from humanseg.cli.terminal import bracket, note, numbered, say, score, shown, ta
 from humanseg.config.loading import resolve
 from humanseg.config.schema import TrainConfig
 from humanseg.model_directory import BUNDLED
+from humanseg.model_directory.hub import is_address
 from humanseg.results.scores import iou_of, mean_of
 from humanseg.system.errors import UsageError
 
@@ -88,7 +89,7 @@ def evaluate(
     }
     values = flags.with_shortcuts(values, shortcuts)
     config = resolve(TrainConfig, overrides=values)
-    if not model.exists() and str(model) != BUNDLED:
+    if not (model.exists() or is_address(model) or str(model) == BUNDLED):
         raise UsageError(f"{model}: does not exist; give a model directory, or {BUNDLED}.")
     flags.existing_data(data)
     if output is not None:

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from humanseg.cli import flags
 from humanseg.cli.terminal import note, say, score, shown, table
 from humanseg.model_directory import find_model
+from humanseg.model_directory.hub import publish
 from humanseg.system.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,11 +53,23 @@ def export(
         ),
     ] = None,
     overwrite: Annotated[bool, flags.switch("Replace existing files.")] = False,
+    hub: Annotated[
+        str | None,
+        Parameter(
+            help="Instead of a file: put the model directory on the Hugging Face Hub as "
+            "OWNER/NAME, private if it is new.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Write a trained network as one file that takes RGB bytes and gives probabilities."""
+    directory = find_model(model)
+    if hub is not None:
+        _refuse_beside_hub(output, format, quantize, calibrate, data, half=half)
+        say(publish(directory, hub))
+        return
     if output is None:
         raise UsageError("-o is missing; give the file to write with -o FILE.")
-    directory = find_model(model)
     flags.free_output_file(output)
     if data is not None:
         flags.existing_data(data)
@@ -89,6 +102,15 @@ def export(
         )
     say(*_summary(record, output))
     _remark(record, directory)
+
+
+def _refuse_beside_hub(*values: object, half: bool) -> None:
+    """Refuse what says how a file is written: a directory goes to the hub as it is."""
+    if half or any(value not in (None, "none") for value in values):
+        raise UsageError(
+            "--hub takes the model directory as it is; give it alone, after `humanseg export` has "
+            "written what the directory is to hold."
+        )
 
 
 def _summary(record: ExportRecord, output: Path) -> list[str]:

@@ -1,5 +1,6 @@
 """What a training leaves for others: weights, networks for other runtimes, a record."""
 
+from humanseg.model_directory.card import model_card, write_model_record
 from humanseg.model_directory.directory import (
     BUNDLED,
     CONFIG_FILE,
@@ -16,11 +17,9 @@ from humanseg.model_directory.directory import (
     QuantisationCost,
     bundled,
     find_model,
-    model_card,
     read_model_record,
     structure,
     structure_of,
-    write_model_record,
 )
 
 __all__ = [

@@ -20,14 +20,8 @@ from pydantic import field_validator
 from humanseg.config.architectures import ModelConfig, own_settings
 from humanseg.config.loading import suitable
 from humanseg.config.schema import TrainConfig
-from humanseg.results import (
-    Environment,
-    Record,
-    ScoreSummary,
-    read_record,
-    write_record,
-    write_text,
-)
+from humanseg.model_directory.hub import fetch, is_address, pinned
+from humanseg.results import Environment, Record, ScoreSummary, read_record
 from humanseg.system.errors import DataError, ModelError, UsageError
 
 RECORD_FILE = "humanseg.json"
@@ -148,15 +142,17 @@ def find_model(name: str | Path | None = None) -> Path:
     """The model directory that a name stands for.
 
     Args:
-        name: path of a model directory; None or `bundled` for the one that comes with humanseg.
+        name: path of a model directory; None or `bundled` for the one that comes with humanseg;
+            `hf://owner/name` or `hf://owner/name@revision` for one on the Hugging Face Hub, the
+            only name for which the network is touched.
 
     Raises:
-        UsageError: nothing there, or a file.
+        UsageError: nothing there, or a file; or the hub has no such model, or cannot be reached.
         ModelError: a folder that is no model directory.
     """
     if name is None or str(name) == BUNDLED:
         return bundled()
-    path = Path(name).expanduser()
+    path = fetch(name) if is_address(name) else Path(name).expanduser()
     if not path.is_dir():
         what = "is a file, not a model directory" if path.exists() else "does not exist"
         raise UsageError(
@@ -191,112 +187,18 @@ def read_model_record(directory: Path) -> ModelRecord:
 def structure_of(name: str) -> dict[str, Any]:
     """Settings of `ModelConfig` that a training takes over with the weights of a model.
 
+    Args:
+        name: see `find_model`; an address of the hub is pinned to its commit.
+
     Raises:
-        UsageError: nothing there, or a file.
-        ModelError: no readable model directory.
+        UsageError, ModelError: see `find_model`.
     """
-    model = read_model_record(find_model(name)).config.model
+    directory = find_model(name)
+    model = read_model_record(directory).config.model
     values = model.model_dump(mode="json", include={*structure(model), "image_size"})
-    return values | {"start_from": name}
+    return values | {"start_from": pinned(name, directory)}
 
 
 def structure(model: ModelConfig) -> tuple[str, ...]:
     """Keys of a model's settings that its weights only fit as they are."""
     return ("arch", "encoder_name", "normalisation", *own_settings(model.arch))
-
-
-def write_model_record(directory: Path, record: ModelRecord) -> None:
-    """Write humanseg.json and the model card."""
-    write_record(directory / RECORD_FILE, record)
-    write_text(directory / "README.md", model_card(record))
-
-
-def _scores_in_words(record: ModelRecord) -> str:
-    summary = record.summary
-    if summary is None or summary.iou_mean is None or summary.boundary_iou_mean is None:
-        return "Not evaluated."
-    text = (
-        f"On {summary.images} held-out pictures at the masks' native size: mean per-image IoU "
-        f"{summary.iou_mean:.3f}, Boundary IoU {summary.boundary_iou_mean:.3f}."
-    )
-    if record.weak:
-        text += (
-            "\n\n**Do not use this model: it is no better than the mean training mask, the same "
-            "answer to every picture.**"
-        )
-    return text
-
-
-def model_card(record: ModelRecord) -> str:
-    """Model card in Markdown; states what is known about licences and what is not."""
-    height, width = record.preprocessing.image_size
-    return f"""---
-library_name: segmentation-models-pytorch
-pipeline_tag: image-segmentation
-license: other
-tags: [person-segmentation, humanseg]
----
-# {record.arch} with {record.encoder_name}: person segmentation
-
-Input: RGB picture, 0 to 255, stretched to {height}x{width}. Output: one logit per pixel; a pixel
-is a person where its probability is at least {record.threshold}.
-
-The network in `{WEIGHTS_FILE}` expects pictures on the scale 0 to 1, less the mean
-{list(record.preprocessing.mean)}, divided by {list(record.preprocessing.std)}; humanseg does this
-inside its graph.
-
-{_onnx_in_words(record)}
-## Scores
-
-{_scores_in_words(record)}
-
-## Provenance
-
-Encoder weights at the start: {record.encoder_weights}. Data fingerprint: {record.data_fingerprint}.
-Made on {record.environment.date} with humanseg {record.environment.humanseg}, seed
-{record.config.training.seed}; the whole configuration is in `{RECORD_FILE}`.
-
-{_provenance_in_words(record.provenance)}
-## Licence
-
-The weights are derived from the training pictures and the initial encoder weights named above;
-their terms apply. {_terms_in_words(record.provenance)}
-"""
-
-
-def _onnx_in_words(record: ModelRecord) -> str:
-    if record.onnx is None:
-        return ""
-    height, width = record.preprocessing.image_size
-    text = (
-        f"`{ONNX_FILE}` takes bytes, uint8 (N, {height}, {width}, 3) RGB, and gives probabilities, "
-        f"float32 (N, {height}, {width}); both steps are inside. It differs from torch by "
-        f"{record.onnx.parity.largest_difference:.1e} in probability at most.\n"
-    )
-    int8 = record.onnx.int8
-    if int8 is None:
-        return text
-    text += (
-        f"\n`{ONNX_INT8_FILE}` does the same in int8, calibrated with {int8.calibration_pictures} "
-        f"pictures. "
-    )
-    if int8.cost is None:
-        return text + "What that costs was not measured.\n"
-    cost = int8.cost
-    return text + (
-        f"On {cost.pictures} labelled pictures its mean per-image IoU is {cost.iou_int8:.4f} "
-        f"({cost.iou_fp32:.4f} in float32), its Boundary IoU {cost.boundary_iou_int8:.4f} "
-        f"({cost.boundary_iou_fp32:.4f}).\n"
-    )
-
-
-def _provenance_in_words(sources: tuple[str, ...]) -> str:
-    if not sources:
-        return "Where the training pictures come from was not stated.\n"
-    return "Trained on:\n\n" + "".join(f"* {source}\n" for source in sources)
-
-
-def _terms_in_words(sources: tuple[str, ...]) -> str:
-    if not sources:
-        return "humanseg does not know the terms of data that it was given."
-    return "Where a source states no licence, nobody has granted one."
