@@ -639,14 +639,6 @@ class TestFailures:
                     'pip install "humanseg[train]"'
                 ],
             ),
-            (
-                ModuleNotFoundError("No module named 'tensorboard'", name="tensorboard"),
-                1,
-                [
-                    "training.tensorboard needs TensorBoard. Install it with: "
-                    'pip install "humanseg[tensorboard]"'
-                ],
-            ),
         ],
     )
     def test_failure__is_sentences_and_an_exit_code(

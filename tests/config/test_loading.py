@@ -217,7 +217,7 @@ class TestSentences:
             ("training.epochs", "many", "got 'many'; must be a whole number, at least 1."),
             ("training.epochs", 2.5, "got 2.5; must be a whole number, at least 1."),
             ("training.epochs", None, "got null; must be a whole number, at least 1."),
-            ("training.tensorboard", "maybe", "got 'maybe'; must be true or false."),
+            ("training.onnx", "maybe", "got 'maybe'; must be true or false."),
             ("training.ema_decay", 1, "got 1; must be above 0 and below 1, or null."),
             ("optimiser.learning_rate", -1, "got -1; must be above 0."),
             ("optimiser.learning_rate", float("nan"), "got nan; must be a finite number, above 0."),

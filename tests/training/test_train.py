@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 import re
 import subprocess
@@ -20,7 +21,7 @@ from tests.builders.configurations import changed
 
 from humanseg.cli import main
 from humanseg.config.loading import to_yaml
-from humanseg.config.schema import TrainConfig
+from humanseg.config.schema import TrainConfig, TrainingConfig
 from humanseg.evaluation.evaluate_model import evaluate
 from humanseg.images import read_mask
 from humanseg.images.resize import resize_probability
@@ -366,9 +367,27 @@ def test_train__where_the_library_has_changed_goes_on_slower_with_a_note(
     assert len([note for note in notes if "slower than it could be" in note]) == 2
 
 
-def test_train__tensorboard_writes_events(tiny: TrainConfig, tmp_path: Path) -> None:
-    train(changed(tiny, training={"epochs": 1, "tensorboard": True}), output=tmp_path / "run")
+def test_train__loggers_write_below_the_run(tiny: TrainConfig, tmp_path: Path) -> None:
+    loggers = ["csv", "tensorboard"]
+    train(changed(tiny, training={"epochs": 1, "loggers": loggers}), output=tmp_path / "run")
     assert list((tmp_path / "run" / "tensorboard").glob("events*"))
+    assert "loss" in (tmp_path / "run" / "csv" / "metrics.csv").read_text().splitlines()[0]
+
+
+@pytest.mark.parametrize("name", ["wandb", "mlflow"])
+def test_train__a_logger_that_is_not_installed_is_named(
+    tiny: TrainConfig, tmp_path: Path, name: str
+) -> None:
+    if importlib.util.find_spec(name) is not None:
+        pytest.skip(f"{name} is installed")
+    with pytest.raises(UsageError, match=f"{name} needs the package {name}, which is not"):
+        train(changed(tiny, training={"loggers": [name]}), output=tmp_path / "run")
+
+
+def test_config__of_before_the_loggers_is_read(tiny: TrainConfig) -> None:
+    old = {**tiny.training.model_dump(exclude={"loggers"}), "tensorboard": True}
+    assert TrainingConfig.model_validate(old).loggers == ("tensorboard",)
+    assert TrainingConfig.model_validate(old | {"tensorboard": False}).loggers == ()
 
 
 class TestRefusals:

@@ -93,12 +93,7 @@ def _drop_stdout() -> None:
 
 def _missing_part(error: ModuleNotFoundError) -> tuple[list[str], int] | None:
     package = (error.name or "").partition(".")[0]
-    if package in _TRAINING_PARTS:
-        extra = "train"
-        what = "this command needs the training parts. Install them"
-    elif package == "tensorboard":
-        extra = "tensorboard"
-        what = "training.tensorboard needs TensorBoard. Install it"
-    else:
+    if package not in _TRAINING_PARTS:
         return None
-    return [f'{what} with: pip install "humanseg[{extra}]"'], 1
+    what = "this command needs the training parts. Install them"
+    return [f'{what} with: pip install "humanseg[train]"'], 1

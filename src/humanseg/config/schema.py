@@ -145,8 +145,17 @@ class LoopConfig(Section):
     """Where to train; asking for a missing device fails."""
     onnx: bool = True
     """Also write model.onnx, by which the model runs without PyTorch."""
-    tensorboard: bool = False
-    """Also write TensorBoard events."""
+    loggers: tuple[Literal["csv", "tensorboard", "wandb", "mlflow"], ...] = ()
+    """Lightning's loggers that also get every figure; a package that one needs must be there."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_tensorboard(cls, values: object) -> object:
+        """Models of before 0.1 say `tensorboard`, which was the only logger."""
+        if isinstance(values, dict) and isinstance(wanted := values.get("tensorboard"), bool):
+            rest = {key: value for key, value in values.items() if key != "tensorboard"}
+            return rest | ({"loggers": ("tensorboard",)} if wanted else {})
+        return values
 
     @model_validator(mode="after")
     def _share_early_epochs(self) -> Self:

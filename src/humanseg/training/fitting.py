@@ -5,12 +5,18 @@ from __future__ import annotations
 import logging
 import signal
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import lightning
 from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import (
+    CSVLogger,
+    Logger,
+    MLFlowLogger,
+    TensorBoardLogger,
+    WandbLogger,
+)
 from lightning.pytorch.plugins.layer_sync import LayerSync
 from lightning.pytorch.strategies import DDPStrategy
 
@@ -79,7 +85,7 @@ def _trainer(run: RunContext, mode: ComputeMode, *, validated: bool) -> lightnin
             precision="bf16-mixed" if mode.precision == "bf16" else "32-true",
             max_epochs=run.config.training.epochs,
             callbacks=[*_callbacks(run)],
-            logger=_logger(run.config, folder) if processes.is_main else False,
+            logger=_loggers(run.config, folder) if processes.is_main else False,
             log_every_n_steps=1,
             num_sanity_val_steps=0,
             limit_val_batches=1.0 if validated else 0,
@@ -105,16 +111,32 @@ def _plugins(processes: Processes, device: str) -> Iterator[LayerSync | ClusterE
             yield SynchronisedBatchNorm()
 
 
-def _logger(config: TrainConfig, folder: RunFolder) -> TensorBoardLogger | bool:
-    if not config.training.tensorboard:
-        return False
-    try:
-        return TensorBoardLogger(folder.root, name="tensorboard", version="")
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            "training.tensorboard: TensorBoard is not installed. Install it with: "
-            'pip install "humanseg[tensorboard]"'
-        ) from error
+def _loggers(config: TrainConfig, folder: RunFolder) -> list[Logger] | bool:
+    """What is asked for, each writing below the run's folder; False for none."""
+    root, name = folder.root, folder.root.name
+    makers: dict[str, tuple[str, Callable[[], Logger]]] = {
+        "csv": ("lightning", lambda: CSVLogger(root, name="csv", version="")),
+        "tensorboard": (
+            "tensorboard",
+            lambda: TensorBoardLogger(root, name="tensorboard", version=""),
+        ),
+        "wandb": ("wandb", lambda: WandbLogger(name=name, project="humanseg", save_dir=root)),
+        "mlflow": (
+            "mlflow",
+            lambda: MLFlowLogger("humanseg", run_name=name, save_dir=str(root / "mlflow")),
+        ),
+    }
+    loggers = []
+    for chosen in dict.fromkeys(config.training.loggers):
+        package, make = makers[chosen]
+        try:
+            loggers.append(make())
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                f"training.loggers: {chosen} needs the package {package}, which is not installed. "
+                f"Install it with: pip install {package}"
+            ) from error
+    return loggers or False
 
 
 @contextmanager
