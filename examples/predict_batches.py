@@ -1,4 +1,4 @@
-"""Masks of pictures in batches, as Ray Data and Spark hand them out.
+"""Masks of pictures in batches, as Ray Data, Daft and Spark hand them out.
 
 With Ray Data, on a cluster of 32 cores, of which one reads:
 
@@ -7,16 +7,26 @@ With Ray Data, on a cluster of 32 cores, of which one reads:
     masks = pictures.map_batches(PredictBatch, batch_size=32, compute=workers, num_cpus=1)
     masks.write_parquet("masks")
 
+With Daft, on one machine, or on a cluster after `daft.set_runner_ray()`:
+
+    pictures = daft.from_glob_path("photos/**/*.jpg")
+    pictures = pictures.with_column("content", pictures["path"].download())
+    predict = daft_predictor()
+    masks = pictures.select("path", predict(pictures["content"]).unnest())
+    masks.write_parquet("masks")
+
 With Spark, where this file goes along as `--py-files predict_batches.py`:
 
     pictures = spark.read.format("binaryFile").load("photos").select("path", "content")
     masks = pictures.mapInPandas(predict_frames, schema=SPARK_SCHEMA)
     masks.write.parquet("masks")
 
-Both give a row per picture: `path`; `mask`, the content of a PNG file, 255 where there is a person,
+All give a row per picture: `path`; `mask`, the content of a PNG file, 255 where there is a person,
 the same bytes as `humanseg predict` writes; `coverage`, the share of the picture that is person;
 and `error`, a sentence. One of `mask` and `error` is None, `coverage` is then NaN: a damaged
-picture ends no job. Neither Ray nor Spark nor pandas is imported here.
+picture ends no job. Neither Ray nor Spark nor pandas is imported here, and Daft only by its own
+function. ONNX Runtime is told to send nothing when `humanseg` imports it; where something else
+imports it first, set ORT_DISABLE_TELEMETRY=1 on the workers.
 """
 
 from __future__ import annotations
@@ -76,6 +86,36 @@ class PredictBatch:
             return None, float("nan"), str(error)
         mask = found.mask.astype(np.uint8) * np.uint8(255)
         return encode(mask, "png"), found.coverage, None
+
+
+def daft_predictor(model: str | Path | None = None, *, threads: int = 1) -> Any:  # noqa: ANN401
+    """A function of Daft from a column of file contents to structs of mask, coverage and error.
+
+    Args:
+        model: see `PredictBatch`.
+        threads: see `PredictBatch`.
+    """
+    import daft
+
+    fields = {
+        "mask": daft.DataType.binary(),
+        "coverage": daft.DataType.float64(),
+        "error": daft.DataType.string(),
+    }
+
+    @daft.cls(use_process=True)  # OpenVINO crashes among Daft's own threads
+    class Predictor:
+        """The network, loaded once per worker."""
+
+        def __init__(self) -> None:
+            self._worker = PredictBatch(model, threads=threads)
+
+        @daft.method(return_dtype=daft.DataType.struct(fields))
+        def __call__(self, content: bytes) -> dict[str, Any]:
+            row = self._worker({"path": [""], "bytes": [content]})
+            return {name: row[name].tolist()[0] for name in fields}
+
+    return Predictor()
 
 
 def predict_frames(frames: Iterable[Any], *, model: str | None = None) -> Iterator[Any]:

@@ -1,0 +1,80 @@
+"""`examples/predict_batches.py` under the engines themselves, where they are installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PICTURES = 200
+
+_DAFT = """
+import daft
+from predict_batches import daft_predictor
+
+pictures = daft.from_glob_path("photos/**/*.jpg")
+pictures = pictures.with_column("content", pictures["path"].download())
+predict = daft_predictor()
+rows = pictures.select("path", predict(pictures["content"]).unnest()).to_pylist()
+"""
+_RAY = """
+import ray
+from predict_batches import PredictBatch
+
+ray.init(num_cpus=2, include_dashboard=False, logging_level="ERROR")
+pictures = ray.data.read_binary_files("photos", include_paths=True)
+workers = ray.data.ActorPoolStrategy(size=1)
+rows = pictures.map_batches(PredictBatch, batch_size=32, compute=workers, num_cpus=1).take_all()
+"""
+_WRITE = """
+import json
+from pathlib import Path
+
+Path("masks").mkdir()
+for row in rows:
+    name = Path(row["path"]).stem
+    if row["mask"] is not None:
+        Path("masks", f"{name}.png").write_bytes(row["mask"])
+print(json.dumps([[Path(row["path"]).name, row["error"]] for row in rows if row["error"]]))
+"""
+
+
+@pytest.mark.command
+@pytest.mark.parametrize(("engine", "program"), [("daft", _DAFT), ("ray", _RAY)])
+def test_engine__gives_the_bytes_of_the_command(tmp_path: Path, engine: str, program: str) -> None:
+    if importlib.util.find_spec(engine) is None:
+        pytest.skip(f"{engine} is not installed")
+    rng = np.random.default_rng(0)
+    (tmp_path / "photos").mkdir()
+    for number in range(PICTURES):
+        tile = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        Image.fromarray(tile).resize((64, 48)).save(tmp_path / "photos" / f"{number:03}.jpg")
+    (tmp_path / "photos" / "000.jpg").write_bytes(b"damaged")
+    environment = {**os.environ, "DO_NOT_TRACK": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(EXAMPLES), os.environ.get("PYTHONPATH", "")])
+
+    def ran(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *words], cwd=tmp_path, env=environment, capture_output=True,
+            text=True, check=False, timeout=300,
+        )  # fmt: skip
+
+    done = ran("-c", program + _WRITE)
+    assert done.returncode == 0, done.stderr
+    problem = "picture: not a picture in a known format."
+    assert json.loads(done.stdout.splitlines()[-1]) == [["000.jpg", problem]]
+    assert ran("-m", "humanseg", "predict", "photos", "-o", "own", "--quiet").returncode == 1
+    theirs, own = (
+        {path.name: path.read_bytes() for path in (tmp_path / folder).glob("*.png")}
+        for folder in ("masks", "own")
+    )
+    assert len(own) == PICTURES - 1
+    assert theirs == own
