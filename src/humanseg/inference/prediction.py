@@ -28,6 +28,8 @@ from humanseg.effects.regions import PERSON_SHARE, keep_regions, largest_share
 from humanseg.effects.rendering import render
 from humanseg.images import ImageLike, LoadedImage
 from humanseg.images.resize import Size, resize_mask_from_probability, resize_probability
+from humanseg.inference.interchange import Interchange
+from humanseg.inference.uncertainty import Uncertainty
 from humanseg.system.atomic import write_bytes
 from humanseg.system.errors import ImageError, UsageError
 
@@ -36,7 +38,7 @@ _Selection: TypeAlias = tuple[float, float, bool, float]
 """Threshold, smallest region and whether the largest alone is kept: what decides on the mask."""
 
 
-class Prediction:
+class Prediction(Interchange):
     """Where the people are in one picture. Everything is worked out when it is first asked for.
 
     The arrays of its attributes are kept, shared between calls and read-only: copy one to write
@@ -48,6 +50,7 @@ class Prediction:
         threshold: a pixel is a person where its probability is at least this.
         source: the picture as it was given; of a file object, its content.
         notes: remarks on the picture, such as `animated: first of 12 frames`.
+        uncertainty: how unsure the network is, where `predict` was asked to measure it.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Prediction:
         self.threshold = threshold
         self.source = source
         self.notes = notes
+        self.uncertainty: Uncertainty | None = None
         self._decoded = None if picture is None or picture.reduced else picture
         self._selection: _Selection = (threshold, 0.0, False, 0.0)
         self._selected: Prediction | None = None
@@ -333,6 +337,7 @@ class Prediction:
                 notes=self.notes,
                 picture=self._decoded,
             )
+            selected.uncertainty = self.uncertainty
             selected._selection = selection
             self._selected = selected
         return self._selected

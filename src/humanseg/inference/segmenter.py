@@ -21,29 +21,34 @@ call `Segmenter`; none has a path of its own. What it promises them:
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import numbers
 import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Self, cast
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from humanseg import images
-from humanseg.config.sentences import is_number, shown
 from humanseg.effects.compositing import Background
 from humanseg.images import ImageLike, LoadedImage
 from humanseg.images.resize import Size, resize_image
+from humanseg.inference.arguments import (
+    check_batch_size,
+    checked_threshold,
+    refuse_single,
+    rereadable,
+)
 from humanseg.inference.engines.engine import Engine
 from humanseg.inference.engines.select import BackendName, DeviceName, PrecisionName, open_engine
 from humanseg.inference.prediction import Prediction
 from humanseg.inference.stream import Decoded, PredictionStream
+from humanseg.inference.uncertainty import measure_uncertainty
 from humanseg.model_directory import ModelRecord, find_model, read_model_record
-from humanseg.system.errors import ImageError, UsageError
 
 _LOG = logging.getLogger(__name__)
 _FORKED = threading.Lock()
@@ -95,7 +100,7 @@ class Segmenter:
         directory = find_model(model)
         record = read_model_record(directory)
         own = record.config.evaluation
-        threshold = record.threshold if threshold is None else _checked(threshold)
+        threshold = record.threshold if threshold is None else checked_threshold(threshold)
         flip_averaging = own.flip_averaging if flip_averaging is None else flip_averaging
         engine = open_engine(
             directory, backend=backend, precision=precision, device=device, threads=threads
@@ -135,7 +140,7 @@ class Segmenter:
             UsageError: a threshold that is not allowed.
         """
         segmenter = cls.__new__(cls)
-        segmenter._take(engine, _checked(threshold), flip_averaging, record, model)
+        segmenter._take(engine, checked_threshold(threshold), flip_averaging, record, model)
         return segmenter
 
     def _take(
@@ -183,7 +188,9 @@ class Segmenter:
                 self.engine = open_engine(self.model, **self._settings())
             self._process = os.getpid()
 
-    def predict(self, image: ImageLike | LoadedImage, *, full_size: bool = False) -> Prediction:
+    def predict(
+        self, image: ImageLike | LoadedImage, *, full_size: bool = False, uncertainty: bool = False
+    ) -> Prediction:
         """Find the people in a picture.
 
         Args:
@@ -193,6 +200,8 @@ class Segmenter:
             full_size: decode files at full size at once, because their pixels will be wanted;
                 otherwise a JPEG is decoded at a reduced scale, which is faster, and once more
                 should its pixels be asked for.
+            uncertainty: also measure how unsure the network is, for `Prediction.uncertainty`; runs
+                it on the mirrored image too, for twice the time.
 
         Raises:
             ImageError: missing, not a picture, damaged, too large, or an array of another type or
@@ -202,12 +211,31 @@ class Segmenter:
             source: ImageLike = image.pixels
             loaded = image
         else:
-            source = _rereadable(image)
+            source = rereadable(image)
             loaded = self.load(source, full_size=full_size)
-        grid = self._run(resize_image(loaded.pixels, self.image_size)[None])[0]
-        return self._finishing(source, loaded)(grid)
+        grids = resize_image(loaded.pixels, self.image_size)[None]
+        prediction = self._finishing(source, loaded)
+        if not uncertainty:
+            return prediction(self._run(grids)[0])
+        probability, mirrored = self._run_both(grids)
+        grid = _mean(probability, mirrored) if self.flip_averaging else probability
+        measured = prediction(grid[0])
+        measured.uncertainty = measure_uncertainty(probability[0], mirrored[0], self.threshold)
+        return measured
 
     __call__ = predict
+
+    async def apredict(
+        self, image: ImageLike | LoadedImage, *, full_size: bool = False, uncertainty: bool = False
+    ) -> Prediction:
+        """`predict` in a thread, for asyncio: other tasks go on meanwhile.
+
+        Runs in the event loop's default executor, whose size bounds how many run at once. A task
+        that is cancelled stops waiting at once; what its thread has begun is finished unseen.
+        """
+        return await asyncio.to_thread(
+            self.predict, image, full_size=full_size, uncertainty=uncertainty
+        )
 
     def predict_many(
         self,
@@ -235,8 +263,8 @@ class Segmenter:
             UsageError: a single picture instead of many, or a batch size below 1.
             ImageError: see `predict`; when the iterator gets there.
         """
-        _check_batch_size(batch_size)
-        _refuse_single(images)
+        check_batch_size(batch_size)
+        refuse_single(images)
 
         def decode(source: ImageLike) -> Decoded:
             loaded = self.load(source, full_size=full_size)
@@ -246,7 +274,7 @@ class Segmenter:
 
         return PredictionStream(
             images,
-            take=_rereadable,
+            take=rereadable,
             decode=decode,
             run=self._run,
             image_size=self.image_size,
@@ -292,13 +320,20 @@ class Segmenter:
 
     def _run(self, grids: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities (N, height, width) of images (N, height, width, 3) on the grid."""
+        if self.flip_averaging:
+            return _mean(*self._run_both(grids))
         if self._process != os.getpid():
             self._after_fork()
-        probabilities = self.engine(grids)
-        if self.flip_averaging:
-            mirrored = self.engine(np.ascontiguousarray(grids[:, :, ::-1]))[:, :, ::-1]
-            probabilities = (probabilities + mirrored) / 2.0
-        return np.ascontiguousarray(probabilities, dtype=np.float32)
+        return np.ascontiguousarray(self.engine(grids), dtype=np.float32)
+
+    def _run_both(
+        self, grids: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Probabilities of images, and of the mirrored ones, mirrored back."""
+        if self._process != os.getpid():
+            self._after_fork()
+        probabilities = np.ascontiguousarray(self.engine(grids), dtype=np.float32)
+        return probabilities, self.engine(np.ascontiguousarray(grids[:, :, ::-1]))[:, :, ::-1]
 
     def probability(self, image: ImageLike) -> NDArray[np.float32]:
         """Probability of a person in every pixel, float32 (H, W), 0 to 1; see `predict`."""
@@ -359,40 +394,5 @@ class Segmenter:
         )
 
 
-def _checked(threshold: float) -> float:
-    if not (is_number(threshold) and 0 <= threshold <= 1):
-        raise UsageError(f"threshold: got {shown(threshold)}; give a number from 0 to 1.")
-    return float(threshold)
-
-
-def _check_batch_size(batch_size: int) -> None:
-    whole = isinstance(batch_size, numbers.Integral) and not isinstance(batch_size, bool)
-    if not whole or batch_size < 1:
-        raise UsageError(f"batch_size: got {shown(batch_size)}; give at least 1, a whole number.")
-
-
-def _rereadable(image: ImageLike) -> ImageLike:
-    """A file object's content, from its beginning if it can seek; everything else as it is."""
-    if not hasattr(image, "read"):
-        return image
-    stream = cast("BinaryIO", image)
-    try:
-        if stream.seekable():
-            stream.seek(0)
-        content: object = stream.read(images.MAX_BYTES + 1)  # one more than `load` allows
-    except (OSError, ValueError) as error:
-        raise ImageError(f"picture: the file object cannot be read ({error}).") from error
-    if not isinstance(content, bytes):
-        raise ImageError("picture: the file object gives text; open it with mode 'rb'.")
-    return content
-
-
-def _refuse_single(sources: object) -> None:
-    """Refuse one picture where many are wanted: its letters, lines or rows are no pictures."""
-    single = isinstance(sources, (str, bytes, Path)) or hasattr(sources, "read")
-    rows = isinstance(sources, np.ndarray) and sources.ndim != 4
-    if single or rows or not isinstance(sources, Iterable):
-        raise UsageError(
-            "images: got a single one or no list of them; give several, such as a list of paths, "
-            "or use predict."
-        )
+def _mean(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.ascontiguousarray((first + second) / 2.0, dtype=np.float32)
