@@ -26,7 +26,7 @@ from tests.builders.segmenters import BrightIsPerson
 from humanseg.batch.discovery import Job
 from humanseg.batch.made_record import RECORD_NAME
 from humanseg.batch.runner import Outcome
-from humanseg.cli.predict_flags import NetworkFlags
+from humanseg.cli.network_flags import NetworkFlags
 from humanseg.cli.predict_report import Report
 from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import ONNX_FILE, ONNX_INT8_FILE, bundled
@@ -275,6 +275,7 @@ class TestFiles:
             "seconds",
             "error",
             "notes",
+            "uncertainty",
         }
         assert {name: (line["status"], line["people"]) for name, line in lines.items()} == {
             "photos/a/2.png": ("skipped", None),

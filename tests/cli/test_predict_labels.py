@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from tests.builders.segmenters import BrightIsPerson
 
-from humanseg.cli.predict_flags import NetworkFlags
+from humanseg.cli.network_flags import NetworkFlags
 from humanseg.data import discover
 from humanseg.inference.segmenter import Segmenter
 

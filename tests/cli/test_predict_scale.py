@@ -22,7 +22,7 @@ from PIL import Image
 
 from humanseg.batch.discovery import discover, output_jobs, pending
 from humanseg.batch.made_record import RECORD_NAME, MadeRecord
-from humanseg.cli.predict_flags import NetworkFlags
+from humanseg.cli.network_flags import NetworkFlags
 from humanseg.system.version import __version__
 
 Run = Callable[..., tuple[int, str, str]]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from humanseg.data.samples import Sample
 
 app = App(name="data")
+app.command("humanseg.cli.data_review:review", name="review")
 
 _MANY = 1000
 """Pictures for which starting further processes pays."""

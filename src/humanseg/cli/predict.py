@@ -16,16 +16,18 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from humanseg.cli import flags
+from humanseg.cli.network_flags import NetworkFlags
 from humanseg.cli.predict_flags import (
     PIPE,
     EffectFlags,
     FileFlags,
-    NetworkFlags,
     Request,
     refuse_options,
 )
+from humanseg.cli.predict_frames import FrameFlags, predict_frames
 from humanseg.cli.predict_labels import check_labels, labels_of, planned_jobs
 from humanseg.cli.predict_report import Report
+from humanseg.cli.predict_shards import is_sharded, predict_shards
 from humanseg.cli.predict_streams import predict_pipe, record_camera
 from humanseg.cli.terminal import note, numbered, shown
 from humanseg.system.errors import Interrupted, UsageError
@@ -41,13 +43,14 @@ def predict(
         str,
         Parameter(
             allow_leading_hyphen=True,
-            help="Files, folders with all their sub-folders, patterns in quotes, or - for standard "
-            "input.",
+            help="Files, folders with all their sub-folders, patterns in quotes, @FILE with a path "
+            "per line, tar files with pictures, or - for standard input.",
         ),
     ],
     files: FileFlags | None = None,
     effect: EffectFlags | None = None,
     network: NetworkFlags | None = None,
+    frames: FrameFlags | None = None,
     json: Annotated[
         bool, flags.switch("One line of JSON per input on standard output, as it is done.")
     ] = False,
@@ -62,10 +65,15 @@ def predict(
         network=network or NetworkFlags(),
         as_json=json,
         quiet=quiet,
+        film=frames is not None and frames.input_format is not None,
     )
     if (labels := labels_of(request)) is not None:
         check_labels(request, labels)
     with terminable():
+        if frames is not None and frames.check(request):
+            return predict_frames(request, frames)
+        if is_sharded(request):
+            return predict_shards(request)
         if request.files.camera is not None:
             return record_camera(request, request.files.camera)
         if PIPE in (request.output, *inputs):
@@ -99,7 +107,12 @@ class _Plan:
 
 def _predict_files(request: Request) -> int:
     """Predict files, folders and patterns into a folder, or one file into a file."""
-    report = Report(str(Path(request.output)), as_json=request.as_json, quiet=request.quiet)
+    report = Report(
+        str(Path(request.output)),
+        as_json=request.as_json,
+        quiet=request.quiet,
+        ranked=request.files.rank,
+    )
     plan = _planned(request, report)
     try:
         if request.files.dry_run:
@@ -194,7 +207,8 @@ def _note_ignored(request: Request, jobs: Sequence[Job]) -> None:
     if smoothing is not None and not any(job.video for job in jobs):
         flag = "--smoothing" if smoothing else "--no-smoothing"
         note(f"humanseg: note: {flag} has no effect; there is no video among the inputs.")
-    for name, value in (("format", request.files.format), ("workers", request.network.workers)):
+    options = {"format": request.files.format, "workers": request.network.workers}
+    for name, value in (options | {"rank": request.files.rank or None}).items():
         if value is not None and all(job.video for job in jobs):
             note(f"humanseg: note: --{name} has no effect on videos; no input is a picture.")
 
@@ -242,6 +256,7 @@ def _predict_images(request: Request, plan: _Plan, report: Report, stop: Stop) -
             segmenter=segmenter,
             labels=labels,
             output=plan.folder,
+            uncertainty=request.files.rank,
             workers=workers,
             overwrite=overwrite,
             since=since,
@@ -255,6 +270,7 @@ def _predict_images(request: Request, plan: _Plan, report: Report, stop: Stop) -
             name=request.format_of(plan.named),
             quality=request.files.quality,
             keep_metadata=request.files.keep_metadata,
+            uncertainty=request.files.rank,
             workers=workers,
             overwrite=overwrite,
             since=since,

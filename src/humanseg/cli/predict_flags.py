@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from cyclopts import App, Group, Parameter
 
-from humanseg import __version__
 from humanseg.annotations.label_output import LabelOutput, OutputHolder
 from humanseg.cli import flags
+from humanseg.cli.network_flags import NetworkFlags
 from humanseg.effects.effect import Effect, effect_of
 from humanseg.system.errors import ConfigError, UsageError
 
@@ -33,13 +33,6 @@ PIPE = "-"
 FormatName: TypeAlias = Literal["png", "jpg", "webp", "tiff"]
 
 _FILES = Group("Files", sort_key=2)
-_NETWORK = Group("Network", sort_key=3)
-
-
-def _flag(group: Group, text: str, *names: str, negative: str = "") -> Parameter:
-    return Parameter(
-        name=names or None, group=group, help=text, negative=negative, show_default=False
-    )
 
 
 def refuse_options(command: Callable[..., object], words: Sequence[str]) -> None:
@@ -75,37 +68,51 @@ class FileFlags:
     ] = None
     format: Annotated[
         FormatName | None,
-        _flag(_FILES, "File format; png for masks, probabilities and cut-outs, otherwise jpg."),
+        flags.named(
+            _FILES, "File format; png for masks, probabilities and cut-outs, otherwise jpg."
+        ),
     ] = None
     quality: Annotated[
         int | None,
-        _flag(_FILES, "Of jpg and webp, 1 to 100; jpg 95 and webp lossless if not given."),
+        flags.named(_FILES, "Of jpg and webp, 1 to 100; jpg 95 and webp lossless if not given."),
     ] = None
     keep_metadata: Annotated[
         Literal["camera", "all"] | None,
-        _flag(_FILES, "camera: keep date, camera and dpi; all: the place too. None if not given."),
+        flags.named(
+            _FILES, "camera: keep date, camera and dpi; all: the place too. None if not given."
+        ),
     ] = None
     keep_suffix: Annotated[
-        bool, _flag(_FILES, "Keep the input's suffix in the name: 1.jpg becomes 1.jpg.png.")
+        bool, flags.named(_FILES, "Keep the input's suffix in the name: 1.jpg becomes 1.jpg.png.")
     ] = False
-    overwrite: Annotated[bool, _flag(_FILES, "Make results again that are there already.")] = False
+    overwrite: Annotated[
+        bool, flags.named(_FILES, "Make results again that are there already.")
+    ] = False
     shard: Annotated[flags.Shard, Parameter(group=_FILES)] = None
     dry_run: Annotated[
-        bool, _flag(_FILES, "Name the inputs that are still to be done, and do nothing.")
+        bool, flags.named(_FILES, "Name the inputs that are still to be done, and do nothing.")
+    ] = False
+    rank: Annotated[
+        bool,
+        flags.named(
+            _FILES,
+            "Order pictures by how unsure the network is, least sure first; twice its time.",
+        ),
     ] = False
     smoothing: Annotated[
         bool | None,
-        _flag(
+        flags.named(
             _FILES,
             "Steady the masks of videos over time, or not; done if not given.",
             negative="--no-smoothing",
         ),
     ] = None
     camera: Annotated[
-        int | None, _flag(_FILES, "Record from camera N instead of reading INPUTs; Ctrl-C ends it.")
+        int | None,
+        flags.named(_FILES, "Record from camera N instead of reading INPUTs; Ctrl-C ends it."),
     ] = None
 
-    def check(self, inputs: Sequence[str], *, as_json: bool) -> None:
+    def check(self, inputs: Sequence[str], *, as_json: bool, film: bool) -> None:
         """Refuse what is missing or does not go together.
 
         Raises:
@@ -126,7 +133,10 @@ class FileFlags:
         if PIPE in inputs and len(inputs) > 1:
             raise UsageError("- stands for one picture from standard input; give it alone.")
         if PIPE in inputs or self.to == PIPE:
-            self._refuse("a pipe", "keep_suffix", "shard", "dry_run", "smoothing")
+            alone = ("keep_suffix", "shard", "dry_run", "rank")
+            self._refuse("a pipe", *alone, *(() if film else ("smoothing",)))
+        if self.dry_run:
+            self._refuse("--dry-run", "rank")
         if self.to in (None, PIPE):
             self._refuse("standard output", "overwrite")
             if as_json:
@@ -141,9 +151,8 @@ class FileFlags:
             raise UsageError(f"--camera: got {self.camera}; must be at least 0.")
         if self.to == PIPE:
             raise UsageError("--camera needs a file, such as -o out.mp4.")
-        self._refuse(
-            "a camera", "format", "quality", "keep_metadata", "keep_suffix", "shard", "dry_run"
-        )
+        pictures = ("format", "quality", "keep_metadata", "keep_suffix", "shard", "dry_run", "rank")
+        self._refuse("a camera", *pictures)
 
     def _refuse(self, where: str, *names: str) -> None:
         for name in names:
@@ -151,97 +160,6 @@ class FileFlags:
             if value not in (None, False) or (name == "smoothing" and value is False):
                 flag = f"--{'no-' if value is False else ''}{name.replace('_', '-')}"
                 raise UsageError(f"{flag} has no effect on {where}; leave it out.")
-
-
-@Parameter(name="*")
-@dataclass(frozen=True)
-class NetworkFlags:
-    """Which network is run, on what, and how many pictures at a time."""
-
-    model: Annotated[
-        str | None,
-        _flag(_NETWORK, "Model directory; the bundled model if not given."),
-    ] = None
-    backend: Annotated[
-        Literal["auto", "onnxruntime", "openvino", "torch"],
-        Parameter(group=_NETWORK, help="What runs the network; the fastest that is installed."),
-    ] = "auto"
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16", "int8"],
-        Parameter(group=_NETWORK, help="Arithmetic of the network; the fastest that there is."),
-    ] = "auto"
-    device: Annotated[
-        Literal["auto", "cpu", "cuda"],
-        Parameter(group=_NETWORK, help="Where it runs; a device that is missing is an error."),
-    ] = "auto"
-    flip_averaging: Annotated[
-        bool | None,
-        Parameter(
-            group=_NETWORK,
-            negative="--no-flip-averaging",
-            help="Average with the mirrored picture: twice the network's time.",
-            show_default=lambda _: "the model's own",
-        ),
-    ] = None
-    workers: Annotated[
-        int | None, _flag(_NETWORK, "Pictures at a time; one per core if not given.")
-    ] = None
-    threads: Annotated[
-        int | None,
-        _flag(_NETWORK, "Threads of the network per picture; cores / workers if not given."),
-    ] = None
-
-    def check(self, files: FileFlags, inputs: Sequence[str]) -> None:
-        """Refuse numbers that are impossible, and `--workers` where there is one image at a time.
-
-        Raises:
-            UsageError: at the first of them.
-        """
-        for name in ("workers", "threads"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UsageError(f"--{name}: got {value}; must be at least 1.")
-        one_at_a_time = files.camera is not None or PIPE in (files.to, *inputs)
-        if self.workers is not None and one_at_a_time:
-            where = "a pipe" if files.camera is None else "a camera"
-            raise UsageError(f"--workers has no effect on {where}; leave it out.")
-
-    def identity(self) -> str:
-        """The model's name, and what tells it from another of that name."""
-        from humanseg.batch.made_record import fingerprint_files
-        from humanseg.model_directory import BUNDLED, ONNX_FILE, RECORD_FILE, find_model
-
-        if self.model in (None, BUNDLED):
-            return f"{BUNDLED} (humanseg {__version__})"
-        folder = Path(str(self.model)).expanduser()
-        if not folder.is_dir():
-            find_model(folder)  # says what is wrong
-        return f"{self.model} ({fingerprint_files(folder, (RECORD_FILE, ONNX_FILE))})"
-
-    def crew(self, jobs: int) -> tuple[int, int]:
-        """Workers, and threads of the network for each of them.
-
-        Args:
-            jobs: how many pictures there are; more workers would have nothing to do.
-        """
-        from humanseg.system.cpu import usable_cores
-
-        cores = usable_cores()
-        workers = min(self.workers or cores, max(jobs, 1))
-        return workers, self.threads or max(1, cores // workers)
-
-    def open(self, *, threads: int) -> Segmenter:
-        """Load the network, which may use `threads` threads for one picture."""
-        from humanseg.inference.segmenter import Segmenter
-
-        return Segmenter(
-            self.model,
-            backend=self.backend,
-            precision=self.precision,
-            device=self.device,
-            threads=threads,
-            flip_averaging=self.flip_averaging,
-        )
 
 
 @dataclass(frozen=True)
@@ -270,15 +188,16 @@ class Request:
         network: NetworkFlags,
         as_json: bool,
         quiet: bool,
+        film: bool = False,
     ) -> Request:
-        """Put together what was typed.
+        """Put together what was typed; `film` if a pipe carries frames that follow one another.
 
         Raises:
             UsageError: values that are impossible, missing, or do not go together.
             ImageError: the background cannot be read.
         """
-        files.check(inputs, as_json=as_json)
-        network.check(files, inputs)
+        files.check(inputs, as_json=as_json, film=film)
+        network.check(_single_at_a_time(files, inputs))
         shard = flags.parsed_shard(files.shard)
         made = _typed_effect(effect)
         background = effect.get("background")
@@ -372,6 +291,13 @@ class Request:
         if threads is None:
             _, threads = self.network.crew(1)
         return self.network.open(threads=threads)
+
+
+def _single_at_a_time(files: FileFlags, inputs: Sequence[str]) -> str | None:
+    """What gives one image at a time, in words; None for files and folders."""
+    if files.camera is not None:
+        return "a camera"
+    return "a pipe" if PIPE in (files.to, *inputs) else None
 
 
 def _typed_effect(typed: flags.Values) -> Effect:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -39,14 +39,19 @@ class _Some:
 class Report:
     """Collects outcomes and tells them."""
 
-    def __init__(self, place: str | None, *, as_json: bool, quiet: bool) -> None:
+    def __init__(
+        self, place: str | None, *, as_json: bool, quiet: bool, ranked: bool = False
+    ) -> None:
         """Begin to count and to take the time.
 
         Args:
             place: where results go; None for standard output, which then takes no text.
             as_json: print a line of JSON per input.
             quiet: say nothing but what went wrong.
+            ranked: name the pictures in the end, the network's least sure first; lines of JSON wait
+                for that too.
         """
+        self._ranked: list[tuple[float, dict[str, object]]] | None = [] if ranked else None
         self._place = place
         self._as_json = as_json
         self._quiet = quiet
@@ -78,6 +83,10 @@ class Report:
             self._remarks.append(
                 f"Passed over: {numbered(others, 'file')} without the suffix of a picture or video."
             )
+
+    def remark(self, text: str) -> None:
+        """Say a sentence in the end."""
+        self._remarks.append(text)
 
     def unreadable(self, problems: Iterable[str]) -> None:
         """Take note of folders that could not be read, a sentence each."""
@@ -118,11 +127,18 @@ class Report:
             seconds=round(outcome.seconds, 4),
             error=outcome.error,
             notes=list(outcome.notes),
+            uncertainty=None if outcome.uncertainty is None else round(outcome.uncertainty, 6),
         )
 
     def close(self) -> None:
         """Say what there is to say at the end."""
+        ranked, self._ranked = self._ranked, None
+        ranked = sorted(ranked or (), key=lambda line: -line[0])
+        for _, record in ranked:
+            self._print(record)
         if not self._quiet:
+            if not self._as_json:
+                say(*_ranking(ranked))
             self._summarise()
 
     def _fail(self, error: str) -> None:
@@ -157,12 +173,30 @@ class Report:
         return [f"Left alone: {numbered(self._existing, 'result')} that existed; {again}."]
 
     def _line(self, job: Job, **values: object) -> None:
-        self._print(_record(str(job.source), str(job.target), **values))
+        record = _record(str(job.source), str(job.target), **values)
+        unsure = record["uncertainty"]
+        if self._ranked is not None and isinstance(unsure, float):
+            self._ranked.append((unsure, record))
+        else:
+            self._print(record)
 
     def _print(self, record: dict[str, object]) -> None:
         if self._as_json:
             self._lines.write(json.dumps(record) + "\n")
             self._lines.flush()
+
+
+def _ranking(ranked: Sequence[tuple[float, dict[str, object]]]) -> list[str]:
+    """The pictures to look at first, a line each."""
+    if not ranked:
+        return []
+    lines = [f"  {value:.4f}  {record['input']}" for value, record in ranked[:_SHOWN]]
+    more = len(ranked) - len(lines)
+    return [
+        "Least sure first:",
+        *lines,
+        *([f"  and {more} more; --json names all"] if more else []),
+    ]
 
 
 def _record(source: str, target: str | None, **values: object) -> dict[str, object]:
@@ -173,5 +207,6 @@ def _record(source: str, target: str | None, **values: object) -> dict[str, obje
         "seconds": 0.0,
         "error": None,
         "notes": [],
+        "uncertainty": None,
     }
     return {"input": source, "output": target} | empty | values

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.resources import files as package_files
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from humanseg.report import reproduction
@@ -134,19 +134,11 @@ def html(
     study: Study, summary: Answer, rows: Sequence[GalleryRow], parts: Sequence[Section]
 ) -> str:
     """The page."""
-    environment = Environment(
-        loader=PackageLoader("humanseg.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["whole"] = whole
     anchors = {row.id: row.anchor for row in rows}
-    script = _template("page.js") + _template("viewer.js")
+    script = "".join(template_text(name) for name in ("theme.js", "page.js", "viewer.js"))
     slots = {network.slot for network in study.networks}
     return (
-        environment.get_template("report.html").render(
+        template("report.html").render(
             study=study,
             basis=basis(study),
             title=title(study),
@@ -169,8 +161,8 @@ def html(
             keys={slot: key(slot) for slot in slots},
             definitions=DEFINITIONS,
             script=Markup(script),
-            script_hash=_hash(script),
-            style=Markup(_template("style.css")),
+            script_hash=script_hash(script),
+            style=Markup(template_text("style.css")),
         )
         + "\n"
     )
@@ -198,10 +190,24 @@ def preview(rows: Sequence[GalleryRow]) -> tuple[tuple[str, GalleryRow], ...]:
     return tuple(shown.items())
 
 
-def _template(name: str) -> str:
+def template(name: str) -> Template:
+    """A page of this package, ready to be filled in; what is filled in is escaped."""
+    environment = Environment(
+        loader=PackageLoader("humanseg.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["whole"] = whole
+    return environment.get_template(name)
+
+
+def template_text(name: str) -> str:
+    """A script or style sheet of this package."""
     return package_files("humanseg.report").joinpath(f"templates/{name}").read_text("utf-8")
 
 
-def _hash(text: str) -> str:
+def script_hash(text: str) -> str:
     """What the content security policy allows to run."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}"

@@ -35,7 +35,8 @@ CHOSEN_SIDE = 480
 OTHER_SIDE = 288
 """All others."""
 
-_Mask = NDArray[np.bool_]
+Mask = NDArray[np.bool_]
+"""Bool (height, width), True for a person."""
 _T = TypeVar("_T")
 
 View = Literal["picture", "truth", "errors", "mask"]
@@ -151,7 +152,7 @@ def _photo(file: Path | None, size: Size) -> tuple[str, str]:
 
 
 def _predictions(
-    network: Network, index: int, id_: str, full: Size, truth: _Mask | None, size: Size
+    network: Network, index: int, id_: str, full: Size, truth: Mask | None, size: Size
 ) -> list[Cell]:
     """Errors and plain mask of one network; one cell with words where there are none."""
     about = partial(Cell, name=network.label, network=index, slot=network.slot)

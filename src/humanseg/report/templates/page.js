@@ -1,41 +1,4 @@
-"use strict";
-const root = document.documentElement;
-root.classList.add("script");
-
 const byName = new Intl.Collator("en", { numeric: true }).compare;
-
-// Some browsers refuse storage to pages opened from a file; the choice then lasts as long as the page.
-function storedTheme() {
-  try {
-    return localStorage.getItem("humanseg-theme");
-  } catch {
-    return null;
-  }
-}
-
-function storeTheme(theme) {
-  try {
-    localStorage.setItem("humanseg-theme", theme);
-  } catch {
-    return;
-  }
-}
-
-// The theme follows the system until the button is used; the choice is remembered.
-function setUpTheme(button) {
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  const stored = storedTheme();
-  if (stored === "dark" || stored === "light") root.dataset.theme = stored;
-  const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
-  const show = () => button.setAttribute("aria-pressed", String(isDark()));
-  button.addEventListener("click", () => {
-    root.dataset.theme = isDark() ? "light" : "dark";
-    storeTheme(root.dataset.theme);
-    show();
-  });
-  system.addEventListener("change", show);
-  show();
-}
 
 function cellValue(cell) {
   const value = Number.parseFloat(cell.dataset.value ?? cell.textContent);
@@ -73,7 +36,6 @@ function makeSortable(table) {
   });
 }
 
-setUpTheme(document.querySelector("[data-control=theme]"));
 document.querySelectorAll("[data-sortable]").forEach(makeSortable);
 
 addEventListener("beforeprint", () => {
