@@ -370,12 +370,14 @@ def test_label_studio__a_brush_of_another_size_and_two_annotations(tmp_path: Pat
         discover(path)
 
 
-def test_voc__void_is_not_a_person(tmp_path: Path) -> None:
+def test_voc__void_is_background_and_said_to_be(tmp_path: Path) -> None:
     voc(tmp_path)
     indices = full().astype(np.uint8) * np.uint8(15)
     indices[3:9, 8] = 255
     tools.voc(indices).save(tmp_path / "SegmentationClass/a.png")
-    (sample,) = discover(tmp_path)
+    pairs = find_pairs(tmp_path)
+    assert pairs.taken == "people: person (1); pixels of no class (3.1%) count as background"
+    (sample,) = pairs.samples
     assert np.array_equal(sample.read_mask(), full())
 
 

@@ -52,8 +52,8 @@ FILES = {
 
 
 def files(folder: str) -> list[str]:
-    found = (path for path in Path(folder).rglob("*") if path.is_file())
-    names = sorted(path.relative_to(folder).as_posix() for path in found)
+    paths = (path for path in Path(folder).rglob("*") if path.is_file())
+    names = sorted(path.relative_to(folder).as_posix() for path in paths)
     return [name for name in names if not name.startswith(".")]
 
 

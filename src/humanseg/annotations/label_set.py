@@ -52,8 +52,6 @@ class LabelledImage:
     """(height, width); None where coordinates are shares of the picture."""
     people: tuple[Segmentation, ...]
     """Outlines of every person."""
-    ignored: tuple[Segmentation, ...] = ()
-    """Outlines of what is neither person nor background."""
     problem: str | None = None
     """Why it cannot be used, as half a sentence."""
 
@@ -121,7 +119,8 @@ class Classes:
                 "--classes."
             )
         counted = ", ".join(f"{name} ({self._counts[name]})" for name in people) or "nobody"
-        rest = ", ".join(f"{name} ({self._counts[name]})" for name in others[:_SHOWN])
+        drawn = [name for name in others if self._counts[name]]
+        rest = ", ".join(f"{name} ({self._counts[name]})" for name in drawn[:_SHOWN])
         return f"people: {counted}{f'; left out: {rest}' if rest else ''}"
 
 

@@ -42,7 +42,7 @@ def voc_palette() -> NDArray[np.uint8]:
 
 
 def read_voc(root: Path, classes: Sequence[str]) -> LabelSet:
-    """Read masks whose colours are classes; pixels of no class are ignored.
+    """Read masks whose colours are classes; pixels of no class count as background.
 
     Args:
         root: holds SegmentationClass/ and JPEGImages/ (or images/); with labelmap.txt, as CVAT and
@@ -67,25 +67,27 @@ def read_voc(root: Path, classes: Sequence[str]) -> LabelSet:
     ]
     paired = [mask for mask in masks if mask.stem in pictures]
 
-    def read(mask: Path) -> tuple[LabelledImage, list[int]]:
+    def read(mask: Path) -> tuple[LabelledImage, list[int], float]:
         codes, values = _codes(mask, colours)
         chosen = np.isin(codes, _packed(np.array(people).reshape(-1, 3)))[values]
-        void = (codes == _packed(voc_palette()[_VOID]))[values]
+        void = float((codes == _packed(voc_palette()[_VOID]))[values].mean())
         size = (values.shape[0], values.shape[1])
-        ignored = (encode_mask(void),) if void.any() else ()
         outlines = (encode_mask(chosen),) if chosen.any() else ()
         name = str(pictures[mask.stem].absolute())
-        entry = LabelledImage((name,), mask, size, outlines, ignored)
-        return entry, codes[np.unique(values)].tolist()
+        entry = LabelledImage((name,), mask, size, outlines)
+        return entry, codes[np.unique(values)].tolist(), void
 
-    entries = []
+    entries, voids = [], []
     with closing(ordered_map(read, paired)) as results:
-        for entry, present in results:
+        for entry, present, void in results:
             entries.append(entry)
+            voids.append(void)
             for code in present:
                 if names.get(code, _BACKGROUND) != _BACKGROUND:
                     wanted.person(names[code])
     taken = wanted.taken(root, [name for name in colours if name != _BACKGROUND])
+    if any(voids):
+        taken += f"; pixels of no class ({np.mean(voids):.1%}) count as background"
     return LabelSet(tuple(entries), (root,), taken, tuple(missing))
 
 

@@ -183,7 +183,10 @@ def _prepare(
         data_set=data_set,
         data=data,
         external=tuple(
-            find_external_data(root, trained_on, folds=config.folds or 1) for root in config.test_on
+            find_external_data(
+                root, trained_on, folds=config.folds or 1, classes=config.data.classes
+            )
+            for root in config.test_on
         ),
         corrupted=choose_images(sorted(tested), config.corrupted_images, config.split.seed),
         folder=output,

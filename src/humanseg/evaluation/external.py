@@ -16,6 +16,7 @@ from zlib import crc32
 
 import numpy as np
 
+from humanseg.annotations.label_set import PERSON
 from humanseg.config.comparison_config import slug
 from humanseg.config.split_config import SplitConfig
 from humanseg.data.fingerprint import fingerprint
@@ -61,7 +62,9 @@ class ExternalData:
         return self.samples[split.fold - 1 :: split.folds]
 
 
-def find_external_data(root: Path, trained_on: ImageBits, *, folds: int = 1) -> ExternalData:
+def find_external_data(
+    root: Path, trained_on: ImageBits, *, folds: int = 1, classes: Sequence[str] = PERSON
+) -> ExternalData:
     """Find another data set's images.
 
     Raises:
@@ -70,7 +73,7 @@ def find_external_data(root: Path, trained_on: ImageBits, *, folds: int = 1) -> 
             the comparison's own data.
         ImageError: an image that cannot be read.
     """
-    samples = discover(root)
+    samples = discover(root, classes=classes)
     signatures = read_signatures(samples)
     shared = copied(trained_on, signatures)
     if shared:
