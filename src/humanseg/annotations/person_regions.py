@@ -14,7 +14,7 @@ from humanseg.images.resize import Size
 
 TOLERANCE = 0.75
 """Pixels by which a polygon may leave the outline of a mask, if nothing else is said."""
-_SHARE = 0.05
+_SHARE = 0.04
 """Of a region's area over the length of its outlines: the tolerance is at most that."""
 _LEAST = 0.5
 """Below this tolerance nothing could be left out of stairs."""
