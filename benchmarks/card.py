@@ -167,8 +167,12 @@ def _training(run: Path | None, seeds: Path | None, rule: str | None) -> str:
         results = stages(read_record(run / "result.json", RunResult))
         hours = [result.cost.wall_seconds / 3600 for result in results]
         last = results[-1].environment
+        begin = results[0].config.model.start_from
+        start = (
+            f"Started from the weights of `{begin}`, whose hours are not counted. " if begin else ""
+        )
         parts.append(
-            f"Stages: {len(results)}; seed {results[-1].config.training.seed}; "
+            f"{start}Stages: {len(results)}; seed {results[-1].config.training.seed}; "
             f"{sum(result.kept_epoch for result in results)} epochs kept of "
             f"{sum(len(result.epochs) for result in results)}; {sum(hours):.1f} hours in all "
             f"({', '.join(f'{each:.1f}' for each in hours)}) on {last.processor}, "
