@@ -30,17 +30,23 @@ def complain(*lines: str) -> None:
 
 
 class _Notes(logging.Handler):
-    """What the package has to remark, as one line on stderr; from the first process alone."""
+    """What the package has to remark, each once, on stderr; from the first process alone."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._said: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not is_secondary_process():
-            note(f"humanseg: note: {record.getMessage()}")
+        text = record.getMessage()
+        if text not in self._said and not is_secondary_process():
+            self._said.add(text)
+            note(f"humanseg: note: {text}")
 
 
 @contextmanager
 def notes_shown() -> Iterator[None]:
     """Show remarks of the package, which goes on all the same, while the block runs."""
-    logger, handler = logging.getLogger("humanseg"), _Notes(logging.WARNING)
+    logger, handler = logging.getLogger("humanseg"), _Notes()
     logger.addHandler(handler)
     try:
         yield

@@ -26,6 +26,7 @@ from humanseg.model_directory import (
     Parity,
     Quantisation,
     find_model,
+    warn_if_weak,
     write_model_record,
 )
 from humanseg.models import FromBytes, SegmentationNetwork, TorchEngine, halved, load_network
@@ -140,6 +141,7 @@ def export(
     own = is_own_file(output, directory, precision)
     check_output(output, kind, overwrite=overwrite)
     network, record = load_network(directory)
+    warn_if_weak(directory, record)
     if own and int8 and record.onnx is None:
         raise ModelError(
             f"{directory}: has no {ONNX_FILE} yet; first run `humanseg export {directory} -o "

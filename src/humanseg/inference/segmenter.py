@@ -48,7 +48,7 @@ from humanseg.inference.engines.select import BackendName, DeviceName, Precision
 from humanseg.inference.prediction import Prediction
 from humanseg.inference.stream import Decoded, PredictionStream
 from humanseg.inference.uncertainty import measure_uncertainty
-from humanseg.model_directory import ModelRecord, find_model, read_model_record
+from humanseg.model_directory import ModelRecord, find_model, read_model_record, warn_if_weak
 
 _LOG = logging.getLogger(__name__)
 _FORKED = threading.Lock()
@@ -79,7 +79,7 @@ class Segmenter:
         threshold: float | None = None,
         flip_averaging: bool | None = None,
     ) -> None:
-        """Load a model. Touches no network and writes no files.
+        """Load a model. Touches no network and writes no files; logs a warning if it is weak.
 
         Args:
             model: model directory, as training writes it; the bundled one if None.
@@ -99,6 +99,7 @@ class Segmenter:
         """
         directory = find_model(model)
         record = read_model_record(directory)
+        warn_if_weak(directory, record)
         own = record.config.evaluation
         threshold = record.threshold if threshold is None else checked_threshold(threshold)
         flip_averaging = own.flip_averaging if flip_averaging is None else flip_averaging

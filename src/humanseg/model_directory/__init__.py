@@ -20,6 +20,7 @@ from humanseg.model_directory.directory import (
     read_model_record,
     structure,
     structure_of,
+    warn_if_weak,
 )
 
 __all__ = [
@@ -42,5 +43,6 @@ __all__ = [
     "read_model_record",
     "structure",
     "structure_of",
+    "warn_if_weak",
     "write_model_record",
 ]

@@ -119,8 +119,9 @@ def _onnx_in_words(record: ModelRecord) -> str:
     height, width = record.preprocessing.image_size
     text = (
         f"`{ONNX_FILE}` takes bytes, uint8 (N, {height}, {width}, 3) RGB, and gives probabilities, "
-        f"float32 (N, {height}, {width}); both steps are inside. It differs from torch by "
-        f"{record.onnx.parity.largest_difference:.1e} in probability at most.\n"
+        f"float32 (N, {height}, {width}); both steps are inside. On {record.onnx.parity.pictures} "
+        "pictures its probabilities differed from torch's by at most "
+        f"{record.onnx.parity.largest_difference:.1e}.\n"
     )
     int8 = record.onnx.int8
     if int8 is None:

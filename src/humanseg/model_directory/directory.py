@@ -11,6 +11,7 @@ training-images.npz  what recognises the training images, see `humanseg.data.tra
 
 from __future__ import annotations
 
+import logging
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +24,8 @@ from humanseg.config.schema import TrainConfig
 from humanseg.model_directory.hub import fetch, is_address, pinned
 from humanseg.results import Environment, Record, ScoreSummary, read_record
 from humanseg.system.errors import DataError, ModelError, UsageError
+
+_log = logging.getLogger(__name__)
 
 RECORD_FILE = "humanseg.json"
 CONFIG_FILE = "config.json"
@@ -182,6 +185,16 @@ def read_model_record(directory: Path) -> ModelRecord:
         return read_record(directory / RECORD_FILE, ModelRecord)
     except DataError as error:
         raise ModelError(str(error)) from error
+
+
+def warn_if_weak(directory: Path, record: ModelRecord) -> None:
+    """Log a warning where a model is marked as no better than the mean training mask."""
+    if record.weak:
+        _log.warning(
+            "%s: this model is no better than the mean training mask, the same answer to every "
+            "picture; do not rely on it.",
+            directory,
+        )
 
 
 def structure_of(name: str) -> dict[str, Any]:
