@@ -440,7 +440,9 @@ class TestQualityAndTrim:
 
 
 class TestMetadata:
-    @pytest.mark.parametrize(("kept", "place"), [(None, False), ("camera", False), ("all", True)])
+    @pytest.mark.parametrize(
+        ("kept", "place"), [(None, False), ("", False), ("camera", False), ("all", True)]
+    )
     def test_results_have_what_was_asked_for(
         self, run: Run, photos: Path, opened: list[Any], kept: str | None, place: bool
     ) -> None:
@@ -448,11 +450,17 @@ class TestMetadata:
         exif[0x0110] = "Model 1"
         exif[0x8825] = {1: "N", 2: (52.0, 31.0, 12.0)}
         Image.new("RGB", (60, 45)).save("photo.jpg", exif=exif)
-        words = () if kept is None else ("--keep-metadata", kept)
-        assert run("predict", "photo.jpg", "-o", "out", *words)[0] == 0
+        words = () if kept is None else ("--keep-metadata", *kept.split())
+        assert run("predict", *words, "-o", "out", "photo.jpg")[0] == 0
         with Image.open("out/photo.png") as image:
             assert image.getexif().get(0x0110) == (None if kept is None else "Model 1")
             assert bool(image.getexif().get_ifd(0x8825)) is place
+
+    def test_alone__stands_for_the_camera_before_a_file(
+        self, run: Run, photos: Path, opened: list[Any]
+    ) -> None:
+        assert run("predict", "--keep-metadata", "photos/1.jpg", "-o", "out")[0] == 0
+        assert _files("out") == ["1.png"]
 
     def test_tiff__is_refused(self, run: Run, photos: Path, opened: list[Any]) -> None:
         words = ("--format", "tiff", "--keep-metadata", "all")
@@ -470,7 +478,8 @@ class TestMadeRecord:
             ("--threshold 0.4", "no --threshold, and these would be with --threshold 0.4"),
             ("--format webp", "--format png, and these would be with --format webp"),
             ("--smallest-region 0.1", "no --smallest-region, and these would be with --smallest-r"),
-            ("--flip-averaging", "no --flip-averaging, and these would be with --flip-averaging"),
+            ("--flip-averaging", "no --flip-averaging, and these would be with --flip-averaging;"),
+            ("--refine", "no --refine, and these would be with --refine;"),
         ],
     )
     def test_other_settings__are_refused_in_one_folder(

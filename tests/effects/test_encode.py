@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import hashlib
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -8,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageCms
 
+from humanseg import images
 from humanseg.effects.encode import FormatName, check_format, encode
 from humanseg.system.errors import ImageError, UsageError
 
@@ -82,7 +86,32 @@ class TestEncode:
         for name in ("png", "jpg", "webp", "tiff"):
             with Image.open(io.BytesIO(encode(_noise(20, 30, 3), name))) as image:
                 assert not image.info.get("exif")
-                assert not image.info.get("icc_profile")
+
+    @pytest.mark.parametrize("name", ["png", "jpg", "webp", "tiff"])
+    def test_colours__are_said_to_be_srgb(self, name: FormatName) -> None:
+        content = encode(_noise(20, 30, 3), name)
+        with Image.open(io.BytesIO(content)) as image:
+            profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
+        assert "sRGB" in ImageCms.getProfileDescription(profile)
+        assert content == encode(_noise(20, 30, 3), name)
+        assert images.load(content).notes == ()
+
+    @pytest.mark.parametrize("name", ["png", "webp", "tiff"])
+    def test_levels__have_no_colour_profile(self, name: FormatName) -> None:
+        with Image.open(io.BytesIO(encode(_noise(20, 30), name))) as image:
+            assert not image.info.get("icc_profile")
+
+    def test_profile__does_not_depend_on_the_time(self) -> None:
+        script = (
+            "import hashlib, numpy, time; from humanseg.effects.encode import encode; "
+            "time.sleep(1.1); "
+            "print(hashlib.sha256(encode(numpy.zeros((2, 2, 3), 'u1'), 'png')).hexdigest())"
+        )
+        here = hashlib.sha256(encode(np.zeros((2, 2, 3), np.uint8), "png")).hexdigest()
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.strip() == here
 
     def test_too_large_for_the_format__is_a_sentence(self) -> None:
         with pytest.raises(ImageError, match=r"17000x2 pixels do not fit into webp .*use --format"):

@@ -23,7 +23,7 @@ class MadeRecord:
     """What made the results in a folder."""
 
     settings: Mapping[str, str]
-    """By flag, as a user would type them."""
+    """By flag, as a user would type them; `` for flags without a value."""
     since: float = 0.0
     """Results that were last written to before this time, in seconds since 1970, are of other
     settings: an `--overwrite` was begun and is not at its end."""
@@ -78,10 +78,14 @@ def _shows_anything(folder: Path) -> bool:
 def _difference(before: Mapping[str, str], now: Mapping[str, str]) -> str:
     """Both values of every setting that is not the same."""
     flags = dict.fromkeys([*before, *now])
-    pairs = [(flag, before.get(flag, ""), now.get(flag, "")) for flag in flags]
-    then = [f"{flag} {old}" if old else f"no {flag}" for flag, old, new in pairs if old != new]
-    other = [f"{flag} {new}" if new else f"no {flag}" for flag, old, new in pairs if old != new]
-    return f"{', '.join(then)}, and these would be with {', '.join(other)}"
+    changed = [flag for flag in flags if before.get(flag) != now.get(flag)]
+    then, other = (
+        ", ".join(
+            f"{flag} {made[flag]}".rstrip() if flag in made else f"no {flag}" for flag in changed
+        )
+        for made in (before, now)
+    )
+    return f"{then}, and these would be with {other}"
 
 
 def fingerprint_files(folder: Path, names: Iterable[str]) -> str:

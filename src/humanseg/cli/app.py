@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Columns: TypeAlias = tuple[ColumnSpec, ...]
 
 _NAMES = 38  # characters
+_BARE = {"--keep-metadata": ("camera", "all")}
 _COMMANDS = {
     "compare": ("compare:compare", "Train every network with every seed and write one report."),
     "train": ("train:train", "Train one network."),
@@ -79,7 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _refuse_file(words)
         with notes_shown():
             code = _build()(
-                words, print_error=False, exit_on_error=False, result_action="return_value"
+                _with_values(words),
+                print_error=False,
+                exit_on_error=False,
+                result_action="return_value",
             )
         sys.stdout.flush()
     except (CycloptsError, HumansegError, ModuleNotFoundError, KeyboardInterrupt, OSError) as error:
@@ -93,6 +97,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not (shared and is_secondary_process()):
             complain(*lines)
     return code if isinstance(code, int) else 0
+
+
+def _with_values(words: Sequence[str]) -> list[str]:
+    """The words, with the first of its values after a flag of `_BARE` that stands alone."""
+    return [
+        f"{word}={_BARE[word][0]}" if word in _BARE and following not in _BARE[word] else word
+        for word, following in zip(words, [*words[1:], ""], strict=True)
+    ]
 
 
 def _open_closed_streams() -> None:

@@ -32,6 +32,7 @@ PIPE = "-"
 
 FormatName: TypeAlias = Literal["png", "jpg", "webp", "tiff"]
 
+_SETTINGS_OF_FILES = ("quality", "keep_metadata", "smoothing")
 _FILES = Group("Files", sort_key=2)
 
 
@@ -79,7 +80,8 @@ class FileFlags:
     keep_metadata: Annotated[
         Literal["camera", "all"] | None,
         flags.named(
-            _FILES, "camera: keep date, camera and dpi; all: the place too. None if not given."
+            _FILES,
+            "Keep date, camera and dpi, the same as camera; all: the place too. None if not given.",
         ),
     ] = None
     keep_suffix: Annotated[
@@ -262,24 +264,18 @@ class Request:
         if not isinstance(self.effect, LabelOutput):
             settings["--format"] = self.format_of()
         settings["--model"] = self.network.identity()
-        for name, field in type(self.effect).model_fields.items():
-            value = getattr(self.effect, name)
-            if name not in ("output", "background") and value != field.default:
-                settings[f"--{name.replace('_', '-')}"] = str(value)
+        given: list[tuple[str, object]] = [
+            (name, getattr(self.effect, name))
+            for name, field in type(self.effect).model_fields.items()
+            if name not in ("output", "background") and getattr(self.effect, name) != field.default
+        ]
+        given += [(name, getattr(self.network, name)) for name in ("precision", "flip_averaging")]
+        given += [(name, getattr(self.files, name)) for name in _SETTINGS_OF_FILES]
+        settings |= dict(_typed(*each) for each in given if each[1] not in (None, "auto"))
         if self.background is not None:
             path = Path(self.background)
             content = f" ({fingerprint_files(path.parent, [path.name])})" if path.is_file() else ""
             settings["--background"] = f"{self.background}{content}"
-        for name in ("precision", "flip_averaging"):
-            value = getattr(self.network, name)
-            if value not in (None, "auto"):
-                settings[f"--{name.replace('_', '-')}"] = str(value)
-        for name in ("quality", "keep_metadata"):
-            value = getattr(self.files, name)
-            if value is not None:
-                settings[f"--{name.replace('_', '-')}"] = str(value)
-        if self.files.smoothing is not None:
-            settings["--smoothing"] = str(self.files.smoothing)
         return settings
 
     def open(self, *, threads: int | None = None) -> Segmenter:
@@ -298,6 +294,14 @@ def _single_at_a_time(files: FileFlags, inputs: Sequence[str]) -> str | None:
     if files.camera is not None:
         return "a camera"
     return "a pipe" if PIPE in (files.to, *inputs) else None
+
+
+def _typed(name: str, value: object) -> tuple[str, str]:
+    """A setting as a flag, and the value after it: `--trim` and ``, or `--no-trim`."""
+    flag = name.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{flag}" if value else f"--no-{flag}", ""
+    return f"--{flag}", str(value)
 
 
 def _typed_effect(typed: flags.Values) -> Effect:

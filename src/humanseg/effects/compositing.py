@@ -40,6 +40,7 @@ OVERLAY_COLOUR: Colour = (255, 0, 128)
 OVERLAY_STRENGTH = 0.5
 """Share of that colour over a person."""
 
+_CLEAR = ("transparent", "none")
 _STEEPEST = 1e-3
 """Alpha rises from 0 to one half over half of this at least."""
 Bands: TypeAlias = Iterable[tuple[slice, NDArray[np.float32]]]
@@ -141,9 +142,10 @@ def read_background(background: Background) -> Colour | NDArray[np.uint8]:
     if isinstance(background, str):
         colour = parse_colour(background)
         if colour is None and not Path(background).is_file():
+            clear = "; a transparent one is a cutout" if background.lower() in _CLEAR else ""
             raise UsageError(
                 f"background: got {shown(background)}; give a colour, such as white, #20a040 or "
-                "32,160,64, or an image file that exists."
+                f"32,160,64, or an image file that exists{clear}."
             )
         return images.load(background).pixels if colour is None else colour
     if isinstance(background, (tuple, list)):

@@ -6,6 +6,7 @@ import io
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -31,6 +32,8 @@ SUFFIXES: dict[str, FormatName] = {
 """Suffixes, in lower case, by which a named output file chooses its format."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
+_DATE = struct.pack(">6H", 2000, 1, 1, 0, 0, 0)
+"""Of the profile, in place of the time at which it is made."""
 _ROWS = 256  # of a mask, compressed at a time: bounded memory at 100 megapixels
 
 
@@ -126,7 +129,7 @@ def encode(
     quality: int | None = None,
     metadata: CameraMetadata | None = None,
 ) -> bytes:
-    """A result as the content of a picture file; colours are sRGB.
+    """A result as the content of a picture file; colours are sRGB, and said to be.
 
     Args:
         pixels: uint8 (H, W), uint16 (H, W), uint8 (H, W, 3) RGB or uint8 (H, W, 4) RGBA with
@@ -150,16 +153,28 @@ def encode(
         )
     if name == "png" and pixels.dtype == np.uint8 and pixels.ndim == 2 and metadata is None:
         return _grey_png(np.asarray(pixels, dtype=np.uint8))
-    options = kind.options
+    options = dict(kind.options)
+    if pixels.ndim == 3:
+        options["icc_profile"] = _srgb()
     if quality is not None:
-        options = {**options, "quality": quality}
+        options["quality"] = quality
         options |= {"lossless": False} if name == "webp" else {}
     if metadata is not None:
-        options = {**options, "exif": metadata.exif}
+        options["exif"] = metadata.exif
         options |= {} if metadata.dpi is None else {"dpi": metadata.dpi}
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, format=kind.pillow, **options)
     return stream.getvalue()
+
+
+@cache
+def _srgb() -> bytes:
+    """The profile of sRGB: 588 bytes, the same every time."""
+    from PIL import ImageCms
+
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[24:36] = _DATE
+    return bytes(profile)
 
 
 def _grey_png(grey: NDArray[np.uint8]) -> bytes:
