@@ -370,11 +370,11 @@ class TestRefused:
             f"split.test: got 0.3 in my.yaml, {rest}split.protocol."
         ]
 
-    def test_groups__count_in_every_comparison(self, problems: Callable[..., list[str]]) -> None:
-        flags = "--split.protocol reference --split.groups groups.csv"
-        assert problems(f"compare {flags}") == []
-        (problem,) = problems(f"train {flags}")
-        assert problem.startswith("split.groups: got 'groups.csv' in the given values, but it ")
+    @pytest.mark.parametrize("command", ["compare", "train"])
+    def test_groups__count_in_every_split(
+        self, command: str, problems: Callable[..., list[str]]
+    ) -> None:
+        assert problems(f"{command} --split.protocol reference --split.groups groups.csv") == []
 
     def test_folds__are_the_comparisons_own(self, problems: Callable[..., list[str]]) -> None:
         flags = "--split.folds 3 --split.fold 2 --split.validation 0.3"

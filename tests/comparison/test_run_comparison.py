@@ -3,9 +3,11 @@ from __future__ import annotations
 import errno
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageOps
 
 from humanseg.comparison import run_comparison
 from humanseg.comparison.run_comparison import compare
@@ -350,6 +352,18 @@ def test_compare__one_source_cannot_be_left_out(tiny: TrainConfig, tmp_path: Pat
 def test_compare__own_pictures_are_no_other_data(tiny: TrainConfig, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"20 of its pictures .* show the same as one in the data"):
         compare(_plan(tiny, test_on=(tiny.data.root,)), output=tmp_path / "c")
+
+
+@pytest.mark.parametrize("change", [ImageOps.mirror, lambda image: image.resize((144, 112))])
+def test_compare__changed_copies_of_own_pictures_are_no_other_data(
+    change: Callable[[Image.Image], Image.Image], tiny: TrainConfig, drawn: Path, tmp_path: Path
+) -> None:
+    other = shutil.copytree(drawn, tmp_path / "other")
+    for file in other.glob("*/*.png"):
+        with Image.open(file) as image:
+            change(image).save(file)
+    with pytest.raises(DataError, match=r"20 of its pictures .* show the same as one in the data"):
+        compare(_plan(tiny, test_on=(other,)), output=tmp_path / "c")
 
 
 def test_compare__other_data_must_have_a_picture_for_every_fold(

@@ -172,7 +172,7 @@ def test_plan__divides_by_the_published_split_and_keeps_groups_for_sources() -> 
         }
     )
     assert list(plan.splits(["a"]).values()) == [
-        ReferenceSplit(seed=7),
+        ReferenceSplit(seed=7, groups=Path("groups.csv")),
         SourceSplit(held_out="a", groups=Path("groups.csv"), seed=7),
     ]
 

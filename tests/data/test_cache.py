@@ -211,16 +211,21 @@ def test_audit__findings_come_from_the_cache(
     assert not decoded
 
 
-def test_audit__reads_only_the_label_sample_of_a_set_that_can_be_judged(
+def test_audit__of_a_set_that_can_be_judged_decodes_each_file_once(
     cached: CachedData, decoded: Counter[str]
 ) -> None:
-    """Twelve pairs are too few to judge, so that none is read for it; of sixteen, the sample is."""
-    for number in range(COUNT, 16):
+    """Sixteen pairs are judged as a whole too, from the same decoding; one cannot be read."""
+    for number in range(COUNT, 17):
         cached.add(f"{number:02d}", seed=number)
-    for _ in range(2):
-        decoded.clear()
-        audit(cached.root, cache=cached.open())
-    assert decoded == {f"masks/{number:02d}": 1 for number in range(16)}
+    (cached.root / "images/03.png").write_bytes(b"no picture")
+    report = audit(cached.root)
+    assert {count for name, count in decoded.items() if name != "images/03"} == {1}
+    decoded.clear()
+    assert audit(cached.root, cache=cached.open()) == report
+    assert {count for name, count in decoded.items() if not name.endswith("/03")} == {1}
+    decoded.clear()
+    assert audit(cached.root, cache=cached.open()) == report
+    assert set(decoded) == {"images/03", "masks/03"}
 
 
 def test_audit__interrupted_goes_on_where_it_stopped(

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from humanseg.data import discover, label_guards, synthesize
 from humanseg.data.edge_agreement import alter, edge_agreement
 from humanseg.data.inspection import Finding
-from humanseg.data.label_guards import WitnessReport, label_findings
-from humanseg.data.label_sample import LabelSample, evenly, read_label_sample
+from humanseg.data.label_guards import label_findings
+from humanseg.data.label_sample import LabelSample, evenly, label_sample
+from humanseg.data.resized import ImagesInMemory
 
 Masks = NDArray[np.bool_]
 Spoil = Callable[[Masks], Masks]
@@ -25,14 +26,15 @@ Spoil = Callable[[Masks], Masks]
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> LabelSample:
     folder = tmp_path_factory.mktemp("drawn") / "set"
     synthesize(folder, count=60, size=(96, 96), seed=3)
-    return read_label_sample(discover(Path(folder)))
+    samples = discover(Path(folder))
+    resized = ImagesInMemory(samples, (96, 96), "area")
+    return label_sample(resized, evenly(60), lambda row: samples[row].read_image())
 
 
 @pytest.fixture(autouse=True)
 def _no_witness(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bundled model does not know drawn people; asking it takes seconds."""
-    silent = WitnessReport(False, frozenset())
-    monkeypatch.setattr(label_guards, "ask_bundled_model", lambda *_: silent)
+    monkeypatch.setattr(label_guards, "ask_bundled_model", lambda *_: [])
 
 
 def _findings(drawn: LabelSample, spoil: Spoil) -> list[Finding]:
@@ -92,13 +94,30 @@ def test_some__lists_exactly_those(drawn: LabelSample) -> None:
 
 
 def test_witness__names_the_inverted(drawn: LabelSample, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the bundled model knows the images, its word decides on every tenth."""
+    """Where the bundled model knows the images, it names every tenth."""
 
-    report = WitnessReport(True, frozenset({0, 10, 20, 30, 40, 50}))
-    monkeypatch.setattr(label_guards, "ask_bundled_model", lambda *_: report)
+    inverted = [0, 10, 20, 30, 40, 50]
+    monkeypatch.setattr(label_guards, "ask_bundled_model", lambda *_: inverted)
     (finding,) = _findings(drawn, _every(10, lambda masks: ~masks))
     assert finding.code == "inverted-masks"
     assert finding.images == tuple(drawn.ids[::10])
+
+
+def test_a_tenth_inverted__is_found_without_a_witness(drawn: LabelSample) -> None:
+    (finding,) = _findings(drawn, _every(10, lambda masks: ~masks))
+    assert (finding.code, finding.severity) == ("inverted-masks", "error")
+    assert len(finding.images) >= 3
+    assert not set(finding.images) - set(drawn.ids[::10])
+
+
+def test_people_at_the_border__are_not_taken_for_background(drawn: LabelSample) -> None:
+    """Close-ups that touch three sides, and a crowd along the bottom, in a tenth of the images."""
+    masks = drawn.masks.copy()
+    masks[::10] = False
+    masks[::20, :, 20:] = True
+    masks[10::20, 50:] = True
+    sample = dataclasses.replace(drawn, masks=masks)
+    assert [each for each in label_findings(sample, "SET") if each.code == "inverted-masks"] == []
 
 
 def test_few_pairs__are_not_judged(drawn: LabelSample) -> None:

@@ -80,6 +80,22 @@ def test_headline__no_evidence_is_not_equality(study_of: StudyMaker) -> None:
     )
 
 
+def test_warnings__say_what_was_doubted_of_the_training_masks(study_of: StudyMaker) -> None:
+    study = study_of({"unet": [[0.9, 0.91]], "fpn": [[0.85, 0.86]]})
+    doubted = tuple(
+        dataclasses.replace(
+            network,
+            scored=tuple(run.model_copy(update={"label_doubts": doubts}) for run in network.runs),
+        )
+        for network, doubts in zip(study.networks, (("a.", "b."), ("b.",)), strict=True)
+    )
+    said = answer(dataclasses.replace(study, networks=doubted)).warnings
+    assert [text for text in said if "masks" in text] == [
+        "True masks may be wrong: a.",
+        "True masks may be wrong: b.",
+    ]
+
+
 def test_finding__higher_on_average_and_lower_on_most_pictures(study_of: StudyMaker) -> None:
     study = study_of({"unet": [[0.9] * 6] * 2, "fpn": [[0.88] * 6] * 2})
     pairs = [

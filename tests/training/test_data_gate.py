@@ -12,8 +12,8 @@ from tests.builders.configurations import changed
 from humanseg.config.schema import TrainConfig
 from humanseg.data import synthesize
 from humanseg.data.inspection import Finding
-from humanseg.system.errors import DataError
-from humanseg.training.data_gate import refuse_errors
+from humanseg.system.errors import DataError, GuardError
+from humanseg.training.data_gate import check_learned_labels, refuse_errors
 from humanseg.training.preparation import find_data
 
 
@@ -39,6 +39,45 @@ def test_accepted__go_on(mirrored: TrainConfig, caplog: pytest.LogCaptureFixture
     assert "masks are mirrored against their images" in caplog.text
 
 
+def test_further_data__are_checked_too(
+    tiny: TrainConfig, mirrored: TrainConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    extra = mirrored.data.root
+    assert extra is not None
+    with Image.open(extra / "masks" / "00002.png") as mask:
+        mask.resize((48, 96)).save(extra / "masks" / "00002.png")
+    config = changed(tiny, data={"extra": (extra,)})
+    refusal = rf"^{extra}: {extra}/masks/00002\.png: .* --accept mirrored-masks size-differs\.$"
+    with pytest.raises(DataError, match=refusal):
+        find_data(config)
+    accepted = changed(tiny, data={"extra": (extra,), "accept": ("mirrored-masks", "size-differs")})
+    first, second = find_data(accepted).pictures.label_doubts
+    assert first.startswith(f"{extra}: ")
+    assert "are mirrored against their images" in first
+    assert first in caplog.text
+    assert second == f"{extra}: 1 error of the kind size-differs accepted."
+
+
+def test_further_data__have_every_mask_in_its_row(tiny: TrainConfig, tmp_path: Path) -> None:
+    """Images that were decoded for the check are those that are trained on."""
+    for seed, name in enumerate("ab"):
+        synthesize(tmp_path / name, count=3, size=(64, 64), seed=seed)
+    config = changed(tiny, data={"extra": (tmp_path / "a", tmp_path / "b")})
+    pictures = find_data(config).pictures
+    for data in pictures.extra:
+        for sample in data.samples:
+            image, mask = pictures.resized.get(pictures.rows([sample.id]))
+            assert (image[0] == sample.read_image()).all()
+            assert (mask[0] == sample.read_mask()).all()
+
+
+def test_learned_labels__accepted_errors_are_said() -> None:
+    finding = Finding(code="inverted-masks", severity="error", file="set", message="look.")
+    with pytest.raises(GuardError, match=r"^set: look, or train .* --accept inverted-masks\.$"):
+        check_learned_labels([finding], ())
+    assert check_learned_labels([finding], ("inverted-masks",)) == ("set: look.",)
+
+
 def test_mask_values__are_counted_and_named() -> None:
     findings = [
         Finding(code="mask-values", severity="error", file=f"masks/{name}.png", message="odd.")
@@ -50,4 +89,5 @@ def test_mask_values__are_counted_and_named() -> None:
     )
     with pytest.raises(DataError, match=expected):
         refuse_errors(findings, (), Path("set"))
-    refuse_errors(findings, ("mask-values",), Path("set"))
+    accepted = refuse_errors(findings, ("mask-values",), Path("set"))
+    assert accepted == ("set: 2 errors of the kind mask-values accepted.",)

@@ -159,8 +159,19 @@ def test_model_of_another_split_without_its_list_of_images__is_refused(
     values["split"] |= {"seed": 7}
     config = TrainConfig.model_validate(values)
     data = find_data(config)
-    with pytest.raises(DataError, match=r"trained on pictures of this data set .* seed 42"):
+    with pytest.raises(DataError, match=r"on this data set, divided otherwise, perhaps .* seed 42"):
         check_start(Start(images=None), config, data.fingerprint, data.held_out)
+
+
+def test_model_of_another_split_that_saw_nothing_held_out__is_welcome(
+    tiny: TrainConfig, trained: Path
+) -> None:
+    """Its list of training images decides, not the settings of its split."""
+    values = continuing(tiny, trained).model_dump()
+    values["split"] |= {"seed": 7}
+    config = TrainConfig.model_validate(values)
+    data = find_data(config)
+    check_start(Start(images=data.trained_on), config, data.fingerprint, data.held_out)
 
 
 def test_model_knows_all_data_that_it_came_from(

@@ -30,6 +30,8 @@ from humanseg.inference.engines.onnxruntime_engine import open_onnxruntime
 from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import read_model_record
 from humanseg.models import TorchEngine, build_network, cpu, load_network
+from humanseg.report.load_study import run_study
+from humanseg.report.text.summary_text import answer
 from humanseg.results import RunResult, read_record, write_record
 from humanseg.system.errors import DataError, ExportError, FolderBusy, GuardError, UsageError
 from humanseg.training import train
@@ -52,6 +54,29 @@ def _stop_at(step: int) -> Callable[..., None]:
 
 def _weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_network(folder / "model")[0].state_dict()
+
+
+def test_train__says_what_the_published_split_divides(
+    tiny: TrainConfig, drawn: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "groups.csv"
+    names = sorted(path.stem for path in (drawn / "images").iterdir())
+    table.write_text("id,group\n" + "".join(f"{name},one\n" for name in names))
+    config = changed(tiny, split={"protocol": "reference", "groups": table}, training={"epochs": 1})
+    result = train(config, output=tmp_path / "run")
+    assert [leak.kind for leak in result.leaks] == ["group"] * 4
+    assert {leak.first for leak in result.leaks} | {leak.second for leak in result.leaks} > set(
+        result.split.test
+    )
+    (warning,) = (
+        text.replace("\N{NO-BREAK SPACE}", " ")
+        for text in answer(run_study(tmp_path / "run", result)).warnings
+        if "group" in text
+    )
+    assert warning == (
+        "4 pairs of pictures of one group are divided between training and test by the split: "
+        "scores are too high for new people and scenes."
+    )
 
 
 def test_train__leaves_a_model_that_runs_without_torch(tiny: TrainConfig, tmp_path: Path) -> None:

@@ -14,9 +14,11 @@ from humanseg.config.loading import resolve
 from humanseg.config.schema import TrainConfig
 
 if TYPE_CHECKING:
+    from humanseg.config.split_config import SplitConfig
     from humanseg.data.audit import AuditReport
     from humanseg.data.composition.compose import People
     from humanseg.data.samples import Sample
+    from humanseg.results import SplitRecord
 
 app = App(name="data")
 app.command("humanseg.cli.data_review:review", name="review")
@@ -180,10 +182,9 @@ def split(
     config = _resolve(path, layout, settings, classes)
     flags.free_output_file(output)
     from humanseg.data.layouts import discover
-    from humanseg.data.splits import make_split
     from humanseg.results import write_record
 
-    record = make_split(discover(path, config.data.layout, config.data.classes), config.split)
+    record = _divided(discover(path, config.data.layout, config.data.classes), config.split)
     if output is None:
         say(record.model_dump_json(indent=1))
         return
@@ -195,17 +196,34 @@ def split(
 def _people(data: Path, extra: Sequence[Path], config: TrainConfig) -> People:
     """People of the training part of a data set, and all of those of further ones."""
     from humanseg.data.layouts import discover
-    from humanseg.data.splits import make_split
 
     samples = discover(data, "auto")
     people: dict[str, tuple[Sequence[Sample], Sequence[str]]] = {
-        data.name: (samples, make_split(samples, config.split).train)
+        data.name: (samples, _divided(samples, config.split).train)
     }
     for root in extra:
         flags.existing_data(root)
         further = discover(root, "auto")
         people[str(root)] = (further, [sample.id for sample in further])
     return people
+
+
+def _divided(samples: Sequence[Sample], config: SplitConfig) -> SplitRecord:
+    """The split; says what it divides that shows the same, which the published one may."""
+    from humanseg.data.metadata import read_facts
+    from humanseg.data.same_scene import known_leaks
+    from humanseg.data.splits import make_split
+
+    facts = read_facts(samples, config.groups)
+    record = make_split(samples, config, facts=facts)
+    divided = [leak for leak in known_leaks([record], facts.copies, facts.groups) if leak.divided]
+    if divided:
+        note(
+            f"humanseg: note: {numbered(len(divided), 'pair')} of pictures that show the same or "
+            f"are of one group, such as {divided[0].first} and {divided[0].second}, are divided "
+            "between training and test."
+        )
+    return record
 
 
 def _resolve(

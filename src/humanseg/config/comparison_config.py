@@ -36,7 +36,6 @@ from humanseg.config.split_config import (
     HoldoutSplit,
     ReferenceSplit,
     SourceSplit,
-    Split,
     SplitConfig,
 )
 from humanseg.system.errors import ConfigError
@@ -73,20 +72,8 @@ class ComparedFolds(DrawnSplit):
     """`folds` tests on every fold in turn; ask for it with folds."""
 
 
-class ComparedReference(Split):
-    """The published split."""
-
-    protocol: Literal["reference"] = "reference"
-    """`reference` is the published 232/58 split."""
-    seed: Seed = 42
-    """Seed of the split; the reference split is defined by 42."""
-    groups: Path | None = None
-    """CSV with `id` and `group`, `source` or both: pictures of one group count as one in intervals;
-    sources are guessed from picture sizes otherwise."""
-
-
 ComparedSplit: TypeAlias = Annotated[
-    HoldoutSplit | ComparedFolds | ComparedReference,
+    HoldoutSplit | ComparedFolds | ReferenceSplit,
     Field(discriminator="protocol"),
     default_kind("protocol", "holdout"),
 ]
@@ -206,10 +193,8 @@ class CompareConfig(Section):
                 name = f"fold{fold}" if self.repeats == 1 else f"repeat{repeat + 1}-fold{fold}"
                 seeded = drawn | {"seed": self.split.seed + repeat}
                 splits[name] = FoldSplit(folds=self.folds, fold=fold, **seeded)
-        if isinstance(self.split, HoldoutSplit):
+        if isinstance(self.split, HoldoutSplit | ReferenceSplit):
             splits[""] = self.split
-        elif isinstance(self.split, ComparedReference):
-            splits[""] = ReferenceSplit(seed=self.split.seed)
         if self.leave_one_source_out:
             for source in sources:
                 splits[f"without-{slug(source)}"] = SourceSplit(held_out=source, **drawn)

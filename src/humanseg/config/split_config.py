@@ -90,6 +90,10 @@ class ReferenceSplit(Split):
     """`reference` is the published 232/58 split."""
     seed: Seed = 42
     """Seed of the split; the reference split is defined by 42."""
+    groups: Path | None = None
+    """CSV with `id` and `group`, `source` or both: pictures of one group count as one in intervals,
+    and a warning says how many groups this split divides; sources are guessed from picture sizes
+    otherwise."""
 
 
 SplitConfig: TypeAlias = Annotated[

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from humanseg.annotations.label_set import PERSON
 from humanseg.config.finding_codes import Code
@@ -16,10 +20,12 @@ from humanseg.config.schema import Layout
 from humanseg.data.duplicates import find_duplicates, group_ids
 from humanseg.data.inspection import Finding, InspectedSample, inspect_all, message_without_name
 from humanseg.data.label_guards import MIN_PAIRS, label_findings
-from humanseg.data.label_sample import evenly, read_label_sample
+from humanseg.data.label_sample import SIDE, evenly, label_sample
 from humanseg.data.layouts import KnownLayout, find_layout, find_pairs
+from humanseg.data.resized import ImagesInMemory, ResizedImages
 from humanseg.data.samples import Sample
 from humanseg.results import Record
+from humanseg.system.errors import DataError
 from humanseg.system.progress import ItemProgress
 
 if TYPE_CHECKING:
@@ -66,10 +72,10 @@ def audit(
 ) -> AuditReport:
     """Read every picture and mask below `root` and list what is wrong.
 
-    Each is read once, and at most 200 pairs a second time, for the checks of the whole set.
-    Findings about pictures that have not changed are taken from a cache, and others kept in it, so
-    that a check that was interrupted goes on where it stopped; the report is the same.
-    Of labels, `classes` are people.
+    Each is read once; at most 200 pairs are kept small for the checks of the whole set. Findings
+    about pictures that have not changed are taken from a cache, and others kept in it, so that a
+    check that was interrupted goes on where it stopped; the report is the same. Of labels,
+    `classes` are people.
 
     Raises:
         UsageError: no such path, or not of this layout.
@@ -85,10 +91,8 @@ def audit(
         )
         for missing in pairs.missing
     ]
-    if cache is None:
-        inspected = inspect_all(pairs.samples, progress=progress)
-    else:
-        inspected = cache.inspect(pairs.samples, progress=progress)
+    rows = evenly(len(pairs.samples))
+    inspected, small = _inspected(pairs.samples, rows, cache, progress)
     for sample, result in zip(pairs.samples, inspected, strict=True):
         findings += result.findings(sample)
     findings += _duplicates(pairs.samples, inspected)
@@ -98,10 +102,16 @@ def audit(
         findings.append(
             Finding(code="no-person", severity="error", file=str(root), message=message)
         )
-    # If too few masks of the label sample can have an outline, reading it is idle.
-    shares = [inspected[index].share for index in evenly(len(inspected))] if inspected else []
-    if sum(share is not None and 0 < share < 1 for share in shares) >= MIN_PAIRS:
-        findings += label_findings(read_label_sample(pairs.samples), str(root))
+    readable = [
+        position
+        for position, row in enumerate(rows)
+        if inspected[row].size is not None and inspected[row].share is not None
+    ]
+    if sum(0 < (inspected[rows[each]].share or 0.0) < 1 for each in readable) >= MIN_PAIRS:
+        together = label_sample(
+            small, readable, lambda each: pairs.samples[rows[each]].read_image()
+        )
+        findings += label_findings(together, str(root))
     totals = Counter(str(finding.code) for finding in findings)
     return AuditReport(
         root=str(root),
@@ -111,6 +121,30 @@ def audit(
         totals=dict(sorted(totals.items())),
         taken=pairs.taken,
     )
+
+
+def _inspected(
+    samples: Sequence[Sample],
+    rows: Sequence[int],
+    cache: Cache | None,
+    progress: ItemProgress | None,
+) -> tuple[list[InspectedSample], ResizedImages]:
+    """What is known of all pairs, and those of `rows` small, from one decoding."""
+    chosen = [samples[row] for row in rows]
+    if cache is not None:
+        cached = cache.resized(chosen, size=(SIDE, SIDE), mask_resize="area")
+        if len(chosen) >= MIN_PAIRS:
+            with suppress(DataError):  # files that cannot be read: the inspection says so
+                cached.prepare(range(len(chosen)), progress)
+        return cache.inspect(samples, progress=progress), cached
+    memory = ImagesInMemory(chosen, (SIDE, SIDE), "area")
+    position = {row: each for each, row in enumerate(rows)}
+
+    def keep(index: int, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
+        if index in position:
+            memory.keep(position[index], image, mask)
+
+    return inspect_all(samples, keep=keep, progress=progress), memory
 
 
 def _duplicates(samples: Sequence[Sample], inspected: Sequence[InspectedSample]) -> list[Finding]:

@@ -10,7 +10,6 @@ lie between what sound sets of photographs and drawings show and what planted mi
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +44,12 @@ BORDER = 8
 """Pixels of the small grid: the width of the border where people are rarer than in the middle."""
 INVERTED_SHARE = 0.6
 """Of masks that mark more of the border than of the middle: so many only if all are inverted."""
-INVERTED_SOME = 0.18
-"""Of masks that mark most of the border and less of the middle: so many only if some are."""
+FRAME, FRAMED, FRAMED_GAIN = 4, 0.8, 0.05
+"""A mask that marks this share of the strips at the top, left and right, so many pixels of the
+small grid wide, and so much more of the border than of the middle, is inverted: people do not stand
+so (docs/data-check.md)."""
+FRAMED_SHARE, FRAMED_MASKS = 0.02, 3
+"""From this share of all masks, and so many, on they are named."""
 
 KNOWN_IOU = 0.5
 """The bundled model knows a set if, for most images, it agrees this well with the mask or with its
@@ -156,18 +159,17 @@ class _EdgeJudge(Judge):
                 outer > inner,
             )
             return
-        suspected = (outer > 0.5) & (outer > inner + 0.1)
-        trial = evenly(len(masks), MAX_TRIAL)
+        strips = (masks[:, :FRAME], masks[:, :, :FRAME], masks[:, :, -FRAME:])
+        frame = np.mean([strip.mean(axis=(1, 2)) for strip in strips], axis=0)
+        framed = (frame > FRAMED) & (outer > inner + FRAMED_GAIN)
+        suspected = framed.copy()
         asked = np.flatnonzero(outer > inner)
         if len(asked) >= SOME_MASKS:
-            report = ask_bundled_model(self._sample, trial, asked.tolist())
-            if report.knows:
-                suspected = np.zeros(len(masks), dtype=np.bool_)
-                suspected[list(report.inverted)] = True
-                if suspected.sum() >= SOME_MASKS and suspected.mean() >= SOME / 2:
-                    yield self._some_inverted(suspected)
-                return
-        if suspected.mean() >= INVERTED_SOME and suspected.sum() >= SOME_MASKS:
+            trial = evenly(len(masks), MAX_TRIAL)
+            suspected[ask_bundled_model(self._sample, trial, asked.tolist())] = True
+        if framed.sum() >= max(FRAMED_MASKS, FRAMED_SHARE * len(masks)) or suspected.sum() >= max(
+            SOME_MASKS, SOME / 2 * len(masks)
+        ):
             yield self._some_inverted(suspected)
 
     def _shifted(self, agreement: EdgeAgreement) -> Finding | None:
@@ -230,8 +232,10 @@ class _EdgeJudge(Judge):
         return self.finding("shuffled-masks", "error", message, strange)
 
     def _some_inverted(self, which: Which) -> Finding:
-        count = self.count(which)
-        message = f"{count} mark the background instead of the person; invert them."
+        message = (
+            f"{self.count(which)}, and perhaps others, mark the background instead of the person; "
+            "invert them."
+        )
         return self.finding("inverted-masks", "error", message, which)
 
 
@@ -243,34 +247,27 @@ def _severity(which: Which, usable: Which, most: float = MOST) -> Severity:
     return "error" if which.sum() >= most * usable.sum() else "warning"
 
 
-@dataclass(frozen=True, slots=True)
-class WitnessReport:
-    """What the bundled model says."""
-
-    knows: bool
-    """False where it agrees with neither masks nor their inverses: its word counts for nothing."""
-    inverted: frozenset[int]
-    """Positions of masks that it says are inverted."""
-
-
 def ask_bundled_model(
     sample: LabelSample, trial: Sequence[int], asked: Sequence[int]
-) -> WitnessReport:
+) -> list[int]:
     """Let the bundled model look at some images; a few seconds at most.
 
     Those of the trial show whether it knows such images; the masks of those asked may be inverted.
+
+    Returns:
+        Positions of masks that it says are inverted; none where it knows no such images.
     """
     try:
         segmenter = Segmenter(backend="onnxruntime")
         right, inverse = _agreements(segmenter, sample, trial[:MAX_TRIAL])
         if not len(right) or float(np.median(np.maximum(right, inverse))) < KNOWN_IOU:
-            return WitnessReport(False, frozenset())
+            return []
         chosen = list(asked)[:MAX_ASKED]
         right, inverse = _agreements(segmenter, sample, chosen)
     except HumansegError:
-        return WitnessReport(False, frozenset())  # no witness is no finding
+        return []  # no witness is no finding
     inverted = (inverse > KNOWN_IOU) & (inverse > right)
-    return WitnessReport(True, frozenset(np.array(chosen, dtype=int)[inverted].tolist()))
+    return [position for position, which in zip(chosen, inverted, strict=True) if which]
 
 
 def _agreements(

@@ -8,13 +8,13 @@ there is a list to look at, not a verdict: people in like poses before like wall
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from humanseg.data.metadata import Copies
-from humanseg.results import Leak
+from humanseg.results import Leak, SplitRecord
 
 SCENE_THRESHOLD = 0.7
 """Least cosine of centred features. Pairs above it need not show one scene, and other views of one
@@ -27,6 +27,36 @@ _KINDS = ("exact", "near", "mirrored", "turned")
 
 Divided = Callable[[str, str], bool]
 """Whether one of two ids was tested by a network that trained on the other."""
+
+
+def known_leaks(
+    splits: Iterable[SplitRecord], copies: Iterable[Copies], groups: Mapping[str, str]
+) -> list[Leak]:
+    """Copies, and images of one group that a split divides, such as the published one.
+
+    Args:
+        splits: of all runs.
+        copies: see `leaks`.
+        groups: see `group_leaks`.
+    """
+    parts = list(parts_of(splits))
+    pairs = leaks(copies, divided=divider(parts))
+    return [*pairs, *group_leaks(parts, groups, {(leak.first, leak.second) for leak in pairs})]
+
+
+def parts_of(splits: Iterable[SplitRecord]) -> Iterator[dict[str, str]]:
+    """For each split, `train` or `test` by id."""
+    for split in splits:
+        yield dict.fromkeys(split.train, "train") | dict.fromkeys(split.test, "test")
+
+
+def divider(parts: Sequence[Mapping[str, str]]) -> Divided:
+    """See `Divided`; `parts` as of `parts_of`."""
+
+    def divided(first: str, second: str) -> bool:
+        return any({part.get(first), part.get(second)} == {"train", "test"} for part in parts)
+
+    return divided
 
 
 def leaks(copies: Iterable[Copies], *, divided: Divided) -> list[Leak]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg.data.label_checks import suspects
-from humanseg.data.same_scene import group_leaks, leaks, scene_pairs
+from humanseg.data.same_scene import divider, known_leaks, parts_of, scene_pairs
 from humanseg.data.samples import Sample
 from humanseg.evaluation.analysis import FinishedPlan, Subject
 from humanseg.evaluation.bounds import ceilings
@@ -52,21 +52,12 @@ def find_leaks(runs: Sequence[RunResult], data: DataRecord, features: Path) -> t
     Without the file of `write_features` no scenes are looked for.
     """
     splits = {run.split for run in runs}
-    parts = [
-        {name: role for role in ("train", "test") for name in getattr(split, role)}
-        for split in splits
-    ]
-
-    def divided(first: str, second: str) -> bool:
-        return any({part.get(first), part.get(second)} == {"train", "test"} for part in parts)
-
-    copies = leaks(data.copies, divided=divided)
-    groups = group_leaks(parts, data.groups, {(leak.first, leak.second) for leak in copies})
     scenes: Sequence[Leak] = ()
     if features.exists():
         ids, vectors = _read_features(features)
+        divided = divider(list(parts_of(splits)))
         scenes = scene_pairs(ids, vectors, groups=data.groups, divided=divided)
-    return (*copies, *groups, *scenes)
+    return (*known_leaks(splits, data.copies, data.groups), *scenes)
 
 
 def _read_features(file: Path) -> tuple[list[str], NDArray[np.float32]]:

@@ -188,7 +188,12 @@ def _analysis(
         runs = [run for network in complete for run in network.runs]
         recorded = analyse(
             [_subject(network) for network in complete], groups=groups, sources=sources
-        ).model_copy(update={"bounds": baseline_bounds(runs)})
+        ).model_copy(
+            update={
+                "bounds": baseline_bounds(runs),
+                "leaks": tuple(dict.fromkeys(leak for run in runs for leak in run.leaks)),
+            }
+        )
     present = recorded.networks if recorded else ()
     names = {network.name for network in present}
     alone = [

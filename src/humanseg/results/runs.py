@@ -6,7 +6,7 @@ from typing import Literal
 
 from humanseg.config.comparison_config import CompareConfig
 from humanseg.config.schema import EvaluationConfig, TrainConfig
-from humanseg.results.findings import Analysis
+from humanseg.results.findings import Analysis, Leak
 from humanseg.results.io import SCHEMA_VERSION, Record
 from humanseg.results.scores import Calibration, ImageScore, ScoreSummary, ScoringSetup
 
@@ -121,6 +121,11 @@ class RunResult(Record):
     """Over the pixels within 2 % of the diagonal of the true contour."""
     train_summary: ScoreSummary
     """Scores of the same network on its own training images."""
+    leaks: tuple[Leak, ...] = ()
+    """Images that were trained on and show the same, or are of one group, as tested ones."""
+    label_doubts: tuple[str, ...] = ()
+    """What speaks against the training masks: by the data check before training, and by the
+    trained network; a sentence each."""
     cost: Cost
     environment: Environment
 

@@ -3,61 +3,73 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from humanseg.config.finding_codes import Code
 from humanseg.data.inspection import Finding
 from humanseg.data.label_guards import label_findings
-from humanseg.data.label_sample import SIDE, LabelSample, evenly, small_pair
+from humanseg.data.label_sample import evenly, label_sample
 from humanseg.data.resized import ResizedImages
 from humanseg.system.errors import DataError, GuardError
 
 _log = logging.getLogger(__name__)
 
-_ROWS = 16  # on the network's grid, held at a time
 
-
-def check_labels(resized: ResizedImages, count: int, root: Path) -> list[Finding]:
+def check_data(
+    findings: Sequence[Finding],
+    resized: ResizedImages,
+    rows: Sequence[int],
+    root: Path,
+    accept: Sequence[Code],
+) -> tuple[str, ...]:
     """Look for masks that do not belong to their images, at images that are decoded anyway.
 
-    Of `resized` the first `count` are the data set's own.
-    """
-    rows = evenly(count)
-    resized.prepare(rows)
-    images = np.empty((len(rows), SIDE, SIDE, 3), dtype=np.uint8)
-    masks = np.empty((len(rows), SIDE, SIDE), dtype=np.bool_)
-    for start in range(0, len(rows), _ROWS):
-        some = zip(*resized.get(rows[start : start + _ROWS]), strict=True)
-        for index, (image, mask) in enumerate(some, start=start):
-            images[index], masks[index] = small_pair(image, mask)
+    `findings` are about single images and masks; of `resized`, on the network's grid, `rows` are
+    those of the data set at `root`.
 
-    def read(index: int) -> NDArray[np.uint8]:
-        return np.asarray(resized.get([rows[index]])[0][0])
-
-    ids = tuple(resized.ids[row] for row in rows)
-    return label_findings(LabelSample(ids, images, masks, read), str(root))
-
-
-def refuse_errors(findings: Sequence[Finding], accept: Sequence[Code], root: Path) -> None:
-    """Stop at errors that nobody accepted; say what the labels' warnings are.
+    Returns:
+        See `refuse_errors`.
 
     Raises:
-        DataError: there are such errors.
+        DataError: see `refuse_errors`.
     """
-    refused = [
-        finding
+    chosen = [rows[index] for index in evenly(len(rows))]
+    sample = label_sample(resized, chosen, lambda row: np.asarray(resized.get([row])[0][0]))
+    return refuse_errors([*findings, *label_findings(sample, str(root))], accept, root)
+
+
+def refuse_errors(
+    findings: Sequence[Finding], accept: Sequence[Code], root: Path
+) -> tuple[str, ...]:
+    """Stop at errors that nobody accepted.
+
+    Returns:
+        What is to be said of the masks all the same: a sentence for each doubt about the whole set,
+        and for each kind of error that was accepted.
+
+    Raises:
+        DataError: there are errors that nobody accepted.
+    """
+    errors = [finding for finding in findings if finding.severity == "error"]
+    refused = [finding for finding in errors if finding.code not in accept]
+    doubts = [
+        f"{finding.file}: {finding.message}"
         for finding in findings
-        if finding.severity == "error" and finding.code not in accept
+        if finding.images and finding not in refused
     ]
-    for finding in findings:
-        if finding.images and finding not in refused:
-            _log.warning("%s: %s", finding.file, finding.message)
+    for text in doubts:
+        _log.warning("%s", text)
     if not refused:
-        return
+        accepted = Counter(finding.code for finding in errors if not finding.images)
+        counts = (
+            f"{root}: {count} error{'s' if count > 1 else ''} of the kind {code} accepted."
+            for code, count in accepted.items()
+        )
+        return (*doubts, *counts)
     first = refused[0]
     where = "" if first.file == str(root) else f"{first.file}: "
     more = f" ({len(refused) - 1} more errors like this)" if len(refused) > 1 else ""
@@ -68,8 +80,11 @@ def refuse_errors(findings: Sequence[Finding], accept: Sequence[Code], root: Pat
     )
 
 
-def check_learned_labels(findings: Sequence[Finding], accept: Sequence[Code]) -> None:
+def check_learned_labels(findings: Sequence[Finding], accept: Sequence[Code]) -> tuple[str, ...]:
     """Stop where a trained network says that the masks it learned from are wrong.
+
+    Returns:
+        What it says all the same, a sentence each.
 
     Raises:
         GuardError: an error that nobody accepted.
@@ -80,4 +95,4 @@ def check_learned_labels(findings: Sequence[Finding], accept: Sequence[Code]) ->
                 f"{finding.file}: {finding.message.rstrip('.')}, or train all the same with "
                 f"--accept {finding.code}."
             )
-        _log.warning("%s: %s", finding.file, finding.message)
+    return tuple(f"{finding.file}: {finding.message}" for finding in findings)

@@ -70,7 +70,7 @@ def finish_run(
     train = data.split.train[:: -(-len(data.split.train) // MAX_TRAINING_SCORED)]
     learned: list[NDArray[np.bool_]] = []
     trained = _score(run, segmenter, train, learned=learned)
-    check_learned_labels(_label_findings(run, train, learned), config.data.accept)
+    doubts = check_learned_labels(_label_findings(run, train, learned), config.data.accept)
     baselines = _baselines(run)
     if config.split.protocol != "source":  # failing on a source is what that test is to show
         check_scored(scored.summary)
@@ -91,6 +91,8 @@ def finish_run(
         calibration=scored.calibration,
         band_calibration=scored.band_calibration,
         train_summary=trained.summary,
+        leaks=data.leaks,
+        label_doubts=(*data.data_set.label_doubts, *doubts),
         cost=_cost(run, network, segmenter),
         environment=state.environment,
     )

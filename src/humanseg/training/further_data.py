@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,9 +12,11 @@ from humanseg.config.schema import TrainConfig
 from humanseg.data.composition import RECORD_FILE, CompositionRecord
 from humanseg.data.duplicates import find_shared
 from humanseg.data.fingerprint import fingerprint
+from humanseg.data.inspection import Finding
 from humanseg.data.layouts import discover
+from humanseg.data.metadata import Facts
 from humanseg.data.samples import Sample
-from humanseg.data.signatures import ImageBits, Signature, read_signatures
+from humanseg.data.signatures import ImageBits, Signature
 from humanseg.data.training_images import copied, joined, read_training_images, some
 from humanseg.model_directory import find_model, read_model_record
 from humanseg.results import read_record
@@ -34,6 +36,9 @@ class ExtraData:
     """What its scenes were composed from, where `humanseg data compose` made it."""
     signatures: dict[str, Signature]
     """By id, to find copies with; empty for composed scenes, which copy no picture."""
+    root: Path
+    findings: tuple[Finding, ...] = ()
+    """What is wrong or odd with single images and masks; composed scenes are not looked at."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +54,12 @@ class Start:
 
 
 def find_extra(root: Path, classes: Sequence[str] = PERSON) -> ExtraData:
-    """Find, fingerprint and look at a further data set.
+    """Find and fingerprint a further data set; `inspected` looks at its images.
 
     Raises:
         UsageError: it does not exist.
         DataError: pictures without masks, scenes that were not composed to the end, or a damaged
             record of them.
-        ImageError: a picture that cannot be read.
     """
     if not root.exists():
         raise UsageError(
@@ -76,8 +80,25 @@ def find_extra(root: Path, classes: Sequence[str] = PERSON) -> ExtraData:
         samples=named,
         fingerprint=fingerprint(samples),
         composition=composition,
-        signatures={} if composition is not None else read_signatures(named),
+        signatures={},
+        root=root,
     )
+
+
+def inspected(extra: ExtraData, look: Callable[[Sequence[Sample]], Facts]) -> ExtraData:
+    """A further data set with what is known of its images.
+
+    Args:
+        extra: as `find_extra` gives it.
+        look: reads facts of samples.
+
+    Raises:
+        DataError, ImageError: an image or a mask that cannot be read.
+    """
+    if extra.composition is not None:
+        return extra
+    facts = look(extra.samples)
+    return replace(extra, signatures=facts.signatures, findings=facts.findings)
 
 
 def check_extra(extra: ExtraData, data_fingerprint: str, held_out: Mapping[str, Signature]) -> None:
@@ -130,7 +151,7 @@ def check_start(
     Raises:
         ModelError: no readable model directory.
         DataError: it was trained on one of them or a copy, or on this data set, divided otherwise
-            or not at all.
+            or not at all, and cannot tell on which pictures.
     """
     name = config.model.start_from
     if name is None:
@@ -143,13 +164,16 @@ def check_start(
             "them out of the data, take the split of that model, or start from another one."
         )
     record = read_model_record(find_model(name))
-    otherwise = record.data_fingerprint == data_fingerprint and record.config.split != config.split
+    # A model that knows its training images has just been asked about those that are held out.
+    unknown = start.images is None and record.data_fingerprint == data_fingerprint
+    otherwise = unknown and record.config.split != config.split
     if otherwise or data_fingerprint in record.extra_fingerprints:
         split = record.config.split
         own = f"its split (protocol {split.protocol}, seed {split.seed})"
         advice = f"Take {own if otherwise else 'other data'}"
         raise DataError(
-            f"model.start_from: {name} was trained on pictures of this data set that are held out "
+            f"model.start_from: {name} was trained on this data set"
+            f"{', divided otherwise' if otherwise else ''}, perhaps on pictures that are held out "
             f"here, so scores would mean nothing. {advice}, or start from another model."
         )
 

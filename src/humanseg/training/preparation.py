@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -13,21 +13,22 @@ from numpy.typing import NDArray
 
 from humanseg.config.comparison_config import CompareConfig
 from humanseg.config.schema import TrainConfig
-from humanseg.config.split_config import ReferenceSplit, SplitConfig
+from humanseg.config.split_config import SplitConfig
 from humanseg.data.cache import Cache
 from humanseg.data.fingerprint import fingerprint
 from humanseg.data.inspection import Keep
 from humanseg.data.layouts import discover
 from humanseg.data.metadata import Facts, read_facts
 from humanseg.data.resized import ImagesInMemory, ResizedImages
+from humanseg.data.same_scene import known_leaks
 from humanseg.data.samples import Sample
 from humanseg.data.signatures import ImageBits, Signature, image_bits
 from humanseg.data.splits import make_split
-from humanseg.results import SplitRecord
+from humanseg.results import Leak, SplitRecord
 from humanseg.system.errors import UsageError
 from humanseg.system.progress import Progress, of_stage
-from humanseg.training.data_gate import check_labels, refuse_errors
-from humanseg.training.further_data import ExtraData, check_extra, find_extra
+from humanseg.training.data_gate import check_data
+from humanseg.training.further_data import ExtraData, check_extra, find_extra, inspected
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +44,8 @@ class DataSet:
     resized: ResizedImages
     """All of its pictures, then those of the further data sets, on the network's grid."""
     extra: tuple[ExtraData, ...] = ()
+    label_doubts: tuple[str, ...] = ()
+    """What the data check says of masks that are trained on all the same; a sentence each."""
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -109,6 +112,13 @@ class RunData:
         return {name: self.data_set.facts.signatures[name] for name in names}
 
     @property
+    def leaks(self) -> tuple[Leak, ...]:
+        """Images that are trained on and show the same, or are of one group, as tested ones."""
+        facts = self.data_set.facts
+        pairs = known_leaks([self.split], facts.copies, facts.groups)
+        return tuple(leak for leak in pairs if leak.divided)
+
+    @property
     def trained_on(self) -> ImageBits:
         """What recognises the training part and the images of further data sets."""
         own = [self.data_set.facts.signatures[name] for name in self.split.train]
@@ -155,18 +165,30 @@ def find_data_set(
     if config.data.root is None:
         raise UsageError("data.root: not given; name the folder with --data.")
     samples = discover(config.data.root, config.data.layout, config.data.classes)
-    extra = tuple(find_extra(root, config.data.classes) for root in config.data.extra)
+    extra = [find_extra(root, config.data.classes) for root in config.data.extra]
     every = [*samples, *(sample for data in extra for sample in data.samples)]
     store = None if cache is None else Cache(cache, note=_log.warning)
     resized, keep = _resized(every, config, store, processes=processes, progress=progress)
-    groups = None if isinstance(config.split, ReferenceSplit) else config.split.groups
     looking = of_stage(progress, "Looking at images")
-    facts = read_facts(samples, groups, cache=store, keep=keep, progress=looking)
-    labels = check_labels(resized, len(samples), config.data.root)
-    refuse_errors([*facts.findings, *labels], config.data.accept, config.data.root)
+    facts = read_facts(samples, config.split.groups, cache=store, keep=keep, progress=looking)
+    rows = range(len(samples))
+    doubts = [*check_data(facts.findings, resized, rows, config.data.root, config.data.accept)]
+    for position, data in enumerate(extra):
+        rows = range(rows.stop, rows.stop + len(data.samples))
+        looked = inspected(data, partial(read_facts, cache=store, keep=_from(rows, keep)))
+        doubts += check_data(looked.findings, resized, rows, data.root, config.data.accept)
+        extra[position] = looked
     digests = None if store is None else store.digests(samples)
     named = {sample.id: sample for sample in samples}
-    return DataSet(named, fingerprint(samples, digests=digests), facts, resized, extra)
+    digest = fingerprint(samples, digests=digests)
+    return DataSet(named, digest, facts, resized, tuple(extra), tuple(doubts))
+
+
+def _from(rows: range, keep: Keep | None) -> Keep | None:
+    """What keeps images of a further data set in their rows."""
+    if keep is None:
+        return None
+    return lambda index, image, mask: keep(rows[index], image, mask)
 
 
 def _resized(

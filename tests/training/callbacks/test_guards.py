@@ -9,16 +9,16 @@ import lightning
 import numpy as np
 import pytest
 import torch
+from benchmarks.planted_training import LaterMistake
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from tests.builders.configurations import changed
-from torch import Tensor
 
 from humanseg.config.schema import TrainConfig
 from humanseg.data.resized import Pixels
 from humanseg.evaluation.metrics import score_image, summarise
 from humanseg.models import SegmentationNetwork, build_network
 from humanseg.system.errors import GuardError
-from humanseg.training.batches import Batch, SegmentationDataModule
+from humanseg.training.batches import SegmentationDataModule
 from humanseg.training.callbacks.guards import (
     TrainingGuards,
     check_moved,
@@ -82,35 +82,6 @@ class _PublishedMistake(SegmentationModule):
         return torch.optim.Adam(self._others, lr=0.003)
 
 
-class _LaterMistake(SegmentationModule):
-    """Goes wrong from its second epoch on."""
-
-    def __init__(self, network: SegmentationNetwork, config: TrainConfig, mistake: str) -> None:
-        super().__init__(network, config)
-        self._mistake = mistake
-
-    def on_train_epoch_start(self) -> None:
-        super().on_train_epoch_start()
-        if self.current_epoch == 0:
-            return
-        optimiser = self.trainer.optimizers[0]
-        if self._mistake == "another optimiser":
-            other = _network(self._config).parameters()
-            self.trainer.optimizers = [torch.optim.Adam(other, lr=0.003)]
-        elif self._mistake == "parameters dropped":
-            optimiser.param_groups[1]["params"].clear()
-        elif self._mistake == "rate of zero":
-            for group in optimiser.param_groups:
-                group["lr"] = 0.0
-        elif self._mistake == "encoder frozen":
-            self.network.network.get_submodule("encoder").requires_grad_(False)
-
-    def training_step(self, batch: Batch, index: int) -> Tensor:
-        loss = super().training_step(batch, index)
-        factors = {"loss times 0": 0.0, "wrong sign": -1.0}
-        return loss * (factors.get(self._mistake, 1.0) if self.current_epoch else 1.0)
-
-
 @pytest.mark.filterwarnings("ignore:.*does not have many workers")
 @pytest.mark.filterwarnings("ignore:`isinstance")
 class TestInTraining:
@@ -128,12 +99,12 @@ class TestInTraining:
     def test_later_mistake__is_caught(
         self, mistake: str, sentence: str, tiny: TrainConfig, tmp_path: Path
     ) -> None:
-        module = _LaterMistake(_network(tiny), tiny, mistake)
+        module = LaterMistake(_network(tiny), tiny, mistake)
         with pytest.raises(GuardError, match=sentence):
             _fit(module, tiny, tmp_path, epochs=3)
 
     def test_honest_epochs__pass(self, tiny: TrainConfig, tmp_path: Path) -> None:
-        _fit(_LaterMistake(_network(tiny), tiny, "none"), tiny, tmp_path, epochs=3)
+        _fit(LaterMistake(_network(tiny), tiny, "none"), tiny, tmp_path, epochs=3)
 
     def test_frozen_from_the_start__is_caught(self, tiny: TrainConfig, tmp_path: Path) -> None:
         network = _network(tiny)

@@ -13,6 +13,8 @@ FEW_IMAGES = 30
 """Below this many test images the report says that they are few."""
 FAR_APART = 0.3
 """IoU in training less that in validation, above which the averages of a short run lag behind."""
+SHOWN_DOUBTS = 5
+"""Doubts about training masks that are shown; every run of a plan may have its own."""
 FEW_STEPS = 500
 """A run of fewer steps is short: averages over steps still hold much of the initial weights."""
 
@@ -32,6 +34,7 @@ def warnings(study: Study) -> Iterator[str]:
         )
     yield from _trained_on_test(study)
     yield from _divided_copies(study)
+    yield from _doubted_masks(study)
     yield from _below_baseline(study)
     yield from _different_machines(study)
 
@@ -93,6 +96,14 @@ def _divided_copies(study: Study) -> Iterator[str]:
             "divided between training and test by the split: scores are too high for new people "
             "and scenes."
         )
+
+
+def _doubted_masks(study: Study) -> Iterator[str]:
+    doubts = list(dict.fromkeys(text for run in study.runs for text in run.label_doubts))
+    yield from (f"True masks may be wrong: {text}" for text in doubts[:SHOWN_DOUBTS])
+    more = len(doubts) - SHOWN_DOUBTS
+    if more > 0:
+        yield f"{counted(more, 'more doubt')} of this kind stand in the records of the runs."
 
 
 def _below_baseline(study: Study) -> Iterator[str]:
