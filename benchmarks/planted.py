@@ -5,8 +5,8 @@
 Draws 60 scenes of 96x96 pixels, plants one mistake at a time in their masks and runs the data check
 on each, as `humanseg data check` does; mistakes that only a trained network can tell are trained
 on for eight epochs where `--weights` names encoder weights (EfficientNet-Lite0). Sound sets follow:
-20 drawn ones, and the folders of `--data`. Mistakes in the training itself are planted by
-tests/training/callbacks/test_guards.py. Every row is written as soon as it is known, and rows that
+20 drawn ones, and the folders of `--data`. Then mistakes in the training itself, from its second
+epoch on (`benchmarks.planted_training`). Every row is written as soon as it is known, and rows that
 are there are not repeated.
 """
 
@@ -22,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from benchmarks.planted_training import MISTAKES as TRAINING_MISTAKES
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -80,6 +81,8 @@ MISTAKES: dict[str, Plant] = {
     "masks 0/127/255": _unknown,
     "masks 0/1/2": _classes,
 }
+_TINY = ["--quiet", "--training.no-onnx", "--batch-size", "4", "--model.image-size", "64", "64"]
+_TINY += ["--model.encoder-name", "tu-test_efficientnet", "--model.encoder-weights", "none"]
 EXIF = "EXIF orientation 3 in every second image"
 LEARNED = ("every tenth mask inverted",)
 """Told by a trained network alone, where the bundled model does not know the images."""
@@ -121,6 +124,21 @@ def _trained(folder: Path, weights: Path, run: Path) -> list[str]:
     return [line for line in done.stderr.splitlines() if "masks" in line]
 
 
+def _trained_wrongly(sound: Path, mistake: str) -> dict[str, object]:
+    """What three epochs say with a mistake in the loop; none of `training.MISTAKES`: nothing."""
+    with tempfile.TemporaryDirectory() as scratch:
+        words = ["train", "--data", str(sound), "-o", f"{scratch}/run", "--epochs", "3", *_TINY]
+        command = [sys.executable, "-m", "benchmarks.planted_training", mistake, *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = [line for line in done.stderr.splitlines() if "no better than" not in line]
+    return {
+        "mistake": f"{mistake} from the second epoch on",
+        "command": "humanseg train --data SET --epochs 3",
+        "caught": bool(done.returncode and said),
+        "sentence": " ".join(said).replace(str(sound), "SET"),
+    }
+
+
 def _row(sound: Path, mistake: str, weights: Path | None) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "set"
@@ -141,7 +159,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, nargs="*", default=[])
     options = parser.parse_args()
     file = RESULTS / f"2026-11-29-planted-{options.machine}.json"
-    result = json.loads(file.read_text()) if file.exists() else {"planted": [], "sound": []}
+    result = json.loads(file.read_text()) if file.exists() else {}
+    result = {"planted": [], "training": [], "sound": []} | result
 
     def write() -> None:
         result["environment"] = describe_environment(device="cpu", threads=None).model_dump()
@@ -153,6 +172,10 @@ def main() -> None:
         for mistake in [*MISTAKES, EXIF]:
             if mistake not in done:
                 result["planted"].append(_row(sound, mistake, options.weights))
+                write()
+        for mistake in ("no mistake", *TRAINING_MISTAKES):
+            if not any(row["mistake"].startswith(mistake) for row in result["training"]):
+                result["training"].append(_trained_wrongly(sound, mistake))
                 write()
         done = {row["set"] for row in result["sound"]}
         sets = {f"drawn, seed {seed}": seed for seed in range(SOUND_SETS)}
@@ -166,10 +189,12 @@ def main() -> None:
             if root.name not in done:
                 result["sound"].append({"set": root.name, "alarms": _checked(root)})
                 write()
-    caught = sum(row["caught"] for row in result["planted"])
-    alarms = sum(bool(row["alarms"]) for row in result["sound"])
-    print(f"{caught} of {len(result['planted'])} caught; {alarms} false alarms in "
-          f"{len(result['sound'])} sound sets: {file}")  # fmt: skip
+    sound_training, *wrong = result["training"]
+    rows = [*result["planted"], *wrong]
+    caught = sum(row["caught"] for row in rows)
+    alarms = sum(bool(row["alarms"]) for row in result["sound"]) + sound_training["caught"]
+    print(f"{caught} of {len(rows)} caught; {alarms} false alarms in {len(result['sound'])} sound "
+          f"sets and a sound training: {file}")  # fmt: skip
 
 
 if __name__ == "__main__":
