@@ -102,15 +102,14 @@ def _fold_scores(analysis: Analysis, costs: Mapping[str, NetworkSize]) -> str:
     rows = []
     for network in analysis.networks:
         get, cost = network.metrics.get, costs[network.arch]
-        assd, hd95 = get("assd"), get("hd95")
         rows.append(
             [
                 label(network.arch),
                 interval(get("iou")),
                 *(three(value.estimate if (value := get(name)) else None) for name in _FEW),
                 interval(get("boundary_iou")),
-                percent(assd.estimate if assd else None),
-                percent(hd95.estimate if hd95 else None),
+                interval(get("surface_dice_10")),
+                *(percent(value.estimate if (value := get(name)) else None) for name in _SHARES),
                 f"{cost.parameters / 1e6:.1f} M",
                 f"{cost.macs / 1e9:.1f} G",
             ]
@@ -120,25 +119,30 @@ def _fold_scores(analysis: Analysis, costs: Mapping[str, NetworkSize]) -> str:
         name = _BOUNDS[bound.name].format(detail=bound.detail, who=who)
         empty = ["–"] * len(_FEW)
         edge = three(bound.boundary_iou)
-        rows.append([name, three(bound.iou), *empty, edge, *["–"] * 4])
+        rows.append([name, three(bound.iou), *empty, edge, *["–"] * (len(_SHARES) + 3)])
     header = [
         f"{analysis.images} pictures, each scored out of fold",
         "per-image IoU [95 %]",
         "SD",
+        "median",
         "5th percentile",
         "Dice",
         "dataset IoU",
         "two-class mIoU",
         "Boundary IoU [95 %]",
+        "NSD at 1 % [95 %]",
         "ASSD",
         "HD95",
+        "ECE",
+        "ECE near contours",
         "parameters",
         "MACs",
     ]
     return table(header, rows)
 
 
-_FEW = ("iou_sd", "iou_p05", "dice", "dataset_iou", "two_class_miou")
+_SHARES = ("assd", "hd95", "ece", "band_ece")
+_FEW = ("iou_sd", "iou_median", "iou_p05", "dice", "dataset_iou", "two_class_miou")
 _BOUNDS = {
     "mean_mask": "baseline: mean training mask",
     "all_background": "baseline: all background",

@@ -41,9 +41,9 @@ def peers_table(path: Path) -> str:
         f"{len(first.scores)} held-out pictures, {len(first.person_free)} photographs without "
         "people",
         "per-image IoU",
-        "first less this, points [95 %]",
+        "first row minus this, points [95 % CI]",
         "Boundary IoU",
-        "first less this, points [95 %]",
+        "first row minus this, points [95 % CI]",
         "area marked where nobody is",
         "pictures marked where nobody is",
         "picture to mask",

@@ -78,6 +78,8 @@ class NetworkAnalysis(Record):
     """`train_iou` minus the mean over the same runs of their held-out IoU: what was learned by
     heart."""
     strata: tuple[Stratum, ...]
+    without_contour: int = 0
+    """Images that count as the whole diagonal in `assd` and `hd95`, since a mask has no contour."""
     weak: bool = False
     """Whether any of its runs scores no better than the mean training mask: no verdict is drawn."""
 

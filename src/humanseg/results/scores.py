@@ -123,6 +123,11 @@ class ImageScore(Record):
         return self._distance(None if self.distance_sum is None else self.distance_sum / total)
 
     @property
+    def lacks_contour(self) -> bool:
+        """Whether `assd` and `hd95` are the worst for want of a contour."""
+        return self.assd is not None and self.distance_sum is None
+
+    @property
     def hd95(self) -> float | None:
         """95th percentile Hausdorff distance in shares of the diagonal; see `assd`."""
         return self._distance(self.distance_p95)

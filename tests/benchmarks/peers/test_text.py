@@ -82,6 +82,8 @@ def test_text__says_when_ours_knows_the_images_and_when_other_work_ran() -> None
     assert doubts_in_words(_record()) == []
     (known,) = doubts_in_words(_record(trained_on="b"))
     assert "trained on images of this very data set" in known
+    (seen,) = doubts_in_words(_record().model_copy(update={"seen_images": ("1", "2")}))
+    assert "trained on 2 of these images, or on copies of them; this is no fair comparison" in seen
     (busy,) = doubts_in_words(_record(load=1.0))
     assert "other work was running (load 1.0 on 2 cores" in busy
 

@@ -40,6 +40,9 @@ def analyse_network(
         train_iou=train,
         gap=None if train is None else train - fmean(iou for _, iou in gaps),
         strata=_strata(subject, groups, sources),
+        without_contour=sum(
+            any(score.lacks_contour for score in scores) for scores in subject.by_image.values()
+        ),
         weak=subject.weak,
     )
 

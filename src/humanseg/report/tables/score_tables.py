@@ -95,7 +95,17 @@ def overlap_table(study: Study) -> Table | None:
 
 def contour_table(study: Study) -> Table | None:
     """How well contours fit by network, baselines and upper bounds beneath."""
-    return _score_table(study, _CONTOUR, f"Fit of the contours, {_scored(study)}.")
+    counts = [
+        f"{counted(analysed.without_contour, 'picture')} of {network.label}"
+        for network in study.finished
+        if (analysed := study.analysed(network)) and analysed.without_contour
+    ]
+    caption = f"Fit of the contours, {_scored(study)}."
+    if counts:
+        caption += (
+            f" ASSD and HD95 are the whole diagonal, for want of a contour, in {listed(counts)}."
+        )
+    return _score_table(study, _CONTOUR, caption)
 
 
 def pixel_table(study: Study) -> Table | None:
