@@ -51,7 +51,7 @@ def test_further_data__are_checked_too(
     with pytest.raises(DataError, match=refusal):
         find_data(config)
     accepted = changed(tiny, data={"extra": (extra,), "accept": ("mirrored-masks", "size-differs")})
-    first, second = find_data(accepted).pictures.label_doubts
+    first, second = find_data(accepted).data_set.label_doubts
     assert first.startswith(f"{extra}: ")
     assert "are mirrored against their images" in first
     assert first in caplog.text
@@ -63,7 +63,7 @@ def test_further_data__have_every_mask_in_its_row(tiny: TrainConfig, tmp_path: P
     for seed, name in enumerate("ab"):
         synthesize(tmp_path / name, count=3, size=(64, 64), seed=seed)
     config = changed(tiny, data={"extra": (tmp_path / "a", tmp_path / "b")})
-    pictures = find_data(config).pictures
+    pictures = find_data(config).data_set
     for data in pictures.extra:
         for sample in data.samples:
             image, mask = pictures.resized.get(pictures.rows([sample.id]))

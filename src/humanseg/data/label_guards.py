@@ -247,9 +247,7 @@ def _severity(which: Which, usable: Which, most: float = MOST) -> Severity:
     return "error" if which.sum() >= most * usable.sum() else "warning"
 
 
-def ask_bundled_model(
-    sample: LabelSample, trial: Sequence[int], asked: Sequence[int]
-) -> list[int]:
+def ask_bundled_model(sample: LabelSample, trial: Sequence[int], asked: Sequence[int]) -> list[int]:
     """Let the bundled model look at some images; a few seconds at most.
 
     Those of the trial show whether it knows such images; the masks of those asked may be inverted.
