@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 SCENES := demo/scenes/.complete
 WEIGHTS := weights/tf_efficientnet_lite0.in1k.safetensors
 
-.PHONY: install demo test test-fast lint benchmark web-runtime check-page clean
+.PHONY: install demo test test-fast lint benchmark web-runtime check-page release clean
 
 install: $(INSTALLED)
 
@@ -60,6 +60,10 @@ check-page:
 	npx --yes --package typescript@5.9 tsc --noEmit --checkJs --allowJs --strict --target es2023 \
 		--module esnext --moduleResolution bundler --lib es2023,dom,dom.iterable,dom.asynciterable \
 		src/humanseg/serving/static/*.js
+
+# Builds, tries and hashes; docs/release-checklist.md has what comes before and after.
+release: $(INSTALLED)
+	.ci/release
 
 clean:
 	rm -rf $(VENV) demo

@@ -153,6 +153,32 @@ _BOUNDS = {
 }
 
 
+def headline_table(path: Path) -> str:
+    """What a reader of the README wants of the cross-validation."""
+    result = read_comparison(path)
+    if result.analysis is None:
+        raise SystemExit(f"{path} holds no analysis.")
+    costs = costs_by_arch(result)
+    rows = [
+        [
+            label(network.arch),
+            interval(network.metrics.get("iou")),
+            interval(network.metrics.get("boundary_iou")),
+            f"{costs[network.arch].parameters / 1e6:.1f} M",
+            f"{costs[network.arch].macs / 1e9:.1f} G",
+        ]
+        for network in result.analysis.networks
+    ]
+    header = [
+        f"{result.analysis.images} pictures, each scored out of fold",
+        "per-image IoU [95 %]",
+        "Boundary IoU [95 %]",
+        "parameters",
+        "MACs",
+    ]
+    return f"{table(header, rows)}\n\nFrom {link(path)}."
+
+
 def _fold_pairs(analysis: Analysis) -> str:
     names = {"iou": "per-image IoU", "boundary_iou": "Boundary IoU"}
     rows = [
@@ -264,6 +290,9 @@ def training_table(path: Path) -> str:
 PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "README.md": {
         "peers": lambda: peers_table(newest("peers")),
+        "headline": lambda: headline_table(newest("folds-default-lite0")),
+    },
+    ROOT / "docs" / "results.md": {
         "bundled": lambda: accuracy_table(newest("bundled-lite0")),
         "speed": lambda: speed_table(newest("speed")),
         "work": lambda: work_table(*map(newest, ("folder", "video", "startup", "install"))),
@@ -280,13 +309,14 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
 """Tables by page and by the name between their markers."""
 
 
-def render(text: str, tables: Mapping[str, Callable[[], str]]) -> str:
-    """A page with all its tables renewed between their markers."""
+def render(text: str, tables: Mapping[str, Callable[[], str]], root: str = "../") -> str:
+    """A page with all its tables renewed between their markers; `root` leads out of its folder."""
     for name, make in tables.items():
         begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
         head, rest = text.split(begin)
         _, tail = rest.split(end)
-        text = f"{head}{begin}\n{make()}\n{end}{tail}"
+        content = make().replace("](../", f"]({root}")
+        text = f"{head}{begin}\n{content}\n{end}{tail}"
     return text
 
 
@@ -295,7 +325,7 @@ def main() -> int:
     differing = 0
     for page, tables in PAGES.items():
         old = page.read_text(encoding="utf-8")
-        new = render(old, tables)
+        new = render(old, tables, "" if page.parent == ROOT else "../")
         if "--check" not in sys.argv:
             write_text(page, new)
         elif old != new:

@@ -1,4 +1,4 @@
-"""Pieces of the README's tables: numbers as text, and where they come from."""
+"""Pieces of the pages' tables: numbers as text, and where they come from."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def newest(kind: str, folder: Path = RESULTS) -> Path:
     return paths[0]
 
 
-def link(path: Path, root: str = "") -> str:
-    """The result file as a link from a page whose way to the repository's root is `root`."""
-    return f"[{path.name}]({root}benchmarks/results/{path.name})"
+def link(path: Path) -> str:
+    """The result file as a link from a page in a folder beside `benchmarks`, such as `docs`."""
+    return f"[{path.name}](../benchmarks/results/{path.name})"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,7 +1,8 @@
-"""The README's tables about using the bundled model, from the result files."""
+"""The tables about using the bundled model, from the result files."""
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -49,7 +50,27 @@ def peers_table(path: Path) -> str:
         "picture to mask",
     ]
     where = conditions(result.environment, result.machine)
-    return f"{table(header, rows)}\n\n{where} From {link(path)}."
+    return f"{table(header, rows)}\n\n{_image_by_image(result)}{where} From {link(path)}."
+
+
+def _image_by_image(result: PeersRecord) -> str:
+    """How often the first system is behind each foreign one, which a mean does not tell."""
+    first, *others = result.systems
+    sentences = []
+    for other in (system for system in others if not system.name.startswith("humanseg ")):
+        theirs = {score.id: score.iou for score in other.scores}
+        differences = [
+            100 * (score.iou - behind)
+            for score in first.scores
+            if score.iou is not None and (behind := theirs.get(score.id)) is not None
+        ]
+        if differences:
+            sentences.append(
+                f"{_NAMES.get(other.name, other.name)} has the higher IoU on "
+                f"{sum(value < 0 for value in differences)} of {len(differences)} pictures; the "
+                f"median difference is {statistics.median(differences):+.1f} points. "
+            )
+    return "".join(sentences)
 
 
 def conditions(
@@ -330,7 +351,7 @@ def edges_table(path: Path) -> str:
         "pictures with better / worse contours",
         "ms of one core",
     ]
-    return f"{table(header, rows)}\n\nFrom {link(path, '../')}."
+    return f"{table(header, rows)}\n\nFrom {link(path)}."
 
 
 def outputs_table(path: Path) -> str:
@@ -340,4 +361,4 @@ def outputs_table(path: Path) -> str:
         for effect in _load(path, _Edges).effects
     ]
     header = ["output, 1920x1080", "settings", "ms of one core"]
-    return f"{table(header, rows)}\n\nFrom {link(path, '../')}."
+    return f"{table(header, rows)}\n\nFrom {link(path)}."

@@ -115,6 +115,8 @@ def test_peers_table__has_every_system_and_what_the_first_is_ahead(tmp_path: Pat
         "| 50.0 % | 3 ms"
     )
     assert "Other work" not in table
+    behind = "MediaPipe selfie has the higher IoU on 0 of 1 pictures; the median difference is +30"
+    assert behind in table
 
 
 def test_conditions__say_what_speaks_against_quoting() -> None:
@@ -249,8 +251,8 @@ def test_work_table__takes_the_usual_way_of_every_file(tmp_path: Path) -> None:
         ("installed size, base", "188 MiB"),
         ("installed size with [v]", "2 MiB"),
     ]  # fmt: skip
-    assert rows[0]["from"] == "[folder.json](benchmarks/results/folder.json)"
-    assert rows[-1]["from"] == "[install.json](benchmarks/results/install.json)"
+    assert rows[0]["from"] == "[folder.json](../benchmarks/results/folder.json)"
+    assert rows[-1]["from"] == "[install.json](../benchmarks/results/install.json)"
 
 
 def test_edges_tables__have_scores_counts_and_times(tmp_path: Path) -> None:
