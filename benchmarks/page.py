@@ -61,9 +61,11 @@ def served() -> Iterator[str]:
     """Address of a server of its own process."""
     command = [sys.executable, "-m", "humanseg", "serve", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        assert process.stdout is not None
-        yield process.stdout.readline().decode().split()[2]
-        process.terminate()
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().decode().split()[2]
+        finally:
+            process.kill()
 
 
 def photo(seed: int) -> bytes:
@@ -75,9 +77,7 @@ def photo(seed: int) -> bytes:
 
 
 def _done(visited: Visit, count: int, began: float) -> float:
-    visited.page.wait_for_function(
-        f"document.querySelectorAll('.tile[data-state=done]').length === {count}", polling=10
-    )
+    visited.wait_until_done(count)
     return time.perf_counter() - began
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zlib
 from collections import Counter
 from pathlib import Path
 
@@ -25,6 +26,11 @@ def test_files__have_names_of_their_own() -> None:
 def test_files__are_short() -> None:
     lines = {path: len(path.read_text("utf-8").splitlines()) for path in PACKAGE.rglob("*.py")}
     assert [str(path) for path, count in lines.items() if count > 400] == []
+
+
+def test_wheel__has_at_most_32_megabytes() -> None:
+    files = [path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    assert 10_000_000 < sum(len(zlib.compress(path.read_bytes())) for path in files) < 32_000_000
 
 
 def test_face__gives_every_public_name() -> None:

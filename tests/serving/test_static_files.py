@@ -99,7 +99,9 @@ def test_page__is_light_before_private_mode() -> None:
 def test_page__names_its_modules_and_nobody_elses() -> None:
     text = page_files()[""].content.decode()
     linked = re.findall(r'(?:src|href)="([^"#]+)"', text)
-    assert "static/app.js" in linked
+    assert {name for name in page_files() if name.endswith(".js")} - set(linked) == {
+        "private/ort.js", "private/ort-threaded.js", "static/segment-worker.js",
+    }  # fmt: skip
     assert set(linked) <= set(page_files())
     assert 'data-modes="server private" data-threshold="0.5"' in text
     assert "http" not in re.sub(r'xmlns="[^"]+"', "", text)

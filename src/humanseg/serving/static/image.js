@@ -75,10 +75,10 @@ export function newContext({ height, width }) {
  * @param {ImageBitmap} bitmap
  * @param {Size} size to scale to
  * @param {string} [behind] colour to lay it on; else straight alpha is given
- * @returns {Generator<import("./resize.js").Band>} of a multiple of 8 rows each, but the last
+ * @returns {Generator<import("./resize.js").Band>}
  */
 export function* imageBands(bitmap, { height, width }, behind) {
-  const step = Math.min(Math.max(8 * Math.floor(BAND / width / 8), 8), height);
+  const step = Math.min(Math.max(Math.floor(BAND / width), 1), height);
   const context = newContext({ height: step, width });
   const scale = bitmap.height / height;
   for (let top = 0; top < height; top += step) {

@@ -14,10 +14,9 @@ const HALF = 1 << (BITS - 1);
  *
  * @param {number} from length of the source
  * @param {number} to length wanted
- * @param {number} extent length of the source that is meant, if its last pixel is cut short
  */
-function shares(from, to, extent = from) {
-  const scale = extent / to;
+function shares(from, to) {
+  const scale = from / to;
   const reach = Math.max(scale, 1);
   const inverse = 1 / reach;
   const taps = Math.ceil(reach) * 2 + 1;
@@ -40,38 +39,6 @@ function shares(from, to, extent = from) {
   return { taps, starts, counts, weights };
 }
 
-/**
- * Reduce an image by a whole factor, to the means over squares: what decoding JPEG at a fraction of
- * its size gives, as the server does with large ones.
- *
- * @param {Iterable<Band>} bands each of a multiple of `factor` rows, but the last
- * @param {number} width of the image
- * @param {number} factor
- * @returns {Generator<Band>} sides rounded up
- */
-export function* reducedBands(bands, width, factor) {
-  if (factor === 1) return yield* bands;
-  const across = Math.ceil(width / factor);
-  for (const { top, rows, rgba } of bands) {
-    const down = Math.ceil(rows / factor);
-    const sums = new Uint32Array(4 * across * down); // red, green, blue, number of pixels
-    for (let y = 0; y < rows; y++) {
-      const row = Math.floor(y / factor) * across;
-      for (let x = 0; x < width; x++) {
-        const at = 4 * (row + Math.floor(x / factor));
-        const source = 4 * (y * width + x);
-        sums[at] += rgba[source];
-        sums[at + 1] += rgba[source + 1];
-        sums[at + 2] += rgba[source + 2];
-        sums[at + 3]++;
-      }
-    }
-    const means = new Uint8ClampedArray(sums.length); // rounds
-    for (let i = 0; i < sums.length; i++) means[i] = sums[i] / sums[i | 3];
-    yield { top: top / factor, rows: down, rgba: means };
-  }
-}
-
 /** @param {Float64Array} weights */
 const inBits = (weights) => Int32Array.from(weights, (weight) => Math.trunc(0.5 + weight * 2 ** BITS));
 
@@ -81,13 +48,12 @@ const inBits = (weights) => Int32Array.from(weights, (weight) => Math.trunc(0.5 
  * @param {Iterable<Band>} bands the opaque image from top to bottom, so that never all of it is held
  * @param {Size} from
  * @param {Size} to
- * @param {Size} extent what is meant of the image, if its last row and column are cut short
  * @returns {Uint8Array} RGB (to.height, to.width, 3), 0 to 255
  */
-export function resizeImage(bands, from, to, extent = from) {
+export function resizeImage(bands, from, to) {
   const length = to.width * 3;
   const narrow = new Uint8Array(from.height * length);
-  const across = shares(from.width, to.width, extent.width);
+  const across = shares(from.width, to.width);
   const weights = inBits(across.weights);
   for (const { top, rows, rgba } of bands) {
     for (let y = 0; y < rows; y++) {
@@ -110,7 +76,7 @@ export function resizeImage(bands, from, to, extent = from) {
       }
     }
   }
-  return resizeRows(narrow, length, shares(from.height, to.height, extent.height), to.height);
+  return resizeRows(narrow, length, shares(from.height, to.height), to.height);
 }
 
 /**

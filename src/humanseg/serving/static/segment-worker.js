@@ -5,7 +5,7 @@
  */
 
 import { PageError, decodeImage, imageBands } from "./image.js";
-import { reducedBands, resizeImage } from "./resize.js";
+import { resizeImage } from "./resize.js";
 
 /** @type {any} */
 let ort;
@@ -107,31 +107,10 @@ async function run(rgb) {
 }
 
 /** @param {Blob} file */
-async function isJpeg(file) {
-  const [first, second] = new Uint8Array(await file.slice(0, 2).arrayBuffer());
-  return first === 0xff && second === 0xd8;
-}
-
-/**
- * By how much the server reduces a JPEG file while it decodes it: both sides stay longer than the
- * network's grid.
- *
- * @param {import("./resize.js").Size} size
- */
-function reduction({ height, width }) {
-  const most = Math.min(height, width) / Math.max(...model.image_size);
-  return [8, 4, 2].find((factor) => factor <= most) ?? 1;
-}
-
-/** @param {Blob} file */
 async function segment(file) {
   const [height, width] = model.image_size;
   const bitmap = await decodeImage(file);
-  const factor = (await isJpeg(file)) ? reduction(bitmap) : 1;
-  const bands = reducedBands(imageBands(bitmap, bitmap, "white"), bitmap.width, factor);
-  const extent = { height: bitmap.height / factor, width: bitmap.width / factor };
-  const from = { height: Math.ceil(extent.height), width: Math.ceil(extent.width) };
-  const rgb = resizeImage(bands, from, { height, width }, extent);
+  const rgb = resizeImage(imageBands(bitmap, bitmap, "white"), bitmap, { height, width });
   bitmap.close();
   let grid = Float32Array.from(await run(rgb));
   if (model.flip_averaging) {
