@@ -181,7 +181,7 @@ def _mutated(content: bytes, rng: np.random.Generator) -> bytes:
 def test_mutated_bodies__are_answered_as_predict_would(server: Server) -> None:
     rng = np.random.default_rng(20)
     originals = [packed(drawn(), kind) for kind in ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")]
-    with httpx.Client(timeout=60) as client:
+    with httpx.Client(timeout=300) as client:
         before = None
         for number in range(MUTATIONS):
             content = _mutated(originals[number % len(originals)], rng)
@@ -224,14 +224,14 @@ def test_disconnects__in_the_middle_of_the_work(server: Server) -> None:
 
 
 def test_load__more_than_the_queue_is_answered_429(brightness_model: Path) -> None:
-    content = packed(drawn((1500, 2000)))
+    content = packed(drawn((1000, 1500)))
 
     def ask(url: str) -> httpx.Response:
         return httpx.post(
             f"{url}/v1/segment?output=cutout&refine=true",
             content=content,
             headers={"Content-Type": "image/jpeg"},
-            timeout=60,
+            timeout=300,
         )
 
     flags = ("--workers", "1", "--queue", "3")

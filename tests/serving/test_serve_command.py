@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,7 +30,7 @@ def _run(*words: str, program: str | None = None) -> subprocess.CompletedProcess
         [sys.executable, *start, *words],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
         env={**os.environ, "OMP_NUM_THREADS": "1", "HUMANSEG_TOKEN": ""},
     )
@@ -75,7 +74,7 @@ def test_serve__bytes_of_the_file_that_predict_writes(
         params=options,
         content=(tmp_path / "scene.jpg").read_bytes(),
         headers={"Content-Type": "image/jpeg"},
-        timeout=60,
+        timeout=300,
     )
     assert response.status_code == 200, response.text
     assert response.content == target.read_bytes()
@@ -179,14 +178,14 @@ def test_serve__stops_when_what_was_taken_on_is_done(
             f"{url}/v1/segment?output=cutout&refine=true",
             content=content,
             headers={"Content-Type": "image/jpeg"},
-            timeout=60,
+            timeout=300,
         )
         return response.status_code if len(response.content) else 0
 
-    with started(brightness_model, "--workers", "1") as server, ThreadPoolExecutor(6) as clients:
-        answers = [clients.submit(ask, server.url) for _ in range(6)]
-        while "humanseg_waiting 6.0" not in httpx.get(f"{server.url}/metrics").text:
-            time.sleep(0.01)
+    with started(brightness_model, "--workers", "1") as server, ThreadPoolExecutor(4) as clients:
+        answers = [clients.submit(ask, server.url) for _ in range(4)]
+        while "humanseg_waiting 4.0" not in httpx.get(f"{server.url}/metrics").text:
+            assert not any(answer.done() for answer in answers)
         server.process.send_signal(sent)
-        assert [answer.result() for answer in answers] == [200] * 6
-        assert server.process.wait(timeout=20) == 0
+        assert [answer.result() for answer in answers] == [200] * 4
+        assert server.process.wait(timeout=120) == 0
