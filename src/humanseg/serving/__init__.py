@@ -6,6 +6,7 @@ segment_route    POST /v1/segment and /v1/segment/batch
 service_routes   GET /v1/models, /healthz, /readyz, /metrics
 request_body     what was sent: pictures and options, within limits, never on a disk
 segment_options  from options to an effect and a format, and their description in OpenAPI
+openapi_text     what the schema says of requests and refusals
 service          one picture to one answer, with the code of `humanseg predict`
 pool             threads, and how much work is taken on
 problem_details  refusals as documents (RFC 9457)
