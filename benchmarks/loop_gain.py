@@ -9,7 +9,7 @@ data set, drawn by the seed. `--from` must be a model that was trained on none o
 Correcting is done by the truth. Beside the least sure images as many random ones are trained on, so
 that what the order is worth is seen apart from what more labels are worth. One in ten corrected
 images is held out by the training, as it wants one at least; none of the test set is ever trained
-on.
+on. With `--labels` and no number, only the order is measured.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class _Experiment:
         config = resolve(
             TrainConfig,
             preset="finetune",
-            start=structure_of(str(self._options.start)),
+            start={"model": structure_of(str(self._options.start))},
             overrides=values,
         )
         result = train(config, output=self._folder / name)
@@ -207,7 +207,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--from", dest="start", default="bundled")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--labels", type=int, nargs="+", default=[20])
+    parser.add_argument("--labels", type=int, nargs="*", default=[20])
     parser.add_argument("--pool", type=int, default=200)
     parser.add_argument("--test", type=int, default=200)
     parser.add_argument("--epochs", type=int, default=10)

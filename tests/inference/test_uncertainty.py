@@ -21,37 +21,38 @@ def _halves(at_border: float) -> NDArray[np.float32]:
 
 def test_uncertainty__of_a_sure_network_is_nothing() -> None:
     sure = _halves(1.0)
-    measured = measure_uncertainty(sure, sure, 0.5)
+    measured = measure_uncertainty(sure, sure)
     assert (measured.contour, measured.disagreement, measured.value) == (0.0, 0.0, 0.0)
 
 
-def test_uncertainty__at_the_contour_is_the_mean_over_three_pixels_to_either_side() -> None:
-    # 4 * 0.75 * 0.25 = 0.75 in one of the six columns around the contour
+def test_uncertainty__of_a_contour_is_its_area_against_that_of_the_people() -> None:
+    # 4 * 0.75 * 0.25 = 0.75 in 8 pixels, beside 56 sure ones; at least 1 pixel is added
     unsure = _halves(0.75)
-    measured = measure_uncertainty(unsure, unsure, 0.5)
-    assert measured.contour == pytest.approx(0.75 / 6)
+    measured = measure_uncertainty(unsure, unsure)
+    assert measured.contour == pytest.approx(6 / (56 + 6 + 1))
     assert measured.disagreement == 0.0
+    assert measured.value == pytest.approx(3 / 63)
 
 
-def test_uncertainty__without_a_contour_is_that_of_the_most_uncertain_pixels() -> None:
-    # 0.3 % of 1000 pixels are 3: 4 * 0.4 * 0.6 = 0.96, 0.96 and 4 * 0.1 * 0.9 = 0.36
+def test_uncertainty__of_nobody_counts_against_the_smallest_person() -> None:
+    # 4 * 0.4 * 0.6 = 0.96 twice, 4 * 0.1 * 0.9 = 0.36; 0.3 % of 1000 pixels are 3
     nobody = np.zeros((20, 50), np.float32)
-    nobody[3, :4] = [0.4, 0.4, 0.1, 0.01]
-    assert measure_uncertainty(nobody, nobody, 0.5).contour == pytest.approx((0.96 * 2 + 0.36) / 3)
+    nobody[3, :3] = [0.4, 0.4, 0.1]
+    assert measure_uncertainty(nobody, nobody).contour == pytest.approx(2.28 / (2.28 + 3))
 
 
 def test_uncertainty__disagreement_is_what_does_not_overlap() -> None:
     # 8 pixels of 16 differ by 1; of 128 pixels 0.3 %, at least 1, is added to the larger sum of 16
     person, half = np.zeros((8, 16), np.float32), np.zeros((8, 16), np.float32)
     person[:2, :8], half[:1, :8] = 1.0, 1.0
-    assert measure_uncertainty(person, half, 0.5).disagreement == pytest.approx(8 / 17)
-    assert measure_uncertainty(half, person, 0.5).disagreement == pytest.approx(8 / 17)
+    assert measure_uncertainty(person, half).disagreement == pytest.approx(8 / 17)
+    assert measure_uncertainty(half, person).disagreement == pytest.approx(8 / 17)
 
 
 def test_uncertainty__specks_where_nobody_is_count_little() -> None:
     nobody, speck = np.zeros((100, 100), np.float32), np.zeros((100, 100), np.float32)
     speck[0, 0] = 0.4
-    assert measure_uncertainty(nobody, speck, 0.5).disagreement == pytest.approx(0.4 / 30.4)
+    assert measure_uncertainty(nobody, speck).disagreement == pytest.approx(0.4 / 30.4)
 
 
 @pytest.mark.parametrize("flip_averaging", [False, True])

@@ -221,7 +221,7 @@ class Segmenter:
         probability, mirrored = self._run_both(grids)
         grid = _mean(probability, mirrored) if self.flip_averaging else probability
         measured = prediction(grid[0])
-        measured.uncertainty = measure_uncertainty(probability[0], mirrored[0], self.threshold)
+        measured.uncertainty = measure_uncertainty(probability[0], mirrored[0])
         return measured
 
     __call__ = predict

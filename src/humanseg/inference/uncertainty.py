@@ -1,8 +1,8 @@
 """How unsure a network is of an image: what a person should look at, and correct, first.
 
-Two signs, both without truth. Along the contour a probability near one half says that the network
+Two signs, both without truth. Along contours a probability near one half says that the network
 cannot decide where the person ends. And a network that knows its people marks the same ones in the
-mirrored image.
+mirrored image. Neither tells of people whom the network surely overlooks.
 """
 
 from __future__ import annotations
@@ -12,11 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.effects.rasters import dilate
 from humanseg.effects.regions import PERSON_SHARE
-
-BAND = 3
-"""Pixels of the network's grid to either side of the contour."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +20,11 @@ class Uncertainty:
     """How unsure a network is of one image; all from 0, sure, to 1."""
 
     contour: float
-    """Mean of 4 p (1 - p) over the pixels within `BAND` of the mask's contour. Of a mask without
-    a contour, empty or full, over the most uncertain `PERSON_SHARE` of all pixels: as many as the
-    smallest person has that counts."""
+    """Uncertain area against that of the people: sum of 4 p (1 - p), which is 1 where p is one half
+    and mostly lies along contours, over the sum of the larger of p and 4 p (1 - p)."""
     disagreement: float
     """1 less the overlap of the probabilities of the image and of the mirrored one: sum of absolute
-    differences over sum of maxima. To both a person of `PERSON_SHARE` is added, so that specks do
-    not count as much where there is nobody."""
+    differences over sum of the larger ones."""
 
     @property
     def value(self) -> float:
@@ -39,30 +33,25 @@ class Uncertainty:
 
 
 def measure_uncertainty(
-    probability: NDArray[np.float32], mirrored: NDArray[np.float32], threshold: float
+    probability: NDArray[np.float32], mirrored: NDArray[np.float32]
 ) -> Uncertainty:
     """How unsure a network is.
+
+    To the sums that are divided by, an area of `PERSON_SHARE` of the image is added, the smallest
+    person that counts: specks do not count as much where there is nobody.
 
     Args:
         probability: of the image on the network's grid, float32 (height, width), 0 to 1.
         mirrored: of the mirrored image, mirrored back.
-        threshold: a pixel is a person where its probability is at least this.
     """
+    least = max(1, round(PERSON_SHARE * probability.size))
     unsure = 4.0 * probability * (1.0 - probability)
-    band = _band(probability >= threshold)
-    least = max(1, round(PERSON_SHARE * unsure.size))
-    at_contour = unsure[band] if band.any() else np.partition(unsure, -least, axis=None)[-least:]
-    apart = np.abs(probability - mirrored).sum(dtype=np.float64)
-    largest = np.maximum(probability, mirrored).sum(dtype=np.float64)
+
+    def share(part: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+        whole = np.maximum(probability, other).sum(dtype=np.float64)
+        return float(part.sum(dtype=np.float64) / (whole + least))
+
     return Uncertainty(
-        contour=float(at_contour.mean(dtype=np.float64)),
-        disagreement=float(apart / (largest + least)),
+        contour=share(unsure, unsure),
+        disagreement=share(np.abs(probability - mirrored), mirrored),
     )
-
-
-def _band(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Pixels within `BAND` of both people and background."""
-    people, background = mask, ~mask
-    for _ in range(BAND):
-        people, background = dilate(people), dilate(background)
-    return people & background
