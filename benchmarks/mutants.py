@@ -3,7 +3,8 @@
     python -m benchmarks.mutants --machine NAME
 
 An earlier state of the tests let every one of these changes pass. The tests named beside a change
-must pass without it and fail with it. Writes benchmarks/results/DATE-mutants-NAME.json.
+must pass without it and fail with it. Writes benchmarks/results/DATE-mutants-NAME.json, a row as
+soon as it is known.
 """
 
 from __future__ import annotations
@@ -157,7 +158,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--machine", required=True)
     options = parser.parse_args()
-    rows = []
+    date = datetime.datetime.now(datetime.UTC).date()
+    file = ROOT / "benchmarks" / "results" / f"{date}-mutants-{options.machine}.json"
+    environment = describe_environment(device="cpu", threads=None).model_dump()
+    rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch)
         for name in ("src", "tests", "benchmarks"):
@@ -168,11 +172,9 @@ def main() -> None:
             raise SystemExit(f"{failure}: fails without any change.")
         for mutant in MUTANTS:
             rows.append(planted(copy, mutant))
+            written = {"mutants": rows, "environment": environment}
+            file.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
             print("caught:  " if rows[-1]["caught"] else "survived:", mutant.change, flush=True)
-    date = datetime.datetime.now(datetime.UTC).date()
-    file = ROOT / "benchmarks" / "results" / f"{date}-mutants-{options.machine}.json"
-    environment = describe_environment(device="cpu", threads=None).model_dump()
-    file.write_text(json.dumps({"mutants": rows, "environment": environment}, indent=1) + "\n")
     print(f"{sum(bool(row['caught']) for row in rows)} of {len(rows)} caught: {file}")
 
 
