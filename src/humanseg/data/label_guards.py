@@ -46,8 +46,8 @@ INVERTED_SHARE = 0.6
 """Of masks that mark more of the border than of the middle: so many only if all are inverted."""
 FRAME, FRAMED, FRAMED_GAIN = 4, 0.8, 0.05
 """A mask that marks this share of the strips at the top, left and right, so many pixels of the
-small grid wide, and so much more of the border than of the middle, is inverted: people do not stand
-so (docs/data-check.md)."""
+small grid wide, and so much more of the border than of the middle, is inverted: people hardly ever
+stand so (docs/data-check.md)."""
 FRAMED_SHARE, FRAMED_MASKS = 0.02, 3
 """From this share of all masks, and so many, on they are named."""
 
