@@ -95,8 +95,8 @@ MUTANTS = (
     Mutant(
         "retention is a mean of ratios instead of a ratio of sums",
         "src/humanseg/evaluation/analysis/external_scores.py",
-        "bootstrap.ratio(kept, base)",
-        "bootstrap.mean([k / b if b else None for k, b in zip(kept, base, strict=True)])",
+        "bootstrap.ratio(retained, base)",
+        "bootstrap.mean([k / b if b else None for k, b in zip(retained, base, strict=True)])",
         "tests/evaluation/test_analysis.py",
     ),
     Mutant(
