@@ -144,7 +144,7 @@ def provenance(result: RunResult) -> tuple[str, ...]:
     # A picture that several tables list counts once.
     images: dict[str, set[object]] = {_terms(root.name): set(result.split.train)}
     for name, samples in _further(result).items():
-        images.setdefault(_terms(name), set()).update(sample.image for sample in samples)
+        images.setdefault(_terms(name), set()).update(sample.image.resolve() for sample in samples)
     own = [TERMS[name].format(count=len(shown)) for name, shown in images.items()]
     first = stages(result)[0].config
     return (*own, *(find_start(first).provenance or (ENCODER,)))

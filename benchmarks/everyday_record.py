@@ -113,6 +113,63 @@ def groups_table(measured: SetResult, systems: Sequence[str] = ()) -> str:
     return table(["", "images", *(each.system for each in chosen)], rows)
 
 
+def people_table(record: EverydayRecord) -> str:
+    """All systems on all sets with people, and on the third of each with the smallest people."""
+    rows = [
+        [
+            f"{each.name} ({each.people})",
+            system.system,
+            interval(system.iou),
+            interval(_smallest(system)),
+            interval(system.boundary_iou),
+            points(system.ahead),
+        ]
+        for each in record.sets
+        if each.people
+        for system in each.systems
+    ]
+    header = [
+        "images with people",
+        "network",
+        "per-image IoU [95 %]",
+        "the third with the smallest people",
+        "Boundary IoU [95 %]",
+        "first row minus this, points [95 % CI]",
+    ]
+    return table(header, rows)
+
+
+def _smallest(measured: Measured) -> Interval | None:
+    """IoU of the images with the smallest people; None where they are too few."""
+    (sizes,) = (each for each in measured.attributes if each.attribute == "person-size")
+    return next(group.metrics.get("iou") for group in sizes.groups if group.name == "small")
+
+
+def empty_table(record: EverydayRecord) -> str:
+    """All systems on all sets without people."""
+    rows = [
+        [
+            f"{each.name} ({each.nobody})",
+            system.system,
+            *map(
+                percent_interval,
+                (system.nobody_area, system.nobody_region, system.nobody_marked),
+            ),
+        ]
+        for each in record.sets
+        if each.nobody
+        for system in each.systems
+    ]
+    header = [
+        "images without people",
+        "network",
+        "area marked [95 %]",
+        "with a region of 0.3 % or more",
+        "with over 0.1 % marked",
+    ]
+    return table(header, rows)
+
+
 def tables(record: EverydayRecord) -> Iterator[str]:
     """All of it in Markdown."""
     for each in record.sets:

@@ -25,6 +25,7 @@ from benchmarks.training.record import Result as TrainingSpeed
 from benchmarks.use_tables import (
     accuracy_table,
     edges_table,
+    everyday_tables,
     outputs_table,
     peers_table,
     speed_table,
@@ -293,6 +294,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "headline": lambda: headline_table(newest("folds-default-lite0")),
     },
     ROOT / "docs" / "results.md": {
+        "everyday": lambda: everyday_tables(newest("everyday-lite0")),
         "bundled": lambda: accuracy_table(newest("bundled-lite0")),
         "speed": lambda: speed_table(newest("speed")),
         "work": lambda: work_table(*map(newest, ("folder", "video", "startup", "install"))),

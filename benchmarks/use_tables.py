@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from benchmarks.everyday_record import EverydayRecord, empty_table, people_table
 from benchmarks.peers.record import PeersRecord
 from benchmarks.tables import link, percent, points, table, three
 from pydantic import BaseModel
@@ -16,6 +17,12 @@ from humanseg.cli.benchmark_text import BUSY, DRIFT, drift_in_words
 from humanseg.results import Environment, read_record
 
 _NAMES = {"mediapipe": "MediaPipe selfie", "mediapipe-landscape": "MediaPipe selfie, landscape"}
+
+
+def everyday_tables(path: Path) -> str:
+    """The bundled model, its first version and others on images of many kinds."""
+    record = read_record(path, EverydayRecord)
+    return f"{people_table(record)}\n\n{empty_table(record)}\n\nFrom {link(path)}."
 
 
 def peers_table(path: Path) -> str:

@@ -30,6 +30,44 @@ FIGURES = {
         MediaPipe selfie, landscape | 0.856 | +3.9 [+1.4, +6.5] | 0.624 | +6.5 [+3.5, +9.7] \
             | 12.3 % | 63.2 % | 2 ms
     """,
+    "everyday": """
+        everyday scenes (108) | bundled | 0.687 [0.648, 0.723] | 0.609 [0.543, 0.670] \
+            | 0.502 [0.469, 0.535] | –
+        everyday scenes (108) | first version | 0.551 [0.505, 0.596] | 0.439 [0.366, 0.511] \
+            | 0.392 [0.357, 0.427] | +13.5 [+10.2, +17.0]
+        everyday scenes (108) | mediapipe | 0.438 [0.383, 0.491] | 0.212 [0.148, 0.282] \
+            | 0.299 [0.263, 0.334] | +24.9 [+19.9, +29.9]
+        held-out pictures (58) | bundled | 0.896 [0.862, 0.927] | 0.798 [0.721, 0.870] \
+            | 0.699 [0.663, 0.735] | –
+        held-out pictures (58) | first version | 0.894 [0.860, 0.925] | 0.805 [0.724, 0.877] \
+            | 0.689 [0.650, 0.727] | +0.2 [-1.3, +1.7]
+        held-out pictures (58) | mediapipe | 0.855 [0.800, 0.903] | 0.764 [0.650, 0.858] \
+            | 0.640 [0.589, 0.689] | +4.1 [+0.2, +8.6]
+        close-ups of them (109) | bundled | 0.924 [0.906, 0.940] | 0.887 [0.842, 0.924] \
+            | 0.671 [0.643, 0.699] | –
+        close-ups of them (109) | first version | 0.717 [0.654, 0.777] | 0.743 [0.646, 0.828] \
+            | 0.481 [0.432, 0.529] | +20.7 [+15.0, +26.8]
+        close-ups of them (109) | mediapipe | 0.837 [0.786, 0.881] | 0.811 [0.725, 0.882] \
+            | 0.561 [0.518, 0.602] | +8.7 [+4.6, +13.5]
+        their heads and shoulders (37) | bundled | 0.928 [0.905, 0.949] | – \
+            | 0.680 [0.632, 0.725] | –
+        their heads and shoulders (37) | first version | 0.704 [0.583, 0.818] | – \
+            | 0.492 [0.397, 0.583] | +22.4 [+11.3, +34.4]
+        their heads and shoulders (37) | mediapipe | 0.835 [0.737, 0.918] | – \
+            | 0.585 [0.503, 0.659] | +9.3 [+1.0, +19.4]
+        animals, rooms, things (112) | bundled | 1.0 % [0.6, 1.5] \
+            | 27.7 % [19.6, 36.6] | 42.9 % [33.9, 51.8]
+        animals, rooms, things (112) | first version | 2.4 % [1.5, 3.4] \
+            | 39.3 % [30.4, 48.2] | 50.9 % [42.0, 59.8]
+        animals, rooms, things (112) | mediapipe | 22.0 % [17.8, 26.2] \
+            | 84.8 % [77.7, 91.1] | 84.8 % [77.7, 91.1]
+        photographs without people (95) | bundled | 0.4 % [0.2, 0.6] \
+            | 18.9 % [11.6, 27.4] | 35.8 % [26.3, 45.3]
+        photographs without people (95) | first version | 0.2 % [0.1, 0.4] \
+            | 10.5 % [4.2, 16.8] | 21.1 % [12.6, 29.5]
+        photographs without people (95) | mediapipe | 11.2 % [7.5, 15.3] \
+            | 53.7 % [44.2, 63.2] | 53.7 % [44.2, 63.2]
+    """,
     "bundled": """
         onnxruntime, fp32 | 0.897 ± 0.009 | 0.695 ± 0.012 | 0.754 | 0.873 | 0.914 | 0.7 %
         onnxruntime, int8 | 0.894 ± 0.011 | 0.690 ± 0.010 | 0.748 | 0.874 | 0.910 | 0.7 %
@@ -147,6 +185,7 @@ EDGES = {
 }
 FILES = {
     "peers": "peers",
+    "everyday": "everyday-lite0",
     "bundled": "bundled-lite0",
     "speed": "speed",
     "folds": "folds-default-lite0",

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from starlette.testclient import TestClient
 from tests.builders.segmenters import BrightIsPerson
@@ -65,7 +65,7 @@ class Server:
         return int(line.split()[1]) * 1024
 
     def healthy(self) -> bool:
-        return httpx.get(f"{self.url}/healthz", timeout=20).status_code == 200
+        return httpx2.get(f"{self.url}/healthz", timeout=20).status_code == 200
 
 
 @contextmanager
@@ -84,7 +84,7 @@ def started(model: Path | None, *flags: str) -> Iterator[Server]:
         line = process.stdout.readline()
         assert line.startswith("Serving at http://"), line
         server = Server(process, line.split()[2])
-        with httpx.Client(transport=httpx.HTTPTransport(retries=3)) as client:
+        with httpx2.Client(transport=httpx2.HTTPTransport(retries=3)) as client:
             while client.get(f"{server.url}/readyz", timeout=20).status_code != 200:
                 assert process.poll() is None
         yield server

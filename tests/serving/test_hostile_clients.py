@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import httpx
+import httpx2
 import numpy as np
 import pytest
 from PIL import Image
@@ -48,7 +48,7 @@ def _answer(client: socket.socket) -> bytes:
 def _settled(server: Server) -> None:
     """Wait until nothing is under way any more."""
     for _ in range(500):
-        lines = httpx.get(f"{server.url}/metrics").text.splitlines()
+        lines = httpx2.get(f"{server.url}/metrics").text.splitlines()
         if {"humanseg_waiting 0.0", "humanseg_held_bytes 0.0"} <= set(lines):
             return
         time.sleep(0.02)
@@ -137,7 +137,7 @@ def test_no_http__is_refused(server: Server, sent: bytes) -> None:
 
 def test_bomb__is_refused_by_its_header(server: Server) -> None:
     before = server.memory
-    response = httpx.post(
+    response = httpx2.post(
         f"{server.url}/v1/segment", content=bomb(), headers={"Content-Type": "image/png"}
     )
     assert response.status_code == 413
@@ -181,7 +181,7 @@ def _mutated(content: bytes, rng: np.random.Generator) -> bytes:
 def test_mutated_bodies__are_answered_as_predict_would(server: Server) -> None:
     rng = np.random.default_rng(20)
     originals = [packed(drawn(), kind) for kind in ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")]
-    with httpx.Client(timeout=300) as client:
+    with httpx2.Client(timeout=300) as client:
         before = None
         for number in range(MUTATIONS):
             content = _mutated(originals[number % len(originals)], rng)
@@ -220,14 +220,14 @@ def test_disconnects__in_the_middle_of_the_work(server: Server) -> None:
         list(clients.map(leave, range(DISCONNECTS)))
     _settled(server)
     assert server.memory - before < 3 * GROWTH
-    assert httpx.get(f"{server.url}/readyz").status_code == 200
+    assert httpx2.get(f"{server.url}/readyz").status_code == 200
 
 
 def test_load__more_than_the_queue_is_answered_429(brightness_model: Path) -> None:
     content = packed(drawn((1000, 1500)))
 
-    def ask(url: str) -> httpx.Response:
-        return httpx.post(
+    def ask(url: str) -> httpx2.Response:
+        return httpx2.post(
             f"{url}/v1/segment?output=cutout&refine=true",
             content=content,
             headers={"Content-Type": "image/jpeg"},

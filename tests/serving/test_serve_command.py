@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
+import httpx2
 import numpy as np
 import pytest
 from PIL import Image
@@ -69,7 +69,7 @@ def test_serve__bytes_of_the_file_that_predict_writes(
     target = tmp_path / f"made.{suffix}"
     done = _run("predict", str(tmp_path / "scene.jpg"), "-o", str(target), *flags)
     assert done.returncode == 0, done.stderr
-    response = httpx.post(
+    response = httpx2.post(
         f"{bundled_server.url}/v1/segment",
         params=options,
         content=(tmp_path / "scene.jpg").read_bytes(),
@@ -162,9 +162,9 @@ def test_serve__token_from_the_environment(
 ) -> None:
     monkeypatch.setenv("HUMANSEG_TOKEN", "0123456789abcdef")
     with started(brightness_model) as server:
-        assert httpx.get(f"{server.url}/v1/models").status_code == 401
+        assert httpx2.get(f"{server.url}/v1/models").status_code == 401
         headers = {"Authorization": "Bearer 0123456789abcdef"}
-        assert httpx.get(f"{server.url}/v1/models", headers=headers).status_code == 200
+        assert httpx2.get(f"{server.url}/v1/models", headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
@@ -174,7 +174,7 @@ def test_serve__stops_when_what_was_taken_on_is_done(
     content = packed(drawn((2000, 3000)))
 
     def ask(url: str) -> int:
-        response = httpx.post(
+        response = httpx2.post(
             f"{url}/v1/segment?output=cutout&refine=true",
             content=content,
             headers={"Content-Type": "image/jpeg"},
@@ -184,7 +184,7 @@ def test_serve__stops_when_what_was_taken_on_is_done(
 
     with started(brightness_model, "--workers", "1") as server, ThreadPoolExecutor(4) as clients:
         answers = [clients.submit(ask, server.url) for _ in range(4)]
-        while "humanseg_waiting 4.0" not in httpx.get(f"{server.url}/metrics").text:
+        while "humanseg_waiting 4.0" not in httpx2.get(f"{server.url}/metrics").text:
             assert not any(answer.done() for answer in answers)
         server.process.send_signal(sent)
         assert [answer.result() for answer in answers] == [200] * 4

@@ -108,7 +108,7 @@ def _sentences(what: str) -> Iterator[None]:
     try:
         from huggingface_hub import errors
 
-        network_error: type[Exception] = vars(errors)["HTTPError"]  # of httpx, or what follows it
+        network_error: type[Exception] = vars(errors)["HTTPError"]  # of httpx2, or what follows it
     except ImportError as error:
         raise UsageError(
             f"{what}: needs huggingface_hub, which is missing; install it with: "
