@@ -235,7 +235,7 @@ def render(path: Path) -> str:
     return (
         f"{table(header, rows)}\n\nShares of {2 * trials:,} comparisons each, for trainings whose "
         "scores vary by 0.4 / 0.9 points\nbetween seeds. From "
-        f"{link(path, root='../')}."
+        f"{link(path)}."
     )
 
 

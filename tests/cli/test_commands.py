@@ -569,13 +569,13 @@ class TestOtherCommands:
     ) -> None:
         calls: list[SplitConfig] = []
 
-        def make_split(samples: list[str], config: SplitConfig) -> SplitRecord:
+        def divided(samples: list[str], config: SplitConfig) -> SplitRecord:
             assert samples == ["sample"]
             calls.append(config)
             return SPLIT
 
-        replace("humanseg.data.layouts", discover=lambda root, layout: ["sample"])
-        replace("humanseg.data.splits", make_split=make_split)
+        replace("humanseg.data.layouts", discover=lambda root, layout, classes: ["sample"])
+        replace("humanseg.cli.data", _divided=divided)
         code, out, _ = run("data", "split", str(tmp_path), "--split.seed", "3")
         assert (code, SplitRecord.model_validate_json(out)) == (0, SPLIT)
         assert calls == [HoldoutSplit(seed=3)]

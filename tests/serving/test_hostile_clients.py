@@ -94,8 +94,10 @@ def test_chunked_without_end__is_refused_and_closed(server: Server) -> None:
     chunk = b"10000\r\n" + bytes(65_536) + b"\r\n"
     with _connected(server) as client:
         client.sendall(POST + b"Transfer-Encoding: chunked\r\n\r\n")
+        given_up = time.monotonic() + 120
         with pytest.raises(ConnectionError):
-            client.sendall(chunk * 10_000)
+            while time.monotonic() < given_up:
+                client.sendall(chunk)
     # what was answered, a client that reads sees
     with _connected(server) as client:
         client.sendall(POST + b"Transfer-Encoding: chunked\r\n\r\n")

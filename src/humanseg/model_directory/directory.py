@@ -21,7 +21,7 @@ from pydantic import field_validator
 from humanseg.config.architectures import ModelConfig, own_settings
 from humanseg.config.loading import suitable
 from humanseg.config.schema import TrainConfig
-from humanseg.model_directory.hub import fetch, is_address, pinned
+from humanseg.model_directory.hub import HUB, fetch, pinned
 from humanseg.results import Environment, Record, ScoreSummary, read_record
 from humanseg.system.errors import DataError, ModelError, UsageError
 
@@ -155,7 +155,7 @@ def find_model(name: str | Path | None = None) -> Path:
     """
     if name is None or str(name) == BUNDLED:
         return bundled()
-    path = fetch(name) if is_address(name) else Path(name).expanduser()
+    path = fetch(name) if str(name).startswith(HUB) else Path(name).expanduser()
     if not path.is_dir():
         what = "is a file, not a model directory" if path.exists() else "does not exist"
         raise UsageError(

@@ -27,9 +27,13 @@ _FILES = (
 )
 
 
+HUB = "hf:/"
+"""What a name begins with that means a model on the hub; `Path` leaves one slash of `hf://`."""
+
+
 def is_address(name: str | Path) -> bool:
-    """Whether a name means a model on the hub: whether it begins with `hf:/`."""
-    return str(name).startswith("hf:/")
+    """Whether a name means a model on the hub."""
+    return str(name).startswith(HUB)
 
 
 def fetch(address: str | Path) -> Path:
