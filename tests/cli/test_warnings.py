@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,11 @@ def test_evaluate__names_pictures_whose_copies_were_trained_on(tmp_path: Path) -
     """Three of eight, of which the model saw one mirrored, one larger and one as it is."""
     root = synthesize(tmp_path / "set", count=8, size=(192, 256), seed=5)
     samples = discover(root)
-    changes = (ImageOps.mirror, lambda image: image.resize((512, 384)), lambda image: image)
+    changes: tuple[Callable[[Image.Image], Image.Image], ...] = (
+        ImageOps.mirror,
+        lambda image: image.resize((512, 384)),
+        lambda image: image,
+    )
     for sample, change in zip(samples, changes, strict=False):
         (tmp_path / "taught").mkdir(exist_ok=True)
         with Image.open(sample.image) as image:
