@@ -24,7 +24,7 @@ def listen(config: ServeConfig) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     try:
-        return socket.create_server((config.host, config.port), family=family)
+        listener = socket.create_server((config.host, config.port), family=family)
     except OSError as error:
         where = f"{config.host}:{config.port}"
         if error.errno == errno.EADDRINUSE:
@@ -32,6 +32,10 @@ def listen(config: ServeConfig) -> socket.socket:
         else:
             text = f"{where}: cannot be listened on ({error.strerror or error}); give another."
         raise UsageError(text) from error
+    # Accepted sockets inherit it. asyncio sets it only where a socket names its protocol, which these
+    # do not: the body of an answer then waited 40 ms for the client to acknowledge the head.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def address(listener: socket.socket) -> str:
