@@ -18,16 +18,16 @@ ROOT = Path(__file__).parents[2]
 
 FIGURES = {
     "peers": """
-        humanseg openvino int8, threads: 1 | 0.895 | | 0.689 | | 0.2 % | 21.1 % | 17 ms
-        humanseg openvino fp32, threads: 1 | 0.898 | -0.3 [-0.7, -0.1] | 0.700 | -1.1 [-2.2, -0.3] \
-            | 0.2 % | 21.1 % | 37 ms
-        humanseg onnxruntime int8, threads: 1 | 0.895 | -0.1 [-0.2, +0.1] | 0.690 \
-            | -0.1 [-0.3, +0.2] | 0.3 % | 22.1 % | 34 ms
-        humanseg onnxruntime fp32, threads: 1 | 0.898 | -0.3 [-0.7, -0.1] | 0.700 \
-            | -1.1 [-2.2, -0.3] | 0.2 % | 21.1 % | 44 ms
-        MediaPipe selfie | 0.855 | +3.9 [+0.7, +7.5] | 0.640 | +4.9 [+1.7, +8.1] | 11.2 % \
-            | 53.7 % | 3 ms
-        MediaPipe selfie, landscape | 0.856 | +3.9 [+1.4, +6.5] | 0.624 | +6.5 [+3.5, +9.7] \
+        humanseg openvino int8, threads: 1 | 0.897 | | 0.700 | | 0.4 % | 35.8 % | 28 ms
+        humanseg openvino fp32, threads: 1 | 0.896 | +0.1 [-0.0, +0.1] | 0.698 | +0.2 [-0.0, +0.4] \
+            | 0.4 % | 37.9 % | 68 ms
+        humanseg onnxruntime int8, threads: 1 | 0.897 | -0.0 [-0.1, +0.1] | 0.700 \
+            | -0.0 [-0.2, +0.1] | 0.4 % | 36.8 % | 47 ms
+        humanseg onnxruntime fp32, threads: 1 | 0.896 | +0.1 [-0.0, +0.1] | 0.698 \
+            | +0.2 [-0.0, +0.4] | 0.4 % | 37.9 % | 73 ms
+        MediaPipe selfie | 0.855 | +4.1 [+0.5, +8.2] | 0.640 | +6.0 [+2.2, +9.9] | 11.2 % \
+            | 53.7 % | 4 ms
+        MediaPipe selfie, landscape | 0.856 | +4.1 [+1.4, +7.0] | 0.624 | +7.6 [+4.3, +11.0] \
             | 12.3 % | 63.2 % | 2 ms
     """,
     "everyday": """
@@ -202,9 +202,9 @@ NOTES = {
     "had learnt too little and were refused at their end; rates alone are compared there.",
     "whole": "Encoder: random weights, in both. Batch statistics follow faster in ours than in the "
     "plain loop: IoU compares recipes. One round: how far its times move is not known.",
-    "peers": "MediaPipe selfie has the higher IoU on 22 of 58 pictures; the median difference is "
-    "+0.8 points. MediaPipe selfie, landscape has the higher IoU on 13 of 58 pictures; the median "
-    "difference is +1.4 points. AMD EPYC, 2 cores. Other work may have run: load 1.37 before the "
+    "peers": "MediaPipe selfie has the higher IoU on 16 of 58 pictures; the median difference is "
+    "+0.9 points. MediaPipe selfie, landscape has the higher IoU on 13 of 58 pictures; the median "
+    "difference is +2.1 points. AMD EPYC, 2 cores. Other work may have run: load 1.10 before the "
     "start, above 0.2 per core.",
     "speed": "Other work may have run: load 0.87 before the start, above 0.2 per core. 16 of 50 "
     "medians moved by more than 10% between rounds, at most by 77%.",

@@ -32,8 +32,8 @@ def listen(config: ServeConfig) -> socket.socket:
         else:
             text = f"{where}: cannot be listened on ({error.strerror or error}); give another."
         raise UsageError(text) from error
-    # Accepted sockets inherit it. asyncio sets it only where a socket names its protocol, which these
-    # do not: the body of an answer then waited 40 ms for the client to acknowledge the head.
+    # Accepted sockets inherit it. asyncio sets it only where a socket names its protocol, which
+    # these do not: the body of an answer then waited 40 ms for the client to acknowledge the head.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
