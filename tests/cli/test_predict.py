@@ -85,6 +85,7 @@ class TestBadUse:
         [
             ("", "INPUT is missing; give files, folders, patterns, or - for a pipe."),
             ("photos", "-o is missing; give the folder for the results with -o OUT."),
+            ("nothing.jpg", "nothing.jpg: does not exist; give files, folders, patterns or -."),
             ("photos -o", "-o needs a value; see --help."),
             ("photos -o --json", "-o needs a value; see --help."),
             ("photos --treshold 0.4 -o out", "Unknown option: --treshold. Did you mean --thresh"),

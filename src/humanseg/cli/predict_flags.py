@@ -126,6 +126,7 @@ class FileFlags:
             raise UsageError("INPUT is missing; give files, folders, patterns, or - for a pipe.")
         one_file = len(inputs) == 1 and (inputs[0] == PIPE or Path(inputs[0]).is_file())
         if self.to is None and not one_file:
+            _refuse_missing_image(inputs)
             raise UsageError(
                 "-o is missing; give the folder for the results with -o OUT. Only one file can do "
                 "without: its result goes beside it."
@@ -321,3 +322,12 @@ def _as_flag(problem: str) -> str:
     name, _, text = problem.partition(":")
     flag = "--as" if name == "output" else f"--{name.replace('_', '-')}"
     return f"{flag}:{text.replace(' output ', ' --as ')}"
+
+
+def _refuse_missing_image(inputs: Sequence[str]) -> None:
+    """Name an image that is not there, which explains more than what else is missing."""
+    from humanseg.images import SUFFIXES
+
+    for word in inputs:
+        if Path(word).suffix.lower() in SUFFIXES and not Path(word).exists():
+            raise UsageError(f"{word}: does not exist; give files, folders, patterns or -.")
