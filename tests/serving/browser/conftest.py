@@ -27,8 +27,9 @@ FLAGS = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """One per file: while Playwright runs, its event loop is the thread's, and no other may run."""
     playwright = pytest.importorskip("playwright.sync_api")
     program = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if program is None:
