@@ -85,13 +85,17 @@ class NetworkFlags:
         return f"{self.model} ({fingerprint_files(folder, (RECORD_FILE, ONNX_FILE))})"
 
     def crew(self, jobs: int) -> tuple[int, int]:
-        """Workers, and threads of the network for each of them.
+        """Workers, and threads of the network for each of them; several jobs share their memory.
 
         Args:
             jobs: how many pictures there are; more workers would have nothing to do.
         """
         from humanseg.system.cpu import usable_cores
 
+        if jobs > 1:
+            from humanseg.system.malloc import expect_large_buffers
+
+            expect_large_buffers()
         cores = usable_cores()
         workers = min(self.workers or cores, max(jobs, 1))
         return workers, self.threads or max(1, cores // workers)

@@ -26,6 +26,18 @@ _USUAL = {
 }
 _KEEPING = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: _NEVER}
 
+def expect_large_buffers() -> None:
+    """From now on keep freed buffers of up to 32 MiB: for a process that handles many pictures.
+
+    glibc gets there by itself only once it has seen a buffer of that size; before, each picture
+    of a megapixel costs 2,800 page faults, a fifth of its time on one core. At most 64 MiB per
+    thread stay. Only glibc (Linux) needs it and is changed.
+    """
+    library = _glibc()
+    if library is not None:
+        _set(library, _USUAL)
+
+
 _lock = threading.Lock()
 _blocks = 0
 """Blocks that are under way."""
