@@ -26,6 +26,7 @@ _USUAL = {
 }
 _KEEPING = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: _NEVER}
 
+
 def expect_large_buffers() -> None:
     """From now on keep freed buffers of up to 32 MiB: for a process that handles many pictures.
 
