@@ -370,6 +370,26 @@ def test_label_studio__a_brush_of_another_size_and_two_annotations(tmp_path: Pat
         discover(path)
 
 
+def test_label_studio__json_min(tmp_path: Path) -> None:
+    picture(tmp_path / "a.jpg")
+    size = {"original_width": 16, "original_height": 12}
+    brush = {"format": "rle", "rle": tools.brush(BRUSHED), "brushlabels": ["person"]} | size
+    points = [[10, 10], [30, 10], [30, 40]]
+    polygon = {"points": points, "closed": True, "polygonlabels": ["dog"]} | size
+    task = {
+        "image": "/data/upload/1/0a1b2c3d-a.jpg", "id": 1, "tag": [brush], "shape": [polygon],
+        "annotator": 1, "annotation_id": 7, "created_at": "2026-11-29T10:00:00.000000Z",
+        "updated_at": "2026-11-29T10:00:00.000000Z", "lead_time": 9.1,
+    }  # fmt: skip
+    text(tmp_path / "export.json", json.dumps([task]))
+    pairs = find_pairs(tmp_path)
+    assert pairs.taken == "people: person (1); left out: dog (1)"
+    assert np.array_equal(pairs.samples[0].read_mask(), BRUSHED)
+    text(tmp_path / "export.json", json.dumps([task, task | {"annotation_id": 8}]))
+    with pytest.raises(DataError, match=r"a\.jpg is labelled twice"):
+        discover(tmp_path)
+
+
 def test_voc__void_is_background_and_said_to_be(tmp_path: Path) -> None:
     voc(tmp_path)
     indices = full().astype(np.uint8) * np.uint8(15)

@@ -1,4 +1,4 @@
-"""Label Studio's JSON export: brushes in its own packing, and polygons in percent."""
+"""Label Studio's exports JSON and JSON-MIN: brushes in its own packing, polygons in percent."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def read_label_studio(path: Path, classes: Sequence[str]) -> LabelSet:
     """Read brushes and polygons of people.
 
     Args:
-        path: the JSON export, not JSON-MIN; pictures lie beside it or in its images/ subfolder,
+        path: the JSON export, or JSON-MIN; pictures lie beside it or in its images/ subfolder,
             under their own names, or as Label Studio calls uploads.
         classes: labels that are people.
 
@@ -72,9 +72,21 @@ def read_label_studio(path: Path, classes: Sequence[str]) -> LabelSet:
         raise DataError(f"{path}: is not an export of Label Studio, which is a list of tasks.")
     wanted = Classes(classes)
     entries = tuple(
-        _entry(parsed(_Task, task, path, "Label Studio"), path, wanted) for task in tasks
+        _entry(parsed(_Task, _whole(task), path, "Label Studio"), path, wanted) for task in tasks
     )
     return LabelSet(entries, (path.parent, path.parent / "images"), wanted.taken(path))
+
+
+def _whole(task: object) -> object:
+    """A task of JSON-MIN, which has the values of one annotation by tool, as JSON has it."""
+    if not isinstance(task, dict) or "annotation_id" not in task:
+        return task
+    values = [value for listed in task.values() if isinstance(listed, list)
+              for value in listed if isinstance(value, dict)]  # fmt: skip
+    results = [{**value, "type": kind, "value": value}
+               for value in values for kind in _KINDS if kind in value]  # fmt: skip
+    data = {name: value for name, value in task.items() if isinstance(value, str)}
+    return {"data": data, "annotations": [{"result": results}]}
 
 
 def _entry(task: _Task, path: Path, classes: Classes) -> LabelledImage:

@@ -221,7 +221,8 @@ def _json_kind(path: Path) -> KnownLayout | None:
     except OSError:
         return None  # told by who reads it
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
-        return "label_studio" if b'"annotations"' in text and b'"data"' in text else None
+        whole = b'"annotations"' in text and b'"data"' in text
+        return "label_studio" if whole or b'"annotation_id"' in text else None
     if b'"shapes"' in text:
         return "labelme"
     return "coco" if any(key in text for key in (b'"images"', b'"categories"')) else None
