@@ -173,10 +173,11 @@ def compare(folder: Path, samples: Sequence[Sample], grid: Size) -> int:
     notes: list[str] = []
     resized = Cache(folder, note=notes.append).resized(samples, size=grid, mask_resize="area")
     chosen = random.Random(0).sample(range(len(samples)), min(COMPARED, len(samples)))
-    for index, *cached in zip(chosen, *resized.get(chosen), strict=True):
+    pixels = resized.get(chosen)
+    for index, *cached in zip(chosen, pixels.images, pixels.masks, strict=True):
         sample = samples[index]
         decoded = stretch(sample.read_image(), sample.read_mask(), grid, "area")
-        if not all(map(np.array_equal, cached, decoded)):
+        if not all(map(np.array_equal, cached, decoded[:2])):
             raise SystemExit(f"The cache holds something else than {sample.image.name}.")
     if notes:
         raise SystemExit(f"The cache was not whole: {notes}")

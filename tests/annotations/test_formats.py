@@ -390,15 +390,21 @@ def test_label_studio__json_min(tmp_path: Path) -> None:
         discover(tmp_path)
 
 
-def test_voc__void_is_background_and_said_to_be(tmp_path: Path) -> None:
+def test_voc__void_is_ignored_and_said_to_be(tmp_path: Path) -> None:
     voc(tmp_path)
     indices = full().astype(np.uint8) * np.uint8(15)
     indices[3:9, 8] = 255
     tools.voc(indices).save(tmp_path / "SegmentationClass/a.png")
     pairs = find_pairs(tmp_path)
-    assert pairs.taken == "people: person (1); pixels of no class (3.1%) count as background"
+    assert pairs.taken == (
+        "people: person (1); 6 pixels of no class (3.1%) are ignored: they count neither in the "
+        "loss nor in scores"
+    )
     (sample,) = pairs.samples
     assert np.array_equal(sample.read_mask(), full())
+    ignored = sample.read_ignored()
+    assert ignored is not None
+    assert np.argwhere(ignored).tolist() == [[row, 8] for row in range(3, 9)]
 
 
 def test_mixed_formats__are_refused_with_what_is_there(tmp_path: Path) -> None:

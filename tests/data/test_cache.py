@@ -29,7 +29,7 @@ def test_cached_images__are_what_decoding_gives(
 ) -> None:
     resized = cached.resized(size, mask_resize)
     assert len(resized) == COUNT
-    images, masks = resized.get([3, 0, 3])
+    images, masks, _ = resized.get([3, 0, 3])
     assert images.dtype == np.uint8
     assert masks.dtype == np.bool_
     assert np.array_equal(images[0], images[2])
@@ -141,7 +141,7 @@ def test_cache__one_file_in_several_samples_is_one_row(
     one, other = discover(cached.root)[:2]
     samples = [one, other, Sample("again", one.image, one.mask)]
     cache = cached.open()
-    images, _ = cache.resized(samples, size=SIZE, mask_resize="area").get([0, 1, 2])
+    images, _, _ = cache.resized(samples, size=SIZE, mask_resize="area").get([0, 1, 2])
     assert np.array_equal(images[0], images[2])
     assert decoded["images/00"] == 1
     first, second, again = cache.inspect(samples)

@@ -68,7 +68,7 @@ def test_cache__damaged_while_it_is_used(cached: CachedData) -> None:
 
 def flip(cached: CachedData, index: int, *, mask: bool = False) -> None:
     """Change a bit of the pixels of a sample."""
-    images, masks = ImagesInMemory(discover(cached.root), SIZE, "area").get([index])
+    images, masks, _ = ImagesInMemory(discover(cached.root), SIZE, "area").get([index])
     row = images.tobytes() + np.packbits(masks).tobytes()
     content = bytearray(cached.file.read_bytes())
     content[content.index(row) + (len(row) - 1 if mask else 5)] ^= 1
@@ -289,7 +289,7 @@ def test_cached_images__threads_may_read_and_prepare_at_once(
 
     def read(seed: int) -> None:
         order = np.random.default_rng(seed).integers(0, COUNT, 6).tolist()
-        images, masks = resized.get(order)
+        images, masks, _ = resized.get(order)
         alike = np.array_equal(images, expected[0][order]) and np.array_equal(
             masks, expected[1][order]
         )

@@ -34,7 +34,7 @@ def test_memory__gives_what_decoding_gives_in_the_order_asked(
     grid: ResizedImages = ImagesInMemory(samples, SIZE, mask_resize)
     assert (len(grid), grid.ids, grid.size) == (5, ("0", "1", "2", "3", "4"), SIZE)
     rows = [3, 0, 3, 4]
-    images, masks = grid.get(rows)
+    images, masks, _ = grid.get(rows)
     shrink = resize_mask if mask_resize == "area" else resize_mask_nearest
     assert images.dtype == np.uint8
     assert masks.dtype == np.bool_

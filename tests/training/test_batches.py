@@ -60,7 +60,7 @@ def test_batches__show_every_row_once_in_a_new_order_every_epoch(resized: Images
 
 def test_batches__hold_the_pictures_they_name(resized: ImagesInMemory) -> None:
     for batch in _batches(resized, range(20)):
-        images, masks = resized.get([resized.ids.index(name) for name in batch["ids"]])
+        images, masks, _ = resized.get([resized.ids.index(name) for name in batch["ids"]])
         assert np.array_equal(batch["image"].permute(0, 2, 3, 1), images)
         assert np.array_equal(batch["mask"][:, 0], masks)
         assert batch["image"].is_contiguous(memory_format=torch.channels_last)
@@ -147,6 +147,7 @@ def test_datamodule__refuses_what_cannot_be_trained_on(
     class Empty:
         ids = resized.ids
         size = resized.size
+        ignoring = False
 
         def __len__(self) -> int:
             return len(self.ids)
@@ -155,8 +156,8 @@ def test_datamodule__refuses_what_cannot_be_trained_on(
             pass
 
         def get(self, rows: Sequence[int]) -> Pixels:
-            images, masks = resized.get(rows)
-            return images, np.zeros_like(masks)
+            images, masks, _ = resized.get(rows)
+            return Pixels(images, np.zeros_like(masks))
 
     with pytest.raises(DataError, match="no training mask holds a person"):
         SegmentationDataModule(Empty(), tiny, train=range(20))

@@ -66,7 +66,7 @@ def test_further_data__have_every_mask_in_its_row(tiny: TrainConfig, tmp_path: P
     pictures = find_data(config).data_set
     for data in pictures.extra:
         for sample in data.samples:
-            image, mask = pictures.resized.get(pictures.rows([sample.id]))
+            image, mask, _ = pictures.resized.get(pictures.rows([sample.id]))
             assert (image[0] == sample.read_image()).all()
             assert (mask[0] == sample.read_mask()).all()
 

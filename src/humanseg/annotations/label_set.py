@@ -52,6 +52,8 @@ class LabelledImage:
     """(height, width); None where coordinates are shares of the picture."""
     people: tuple[Segmentation, ...]
     """Outlines of every person."""
+    ignored: Segmentation | None = None
+    """Pixels that count neither in the loss nor in scores."""
     problem: str | None = None
     """Why it cannot be used, as half a sentence."""
 

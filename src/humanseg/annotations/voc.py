@@ -42,7 +42,7 @@ def voc_palette() -> NDArray[np.uint8]:
 
 
 def read_voc(root: Path, classes: Sequence[str]) -> LabelSet:
-    """Read masks whose colours are classes; pixels of no class count as background.
+    """Read masks whose colours are classes; pixels of no class are ignored.
 
     Args:
         root: holds SegmentationClass/ and JPEGImages/ (or images/); with labelmap.txt, as CVAT and
@@ -67,15 +67,16 @@ def read_voc(root: Path, classes: Sequence[str]) -> LabelSet:
     ]
     paired = [mask for mask in masks if mask.stem in pictures]
 
-    def read(mask: Path) -> tuple[LabelledImage, list[int], float]:
+    def read(mask: Path) -> tuple[LabelledImage, list[int], int]:
         codes, values = _codes(mask, colours)
         chosen = np.isin(codes, _packed(np.array(people).reshape(-1, 3)))[values]
-        void = float((codes == _packed(voc_palette()[_VOID]))[values].mean())
+        void = (codes == _packed(voc_palette()[_VOID]))[values] & ~chosen
         size = (values.shape[0], values.shape[1])
         outlines = (encode_mask(chosen),) if chosen.any() else ()
         name = str(pictures[mask.stem].absolute())
-        entry = LabelledImage((name,), mask, size, outlines)
-        return entry, codes[np.unique(values)].tolist(), void
+        ignored = encode_mask(void) if void.any() else None
+        entry = LabelledImage((name,), mask, size, outlines, ignored)
+        return entry, codes[np.unique(values)].tolist(), int(void.sum())
 
     entries, voids = [], []
     with closing(ordered_map(read, paired)) as results:
@@ -86,8 +87,12 @@ def read_voc(root: Path, classes: Sequence[str]) -> LabelSet:
                 if names.get(code, _BACKGROUND) != _BACKGROUND:
                     wanted.person(names[code])
     taken = wanted.taken(root, [name for name in colours if name != _BACKGROUND])
-    if any(voids):
-        taken += f"; pixels of no class ({np.mean(voids):.1%}) count as background"
+    if total := sum(voids):
+        pixels = sum(entry.size[0] * entry.size[1] for entry in entries if entry.size)
+        taken += (
+            f"; {total} pixels of no class ({total / pixels:.1%}) are ignored: they count neither "
+            "in the loss nor in scores"
+        )
     return LabelSet(tuple(entries), (root,), taken, tuple(missing))
 
 

@@ -83,7 +83,7 @@ class Looker:
         name, masks = str(sample.image), partial(self._masks, sample.image, sample)
         try:
             predicted, label = masks()
-            overlap = _iou(predicted, label)
+            overlap = _iou(predicted, label, sample.read_ignored())
         except (ImageError, DataError):
             return -np.inf, Reviewed(name, sample.image, (), masks)
         return overlap, Reviewed(name, sample.image, (f"Overlap (IoU) {overlap:.3f}",), masks)
@@ -96,9 +96,11 @@ class Looker:
         return predicted, label
 
 
-def _iou(predicted: Mask, label: Mask | None) -> float:
+def _iou(predicted: Mask, label: Mask | None, ignored: Mask | None) -> float:
     """1 where both mark nothing."""
     label = predicted if label is None else label
+    if ignored is not None:
+        predicted, label = predicted & ~ignored, label & ~ignored
     union = np.count_nonzero(predicted | label)
     return float(np.count_nonzero(predicted & label) / union) if union else 1.0
 

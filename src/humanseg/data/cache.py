@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from humanseg.data.cache_entries import Grid, pack_facts, sample_keys, unpack_facts
 from humanseg.data.cache_file import CacheFile, Key, make_folder
@@ -136,7 +135,11 @@ class Cache:
             result, image, mask = inspection.result, inspection.image, inspection.mask
             if key is None or result.digests is None or image is None or mask is None:
                 return replace(result, digests=None), []
-            pixels = [] if grid is None else [(grid.key(key), grid.pack(image, mask))]
+            pixels = (
+                []
+                if grid is None
+                else [(grid.key(key), grid.pack(image, mask, samples[index].read_ignored()))]
+            )
             return result, [(key, pack_facts(result)), *pixels]
 
         entries: Entries = []
@@ -187,6 +190,7 @@ class CachedImages:
         """Read nothing yet; see `Cache.resized`."""
         self.ids = tuple(sample.id for sample in samples)
         self.size = grid.size
+        self.ignoring = any(sample.ignored is not None for sample in samples)
         self._cache = cache
         self._samples = samples
         self._grid = grid
@@ -207,18 +211,19 @@ class CachedImages:
         self._prepare(indices, quiet=True)
         images = np.empty((len(indices), *self.size, 3), dtype=np.uint8)
         masks = np.empty((len(indices), *self.size), dtype=np.bool_)
-        lost = self._read(indices, images, masks)
+        pixels = Pixels(images, masks, np.zeros_like(masks) if self.ignoring else None)
+        lost = self._read(indices, pixels)
         if lost:
             self._cache.say(f"{len(lost)} pictures in it are damaged or gone; they are made again.")
             with self._lock:
                 self._ready[lost] = False
             self._prepare(lost, quiet=True, damaged=True)
-            if self._read(indices, images, masks):
+            if self._read(indices, pixels):
                 raise DataError(
                     f"cache {self._cache.folder}: does not give back what was just written to it; "
                     "its disk may be failing. Give --cache a folder on another disk."
                 )
-        return images, masks
+        return pixels
 
     def _prepare(
         self,
@@ -250,17 +255,19 @@ class CachedImages:
             self._rows[wanted] = [np.frombuffer(row, dtype=np.uint8) for row in rows]
             self._ready[wanted] = True
 
-    def _read(
-        self, indices: Sequence[int], images: NDArray[np.uint8], masks: NDArray[np.bool_]
-    ) -> list[int]:
+    def _read(self, indices: Sequence[int], pixels: Pixels) -> list[int]:
         """Fill a batch; returns the indices of samples that are not there."""
         lost: dict[int, None] = {}
         for position, index in enumerate(indices):
             (value,) = self._cache.file.get([self._rows[index].tobytes()])
-            if value is None or len(value) != self._grid.row_bytes:
+            length = self._grid.row_bytes
+            if self._samples[index].ignored is not None:
+                length += self._grid.mask_bytes
+            if value is None or len(value) != length:
                 lost[index] = None
             else:
-                self._grid.unpack(value, images[position], masks[position])
+                arrays = (each[position] for each in pixels if each is not None)
+                self._grid.unpack(value, *arrays)
         return list(lost)
 
 

@@ -42,23 +42,38 @@ class Grid:
     @property
     def row_bytes(self) -> int:
         """RGB, row by row, then the mask with eight pixels to a byte."""
-        pixels = self.size[0] * self.size[1]
-        return pixels * 3 + (pixels + 7) // 8
+        return self.size[0] * self.size[1] * 3 + self.mask_bytes
+
+    @property
+    def mask_bytes(self) -> int:
+        """Of a mask, and of what is ignored, which follows it where there is any."""
+        return (self.size[0] * self.size[1] + 7) // 8
 
     def key(self, sample: Key) -> Key:
         """Under which the pixels of a sample are kept."""
         return _hash(sample, f"{self}-{self.mask_resize}".encode())
 
-    def pack(self, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> bytes:
-        """The row of an image, uint8 (height, width, 3), and its mask, bool, of any size."""
-        image, mask = stretch(image, mask, self.size, self.mask_resize)
-        return np.ascontiguousarray(image).tobytes() + np.packbits(mask).tobytes()
+    def pack(
+        self,
+        image: NDArray[np.uint8],
+        mask: NDArray[np.bool_],
+        ignored: NDArray[np.bool_] | None = None,
+    ) -> bytes:
+        """The row of an image, uint8 (height, width, 3), and its masks, bool, of any size."""
+        image, *masks = stretch(image, mask, self.size, self.mask_resize, ignored)
+        bits = [np.packbits(each).tobytes() for each in masks if each is not None]
+        return b"".join([np.ascontiguousarray(image).tobytes(), *bits])
 
-    def unpack(self, row: bytes, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
-        """Write a row into an image, uint8 (*size, 3), and a mask, bool (*size)."""
+    def unpack(self, row: bytes, image: NDArray[np.uint8], *masks: NDArray[np.bool_]) -> None:
+        """Write a row into an image, uint8 (*size, 3), and its masks, bool (*size).
+
+        The second, of what is ignored, stays as it is where the row has none.
+        """
         values = np.frombuffer(row, dtype=np.uint8)
         image[...] = values[: image.size].reshape(image.shape)
-        mask[...] = np.unpackbits(values[image.size :], count=mask.size).reshape(mask.shape)
+        planes = values[image.size :].reshape(-1, self.mask_bytes)
+        for mask, plane in zip(masks, planes, strict=False):
+            mask[...] = np.unpackbits(plane, count=mask.size).reshape(mask.shape)
 
 
 def sample_keys(samples: Sequence[Sample]) -> list[Key | None]:

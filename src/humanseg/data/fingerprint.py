@@ -62,6 +62,7 @@ def file_digest(path: Path) -> str:
 
 
 def annotations_digest(sample: Sample) -> str:
-    """SHA-256 of a sample's COCO outlines and of the size that they are drawn on."""
-    text = json.dumps([sample.size, sample.annotations], sort_keys=True)
+    """SHA-256 of a sample's COCO outlines, of what is ignored, and of the size of both."""
+    ignored = [] if sample.ignored is None else [sample.ignored]
+    text = json.dumps([sample.size, sample.annotations, *ignored], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -58,8 +58,9 @@ def label_sample(resized: ResizedImages, rows: Sequence[int], read: Reader) -> L
     images = np.empty((len(rows), SIDE, SIDE, 3), dtype=np.uint8)
     masks = np.empty((len(rows), SIDE, SIDE), dtype=np.bool_)
     for start in range(0, len(rows), _ROWS):
-        some = zip(*resized.get(rows[start : start + _ROWS]), strict=True)
-        for index, (image, mask) in enumerate(some, start=start):
+        some = resized.get(rows[start : start + _ROWS])
+        pairs = zip(some.images, some.masks, strict=True)
+        for index, (image, mask) in enumerate(pairs, start=start):
             images[index] = resize_image(image, (SIDE, SIDE))
             masks[index] = resize_mask(mask, (SIDE, SIDE))
     ids = tuple(resized.ids[row] for row in rows)

@@ -225,7 +225,7 @@ def pair_labels(labels: LabelSet, path: Path) -> Pairs:
     ids = _short_ids([file for file, _, _ in samples])
     return Pairs(
         tuple(
-            Sample(id=name, image=file, annotations=entry.people, size=size)
+            Sample(id=name, image=file, annotations=entry.people, size=size, ignored=entry.ignored)
             for name, (file, entry, size) in zip(ids, samples, strict=True)
         ),
         tuple(missing),

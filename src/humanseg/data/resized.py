@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import closing
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,17 @@ from humanseg.system.memory import available_memory
 from humanseg.system.progress import ItemProgress
 from humanseg.system.threads import ordered_map
 
-Pixels = tuple[NDArray[np.uint8], NDArray[np.bool_]]
-"""Pictures, (N, H, W, 3) RGB, and their truths, (N, H, W), True where there is a person."""
+
+class Pixels(NamedTuple):
+    """Pictures and their truths, of N samples or of one, then without N."""
+
+    images: NDArray[np.uint8]
+    """(N, H, W, 3), RGB."""
+    masks: NDArray[np.bool_]
+    """(N, H, W), True where there is a person."""
+    ignored: NDArray[np.bool_] | None = None
+    """(N, H, W), True where a pixel counts neither in the loss nor in scores; None: all count."""
+
 
 MAX_SHARE = 0.8
 """Of the memory that is available, so much may be taken for pictures."""
@@ -33,6 +42,8 @@ class ResizedImages(Protocol):
     """Of all samples, in order."""
     size: Size
     """(height, width)."""
+    ignoring: bool
+    """Whether any sample has pixels that are ignored, so that `get` gives them of all."""
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -67,6 +78,7 @@ class ImagesInMemory:
         """Decode nothing yet; `size` and `mask_resize` are those of `stretch`."""
         self.ids = tuple(sample.id for sample in samples)
         self.size = size
+        self.ignoring = any(sample.ignored is not None for sample in samples)
         self._samples = samples
         self._mask_resize = mask_resize
         self._decoded: dict[int, Pixels] = {}
@@ -100,13 +112,17 @@ class ImagesInMemory:
             self.prepare(lacking)
         images = np.empty((len(indices), *self.size, 3), dtype=np.uint8)
         masks = np.empty((len(indices), *self.size), dtype=np.bool_)
+        ignored = np.zeros_like(masks) if self.ignoring else None
         for position, index in enumerate(indices):
-            images[position], masks[position] = self._decoded[index]
-        return images, masks
+            images[position], masks[position], without = self._decoded[index]
+            if ignored is not None and without is not None:
+                ignored[position] = without
+        return Pixels(images, masks, ignored)
 
     def keep(self, index: int, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
         """Take a picture and its truth from somebody who has decoded them."""
-        self._decoded[index] = stretch(image, mask, self.size, self._mask_resize)
+        ignored = self._samples[index].read_ignored()
+        self._decoded[index] = stretch(image, mask, self.size, self._mask_resize, ignored)
 
     def check_room(self, count: int, *, processes: int = 1) -> None:
         """See that memory can hold so many pictures.
@@ -144,14 +160,19 @@ class ImagesInMemory:
 
 
 def stretch(
-    image: NDArray[np.uint8], mask: NDArray[np.bool_], size: Size, mask_resize: str
+    image: NDArray[np.uint8],
+    mask: NDArray[np.bool_],
+    size: Size,
+    mask_resize: str,
+    ignored: NDArray[np.bool_] | None = None,
 ) -> Pixels:
     """Stretch uint8 (height, width, 3) and its truth, bool of any size, to `size`.
 
-    The truth by `area` or `nearest`, see `DataConfig`.
+    The truth, and what of it is ignored, by `area` or `nearest`, see `DataConfig`.
     """
     shrink = resize_mask if mask_resize == "area" else resize_mask_nearest
-    return resize_image(image, size), shrink(mask, size)
+    without = None if ignored is None else shrink(ignored, size)
+    return Pixels(resize_image(image, size), shrink(mask, size), without)
 
 
 def refuse(problems: Sequence[str], count: int) -> None:

@@ -26,6 +26,8 @@ class Sample:
     """Outlines of every person, crowds included; empty with a `size`: nobody in the picture."""
     size: Size | None = None
     """(height, width) of the COCO entry; None where a mask file is the truth."""
+    ignored: Segmentation | None = field(default=None, hash=False)
+    """Outlines of pixels that count neither in the loss nor in scores; None: all count."""
 
     def read_image(self) -> NDArray[np.uint8]:
         """The picture as uint8 (height, width, 3), RGB.
@@ -47,3 +49,12 @@ class Sample:
         if self.size is None:
             raise DataError(f"{self.image}: has no mask; give it one or leave the picture out.")
         return rasterise(self.annotations, self.size, str(self.image))
+
+    def read_ignored(self) -> NDArray[np.bool_] | None:
+        """Pixels that count neither in the loss nor in scores, bool (height, width) as the mask.
+
+        None: all count.
+        """
+        if self.ignored is None or self.size is None:
+            return None
+        return rasterise((self.ignored,), self.size, str(self.image))

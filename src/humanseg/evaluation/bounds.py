@@ -54,7 +54,7 @@ def grid_ceiling(samples: Sequence[Sample], grid: Size, networks: tuple[str, ...
         soft = Image.fromarray(truth.astype(np.float32))
         small = np.asarray(soft.resize((grid[1], grid[0]), Image.Resampling.BILINEAR))
         back = resize_probability(small, (truth.shape[0], truth.shape[1]))
-        return score_image(sample.id, np.asarray(back >= 0.5), truth)
+        return score_image(sample.id, np.asarray(back >= 0.5), truth, sample.read_ignored())
 
     with ThreadPoolExecutor(_WORKERS) as pool:
         scores = list(pool.map(best, samples))
@@ -74,7 +74,7 @@ def label_agreement(samples: Mapping[str, Sample], data: DataRecord) -> Bound | 
     for first, second in pairs:
         truth = samples[first].read_mask()
         other = resize_mask(samples[second].read_mask(), (truth.shape[0], truth.shape[1]))
-        scores.append(score_image(first, other, truth))
+        scores.append(score_image(first, other, truth, samples[first].read_ignored()))
     detail = ", ".join(f"{first} and {second}" for first, second in pairs[:3])
     return _ceiling("label_agreement", scores, detail)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from zlib import crc32
 
@@ -211,6 +212,7 @@ class _Copy:
     id: str
     image: Image
     truth: Mask
+    ignored: Mask | None
     corruption: str | None = None
     """None for the image as it is."""
     severity: int = 0
@@ -222,16 +224,16 @@ class _Copy:
         if self.corruption is None:
             return self.image, self
         seed = crc32(self.id.encode())
-        image, truth = corrupt_pair(
-            self.image, self.truth, self.corruption, self.severity, seed=seed
-        )
-        return image, replace(self, truth=truth)
+        corrupted = partial(corrupt_pair, name=self.corruption, severity=self.severity, seed=seed)
+        image, truth = corrupted(self.image, self.truth)
+        ignored = None if self.ignored is None else corrupted(self.image, self.ignored)[1]
+        return image, replace(self, truth=truth, ignored=ignored)
 
     def score(self, probability: Probability, threshold: float) -> tuple[_Copy, float | None]:
         """This copy, and its per-image IoU by the probability on the network's grid."""
         refuse_no_probability(self.id, probability)
         native = resize_probability(probability, (self.truth.shape[0], self.truth.shape[1]))
-        iou = count_pixels(native >= threshold, self.truth).iou
+        iou = count_pixels(native >= threshold, self.truth, self.ignored).iou
         return self, iou if self.truth.any() else None
 
 
@@ -240,9 +242,11 @@ def _copies(samples: Sequence[Sample]) -> Iterator[_Copy]:
     for sample in samples:
         image = sample.read_image()
         # Both at the image's size, for rotation must move them alike.
-        truth = resize_mask(sample.read_mask(), (image.shape[0], image.shape[1]))
-        yield _Copy(sample.id, image, truth)
+        size = (image.shape[0], image.shape[1])
+        truth, ignored = resize_mask(sample.read_mask(), size), sample.read_ignored()
+        ignored = None if ignored is None else resize_mask(ignored, size)
+        yield _Copy(sample.id, image, truth, ignored)
         levels = [(name, severity) for name in CORRUPTIONS for severity in SEVERITIES]
         for corruption, severity in levels:
             last = (corruption, severity) == levels[-1]
-            yield _Copy(sample.id, image, truth, corruption, severity, last)
+            yield _Copy(sample.id, image, truth, ignored, corruption, severity, last)

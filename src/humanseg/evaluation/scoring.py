@@ -100,15 +100,18 @@ class _Ruler:
     mask_resize: str
     detailed: bool
 
-    def measure(self, name: str, probability: Probability, truth: Mask) -> _Measured:
+    def measure(
+        self, name: str, probability: Probability, truth: Mask, ignored: Mask | None
+    ) -> _Measured:
         # Enlarged before it is cut: cutting first would throw accuracy away at every outline.
         native = resize_probability(probability, (truth.shape[0], truth.shape[1]))
         shrink = resize_mask if self.mask_resize == "area" else resize_mask_nearest
-        grid_truth = shrink(truth, (probability.shape[0], probability.shape[1]))
+        grid = (probability.shape[0], probability.shape[1])
+        grid_ignored = None if ignored is None else shrink(ignored, grid)
         return _Measured(
-            score_image(name, native >= self.threshold, truth, contours=self.detailed),
-            count_pixels(probability >= self.threshold, grid_truth),
-            calibrate(native, truth) if self.detailed else None,
+            score_image(name, native >= self.threshold, truth, ignored, contours=self.detailed),
+            count_pixels(probability >= self.threshold, shrink(truth, grid), grid_ignored),
+            calibrate(native, truth, ignored) if self.detailed else None,
         )
 
 
@@ -151,7 +154,7 @@ def score_samples(
         refuse_no_probability(sample.id, probability)
         if store is not None:
             probability = write_probability(store(sample.id), probability)
-        return ruler.measure(sample.id, probability, read_mask(sample))
+        return ruler.measure(sample.id, probability, read_mask(sample), sample.read_ignored())
 
     measured = predict_each(
         samples, predict, read=lambda sample: (read(sample), sample), finish=finish
@@ -178,7 +181,8 @@ def score_stored(
     ruler = _Ruler(threshold, mask_resize, detailed=True)
 
     def measure(sample: Sample) -> _Measured:
-        return ruler.measure(sample.id, read_probability(file(sample.id)), sample.read_mask())
+        probability = read_probability(file(sample.id))
+        return ruler.measure(sample.id, probability, sample.read_mask(), sample.read_ignored())
 
     with closing(ordered_map(measure, samples, depth=_AHEAD * usable_cores())) as measured:
         return _collect(measured, len(samples), progress)

@@ -167,14 +167,24 @@ class ImageScore(Record):
         return self.tp + self.fn == 0
 
     @property
+    def pixels(self) -> int:
+        """All that count: those of the picture but for what its truth ignores."""
+        return self.tp + self.fp + self.fn + self.tn
+
+    @property
+    def false_alarm(self) -> float:
+        """Share of the pixels wrongly called person, 0 to 1."""
+        return self.fp / max(self.pixels, 1)
+
+    @property
     def pixel_accuracy(self) -> float:
         """Share of pixels called right, 0 to 1."""
-        return (self.tp + self.tn) / (self.height * self.width)
+        return (self.tp + self.tn) / max(self.pixels, 1)
 
     @property
     def foreground_share(self) -> float:
         """Share of person pixels in the truth, 0 to 1."""
-        return (self.tp + self.fn) / (self.height * self.width)
+        return (self.tp + self.fn) / max(self.pixels, 1)
 
 
 class Calibration(Record):

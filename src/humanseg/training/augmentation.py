@@ -33,7 +33,8 @@ def augment(
 
     Args:
         images: uint8 (N, 3, H, W), 0 to 255.
-        masks: bool (N, 1, H, W), True where there is a person.
+        masks: bool (N, 1, H, W), True where there is a person, or with a second channel of what is
+            ignored.
         config: chances and ranges.
         generator: on the CPU, whatever the tensors' device; the only source of randomness. Which
             pictures change is known to the host, so a GPU is never waited for.
@@ -41,7 +42,7 @@ def augment(
             several processes shard: each then changes as it would in the undivided batch.
 
     Returns:
-        float32 (N, 3, H, W), 0 to 255, and bool (N, 1, H, W).
+        float32 (N, 3, H, W), 0 to 255, and bool masks as they were given.
     """
     first, count = shard or (0, len(images))
     draw = _Draw(range(first, first + len(images)), count, images.device, generator)
@@ -65,7 +66,7 @@ def augment(
 def shrink(images: Tensor, masks: Tensor, size: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
     """Bring a batch to a smaller size, pictures with antialiasing, masks cut at one half.
 
-    uint8 (N, 3, H, W), 0 to 255, and bool (N, 1, H, W); without a size they stay as they are.
+    uint8 (N, 3, H, W), 0 to 255, and bool (N, 1 or 2, H, W); without a size they stay as they are.
     """
     if size is None:
         return images, masks

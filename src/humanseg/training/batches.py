@@ -28,7 +28,8 @@ class Batch(TypedDict):
     image: Tensor
     """uint8 (N, 3, H, W) RGB, 0 to 255."""
     mask: Tensor
-    """bool (N, 1, H, W), True where there is a person."""
+    """bool (N, 1, H, W), True where there is a person; (N, 2, H, W) where pixels are ignored, which
+    the second channel marks."""
     ids: list[str]
     """The samples' names, for error messages."""
     shard: tuple[int, int]
@@ -52,7 +53,7 @@ class Source(Protocol):
     """Where batches take their pictures from."""
 
     def read(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """uint8 (N, 3, H, W) and bool (N, 1, H, W) of rows of the resized images images."""
+        """Images and masks of rows of the resized images, as in `Batch`."""
         ...
 
 
@@ -81,8 +82,9 @@ class DeviceSource:
         # NHWC memory seen as NCHW is what channels_last networks want.
         pixels = torch.empty((len(self._index), height, width, 3), dtype=torch.uint8, device=device)
         self._images = pixels.permute(0, 3, 1, 2)
+        channels = 2 if resized.ignoring else 1
         self._masks = torch.empty(
-            (len(self._index), 1, height, width), dtype=torch.bool, device=device
+            (len(self._index), channels, height, width), dtype=torch.bool, device=device
         )
         unique = list(self._index)
         for start in range(0, len(unique), _CHUNK):
@@ -98,8 +100,9 @@ class DeviceSource:
 
 
 def _tensors(resized: ResizedImages, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
-    images, masks = resized.get(rows)
-    return torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(masks)[:, None]
+    images, masks, ignored = resized.get(rows)
+    planes = masks[:, None] if ignored is None else np.stack([masks, ignored], axis=1)
+    return torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(planes)
 
 
 class EpochOrder:
@@ -258,7 +261,7 @@ class SegmentationDataModule(lightning.LightningDataModule):
 def mask_chunks(resized: ResizedImages, rows: Sequence[int]) -> Iterator[NDArray[np.bool_]]:
     """Masks of rows, bool (up to 256, H, W) at a time."""
     for start in range(0, len(rows), _CHUNK):
-        yield resized.get(rows[start : start + _CHUNK])[1]
+        yield resized.get(rows[start : start + _CHUNK]).masks
 
 
 def _source(resized: ResizedImages, rows: Sequence[int], device: torch.device) -> Source:

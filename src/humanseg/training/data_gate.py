@@ -38,7 +38,7 @@ def check_data(
         DataError: see `refuse_errors`.
     """
     chosen = [rows[index] for index in evenly(len(rows))]
-    sample = label_sample(resized, chosen, lambda row: np.asarray(resized.get([row])[0][0]))
+    sample = label_sample(resized, chosen, lambda row: np.asarray(resized.get([row]).images[0]))
     return refuse_errors([*findings, *label_findings(sample, str(root))], accept, root)
 
 

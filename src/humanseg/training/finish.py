@@ -150,7 +150,7 @@ def _label_findings(
     """What the network says about the masks that it was trained on."""
     data_set, root = run.data.data_set, run.config.data.root
     truths = [
-        resize_mask(data_set.resized.get(data_set.rows([name]))[1][0], (SIDE, SIDE))
+        resize_mask(data_set.resized.get(data_set.rows([name])).masks[0], (SIDE, SIDE))
         for name in names
     ]
     return learned_findings(names, np.stack(learned), np.stack(truths), str(root))

@@ -14,14 +14,17 @@ _EPSILON = 1e-7
 def soft_dice_loss(logits: Tensor, masks: Tensor, *, per_image: bool = False) -> Tensor:
     """One minus the soft Dice score (Milletari et al. 2016, linear denominator), 0 to 1.
 
-    Of logits and masks, both (N, 1, H, W), 1 person and 0 background; `per_image` averages over
-    pictures instead of pooling the batch. A scalar, the same in every process. Pictures (or
-    batches) without a person contribute 0, as in segmentation-models-pytorch.
+    Of logits (N, 1, H, W) and masks as `split_masks` takes them, 1 person and 0 background;
+    `per_image` averages over pictures instead of pooling the batch. A scalar, the same in every
+    process. Pictures (or batches) without a person contribute 0, as in segmentation-models-pytorch.
     """
     # Dice = 2 |A and B| / (|A| + |B|), with probabilities for A. Over a batch it is no mean of
     # its parts, so the three sums, not their quotients, are added up over the processes.
     dims = (1, 2, 3) if per_image else (0, 1, 2, 3)
     probabilities = torch.sigmoid(logits)
+    masks, counted = split_masks(masks)
+    if counted is not None:
+        probabilities, masks = probabilities * counted, masks * counted
     sums = [
         (probabilities * masks).sum(dims),
         (probabilities + masks).sum(dims),
@@ -33,10 +36,23 @@ def soft_dice_loss(logits: Tensor, masks: Tensor, *, per_image: bool = False) ->
     return mean(loss) if per_image else loss
 
 
-def mean(values: Tensor) -> Tensor:
-    """Mean over the values of all processes, which need not have equally many."""
-    count = values.new_full((), values.numel())
-    sums = all_reduce_sum(torch.stack([values.sum(), count]))
+def split_masks(masks: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Where there is a person, and which pixels count, both (N, 1, H, W); None: all.
+
+    Of masks (N, 1, H, W), or (N, 2, H, W), whose second channel marks pixels that are ignored.
+    """
+    ignored = masks[:, 1:]
+    return masks[:, :1], (ignored == 0).to(masks.dtype) if ignored.shape[1] else None
+
+
+def mean(values: Tensor, counted: Tensor | None = None) -> Tensor:
+    """Mean over the values of all processes, which need not have equally many.
+
+    Of those that are `counted`, 1 or 0 each; all without it.
+    """
+    count = values.new_full((), values.numel()) if counted is None else counted.sum()
+    total = values.sum() if counted is None else (values * counted).sum()
+    sums = all_reduce_sum(torch.stack([total, count]))
     return sums[0] / sums[1]
 
 
@@ -49,8 +65,10 @@ class SegmentationLoss(nn.Module):
         self._config = config
 
     def forward(self, logits: Tensor, masks: Tensor) -> Tensor:
-        """Loss of a batch of logits and masks, both (N, 1, H, W) and of any dtype, in float32."""
+        """Loss of logits (N, 1, H, W) and masks, see `split_masks`, of any dtype, in float32."""
         logits, masks = logits.float(), masks.float()
         dice = soft_dice_loss(logits, masks, per_image=self._config.dice_per_image)
-        bce = mean(nn.functional.binary_cross_entropy_with_logits(logits, masks, reduction="none"))
+        masks, counted = split_masks(masks)
+        entropy = nn.functional.binary_cross_entropy_with_logits(logits, masks, reduction="none")
+        bce = mean(entropy, counted)
         return self._config.dice * dice + self._config.bce * bce

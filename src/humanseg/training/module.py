@@ -17,7 +17,7 @@ from humanseg.results.scores import iou_of
 from humanseg.training.augmentation import augment, shrink
 from humanseg.training.batches import Batch
 from humanseg.training.collective import all_reduce_sum, process_rank
-from humanseg.training.losses import SegmentationLoss
+from humanseg.training.losses import SegmentationLoss, split_masks
 
 _RANK_STRIDE = 0x9E3779B97F4A7C15  # far from any step of another process
 
@@ -30,8 +30,14 @@ class RunningScore:
         self._sums: Tensor | None = None
 
     def add(self, loss: Tensor, logits: Tensor, masks: Tensor) -> None:
-        """Count a batch: its mean loss, logits (N, 1, H, W), persons where positive, and masks."""
+        """Count a batch: its mean loss, logits (N, 1, H, W), persons where positive, and masks.
+
+        Masks are bool, as `split_masks` takes them.
+        """
         predicted = logits.detach() > 0
+        masks, counted = split_masks(masks)
+        if counted is not None:
+            predicted, masks = predicted & counted, masks & counted
         intersection = (predicted & masks).sum()
         union = (predicted | masks).sum()
         count = intersection.new_full((), len(masks))

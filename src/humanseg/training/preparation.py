@@ -67,8 +67,7 @@ class DataSet:
 
     def image(self, sample: Sample) -> NDArray[np.uint8]:
         """A picture on the network's grid, uint8 (H, W, 3), as `Segmenter` would make it."""
-        images, _ = self.resized.get(self.rows([sample.id]))
-        return np.asarray(images[0])
+        return np.asarray(self.resized.get(self.rows([sample.id])).images[0])
 
     @property
     def further_rows(self) -> range:

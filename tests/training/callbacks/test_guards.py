@@ -37,6 +37,7 @@ class _Squares:
     """Bright squares on a noisy ground, as `ResizedImages`."""
 
     size = (64, 64)
+    ignoring = False
     ids = tuple(f"picture-{number}" for number in range(8))
 
     def __len__(self) -> int:
@@ -51,7 +52,7 @@ class _Squares:
         masks[:, 16:48, 16:48] = True
         images = rng.integers(0, 100, (len(rows), *self.size, 3), dtype=np.uint8)
         images[masks] += 150
-        return images, masks
+        return Pixels(images, masks)
 
 
 def _fit(module: SegmentationModule, config: TrainConfig, folder: Path, *, epochs: int = 1) -> None:

@@ -27,7 +27,9 @@ def empty_part(sample: Sample) -> NDArray[np.uint8] | None:
         ImageError, DataError: files that cannot be read.
     """
     image = sample.read_image()
-    fine = resize_mask(sample.read_mask(), (_CELLS * 4, _CELLS * 4))
+    mask, ignored = sample.read_mask(), sample.read_ignored()  # nobody knows who is in the latter
+    taken = mask if ignored is None else mask | ignored
+    fine = resize_mask(taken, (_CELLS * 4, _CELLS * 4))
     people = fine.reshape(_CELLS, 4, _CELLS, 4).any(axis=(1, 3))
     near = ndimage.binary_dilation(people, np.ones((3, 3)), iterations=_MARGIN)
     top, left, bottom, right = largest_rectangle(~near)

@@ -51,12 +51,12 @@ def compare_false_alarms(
 
 def _area(scores: Sequence[ImageScore]) -> float:
     """Share of the image that is marked, mean over runs."""
-    return fmean(score.fp / (score.height * score.width) for score in scores)
+    return fmean(score.false_alarm for score in scores)
 
 
 def _marked(scores: Sequence[ImageScore]) -> float:
     """Share of the runs that mark the image."""
-    return fmean(score.fp / (score.height * score.width) > MARKED_SHARE for score in scores)
+    return fmean(score.false_alarm > MARKED_SHARE for score in scores)
 
 
 def _is_clear(difference: Interval, smallest: float) -> bool:

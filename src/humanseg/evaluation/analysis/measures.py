@@ -88,7 +88,7 @@ def _person_free(subject: Subject, groups: Mapping[str, str]) -> dict[str, Inter
     if not empty:
         return {}
     bootstrap = bootstrap_of(list(empty), groups)
-    areas = [[each.fp / (each.height * each.width) for each in own] for own in empty.values()]
+    areas = [[each.false_alarm for each in own] for own in empty.values()]
     return {
         "false_positive_area": bootstrap.mean([fmean(own) for own in areas]),
         "false_positive_images": bootstrap.mean(

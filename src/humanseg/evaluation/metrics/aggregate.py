@@ -11,16 +11,28 @@ from humanseg.evaluation.metrics.surface import boundary_band, boundary_width, m
 from humanseg.results import ImageScore, ScoreSummary
 
 
-def score_image(name: str, prediction: Mask, truth: Mask, *, contours: bool = True) -> ImageScore:
+def score_image(
+    name: str,
+    prediction: Mask,
+    truth: Mask,
+    ignored: Mask | None = None,
+    *,
+    contours: bool = True,
+) -> ImageScore:
     """Measure one picture by two masks, bool (height, width), True where there is a person.
 
-    Without `contours` the distances between them, which take most of the time, are None.
+    Pixels that are `ignored` are taken out of both before anything is measured, and are not counted
+    as background. Without `contours` the distances between the masks, which take most of the time,
+    are None.
 
     Raises:
         ValueError: shapes differ.
     """
     if prediction.shape != truth.shape:
         raise ValueError(f"{name}: prediction is {prediction.shape}, truth is {truth.shape}.")
+    counts = count_pixels(prediction, truth, ignored)
+    if ignored is not None:
+        prediction, truth = prediction & ~ignored, truth & ~ignored
     height, width = truth.shape
     band = boundary_width(height, width)
     predicted_band, true_band = boundary_band(prediction, band), boundary_band(truth, band)
@@ -29,7 +41,7 @@ def score_image(name: str, prediction: Mask, truth: Mask, *, contours: bool = Tr
         id=name,
         height=height,
         width=width,
-        **count_pixels(prediction, truth)._asdict(),
+        **counts._asdict(),
         boundary_intersection=int(np.count_nonzero(predicted_band & true_band)),
         boundary_union=int(np.count_nonzero(predicted_band | true_band)),
         **(surfaces._asdict() if surfaces else {}),

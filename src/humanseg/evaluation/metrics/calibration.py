@@ -18,17 +18,23 @@ BAND_PARTS = 50
 """The band reaches over the diagonal by this: 2 %, as in Boundary IoU."""
 
 
-def calibrate(probability: NDArray[np.float32], truth: Mask) -> tuple[Calibration, Calibration]:
+def calibrate(
+    probability: NDArray[np.float32], truth: Mask, ignored: Mask | None = None
+) -> tuple[Calibration, Calibration]:
     """Count the pixels of one picture by their probability, float32 (height, width), 0 to 1.
 
     Over all pixels, and, since easy background rules whole pictures, over those within 2 % of the
-    diagonal of the truth's contour; none where the truth has no contour. A bin holds its lower end
-    and not its upper; 1 is in the last bin.
+    diagonal of the truth's contour; none where the truth has no contour. Pixels that are `ignored`,
+    bool (height, width), are in neither. A bin holds its lower end and not its upper; 1 is in the
+    last bin.
     """
     bins = np.minimum((probability * BINS).astype(np.intp), BINS - 1) + BINS * truth
+    whole: Mask | slice = slice(None)
     band = near_contour(truth, BAND_PARTS)
+    if ignored is not None:
+        whole, band = ~ignored, band & ~ignored
     return (
-        _count(bins.ravel(), probability.ravel()),
+        _count(bins[whole].ravel(), probability[whole].ravel()),
         _count(bins[band], probability[band]),
     )
 

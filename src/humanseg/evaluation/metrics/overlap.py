@@ -35,15 +35,19 @@ class Counts(NamedTuple):
     @property
     def accuracy(self) -> float:
         """Share of pixels called right, 0 to 1."""
-        return (self.tp + self.tn) / sum(self)
+        return (self.tp + self.tn) / max(sum(self), 1)
 
 
-def count_pixels(prediction: Mask, truth: Mask) -> Counts:
-    """Count one picture, of which both masks are bool (height, width)."""
+def count_pixels(prediction: Mask, truth: Mask, ignored: Mask | None = None) -> Counts:
+    """Count the pixels of one picture, but for those ignored; masks are bool (height, width)."""
+    size = truth.size
+    if ignored is not None:
+        prediction, truth = prediction & ~ignored, truth & ~ignored
+        size -= int(np.count_nonzero(ignored))
     tp = int(np.count_nonzero(prediction & truth))
     fp = int(np.count_nonzero(prediction)) - tp
     fn = int(np.count_nonzero(truth)) - tp
-    return Counts(tp=tp, fp=fp, fn=fn, tn=truth.size - tp - fp - fn)
+    return Counts(tp=tp, fp=fp, fn=fn, tn=size - tp - fp - fn)
 
 
 def pairwise_ious(masks: NDArray[np.bool_], truths: NDArray[np.bool_]) -> NDArray[np.float64]:
