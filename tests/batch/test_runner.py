@@ -19,6 +19,7 @@ from tests.builders.segmenters import BrightIsPerson
 from humanseg import images
 from humanseg.batch.discovery import Job
 from humanseg.batch.runner import (
+    Encoded,
     Outcome,
     in_threads,
     predict_image,
@@ -55,6 +56,11 @@ def _saved(path: Path, image: Image.Image) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path)
     return path
+
+
+def _masks(segmenter: BrightIsPerson) -> Callable[[Job], Encoded]:
+    """What makes the mask of a job."""
+    return lambda job: predict_image(job.source, segmenter=segmenter, effect=MASK, name="png")
 
 
 def _decoded(content: bytes) -> Image.Image:
@@ -231,9 +237,7 @@ class TestPredictPictures:
     def test_one_bad_picture__does_not_stop_the_rest(self, jobs: list[Job], workers: int) -> None:
         outcomes = {
             outcome.job: outcome
-            for outcome in predict_images(
-                jobs, segmenter=BrightIsPerson(), effect=MASK, name="png", workers=workers
-            )
+            for outcome in predict_images(jobs, _masks(BrightIsPerson()), workers=workers)
         }
         assert set(outcomes) == set(jobs)
         failed = outcomes[jobs[3]]
@@ -250,11 +254,7 @@ class TestPredictPictures:
     def test_same_results__with_any_number_of_workers(self, jobs: list[Job]) -> None:
         contents = []
         for workers in (1, 4):
-            list(
-                predict_images(
-                    jobs, segmenter=BrightIsPerson(), effect=MASK, name="png", workers=workers
-                )
-            )
+            list(predict_images(jobs, _masks(BrightIsPerson()), workers=workers))
             contents.append([job.target.read_bytes() for job in jobs if job.target.exists()])
         assert contents[0] == contents[1]
 
@@ -267,14 +267,8 @@ class TestPredictPictures:
         segmenter = BrightIsPerson()
 
         def predict(*, overwrite: bool) -> list[str]:
-            done = predict_images(
-                jobs[:3],
-                segmenter=segmenter,
-                effect=MASK,
-                name="png",
-                workers=1,
-                overwrite=overwrite,
-            )
+            make = _masks(segmenter)
+            done = predict_images(jobs[:3], make, workers=1, overwrite=overwrite)
             return [outcome.status for outcome in done]
 
         assert predict(overwrite=False) == ["skipped", "done", "done"]
@@ -295,7 +289,7 @@ class TestPredictPictures:
 
         monkeypatch.setattr(Path, "replace", guarded)
         outcomes: list[Outcome] = []
-        done = predict_images(jobs, segmenter=BrightIsPerson(), effect=MASK, name="png", workers=1)
+        done = predict_images(jobs, _masks(BrightIsPerson()), workers=1)
         with pytest.raises(OSError, match="No space left") as caught:
             outcomes.extend(done)
         assert caught.value.filename == str(jobs[6].target)

@@ -40,7 +40,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """How the network was opened; it is a stand-in."""
     calls: list[dict[str, Any]] = []
 
-    def open_network(self: NetworkFlags, *, threads: int) -> Segmenter:
+    def open_network(self: NetworkFlags, *, threads: int | None = None) -> Segmenter:
         calls.append({"model": self.model, "threads": threads})
         return BrightIsPerson()
 
@@ -340,7 +340,7 @@ class TestFiles:
         run("predict", "photos/1.jpg", "-o", "b")
         run("predict", "photos", "-o", "c", "--workers", "1")
         run("predict", "photos", "-o", "d", "--workers", "2", "--threads", "3")
-        assert [call["threads"] for call in opened] == [2, 8, 8, 3]
+        assert [call["threads"] for call in opened] == [2, None, 8, 3]  # None: all cores
 
     def test_remarks__are_the_first_ones_and_their_number(
         self, run: Run, photos: Path, opened: list[Any]

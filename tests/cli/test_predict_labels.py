@@ -24,7 +24,7 @@ Run = Callable[..., tuple[int, str, str]]
 def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two pictures with somebody, one without, and a network that takes white for people."""
 
-    def open_network(self: NetworkFlags, *, threads: int) -> Segmenter:
+    def open_network(self: NetworkFlags, *, threads: int | None = None) -> Segmenter:
         return BrightIsPerson()
 
     monkeypatch.setattr(NetworkFlags, "open", open_network)

@@ -20,7 +20,7 @@ Run = Callable[..., tuple[int, str, str]]
 @pytest.fixture(autouse=True)
 def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(NetworkFlags, "open", lambda self, *, threads: BrightIsPerson())
+    monkeypatch.setattr(NetworkFlags, "open", lambda self, *, threads=None: BrightIsPerson())
     Path("photos/a").mkdir(parents=True)
     for name, level in (("1", 255), ("a/2", 200), ("a/3", 0)):
         image = Image.new("RGB", (60, 45))

@@ -26,7 +26,7 @@ ORDER = ["photos/unsure.png", "photos/middling.png", "photos/sure.png"]
 def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A bright person, whom the stand-in is sure of, and two that are greyer."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(NetworkFlags, "open", lambda self, *, threads: BrightIsPerson())
+    monkeypatch.setattr(NetworkFlags, "open", lambda self, *, threads=None: BrightIsPerson())
     Path("photos").mkdir()
     for name, level in (("sure", 255), ("unsure", 140), ("middling", 210)):
         image = Image.new("RGB", (60, 45))

@@ -1,38 +1,18 @@
-"""Labels of many pictures for other tools: a file for each, and what belongs to all of them."""
+"""Labels of one image for other tools, from its prediction."""
 
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from humanseg.annotations.label_output import Labelled, LabelOutput
-from humanseg.batch.discovery import Item, Job, is_written, output_jobs
-from humanseg.batch.runner import Outcome, in_threads, run_job
-from humanseg.system.atomic import write_bytes
+from humanseg.batch.discovery import Job
 
 if TYPE_CHECKING:
+    from humanseg.batch.runner import Encoded
     from humanseg.inference.prediction import Prediction
     from humanseg.inference.segmenter import Segmenter
-
-
-def label_jobs(
-    items: Iterable[Item], labels: LabelOutput, *, output: Path, keep_suffix: bool
-) -> list[Job]:
-    """Jobs whose results lie in the folder that the format has for files of single pictures.
-
-    Args:
-        items: the pictures.
-        labels: what is written.
-        output: the output folder.
-        keep_suffix: see `output_jobs`.
-    """
-    folder = output / labels.folder
-    return output_jobs(
-        items, output=folder, suffix_of=lambda _: labels.suffix, keep_suffix=keep_suffix
-    )
 
 
 def predict_labelled(
@@ -66,51 +46,35 @@ def predict_labelled(
     return Labelled(name, path, mask, prediction.grid), prediction
 
 
-def predict_labels(
-    jobs: Iterable[Job],
+def labels_made(
+    job: Job,
     *,
     segmenter: Segmenter,
     labels: LabelOutput,
-    output: Path,
+    folder: Path,
     uncertainty: bool = False,
-    workers: int,
-    overwrite: bool = True,
-    since: float = 0.0,
-    stop: threading.Event | None = None,
-) -> Generator[Outcome]:
-    """Write the labels of pictures, each file at once or not at all; see `predict_images`.
+) -> Encoded:
+    """The labels of one image, for `predict_images`.
 
     Args:
-        jobs: the pictures, as `label_jobs` makes them.
+        job: of which the result lies in `folder`.
         segmenter: finds the people.
         labels: what is written.
-        output: the output folder.
+        folder: that of the files of single images.
         uncertainty: see `Segmenter.predict`.
-        workers: pictures at a time.
-        overwrite: see `predict_images`.
-        since: see `is_written`.
-        stop: see `predict_images`.
 
-    Yields:
-        the outcome of each job as soon as it is done.
+    Raises:
+        ImageError: not an image, or damaged.
     """
-    folder = output / labels.folder
-
-    def work(job: Job) -> Outcome:
-        if not overwrite and is_written(job.target, since):
-            return Outcome(job, "skipped")
-        picture, prediction = predict_labelled(
-            job.source,
-            segmenter=segmenter,
-            labels=labels,
-            name=job.target.relative_to(folder).with_name(job.source.name).as_posix(),
-            path=_seen_from(job.source, job.target.parent),
-            uncertainty=uncertainty,
-        )
-        write_bytes(job.target, labels.content(picture))
-        return Outcome.of_prediction(job, prediction)
-
-    return in_threads(jobs, lambda job: run_job(job, work), workers=workers, stop=stop)
+    picture, prediction = predict_labelled(
+        job.source,
+        segmenter=segmenter,
+        labels=labels,
+        name=job.target.relative_to(folder).with_name(job.source.name).as_posix(),
+        path=_seen_from(job.source, job.target.parent),
+        uncertainty=uncertainty,
+    )
+    return labels.content(picture), prediction
 
 
 def _seen_from(path: Path, folder: Path) -> str:
@@ -119,17 +83,3 @@ def _seen_from(path: Path, folder: Path) -> str:
         return Path(os.path.relpath(path, folder)).as_posix()
     except ValueError:  # another drive
         return path.absolute().as_posix()
-
-
-def finish_labels(
-    jobs: Iterable[Job], *, labels: LabelOutput, output: Path, since: float = 0.0
-) -> None:
-    """Write what belongs to all pictures, of those whose files are there.
-
-    Args:
-        jobs: all pictures, those of other shards and those that were done before too.
-        labels: what is written.
-        output: the output folder.
-        since: see `is_written`.
-    """
-    labels.finish(output, (job.target for job in jobs if is_written(job.target, since)))

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -31,6 +32,8 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _READ_AHEAD = 2  # jobs handed out per worker: none waits for the main thread
 
 
+Encoded: TypeAlias = "tuple[bytes, Prediction]"
+"""The content of a result, and the prediction that it shows."""
 KeepMetadata: TypeAlias = Literal["camera", "all"]
 """`camera`: date, camera and resolution; `all`: the place too."""
 
@@ -76,7 +79,7 @@ def predict_image(
     quality: int | None = None,
     keep_metadata: KeepMetadata | None = None,
     uncertainty: bool = False,
-) -> tuple[bytes, Prediction]:
+) -> Encoded:
     """Take an image file or its content through the network and encode the result.
 
     Where only a mask or a probability is wanted, a JPEG is decoded at a reduced scale that is still
@@ -125,35 +128,53 @@ def run_job(job: Job, work: Callable[[Job], Outcome]) -> Outcome:
     return Outcome(job, "failed", seconds=time.perf_counter() - began, error=text)
 
 
+def run_image(
+    job: Job,
+    make: Callable[[], Encoded],
+    write: Callable[[bytes], object],
+    *,
+    called: str = "picture",
+) -> Outcome:
+    """Do the job of one image; see `run_job`.
+
+    Args:
+        job: what is told of.
+        make: the result and its prediction.
+        write: takes the result.
+        called: what errors call an image that is no file.
+    """
+
+    def work(job: Job) -> Outcome:
+        try:
+            content, prediction = make()
+        except ImageError as error:
+            raise ImageError(str(error).replace("picture:", f"{called}:", 1)) from error
+        write(content)
+        return Outcome.of_prediction(job, prediction)
+
+    return run_job(job, work)
+
+
 def predict_images(
     jobs: Iterable[Job],
+    make: Callable[[Job], Encoded],
     *,
-    segmenter: Segmenter,
-    effect: Effect,
-    name: FormatName,
-    quality: int | None = None,
-    keep_metadata: KeepMetadata | None = None,
-    uncertainty: bool = False,
     workers: int,
     overwrite: bool = True,
     since: float = 0.0,
     stop: threading.Event | None = None,
 ) -> Generator[Outcome]:
-    """Predict images into files, each written at once or not at all.
+    """Make files of images, each written at once or not at all.
 
     Args:
-        jobs: the pictures; read lazily, so that memory does not grow with their number.
-        segmenter: finds the people; called from all workers at once.
-        effect: what is made of each picture.
-        name: format of the results.
-        quality: see `encode`.
-        keep_metadata: write date, camera and resolution of the source too; `all` the place as well.
-        uncertainty: see `Segmenter.predict`.
-        workers: pictures at a time.
+        jobs: the images; read lazily, so that memory does not grow with their number.
+        make: a job's result and its prediction, as `predict_image` gives them; called from all
+            workers at once.
+        workers: images at a time.
         overwrite: replace results that are there, or have come since the jobs were planned;
             otherwise they are left alone.
         since: see `is_written`.
-        stop: when set, no further picture is begun; those begun are finished.
+        stop: when set, no further image is begun; those begun are finished.
 
     Yields:
         the outcome of each job as soon as it is done, in no particular order.
@@ -165,19 +186,9 @@ def predict_images(
     def work(job: Job) -> Outcome:
         if not overwrite and is_written(job.target, since):
             return Outcome(job, "skipped")
-        content, prediction = predict_image(
-            job.source,
-            segmenter=segmenter,
-            effect=effect,
-            name=name,
-            quality=quality,
-            keep_metadata=keep_metadata,
-            uncertainty=uncertainty,
-        )
-        write_bytes(job.target, content)
-        return Outcome.of_prediction(job, prediction)
+        return run_image(job, partial(make, job), partial(write_bytes, job.target))
 
-    return in_threads(jobs, lambda job: run_job(job, work), workers=workers, stop=stop)
+    return in_threads(jobs, work, workers=workers, stop=stop)
 
 
 def predict_video(

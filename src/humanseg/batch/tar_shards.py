@@ -6,18 +6,17 @@ import io
 import tarfile
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from humanseg.batch.discovery import IMAGE_SUFFIXES, Job
-from humanseg.batch.runner import Outcome
+from humanseg.batch.runner import Encoded, Outcome, run_image
 from humanseg.images import MAX_BYTES
 from humanseg.system.atomic import replacing
 from humanseg.system.errors import ImageError
 from humanseg.system.threads import ordered_map
 
 Source = Path | bytes
-Made = tuple[bytes | None, Outcome]
-"""The content of a result, None where there is none, and what is told of it."""
 
 
 def read_shard(shard: Path, target: Path, suffix: str) -> Iterator[tuple[Job, Source]]:
@@ -52,7 +51,7 @@ def read_shard(shard: Path, target: Path, suffix: str) -> Iterator[tuple[Job, So
 def write_shard(
     target: Path,
     pictures: Iterable[tuple[Job, Source]],
-    work: Callable[[tuple[Job, Source]], Made],
+    make: Callable[[Source], Encoded],
     *,
     workers: int,
 ) -> Generator[Outcome, None, None]:
@@ -63,7 +62,7 @@ def write_shard(
     Args:
         target: tar file to write.
         pictures: jobs, whose targets lie below `target`, and what is to be read.
-        work: makes a result; called in threads.
+        make: see `predict_image`; called in threads.
         workers: threads.
 
     Yields:
@@ -72,19 +71,26 @@ def write_shard(
     Raises:
         OSError: the disk is full.
     """
+
+    def work(given: tuple[Job, Source]) -> tuple[list[bytes], Outcome]:
+        job, source = given
+        contents: list[bytes] = []
+        name = str(job.source)
+        return contents, run_image(job, partial(make, source), contents.append, called=name)
+
     names: set[str] = set()
     with (
         replacing(target) as temporary,
         tarfile.open(temporary, "w") as tar,
         closing(ordered_map(work, pictures, threads=workers)) as made,
     ):
-        for content, outcome in made:
+        for contents, outcome in made:
             name = outcome.job.target.relative_to(target).as_posix()
-            if content is not None and name in names:
+            if contents and name in names:
                 problem = f"{outcome.job.source}: another picture gives {name} too."
                 yield Outcome(outcome.job, "failed", error=problem)
                 continue
-            if content is not None:
+            for content in contents:
                 names.add(name)
                 member = tarfile.TarInfo(name)
                 member.size = len(content)

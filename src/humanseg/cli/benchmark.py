@@ -86,9 +86,9 @@ def benchmark(
     *,
     speed: SpeedFlags | None = None,
     quick: Annotated[
-        bool, flags.switch("One round of what is chosen for you: a look, nothing to quote.")
+        bool, flags.option(help="One round of what is chosen for you: a look, nothing to quote.")
     ] = False,
-    json: Annotated[bool, flags.switch("Print the record as JSON instead of tables.")] = False,
+    json: Annotated[bool, flags.option(help="Print the record as JSON instead of tables.")] = False,
     output: Annotated[Path | None, flags.output("JSON file for the record.")] = None,
 ) -> None:
     """Time a model on this machine, by backend, precision, threads and picture size."""

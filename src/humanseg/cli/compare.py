@@ -39,7 +39,7 @@ def compare(
     accept: flags.Accept = None,
     cache: flags.Cache = None,
     show_config: flags.ShowConfig = False,
-    shard: flags.Shard = None,
+    shard: flags.Shard = (1, 1),
     quiet: flags.Quiet = False,
     settings: flags.CompareFlags | None = None,
 ) -> int:
@@ -64,9 +64,8 @@ def compare(
     folder = flags.required_output(output)
     flags.existing_data(plan.data.root)
     flags.free_cache(cache)
-    part = flags.parsed_shard(shard)
     _note_what_cannot_be_proved(plan)
-    return _run(plan, folder, cache, part, quiet=quiet)
+    return _run(plan, folder, cache, shard, quiet=quiet)
 
 
 def _note_single_seed(plan: CompareConfig, values: flags.Values) -> None:

@@ -45,7 +45,7 @@ def check(
             "that are new or have changed."
         ),
     ] = None,
-    json: Annotated[bool, flags.switch("Print the findings as JSON.")] = False,
+    json: Annotated[bool, flags.option(help="Print the findings as JSON.")] = False,
 ) -> int:
     """Look for pictures and masks that would spoil a training."""
     chosen = _resolve(path, layout, classes=classes).data

@@ -40,7 +40,7 @@ def review(
     ] = None,
     layout: flags.LayoutName = "auto",
     most: Annotated[int, Parameter(help="Show so many pictures, the first in order.")] = 200,
-    overwrite: Annotated[bool, flags.switch("Replace a page that exists.")] = False,
+    overwrite: Annotated[bool, flags.option(help="Replace a page that exists.")] = False,
 ) -> None:
     """Write a page to mark masks good or bad: the ones that are most likely wrong come first."""
     if output is None:

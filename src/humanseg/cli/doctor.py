@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from humanseg.inference.diagnosis import DoctorReport, Smoke
 
 
-def doctor(*, json: Annotated[bool, flags.switch("Print the findings as JSON.")] = False) -> int:
+def doctor(
+    *, json: Annotated[bool, flags.option(help="Print the findings as JSON.")] = False
+) -> int:
     """Say what is installed, what of it works, and what prediction would use.
 
     Ends with exit code 1 if something that is installed is broken.

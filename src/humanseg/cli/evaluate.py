@@ -70,9 +70,9 @@ def evaluate(
     ] = "auto",
     whole_files: Annotated[
         bool,
-        flags.switch(
-            "Decode JPEGs whole and ignore colour profiles; with --backend torch --precision fp32 "
-            "the way that comparisons are scored."
+        flags.option(
+            help="Decode JPEGs whole and ignore colour profiles; with --backend torch --precision "
+            "fp32 the way that comparisons are scored."
         ),
     ] = False,
     threshold: flags.Threshold = None,

@@ -43,7 +43,7 @@ def export(
         Path | None,
         Parameter(help="Labelled pictures to measure on what int8 costs; best untrained ones."),
     ] = None,
-    half: Annotated[bool, flags.switch("Store weights as float16.")] = False,
+    half: Annotated[bool, flags.option(help="Store weights as float16.")] = False,
     tolerance: Annotated[
         float | None,
         Parameter(
@@ -52,7 +52,7 @@ def export(
             show_default=False,
         ),
     ] = None,
-    overwrite: Annotated[bool, flags.switch("Replace existing files.")] = False,
+    overwrite: Annotated[bool, flags.option(help="Replace existing files.")] = False,
     hub: Annotated[
         str | None,
         Parameter(

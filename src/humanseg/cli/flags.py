@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType, NoneType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args, get_origin
@@ -133,20 +134,21 @@ else:
     ]
 
 
-def named(group: Group, text: str, *names: str, negative: str = "") -> Parameter:
-    """A flag below a heading, without a default in its help."""
-    return Parameter(
-        name=names or None, group=group, help=text, negative=negative, show_default=False
-    )
-
-
-def switch(text: str) -> Parameter:
-    """A flag that is off unless it is given."""
-    return Parameter(negative="", show_default=False, help=text)
+option = partial(Parameter, negative="", show_default=False)
+"""A flag without a negative form, and without a default in its help."""
 
 
 def _as_typed(_: object, tokens: Sequence[Token]) -> str:
     return tokens[0].value
+
+
+def _shard(_: object, tokens: Sequence[Token]) -> tuple[int, int]:
+    """I and N of `--shard I/N`."""
+    text = tokens[0].value
+    numbers = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text.strip())
+    if numbers is None or not 1 <= int(numbers[1]) <= int(numbers[2]):
+        raise UsageError(f"--shard: got {text!r}; give I/N with I from 1 to N, such as 2/4.")
+    return int(numbers[1]), int(numbers[2])
 
 
 def _models(_: object) -> str:
@@ -218,7 +220,9 @@ PresetName: TypeAlias = Annotated[
 ConfigFile: TypeAlias = Annotated[
     Path | None, Parameter(help="YAML file with settings; flags win over it.")
 ]
-ShowConfig: TypeAlias = Annotated[bool, switch("Print all settings as YAML and train nothing.")]
+ShowConfig: TypeAlias = Annotated[
+    bool, option(help="Print all settings as YAML and train nothing.")
+]
 Cache: TypeAlias = Annotated[
     Path | None,
     Parameter(
@@ -227,10 +231,19 @@ Cache: TypeAlias = Annotated[
     ),
 ]
 Shard: TypeAlias = Annotated[
-    str | None,
-    Parameter(help="I/N: take only every Nth part of the work, from the Ith; I counts from 1."),
+    tuple[int, int],
+    option(
+        converter=_shard,
+        n_tokens=1,
+        metavar="STR",
+        help="I/N: take only every Nth part of the work, from the Ith; I counts from 1.",
+    ),
 ]
-Quiet: TypeAlias = Annotated[bool, switch("No progress bar.")]
+Quiet: TypeAlias = Annotated[bool, option(help="No progress bar.")]
+Silent: TypeAlias = Annotated[bool, option(help="Say nothing but what went wrong.")]
+JsonLines: TypeAlias = Annotated[
+    bool, option(help="One line of JSON per input on standard output, as it is done.")
+]
 
 
 def output(text: str) -> Parameter:
@@ -277,16 +290,6 @@ def free_cache(cache: Path | None) -> None:
     """Refuse a `--cache` that is a file, before anything slow begins."""
     if cache is not None and cache.exists() and not cache.is_dir():
         raise UsageError(f"{cache}: is a file; --cache needs a folder.")
-
-
-def parsed_shard(text: str | None) -> tuple[int, int]:
-    """I and N of `--shard I/N`."""
-    if text is None:
-        return 1, 1
-    numbers = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text.strip())
-    if numbers is None or not 1 <= int(numbers[1]) <= int(numbers[2]):
-        raise UsageError(f"--shard: got {text!r}; give I/N with I from 1 to N, such as 2/4.")
-    return int(numbers[1]), int(numbers[2])
 
 
 def free_output_file(output: Path | None) -> None:

@@ -18,42 +18,40 @@ if TYPE_CHECKING:
 _NETWORK = Group("Network", sort_key=3)
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=_NETWORK)
 @dataclass(frozen=True)
 class NetworkFlags:
     """Which network is run, on what, and how many pictures at a time."""
 
     model: Annotated[
-        str | None,
-        flags.named(_NETWORK, "Model directory; the bundled model if not given."),
+        str | None, flags.option(help="Model directory; the bundled model if not given.")
     ] = None
     backend: Annotated[
         Literal["auto", "onnxruntime", "openvino", "torch"],
-        Parameter(group=_NETWORK, help="What runs the network; the fastest that is installed."),
+        Parameter(help="What runs the network; the fastest that is installed."),
     ] = "auto"
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "int8"],
-        Parameter(group=_NETWORK, help="Arithmetic of the network; the fastest that there is."),
+        Parameter(help="Arithmetic of the network; the fastest that there is."),
     ] = "auto"
     device: Annotated[
         Literal["auto", "cpu", "cuda"],
-        Parameter(group=_NETWORK, help="Where it runs; a device that is missing is an error."),
+        Parameter(help="Where it runs; a device that is missing is an error."),
     ] = "auto"
     flip_averaging: Annotated[
         bool | None,
         Parameter(
-            group=_NETWORK,
             negative="--no-flip-averaging",
             help="Average with the mirrored picture: twice the network's time.",
             show_default=lambda _: "the model's own",
         ),
     ] = None
     workers: Annotated[
-        int | None, flags.named(_NETWORK, "Pictures at a time; one per core if not given.")
+        int | None, flags.option(help="Pictures at a time; one per core if not given.")
     ] = None
     threads: Annotated[
         int | None,
-        flags.named(_NETWORK, "Threads of the network per picture; cores / workers if not given."),
+        flags.option(help="Threads of the network per picture; cores / workers if not given."),
     ] = None
 
     def check(self, single: str | None) -> None:
@@ -84,24 +82,24 @@ class NetworkFlags:
             folder = find_model(self.model)  # says what is wrong
         return f"{self.model} ({fingerprint_files(folder, (RECORD_FILE, ONNX_FILE))})"
 
-    def crew(self, jobs: int) -> tuple[int, int]:
-        """Workers, and threads of the network for each of them; several jobs share their memory.
+    def crew(self, jobs: int) -> tuple[int, int | None]:
+        """Workers, and threads of the network for each, None for all cores; jobs share memory.
 
         Args:
             jobs: how many pictures there are; more workers would have nothing to do.
         """
+        if jobs <= 1:
+            return 1, self.threads
         from humanseg.system.cpu import usable_cores
+        from humanseg.system.malloc import expect_large_buffers
 
-        if jobs > 1:
-            from humanseg.system.malloc import expect_large_buffers
-
-            expect_large_buffers()
+        expect_large_buffers()
         cores = usable_cores()
-        workers = min(self.workers or cores, max(jobs, 1))
+        workers = min(self.workers or cores, jobs)
         return workers, self.threads or max(1, cores // workers)
 
-    def open(self, *, threads: int) -> Segmenter:
-        """Load the network, which may use `threads` threads for one picture."""
+    def open(self, *, threads: int | None = None) -> Segmenter:
+        """Load the network, which may use `threads` threads for one picture; all cores if None."""
         from humanseg.inference.segmenter import Segmenter
 
         return Segmenter(
@@ -109,6 +107,6 @@ class NetworkFlags:
             backend=self.backend,
             precision=self.precision,
             device=self.device,
-            threads=threads,
+            threads=threads or self.threads,
             flip_averaging=self.flip_averaging,
         )

@@ -7,9 +7,10 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,9 +26,9 @@ from humanseg.cli.predict_flags import (
     refuse_options,
 )
 from humanseg.cli.predict_frames import FrameFlags, predict_frames
-from humanseg.cli.predict_labels import check_labels, labels_of, planned_jobs
+from humanseg.cli.predict_labels import check_labels, planned_jobs
 from humanseg.cli.predict_report import Report
-from humanseg.cli.predict_shards import is_sharded, predict_shards
+from humanseg.cli.predict_shards import predict_shards
 from humanseg.cli.predict_streams import predict_pipe, record_camera
 from humanseg.cli.terminal import note, numbered, shown
 from humanseg.system.errors import Interrupted, UsageError
@@ -35,6 +36,8 @@ from humanseg.system.errors import Interrupted, UsageError
 if TYPE_CHECKING:
     from humanseg.batch.discovery import Discovery, Item, Job
     from humanseg.batch.made_record import MadeRecord
+    from humanseg.batch.runner import Encoded
+    from humanseg.inference.segmenter import Segmenter
     from humanseg.system.progress import Progress
 
 
@@ -51,10 +54,8 @@ def predict(
     effect: EffectFlags | None = None,
     network: NetworkFlags | None = None,
     frames: FrameFlags | None = None,
-    json: Annotated[
-        bool, flags.switch("One line of JSON per input on standard output, as it is done.")
-    ] = False,
-    quiet: Annotated[bool, flags.switch("Say nothing but what went wrong.")] = False,
+    json: flags.JsonLines = False,
+    quiet: flags.Silent = False,
 ) -> int:
     """Find the people in pictures and videos, and write masks, cut-outs or other backgrounds."""
     refuse_options(predict, inputs)
@@ -67,12 +68,12 @@ def predict(
         quiet=quiet,
         film=frames is not None and frames.input_format is not None,
     )
-    if (labels := labels_of(request)) is not None:
-        check_labels(request, labels)
+    if request.labels is not None:
+        check_labels(request, request.labels)
     with terminable():
         if frames is not None and frames.check(request):
             return predict_frames(request, frames)
-        if is_sharded(request):
+        if request.tars:
             return predict_shards(request)
         if request.files.camera is not None:
             return record_camera(request, request.files.camera)
@@ -132,7 +133,7 @@ def _planned(request: Request, report: Report) -> _Plan:
 
     output, overwrite = Path(request.output), request.files.overwrite
     discovery = discover(request.inputs, output=output)
-    named = labels_of(request) is None and _names_a_file(request.output, discovery)
+    named = request.labels is None and _names_a_file(request.output, discovery)
     root = output.parent if named else output
     jobs = _jobs(request, discovery, output, named=named)
     refuse_collisions(jobs, inputs=request.read_files)
@@ -141,7 +142,7 @@ def _planned(request: Request, report: Report) -> _Plan:
     settings = request.settings()
     record = None if named else claim_folder(root, settings, jobs, overwrite=overwrite)
     since = 0.0 if record is None else record.since
-    chosen = pending(jobs, output=root, shard=request.shard, overwrite=overwrite, since=since)
+    chosen = pending(jobs, output=root, shard=request.files.shard, overwrite=overwrite, since=since)
     _note_ignored(request, jobs)
     if not request.files.dry_run:
         _check_writable(root)
@@ -179,8 +180,8 @@ def _names_a_file(typed: str, discovery: Discovery) -> bool:
 def _jobs(request: Request, discovery: Discovery, output: Path, *, named: bool) -> list[Job]:
     from humanseg.batch.discovery import Job, output_jobs
 
-    if (labels := labels_of(request)) is not None:
-        return planned_jobs(request, labels, discovery, output)
+    if request.labels is not None:
+        return planned_jobs(request, request.labels, discovery, output)
     transparent = request.effect.output == "cutout"
     if named:
         item = discovery.items[0]
@@ -233,54 +234,53 @@ def _work(request: Request, plan: _Plan, report: Report) -> None:
         raise stop.error(
             f"stopped with {numbered(left, 'input')} left; run the same command again for the rest."
         )
-    if (labels := labels_of(request)) is not None:
-        from humanseg.batch.label_files import finish_labels
+    if request.labels is not None:
+        from humanseg.batch.discovery import is_written
 
-        finish_labels(plan.every, labels=labels, output=plan.folder, since=plan.since)
+        targets = (job.target for job in plan.every)
+        request.labels.finish(
+            plan.folder, (path for path in targets if is_written(path, plan.since))
+        )
 
 
 def _predict_images(request: Request, plan: _Plan, report: Report, stop: Stop) -> None:
     jobs = [job for job in plan.jobs if not job.video]
     if not jobs:
         return
-    from humanseg.batch.label_files import predict_labels
     from humanseg.batch.runner import predict_images
 
     workers, threads = request.network.crew(len(jobs))
-    segmenter = request.open(threads=threads)
+    make = _maker(request, plan, request.network.open(threads=threads))
     plan.begin()
-    overwrite, since = request.files.overwrite, plan.since
-    if (labels := labels_of(request)) is not None:
-        outcomes = predict_labels(
-            jobs,
-            segmenter=segmenter,
-            labels=labels,
-            output=plan.folder,
-            uncertainty=request.files.rank,
-            workers=workers,
-            overwrite=overwrite,
-            since=since,
-            stop=stop,
-        )
-    else:
-        outcomes = predict_images(
-            jobs,
-            segmenter=segmenter,
-            effect=request.effect,
-            name=request.format_of(plan.named),
-            quality=request.files.quality,
-            keep_metadata=request.files.keep_metadata,
-            uncertainty=request.files.rank,
-            workers=workers,
-            overwrite=overwrite,
-            since=since,
-            stop=stop,
-        )
+    outcomes = predict_images(
+        jobs,
+        make,
+        workers=workers,
+        overwrite=request.files.overwrite,
+        since=plan.since,
+        stop=stop,
+    )
     drawn = shown("Predicting", unit="pictures", quiet=request.no_bar)
     with closing(outcomes), drawn as progress:
         for number, outcome in enumerate(outcomes, start=1):
             report.tell(outcome)
             progress(number, len(jobs))
+
+
+def _maker(request: Request, plan: _Plan, segmenter: Segmenter) -> Callable[[Job], Encoded]:
+    """What makes the result of a job."""
+    if request.labels is not None:
+        from humanseg.batch.label_files import labels_made
+
+        return partial(
+            labels_made,
+            segmenter=segmenter,
+            labels=request.labels,
+            folder=plan.folder / request.labels.folder,
+            uncertainty=request.files.rank,
+        )
+    make = request.maker(segmenter, plan.named)
+    return lambda job: make(job.source)
 
 
 def _predict_videos(request: Request, plan: _Plan, report: Report, stop: Stop) -> None:
@@ -290,7 +290,7 @@ def _predict_videos(request: Request, plan: _Plan, report: Report, stop: Stop) -
         return
     from humanseg.batch.runner import predict_video
 
-    segmenter = request.open()
+    segmenter = request.network.open()
     plan.begin()
     for job in jobs:
         with shown(job.source.name, unit="frames", quiet=request.no_bar) as show:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
@@ -18,6 +19,7 @@ from humanseg.effects.effect import Effect, effect_of
 from humanseg.system.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
+    from humanseg.batch.runner import Encoded
     from humanseg.inference.segmenter import Segmenter
 
     EffectFlags: TypeAlias = flags.Values
@@ -29,11 +31,17 @@ else:
 
 PIPE = "-"
 """Standard input or output, in place of a file."""
+TAR_SUFFIXES = (".tar.gz", ".tar", ".tgz")
 
 FormatName: TypeAlias = Literal["png", "jpg", "webp", "tiff"]
 
 _SETTINGS_OF_FILES = ("quality", "keep_metadata", "smoothing")
 _FILES = Group("Files", sort_key=2)
+
+
+def is_tar(word: str) -> bool:
+    """Whether a name is that of a tar file."""
+    return word.lower().endswith(TAR_SUFFIXES)
 
 
 def refuse_options(command: Callable[..., object], words: Sequence[str]) -> None:
@@ -52,7 +60,20 @@ def refuse_options(command: Callable[..., object], words: Sequence[str]) -> None
     raise UsageError(f"Unknown option: {word}.{hint}")
 
 
-@Parameter(name="*")
+def refuse_flags(given: object, where: str, *names: str) -> None:
+    """Refuse flags that have no effect, as in `on a pipe`.
+
+    Raises:
+        UsageError: at the first of them that was given.
+    """
+    for name in names:
+        value = getattr(given, name)
+        if value != getattr(type(given), name):
+            flag = f"--{'no-' if value is False else ''}{name.replace('_', '-')}"
+            raise UsageError(f"{flag} has no effect {where}; leave it out.")
+
+
+@Parameter(name="*", group=_FILES)
 @dataclass(frozen=True)
 class FileFlags:
     """Where results go and which are made."""
@@ -61,7 +82,6 @@ class FileFlags:
         str | None,
         Parameter(
             name=("-o", "--output"),
-            group=_FILES,
             allow_leading_hyphen=True,
             help="Folder for the results; a file for one input, beside it if not given; - for "
             "standard output.",
@@ -69,49 +89,47 @@ class FileFlags:
     ] = None
     format: Annotated[
         FormatName | None,
-        flags.named(
-            _FILES, "File format; png for masks, probabilities and cut-outs, otherwise jpg."
+        flags.option(
+            help="File format; png for masks, probabilities and cut-outs, otherwise jpg.",
         ),
     ] = None
     quality: Annotated[
         int | None,
-        flags.named(_FILES, "Of jpg and webp, 1 to 100; jpg 95 and webp lossless if not given."),
+        flags.option(help="Of jpg and webp, 1 to 100; jpg 95 and webp lossless if not given."),
     ] = None
     keep_metadata: Annotated[
         Literal["camera", "all"] | None,
-        flags.named(
-            _FILES,
-            "Keep date, camera and dpi, the same as camera; all: the place too. None if not given.",
+        flags.option(
+            help="Keep date, camera and dpi, the same as camera; all: the place too. None if "
+            "not given.",
         ),
     ] = None
     keep_suffix: Annotated[
-        bool, flags.named(_FILES, "Keep the input's suffix in the name: 1.jpg becomes 1.jpg.png.")
+        bool, flags.option(help="Keep the input's suffix in the name: 1.jpg becomes 1.jpg.png.")
     ] = False
-    overwrite: Annotated[
-        bool, flags.named(_FILES, "Make results again that are there already.")
-    ] = False
-    shard: Annotated[flags.Shard, Parameter(group=_FILES)] = None
+    overwrite: Annotated[bool, flags.option(help="Make results again that are there already.")] = (
+        False
+    )
+    shard: Annotated[flags.Shard, Parameter(group=_FILES)] = (1, 1)
     dry_run: Annotated[
-        bool, flags.named(_FILES, "Name the inputs that are still to be done, and do nothing.")
+        bool, flags.option(help="Name the inputs that are still to be done, and do nothing.")
     ] = False
     rank: Annotated[
         bool,
-        flags.named(
-            _FILES,
-            "Order pictures by how unsure the network is, least sure first; twice its time.",
+        flags.option(
+            help="Order pictures by how unsure the network is, least sure first; twice its time.",
         ),
     ] = False
     smoothing: Annotated[
         bool | None,
-        flags.named(
-            _FILES,
-            "Steady the masks of videos over time, or not; done if not given.",
+        flags.option(
+            help="Steady the masks of videos over time, or not; done if not given.",
             negative="--no-smoothing",
         ),
     ] = None
     camera: Annotated[
         int | None,
-        flags.named(_FILES, "Record from camera N instead of reading INPUTs; Ctrl-C ends it."),
+        flags.option(help="Record from camera N instead of reading INPUTs; Ctrl-C ends it."),
     ] = None
 
     def check(self, inputs: Sequence[str], *, as_json: bool, film: bool) -> None:
@@ -137,11 +155,11 @@ class FileFlags:
             raise UsageError("- stands for one picture from standard input; give it alone.")
         if PIPE in inputs or self.to == PIPE:
             alone = ("keep_suffix", "shard", "dry_run", "rank")
-            self._refuse("a pipe", *alone, *(() if film else ("smoothing",)))
+            refuse_flags(self, "on a pipe", *alone, *(() if film else ("smoothing",)))
         if self.dry_run:
-            self._refuse("--dry-run", "rank")
+            refuse_flags(self, "on --dry-run", "rank")
         if self.to in (None, PIPE):
-            self._refuse("standard output", "overwrite")
+            refuse_flags(self, "on standard output", "overwrite")
             if as_json:
                 raise UsageError(
                     "--json and the picture would both go to standard output; give -o FILE."
@@ -155,14 +173,7 @@ class FileFlags:
         if self.to == PIPE:
             raise UsageError("--camera needs a file, such as -o out.mp4.")
         pictures = ("format", "quality", "keep_metadata", "keep_suffix", "shard", "dry_run", "rank")
-        self._refuse("a camera", *pictures)
-
-    def _refuse(self, where: str, *names: str) -> None:
-        for name in names:
-            value = getattr(self, name)
-            if value not in (None, False) or (name == "smoothing" and value is False):
-                flag = f"--{'no-' if value is False else ''}{name.replace('_', '-')}"
-                raise UsageError(f"{flag} has no effect on {where}; leave it out.")
+        refuse_flags(self, "on a camera", *pictures)
 
 
 @dataclass(frozen=True)
@@ -175,7 +186,6 @@ class Request:
     network: NetworkFlags
     output: str
     """`-o`; `-` for standard output."""
-    shard: tuple[int, int]
     background: str | None
     """`--background`, as it was typed."""
     as_json: bool
@@ -201,16 +211,25 @@ class Request:
         """
         files.check(inputs, as_json=as_json, film=film)
         network.check(_single_at_a_time(files, inputs))
-        shard = flags.parsed_shard(files.shard)
         made = _typed_effect(effect)
         background = effect.get("background")
         output = files.to or PIPE
-        request = cls(inputs, files, made, network, output, shard, background, as_json, quiet)
+        request = cls(inputs, files, made, network, output, background, as_json, quiet)
         if files.to is not None or inputs == (PIPE,):
             return request
         source = Path(inputs[0])
         name = f"{source.stem}-{made.output}{request.suffix_of(source)}"
         return replace(request, output=str(source.with_name(name)))
+
+    @property
+    def labels(self) -> LabelOutput | None:
+        """The labels that are asked for; None of pictures."""
+        return self.effect if isinstance(self.effect, LabelOutput) else None
+
+    @property
+    def tars(self) -> bool:
+        """Whether tar files are read or written."""
+        return any(map(is_tar, (self.output, *self.inputs)))
 
     @property
     def read_files(self) -> list[Path]:
@@ -262,7 +281,7 @@ class Request:
         from humanseg.batch.made_record import fingerprint_files
 
         settings: dict[str, str] = {"--as": self.effect.output}
-        if not isinstance(self.effect, LabelOutput):
+        if self.labels is None:
             settings["--format"] = self.format_of()
         settings["--model"] = self.network.identity()
         given: list[tuple[str, object]] = [
@@ -279,15 +298,19 @@ class Request:
             settings["--background"] = f"{self.background}{content}"
         return settings
 
-    def open(self, *, threads: int | None = None) -> Segmenter:
-        """Load the network.
+    def maker(self, segmenter: Segmenter, target: Path | None = None) -> Callable[..., Encoded]:
+        """What makes the result of an image file, or of its content; `target` as in `format_of`."""
+        from humanseg.batch.runner import predict_image
 
-        Args:
-            threads: threads for one picture; if None, as for one picture at a time.
-        """
-        if threads is None:
-            _, threads = self.network.crew(1)
-        return self.network.open(threads=threads)
+        return partial(
+            predict_image,
+            segmenter=segmenter,
+            effect=self.effect,
+            name=self.format_of(target),
+            quality=self.files.quality,
+            keep_metadata=self.files.keep_metadata,
+            uncertainty=self.files.rank,
+        )
 
 
 def _single_at_a_time(files: FileFlags, inputs: Sequence[str]) -> str | None:

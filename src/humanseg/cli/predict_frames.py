@@ -12,37 +12,37 @@ from typing import Annotated, Literal
 from cyclopts import Group, Parameter
 
 from humanseg.cli import flags
-from humanseg.cli.predict_flags import PIPE, Request
+from humanseg.cli.predict_flags import PIPE, Request, refuse_flags
 from humanseg.system.errors import ImageError, UsageError
 
 _PIPES = Group("Frames through pipes", sort_key=4)
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=_PIPES)
 @dataclass(frozen=True)
 class FrameFlags:
     """Frames on standard input and output, for ffmpeg and the like."""
 
     input_format: Annotated[
         Literal["raw", "y4m"] | None,
-        flags.named(
-            _PIPES, "Standard input is a film: raw (rgb24) or y4m. A picture if not given."
+        flags.option(
+            help="Standard input is a film: raw (rgb24) or y4m. A picture if not given.",
         ),
     ] = None
     output_format: Annotated[
         Literal["raw", "y4m"] | None,
-        flags.named(
-            _PIPES,
-            "What goes to standard output, as --input-format if not given. raw: rgb24, of cut-outs "
-            "rgba, of masks and probabilities gray; y4m: 4:2:0, of masks and probabilities mono.",
+        flags.option(
+            help="What goes to standard output, as --input-format if not given. raw: rgb24, of "
+            "cut-outs rgba, of masks and probabilities gray; y4m: 4:2:0, of masks and "
+            "probabilities mono.",
         ),
     ] = None
     size: Annotated[
-        str | None, flags.named(_PIPES, "Of raw frames, WIDTHxHEIGHT as ffmpeg has it: 1280x720.")
+        str | None, flags.option(help="Of raw frames, WIDTHxHEIGHT as ffmpeg has it: 1280x720.")
     ] = None
     rate: Annotated[
         str | None,
-        flags.named(_PIPES, "Raw frames per second, such as 30 or 30000/1001; 25 if not given."),
+        flags.option(help="Raw frames per second, such as 30 or 30000/1001; 25 if not given."),
     ] = None
 
     def check(self, request: Request) -> bool:
@@ -52,10 +52,7 @@ class FrameFlags:
             UsageError: flags that do not go together.
         """
         if self.input_format is None:
-            for name in ("output_format", "size", "rate"):
-                if getattr(self, name) is not None:
-                    flag = f"--{name.replace('_', '-')}"
-                    raise UsageError(f"{flag} has no effect without --input-format; leave it out.")
+            refuse_flags(self, "without --input-format", "output_format", "size", "rate")
             return False
         if request.inputs != (PIPE,) or request.output != PIPE:
             raise UsageError(
@@ -65,10 +62,7 @@ class FrameFlags:
             raise UsageError("--size is missing; give that of the raw frames, such as 1280x720.")
         if self.input_format == "y4m" and (self.size or self.rate):
             raise UsageError("--size and --rate have no effect on y4m, which says them itself.")
-        for name in ("format", "quality", "keep_metadata"):
-            if getattr(request.files, name) is not None:
-                flag = f"--{name.replace('_', '-')}"
-                raise UsageError(f"{flag} has no effect on frames; leave it out.")
+        refuse_flags(request.files, "on frames", "format", "quality", "keep_metadata")
         if request.effect.output == "cutout" and self.written == "y4m":
             raise UsageError("y4m holds no transparency; give --output-format raw, which is rgba.")
         return True
@@ -107,7 +101,7 @@ def predict_frames(request: Request, given: FrameFlags) -> int:
         made = FrameStream(about.size, about.rate, pixels, full_range=grey or about.full_range)
         write_header(target, made)
     frames = process_frames(
-        request.open(),
+        request.network.open(),
         read_frames(source, about),
         size=about.size,
         rate=about.rate,

@@ -6,18 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from humanseg.annotations.label_output import LabelOutput
-from humanseg.cli.predict_flags import PIPE, Request
+from humanseg.cli.predict_flags import PIPE, Request, is_tar, refuse_flags
 from humanseg.system.errors import UsageError
 
 if TYPE_CHECKING:
     from humanseg.batch.discovery import Discovery, Job
 
 _NOT_FOLDERS = (".json", ".tar", ".txt", ".xml", ".yaml", ".yml", ".zip", ".png")
-
-
-def labels_of(request: Request) -> LabelOutput | None:
-    """The labels that are asked for; None of pictures."""
-    return request.effect if isinstance(request.effect, LabelOutput) else None
 
 
 def check_labels(request: Request, labels: LabelOutput) -> None:
@@ -30,16 +25,12 @@ def check_labels(request: Request, labels: LabelOutput) -> None:
     if files.camera is not None or files.to in (None, PIPE) or PIPE in request.inputs:
         raise UsageError(f"{flag} labels files in a folder; give pictures, and -o FOLDER.")
     output = Path(request.output)
-    if any(word.lower().endswith((".tar", ".tar.gz", ".tgz")) for word in request.inputs):
+    if any(map(is_tar, request.inputs)):
         raise UsageError(f"{flag} does not read tar files; unpack them first.")
     if output.is_file() or (output.suffix.lower() in _NOT_FOLDERS and not output.is_dir()):
         raise UsageError(f"{output}: {flag} needs a folder with -o, such as -o labels.")
-    for name in ("format", "quality", "keep_metadata"):
-        if getattr(files, name) is not None:
-            flag_of = f"--{name.replace('_', '-')}"
-            raise UsageError(f"{flag_of} has no effect on {flag}; leave it out.")
-    if files.keep_suffix and labels.output != "labelme":
-        raise UsageError(f"--keep-suffix has no effect on {flag}; leave it out.")
+    alike = () if labels.output == "labelme" else ("keep_suffix",)
+    refuse_flags(files, f"on {flag}", "format", "quality", "keep_metadata", *alike)
 
 
 def planned_jobs(
@@ -50,7 +41,7 @@ def planned_jobs(
     Raises:
         UsageError: there is a video.
     """
-    from humanseg.batch.label_files import label_jobs
+    from humanseg.batch.discovery import output_jobs
 
     video = next((item.path for item in discovery.items if item.video), None)
     if video is not None:
@@ -60,4 +51,7 @@ def planned_jobs(
         )
     # Parts of one document may well be called 1.jpg.json, texts for YOLO may not.
     keep = request.files.keep_suffix or labels.output == "coco"
-    return label_jobs(discovery.items, labels, output=output, keep_suffix=keep)
+    folder = output / labels.folder
+    return output_jobs(
+        discovery.items, output=folder, suffix_of=lambda _: labels.suffix, keep_suffix=keep
+    )

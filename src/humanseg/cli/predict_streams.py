@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 from humanseg.cli.predict_flags import PIPE, Request
@@ -14,39 +15,21 @@ from humanseg.system.errors import ImageError, UsageError
 def predict_pipe(request: Request) -> int:
     """Predict one picture from standard input, to standard output, or both."""
     from humanseg.batch.discovery import Job, refuse_collisions
-    from humanseg.batch.runner import Outcome, predict_image, run_job
+    from humanseg.batch.runner import run_image
     from humanseg.system.atomic import write_bytes
 
     target = _target(request)
-    name = request.format_of(target)
+    request.format_of(target)
     source = _source(request)
     job = Job(Path(request.inputs[0]), target or Path(PIPE))
     if target is not None:
         refuse_collisions([job], inputs=request.read_files)
-    segmenter = request.open()
     made: list[bytes] = []
-
-    def work(job: Job) -> Outcome:
-        try:
-            content, prediction = predict_image(
-                source,
-                segmenter=segmenter,
-                effect=request.effect,
-                name=name,
-                quality=request.files.quality,
-                keep_metadata=request.files.keep_metadata,
-            )
-        except ImageError as error:
-            raise ImageError(str(error).replace("picture:", "standard input:", 1)) from error
-        if target is None:
-            made.append(content)
-        else:
-            write_bytes(target, content)
-        return Outcome.of_prediction(job, prediction)
-
+    write = made.append if target is None else partial(write_bytes, target)
+    make = partial(request.maker(request.network.open(), target), source)
     place = None if target is None else str(target)
     report = Report(place, as_json=request.as_json, quiet=request.quiet)
-    report.tell(run_job(job, work))
+    report.tell(run_image(job, make, write, called="standard input"))
     for content in made:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
@@ -110,7 +93,7 @@ def record_camera(request: Request, camera: int) -> int:
 
     target = Path(request.output)
     check_suffix(target, transparent=request.effect.output == "cutout")
-    segmenter = request.open()
+    segmenter = request.network.open()
     report = Report(str(target), as_json=request.as_json, quiet=request.quiet)
     with shown(f"Camera {camera}", unit="frames", quiet=request.no_bar) as progress:
         made = process_video(

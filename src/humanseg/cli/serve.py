@@ -45,7 +45,7 @@ def serve(
             show_default=False,
         ),
     ] = None,
-    quiet: Annotated[bool, flags.switch("Say nothing but what went wrong.")] = False,
+    quiet: flags.Silent = False,
 ) -> None:
     """Answer over HTTP: a web page, and POST /v1/segment for programs."""
     config = _config(server or {})
@@ -96,7 +96,7 @@ def _config(typed: flags.Values) -> ServeConfig:
         raise UsageError("\n".join(lines)) from error
 
 
-def _opened(network: NetworkFlags, threads: int) -> Segmenter:
+def _opened(network: NetworkFlags, threads: int | None) -> Segmenter:
     try:
         return network.open(threads=threads)
     except ModelError as error:  # nothing was served: asked for as it cannot be

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,6 +106,26 @@ def load(source: ImageLike, *, at_least: int | None = None) -> LoadedImage:
         with sentences(name), Quiet():
             pixels, alpha = to_rgb(opened.image, name, notes)
     return LoadedImage(pixels, size, alpha, tuple(notes), reduced)
+
+
+def rereadable(image: ImageLike) -> ImageLike:
+    """A file object's content, from its beginning if it can seek; everything else as it is.
+
+    Raises:
+        ImageError: a file object that cannot be read, or that gives text.
+    """
+    if not hasattr(image, "read"):
+        return image
+    stream = cast("BinaryIO", image)
+    try:
+        if stream.seekable():
+            stream.seek(0)
+        content: object = stream.read(MAX_BYTES + 1)  # one more than `load` allows
+    except (OSError, ValueError) as error:
+        raise ImageError(f"picture: the file object cannot be read ({error}).") from error
+    if not isinstance(content, bytes):
+        raise ImageError("picture: the file object gives text; open it with mode 'rb'.")
+    return content
 
 
 @contextlib.contextmanager

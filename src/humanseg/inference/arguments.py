@@ -1,18 +1,15 @@
-"""What callers of a segmenter give: checked, and made readable more than once."""
+"""What callers of a segmenter give, checked."""
 
 from __future__ import annotations
 
 import numbers
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import numpy as np
 
-from humanseg import images
 from humanseg.config.sentences import is_number, shown
-from humanseg.images import ImageLike
-from humanseg.system.errors import ImageError, UsageError
+from humanseg.system.errors import UsageError
 
 
 def checked_threshold(threshold: float) -> float:
@@ -35,26 +32,6 @@ def check_batch_size(batch_size: int) -> None:
     whole = isinstance(batch_size, numbers.Integral) and not isinstance(batch_size, bool)
     if not whole or batch_size < 1:
         raise UsageError(f"batch_size: got {shown(batch_size)}; give at least 1, a whole number.")
-
-
-def rereadable(image: ImageLike) -> ImageLike:
-    """A file object's content, from its beginning if it can seek; everything else as it is.
-
-    Raises:
-        ImageError: a file object that cannot be read, or that gives text.
-    """
-    if not hasattr(image, "read"):
-        return image
-    stream = cast("BinaryIO", image)
-    try:
-        if stream.seekable():
-            stream.seek(0)
-        content: object = stream.read(images.MAX_BYTES + 1)  # one more than `load` allows
-    except (OSError, ValueError) as error:
-        raise ImageError(f"picture: the file object cannot be read ({error}).") from error
-    if not isinstance(content, bytes):
-        raise ImageError("picture: the file object gives text; open it with mode 'rb'.")
-    return content
 
 
 def refuse_single(sources: object) -> None:

@@ -36,13 +36,9 @@ from numpy.typing import NDArray
 from humanseg import images
 from humanseg.effects.compositing import Background
 from humanseg.images import ImageLike, LoadedImage
+from humanseg.images.load_image import rereadable
 from humanseg.images.resize import Size, resize_image
-from humanseg.inference.arguments import (
-    check_batch_size,
-    checked_threshold,
-    refuse_single,
-    rereadable,
-)
+from humanseg.inference.arguments import check_batch_size, checked_threshold, refuse_single
 from humanseg.inference.engines.engine import Engine
 from humanseg.inference.engines.select import BackendName, DeviceName, PrecisionName, open_engine
 from humanseg.inference.prediction import Prediction
