@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from humanseg.data import discover, label_guards, synthesize
 from humanseg.data.edge_agreement import alter, edge_agreement
@@ -54,6 +55,18 @@ def _shift(pixels: int) -> Spoil:
     return lambda masks: np.pad(masks, ((0, 0), (0, 0), (pixels, 0)))[:, :, :96]
 
 
+def _widened(pixels: int) -> Spoil:
+    return lambda masks: ndimage.maximum_filter(masks, (1, 2 * pixels + 1, 2 * pixels + 1))
+
+
+def _shrunk(margin: int) -> Spoil:
+    """As if images had been cropped by a margin, and their masks only made as small."""
+    rows = np.linspace(0, 95, 96 - 2 * margin).round().astype(int)
+    return lambda masks: np.pad(
+        masks[:, rows][:, :, rows], ((0, 0), (margin, margin), (margin, margin))
+    )
+
+
 def _turned(alteration: str) -> Spoil:
     return lambda masks: alter(masks, alteration)
 
@@ -78,12 +91,31 @@ def test_sound__nothing(drawn: LabelSample) -> None:
         (lambda masks: np.roll(masks, -1, 0), "shuffled-masks", "name of the previous image"),
         (lambda masks: np.roll(masks, 7, 0), "shuffled-masks", "do not belong to their images"),
         (_every(5, lambda some: np.roll(some, 1, 0)), "shuffled-masks", "while the rest fits"),
+        (_every(2, _shift(10)), "shifted-masks", r"\d+ of \d+ masks \(.* are shifted"),
+        (_widened(9), "offset-masks", "masks are too wide .* edges lie inside"),
+        (_every(2, _widened(9)), "offset-masks", r"\d+ of \d+ masks \(.* are too wide"),
+        (lambda masks: ~_widened(4)(~masks), "offset-masks", "are too narrow"),
+        (_shrunk(9), "scaled-masks", "masks are scaled"),
+        (_every(2, _shrunk(9)), "scaled-masks", r"\d+ of \d+ masks \(.* are scaled"),
+        (lambda masks: masks[:1].repeat(60, 0), "shuffled-masks", "60 of 60 masks .* exactly that"),
     ],
 )
 def test_planted__is_named(drawn: LabelSample, spoil: Spoil, code: str, text: str) -> None:
     (finding,) = _findings(drawn, spoil)
     assert (finding.code, finding.severity, finding.file) == (code, "error", "SET")
     assert re.search(text, finding.message), finding.message
+
+
+def test_boxes__are_coarse(drawn: LabelSample) -> None:
+    masks = np.zeros_like(drawn.masks)
+    for box, mask in zip(masks, drawn.masks, strict=True):
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        if rows.size:
+            box[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
+    first, *_ = label_findings(dataclasses.replace(drawn, masks=masks), "SET")
+    assert (first.code, first.severity) == ("coarse-masks", "warning")
+    assert "are boxes or blocks instead of outlines of people" in first.message
+    assert len(first.images) >= 45
 
 
 def test_some__lists_exactly_those(drawn: LabelSample) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from humanseg.evaluation.learned_labels import ious, learned_findings, shift
+from humanseg.data.edge_agreement import shift
+from humanseg.evaluation.learned_labels import ious, learned_findings
 
 Masks = NDArray[np.bool_]
 SIDE = 40
@@ -54,6 +55,16 @@ def test_network_that_marks_next_to_nothing__says_nothing(people: Masks) -> None
     few = np.zeros_like(people)
     few[:, 20:22, 20:23] = True  # better mirrored by chance, and no better than on other images
     assert _codes(few, people) == []
+
+
+def test_network_that_learned_less_than_the_mean_mask__is_no_witness(people: Masks) -> None:
+    """Blobs of chance, of which those shifted down to the right fit by 0.02 better."""
+    rng = np.random.default_rng(0)
+    guesses = np.zeros_like(people)
+    for guess, (top, left) in zip(guesses, rng.integers(6, 18, (40, 2)), strict=True):
+        guess[top : top + 12, left : left + 12] = True
+    assert ious(guesses, shift(people, 4, 4)).mean() > ious(guesses, people).mean() + 0.02
+    assert [code for code, severity in _codes(guesses, people) if severity == "error"] == []
 
 
 def test_every_tenth_inverted__lists_those(people: Masks) -> None:

@@ -9,6 +9,6 @@ Code = Literal[
     "empty-mask", "full-mask", "empty-outline", "no-person", "exact-duplicate", "near-duplicate",
     "single-channel", "sixteen-bit", "lossy-mask",
     "mirrored-masks", "upside-down-masks", "turned-masks", "shifted-masks", "inverted-masks",
-    "shuffled-masks", "doubtful-masks",
+    "shuffled-masks", "offset-masks", "scaled-masks", "coarse-masks", "doubtful-masks",
 ]  # fmt: skip
 """The last two lines are of pairs that can be read but may not belong together."""

@@ -1,11 +1,13 @@
 """Whether the outlines of masks run along the edges of their images, without any network.
 
 A mask's outline lies where its image changes: on photographs and drawings alike the edges under it
-are stronger than under the same outline mirrored, turned, shifted, or laid on another image.
+are stronger than under the same outline mirrored, turned, shifted, made wider or smaller, or laid
+on another image.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +27,20 @@ ALTERATIONS = ("mirrored", "upside-down", "turned by 180", "turned by 90", "turn
 """What is done to masks, see `alter`."""
 
 
+REMEDIES = ("too wide", "too narrow", "scaled", "shifted")
+"""What may be wrong with masks that `remedied` ones fit better."""
+OFFSETS = (3, 6, 9)
+"""Pixels of the small grid by which masks are made narrower or wider."""
+SCALES = (
+    *((factor, factor) for factor in (0.8, 0.9, 1.11, 1.25)),
+    *((factor, 1.0) for factor in (0.75, 0.85, 1.18, 1.33)),
+    *((1.0, factor) for factor in (0.75, 0.85, 1.18, 1.33)),
+)
+"""Height and width of scaled masks over those of the masks, about the middle of the image."""
+SHIFTS = (5, 10)
+"""Pixels of the small grid by which single masks are shifted, in eight directions."""
+
+
 def alter(masks: NDArray[np.bool_], alteration: str) -> NDArray[np.bool_]:
     """Masks (N, S, S) mirrored left to right, upside down, or turned anticlockwise."""
     if alteration == "mirrored":
@@ -33,6 +49,42 @@ def alter(masks: NDArray[np.bool_], alteration: str) -> NDArray[np.bool_]:
         return masks[:, ::-1]
     quarters = {"turned by 90": 1, "turned by 180": 2, "turned by 270": 3}[alteration]
     return np.rot90(masks, quarters, axes=(1, 2))
+
+
+def remedied(masks: NDArray[np.bool_]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Masks (N, S, S) changed so that wrong ones would be right, with one of `REMEDIES` each."""
+    for pixels in OFFSETS:
+        around = (1, 2 * pixels + 1, 2 * pixels + 1)
+        yield "too wide", ndimage.minimum_filter(masks, around)
+        yield "too narrow", ndimage.maximum_filter(masks, around)
+    for scale in SCALES:
+        yield "scaled", _scaled(masks, scale)
+    for step in SHIFTS:
+        for down in (-step, 0, step):
+            for right in (-step, 0, step):
+                if (down, right) != (0, 0):
+                    yield "shifted", shift(masks, down, right)
+
+
+def shift(masks: NDArray[np.bool_], down: int, right: int) -> NDArray[np.bool_]:
+    """Masks (N, S, S) moved by some pixels; background comes in."""
+    moved = np.zeros_like(masks)
+    height, width = masks.shape[1:]
+    moved[:, max(0, down) : height + min(0, down), max(0, right) : width + min(0, right)] = masks[
+        :, max(0, -down) : height + min(0, -down), max(0, -right) : width + min(0, -right)
+    ]
+    return moved
+
+
+def _scaled(masks: NDArray[np.bool_], scale: tuple[float, float]) -> NDArray[np.bool_]:
+    side = masks.shape[1]
+    middle = (side - 1) / 2
+    rows, columns = ((np.arange(side) - middle) / factor + middle for factor in scale)
+    outside = [(axis < -0.5) | (axis > side - 0.5) for axis in (rows, columns)]
+    rows, columns = (axis.round().clip(0, side - 1).astype(int) for axis in (rows, columns))
+    scaled = masks[:, rows][:, :, columns]
+    scaled[:, outside[0]] = scaled[:, :, outside[1]] = False
+    return scaled
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +98,7 @@ class EdgeAgreement:
     others: Floats
     """(N, N): of image i under outline j; NaN on the diagonal and for outlines not testable."""
     altered: dict[str, Floats]
-    """(N,) by alteration: under the own outline, altered."""
+    """(N,) by alteration: under the own outline, altered; of several remedies the best."""
     shift: tuple[int, int]
     """(down, right) in pixels of the small grid: where all outlines together agree best."""
     shift_gain: Floats
@@ -70,13 +122,17 @@ def edge_agreement(sample: LabelSample) -> EdgeAgreement:
     own = np.diag(others).copy()
     np.fill_diagonal(others, np.nan)
     others[:, ~usable] = np.nan
-    shift, gain = _best_shift(edges[usable], outlines[usable])
+    best, gain = _best_shift(edges[usable], outlines[usable])
+    altered = {name: _under(edges, alter(outlines, name)) for name in ALTERATIONS}
+    altered |= {name: np.zeros_like(own) for name in REMEDIES}
+    for name, masks in remedied(sample.masks):
+        altered[name] = np.maximum(altered[name], _under(edges, _outlines(masks)))
     return EdgeAgreement(
         testable=usable,
         own=own,
         others=others,
-        altered={name: _under(edges, alter(outlines, name)) for name in ALTERATIONS},
-        shift=shift,
+        altered=altered,
+        shift=best,
         shift_gain=gain,
     )
 
@@ -113,8 +169,10 @@ def _outlines(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _under(edges: Floats, outlines: NDArray[np.bool_]) -> Floats:
-    lengths = np.maximum(outlines.sum(axis=(1, 2)), 1)
-    return np.asarray((edges * outlines).sum(axis=(1, 2)) / lengths, dtype=np.float32)
+    """Mean edge strength; 0 under outlines that are too short to say anything."""
+    lengths = outlines.sum(axis=(1, 2))
+    sums = (edges * outlines).sum(axis=(1, 2))
+    return np.where(lengths < MIN_OUTLINE, 0.0, sums / np.maximum(lengths, 1)).astype(np.float32)
 
 
 def _best_shift(edges: Floats, outlines: NDArray[np.bool_]) -> tuple[tuple[int, int], Floats]:

@@ -1,4 +1,4 @@
-"""Find masks that do not belong to their images as they lie: mirrored, turned, shifted and so on.
+"""Find masks that do not belong to their images as they lie: mirrored, turned, too wide and so on.
 
 Three witnesses, none of which was trained on the data set: edges in the images under the outlines
 of masks (`humanseg.data.edge_agreement`), where in the image people stand, and the bundled model
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg.config.finding_codes import Code
-from humanseg.data.edge_agreement import EdgeAgreement, edge_agreement, has_outline
+from humanseg.data.edge_agreement import REMEDIES, EdgeAgreement, edge_agreement, has_outline
 from humanseg.data.inspection import Finding, Severity
 from humanseg.data.label_sample import SIDE, LabelSample, evenly
 from humanseg.images.resize import resize_mask_from_probability
@@ -28,6 +28,15 @@ MOST = 0.3
 """From this share of all masks on, a mistake is one of the set, and always an error ..."""
 SOME, SOME_MASKS = 0.08, 4
 """... and from this share, and so many masks, on it is worth saying."""
+SOME_REMEDIED, REMEDIED_STRANGE = 0.12, 1 / 3
+"""The share for `REMEDIES`, of which many are tried; and as many, over the masks that may be of
+other images, as their chance is lower among shuffled ones."""
+SAME_SHARE, DIFFERENT_IMAGES = 0.2, 8.0
+"""From this share on, masks that are the same although their images are not: mean absolute
+difference of grey levels."""
+CORNERS, SOME_COARSE = 0.15, 0.12
+"""Corners of a mask's pixels over the length of its outline: of boxes and blocks less, of people
+0.3 and more; and the share of such masks from which on it is said."""
 
 MIN_SHIFT, SHIFT_GAIN, SHIFT_SHARE = 2, 0.04, 0.75
 """Pixels of the small grid, mean gain in edge strength, and share of masks that gain."""
@@ -63,6 +72,10 @@ Which = NDArray[np.bool_]
 """(N,): whether a pair is meant."""
 
 _CODES: dict[str, Code] = {
+    "too wide": "offset-masks",
+    "too narrow": "offset-masks",
+    "scaled": "scaled-masks",
+    "shifted": "shifted-masks",
     "mirrored": "mirrored-masks",
     "upside-down": "upside-down-masks",
     "turned by 180": "turned-masks",
@@ -73,6 +86,10 @@ _BACK = {"turned by 90": "turned by 270", "turned by 270": "turned by 90"}  # wh
 _ADVICE = {
     "mirrored": "mirror them left to right, or their images, but not one alone",
     "upside-down": "turn them over, or look which of both was stored so",
+    "too wide": "people's edges lie inside their outlines; look what widened them",
+    "too narrow": "people's edges lie outside their outlines; look what made them smaller",
+    "scaled": "crop, frame and stretch an image and its mask alike",
+    "shifted": "shift them back, or look what cut or framed images and masks differently",
 }
 _TURNED = (
     "images are shown as their EXIF orientation says: masks made of the file as it is stored must "
@@ -85,7 +102,8 @@ def label_findings(sample: LabelSample, where: str) -> list[Finding]:
     if np.count_nonzero(has_outline(sample.masks)) < MIN_PAIRS:
         return []
     judge = _EdgeJudge(sample, where)
-    return [*judge.placed(), *judge.inverted()]
+    misplaced = judge.repeated() or [*judge.coarse(), *judge.placed()]
+    return [*misplaced, *judge.inverted()]
 
 
 class Judge:
@@ -113,33 +131,73 @@ class _EdgeJudge(Judge):
 
     def __init__(self, sample: LabelSample, where: str) -> None:
         super().__init__(sample.ids, where)
-        self._sample = sample
+        self._sample, self._usable = sample, has_outline(sample.masks)
+
+    def repeated(self) -> list[Finding]:
+        """The same mask for images that differ."""
+        masks, images, usable = self._sample.masks, self._sample.images, self._usable
+        whose = np.unique(masks.reshape(len(masks), -1), axis=0, return_inverse=True)[1]
+        same = np.zeros(len(masks), dtype=np.bool_)
+        for mask in np.unique(whose[usable]):
+            alike = np.flatnonzero(whose == mask)
+            apart = np.abs(images[alike].astype(np.int16) - images[alike[0]]).mean(axis=(1, 2, 3))
+            same[alike] = apart.max() > DIFFERENT_IMAGES
+        if not _matters(same, usable, SAME_SHARE):
+            return []
+        message = (
+            f"{self.count(same, usable)} are exactly that of another image, though the images "
+            "differ; look what wrote them."
+        )
+        return [self.finding("shuffled-masks", "error", message, same)]
+
+    def coarse(self) -> Iterator[Finding]:
+        """Boxes and blocks: outlines with few corners."""
+        masks = self._sample.masks
+        down, right = masks[:, :-1] ^ masks[:, 1:], masks[:, :, :-1] ^ masks[:, :, 1:]
+        corners = (down[:, :, :-1] ^ down[:, :, 1:]).sum(axis=(1, 2))
+        length = down.sum(axis=(1, 2)) + right.sum(axis=(1, 2))
+        straight = self._usable & (corners < CORNERS * length)
+        if _matters(straight, self._usable, SOME_COARSE):
+            message = (
+                f"{self.count(straight, self._usable)} are boxes or blocks instead of outlines of "
+                "people: a network that learns them, and scores against them, are as coarse."
+            )
+            yield self.finding("coarse-masks", "warning", message, straight)
 
     def placed(self) -> Iterator[Finding]:
         """Masks that lie elsewhere than their images' edges: shifted, altered, or of others."""
         agreement = edge_agreement(self._sample)
+        names = list(agreement.altered)
+        gains = np.stack([agreement.altered[name] - agreement.own for name in names])
         shifted = self._shifted(agreement)
-        if shifted is not None:
+        if shifted is not None and agreement.shift_gain.mean() >= max(
+            gains[names.index(name), agreement.testable].mean() for name in REMEDIES[:-1]
+        ):
             yield shifted
             return
         own = agreement.deviations(agreement.own)
-        names = list(agreement.altered)
-        gains = np.stack([agreement.altered[name] - agreement.own for name in names])
         stands = np.stack([agreement.deviations(agreement.altered[name]) for name in names])
         fits = agreement.testable & (gains > ALTERED_GAIN) & (stands > ALTERED_DEVIATIONS)
         best = np.where(fits, gains, -1.0).argmax(axis=0)
         explained = np.zeros(len(self._sample), dtype=np.bool_)
+        named = []
+        strange = agreement.testable & (own < STRANGE_DEVIATIONS)
+        remedied = fits.any(axis=0) & (best >= len(names) - len(REMEDIES))
+        mended = remedied.sum() >= REMEDIED_STRANGE * strange.sum()
         for index, name in enumerate(names):
             which = fits[index] & (best == index)
-            if _matters(which, agreement.testable):
+            share = SOME_REMEDIED if name in REMEDIES else SOME
+            if (mended or name not in REMEDIES) and _matters(which, agreement.testable, share):
                 explained |= which
-                yield self._altered(name, which, agreement.testable)
-        strange = agreement.testable & ~explained & (own < STRANGE_DEVIATIONS)
+                named.append((name, which))
+        strange &= ~explained
+        severity = _severity(explained | strange, agreement.testable)
+        yield from (self._altered(*each, agreement.testable, severity) for each in named)
         # Where whole groups are altered, the rest is judged once those are mended.
         clear = strange.sum() >= 0.5 * agreement.testable.sum() or (
             float(np.median(own[agreement.testable])) >= CLEAR_DEVIATIONS
         )
-        if clear and not explained.any() and _matters(strange, agreement.testable):
+        if clear and not named and _matters(strange, agreement.testable):
             yield self._shuffled(agreement, strange)
 
     def inverted(self) -> Iterator[Finding]:
@@ -194,14 +252,14 @@ class _EdgeJudge(Judge):
             agreement.testable,
         )
 
-    def _altered(self, name: str, which: Which, usable: Which) -> Finding:
+    def _altered(self, name: str, which: Which, usable: Which, severity: Severity) -> Finding:
         done = _BACK.get(name, name)
         all_of_them = which.sum() >= 0.7 * usable.sum()
         subject = "masks are" if all_of_them else f"{self.count(which, usable)} are"
         turn = f"{done} degrees" if done.startswith("turned") else done
         return self.finding(
             _CODES[name],
-            _severity(which, usable),
+            severity,
             f"{subject} {turn} against their images; {_ADVICE.get(done, _TURNED)}.",
             which,
         )
@@ -239,8 +297,8 @@ class _EdgeJudge(Judge):
         return self.finding("inverted-masks", "error", message, which)
 
 
-def _matters(which: Which, usable: Which) -> bool:
-    return bool(which.sum() >= max(SOME_MASKS, SOME * usable.sum()))
+def _matters(which: Which, usable: Which, share: float = SOME) -> bool:
+    return bool(which.sum() >= max(SOME_MASKS, share * usable.sum()))
 
 
 def _severity(which: Which, usable: Which, most: float = MOST) -> Severity:
