@@ -1,12 +1,14 @@
-"""How large a region is a person, and whether to drop small ones and fill holes.
+"""How sure and how large a region is a person, and whether to drop small ones and fill holes.
 
     .venv/bin/python benchmarks/regions.py --model bundled \
         --people NAME=DATA ... --nobody NAME=FOLDER ... --output benchmarks/results/NAME.json
 
 Every image with people is scored at its mask's native size as the network's mask is, and with
 regions below, or holes below, each share of the image in `SHARES` gone. Of every image, with people
-or without, the share that the largest region covers is written down; `found` counts the images
-where that is at least each share. Of the dataset with `--ids NAME=4,9,14` only those are taken.
+or without, the share that the largest region covers at each probability of `LEVELS` is written
+down. The table of those found is of all images, of the half with even numbers in the order of
+names, on which to choose, and of the other half, to confirm it. Of the dataset with
+`--ids NAME=4,9,14` only those are taken; a dataset may be a table. `--found-only` scores nothing.
 """
 
 from __future__ import annotations
@@ -33,6 +35,9 @@ from humanseg.results.provenance import describe_environment
 
 SHARES = (0.0005, 0.001, 0.0025, 0.003, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05)
 """Of the image."""
+LEVELS = (0.5, 0.7, 0.8, 0.85, 0.9, 0.95)
+"""Probabilities from which a region is looked at."""
+FOUND_SHARES = (0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.01)
 Change = Literal["none", "drop", "fill"]
 
 
@@ -61,15 +66,19 @@ class WithPeople(Record):
 
 
 class Found(Record):
-    """In how many images of a dataset somebody is found, by the least share that a person has."""
+    """How large the regions of a dataset are."""
 
     name: str
     people: bool
     images: int
-    any_pixel: int
-    by_share: dict[str, int]
-    largest: tuple[float, ...]
-    """Share of the image that the largest region covers, by image."""
+    largest: dict[str, tuple[float, ...]]
+    """Share of the image that the largest region covers, by image, at each of `LEVELS`."""
+
+    def share(self, level: float, least: float, half: int | None = None) -> float:
+        """Share of the images, or of those with even (0) or odd (1) numbers, that are found."""
+        shares = self.largest[str(level)]
+        chosen = shares if half is None else shares[half::2]
+        return sum(share >= least for share in chosen) / len(chosen)
 
 
 class Result(Record):
@@ -120,7 +129,7 @@ def _with_people(
     largest, rows = [], []
     for sample in samples:
         grid = segmenter.predict(sample.read_image()).grid
-        largest.append(largest_share(grid, segmenter.threshold))
+        largest.append(_largest(grid))
         rows.append(_scores(sample, grid, segmenter.threshold))
     scores = np.array(rows)  # (images, variants, 2)
     gains = scores - scores[:, :1]
@@ -147,22 +156,19 @@ def _with_people(
     return _found(name, largest, people=True), dataset
 
 
-def _found(name: str, largest: Sequence[float], *, people: bool) -> Found:
-    return Found(
-        name=name,
-        people=people,
-        images=len(largest),
-        any_pixel=sum(share > 0.0 for share in largest),
-        by_share={str(least): sum(share >= least for share in largest) for least in SHARES},
-        largest=tuple(round(share, 6) for share in largest),
-    )
+def _largest(grid: NDArray[np.float32]) -> list[float]:
+    return [round(largest_share(grid, level), 6) for level in LEVELS]
+
+
+def _found(name: str, largest: Sequence[Sequence[float]], *, people: bool) -> Found:
+    by_level = zip(map(str, LEVELS), zip(*largest, strict=True), strict=True)
+    return Found(name=name, people=people, images=len(largest), largest=dict(by_level))
 
 
 def _nobody(segmenter: Segmenter, name: str, folder: Path) -> Found:
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in images.SUFFIXES)
     predictions = segmenter.predict_many(paths, batch_size=1, full_size=True)
-    shares = [largest_share(prediction.grid, segmenter.threshold) for prediction in predictions]
-    return _found(name, shares, people=False)
+    return _found(name, [_largest(each.grid) for each in predictions], people=False)
 
 
 def _samples(data: str, ids: str | None) -> list[Sample]:
@@ -182,6 +188,7 @@ def main() -> None:
     parser.add_argument("--people", nargs="+", default=[], metavar="NAME=DATA")
     parser.add_argument("--ids", nargs="+", default=[], metavar="NAME=ID,ID")
     parser.add_argument("--nobody", nargs="+", default=[], metavar="NAME=FOLDER")
+    parser.add_argument("--found-only", action="store_true")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
     model = None if arguments.model == "bundled" else arguments.model
@@ -189,7 +196,12 @@ def main() -> None:
     ids = _named(arguments.ids)
     found, cleaned = [], []
     for name, data in _named(arguments.people).items():
-        counted, dataset = _with_people(segmenter, name, _samples(data, ids.get(name)))
+        samples = _samples(data, ids.get(name))
+        if arguments.found_only:
+            largest = [_largest(segmenter.predict(each.read_image()).grid) for each in samples]
+            found.append(_found(name, largest, people=True))
+            continue
+        counted, dataset = _with_people(segmenter, name, samples)
         found.append(counted)
         cleaned.append(dataset)
     for name, folder in _named(arguments.nobody).items():
@@ -207,12 +219,14 @@ def main() -> None:
 
 
 def _show(result: Result) -> None:
-    for row in result.found:
-        shares = ", ".join(
-            f"{share}: {count / row.images:.1%}" for share, count in row.by_share.items()
-        )
-        print(f"{row.name}: {row.images} images, any pixel {row.any_pixel / row.images:.1%}")
-        print(f"    found by share: {shares}")
+    print("level share", *(f"{row.name} ({row.images})" for row in result.found), sep=" | ")
+    for level in LEVELS:
+        for least in FOUND_SHARES:
+            cells = [
+                " / ".join(f"{100 * row.share(level, least, half):.1f}" for half in (None, 0, 1))
+                for row in result.found
+            ]
+            print(f"{level} {least}", *cells, sep=" | ")
     for dataset in result.cleaned:
         for variant in dataset.variants:
             gains = [

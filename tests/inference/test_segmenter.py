@@ -637,15 +637,30 @@ def test_documentation__its_examples_run(
     assert "photos/3.jpg" in said
 
 
-@pytest.mark.parametrize(("pixels", "found"), [(29, False), (30, True)])
-def test_found__is_a_region_of_three_thousandths_of_the_image(pixels: int, found: bool) -> None:
+@pytest.mark.parametrize(
+    ("threshold", "sure", "pixels", "found"),
+    [
+        (0.5, 0.91, 14, False),
+        (0.5, 0.91, 15, True),
+        (0.5, 0.89, 60, False),
+        (0.3, 0.87, 15, True),  # 0.3 + 0.8 * 0.7 = 0.86
+        (0.3, 0.85, 60, False),
+    ],
+)
+def test_found__is_a_sure_region_of_fifteen_in_ten_thousand_pixels(
+    threshold: float, sure: float, pixels: int, found: bool
+) -> None:
     grid = np.zeros((100, 100), dtype=np.float32)
-    grid[10, 10 : 10 + pixels] = 0.5
-    grid[50:80:2, 50:80:2] = 0.9  # 225 crumbs of one pixel are no person
+    grid[10:13, 10:90] = 0.6
+    grid[11, 10 : 10 + pixels] = sure
+    grid[50:80:2, 50:80:2] = 0.99  # 225 crumbs of one pixel are no person
     prediction = Prediction(
-        grid=grid, size=(100, 100), threshold=0.5, source=np.zeros((100, 100, 3), dtype=np.uint8)
+        grid=grid,
+        size=(100, 100),
+        threshold=threshold,
+        source=np.zeros((100, 100, 3), dtype=np.uint8),
     )
-    assert prediction.coverage == (pixels + 225) / 10_000
+    assert prediction.coverage == (240 + 225) / 10_000
     assert prediction.found is found
 
 

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from humanseg.effects.rasters import dilate, window_means
 
 PERSON_SHARE = 0.003
-"""Somebody is found where a region covers at least this share of the image; measured, see
-docs/predict.md."""
+"""Of the image: a smaller region of a mask is not counted as a person."""
+SURE, SURE_SHARE = 0.8, 0.0015
+"""Somebody is found where a region is sure, so far above the threshold on the way to 1, over this
+share of the image; measured, see docs/predict.md."""
 _REACH = 0.025
 """How far beyond a dropped region its soft edge is taken away, as a share of the longer side."""
 _SOFT = 2
@@ -84,6 +86,15 @@ def largest_share(probability: NDArray[np.float32], threshold: float) -> float:
     """Share of the image that the largest region of a probability map covers, 0 to 1."""
     areas = find_regions(probability >= threshold).areas
     return float(areas.max() / probability.size) if areas.size else 0.0
+
+
+def has_person(probability: NDArray[np.float32], threshold: float) -> bool:
+    """Whether a network is sure of somebody: of a region that covers at least `SURE_SHARE`.
+
+    Sure is a probability of 0.9 or more at a threshold of 0.5. What is uncertain all over, or
+    smaller, is as often something else.
+    """
+    return largest_share(probability, threshold + SURE * (1.0 - threshold)) >= SURE_SHARE
 
 
 def keep_regions(

@@ -24,7 +24,7 @@ from humanseg.effects.effect import (
     effect_of,
 )
 from humanseg.effects.encode import SUFFIXES, check_format, encode, show_mask
-from humanseg.effects.regions import PERSON_SHARE, keep_regions, largest_share
+from humanseg.effects.regions import has_person, keep_regions
 from humanseg.effects.rendering import render
 from humanseg.images import ImageLike, LoadedImage
 from humanseg.images.resize import Size, resize_mask_from_probability, resize_probability
@@ -103,12 +103,12 @@ class Prediction(Interchange):
 
     @cached_property
     def found(self) -> bool:
-        """Whether there is a person: whether a region covers at least `PERSON_SHARE` of the image.
+        """Whether there is a person: a region of which the network is sure, and not too small.
 
-        Of the mask on the network's grid; see `humanseg.effects.regions`. A smaller mask is still
+        On the network's grid; see `humanseg.effects.regions.has_person`. Any other mask is still
         shown, but may well be of no person.
         """
-        return largest_share(self.grid, self.threshold) >= PERSON_SHARE
+        return has_person(self.grid, self.threshold)
 
     @cached_property
     def image(self) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ from tests.builders.page_visit import Open
 
 from humanseg.effects.compositing import alpha_of_bands
 from humanseg.effects.foreground import estimate_foreground
-from humanseg.effects.regions import PERSON_SHARE
+from humanseg.effects.regions import SURE, SURE_SHARE
 from humanseg.images import MAX_PIXELS
 from humanseg.images.resize import resize_image, resize_probability
 
@@ -104,4 +104,5 @@ def test_limits__are_the_packages(visit: Open, server: str) -> None:
         )
     )
     assert f"const MAX_PIXELS = {MAX_PIXELS:_};" in scripts
-    assert f"const PERSON_SHARE = {PERSON_SHARE};" in scripts
+    assert f"const SURE = {SURE};" in scripts
+    assert f"const SURE_SHARE = {SURE_SHARE};" in scripts

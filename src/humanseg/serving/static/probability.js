@@ -9,8 +9,9 @@ import { fitted } from "./image.js";
 
 /** Longer side, in pixels, of the small map that colours, blur and people are looked at in. */
 const SMALL = 640;
-/** As `PERSON_SHARE` of `humanseg.effects.regions`: a smaller region may well be no person. */
-const PERSON_SHARE = 0.003;
+/** As in `humanseg.effects.regions`: how far above the threshold a region is sure, and its share. */
+const SURE = 0.8;
+const SURE_SHARE = 0.0015;
 /** Maps of fewer pixels are remembered: those that are looked at, not those that are saved. */
 const REMEMBERED = 4_000_000;
 
@@ -50,13 +51,14 @@ export class Probability {
   }
 
   /**
-   * Whether a connected region covers enough of the image to be a person.
+   * Whether a connected region is sure, and covers enough of the image, to be a person.
    *
    * @param {number} threshold 0 to 1
    */
   hasPerson(threshold) {
     const { levels, size } = this.small;
-    return largestRegion(levels, size, threshold) >= PERSON_SHARE * levels.length;
+    const sure = threshold + SURE * (1 - threshold);
+    return largestRegion(levels, size, sure) >= SURE_SHARE * levels.length;
   }
 
   /**
