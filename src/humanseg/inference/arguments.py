@@ -23,15 +23,16 @@ def checked_threshold(threshold: float) -> float:
     return float(threshold)
 
 
-def check_batch_size(batch_size: int) -> None:
-    """Refuse what is no whole number from 1.
+def checked_count(name: str, count: int, *, otherwise: str = "") -> int:
+    """A number of things as an int.
 
     Raises:
-        UsageError: it is none.
+        UsageError: not a whole number from 1; says `otherwise` too, what else could be given.
     """
-    whole = isinstance(batch_size, numbers.Integral) and not isinstance(batch_size, bool)
-    if not whole or batch_size < 1:
-        raise UsageError(f"batch_size: got {shown(batch_size)}; give at least 1, a whole number.")
+    whole = isinstance(count, numbers.Integral) and not isinstance(count, bool)
+    if not whole or count < 1:
+        raise UsageError(f"{name}: got {count!r}; give at least 1, a whole number{otherwise}.")
+    return int(count)
 
 
 def refuse_single(sources: object) -> None:

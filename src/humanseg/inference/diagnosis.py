@@ -8,7 +8,8 @@ import io
 import platform
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
@@ -112,10 +113,14 @@ def examine() -> DoctorReport:
         versions=_versions(),
         checks=(
             _checked("onnxruntime", _onnxruntime),
-            _optional("openvino", _openvino),
-            _optional("torch", _torch),
-            _optional("torchvision", _torchvision),
-            *(_extra(name) for name in EXTRAS if name not in ("openvino", "train")),
+            _checked("openvino", _openvino, needs="openvino"),
+            _checked("torch", _torch, needs="torch"),
+            _checked("torchvision", _torchvision, needs="torchvision"),
+            *(
+                _checked(name, partial(_imports, parts), needs=parts[0][0])
+                for name, parts in EXTRAS.items()
+                if name not in ("openvino", "train")
+            ),
             _training(),
             _checked("bundled model", _bundled),
             prediction,
@@ -131,8 +136,12 @@ def _instructions(machine: Processor) -> dict[str, bool] | None:
     return {name: name in machine.features for name in names}
 
 
-def _checked(name: str, look: Callable[[], str]) -> Check:
-    """The outcome of a look; whatever it raises is what is broken."""
+def _checked(name: str, look: Callable[[], str], *, needs: str | None = None) -> Check:
+    """The outcome of a look at what needs a package; whatever it raises is what is broken."""
+    if needs is not None and _version(needs) is None:
+        extra = next(name for name, parts in EXTRAS.items() if needs in dict(parts))
+        how = f'not installed; pip install "humanseg[{extra}]"'
+        return Check(name=name, status="absent", detail=how)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")  # what matters is raised
@@ -142,17 +151,6 @@ def _checked(name: str, look: Callable[[], str]) -> Check:
     except Exception as error:  # noqa: BLE001  broken packages raise anything
         text = " ".join(str(error).split()) or type(error).__name__
         return Check(name=name, status="broken", detail=text)
-
-
-def _optional(package: str, look: Callable[[], str]) -> Check:
-    if _version(package) is None:
-        return Check(name=package, status="absent", detail=_how_to_install(package))
-    return _checked(package, look)
-
-
-def _how_to_install(package: str) -> str:
-    extra = next(name for name, parts in EXTRAS.items() if package in dict(parts))
-    return f'not installed; pip install "humanseg[{extra}]"'
 
 
 def _onnxruntime() -> str:
@@ -199,25 +197,16 @@ def _torchvision() -> str:
     return f"{torchvision.__version__}; fits torch {_version('torch')}"
 
 
-def _extra(name: str) -> Check:
-    """An extra whose packages only have to import."""
-    missing = [package for package, _ in EXTRAS[name] if _version(package) is None]
-    if missing:
-        return Check(name=name, status="absent", detail=_how_to_install(missing[0]))
-
-    def look() -> str:
-        for _, module in EXTRAS[name]:
-            importlib.import_module(module)
-        return ", ".join(f"{package} {_version(package)}" for package, _ in EXTRAS[name])
-
-    return _checked(name, look)
+def _imports(parts: Sequence[tuple[str, str]]) -> str:
+    """Versions of packages that only have to import."""
+    for _, module in parts:
+        importlib.import_module(module)
+    return ", ".join(f"{package} {_version(package)}" for package, _ in parts)
 
 
 def _training() -> Check:
     """The training parts; torch and torchvision, which fail most, have checks of their own."""
     absent = [package for package, _ in EXTRAS["train"] if _version(package) is None]
-    if len(absent) == len(EXTRAS["train"]):
-        return Check(name="train", status="absent", detail=_how_to_install("torch"))
 
     def look() -> str:
         if absent:
@@ -225,12 +214,11 @@ def _training() -> Check:
                 f"{', '.join(absent)} missing beside the rest; "
                 'pip install "humanseg[train]" completes it.'
             )
-        others = [pair for pair in EXTRAS["train"] if pair[0] not in ("torch", "torchvision")]
-        for _, module in others:
-            importlib.import_module(module)
-        return ", ".join(f"{package} {_version(package)}" for package, _ in others)
+        return _imports(
+            [part for part in EXTRAS["train"] if part[0] not in ("torch", "torchvision")]
+        )
 
-    return _checked("train", look)
+    return _checked("train", look, needs=absent[0] if len(absent) == len(EXTRAS["train"]) else None)
 
 
 def _bundled() -> str:

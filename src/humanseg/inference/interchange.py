@@ -15,7 +15,7 @@ from PIL import Image
 from humanseg import images
 from humanseg.effects.effect import Effect, OutputName
 from humanseg.images import ImageLike, LoadedImage
-from humanseg.images.resize import Size, resize_image
+from humanseg.images.resize import resize_image
 from humanseg.system.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
@@ -48,10 +48,8 @@ class Interchange:
             ImageError: see `Segmenter.predict`.
         """
         picture = images.load(image)
-        make = cast("type[Prediction]", cls)
-        grid = _as_probability(probability)
-        made = make(
-            grid=grid,
+        made = cast("type[Prediction]", cls)(
+            _as_probability(probability),
             size=picture.size,
             threshold=threshold,
             source=image,
@@ -145,10 +143,12 @@ def _panel(prediction: Prediction) -> NDArray[np.uint8]:
     """Image, overlay and cut-out, uint8 (h, 3 w + gaps, 3): made small, so that it is quick."""
     from humanseg.inference.prediction import Prediction
 
-    size = _shown(prediction.size)
+    factor = min(1.0, _SHOWN_SIDE / max(prediction.size))
+    height, width = (max(1, round(side * factor)) for side in prediction.size)
+    size = (height, width)
     pixels = resize_image(prediction.image, size)
     small = Prediction(
-        grid=prediction.grid,
+        prediction.grid,
         size=size,
         threshold=prediction.threshold,
         source=pixels,
@@ -156,11 +156,6 @@ def _panel(prediction: Prediction) -> NDArray[np.uint8]:
     )
     gap = np.full((size[0], 4, 3), 255, np.uint8)
     return np.hstack([pixels, gap, small.overlay(), gap, _on_board(small.cutout())])
-
-
-def _shown(size: Size) -> Size:
-    factor = min(1.0, _SHOWN_SIDE / max(size))
-    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
 def _on_board(cutout: NDArray[np.uint8]) -> NDArray[np.uint8]:

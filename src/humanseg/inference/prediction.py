@@ -55,23 +55,17 @@ class Prediction(Interchange):
 
     def __init__(
         self,
-        *,
         grid: NDArray[np.float32],
+        *,
         size: Size,
         threshold: float,
         source: ImageLike,
         notes: tuple[str, ...] = (),
         picture: LoadedImage | None = None,
     ) -> None:
-        """Describe a prediction.
+        """Describe a prediction by its attributes, and the decoded `picture` if it is at hand.
 
-        Args:
-            grid: see the class.
-            size: see the class.
-            threshold: see the class.
-            source: see the class; read again where `picture` is missing or reduced.
-            notes: see the class.
-            picture: the decoded picture, if it is at hand.
+        Where it is missing or reduced, `source` is read again.
         """
         self.grid = _read_only(grid)
         self.size = size
@@ -192,13 +186,7 @@ class Prediction(Interchange):
         Returns:
             uint8 (height, width, 4): red, green, blue, straight (not premultiplied) alpha.
         """
-        return self._made(
-            CutoutEffect(
-                feather=feather,
-                refine=refine,
-                decontaminate=decontaminate,
-            )
-        )
+        return self._made(CutoutEffect(feather=feather, refine=refine, decontaminate=decontaminate))
 
     def composite(
         self,
@@ -246,13 +234,7 @@ class Prediction(Interchange):
         Returns:
             uint8 (height, width, 3), RGB.
         """
-        return self._made(
-            BlurEffect(
-                blur_radius=radius,
-                feather=feather,
-                refine=refine,
-            )
-        )
+        return self._made(BlurEffect(blur_radius=radius, feather=feather, refine=refine))
 
     def overlay(self) -> NDArray[np.uint8]:
         """The picture with the mask tinted, to look at: uint8 (height, width, 3), RGB."""

@@ -27,6 +27,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -38,7 +39,7 @@ from humanseg.effects.compositing import Background
 from humanseg.images import ImageLike, LoadedImage
 from humanseg.images.load_image import rereadable
 from humanseg.images.resize import Size, resize_image
-from humanseg.inference.arguments import check_batch_size, checked_threshold, refuse_single
+from humanseg.inference.arguments import checked_count, checked_threshold, refuse_single
 from humanseg.inference.engines.engine import Engine
 from humanseg.inference.engines.select import BackendName, DeviceName, PrecisionName, open_engine
 from humanseg.inference.prediction import Prediction
@@ -104,15 +105,8 @@ class Segmenter:
         )
         self._take(engine, threshold, flip_averaging, record, directory)
         self._reopens = True
-        _LOG.info(
-            "%s: %s %s on %s, %d threads (%s)",
-            directory,
-            engine.name,
-            engine.precision,
-            engine.device,
-            engine.threads,
-            engine.reason,
-        )
+        chosen = f"{engine.name} {engine.precision} on {engine.device}, {engine.threads} threads"
+        _LOG.info("%s: %s (%s)", directory, chosen, engine.reason)
 
     @classmethod
     def of_engine(
@@ -260,21 +254,20 @@ class Segmenter:
             UsageError: a single picture instead of many, or a batch size below 1.
             ImageError: see `predict`; when the iterator gets there.
         """
-        check_batch_size(batch_size)
+        batch_size = checked_count("batch_size", batch_size)
         refuse_single(images)
 
         def decode(source: ImageLike) -> Decoded:
             loaded = self.load(source, full_size=full_size)
             keep = full_size or not isinstance(source, (str, Path, bytes))
-            finish = self._finishing(source, loaded, keep=keep)
-            return Decoded(loaded.pixels, finish, keep)
+            grid = resize_image(loaded.pixels, self.image_size)
+            return Decoded(grid, self._finishing(source, loaded, keep=keep), keep)
 
         return PredictionStream(
             images,
             take=rereadable,
             decode=decode,
             run=self._run,
-            image_size=self.image_size,
             at_least=self._at_least(full_size=full_size),
             batch_size=batch_size,
             on_error=on_error,
@@ -368,19 +361,14 @@ class Segmenter:
         self, source: ImageLike, loaded: LoadedImage, *, keep: bool = True
     ) -> Callable[[NDArray[np.float32]], Prediction]:
         """What makes the prediction of the grid; holds the image's pixels only to keep them."""
-        size, notes, decoded = loaded.size, loaded.notes, loaded if keep else None
-
-        def finish(grid: NDArray[np.float32]) -> Prediction:
-            return Prediction(
-                grid=grid,
-                size=size,
-                threshold=self.threshold,
-                source=source,
-                notes=notes,
-                picture=decoded,
-            )
-
-        return finish
+        return partial(
+            Prediction,
+            size=loaded.size,
+            threshold=self.threshold,
+            source=source,
+            notes=loaded.notes,
+            picture=loaded if keep else None,
+        )
 
     def __repr__(self) -> str:
         engine = self.engine

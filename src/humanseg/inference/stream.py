@@ -17,7 +17,6 @@ from PIL import Image
 
 from humanseg.images import ImageLike
 from humanseg.images.files import Quiet, identify
-from humanseg.images.resize import Size, resize_image
 from humanseg.inference.prediction import Prediction
 from humanseg.system.cpu import usable_cores
 
@@ -30,33 +29,24 @@ megapixels."""
 
 @dataclass(frozen=True)
 class Decoded:
-    """A picture in memory."""
-
-    pixels: NDArray[np.uint8]
-    """(h, w, 3) RGB."""
-    finish: Callable[[NDArray[np.float32]], Prediction]
-    """Makes its prediction of the probabilities on the network's grid."""
-    keeps_pixels: bool
-    """Whether the prediction keeps the pixels; otherwise they are let go at once."""
-
-
-@dataclass(frozen=True)
-class _Read:
     """A picture that is ready for the network."""
 
     grid: NDArray[np.uint8]
+    """(h, w, 3) RGB on the network's grid."""
     finish: Callable[[NDArray[np.float32]], Prediction]
+    """Makes its prediction of the probabilities there."""
     keeps_pixels: bool
+    """Whether the prediction keeps the decoded pixels; otherwise they are let go already."""
 
 
 @dataclass(frozen=True)
 class _Begun:
     """A picture that a reader has, or has had."""
 
-    future: Future[_Read]
+    future: Future[Decoded]
     pixels: int
 
-    def outcome(self) -> _Read | Exception:
+    def outcome(self) -> Decoded | Exception:
         """What came of it, when that is there."""
         try:
             return self.future.result()
@@ -68,7 +58,7 @@ class _Begun:
         if not self.future.done():
             return self.pixels
         outcome = self.outcome()
-        return self.pixels if isinstance(outcome, _Read) and outcome.keeps_pixels else 0
+        return self.pixels if isinstance(outcome, Decoded) and outcome.keeps_pixels else 0
 
 
 class PredictionStream(Iterator[Prediction]):
@@ -84,7 +74,6 @@ class PredictionStream(Iterator[Prediction]):
         take: Callable[[ImageLike], ImageLike],
         decode: Callable[[ImageLike], Decoded],
         run: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
-        image_size: Size,
         at_least: int | None,
         batch_size: int,
         on_error: Callable[[int, Exception], None] | None,
@@ -92,12 +81,10 @@ class PredictionStream(Iterator[Prediction]):
         """Describe the work; nothing is read before the first prediction is asked for.
 
         Args:
-            images: the images, iterated in the thread that asks for predictions.
-            take: makes of a picture something that can be read more than once; called in that
-                thread too.
+            images: iterated in the thread that asks for predictions.
+            take: makes of a picture something that can be read twice; called in that thread too.
             decode: decodes what `take` gave; called in threads.
             run: probabilities (N, H, W) of pictures (N, H, W, 3) on the network's grid.
-            image_size: (height, width) of the network's grid.
             at_least: as `decode` gives it to `images.load`.
             batch_size: pictures given to the network at a time.
             on_error: told the number of a picture and what is wrong with it, instead of raising.
@@ -106,7 +93,6 @@ class PredictionStream(Iterator[Prediction]):
         self._take = take
         self._decode = decode
         self._run = run
-        self._image_size = image_size
         self._at_least = at_least
         self._batch_size = batch_size
         self._on_error = on_error
@@ -144,11 +130,12 @@ class PredictionStream(Iterator[Prediction]):
             self._begin()
         for _ in outcomes:
             self._begun.popleft()
-        images = [outcome.grid for outcome in outcomes if isinstance(outcome, _Read)]
+        images = [outcome.grid for outcome in outcomes if isinstance(outcome, Decoded)]
         grids = iter(self._run(np.stack(images)) if images else ())
-        for outcome in outcomes:
-            done = outcome.finish(next(grids)) if isinstance(outcome, _Read) else outcome
-            self._done.append(done)
+        self._done += [
+            outcome.finish(next(grids)) if isinstance(outcome, Decoded) else outcome
+            for outcome in outcomes
+        ]
 
     def _begin(self) -> None:
         """Hand pictures to the readers, as many as may be in memory; one always may."""
@@ -173,20 +160,15 @@ class PredictionStream(Iterator[Prediction]):
             return error, 0
         return source, _pixels(source, self._at_least)
 
-    def _submitted(self, image: ImageLike | Exception) -> Future[_Read]:
+    def _submitted(self, image: ImageLike | Exception) -> Future[Decoded]:
         if isinstance(image, Exception):
-            failed: Future[_Read] = Future()
+            failed: Future[Decoded] = Future()
             failed.set_exception(image)
             return failed
         if self._pool is None:
             readers = max(1, min(_MOST_READERS, usable_cores()))
             self._pool = ThreadPoolExecutor(readers, thread_name_prefix="humanseg-reader")
-        return self._pool.submit(self._prepared, image)
-
-    def _prepared(self, image: ImageLike) -> _Read:
-        decoded = self._decode(image)
-        grid = resize_image(decoded.pixels, self._image_size)
-        return _Read(grid, decoded.finish, decoded.keeps_pixels)
+        return self._pool.submit(self._decode, image)
 
     def close(self) -> None:
         """Stop reading ahead; nothing more will come."""

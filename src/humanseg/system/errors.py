@@ -74,5 +74,6 @@ class Interrupted(HumansegError):
 
 
 def first_line(error: BaseException) -> str:
-    """What a library says first; its name for an error that says nothing."""
-    return str(error).split("\n", 1)[0] or type(error).__name__
+    """The first line of what an error says that is not empty; its kind if there is none."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__)

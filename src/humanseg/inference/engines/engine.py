@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg.images.resize import Size
-from humanseg.system.errors import UsageError
+from humanseg.system.errors import UsageError, first_line
 
 EngineName = Literal["onnxruntime", "openvino", "torch"]
 Precision = Literal["fp32", "bf16", "int8"]
@@ -68,15 +68,7 @@ class FunctionEngine(Engine):
 
         It must be thread-safe if the engine is used by several threads.
         """
-        return cls(
-            name="function",
-            precision="fp32",
-            device="cpu",
-            threads=1,
-            image_size=image_size,
-            reason="given",
-            function=function,
-        )
+        return cls("function", "fp32", "cpu", 1, image_size, "given", function)
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities of a batch; see `Engine`."""
@@ -104,12 +96,6 @@ def registered_opener(name: str, *, extra: str) -> Callable[..., Engine]:
             f'pip install "humanseg[{extra}]"'
         ) from error
     return opener
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of what an error says that is not empty; its kind if there is none."""
-    lines = (line.strip() for line in str(error).splitlines())
-    return next(filter(None, lines), type(error).__name__)
 
 
 def cannot_run(file: Any, runtime: str, error: Exception) -> str:  # noqa: ANN401  anything shown

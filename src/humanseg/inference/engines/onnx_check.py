@@ -65,7 +65,9 @@ def read_onnx(file: Path | bytes) -> OnnxFile:
     """
     name = "ONNX network" if isinstance(file, bytes) else str(file)
     try:
-        content = file if isinstance(file, bytes) else _content(file)
+        if isinstance(file, Path) and file.stat().st_size > _LARGEST:
+            raise _Damaged("it is larger than 1 GiB")
+        content = file if isinstance(file, bytes) else file.read_bytes()
         _refuse_references(content)
         return OnnxFile(name, content, _checked_size(content))
     except OSError as error:
@@ -75,12 +77,6 @@ def read_onnx(file: Path | bytes) -> OnnxFile:
             f"{name}: is not a network that humanseg can run ({error}). Copy the file again, or "
             "make it anew with `humanseg export`."
         ) from error
-
-
-def _content(path: Path) -> bytes:
-    if path.stat().st_size > _LARGEST:
-        raise _Damaged("it is larger than 1 GiB")
-    return path.read_bytes()
 
 
 def _fields(message: bytes | memoryview) -> Iterator[_Field]:
@@ -149,9 +145,7 @@ def _checked_size(content: bytes) -> Size:
     inputs = [_signature(part) for part in _parts(graphs[0], 11)]
     outputs = [_signature(part) for part in _parts(graphs[0], 12)]
     match inputs:
-        case [(name, kind, (None, int() as height, int() as width, 3))] if (
-            name == INPUT and kind == _UINT8
-        ):
+        case [(name, kind, (None, int(height), int(width), 3))] if (name, kind) == (INPUT, _UINT8):
             size = (height, width)
         case _:
             raise _Damaged(f"its input must be {INPUT!r}, uint8 (N, height, width, 3)")
@@ -169,7 +163,7 @@ def _checked_size(content: bytes) -> Size:
 
 def _signature(value_info: memoryview) -> _Signature:
     """Name, element type and shape of an input or output; None for a free dimension."""
-    names = [_text(part) for part in _parts(value_info, 1)]
+    names = [bytes(part).decode("utf-8", errors="replace") for part in _parts(value_info, 1)]
     tensors = [tensor for kind in _parts(value_info, 2) for tensor in _parts(kind, 1)]
     if len(names) != 1 or len(tensors) != 1:
         return "", 0, ()
@@ -183,7 +177,3 @@ def _signature(value_info: memoryview) -> _Signature:
 def _dimension(part: memoryview) -> int | None:
     sizes = [value for number, value in _fields(part) if number == 1 and isinstance(value, int)]
     return sizes[-1] if sizes else None
-
-
-def _text(part: memoryview) -> str:
-    return bytes(part).decode("utf-8", errors="replace")

@@ -69,8 +69,12 @@ def open_onnxruntime(
     # Threads that spin between images take the cores from whatever decodes the next one.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     providers = [CUDA_PROVIDER, _CPU_PROVIDER] if device == "cuda" else [_CPU_PROVIDER]
-    if device == "cuda":
-        _refuse_missing_cuda(runtime.get_available_providers())
+    available = runtime.get_available_providers()
+    if device == "cuda" and CUDA_PROVIDER not in available:
+        raise UsageError(
+            f"device cuda: the installed ONNX Runtime has no {CUDA_PROVIDER} (it has "
+            f"{', '.join(available)}); replace it by onnxruntime-gpu, or give device cpu."
+        )
     try:
         session = runtime.InferenceSession(onnx.content, options, providers=providers)
     except Exception as error:  # foreign graphs make ONNX Runtime raise many kinds
@@ -90,11 +94,3 @@ def open_onnxruntime(
         session=session,
         whole_batches=device == "cuda" if whole_batches is None else whole_batches,
     )
-
-
-def _refuse_missing_cuda(available: list[str]) -> None:
-    if CUDA_PROVIDER not in available:
-        raise UsageError(
-            f"device cuda: the installed ONNX Runtime has no {CUDA_PROVIDER} (it has "
-            f"{', '.join(available)}); replace it by onnxruntime-gpu, or give device cpu."
-        )

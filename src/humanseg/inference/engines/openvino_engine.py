@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.inference.engines.engine import Engine, Precision, cannot_run, first_line
-from humanseg.inference.engines.onnx_check import OnnxFile, read_onnx
+from humanseg.inference.engines.engine import Engine, Precision, cannot_run
+from humanseg.inference.engines.onnx_check import read_onnx
 from humanseg.inference.engines.runtimes import import_openvino
 from humanseg.system.cpu import usable_cores
-from humanseg.system.errors import ModelError, UsageError
+from humanseg.system.errors import ModelError, UsageError, first_line
 
 _MOST_STREAMS = 16  # each holds activations of its own
 _first_call = threading.Lock()
@@ -100,7 +100,9 @@ def open_openvino(
         "ENABLE_CPU_PINNING": False,
     }
     try:
-        compiled = _compile(core, onnx, settings)
+        model = core.read_model(onnx.content)
+        model.reshape([1, *onnx.image_size, 3])  # a fixed batch of one: faster than a free one
+        compiled = core.compile_model(model, "CPU", settings)
         taken = compiled.get_property("INFERENCE_NUM_THREADS")
     except Exception as error:  # foreign graphs make OpenVINO raise many kinds
         raise ModelError(cannot_run(onnx.name, "OpenVINO", error)) from error
@@ -130,10 +132,3 @@ def _start_openvino() -> tuple[Any, bool]:
             f"backend openvino: it does not start here ({first_line(error)}); install it again: "
             "pip install --force-reinstall openvino, or give backend onnxruntime."
         ) from error
-
-
-def _compile(core: Any, file: OnnxFile, settings: dict[str, Any]) -> Any:  # noqa: ANN401
-    """A fixed batch of one: faster than a free one."""
-    model = core.read_model(file.content)
-    model.reshape([1, *file.image_size, 3])
-    return core.compile_model(model, "CPU", settings)

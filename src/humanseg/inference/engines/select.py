@@ -7,23 +7,17 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import numbers
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from humanseg.inference.engines.engine import (
-    Engine,
-    EngineName,
-    Precision,
-    first_line,
-    registered_opener,
-)
+from humanseg.inference.arguments import checked_count
+from humanseg.inference.engines.engine import Engine, EngineName, Precision, registered_opener
 from humanseg.inference.engines.onnxruntime_engine import CUDA_PROVIDER, open_onnxruntime
 from humanseg.inference.engines.openvino_engine import open_openvino
 from humanseg.inference.engines.runtimes import import_onnxruntime, import_openvino
 from humanseg.model_directory import ONNX_FILE, ONNX_INT8_FILE, read_model_record
 from humanseg.system.cpu import processor
-from humanseg.system.errors import ModelError, UsageError
+from humanseg.system.errors import ModelError, UsageError, first_line
 
 BackendName = Literal["auto", "onnxruntime", "openvino", "torch"]
 PrecisionName = Literal["auto", "fp32", "bf16", "int8"]
@@ -59,7 +53,8 @@ def open_engine(
         UsageError: what was asked for does not exist, is not installed, or does not go together.
     """
     _check_words(backend, precision, device)
-    threads = _checked_threads(threads)
+    if threads is not None:
+        threads = checked_count("threads", threads, otherwise=", or None for all cores")
     size = read_model_record(model).preprocessing.image_size
     name, reason = _choose(model, backend, precision, device)
     _refuse_mismatch(name, precision, device)
@@ -93,24 +88,14 @@ def _check_words(backend: str, precision: str, device: str) -> None:
             raise UsageError(f"{name}: got {given!r}; allowed: {', '.join(get_args(kind))}.")
 
 
-def _checked_threads(threads: int | None) -> int | None:
-    if threads is None:
-        return None
-    whole = isinstance(threads, numbers.Integral) and not isinstance(threads, bool)
-    if not whole or threads < 1:
-        raise UsageError(
-            f"threads: got {threads!r}; give at least 1, a whole number, or None for all cores."
-        )
-    return int(threads)
-
-
-def _choose(model: Path, backend: str, precision: str, device: str) -> tuple[EngineName, str]:
+def _choose(
+    model: Path, backend: BackendName, precision: str, device: str
+) -> tuple[EngineName, str]:
     """The backend's name and why it was taken."""
     if backend != "auto":
         if backend != "torch":
             _require(model, ONNX_FILE, backend)
-        name: EngineName = backend  # type: ignore[assignment]  # one of the three by now
-        return name, "asked for"
+        return backend, "asked for"
     if device == "cuda":
         return _for_cuda(model)
     if not (model / ONNX_FILE).is_file():
@@ -167,7 +152,7 @@ def _refuse_mismatch(name: EngineName, precision: str, device: str) -> None:
 
 
 def _open_openvino_if_it_works(
-    model: Path, precision: str, threads: int | None, reason: str
+    model: Path, precision: PrecisionName, threads: int | None, reason: str
 ) -> Engine:
     """`auto` on the CPU: OpenVINO, or ONNX Runtime where OpenVINO fails."""
     try:
@@ -183,7 +168,7 @@ def _open_openvino_if_it_works(
 def _open_onnx(
     model: Path,
     name: EngineName,
-    precision: str,
+    precision: PrecisionName,
     device: str,
     threads: int | None,
     reason: str,
@@ -198,9 +183,7 @@ def _open_onnx(
     if int8:
         _require(model, ONNX_INT8_FILE, "precision int8")
     path = model / (ONNX_INT8_FILE if int8 else ONNX_FILE)
-    asked: Precision | None = "int8" if int8 else None
-    if precision in ("fp32", "bf16"):
-        asked = precision  # type: ignore[assignment]
+    asked: Precision | None = "int8" if int8 else None if precision == "auto" else precision
     if name == "openvino":
         return open_openvino(path, precision=asked, threads=threads, reason=reason)
     return open_onnxruntime(
