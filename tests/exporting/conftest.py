@@ -48,7 +48,7 @@ def instead(monkeypatch: pytest.MonkeyPatch) -> Callable[[ModelProto], None]:
     """Have the export use a given ONNX model in place of torch's exporter."""
 
     def call(made: ModelProto) -> None:
-        monkeypatch.setattr("humanseg.exporting.run_export.onnx_model", lambda network, size: made)
+        monkeypatch.setattr("humanseg.exporting.run_export.onnx_model", lambda *_, **__: made)
 
     return call
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from humanseg.exporting.export_record import ExportRecord, Format
 from humanseg.exporting.int8 import METHOD, quantisation_cost, quantise
 from humanseg.exporting.int8_calibration import Int8Options, calibration_images
-from humanseg.exporting.openvino_file import write_openvino
 from humanseg.exporting.targets import check_output, format_of, is_own_file, record_file
-from humanseg.inference.engines.engine import Engine
+from humanseg.images.resize import Size
+from humanseg.inference.engines.engine import Engine, FunctionEngine
+from humanseg.inference.engines.onnx_check import INPUT
+from humanseg.inference.engines.runtimes import import_openvino
 from humanseg.model_directory import (
     ONNX_FILE,
     ModelRecord,
@@ -36,7 +38,6 @@ from humanseg.models.onnx_file import (
     description,
     onnx_model,
     open_exported,
-    store_half,
 )
 from humanseg.models.parity import (
     HALF_TOLERANCE,
@@ -49,7 +50,7 @@ from humanseg.models.parity import (
 )
 from humanseg.results import write_record
 from humanseg.system.atomic import replacing_together
-from humanseg.system.errors import ModelError, UsageError
+from humanseg.system.errors import ExportError, ModelError, UsageError, first_line
 from humanseg.system.progress import ItemProgress
 from humanseg.system.version import __version__
 
@@ -66,33 +67,19 @@ _COMPARED = 8
 
 @dataclass(frozen=True)
 class _Job:
-    """What is exported, how, and what it is compared with."""
+    """What is exported, and how."""
 
     network: SegmentationNetwork
     record: ModelRecord
     kind: Format
-    precision: str
+    precision: Literal["fp32", "fp16", "int8"]
     tolerance: float
-    calibration: NDArray[np.uint8] | None
+    int8: Int8Options | None
 
     @property
-    def images(self) -> NDArray[np.uint8]:
-        """uint8 (N, H, W, 3) to compare on: real ones for int8, whose ranges fit no others."""
-        if self.calibration is not None:
-            return self.calibration[:_COMPARED]
-        return probe_images(self.record.preprocessing.image_size)
-
-    def compare(self, exported: Engine, name: str) -> Parity:
-        """Hold what was written against torch."""
-        parity = measure_parity(
-            TorchEngine.of_network(self.network, self.record.preprocessing.image_size),
-            exported,
-            self.images,
-            threshold=self.record.threshold,
-        )
-        check = check_int8_parity if self.precision == "int8" else check_parity
-        check(parity, what=name, tolerance=self.tolerance)
-        return parity
+    def size(self) -> Size:
+        """(height, width) of the network's grid."""
+        return self.record.preprocessing.image_size
 
 
 def export(
@@ -137,7 +124,7 @@ def export(
     kind = format_of(output, format)
     if int8 is not None and half:
         raise UsageError("half and int8 exclude each other; give one of them.")
-    precision = "int8" if int8 else "fp16" if half else "fp32"
+    precision: Literal["fp32", "fp16", "int8"] = "int8" if int8 else "fp16" if half else "fp32"
     own = is_own_file(output, directory, precision)
     check_output(output, kind, overwrite=overwrite)
     network, record = load_network(directory)
@@ -147,16 +134,9 @@ def export(
             f"{directory}: has no {ONNX_FILE} yet; first run `humanseg export {directory} -o "
             f"{directory / ONNX_FILE}`."
         )
-    job = _Job(
-        network=network,
-        record=record,
-        kind=kind,
-        precision=precision,
-        tolerance=_allowed(tolerance, precision),
-        calibration=calibration_images(int8, record.preprocessing.image_size) if int8 else None,
-    )
+    job = _Job(network, record, kind, precision, _allowed(tolerance, precision), int8)
     with replacing_together(output) as temporary:
-        parity, quantisation = _write(job, temporary, int8.data if int8 else None, progress)
+        parity, quantisation = _write(job, temporary, progress)
         written = _record(directory, job, temporary.parent, parity, quantisation)
         if not own:
             write_record(record_file(temporary), written)
@@ -174,25 +154,33 @@ def _allowed(tolerance: float | None, precision: str) -> float:
 
 
 def _write(
-    job: _Job, file: Path, data: Path | None, progress: ItemProgress | None
+    job: _Job, file: Path, progress: ItemProgress | None
 ) -> tuple[Parity, Quantisation | None]:
-    size = job.record.preprocessing.image_size
-    described = description(job.record, job.precision)
-    plain = _as_onnx(job)
-    model = plain if job.calibration is None else quantise(plain, job.calibration)
+    half = job.precision == "fp16"
+    calibration = calibration_images(job.int8, job.size) if job.int8 else None
+    # OpenVINO stores float16 in its own way.
+    wrapped = FromBytes(halved(job.network) if half else job.network)
+    plain = onnx_model(wrapped, job.size, half=half and job.kind == "onnx")
+    model = plain if calibration is None else quantise(plain, calibration)
     if job.kind == "onnx":
         engine: Engine = open_exported(model.SerializeToString())
     else:
-        engine = write_openvino(model, size, file, described, half=job.precision == "fp16")
-    parity = job.compare(engine, file.name)
+        described = description(job.record, job.precision)
+        engine = _write_openvino(model, job.size, file, described, half=half)
+    # Ranges of int8 fit no pictures but real ones.
+    images = probe_images(job.size) if calibration is None else calibration[:_COMPARED]
+    network = TorchEngine.of_network(job.network, job.size)
+    parity = measure_parity(network, engine, images, threshold=job.record.threshold)
+    check = check_parity if job.int8 is None else check_int8_parity
+    check(parity, what=file.name, tolerance=job.tolerance)
     quantisation = None
-    if job.calibration is not None:
+    if job.int8 is not None and calibration is not None:
         full = open_exported(plain.SerializeToString())
-        cost = data and quantisation_cost(
-            job.record, data, full=full, int8=engine, progress=progress
+        cost = job.int8.data and quantisation_cost(
+            job.record, job.int8.data, full=full, int8=engine, progress=progress
         )
         quantisation = Quantisation(
-            method=METHOD, calibration_pictures=len(job.calibration), parity=parity, cost=cost
+            method=METHOD, calibration_pictures=len(calibration), parity=parity, cost=cost
         )
     if job.kind == "onnx":
         describe(model, job.record, job.precision, parity)
@@ -202,39 +190,52 @@ def _write(
     return parity, quantisation
 
 
-def _as_onnx(job: _Job) -> ModelProto:
-    size = job.record.preprocessing.image_size
-    if job.precision != "fp16":
-        return onnx_model(FromBytes(job.network), size)
-    wrapped = FromBytes(halved(job.network))
-    model = onnx_model(wrapped, size)
-    if job.kind == "onnx":  # OpenVINO stores float16 in its own way
-        store_half(model.graph, dict(wrapped.named_parameters()))
-    return model
+def _write_openvino(
+    model: ModelProto, size: Size, path: Path, described: dict[str, str], *, half: bool
+) -> Engine:
+    """Write OpenVINO's IR (.xml with a .bin beside it) and load it again, in float32 on the CPU.
+
+    `described` is kept as `rt_info` under `humanseg`; `half` stores weights as float16.
+
+    Raises:
+        UsageError: OpenVINO is not installed.
+        ExportError: OpenVINO cannot read the network.
+    """
+    openvino: Any = import_openvino()
+    core = openvino.Core()
+    try:
+        # `openvino.convert_model` does the same, but has a telemetry of its own.
+        converted = core.read_model(model.SerializeToString())
+        for name, value in described.items():
+            converted.set_rt_info(value, ["humanseg", name])
+        openvino.save_model(converted, str(path), compress_to_fp16=half)
+        compiled = core.compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    except RuntimeError as error:
+        raise ExportError(f"OpenVINO cannot take the network ({first_line(error)}).") from error
+
+    def run(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        (probability,) = compiled({INPUT: np.ascontiguousarray(images)}).values()
+        return np.array(probability, dtype=np.float32)
+
+    return FunctionEngine.of(run, size)
 
 
 def _record(
-    directory: Path,
-    job: _Job,
-    folder: Path,
-    parity: Parity,
-    quantisation: Quantisation | None,
+    directory: Path, job: _Job, folder: Path, parity: Parity, quantisation: Quantisation | None
 ) -> ExportRecord:
     files = sorted(folder.iterdir())
-    return ExportRecord.model_validate(
-        {
-            "model": str(directory),
-            "format": job.kind,
-            "precision": job.precision,
-            "files": {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files},
-            "size_bytes": sum(file.stat().st_size for file in files),
-            "image_size": job.record.preprocessing.image_size,
-            "threshold": job.record.threshold,
-            "parity": parity,
-            "tolerance": job.tolerance,
-            "quantisation": quantisation,
-            "versions": {"humanseg": __version__} | _versions(_WRITERS[job.kind]),
-        }
+    return ExportRecord(
+        model=str(directory),
+        format=job.kind,
+        precision=job.precision,
+        files={file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files},
+        size_bytes=sum(file.stat().st_size for file in files),
+        image_size=job.size,
+        threshold=job.record.threshold,
+        parity=parity,
+        tolerance=job.tolerance,
+        quantisation=quantisation,
+        versions={"humanseg": __version__} | _versions(_WRITERS[job.kind]),
     )
 
 

@@ -35,12 +35,6 @@ def record_file(output: Path) -> Path:
     return output.with_name(f"{output.name}.json")
 
 
-def companions(output: Path, kind: Format) -> list[Path]:
-    """Every file that the export writes."""
-    weights = [output.with_suffix(".bin")] if kind == "openvino" else []
-    return [output, *weights, record_file(output)]
-
-
 def check_output(output: Path, kind: Format, *, overwrite: bool) -> None:
     """Refuse a place that cannot or must not be written to.
 
@@ -52,7 +46,8 @@ def check_output(output: Path, kind: Format, *, overwrite: bool) -> None:
     above = next(folder for folder in output.absolute().parents if folder.exists())
     if not above.is_dir():
         raise UsageError(f"{above}: is a file, not a folder; {output} cannot be written.")
-    existing = [path for path in companions(output, kind) if path.exists()]
+    weights = [output.with_suffix(".bin")] if kind == "openvino" else []
+    existing = [path for path in (output, *weights, record_file(output)) if path.exists()]
     if existing and not overwrite:
         raise UsageError(f"{existing[0]}: exists already; add --overwrite or name another file.")
 

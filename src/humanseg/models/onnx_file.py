@@ -96,9 +96,7 @@ def write_onnx(
     """
     size = record.preprocessing.image_size
     wrapped = FromBytes(network)
-    model = onnx_model(wrapped, size)
-    if half:
-        store_half(model.graph, dict(wrapped.named_parameters()))
+    model = onnx_model(wrapped, size, half=half)
     parity = measure_parity(
         wrapped.run,
         open_exported(model.SerializeToString()),
@@ -112,8 +110,10 @@ def write_onnx(
     return written
 
 
-def onnx_model(network: FromBytes, size: tuple[int, int]) -> ModelProto:
+def onnx_model(network: FromBytes, size: tuple[int, int], *, half: bool = False) -> ModelProto:
     """The network as ONNX, with nothing in it about the machine that made it.
+
+    `half` stores weights that float16 holds exactly as such.
 
     Raises:
         ExportError: it cannot be written as ONNX.
@@ -140,6 +140,8 @@ def onnx_model(network: FromBytes, size: tuple[int, int]) -> ModelProto:
         raise ExportError("torch wrote no ONNX model; install its current release.")
     model: ModelProto = program.model_proto
     _forget_origin(model.graph)
+    if half:
+        store_half(model.graph, dict(network.named_parameters()))
     return model
 
 
