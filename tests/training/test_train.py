@@ -384,7 +384,9 @@ def test_train__where_the_library_has_changed_goes_on_slower_with_a_note(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     cpu._note_once.cache_clear()
-    monkeypatch.delattr("segmentation_models_pytorch.encoders._efficientnet.MBConvBlock")
+    monkeypatch.delattr(
+        "segmentation_models_pytorch.encoders._efficientnet.Conv2dStaticSamePadding"
+    )
     monkeypatch.delattr("segmentation_models_pytorch.decoders.fpn.decoder.FPNBlock")
     result = train(changed(tiny, training={"epochs": 4}), output=tmp_path / "run")
     assert len(result.epochs) == 4

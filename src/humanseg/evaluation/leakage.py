@@ -7,6 +7,7 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from humanseg.data.label_checks import suspects
@@ -14,8 +15,8 @@ from humanseg.data.same_scene import divider, known_leaks, parts_of, scene_pairs
 from humanseg.data.samples import Sample
 from humanseg.evaluation.analysis import FinishedPlan, Subject
 from humanseg.evaluation.bounds import ceilings
-from humanseg.images.resize import Size
-from humanseg.models import SegmentationNetwork, pooled_features
+from humanseg.images.resize import Size, resize_image
+from humanseg.models import SegmentationNetwork
 from humanseg.results import Analysis, DataRecord, Leak, RunResult, SuspectLabel
 from humanseg.system.atomic import replacing
 from humanseg.system.errors import DataError
@@ -39,10 +40,24 @@ def write_features(
     """
     was_training = network.training
     network.eval()
-    features = [pooled_features(network, read(sample), size) for sample in samples]
+    features = [_pooled_features(network, read(sample), size) for sample in samples]
     network.train(was_training)
     with replacing(file) as temporary, temporary.open("wb") as stream:
         np.savez(stream, ids=[sample.id for sample in samples], features=np.stack(features))
+
+
+@torch.inference_mode()
+def _pooled_features(
+    network: SegmentationNetwork, image: NDArray[np.uint8], size: Size
+) -> NDArray[np.float32]:
+    """Mean over places of the encoder's deepest features, float32 (channels,).
+
+    Pictures of one scene have features that point the same way, if the encoder was pretrained.
+    """
+    grid = torch.from_numpy(resize_image(image, size).copy()).permute(2, 0, 1)[None]
+    normalised = (grid.float() / 255.0 - network.mean) / network.std
+    deepest = network.network.get_submodule("encoder")(normalised)[-1]
+    return np.asarray(deepest.mean(dim=(2, 3))[0].numpy(), dtype=np.float32)
 
 
 def find_leaks(runs: Sequence[RunResult], data: DataRecord, features: Path) -> tuple[Leak, ...]:

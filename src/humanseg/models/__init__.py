@@ -2,7 +2,6 @@
 
 from humanseg.models.complexity import count_macs, count_parameters, measure_latency
 from humanseg.models.ema import ExponentialMovingAverage
-from humanseg.models.encoder_features import pooled_features
 from humanseg.models.network import SegmentationNetwork, build_network
 from humanseg.models.onnx_file import FromBytes, write_onnx
 from humanseg.models.saved import halved, load_network, save_network, start_network
@@ -19,7 +18,6 @@ __all__ = [
     "halved",
     "load_network",
     "measure_latency",
-    "pooled_features",
     "save_network",
     "start_network",
     "write_onnx",

@@ -7,7 +7,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -183,15 +183,13 @@ def _answers_within(seconds: float, question: Callable[[], bool]) -> bool:
     answers: list[bool] = []
 
     def ask() -> None:
-        try:
+        with suppress(Exception):  # whatever goes wrong, the hub did not answer
             answers.append(question())
-        except Exception:  # noqa: BLE001  whatever goes wrong, the hub did not answer
-            answers.append(False)
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(seconds)
-    return bool(answers and answers[0])
+    return any(answers)
 
 
 @contextmanager

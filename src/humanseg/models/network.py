@@ -69,18 +69,14 @@ class SegmentationNetwork(nn.Module):
         return logits
 
 
-def encoder_names() -> list[str]:
-    """Every encoder name that SMP knows by itself; `tu-` plus any timm model works too."""
-    return sorted(smp.encoders.get_encoder_names())
-
-
 def _check_encoder(name: str) -> None:
+    """Refuse an encoder that is neither SMP's own nor, as `tu-...`, any model of timm."""
     if name.startswith("tu-"):
         import timm
 
         wanted, names, prefix = name[3:].split(".")[0], timm.list_models(), "tu-"
     else:
-        wanted, names, prefix = name, encoder_names(), ""
+        wanted, names, prefix = name, sorted(smp.encoders.get_encoder_names()), ""
     if wanted in names:
         return
     near = [prefix + match for match in difflib.get_close_matches(wanted, names, n=3)]
@@ -110,12 +106,9 @@ def build_network(config: ModelConfig) -> SegmentationNetwork:
         _follow_statistics(network)
     if config.arch == "manet":
         _start_gates_awake(network)
-    if config.normalisation == "none":
-        wrapped = SegmentationNetwork(network, weights=weights.source)
-    else:
-        wrapped = SegmentationNetwork(
-            network, mean=weights.mean, std=weights.std, weights=weights.source
-        )
+    wrapped = SegmentationNetwork(network, weights=weights.source)
+    if config.normalisation != "none":
+        wrapped.normalise_by(weights.mean, weights.std)
     try:
         freeze_unused_parameters(wrapped, config.image_size)
     except (RuntimeError, AssertionError, ValueError) as error:  # features of no pixel, or too few

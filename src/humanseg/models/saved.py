@@ -74,7 +74,9 @@ def save_network(
     if half:
         network = halved(network)
     with replacing_folder(directory) as staging:
-        _save_smp(network.network, staging)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the hub client's remarks about its card template
+            network.network.save_pretrained(str(staging))  # type: ignore[operator]
         if half:
             _store_half(staging / WEIGHTS_FILE)
         written = None
@@ -85,12 +87,6 @@ def save_network(
         if trained_on is not None:
             write_training_images(staging, trained_on)
     return record
-
-
-def _save_smp(network: nn.Module, directory: Path) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the hub client's remarks about its card template
-        network.save_pretrained(str(directory))  # type: ignore[operator]
 
 
 def halved(network: SegmentationNetwork) -> SegmentationNetwork:
@@ -159,10 +155,9 @@ def _load_smp(directory: Path) -> nn.Module:
         raise ValueError(f"class {name!r}; allowed: {', '.join(classes)}")
     if ":" in str(config.get("encoder_name")):  # timm would ask a hub, or read another folder
         raise ValueError(f"encoder {config['encoder_name']!r}; its name must name no place")
-    arguments = config | {"encoder_weights": None}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="`timm-` encoders are deprecated")
-        network = classes[name](**arguments)
+        network = classes[name](**config | {"encoder_weights": None})
     network.load_state_dict(load_file(directory / WEIGHTS_FILE))
     return network
 

@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import copy
 
-import pytest
 import torch
 from torch import nn
-from torch.nn import functional
 
 from humanseg.models.cpu import optimise_for_cpu_training
 from humanseg.models.cpu.precision import keep_depthwise_in_float32
@@ -62,28 +60,6 @@ def test_keep__gradients_reach_every_weight() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         network(torch.rand(1, 4, 16, 16)).float().sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
-
-
-@pytest.mark.parametrize("last", [True, False])
-def test_keep__pads_as_the_module_before_it_did(last: bool) -> None:
-    padding = (1, 2, 0, 3)
-    plain = nn.Conv2d(4, 4, 5, stride=2, groups=4)
-    images = torch.rand(2, 4, 9, 12).bfloat16()
-    if last:
-        images = images.contiguous(memory_format=torch.channels_last)
-    wanted_of, found_of = images.clone().requires_grad_(), images.clone().requires_grad_()
-    wanted = plain(functional.pad(wanted_of.float(), padding)).bfloat16()
-    plain.static_padding = nn.ZeroPad2d(padding)
-    keep_depthwise_in_float32(plain)
-    with torch.autocast("cpu", torch.bfloat16):
-        found = plain(found_of)
-    assert torch.equal(found, wanted)
-    (wanted.float() ** 2).sum().backward()
-    (found.float() ** 2).sum().backward()
-    assert wanted_of.grad is not None
-    assert found_of.grad is not None
-    assert torch.equal(found_of.grad, wanted_of.grad)
-    assert found_of.grad.stride() == images.stride()
 
 
 def test_keep__subgrids_are_computed_in_float32_too() -> None:

@@ -3,10 +3,11 @@
 `optimise_for_cpu_training` before a training and `restore` after it: what is saved and exported is
 the plain network, and weights keep their names throughout.
 
-Each trick stands in a module with what it gains and why. All of them together took the training
-loop from 11.1, 11.0 and 9.6 to 13.6, 13.9 and 12.9 images per second (U-Net, FPN and DeepLabV3+
-with EfficientNet-B0, 320x320, two cores of an EPYC Zen 5, torch 2.15; CHANGELOG, "Numbers"). They
-work around slow kernels of torch 2.15 and should be tried without, one by one, from 2.16 on.
+Each trick says why, and its share of a step's time (forward and backward without it against with
+all, EfficientNet-B0, 160x160, batch 4, one core of an EPYC Zen 5, CPU seconds, 2026-11-29). All of
+them together took the training loop from 11.1, 11.0 and 9.6 to 13.6, 13.9 and 12.9 images per
+second (U-Net, FPN and DeepLabV3+ with EfficientNet-B0, 320x320, two such cores; CHANGELOG,
+"Numbers"). They work around slow kernels of torch 2.15: try without, one by one, from 2.16 on.
 
 Some hook classes of segmentation-models-pytorch. Where these have changed, training goes on without
 the trick, slower, and a note says so.
@@ -23,7 +24,7 @@ from torch import nn
 
 from humanseg.models.cpu.patching import restore
 from humanseg.models.cpu.precision import keep_depthwise_in_float32
-from humanseg.models.cpu.smp_blocks import add_one_by_one, average_without_copies, pad_inside
+from humanseg.models.cpu.smp_blocks import add_one_by_one, pad_inside
 from humanseg.models.cpu.space_to_batch import split_dilated
 from humanseg.models.cpu.upsample2x import double_in_convolutions, double_quickly
 
@@ -36,7 +37,6 @@ _TRICKS: tuple[tuple[str, Callable[[nn.Module], None]], ...] = (
     ("adding up feature maps one by one", add_one_by_one),
     ("doubling inside the U-Net's convolutions", double_in_convolutions),
     ("doubling feature maps quickly", double_quickly),
-    ("averaging without copies", average_without_copies),
     ("splitting dilated convolutions", split_dilated),
 )
 
