@@ -12,9 +12,12 @@ import resource
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from humanseg.data.layouts import discover
-from humanseg.evaluation.scoring import score_stored
+from humanseg.data.samples import Sample
+from humanseg.evaluation.scoring import score_samples
+from humanseg.images.stored_maps import read_probability
 from humanseg.results import ComparisonResult, Environment, Record, read_record, write_record
 from humanseg.training import describe_environment
 
@@ -38,8 +41,12 @@ class Result(Record):
     rows: tuple[Row, ...]
 
 
-def _file(folder: Path, name: str) -> Path:
-    return folder / f"{name}.png"
+def _stored(folder: Path, sample: Sample) -> Any:  # noqa: ANN401  a map in an image's place
+    return read_probability(folder / f"{sample.id}.png")
+
+
+def _unchanged(probability: Any) -> Any:  # noqa: ANN401
+    return probability
 
 
 def main() -> None:
@@ -59,11 +66,12 @@ def main() -> None:
             continue
         folder = arguments.run / "runs" / run.name / "predictions"
         begin = time.perf_counter()
-        scored = score_stored(
+        scored = score_samples(
             [samples[score.id] for score in run.scores],
-            partial(_file, folder),
+            _unchanged,
             threshold=run.config.evaluation.threshold,
             mask_resize=run.config.data.mask_resize,
+            read=partial(_stored, folder),
         )
         seconds = time.perf_counter() - begin
         if scored.scores != run.scores:

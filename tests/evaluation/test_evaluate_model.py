@@ -12,10 +12,10 @@ import pytest
 from PIL import Image, ImageDraw
 from tests.builders.colour_profiles import rgb_profile
 from tests.builders.formula_model import GRID, brightness
+from tests.builders.stored_scores import score_stored
 
 from humanseg.data.layouts import discover
 from humanseg.evaluation.evaluate_model import evaluate
-from humanseg.evaluation.scoring import score_stored
 from humanseg.images import read_mask
 from humanseg.images.stored_maps import read_probability, write_probability
 from humanseg.inference.engines.engine import FunctionEngine

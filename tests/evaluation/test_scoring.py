@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.builders.stored_scores import score_stored
 
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
@@ -22,7 +23,6 @@ from humanseg.evaluation.metrics import (
 from humanseg.evaluation.scoring import (
     Scored,
     score_samples,
-    score_stored,
 )
 from humanseg.images.resize import (
     resize_image,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 import numpy as np
@@ -19,8 +18,7 @@ from humanseg.evaluation.scoring import score_samples
 from humanseg.images.resize import Size, resize_mask, resize_probability
 from humanseg.results import Bound, DataRecord, ImageScore, RunResult, ScoreSummary
 from humanseg.results.scores import mean_of
-
-_WORKERS = 2
+from humanseg.system.threads import ordered_map
 
 
 def ceilings(
@@ -56,9 +54,9 @@ def grid_ceiling(samples: Sequence[Sample], grid: Size, networks: tuple[str, ...
         back = resize_probability(small, (truth.shape[0], truth.shape[1]))
         return score_image(sample.id, np.asarray(back >= 0.5), truth, sample.read_ignored())
 
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        scores = list(pool.map(best, samples))
-    return _ceiling("output_grid", scores, f"{grid[0]}x{grid[1]}", networks)
+    return _ceiling(
+        "output_grid", list(ordered_map(best, samples)), f"{grid[0]}x{grid[1]}", networks
+    )
 
 
 def label_agreement(samples: Mapping[str, Sample], data: DataRecord) -> Bound | None:

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from humanseg.data.sources import GroupTable
 from humanseg.effects.regions import PERSON_SHARE, find_regions
-from humanseg.evaluation.analysis.measures import bootstrap_of, thirds
-from humanseg.evaluation.analysis.network_scores import COMPARED, SIZES
+from humanseg.evaluation.analysis.measures import COMPARED, SIZES, bootstrap_of, thirds
 from humanseg.evaluation.metrics import Mask
 from humanseg.evaluation.metrics.surface import near_contour
 from humanseg.images.resize import resize_image, resize_mask
@@ -88,22 +87,15 @@ def _light(image: NDArray[np.uint8], truth: Mask) -> tuple[float | None, float |
 
 def labels_of(attribute: str, people: Mapping[str, ScenePeople | None]) -> dict[str, str]:
     """Group by image of an attribute of `GROUPS`; images of which it is not known are left out."""
+    groups = GROUPS[attribute]
     present = {name: scene for name, scene in people.items() if scene is not None}
     if attribute == "people":
-        return {
-            name: "3+" if scene.regions > 2 else str(scene.regions)
-            for name, scene in present.items()
-        }
+        return {name: groups[min(scene.regions, 3) - 1] for name, scene in present.items()}
     if attribute == "cut-off":
-        return {
-            name: GROUPS[attribute][scene.border_share >= CUT_SHARE]
-            for name, scene in present.items()
-        }
+        return {name: groups[scene.border_share >= CUT_SHARE] for name, scene in present.items()}
     field = {"person-size": "share"}.get(attribute, attribute)
     values = {name: getattr(scene, field) for name, scene in present.items()}
-    low, middle, high = GROUPS[attribute]
-    defined = {name: value for name, value in values.items() if value is not None}
-    return thirds(defined, (low, middle, high))
+    return thirds({name: value for name, value in values.items() if value is not None}, groups)
 
 
 def columns_of(by: Sequence[str], table: GroupTable) -> dict[str, dict[str, str]]:

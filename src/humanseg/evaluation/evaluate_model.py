@@ -132,10 +132,7 @@ def evaluate(
             threshold=segmenter.threshold, flip_averaging=segmenter.flip_averaging
         ),
         setup=setup_of(segmenter, whole_files=whole_files),
-        scores=scored.scores,
-        summary=scored.summary,
-        calibration=scored.calibration,
-        band_calibration=scored.band_calibration,
+        **vars(scored),
         sources=described.sources,
         groups=described.groups,
         environment=describe_environment(device=engine.device, threads=engine.threads),

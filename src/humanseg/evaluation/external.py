@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from zlib import crc32
 
@@ -129,10 +130,7 @@ def score_external(
         ),
         evaluation=result.config.evaluation,
         setup=setup_of(segmenter, whole_files=True),
-        scores=scored.scores,
-        summary=scored.summary,
-        calibration=scored.calibration,
-        band_calibration=scored.band_calibration,
+        **vars(scored),
         sources={},
         groups={},
         environment=result.environment,
@@ -189,11 +187,13 @@ def score_corrupted(
     with closing(scores):
         for copy, iou in scores:
             if copy.corruption is None:
+                if progress:
+                    progress(len(clean), len(ids))
                 clean.append(iou)
             else:
                 ious[copy.corruption][copy.severity - 1].append(iou)
-            if progress and copy.last:
-                progress(len(clean), len(ids))
+    if progress:
+        progress(len(clean), len(ids))
     record = CorruptedScores(
         data_fingerprint=result.data_fingerprint,
         environment=result.environment,
@@ -216,8 +216,6 @@ class _Copy:
     corruption: str | None = None
     """None for the image as it is."""
     severity: int = 0
-    last: bool = False
-    """Whether it is the last copy of its image."""
 
     def make(self) -> tuple[Image, _Copy]:
         """The corrupted image, and this copy with what has become of the truth."""
@@ -246,7 +244,5 @@ def _copies(samples: Sequence[Sample]) -> Iterator[_Copy]:
         truth, ignored = resize_mask(sample.read_mask(), size), sample.read_ignored()
         ignored = None if ignored is None else resize_mask(ignored, size)
         yield _Copy(sample.id, image, truth, ignored)
-        levels = [(name, severity) for name in CORRUPTIONS for severity in SEVERITIES]
-        for corruption, severity in levels:
-            last = (corruption, severity) == levels[-1]
-            yield _Copy(sample.id, image, truth, ignored, corruption, severity, last)
+        for corruption, severity in product(CORRUPTIONS, SEVERITIES):
+            yield _Copy(sample.id, image, truth, ignored, corruption, severity)

@@ -8,6 +8,7 @@ wrong, however high its score is.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,8 @@ from humanseg.config.finding_codes import Code
 from humanseg.data.edge_agreement import alter, shift
 from humanseg.data.inspection import Finding, Severity
 from humanseg.data.label_guards import Judge, Which
-from humanseg.evaluation.metrics.overlap import Mask, pairwise_ious
+from humanseg.evaluation.metrics import Mask
+from humanseg.evaluation.metrics.overlap import pairwise_ious
 
 MIN_IMAGES = 16
 """Fewer training images with people are not judged."""
@@ -67,18 +69,14 @@ def learned_findings(
         return []
     names = [ids[index] for index in np.flatnonzero(usable).tolist()]
     doubt = _Doubt(names, predicted[usable], truths[usable], where)
-    return [
-        finding
-        for finding in (
-            *(doubt.altered(alter(doubt.truths, name), name, code)
-              for name, code in _ALTERED.items()),
-            doubt.altered(~doubt.truths, "inverted", "inverted-masks"),
-            doubt.shifted(),
-            doubt.of_others(),
-            doubt.below_mean_mask(),
-        )
-        if finding is not None
-    ]  # fmt: skip
+    findings = [
+        *(doubt.altered(alter(doubt.truths, how), how, code) for how, code in _ALTERED.items()),
+        doubt.altered(~doubt.truths, "inverted", "inverted-masks"),
+        doubt.shifted(),
+        doubt.of_others(),
+        doubt.below_mean_mask(),
+    ]
+    return [finding for finding in findings if finding is not None]
 
 
 class _Doubt(Judge):
@@ -110,14 +108,11 @@ class _Doubt(Judge):
     def shifted(self) -> Finding | None:
         """Masks that fit better somewhere else."""
         side = self.truths.shape[1]
-        scores = {}
-        for share in SHIFTS:
-            step = max(1, round(share * side))
-            for down in (-step, 0, step):
-                for right in (-step, 0, step):
-                    if (down, right) != (0, 0):
-                        moved = shift(self.truths, down, right)
-                        scores[down, right] = ious(self._predicted, moved).mean()
+        steps = [max(1, round(share * side)) for share in SHIFTS]
+        moves = [
+            move for step in steps for move in product((-step, 0, step), repeat=2) if any(move)
+        ]
+        scores = {move: ious(self._predicted, shift(self.truths, *move)).mean() for move in moves}
         (down, right), best = max(scores.items(), key=lambda item: item[1])
         constant = _constant_iou(shift(self.truths, down, right)).mean()
         if best <= max(self._own.mean() + GAIN, constant):

@@ -26,7 +26,7 @@ from humanseg.evaluation.metrics import (
     summarise,
 )
 from humanseg.images.resize import resize_mask, resize_mask_nearest, resize_probability
-from humanseg.images.stored_maps import read_probability, write_probability
+from humanseg.images.stored_maps import write_probability
 from humanseg.inference.segmenter import Segmenter
 from humanseg.results import Calibration, ImageScore, ScoreSummary, ScoringSetup
 from humanseg.system.cpu import usable_cores
@@ -92,29 +92,6 @@ class _Measured:
     calibrations: tuple[Calibration, Calibration] | None
 
 
-@dataclass(frozen=True)
-class _Ruler:
-    """How every image is measured."""
-
-    threshold: float
-    mask_resize: str
-    detailed: bool
-
-    def measure(
-        self, name: str, probability: Probability, truth: Mask, ignored: Mask | None
-    ) -> _Measured:
-        # Enlarged before it is cut: cutting first would throw accuracy away at every outline.
-        native = resize_probability(probability, (truth.shape[0], truth.shape[1]))
-        shrink = resize_mask if self.mask_resize == "area" else resize_mask_nearest
-        grid = (probability.shape[0], probability.shape[1])
-        grid_ignored = None if ignored is None else shrink(ignored, grid)
-        return _Measured(
-            score_image(name, native >= self.threshold, truth, ignored, contours=self.detailed),
-            count_pixels(probability >= self.threshold, shrink(truth, grid), grid_ignored),
-            calibrate(native, truth, ignored) if self.detailed else None,
-        )
-
-
 def score_samples(
     samples: Sequence[Sample],
     predict: Callable[[Image], Probability],
@@ -138,8 +115,8 @@ def score_samples(
         read: gives the image of a sample, uint8 (H, W, 3); whole files by default. One that is on
             the network's grid already changes nothing but the time.
         read_mask: gives the truth of a sample, bool (H, W).
-        store: file to keep a sample's probability in, by its id. What is scored is then what was
-            stored, and `score_stored` finds the very same.
+        store: file to keep a sample's probability in, by its id; what is scored is then what was
+            stored.
         detailed: also measure contours and calibration, which the summary does not hold.
         progress: called with (done, total), on this thread.
 
@@ -148,43 +125,27 @@ def score_samples(
         DataError: a sample without a mask, or a probability that is none.
         ValueError: no samples.
     """
-    ruler = _Ruler(threshold, mask_resize, detailed)
+    shrink = resize_mask if mask_resize == "area" else resize_mask_nearest
 
     def finish(sample: Sample, probability: Probability) -> _Measured:
         refuse_no_probability(sample.id, probability)
         if store is not None:
             probability = write_probability(store(sample.id), probability)
-        return ruler.measure(sample.id, probability, read_mask(sample), sample.read_ignored())
+        truth, ignored = read_mask(sample), sample.read_ignored()
+        # Enlarged before it is cut: cutting first would throw accuracy away at every outline.
+        native = resize_probability(probability, (truth.shape[0], truth.shape[1]))
+        grid = (probability.shape[0], probability.shape[1])
+        grid_ignored = None if ignored is None else shrink(ignored, grid)
+        return _Measured(
+            score_image(sample.id, native >= threshold, truth, ignored, contours=detailed),
+            count_pixels(probability >= threshold, shrink(truth, grid), grid_ignored),
+            calibrate(native, truth, ignored) if detailed else None,
+        )
 
     measured = predict_each(
         samples, predict, read=lambda sample: (read(sample), sample), finish=finish
     )
     with closing(measured):
-        return _collect(measured, len(samples), progress)
-
-
-def score_stored(
-    samples: Sequence[Sample],
-    file: Callable[[str], Path],
-    *,
-    threshold: float,
-    mask_resize: str,
-    progress: ItemProgress | None = None,
-) -> Scored:
-    """Score probability maps stored at `file(id)`; needs no network, else as `score_samples`.
-
-    Raises:
-        ImageError: a mask that cannot be read.
-        DataError: a stored map that is missing or damaged, or a sample without a mask.
-        ValueError: no samples.
-    """
-    ruler = _Ruler(threshold, mask_resize, detailed=True)
-
-    def measure(sample: Sample) -> _Measured:
-        probability = read_probability(file(sample.id))
-        return ruler.measure(sample.id, probability, sample.read_mask(), sample.read_ignored())
-
-    with closing(ordered_map(measure, samples, depth=_AHEAD * usable_cores())) as measured:
         return _collect(measured, len(samples), progress)
 
 

@@ -4,9 +4,12 @@ Every number here is computed once and kept in the records; the report only show
 """
 
 from humanseg.evaluation.analysis.analyse import analyse, analyse_evaluation
-from humanseg.evaluation.analysis.baseline_scores import baseline_bounds
 from humanseg.evaluation.analysis.external_scores import analyse_external, analyse_robustness
-from humanseg.evaluation.analysis.finished_plan import FinishedPlan, analyse_comparison
+from humanseg.evaluation.analysis.finished_plan import (
+    FinishedPlan,
+    analyse_comparison,
+    baseline_bounds,
+)
 from humanseg.evaluation.analysis.subjects import RunScores, Subject, of_evaluation, of_run
 
 __all__ = [

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from humanseg.evaluation.analysis.differences import analyse_pairs
+from humanseg.evaluation.analysis.differences import analyse_pairs, compare_false_alarms
 from humanseg.evaluation.analysis.external_scores import analyse_sources
-from humanseg.evaluation.analysis.false_alarms import compare_false_alarms
-from humanseg.evaluation.analysis.network_scores import analyse_network
+from humanseg.evaluation.analysis.measures import analyse_network
 from humanseg.evaluation.analysis.subjects import Subject, of_evaluation
 from humanseg.results import Analysis, Evaluation
 

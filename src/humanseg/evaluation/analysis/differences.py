@@ -1,4 +1,4 @@
-"""What may be said of networks two by two."""
+"""What may be said of networks two by two: their scores, and what they mark where nobody is."""
 
 from __future__ import annotations
 
@@ -10,19 +10,30 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.evaluation.analysis.measures import bootstrap_of
-from humanseg.evaluation.analysis.network_scores import COMPARED
+from humanseg.evaluation.analysis.measures import COMPARED, MARKED_SHARE, bootstrap_of
 from humanseg.evaluation.analysis.subjects import Subject, difference_of
 from humanseg.evaluation.statistics import Trainings, compare_pair, finish_pairs
 from humanseg.evaluation.statistics.paired import with_doubts
-from humanseg.results import Doubt, PairAnalysis
+from humanseg.results import Doubt, FalseAlarms, Interval, PairAnalysis
 from humanseg.results.scores import mean_of
+
+FEWEST_IMAGES = 10
+"""On fewer images without a person no difference is called clear."""
+SMALLEST_MARKED = 0.05
+"""Smallest difference of the shares of marked images that is called clear: five in a hundred."""
+SMALLEST_AREA = 0.01
+"""Smallest difference of the shares of marked pixels that is called clear: one in a hundred."""
 
 
 def analyse_pairs(
     subjects: Sequence[Subject], groups: Mapping[str, str]
 ) -> tuple[PairAnalysis, ...]:
-    """Every pair of networks by every compared metric, where an image has a score from both."""
+    """Every pair of networks by every compared metric, where an image has a score from both.
+
+    A pair is doubted where its networks may not be compared at all: those that were not tested on
+    the same folds did not train on the same images either, and of one that is no better than the
+    mean training mask nothing is said.
+    """
     pairs = [
         pair
         for metric in COMPARED
@@ -30,9 +41,13 @@ def analyse_pairs(
         if (pair := _pair(first, second, metric, groups)) is not None
     ]
     by_name = {subject.name: subject for subject in subjects}
-    return tuple(
-        _qualified(pair, by_name[pair.first], by_name[pair.second]) for pair in finish_pairs(pairs)
-    )
+    qualified = []
+    for pair in finish_pairs(pairs):
+        first, second = by_name[pair.first], by_name[pair.second]
+        more: list[Doubt] = ["folds"] if _folds(first) != _folds(second) else []
+        more += ["weak"] if first.weak or second.weak else []
+        qualified.append(with_doubts(pair, *more) if more else pair)
+    return tuple(qualified)
 
 
 def _folds(subject: Subject) -> dict[tuple[int, int], frozenset[str]]:
@@ -40,20 +55,6 @@ def _folds(subject: Subject) -> dict[tuple[int, int], frozenset[str]]:
     return {
         run.fold: frozenset(score.id for score in run.scores) for run in subject.runs if run.fold[1]
     }
-
-
-def _qualified(pair: PairAnalysis, first: Subject, second: Subject) -> PairAnalysis:
-    """The pair, doubted where its networks may not be compared at all.
-
-    Networks that were not tested on the same folds did not train on the same images either, and of
-    one that is no better than the mean training mask nothing is said.
-    """
-    more: list[Doubt] = []
-    if _folds(first) != _folds(second):
-        more.append("folds")
-    if first.weak or second.weak:
-        more.append("weak")
-    return with_doubts(pair, *more) if more else pair
 
 
 def _pair(
@@ -67,30 +68,17 @@ def _pair(
     differences = [difference_of(ours[name], theirs[name]) for name in names]
     if all(difference is None for difference in differences):
         return None
-    return compare_pair(
-        first.name,
-        second.name,
-        metric,
-        differences,
-        bootstrap_of(names, groups),
-        _trainings(first, second, metric, names),
-    )
-
-
-def _trainings(first: Subject, second: Subject, metric: str, names: Sequence[str]) -> Trainings:
     same = _folds(first) == _folds(second)
     by_fold = _fold_differences(first, second, metric) if same else []
-    deviations = [
-        deviation
-        for subject in (first, second)
-        if (deviation := subject.seed_sd(metric)) is not None
-    ]
-    return Trainings(
+    deviations = [subject.seed_sd(metric) for subject in (first, second)]
+    trainings = Trainings(
         fold_differences=by_fold,
         test_share_over_train=fmean(run.test_over_train for run in first.runs) if by_fold else None,
         by_seed=_by_seed(first, second, metric, names) if same else None,
-        seed_sd=max(deviations) if deviations else None,
+        seed_sd=max((value for value in deviations if value is not None), default=None),
     )
+    bootstrap = bootstrap_of(names, groups)
+    return compare_pair(first.name, second.name, metric, differences, bootstrap, trainings)
 
 
 def _by_seed(
@@ -116,9 +104,53 @@ def _fold_differences(first: Subject, second: Subject, metric: str) -> list[floa
     means = []
     for fold in dict.fromkeys(run.fold for run in first.runs if run.fold[1]):
         ours, theirs = (subject.in_fold(fold).metric(metric) for subject in (first, second))
-        mean = mean_of(
-            difference_of(value, theirs[name]) for name, value in ours.items() if name in theirs
+        means.append(
+            mean_of(
+                difference_of(value, theirs[name]) for name, value in ours.items() if name in theirs
+            )
         )
-        if mean is not None:
-            means.append(mean)
-    return means
+    return [mean for mean in means if mean is not None]
+
+
+def compare_false_alarms(
+    subjects: Sequence[Subject], groups: Mapping[str, str]
+) -> tuple[FalseAlarms, ...]:
+    """Every pair of networks on the images without a person that both were tested on."""
+    pairs = []
+    for first, second in combinations(subjects, 2):
+        names = [name for name in first.person_free if name in second.person_free]
+        if not names:
+            continue
+        bootstrap = bootstrap_of(names, groups)
+        areas = [
+            [[score.false_alarm for score in subject.person_free[name]] for name in names]
+            for subject in (first, second)
+        ]
+        # Shares of the runs that mark an image, and shares of the image that they mark.
+        shares = [[fmean(a > MARKED_SHARE for a in runs) for runs in own] for own in areas]
+        marked = bootstrap.mean([ours - theirs for ours, theirs in zip(*shares, strict=True)])
+        means = [[fmean(runs) for runs in own] for own in areas]
+        area = bootstrap.mean([ours - theirs for ours, theirs in zip(*means, strict=True)])
+        if marked is None or area is None:
+            continue
+        clear = len(names) >= FEWEST_IMAGES and (
+            _is_clear(marked, SMALLEST_MARKED) or _is_clear(area, SMALLEST_AREA)
+        )
+        pairs.append(
+            FalseAlarms(
+                first=first.name,
+                second=second.name,
+                images=len(names),
+                marked=marked,
+                area=area,
+                clear=clear,
+            )
+        )
+    return tuple(pairs)
+
+
+def _is_clear(difference: Interval, smallest: float) -> bool:
+    low, high = difference.low, difference.high
+    if low is None or high is None or low <= 0 <= high:
+        return False
+    return abs(difference.estimate) >= smallest

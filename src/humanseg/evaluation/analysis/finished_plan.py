@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal, TypeVar
 
 from humanseg.config.comparison_config import CompareConfig, slug
 from humanseg.config.schema import TrainConfig
 from humanseg.evaluation.analysis.analyse import analyse
-from humanseg.evaluation.analysis.baseline_scores import baseline_bounds
 from humanseg.evaluation.analysis.external_scores import analyse_external, analyse_robustness
 from humanseg.evaluation.analysis.subjects import Subject, of_evaluation, of_run
 from humanseg.results import (
     Analysis,
+    Bound,
     CorruptedScores,
     DataRecord,
     Evaluation,
     ExternalAnalysis,
+    Record,
     RobustnessAnalysis,
     RunResult,
+    ScoreSummary,
     read_record,
 )
 from humanseg.system.errors import DataError
+
+R = TypeVar("R", bound=Record)
+
+_BASELINES: tuple[Literal["mean_mask", "all_background"], ...] = ("mean_mask", "all_background")
 
 
 @dataclass(frozen=True)
@@ -67,8 +74,7 @@ class FinishedPlan:
     def subjects(self) -> list[Subject]:
         """The same runs as the analysis takes them."""
         return [
-            Subject(arch, arch, tuple(of_run(run) for run in runs))
-            for arch, runs in self.by_arch.items()
+            Subject(arch, arch, tuple(map(of_run, runs))) for arch, runs in self.by_arch.items()
         ]
 
 
@@ -102,9 +108,8 @@ def _without_source(finished: FinishedPlan) -> dict[str, list[Subject]]:
     subjects: dict[str, list[Subject]] = defaultdict(list)
     for source in sorted(set(finished.data.sources.values())):
         for arch in finished.by_arch:
-            runs = tuple(of_run(run) for run in finished.complete(arch, left_out=source))
-            if runs:
-                subjects[source].append(Subject(arch, arch, runs))
+            if runs := finished.complete(arch, left_out=source):
+                subjects[source].append(Subject(arch, arch, tuple(map(of_run, runs))))
     return dict(subjects)
 
 
@@ -113,12 +118,9 @@ def _external(finished: FinishedPlan) -> list[ExternalAnalysis]:
     for root in finished.config.test_on:
         name = slug(root.name)
         for arch, runs in finished.by_arch.items():
-            files = [
-                finished.folder / "runs" / run.name / "external" / f"{name}.json" for run in runs
-            ]
-            if not all(file.exists() for file in files):
+            evaluations = _records(finished, runs, f"external/{name}.json", Evaluation)
+            if not evaluations:
                 continue
-            evaluations = [read_record(file, Evaluation) for file in files]
             fingerprints = {evaluation.data_fingerprint for evaluation in evaluations}
             if len(fingerprints) > 1:
                 raise DataError(
@@ -133,8 +135,49 @@ def _external(finished: FinishedPlan) -> list[ExternalAnalysis]:
 def _robustness(finished: FinishedPlan) -> list[RobustnessAnalysis]:
     analyses: list[RobustnessAnalysis] = []
     for arch, runs in finished.by_arch.items():
-        files = [finished.folder / "runs" / run.name / "corrupted.json" for run in runs]
-        if finished.config.corrupted_images and all(file.exists() for file in files):
-            records = [read_record(file, CorruptedScores) for file in files]
+        records = _records(finished, runs, "corrupted.json", CorruptedScores)
+        if finished.config.corrupted_images and records:
             analyses += analyse_robustness(arch, records, finished.data.groups)
     return analyses
+
+
+def _records(
+    finished: FinishedPlan, runs: Sequence[RunResult], name: str, kind: type[R]
+) -> list[R]:
+    """A record of each run; none at all where one is missing."""
+    files = [finished.folder / "runs" / run.name / name for run in runs]
+    return [read_record(file, kind) for file in files] if all(map(Path.exists, files)) else []
+
+
+def baseline_bounds(runs: Sequence[RunResult]) -> tuple[Bound, ...]:
+    """What needs no network, over all test parts: the mean training mask, and all background.
+
+    Every split has baselines of its own, the same for all networks; each counts as much as it has
+    pictures with a score.
+    """
+    by_split = {run.split: run.baselines for run in runs}
+    bounds = []
+    for name in _BASELINES:
+        parts = [baselines[name] for baselines in by_split.values() if name in baselines]
+        if parts:
+            bounds.append(
+                Bound(
+                    name=name,
+                    side="baseline",
+                    networks=(),
+                    images=sum(part.images for part in parts),
+                    iou=_mean(parts, [part.iou_mean for part in parts]),
+                    boundary_iou=_mean(parts, [part.boundary_iou_mean for part in parts]),
+                )
+            )
+    return tuple(bounds)
+
+
+def _mean(parts: Sequence[ScoreSummary], values: Sequence[float | None]) -> float | None:
+    defined = [
+        (part.images - part.undefined, value)
+        for part, value in zip(parts, values, strict=True)
+        if value is not None
+    ]
+    weight = sum(count for count, _ in defined)
+    return sum(count * value for count, value in defined) / weight if weight else None

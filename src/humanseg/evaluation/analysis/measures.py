@@ -1,9 +1,10 @@
-"""Every metric of one network, with its interval."""
+"""What is said of one network alone: metrics with intervals, strata, the gap to training."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,16 @@ from numpy.typing import NDArray
 from humanseg.evaluation.analysis.subjects import Subject
 from humanseg.evaluation.metrics import add_calibrations
 from humanseg.evaluation.statistics import GroupBootstrap
-from humanseg.results import Interval
+from humanseg.results import Interval, NetworkAnalysis, Stratum
 
 MARKED_SHARE = 0.001
 """A picture without a person counts as a false positive above this share of marked pixels."""
+
+COMPARED: tuple[Literal["iou", "boundary_iou"], ...] = ("iou", "boundary_iou")
+"""Metrics that networks are compared by and that strata have."""
+
+SIZES = ("small", "medium", "large")
+"""Thirds by the share of the image that is person."""
 
 _PER_IMAGE: tuple[str, ...] = (
     "iou",
@@ -34,12 +41,12 @@ def bootstrap_of(names: Sequence[str], groups: Mapping[str, str]) -> GroupBootst
     return GroupBootstrap([groups.get(name, name) for name in names])
 
 
-def thirds(values: Mapping[str, float], labels: tuple[str, str, str]) -> dict[str, str]:
+def thirds(values: Mapping[str, float], labels: Sequence[str]) -> dict[str, str]:
     """Divide images into thirds of equal number, lowest first; equal values stay together."""
     if len(values) < len(labels):
         return {}
     cuts = np.quantile(list(values.values()), [1 / 3, 2 / 3])
-    numbers = np.digitize(list(values.values()), cuts, right=True)
+    numbers = np.digitize(list(values.values()), cuts, right=True).tolist()
     return {name: labels[number] for name, number in zip(values, numbers, strict=True)}
 
 
@@ -95,3 +102,60 @@ def _person_free(subject: Subject, groups: Mapping[str, str]) -> dict[str, Inter
             [fmean(area > MARKED_SHARE for area in own) for own in areas]
         ),
     }
+
+
+def analyse_network(
+    subject: Subject, groups: Mapping[str, str], sources: Mapping[str, str]
+) -> NetworkAnalysis:
+    """Metrics, strata, spread of seeds and the gap to the training pictures."""
+    ious = subject.metric("iou")
+    gaps = [
+        (run.train_iou, run.iou)
+        for run in subject.runs
+        if run.train_iou is not None and run.iou is not None
+    ]
+    train = fmean(iou for iou, _ in gaps) if gaps else None
+    return NetworkAnalysis(
+        name=subject.name,
+        arch=subject.arch,
+        runs=tuple(run.name for run in subject.runs),
+        images=len(ious),
+        undefined=sum(value is None for value in ious.values()),
+        metrics=measure(subject, groups),
+        seed_sd=subject.seed_sd("iou"),
+        fold_ious=tuple(run.iou for run in subject.runs if run.iou is not None),
+        train_iou=train,
+        gap=None if train is None else train - fmean(iou for _, iou in gaps),
+        strata=_strata(subject, groups, sources),
+        without_contour=sum(
+            any(score.lacks_contour for score in scores) for scores in subject.by_image.values()
+        ),
+        weak=subject.weak,
+    )
+
+
+def _strata(
+    subject: Subject, groups: Mapping[str, str], sources: Mapping[str, str]
+) -> tuple[Stratum, ...]:
+    """Thirds by foreground size, and sources where there are several."""
+    shares = {name: scores[0].foreground_share for name, scores in subject.by_image.items()}
+    sizes = thirds({name: share for name, share in shares.items() if share > 0}, SIZES)
+    named = {name: sources[name] for name in shares if name in sources}
+    kinds: list[tuple[Literal["size", "source"], Sequence[str], Mapping[str, str]]] = [
+        ("size", SIZES, sizes)
+    ]
+    if len(set(named.values())) > 1:
+        kinds.append(("source", sorted(set(named.values())), named))
+    return tuple(
+        Stratum(kind=kind, name=part, images=len(ids), metrics=_few(subject, ids, groups))
+        for kind, parts, labels in kinds
+        for part in parts
+        if (ids := [name for name in labels if labels[name] == part])
+    )
+
+
+def _few(subject: Subject, ids: Sequence[str], groups: Mapping[str, str]) -> dict[str, Interval]:
+    bootstrap = bootstrap_of(ids, groups)
+    values = {metric: subject.metric(metric) for metric in COMPARED}
+    means = {metric: bootstrap.mean([values[metric][name] for name in ids]) for metric in COMPARED}
+    return {metric: mean for metric, mean in means.items() if mean is not None}

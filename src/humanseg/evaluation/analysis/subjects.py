@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import stdev
 
 from humanseg.results import Calibration, Evaluation, ImageScore, RunResult
 from humanseg.results.scores import mean_of
-
-Value = Callable[[ImageScore], float | None]
 
 
 @dataclass(frozen=True)
@@ -87,13 +84,12 @@ class Subject:
         """Those of `by_image` whose truth has no person."""
         return {name: scores for name, scores in self.by_image.items() if scores[0].person_free}
 
-    def mean(self, value: Value) -> dict[str, float | None]:
-        """Mean over runs of one number of every picture; None where no run has it."""
-        return {name: mean_of(map(value, scores)) for name, scores in self.by_image.items()}
-
     def metric(self, name: str) -> dict[str, float | None]:
-        """Mean over runs of a score of `ImageScore`."""
-        return self.mean(lambda score: getattr(score, name))
+        """Mean over runs of a score of `ImageScore`, of every picture; None where no run has it."""
+        return {
+            image: mean_of(getattr(score, name) for score in scores)
+            for image, scores in self.by_image.items()
+        }
 
     def sums(self, name: str) -> list[float]:
         """Sum over runs of a count of `ImageScore`, of every picture."""

@@ -29,9 +29,13 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from humanseg.evaluation.corruptions import kinds
-from humanseg.evaluation.corruptions.kinds import Corruption
-from humanseg.evaluation.corruptions.rotation import draw_turn, turn_image, turn_mask
+from humanseg.evaluation.corruptions.kinds import (
+    KINDS,
+    ROTATION,
+    Corruption,
+    draw_turn,
+    turn_mask,
+)
 from humanseg.system.errors import UsageError
 
 __all__ = [
@@ -46,22 +50,7 @@ __all__ = [
 SEVERITIES = (1, 2, 3, 4, 5)
 """From mild to severe."""
 
-_ROTATION = Corruption("degrees, either way", (15, 30, 45, 90, 180), turn_image)
-
-CORRUPTIONS: Mapping[str, Corruption[Any]] = MappingProxyType(
-    {
-        "gaussian_noise": kinds.GAUSSIAN_NOISE,
-        "defocus_blur": kinds.DEFOCUS_BLUR,
-        "motion_blur": kinds.MOTION_BLUR,
-        "brightness": kinds.BRIGHTNESS,
-        "contrast": kinds.CONTRAST,
-        "fog": kinds.FOG,
-        "jpeg": kinds.JPEG,
-        "pixelate": kinds.PIXELATE,
-        "occlusion": kinds.OCCLUSION,
-        "rotation": _ROTATION,
-    }
-)
+CORRUPTIONS: Mapping[str, Corruption[Any]] = MappingProxyType(KINDS)
 """All corruptions by name."""
 
 TRAINED_ON_SIMILAR = frozenset(
@@ -114,7 +103,7 @@ def corrupt_pair(
     if name != "rotation":
         return corrupted, mask
     _, random = _prepare(image, name, severity, seed)
-    angle = draw_turn(_ROTATION.levels[severity - 1], random)
+    angle = draw_turn(ROTATION.levels[severity - 1], random)
     return corrupted, turn_mask(mask, angle, (image.shape[0], image.shape[1]))
 
 

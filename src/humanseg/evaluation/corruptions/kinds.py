@@ -1,21 +1,24 @@
-"""What changes the pixels of a picture and leaves its people where they are.
+"""What changes the pixels of a picture; rotation alone moves its people too.
 
 The numbers are ImageNet-C's, see the package; every table has one entry per severity.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.ndimage import affine_transform
 from scipy.signal import fftconvolve
 
+from humanseg.images.resize import Size
 from humanseg.system.errors import UsageError
 
 _CLOUD_SIDE = 256
@@ -90,12 +93,7 @@ def _place(area: float, others: Sequence[Box], random: Generator) -> Box | None:
 
 
 def _overlap(first: Box, second: Box) -> bool:
-    return (
-        first[0] < second[2]
-        and second[0] < first[2]
-        and first[1] < second[3]
-        and second[1] < first[3]
-    )
+    return all(first[axis] < second[axis + 2] and second[axis] < first[axis + 2] for axis in (0, 1))
 
 
 Pixels = NDArray[np.uint8]
@@ -103,6 +101,7 @@ Level = TypeVar("Level")
 
 _REFERENCE_SIDE = 224  # pixels: the size that ImageNet-C's lengths are meant for
 _GREY = 128  # of the covering rectangles
+_COVERED = (0.05, 0.1, 0.15, 0.2, 0.25)  # share of the picture, by severity
 _JPEG_SIDE = 65_500  # the longest that libjpeg writes
 
 
@@ -137,7 +136,7 @@ def _defocus(image: Pixels, radius: float, random: Generator) -> Pixels:
     return _filter(image, _disk(radius * _scale(image)))
 
 
-def _disk(radius: float) -> NDArray[np.float32]:
+def _disk(radius: float) -> NDArray[np.float64]:
     """A lens's circle of confusion, its edge one pixel soft.
 
     ImageNet-C cuts a hard disk and softens it by a small Gaussian, its second parameter; a soft
@@ -146,7 +145,7 @@ def _disk(radius: float) -> NDArray[np.float32]:
     reach = int(np.ceil(radius))
     steps = np.arange(-reach, reach + 1)
     distance = np.hypot(steps[:, None], steps[None])
-    return _normalised((radius + 0.5 - distance).clip(0.0, 1.0))
+    return (radius + 0.5 - distance).clip(0.0, 1.0)
 
 
 def _motion(image: Pixels, level: tuple[float, float], random: Generator) -> Pixels:
@@ -155,7 +154,7 @@ def _motion(image: Pixels, level: tuple[float, float], random: Generator) -> Pix
     return _filter(image, _trail(radius, sigma, angle))
 
 
-def _trail(radius: float, sigma: float, angle: float) -> NDArray[np.float32]:
+def _trail(radius: float, sigma: float, angle: float) -> NDArray[np.float64]:
     """Half a Gaussian along a line of two radii, as ImageMagick draws it, centred on its mean."""
     along = np.linspace(0.0, 2 * radius, 2 + int(4 * radius))  # at least two samples per pixel
     weights = np.exp(-0.5 * (along / sigma) ** 2)
@@ -168,16 +167,13 @@ def _trail(radius: float, sigma: float, angle: float) -> NDArray[np.float32]:
         for column in (0, 1):
             near = (1 - np.abs(y - top - row)) * (1 - np.abs(x - left - column))
             np.add.at(kernel, (top + row, left + column), near * weights)
-    return _normalised(kernel)
+    return kernel
 
 
-def _normalised(kernel: NDArray[np.float64]) -> NDArray[np.float32]:
-    return np.asarray(kernel / kernel.sum(), dtype=np.float32)
-
-
-def _filter(image: Pixels, kernel: NDArray[np.float32]) -> Pixels:
-    """Convolve every channel with a square kernel of odd side; the border is mirrored."""
+def _filter(image: Pixels, kernel: NDArray[np.float64]) -> Pixels:
+    """Convolve every channel with a square kernel of odd side, normalised; mirrors the border."""
     reach = len(kernel) // 2
+    kernel = np.asarray(kernel / kernel.sum(), dtype=np.float32)
     planes = np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32)
     padded = np.pad(planes, ((0, 0), (reach, reach), (reach, reach)), mode="reflect")
     filtered = fftconvolve(padded, kernel[None], mode="valid", axes=(1, 2))
@@ -230,7 +226,7 @@ def _occlude(image: Pixels, share: float, random: Generator) -> Pixels:
     """Cover so much of the picture with grey rectangles; a severity adds one to the last's."""
     height, width = image.shape[:2]
     covered = image.copy()
-    for box, total in zip(rectangles(OCCLUSION.levels, random), OCCLUSION.levels, strict=True):
+    for box, total in zip(rectangles(_COVERED, random), _COVERED, strict=True):
         if total <= share:
             top, left, bottom, right = box
             rows = slice(round(top * height), round(bottom * height))
@@ -239,24 +235,70 @@ def _occlude(image: Pixels, share: float, random: Generator) -> Pixels:
     return covered
 
 
-GAUSSIAN_NOISE = Corruption(
-    "standard deviation, on the scale 0 to 1", (0.08, 0.12, 0.18, 0.26, 0.38), _noise
-)
-DEFOCUS_BLUR = Corruption("radius in pixels of 224", (3, 4, 6, 8, 10), _defocus)
-MOTION_BLUR = Corruption(
-    "radius and deviation in pixels of 224",
-    ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15)),
-    _motion,
-)
-BRIGHTNESS = Corruption(
-    "added to the value (HSV), on the scale 0 to 1", (0.1, 0.2, 0.3, 0.4, 0.5), _brightness
-)
-CONTRAST = Corruption("factor", (0.4, 0.3, 0.2, 0.1, 0.05), _contrast)
-FOG = Corruption(
-    "strength, and fall of the clouds' detail",
-    ((1.5, 2.0), (2.0, 2.0), (2.5, 1.7), (2.5, 1.5), (3.0, 1.4)),
-    _fog,
-)
-JPEG = Corruption("quality", (25, 18, 15, 10, 7), _jpeg)
-PIXELATE = Corruption("share of 224 pixels that stay", (0.6, 0.5, 0.4, 0.3, 0.25), _pixelate)
-OCCLUSION = Corruption("share of the picture covered", (0.05, 0.1, 0.15, 0.2, 0.25), _occlude)
+def draw_turn(angle: int, random: Generator) -> int:
+    """The angle, clockwise (negative) or counterclockwise (positive) by chance."""
+    return angle if random.integers(2) else -angle
+
+
+def turn_image(image: Pixels, angle: int, random: Generator) -> Pixels:
+    """Turn uint8 (height, width, 3) by degrees either way, bilinear.
+
+    Quarter turns are exact, others keep the canvas; corners that come from outside are mirrored in.
+    """
+    turn = draw_turn(angle, random)
+    if turn % 90 == 0:
+        return np.rot90(image, turn // 90).copy()
+    size = (image.shape[0], image.shape[1])
+    planes = [_turn_plane(image[..., channel], turn, size, order=1) for channel in range(3)]
+    return np.stack(planes, axis=2)
+
+
+def turn_mask(mask: NDArray[np.bool_], turn: int, size: Size) -> NDArray[np.bool_]:
+    """Turn a bool mask counterclockwise as `turn_image` turned its image, nearest neighbour.
+
+    A mask of any size is stretched over the image, whose `size` is (height, width).
+    """
+    if turn % 90 == 0:
+        return np.rot90(mask, turn // 90).copy()
+    return _turn_plane(mask.view(np.uint8), turn, size, order=0).view(np.bool_)
+
+
+def _turn_plane(plane: Pixels, turn: int, size: Size, *, order: int) -> Pixels:
+    """Sample every pixel where it was before, in the geometry of the whole picture."""
+    cos, sin = math.cos(math.radians(turn)), math.sin(math.radians(turn))
+    height, width = (whole / own for whole, own in zip(size, plane.shape, strict=True))
+    # In (row, column); rows run down, hence the signs of a counterclockwise turn undone.
+    back = np.array([[cos, sin * width / height], [-sin * height / width, cos]])
+    centre = (np.array(plane.shape) - 1) / 2
+    turned = affine_transform(
+        plane, back, offset=centre - back @ centre, order=order, mode="reflect"
+    )
+    return np.asarray(turned, dtype=np.uint8)
+
+
+ROTATION = Corruption("degrees, either way", (15, 30, 45, 90, 180), turn_image)
+
+KINDS: dict[str, Corruption[Any]] = {
+    "gaussian_noise": Corruption(
+        "standard deviation, on the scale 0 to 1", (0.08, 0.12, 0.18, 0.26, 0.38), _noise
+    ),
+    "defocus_blur": Corruption("radius in pixels of 224", (3, 4, 6, 8, 10), _defocus),
+    "motion_blur": Corruption(
+        "radius and deviation in pixels of 224",
+        ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15)),
+        _motion,
+    ),
+    "brightness": Corruption(
+        "added to the value (HSV), on the scale 0 to 1", (0.1, 0.2, 0.3, 0.4, 0.5), _brightness
+    ),
+    "contrast": Corruption("factor", (0.4, 0.3, 0.2, 0.1, 0.05), _contrast),
+    "fog": Corruption(
+        "strength, and fall of the clouds' detail",
+        ((1.5, 2.0), (2.0, 2.0), (2.5, 1.7), (2.5, 1.5), (3.0, 1.4)),
+        _fog,
+    ),
+    "jpeg": Corruption("quality", (25, 18, 15, 10, 7), _jpeg),
+    "pixelate": Corruption("share of 224 pixels that stay", (0.6, 0.5, 0.4, 0.3, 0.25), _pixelate),
+    "occlusion": Corruption("share of the picture covered", _COVERED, _occlude),
+    "rotation": ROTATION,
+}

@@ -5,10 +5,10 @@ it is left out of means for every network alike, counted as `undefined`, and ent
 false-positive figures only. docs/metrics.md defines every number.
 """
 
-from humanseg.evaluation.metrics.aggregate import score_image, summarise
 from humanseg.evaluation.metrics.calibration import add_calibrations, calibrate
-from humanseg.evaluation.metrics.overlap import Counts, Mask, count_pixels
+from humanseg.evaluation.metrics.overlap import Counts, count_pixels, score_image, summarise
 from humanseg.evaluation.metrics.surface import (
+    Mask,
     boundary_band,
     boundary_width,
     contour,

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.evaluation.metrics.overlap import Mask
-from humanseg.evaluation.metrics.surface import near_contour
+from humanseg.evaluation.metrics.surface import Mask, near_contour
 from humanseg.results import Calibration
 
 BINS = 15

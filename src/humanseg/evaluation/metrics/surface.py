@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from humanseg.evaluation.metrics.overlap import Mask
+Mask = NDArray[np.bool_]
+"""bool (height, width), True where there is a person."""
 
 Pixels = NDArray[np.intp]
 """Row and column of n pixels, (n, 2)."""

@@ -38,12 +38,7 @@ class GroupBootstrap:
     """
 
     def __init__(self, groups: Sequence[str], resamples: int = 10_000, seed: int = 0) -> None:
-        """Draw the resamples.
-
-        Args:
-            groups: name of every picture's group.
-            resamples: how many to draw, at least 1.
-            seed: of the draw.
+        """Draw so many resamples of pictures whose groups have these names.
 
         Raises:
             ValueError: no pictures or no resamples.

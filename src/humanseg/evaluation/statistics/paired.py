@@ -11,7 +11,6 @@ import numpy as np
 
 from humanseg.evaluation.statistics.bootstrap import Floats, GroupBootstrap
 from humanseg.evaluation.statistics.significance import (
-    TTest,
     cohen_dz,
     corrected_t,
     holm,
@@ -42,13 +41,6 @@ class Trainings:
     """(seeds, pictures) scores of either network, NaN where undefined; None with one seed each."""
     seed_sd: float | None = None
     """The larger of both networks' deviations over seeds."""
-
-    def seed_test(self) -> TTest | None:
-        """Welch's test over the seeds' means; None with folds or without two seeds of each."""
-        if self.by_seed is None or len(self.fold_differences):
-            return None
-        ours, theirs = (np.nanmean(scores, axis=1).tolist() for scores in self.by_seed)
-        return welch_t(ours, theirs)
 
 
 def compare_pair(
@@ -81,12 +73,15 @@ def compare_pair(
     if trainings.by_seed is not None:
         mean = bootstrap.difference_over_seeds(*trainings.by_seed) or mean
     p, rank_biserial = wilcoxon(defined)
-    folds = None
+    folds = seeds = None
     if len(trainings.fold_differences):
         if trainings.test_share_over_train is None:
             raise ValueError(f"{pair}: has folds; give `test_share_over_train` with them.")
         folds = corrected_t(trainings.fold_differences, trainings.test_share_over_train)
-    seeds = trainings.seed_test()
+    elif trainings.by_seed is not None:
+        ours, theirs = (np.nanmean(scores, axis=1).tolist() for scores in trainings.by_seed)
+        seeds = welch_t(ours, theirs)
+    test = folds or seeds
     return PairAnalysis(
         first=first,
         second=second,
@@ -107,14 +102,10 @@ def compare_pair(
         seeds_df=seeds.df if seeds else None,
         seeds_p=seeds.p if seeds else None,
         seeds_holm=None,
-        trainings=_interval(mean, folds or seeds),
+        trainings=test and Interval(estimate=mean.estimate, low=test.low, high=test.high),
         evidence=False,
         doubts=(),
     )
-
-
-def _interval(mean: Interval, test: TTest | None) -> Interval | None:
-    return Interval(estimate=mean.estimate, low=test.low, high=test.high) if test else None
 
 
 def finish_pairs(pairs: Sequence[PairAnalysis]) -> list[PairAnalysis]:
@@ -128,7 +119,9 @@ def finish_pairs(pairs: Sequence[PairAnalysis]) -> list[PairAnalysis]:
         indices = [index for index, pair in enumerate(pairs) if pair.metric == metric]
         family = [pairs[index] for index in indices]
         ranks = holm([pair.wilcoxon_p for pair in family])
-        trainings = holm([_first_given(pair.corrected_p, pair.seeds_p) for pair in family])
+        trainings = holm(
+            [pair.seeds_p if pair.corrected_p is None else pair.corrected_p for pair in family]
+        )
         for index, pair, rank_p, training_p in zip(indices, family, ranks, trainings, strict=True):
             in_folds = pair.corrected_p is not None
             corrected = {
@@ -182,10 +175,6 @@ def _is_equivalent(pair: PairAnalysis) -> bool:
         and interval.high <= EQUAL_MARGIN
         for interval in (pair.difference, pair.trainings)
     )
-
-
-def _first_given(first: float | None, second: float | None) -> float | None:
-    return second if first is None else first
 
 
 def _require_finite(pair: str, what: str, values: Sequence[float | None]) -> None:
