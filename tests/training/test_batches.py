@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,9 @@ from humanseg.training.augmentation import augment
 from humanseg.training.batches import (
     Batches,
     DeviceSource,
-    HostSource,
     SegmentationDataModule,
     Shard,
+    from_host,
     mask_chunks,
 )
 
@@ -35,9 +36,8 @@ def _batches(
     seed: int | None = 1,
     smallest: int = 2,
 ) -> Batches:
-    source = HostSource(resized, pinned=False)
     return Batches(
-        source,
+        partial(from_host, resized),
         rows,
         resized.ids,
         batch_size=6,
@@ -94,34 +94,31 @@ def test_batches__leave_out_a_last_batch_that_is_too_small(resized: ImagesInMemo
 
 
 def test_batches__pass_on_what_went_wrong_in_reading(resized: ImagesInMemory) -> None:
-    class Broken:
-        def read(self, rows: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
-            raise DataError("row is damaged.")
+    def broken(rows: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        raise DataError("row is damaged.")
 
-    batches = Batches(Broken(), range(9), resized.ids, batch_size=3, seed=1, shard=Shard())
+    batches = Batches(broken, range(9), resized.ids, batch_size=3, seed=1, shard=Shard())
     with pytest.raises(DataError, match="damaged"):
         list(batches)
 
 
 def test_batches__are_read_ahead_but_not_far(resized: ImagesInMemory) -> None:
-    class Counting(HostSource):
-        read_so_far = 0
+    read_so_far = []
 
-        def read(self, rows: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
-            Counting.read_so_far += 1
-            return super().read(rows)
+    def counting(rows: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        read_so_far.append(rows)
+        return from_host(resized, rows)
 
-    source = Counting(resized, pinned=False)
-    batches = iter(Batches(source, range(20), resized.ids, batch_size=2, seed=1, shard=Shard()))
+    batches = iter(Batches(counting, range(20), resized.ids, batch_size=2, seed=1, shard=Shard()))
     next(batches)
-    assert Counting.read_so_far <= 4
+    assert len(read_so_far) <= 4
     assert len(list(batches)) == 9
 
 
 def test_device_source__gives_what_the_host_gives(resized: ImagesInMemory) -> None:
     rows = [3, 7, 7, 19, 0]
-    images, masks = DeviceSource(resized, rows, torch.device("cpu")).read([19, 3, 3])
-    expected, expected_masks = HostSource(resized, pinned=False).read([19, 3, 3])
+    images, masks = DeviceSource(resized, rows, torch.device("cpu"))([19, 3, 3])
+    expected, expected_masks = from_host(resized, [19, 3, 3])
     assert torch.equal(images, expected)
     assert torch.equal(masks, expected_masks)
     assert images.is_contiguous(memory_format=torch.channels_last)

@@ -259,7 +259,7 @@ class TestSlurm:
         program = (
             "import sys, torch\n"
             "from humanseg.training.distributed import joined\n"
-            "from humanseg.training.collective import all_reduce_sum\n"
+            "from humanseg.training.distributed import all_reduce_sum\n"
             "with joined('cpu') as processes:\n"
             "    own = torch.tensor(float(processes.rank + 1), requires_grad=True)\n"
             "    total = all_reduce_sum(own)\n"

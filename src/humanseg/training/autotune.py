@@ -18,7 +18,7 @@ from humanseg.config.schema import TrainConfig
 from humanseg.models import SegmentationNetwork
 from humanseg.models.cpu import optimise_for_cpu_training
 from humanseg.system.errors import OutOfMemory, UsageError
-from humanseg.training.collective import process_count
+from humanseg.training.distributed import process_count
 
 Precision = Literal["fp32", "bf16"]
 MemoryFormat = Literal["contiguous", "channels_last"]
@@ -75,14 +75,9 @@ def choose_mode(network: SegmentationNetwork, config: TrainConfig) -> ComputeMod
     """
     training = config.training
     device = resolve_device(training.device)
-    precisions: list[Precision] = (
-        ["fp32", "bf16"] if training.precision == "auto" else [training.precision]
-    )
-    formats: list[MemoryFormat] = (
-        ["channels_last", "contiguous"]
-        if training.memory_format == "auto"
-        else [training.memory_format]
-    )
+    precision, layout = training.precision, training.memory_format
+    precisions: list[Precision] = ["fp32", "bf16"] if precision == "auto" else [precision]
+    formats: list[MemoryFormat] = ["channels_last", "contiguous"] if layout == "auto" else [layout]
     candidates = list(product(precisions, formats))
     if len(candidates) == 1:
         return ComputeMode(device, *candidates[0], timings={})

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol, TypedDict
+from functools import partial
+from typing import TypedDict
 
 import lightning
 import numpy as np
@@ -49,26 +50,8 @@ class Shard:
         return slice(first, end)
 
 
-class Source(Protocol):
-    """Where batches take their pictures from."""
-
-    def read(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Images and masks of rows of the resized images, as in `Batch`."""
-        ...
-
-
-class HostSource:
-    """Pictures in memory or on disk; pinned where a GPU is to fetch them."""
-
-    def __init__(self, resized: ResizedImages, *, pinned: bool) -> None:
-        """Read from `resized`."""
-        self._resized = resized
-        self._pinned = pinned
-
-    def read(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """See `Source`."""
-        images, masks = _tensors(self._resized, rows)
-        return (images.pin_memory(), masks.pin_memory()) if self._pinned else (images, masks)
+Source = Callable[[Sequence[int]], tuple[Tensor, Tensor]]
+"""Gives images and masks of rows of the resized images, as in `Batch`."""
 
 
 class DeviceSource:
@@ -88,21 +71,25 @@ class DeviceSource:
         )
         unique = list(self._index)
         for start in range(0, len(unique), _CHUNK):
-            images, masks = _tensors(resized, unique[start : start + _CHUNK])
+            images, masks = from_host(resized, unique[start : start + _CHUNK])
             self._images[start : start + _CHUNK] = images.to(device)
             self._masks[start : start + _CHUNK] = masks.to(device)
 
-    def read(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+    def __call__(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
         """See `Source`."""
         indices = torch.tensor([self._index[row] for row in rows], dtype=torch.long)
         indices = indices.to(self._device, non_blocking=True)
         return self._images[indices], self._masks[indices]
 
 
-def _tensors(resized: ResizedImages, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+def from_host(
+    resized: ResizedImages, rows: Sequence[int], *, pinned: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Pictures from memory or disk; pinned where a GPU is to fetch them."""
     images, masks, ignored = resized.get(rows)
     planes = masks[:, None] if ignored is None else np.stack([masks, ignored], axis=1)
-    return torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(planes)
+    pair = torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(planes)
+    return (pair[0].pin_memory(), pair[1].pin_memory()) if pinned else pair
 
 
 class EpochOrder:
@@ -179,7 +166,7 @@ class Batches:
     def _read(self, chosen: list[int]) -> Batch:
         own = self._shard.of(len(chosen))
         rows = [self._rows[position] for position in chosen[own]]
-        images, masks = self._source.read(rows)
+        images, masks = self._source(rows)
         return Batch(
             image=images,
             mask=masks,
@@ -267,9 +254,9 @@ def mask_chunks(resized: ResizedImages, rows: Sequence[int]) -> Iterator[NDArray
 def _source(resized: ResizedImages, rows: Sequence[int], device: torch.device) -> Source:
     """Where batches come from: the GPU itself if they fit there, else memory or disk."""
     if device.type != "cuda":
-        return HostSource(resized, pinned=False)
+        return partial(from_host, resized)
     free, _ = torch.cuda.mem_get_info(device)
     height, width = resized.size
     if len(set(rows)) * height * width * 4 <= _DEVICE_SHARE * free:
         return DeviceSource(resized, rows, device)
-    return HostSource(resized, pinned=True)
+    return partial(from_host, resized, pinned=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ from humanseg.models import (
     save_network,
 )
 from humanseg.models.cpu import restore
-from humanseg.results import Cost, RunResult, ScoreSummary
+from humanseg.results import Cost, RunResult, ScoreSummary, write_record
 from humanseg.system.errors import DataError, ExportError
 from humanseg.training.batches import mask_chunks
 from humanseg.training.callbacks.guards import check_scored
@@ -84,19 +85,16 @@ def finish_run(
         further_data=data.extra_fingerprints,
         epochs=tuple(run.recorder.epochs),
         kept_epoch=kept_epoch,
-        scores=scored.scores,
-        summary=scored.summary,
+        **vars(scored),
         setup=setup_of(segmenter, whole_files=True),
         baselines=baselines,
-        calibration=scored.calibration,
-        band_calibration=scored.band_calibration,
         train_summary=trained.summary,
         leaks=data.leaks,
         label_doubts=(*data.data_set.label_doubts, *doubts),
         cost=_cost(run, network, segmenter),
         environment=state.environment,
     )
-    run.folder.write_result(result)
+    write_record(run.folder.result_file, result)
     return result
 
 
@@ -186,28 +184,26 @@ def _save_model(
         config=config,
         data_fingerprint=state.data_fingerprint,
         extra_fingerprints=tuple(
-            dict.fromkeys(
-                fingerprint
-                for fingerprint in (*state.extra.values(), *state.started_from)
-                if fingerprint != state.data_fingerprint
-            )
+            name
+            for name in dict.fromkeys((*state.extra.values(), *state.started_from))
+            if name != state.data_fingerprint
         ),
         summary=summary,
         weak=not summary.is_above(baselines.get("mean_mask")),
         environment=state.environment,
         provenance=state.inherited,
     )
-    trained_on = read_training_images(run.folder.root)
+    save = partial(
+        save_network,
+        network,
+        record,
+        run.folder.model,
+        trained_on=read_training_images(run.folder.root),
+    )
     try:
-        save_network(
-            network,
-            record,
-            run.folder.model,
-            onnx=config.training.onnx,
-            trained_on=trained_on,
-        )
+        save(onnx=config.training.onnx)
     except ExportError as error:
-        save_network(network, record, run.folder.model, trained_on=trained_on)
+        save()
         _log.warning("%s has no %s: %s", run.folder.model, ONNX_FILE, error)
 
 

@@ -74,6 +74,10 @@ def fit(
 def _trainer(run: RunContext, mode: ComputeMode, *, validated: bool) -> lightning.Trainer:
     """Lightning's trainer with our callbacks; data-parallel where several processes train."""
     processes, folder = run.processes, run.folder
+    callbacks: list[lightning.Callback] = [TrainingGuards(), run.recorder]
+    if run.progress is not None:
+        callbacks.append(ProgressReporter(run.progress, folder.root.name, run.recorder))
+    callbacks.append(EpochCheckpoints(folder, run.recorder))
     with _calm_lightning():
         return lightning.Trainer(
             accelerator="gpu" if mode.device.startswith("cuda") else "cpu",
@@ -84,7 +88,7 @@ def _trainer(run: RunContext, mode: ComputeMode, *, validated: bool) -> lightnin
             use_distributed_sampler=False,  # batches are divided already, exactly
             precision="bf16-mixed" if mode.precision == "bf16" else "32-true",
             max_epochs=run.config.training.epochs,
-            callbacks=[*_callbacks(run)],
+            callbacks=callbacks,
             logger=_loggers(run.config, folder) if processes.is_main else False,
             log_every_n_steps=1,
             num_sanity_val_steps=0,
@@ -95,20 +99,11 @@ def _trainer(run: RunContext, mode: ComputeMode, *, validated: bool) -> lightnin
         )
 
 
-def _callbacks(run: RunContext) -> Iterator[lightning.Callback]:
-    yield TrainingGuards()
-    yield run.recorder
-    if run.progress is not None:
-        yield ProgressReporter(run.progress, run.folder.root.name, run.recorder)
-    yield EpochCheckpoints(run.folder, run.recorder)
-
-
-def _plugins(processes: Processes, device: str) -> Iterator[LayerSync | ClusterEnvironment]:
+def _plugins(processes: Processes, device: str) -> list[LayerSync | ClusterEnvironment]:
     """How several processes meet and, on GPUs, share their batch statistics."""
-    if processes.environment is not None:
-        yield processes.environment
-        if device.startswith("cuda"):
-            yield SynchronisedBatchNorm()
+    if processes.environment is None:
+        return []
+    return [processes.environment, *([SynchronisedBatchNorm()] if "cuda" in device else [])]
 
 
 def _loggers(config: TrainConfig, folder: RunFolder) -> list[Logger] | bool:

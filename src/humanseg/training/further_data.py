@@ -75,22 +75,11 @@ def find_extra(root: Path, classes: Sequence[str] = PERSON) -> ExtraData:
         )
     name = slug(root.name)
     named = tuple(replace(sample, id=f"{name}/{sample.id}") for sample in samples)
-    return ExtraData(
-        name=name,
-        samples=named,
-        fingerprint=fingerprint(samples),
-        composition=composition,
-        signatures={},
-        root=root,
-    )
+    return ExtraData(name, named, fingerprint(samples), composition, {}, root)
 
 
 def inspected(extra: ExtraData, look: Callable[[Sequence[Sample]], Facts]) -> ExtraData:
-    """A further data set with what is known of its images.
-
-    Args:
-        extra: as `find_extra` gives it.
-        look: reads facts of samples.
+    """A data set of `find_extra` with what is known of its images; `look` reads facts of samples.
 
     Raises:
         DataError, ImageError: an image or a mask that cannot be read.
@@ -108,7 +97,14 @@ def check_extra(extra: ExtraData, data_fingerprint: str, held_out: Mapping[str, 
         DataError: one of them, or a changed copy, is in `extra`, or people of it are in its
             scenes.
     """
-    _check_copies(extra, held_out)
+    own, further = list(held_out), list(extra.signatures)
+    for pair in find_shared(list(held_out.values()), list(extra.signatures.values())):
+        image = next(each.image for each in extra.samples if each.id == further[pair.second])
+        raise DataError(
+            f"data.extra: {image} shows the same as the held-out picture {own[pair.first]} "
+            f"({pair.kind}); scores on it would mean nothing. Take it out of one of the two data "
+            "sets."
+        )
     for source in extra.composition.sources if extra.composition else ():
         if source.fingerprint != data_fingerprint:
             continue
@@ -186,14 +182,3 @@ def all_trained_on(config: TrainConfig, own: ImageBits) -> ImageBits:
     """
     before = find_start(config).images
     return own if before is None else joined(own, before)
-
-
-def _check_copies(extra: ExtraData, held_out: Mapping[str, Signature]) -> None:
-    own, further = list(held_out), list(extra.signatures)
-    for pair in find_shared(list(held_out.values()), list(extra.signatures.values())):
-        image = next(each.image for each in extra.samples if each.id == further[pair.second])
-        raise DataError(
-            f"data.extra: {image} shows the same as the held-out picture {own[pair.first]} "
-            f"({pair.kind}); scores on it would mean nothing. Take it out of one of the two data "
-            "sets."
-        )

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from humanseg.config.schema import LossConfig
-from humanseg.training.collective import all_reduce_sum
+from humanseg.training.distributed import all_reduce_sum
 
 _EPSILON = 1e-7
 

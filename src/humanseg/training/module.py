@@ -16,7 +16,7 @@ from humanseg.models import ExponentialMovingAverage, SegmentationNetwork
 from humanseg.results.scores import iou_of
 from humanseg.training.augmentation import augment, shrink
 from humanseg.training.batches import Batch
-from humanseg.training.collective import all_reduce_sum, process_rank
+from humanseg.training.distributed import all_reduce_sum, process_rank
 from humanseg.training.losses import SegmentationLoss, split_masks
 
 _RANK_STRIDE = 0x9E3779B97F4A7C15  # far from any step of another process

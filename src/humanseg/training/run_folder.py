@@ -70,7 +70,7 @@ class RunFolder:
         self.predictions = root / "predictions"
         self._config = root / "config.yaml"
         self._state = root / "run.json"
-        self._result = root / "result.json"
+        self.result_file = root / "result.json"  # marks the run as finished
 
     def prediction(self, name: str) -> Path:
         """File of the probability map of a test picture."""
@@ -89,7 +89,7 @@ class RunFolder:
                     f"{self.root}: holds a run already; go on with --resume, or name another "
                     "folder."
                 )
-            if self.stored_config() != config:
+            if resolve(TrainConfig, preset=None, file=self._config, overrides={}) != config:
                 raise UsageError(
                     f"{self.root}: holds a run of another configuration (see its config.yaml); "
                     "name another folder."
@@ -99,10 +99,6 @@ class RunFolder:
         if self.root.is_file() or any(name != _LOCK for name in names):
             raise UsageError(f"{self.root}: is not empty and no run folder; name another folder.")
 
-    def stored_config(self) -> TrainConfig:
-        """The configuration that this folder was made with."""
-        return resolve(TrainConfig, preset=None, file=self._config, overrides={})
-
     def result(
         self, fingerprint: str, split: SplitRecord, extra: Mapping[str, str] = MappingProxyType({})
     ) -> RunResult | None:
@@ -111,9 +107,9 @@ class RunFolder:
         Raises:
             DataError: the data, or how it is split, has changed since.
         """
-        if not self._result.exists():
+        if not self.result_file.exists():
             return None
-        result = read_record(self._result, RunResult)
+        result = read_record(self.result_file, RunResult)
         self._check_data((result.data_fingerprint, result.further_data), (fingerprint, extra))
         if result.split != split:
             raise DataError(
@@ -181,7 +177,3 @@ class RunFolder:
             write_training_images(self.root, trained_on())
         write_text(self._config, to_yaml(config))
         write_record(self._state, state)
-
-    def write_result(self, result: RunResult) -> None:
-        """Mark the run as finished."""
-        write_record(self._result, result)

@@ -13,8 +13,7 @@ from humanseg.system.errors import DataError
 from humanseg.system.progress import Progress
 from humanseg.training.autotune import ComputeMode, choose_mode, explaining_memory, resolve_device
 from humanseg.training.callbacks.recorder import EpochRecorder
-from humanseg.training.collective import process_count
-from humanseg.training.distributed import Processes
+from humanseg.training.distributed import Processes, process_count
 from humanseg.training.environment import describe_environment
 from humanseg.training.further_data import check_start, find_start
 from humanseg.training.preparation import RunData

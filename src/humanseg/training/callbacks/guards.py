@@ -152,14 +152,10 @@ class TrainingGuards(Callback):
         """Remember the weights."""
         network = as_segmentation(module).network
         check_trainable(network)
-        self._checked = None
+        self._checked = self._had_gradient = None
         self._before = copy_weights(network)
-        self._had_gradient = None
-        self._watched = {
-            name: parameter
-            for name, parameter in network.named_parameters()
-            if parameter.requires_grad
-        }
+        parameters = dict(network.named_parameters())
+        self._watched = {name: parameters[name] for name in self._before}
 
     def on_train_batch_start(
         self, trainer: Trainer, module: LightningModule, batch: Batch, *_: object
@@ -179,8 +175,7 @@ class TrainingGuards(Callback):
         check_rates(optimizer, expected, step=trainer.global_step)
         gradients = [p.grad for p in module.parameters() if p.grad is not None]
         if gradients:
-            norm = nn.utils.get_total_norm(gradients)
-            self._watch(norm, module)
+            self._watch(nn.utils.get_total_norm(gradients), module)
         if self._watched:
             self._note_gradients(module.device)
 

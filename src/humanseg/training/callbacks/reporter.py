@@ -6,7 +6,6 @@ import time
 
 from lightning import Callback, LightningModule, Trainer
 
-from humanseg.results import EpochRecord
 from humanseg.system.progress import Progress
 from humanseg.training.batches import Batch
 from humanseg.training.callbacks.recorder import EpochRecorder
@@ -49,19 +48,17 @@ class ProgressReporter(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Report the epoch's figures."""
-        figures = _figures(self._recorder.epochs[-1])
-        epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
-        self._report(trainer, f"{epoch}, {figures}", milestone=True)
+        epoch = self._recorder.epochs[-1]
+        detail = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        detail += f", loss {epoch.train_loss:.3f}, IoU {epoch.train_iou:.3f}"
+        if epoch.validation_loss is not None and epoch.validation_iou is not None:
+            detail += f", validation loss {epoch.validation_loss:.3f}"
+            detail += f", IoU {epoch.validation_iou:.3f}"
+        detail += f", {epoch.images_per_second:.1f} images/s"
+        self._report(trainer, detail, milestone=True)
 
     def _report(self, trainer: Trainer, detail: str, *, milestone: bool = False) -> None:
         total = int(trainer.estimated_stepping_batches)
         self._progress(
             trainer.global_step, total, stage=self._name, detail=detail, milestone=milestone
         )
-
-
-def _figures(epoch: EpochRecord) -> str:
-    figures = f"loss {epoch.train_loss:.3f}, IoU {epoch.train_iou:.3f}"
-    if epoch.validation_loss is not None and epoch.validation_iou is not None:
-        figures += f", validation loss {epoch.validation_loss:.3f}, IoU {epoch.validation_iou:.3f}"
-    return f"{figures}, {epoch.images_per_second:.1f} images/s"
