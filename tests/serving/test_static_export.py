@@ -6,8 +6,7 @@ import pytest
 
 pytest.importorskip("starlette")
 
-from humanseg.serving.static_export import export_static
-from humanseg.serving.static_files import page_files
+from humanseg.serving.static_files import export_static, page_files
 from humanseg.system.errors import UsageError
 
 

@@ -60,7 +60,7 @@ def serve(
     try:
         from humanseg.serving.application import create_app
         from humanseg.serving.run_server import address, listen, run_server
-        from humanseg.serving.static_export import export_static as write_page
+        from humanseg.serving.static_files import export_static as write_page
     except ModuleNotFoundError as error:
         raise UsageError(
             f"{error.name} is not installed; `humanseg serve` needs it: "

@@ -46,6 +46,11 @@ def _scores_in_words(record: ModelRecord) -> str:
 def model_card(record: ModelRecord) -> str:
     """Model card in Markdown; states what is known about licences and what is not."""
     height, width = record.preprocessing.image_size
+    sources = "Where the training pictures come from was not stated.\n"
+    terms = "humanseg does not know the terms of data that it was given."
+    if record.provenance:
+        sources = "Trained on:\n\n" + "".join(f"* {source}\n" for source in record.provenance)
+        terms = "Where a source states no licence, nobody has granted one."
     return f"""---
 {_front_matter(record)}---
 # {record.arch} with {record.encoder_name}: person segmentation
@@ -68,11 +73,11 @@ Encoder weights at the start: {record.encoder_weights}. Data fingerprint: {recor
 Made on {record.environment.date} with humanseg {record.environment.humanseg}, seed
 {record.config.training.seed}; the whole configuration is in `{RECORD_FILE}`.
 
-{_provenance_in_words(record.provenance)}
+{sources}
 ## Licence
 
 The weights are derived from the training pictures and the initial encoder weights named above;
-their terms apply. {_terms_in_words(record.provenance)}
+their terms apply. {terms}
 """
 
 
@@ -138,15 +143,3 @@ def _onnx_in_words(record: ModelRecord) -> str:
         f"({cost.iou_fp32:.4f} in float32), its Boundary IoU {cost.boundary_iou_int8:.4f} "
         f"({cost.boundary_iou_fp32:.4f}).\n"
     )
-
-
-def _provenance_in_words(sources: tuple[str, ...]) -> str:
-    if not sources:
-        return "Where the training pictures come from was not stated.\n"
-    return "Trained on:\n\n" + "".join(f"* {source}\n" for source in sources)
-
-
-def _terms_in_words(sources: tuple[str, ...]) -> str:
-    if not sources:
-        return "humanseg does not know the terms of data that it was given."
-    return "Where a source states no licence, nobody has granted one."

@@ -200,8 +200,7 @@ def warn_if_weak(directory: Path, record: ModelRecord) -> None:
 def structure_of(name: str) -> dict[str, Any]:
     """Settings of `ModelConfig` that a training takes over with the weights of a model.
 
-    Args:
-        name: see `find_model`; an address of the hub is pinned to its commit.
+    An address of the hub is pinned to its commit.
 
     Raises:
         UsageError, ModelError: see `find_model`.

@@ -55,12 +55,7 @@ def fetch(address: str | Path) -> Path:
 
 
 def pinned(name: str, directory: Path) -> str:
-    """An address with the commit that was fetched; any other name as it is.
-
-    Args:
-        name: of a model.
-        directory: where it was found.
-    """
+    """The address of a model that was found in `directory`, with its commit; other names as is."""
     if not is_address(name) or not _COMMIT.fullmatch(directory.name):
         return name
     return f"hf://{_parsed(name)[0]}@{directory.name}"

@@ -14,8 +14,7 @@ security         what every request must pass and every answer carries
 connections      time limits of connections
 serve_metrics    what /metrics shows
 run_server       listen, serve, stop
-static_files     the page and its private mode: `static/`, sent with a strict policy
-static_export    the page as a folder for any web server
+static_files     the page and its private mode: `static/`, sent with a strict policy, or as a folder
 
 Start with `create_app`. Needs the extra `serve`.
 """

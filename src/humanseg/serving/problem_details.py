@@ -65,14 +65,7 @@ class Problem(Exception):
         headers: Mapping[str, str] | None = None,
         errors: list[str] | None = None,
     ) -> None:
-        """Describe a refusal.
-
-        Args:
-            kind: key of `PROBLEMS`.
-            detail: what was given, what is allowed and what to do.
-            headers: of the answer.
-            errors: one sentence each, where there are several.
-        """
+        """Describe a refusal of a kind of `PROBLEMS`; `errors` has a sentence each of several."""
         super().__init__(detail)
         self.kind = kind
         self.detail = detail

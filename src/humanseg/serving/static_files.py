@@ -1,4 +1,4 @@
-"""The page's files, and how they are sent: so that it can ask nobody but this server."""
+"""The page's files: how they are sent, so that it asks nobody but this server, or written."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from humanseg.model_directory import (
     find_model,
     read_model_record,
 )
-from humanseg.system.errors import ModelError
+from humanseg.system.atomic import replacing_folder
+from humanseg.system.errors import ModelError, UsageError
 from humanseg.system.version import __version__
 
 WASM = "ort-wasm-simd-threaded.wasm.gz"
@@ -56,6 +57,8 @@ HEADERS = {
     "Cache-Control": "no-cache",  # asks each time whether its copy is still the newest
 }
 
+_CHARSET = b'<meta charset="utf-8">\n'
+_POLICY = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'.encode()
 _OFFER = 'data-modes="server private" data-threshold="0.5"'
 _TYPES = {".mjs": "text/javascript", ".js": "text/javascript", ".gz": "application/gzip"}
 
@@ -161,3 +164,37 @@ def _private_files(
         f"private/{networks[0].name}": network,
         "private/manifest.json": PageFile(json.dumps(manifest).encode("utf-8"), "application/json"),
     }
+
+
+def export_static(folder: Path, model: Path | None = None) -> int:
+    """Write the page into a new folder, at once or not at all.
+
+    Plain file hosts send no headers of a page's own: the policy stands in the page itself, and
+    without isolation the network runs in one thread. Hosts that read a file `_headers` isolate it.
+
+    Args:
+        folder: a new or empty one.
+        model: see `page_files`.
+
+    Returns:
+        Bytes written.
+
+    Raises:
+        UsageError: the folder holds something, or is a file.
+        ModelError: see `page_files`.
+        OSError: it cannot be written.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder}: exists already; give a new or an empty folder.")
+    contents = {
+        address or "index.html": file.content
+        for address, file in page_files(model, api=False).items()
+    }
+    contents["index.html"] = contents["index.html"].replace(_CHARSET, _CHARSET + _POLICY, 1)
+    lines = "".join(f"  {name}: {value}\n" for name, value in HEADERS.items())
+    contents["_headers"] = f"/*\n{lines}".encode()
+    with replacing_folder(folder) as temporary:
+        for address, content in contents.items():
+            (temporary / address).parent.mkdir(exist_ok=True)
+            (temporary / address).write_bytes(content)
+    return sum(map(len, contents.values()))

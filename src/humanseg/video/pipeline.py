@@ -176,19 +176,12 @@ def _channels(effect: Effect) -> Channels:
     return "gray" if effect.output in ("mask", "probability") else "rgb24"
 
 
-class _Seen(NamedTuple):
-    """A step after the network."""
-
-    step: Step
-    probability: NDArray[np.float32] | None
-
-
 class _Done(NamedTuple):
     """A step that is ready to be written."""
 
     step: Step
-    image: NDArray[np.uint8] | None
-    coverage: float
+    image: NDArray[np.uint8] | None = None
+    coverage: float = 0.0
     people: bool = False
 
 
@@ -207,14 +200,16 @@ class _Work:
     effect: Effect
     smoothing: Smoother | None
 
-    def segment(self, steps: Iterable[Step], time_base: Fraction) -> Generator[_Seen, None, None]:
+    def segment(
+        self, steps: Iterable[Step], time_base: Fraction
+    ) -> Generator[tuple[Step, NDArray[np.float32] | None], None, None]:
         """Run the network over the frames, in order."""
         if self.smoothing is not None:
             self.smoothing.reset()
         before = 0
         for step in steps:
             if step.frame is None:
-                yield _Seen(step, None)
+                yield step, None
                 continue
             grid = resize_image(step.frame.pixels, self.segmenter.image_size)
             probability = self.segmenter.predict(grid).grid
@@ -222,29 +217,27 @@ class _Work:
                 seconds = float((step.frame.pts - before) * time_base)
                 probability = self.smoothing.update(probability, grid, seconds=seconds)
             before = step.frame.pts
-            yield _Seen(step, probability)
+            yield step, probability
 
-    def render(self, seen: _Seen) -> _Done:
+    def render(self, seen: tuple[Step, NDArray[np.float32] | None]) -> _Done:
         """Apply the effect; from several threads at once."""
-        frame, probability = seen.step.frame, seen.probability
+        step, probability = seen
+        frame = step.frame
         if frame is None or probability is None:
-            return _Done(seen.step, None, 0.0)
+            return _Done(step)
         size = (frame.pixels.shape[0], frame.pixels.shape[1])
         prediction = Prediction(
-            grid=probability,
+            probability,
             size=size,
             threshold=self.segmenter.threshold,
             source=frame.pixels,
             picture=LoadedImage(frame.pixels, size, frame.alpha, (), reduced=False),
         ).under(self.effect)
         pixels = prediction.apply(self.effect)
-        return _Done(seen.step, _eight_bits(pixels), prediction.coverage, prediction.found)
-
-
-def _eight_bits(image: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
-    if image.dtype == np.uint8:
-        return image.astype(np.uint8, copy=False)
-    return (image // 257).astype(np.uint8)  # 65535 becomes 255
+        if pixels.dtype == np.uint16:
+            pixels = pixels // 257  # 65535 becomes 255
+        eight_bits = pixels.astype(np.uint8, copy=False)
+        return _Done(step, eight_bits, prediction.coverage, prediction.found)
 
 
 def process_frames(

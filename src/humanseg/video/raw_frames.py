@@ -84,14 +84,7 @@ def read_header(stream: BinaryIO) -> FrameStream:
 
 
 def read_frames(stream: BinaryIO, about: FrameStream) -> Iterator[NDArray[np.uint8]]:
-    """Read frames to the end, after the header of y4m.
-
-    Args:
-        stream: the pipe.
-        about: what it carries.
-
-    Yields:
-        uint8 (height, width, 3), RGB.
+    """Read frames to the end, after the header of y4m: uint8 (height, width, 3), RGB.
 
     Raises:
         ImageError: the stream ends within a frame, or what comes is no frame.
@@ -127,21 +120,16 @@ def write_header(stream: BinaryIO, about: FrameStream) -> None:
 
 
 def write_frame(stream: BinaryIO, image: NDArray[np.uint8], about: FrameStream) -> None:
-    """Write one frame.
+    """Write one frame, uint8 (height, width, 3) RGB or (height, width) grey.
 
-    Args:
-        stream: the pipe.
-        image: uint8 (height, width, 3) RGB or (height, width) grey; raw also (height, width, 4).
-        about: what the stream carries; y4m in 420jpeg of colours and in mono of grey.
+    y4m is in 420jpeg of colours and in mono of grey; raw may also be (height, width, 4).
 
     Raises:
         OSError: whoever reads the pipe has gone.
     """
-    if about.pixels == "rgb24":
-        stream.write(np.ascontiguousarray(image).data)
-        return
-    stream.write(b"FRAME\n")
-    if about.pixels == "mono":
+    if about.pixels != "rgb24":
+        stream.write(b"FRAME\n")
+    if about.pixels in ("rgb24", "mono"):
         stream.write(np.ascontiguousarray(image).data)
         return
     coded = Image.fromarray(image).convert("RGB", _inverse(_matrix(about)))

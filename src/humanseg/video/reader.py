@@ -18,13 +18,7 @@ from PIL import Image
 from humanseg.images.colour import to_rgb
 from humanseg.images.resize import Size
 from humanseg.system.errors import ImageError
-from humanseg.video.container import (
-    check_pixels,
-    choose_stream,
-    open_camera,
-    open_file,
-    reason,
-)
+from humanseg.video.container import check_pixels, choose_stream, open_camera, open_file, reason
 from humanseg.video.frame_colour import Colour, Turner, colour_of, matrix_of
 from humanseg.video.timeline import Timeline
 
@@ -63,11 +57,9 @@ class VideoSource:
     """An open video with at least one frame. Use it in a `with` statement, from one thread."""
 
     def __init__(self, source: Path | int, *, stopped: threading.Event) -> None:
-        """Open a file or camera and decode its first frame.
+        """Open a file, or a camera by its number from 0, and decode its first frame.
 
-        Args:
-            source: a file's path, or a camera's number from 0.
-            stopped: once set, reading ends as if the video did.
+        Once `stopped` is set, reading ends as if the video did.
 
         Raises:
             ImageError: not a video, damaged, without pictures, or not to be read.

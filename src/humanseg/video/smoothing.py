@@ -49,10 +49,7 @@ class Smoother:
     """
 
     def __init__(self, *, time_constant: float = TIME_CONSTANT) -> None:
-        """Start without a past.
-
-        Args:
-            time_constant: seconds over which still pixels are averaged, above 0; see the formula.
+        """Start without a past; still pixels are averaged over `time_constant` seconds.
 
         Raises:
             UsageError: not above 0.
@@ -94,7 +91,8 @@ class Smoother:
             return self._begin(probability, luma)
         estimate = estimate_shift(self._luma, luma)
         shift = self._follow(self._luma, luma, estimate)
-        motion = self._motion(luma, shift)
+        motion = _motion(luma, shifted(self._luma, shift))
+        _reveal(motion, shift)
         if estimate is None and np.count_nonzero(motion >= 1.0) > _CUT * motion.size:
             return self._begin(probability, luma)
         average = shifted(self._average, shift)
@@ -136,21 +134,6 @@ class Smoother:
         )
         return shift
 
-    def _motion(self, luma: NDArray[np.int16], shift: Shift) -> NDArray[np.float32]:
-        """0 where the image stands still, 1 where it moves; float32 (H, W)."""
-        assert self._luma is not None
-        # Averaged over 5x5 pixels in eighths of a grey level, which uint8 holds up to 32: more is
-        # motion anyway. Noise is what the median pixel differs by, since most of a scene stands
-        # still; motion begins above it and is full `_MOVING` levels later.
-        difference = np.abs(luma - shifted(self._luma, shift)) * _SCALE
-        local = box_mean(np.minimum(difference, 255).astype(np.uint8), _RADIUS)
-        noise = _NOISE_FACTOR * float(np.median(local[::4, ::4])) / _SCALE
-        still = float(np.clip(noise, *_STILL))
-        motion = (local.astype(np.float32) - np.float32(still * _SCALE)) / (_MOVING * _SCALE)
-        np.clip(motion, 0.0, 1.0, out=motion)
-        _reveal(motion, shift)
-        return motion
-
     def _change(self, innovation: NDArray[np.float32], shift: Shift) -> NDArray[np.float32]:
         """0 where the probability wavers about the average, 1 where it has left it for good."""
         if self._innovation is None:
@@ -163,18 +146,24 @@ class Smoother:
         return np.asarray(np.clip(share, 0.0, 1.0))
 
 
+def _motion(luma: NDArray[np.int16], before: NDArray[np.int16]) -> NDArray[np.float32]:
+    """0 where the image stands still, 1 where it moves; float32 (H, W)."""
+    # Averaged over 5x5 pixels in eighths of a grey level, which uint8 holds up to 32: more is
+    # motion anyway. Noise is what the median pixel differs by, since most of a scene stands still;
+    # motion begins above it and is full `_MOVING` levels later.
+    difference = np.abs(luma - before) * _SCALE
+    local = box_mean(np.minimum(difference, 255).astype(np.uint8), _RADIUS)
+    noise = _NOISE_FACTOR * float(np.median(local[::4, ::4])) / _SCALE
+    still = float(np.clip(noise, *_STILL))
+    motion = (local.astype(np.float32) - np.float32(still * _SCALE)) / (_MOVING * _SCALE)
+    return np.clip(motion, 0.0, 1.0, out=motion)
+
+
 def _difference(first: NDArray[np.int16], second: NDArray[np.int16]) -> float:
     return float(np.abs(first - second).mean())
 
 
 def _reveal(motion: NDArray[np.float32], shift: Shift) -> None:
     """What the camera newly shows at the borders has no past."""
-    rows, columns = shift
-    if rows > 0:
-        motion[:rows] = 1.0
-    elif rows < 0:
-        motion[rows:] = 1.0
-    if columns > 0:
-        motion[:, :columns] = 1.0
-    elif columns < 0:
-        motion[:, columns:] = 1.0
+    for values, step in ((motion, shift[0]), (motion.T, shift[1])):
+        values[slice(step) if step >= 0 else slice(step, None)] = 1.0

@@ -25,19 +25,17 @@ class Timeline:
     def __init__(
         self, container: InputContainer, stream: VideoStream, first: VideoFrame, *, live: bool
     ) -> None:
-        """Take from the header what it says about times.
+        """Take from the header, and the first frame, what they say about times.
 
-        Args:
-            container: the opened file or camera.
-            stream: its video.
-            first: the first frame of it.
-            live: a camera, whose clock may start anywhere and has no end.
+        A camera is `live`: its clock may start anywhere and has no end.
         """
         self.time_base = first.time_base or stream.time_base or Fraction(1, 1000)
         rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
         self.rate: Fraction = next((rate for rate in rates if rate), _DEFAULT_RATE)
-        self.begin = self._begin(container, first, live=live)
+        self.begin = Fraction(0) if first.pts is None else first.pts * self.time_base
         """The file's first time in seconds, which all others count from."""
+        if container.start_time is not None and not live:
+            self.begin = Fraction(container.start_time, _MICROSECONDS)
         self._formats = set() if live else set(container.format.name.split(","))
         self._duration = None if live else self._from_begin(container)
         self._stream_duration: Fraction | None = None
@@ -49,11 +47,6 @@ class Timeline:
             self.total = max(1, round(self._duration * self.rate))
         self._first = self._last = -1
         self._end = self._sound_end = Fraction(0)
-
-    def _begin(self, container: InputContainer, first: VideoFrame, *, live: bool) -> Fraction:
-        if container.start_time is not None and not live:
-            return Fraction(container.start_time, _MICROSECONDS)
-        return Fraction(0) if first.pts is None else first.pts * self.time_base
 
     def _from_begin(self, container: InputContainer) -> Fraction | None:
         """Seconds from the file's first time to its last, as the header states it."""
@@ -88,15 +81,11 @@ class Timeline:
         self._sound_end = max(self._sound_end, end - self.begin)
 
     def missing(self, *, silent_streams: bool) -> tuple[float, float] | None:
-        """What a file that was cut short lacks, once all of it is read.
+        """Seconds that were read of a file that was cut short, and those that its header promises.
 
-        Args:
-            silent_streams: there are streams beside video and sound, such as subtitles, which may
-                be what the stated length is that of.
-
-        Returns:
-            Seconds that were read and seconds that the header promises; None if the file is whole,
-            within half a second and 5 %, or if nobody can tell.
+        Once all of it is read; None if the file is whole, within half a second and 5 %, or if
+        nobody can tell. With `silent_streams` beside video and sound, such as subtitles, the stated
+        length may be that of theirs.
         """
         if not self._formats & _DECLARED or not self._duration:
             return None

@@ -47,15 +47,7 @@ _OPTIONS: dict[str, dict[str, str]] = {
 _BITS_PER_PIXEL = Fraction(1, 8)
 """For encoders that take a bit rate instead of a quality."""
 _SOUND_RATES = {"aac": 48_000, "libopus": 48_000}
-_METADATA = {
-    "title",
-    "artist",
-    "comment",
-    "date",
-    "creation_time",
-    "copyright",
-    "description",
-}
+_METADATA = {"title", "artist", "comment", "date", "creation_time", "copyright", "description"}
 
 SoundMode = Literal["copy", "encode", "drop"]
 
@@ -107,9 +99,8 @@ def _coding(suffix: str, channels: Channels, size: Size, colour: Colour) -> _Cod
         pixels = "yuva420p" if channels == "rgba" else "yuv420p"
         return _Coding(_available(("libvpx-vp9",)), pixels, colour)
     if channels == "rgba":
-        return _Coding(
-            _available(("prores_ks",)), "yuva444p10le", colour._replace(full_range=False)
-        )
+        colour = colour._replace(full_range=False)
+        return _Coding(_available(("prores_ks",)), "yuva444p10le", colour)
     codec = _available(_H264)
     notes = () if codec == "libx264" else (f"written with {codec}, for want of libx264",)
     if height % 2 == 0 and width % 2 == 0:
@@ -131,13 +122,9 @@ class VideoTarget:
     def __init__(
         self, temporary: Path, target: Path, source: VideoSource, *, channels: Channels
     ) -> None:
-        """Write the header: size, times, colour, sound as in `source`.
+        """Write the header to `temporary`: size, times, colour, sound as in `source`.
 
-        Args:
-            temporary: where to write.
-            target: what it will be called; its suffix chooses the format.
-            source: what is being read.
-            channels: what `write` will be given.
+        The suffix of `target` chooses the format; `channels` are those that `write` will be given.
 
         Raises:
             UsageError: no encoder here can write this size.
@@ -236,12 +223,9 @@ class VideoTarget:
         return frozenset(range(len(self._sounds)) if self.sound == "encode" else ())
 
     def write(self, image: NDArray[np.uint8], *, pts: int, duration: int) -> None:
-        """Encode an image.
+        """Encode an image, uint8 (H, W, 3), (H, W, 4) or (H, W) as promised, of the source's size.
 
-        Args:
-            image: uint8 of the source's size, (H, W, 3), (H, W, 4) or (H, W) as promised.
-            pts: when it is shown, in the source's time base.
-            duration: for how long; 0 where unknown.
+        Times are in the source's time base; the duration is 0 where unknown.
 
         Raises:
             OSError: the disk is full or gone.
@@ -252,23 +236,19 @@ class VideoTarget:
         array = np.ascontiguousarray(image)
         with self._sentences():
             coded = self._coded(VideoFrame.from_ndarray(array, format=self._channels))
-            coded.pts, coded.time_base, coded.duration = (
-                pts,
-                self._source.timeline.time_base,
-                duration,
-            )
+            coded.pts, coded.duration = pts, duration
+            coded.time_base = self._source.timeline.time_base
             self._mux(self._video.encode(coded))
 
     def _coded(self, frame: VideoFrame) -> VideoFrame:
         """In the encoder's pixel format and the source's colours."""
         colour = self._coding.colour
-        coded = frame.reformat(
+        return frame.reformat(
             format=self._coding.pixel_format,
             src_color_range=2 if self._channels == "gray" else None,
             dst_colorspace=matrix_of(colour),
             dst_color_range=range_of(colour),
         )
-        return coded
 
     def write_sound(self, sound: Iterable[tuple[int, Packet[AudioStream] | AudioFrame]]) -> None:
         """Copy packets of sound, or encode its frames, with the source's times.

@@ -14,7 +14,7 @@ from tests.builders.page_pictures import draw_pictures
 from tests.builders.page_visit import Open, Visit, open_page
 from tests.serving.conftest import started
 
-from humanseg.serving.static_export import export_static
+from humanseg.serving.static_files import export_static
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ViewportSize
