@@ -7,7 +7,8 @@ r"""What the loop gains: rank images by uncertainty, correct the first ones, fin
 Without `--data`, for every seed a pool and a test set are drawn; with it, both are parts of the
 data set, drawn by the seed. `--from` must be a model that was trained on none of these images.
 Correcting is done by the truth. Beside the least sure images as many random ones are trained on, so
-that what the order is worth is seen apart from what more labels are worth. One in ten corrected
+that what the order is worth is seen apart from what more labels are worth; `--choices` leaves one
+of the two out, and without the least sure nothing is ranked. One in ten corrected
 images is held out by the training, as it wants one at least; none of the test set is ever trained
 on. With `--labels` and no number, only the order is measured.
 """
@@ -19,7 +20,7 @@ import csv
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -185,39 +186,37 @@ def _run(options: argparse.Namespace) -> Iterator[Order | Gain]:
     for seed in options.seeds:
         with tempfile.TemporaryDirectory() as folder:
             experiment = _Experiment(options, seed, Path(folder))
-            ranked, order = experiment.ranked()
-            print(order)
-            yield order
-            drawn = np.random.default_rng(seed).permutation(len(ranked))
+            drawn = np.random.default_rng(seed).permutation(len(experiment.pool))
+            orders = {"random": [experiment.pool[at] for at in drawn]}
+            if "least sure" in options.choices or not options.labels:
+                orders["least sure"], order = experiment.ranked()
+                print(order, flush=True)
+                yield order
             for labels in options.labels:
-                random = [experiment.pool[at] for at in drawn[:labels]]
-                choices: dict[Choice, Sequence[Sample]] = {
-                    "least sure": ranked[:labels],
-                    "random": random,
-                }
-                for choice, samples in choices.items():
-                    gain = experiment.gain(samples, choice)
-                    print(gain)
+                for choice in options.choices:
+                    gain = experiment.gain(orders[choice][:labels], choice)
+                    print(gain, flush=True)
                     yield gain
 
 
 def main() -> None:
-    """Measure and write the result file."""
+    """Measure, and write the result file anew with every result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--from", dest="start", default="bundled")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--labels", type=int, nargs="*", default=[20])
+    parser.add_argument("--choices", nargs="+", choices=get_args(Choice), default=get_args(Choice))
     parser.add_argument("--pool", type=int, default=200)
     parser.add_argument("--test", type=int, default=200)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
     options.training = {"epochs": options.epochs, "onnx": False}
-    made = list(_run(options))
-    write_record(
-        options.output,
-        Result(
+    made: list[Order | Gain] = []
+    for measured in _run(options):
+        made.append(measured)
+        result = Result(
             environment=describe_environment("cpu"),
             data="drawn" if options.data is None else options.data.name,
             model=str(options.start),
@@ -226,8 +225,8 @@ def main() -> None:
             settings=options.training,
             orders=tuple(each for each in made if isinstance(each, Order)),
             gains=tuple(each for each in made if isinstance(each, Gain)),
-        ),
-    )
+        )
+        write_record(options.output, result)
 
 
 if __name__ == "__main__":
