@@ -41,7 +41,7 @@ _COMMANDS = {
 }
 
 
-def _build() -> App:
+def build_app() -> App:
     """All commands, by import path: a command's module is loaded when it is run."""
     app = App(
         name="humanseg",
@@ -56,6 +56,10 @@ def _build() -> App:
     options = Group("Options")
     app["--help"].group = options
     app["--version"].group = options
+    app.register_install_completion_command(
+        help="Have the shell complete commands and flags; --shell and --output choose.",
+        group=options,
+    )
     return app
 
 
@@ -79,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _refuse_file(words)
         with notes_shown():
-            code = _build()(
+            code = build_app()(
                 _with_values(words),
                 print_error=False,
                 exit_on_error=False,
