@@ -455,7 +455,7 @@ class TestFiles:
             ({"names": ("input", "probability")}, "its input must be 'image'"),
             ({"names": ("image", "logits")}, "its output must be 'probability'"),
             ({"kind": TensorProto.FLOAT}, "its input must be 'image', uint8"),
-            ({"size": (32, 32)}, r"takes pictures of \(32, 32\), its record says \(48, 64\)"),
+            ({"size": (32, 32)}, r"is for images of \(32, 32\) alone, not \(48, 64\)"),
         ],
     )
     def test_model__with_another_signature_is_refused(

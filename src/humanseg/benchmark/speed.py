@@ -27,7 +27,7 @@ from humanseg.benchmark.speed_record import (
     Unavailable,
 )
 from humanseg.benchmark.timing import summarise_times
-from humanseg.model_directory import find_model
+from humanseg.model_directory import BUNDLED, FAST, find_model
 from humanseg.results.provenance import describe_environment
 from humanseg.system.cpu import usable_cores
 from humanseg.system.errors import HumansegError, UsageError
@@ -127,7 +127,7 @@ def measure_speed(
     """Measure a model in every combination of backend, precision and number of threads.
 
     Args:
-        model: model directory; the bundled model by default.
+        model: model directory, or `fast`; the bundled model by default.
         options: what and how often; `SpeedOptions()` by default.
         progress: called with the number of processes that are done, and of all.
         probe: measures one configuration; replaced in tests.
@@ -139,10 +139,12 @@ def measure_speed(
         HumansegError: not one combination could be measured, and why; or the model changed
             meanwhile.
     """
-    directory, options = find_model(model), options or SpeedOptions()
+    name = str(model or BUNDLED)
+    directory, options = find_model(BUNDLED if name == FAST else name), options or SpeedOptions()
     files_before, load_before = describe_model(directory), load()
     with tempfile.TemporaryDirectory(prefix="humanseg-benchmark-") as scratch:
-        plan = _plan(directory, Path(scratch), options)
+        opened = FAST if name == FAST else str(directory.absolute())
+        plan = _plan(opened, Path(scratch), options)
         _run(plan.jobs, options.rounds, probe, progress)
     measured = tuple(_measured(job, plan.pictures) for job in plan.latency if job.failure is None)
     if not measured:
@@ -154,7 +156,7 @@ def measure_speed(
         raise HumansegError(f"{directory}: changed while it was measured; measure it again.")
     answer = next(job for job in plan.latency if job.failure is None).answers[0]
     return SpeedRecord(
-        model=str(model or "bundled"),
+        model=name,
         model_files=files_before,
         image_size=answer.image_size,
         flip_averaging=answer.flip_averaging,
@@ -172,13 +174,13 @@ def measure_speed(
     )
 
 
-def _plan(directory: Path, scratch: Path, options: SpeedOptions) -> _Plan:
+def _plan(model: str, scratch: Path, options: SpeedOptions) -> _Plan:
     """What is measured on which images; generated ones are written to `scratch`."""
     given = find(options.pictures)
     paths = given or generate(scratch, options.sizes)
     pictures = describe(paths, generated=not given)
     request = ProbeRequest(
-        model=str(directory.absolute()),
+        model=model,
         backend=AUTO,
         precision=AUTO,
         device=options.device,

@@ -24,7 +24,10 @@ class NetworkFlags:
     """Which network is run, on what, and how many pictures at a time."""
 
     model: Annotated[
-        str | None, flags.option(help="Model directory; the bundled model if not given.")
+        str | None,
+        flags.option(
+            help="Model directory; the bundled model if not given. `fast` is that one, in less time."
+        ),
     ] = None
     backend: Annotated[
         Literal["auto", "onnxruntime", "openvino", "torch"],
@@ -73,10 +76,10 @@ class NetworkFlags:
     def identity(self) -> str:
         """The model's name, and what tells it from another of that name."""
         from humanseg.batch.made_record import fingerprint_files
-        from humanseg.model_directory import BUNDLED, ONNX_FILE, RECORD_FILE, find_model
+        from humanseg.model_directory import BUNDLED, FAST, ONNX_FILE, RECORD_FILE, find_model
 
-        if self.model in (None, BUNDLED):
-            return f"{BUNDLED} (humanseg {__version__})"
+        if self.model in (None, BUNDLED, FAST):
+            return f"{self.model or BUNDLED} (humanseg {__version__})"
         folder = Path(str(self.model)).expanduser()
         if not folder.is_dir():
             folder = find_model(self.model)  # says what is wrong

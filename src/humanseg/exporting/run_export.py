@@ -163,7 +163,7 @@ def _write(
     plain = onnx_model(wrapped, job.size, half=half and job.kind == "onnx")
     model = plain if calibration is None else quantise(plain, calibration)
     if job.kind == "onnx":
-        engine: Engine = open_exported(model.SerializeToString())
+        engine: Engine = open_exported(model.SerializeToString(), job.size)
     else:
         described = description(job.record, job.precision)
         engine = _write_openvino(model, job.size, file, described, half=half)
@@ -175,7 +175,7 @@ def _write(
     check(parity, what=file.name, tolerance=job.tolerance)
     quantisation = None
     if job.int8 is not None and calibration is not None:
-        full = open_exported(plain.SerializeToString())
+        full = open_exported(plain.SerializeToString(), job.size)
         cost = job.int8.data and quantisation_cost(
             job.record, job.int8.data, full=full, int8=engine, progress=progress
         )

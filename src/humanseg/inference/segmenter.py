@@ -3,20 +3,14 @@
 The Python API, the command line, folders, video, evaluation, int8 calibration and the benchmark all
 call `Segmenter`; none has a path of its own. What it promises them:
 
-* `Segmenter(model, backend=..., precision=..., device=...)` opens a model directory with the best
-  engine for this machine. `Segmenter.of_engine(engine)` wraps any `Engine`:
-  `TorchEngine.of_network` for a network in memory, `open_onnxruntime` and `open_openvino` for a
-  file, `FunctionEngine.of` for any function. Both are the same object from then on.
-* `predict(image)` reads whatever a user has (a path, bytes, an array, a decoded `LoadedImage`),
-  stretches it to the network's grid with `images.resize`, runs the engine, and averages with the
-  mirrored image if asked to. The returned `Prediction` does nothing more until it is asked.
-* `Prediction.grid` is the network's own answer: float32 (grid height, grid width), 0 to 1. Scores
-  are made from it. Everything at the image's size (`probability`, `mask`, `coverage`, cut-outs) is
-  worked out from it, so that equal grids give equal masks everywhere.
+* `Segmenter(model, ...)` opens a model directory with the best engine for this machine;
+  `Segmenter.of_engine(engine)` wraps any `Engine`, such as a network in memory or a function.
+* `predict(image)` reads whatever a user has, stretches it to the network's grid with
+  `images.resize`, runs the engine, and averages with the mirrored image if asked to.
+* `Prediction.grid` is the network's own answer. Scores are made from it; everything at the image's
+  size is worked out from it when it is asked for, so that equal grids give equal masks everywhere.
 * With `full_size=True`, or for an array, an image is decoded whole, as evaluation does; otherwise
-  a JPEG is decoded at a reduced scale that still covers the grid, which is faster and not
-  bit-identical.
-* A segmenter may be used from several threads at once.
+  a JPEG is decoded at a reduced scale that still covers the grid: faster, not bit-identical.
 """
 
 from __future__ import annotations
@@ -45,7 +39,14 @@ from humanseg.inference.engines.select import BackendName, DeviceName, Precision
 from humanseg.inference.prediction import Prediction
 from humanseg.inference.stream import Decoded, PredictionStream
 from humanseg.inference.uncertainty import measure_uncertainty
-from humanseg.model_directory import ModelRecord, find_model, read_model_record, warn_if_weak
+from humanseg.model_directory import (
+    FAST,
+    FAST_SIZE,
+    ModelRecord,
+    find_model,
+    read_model_record,
+    warn_if_weak,
+)
 
 _LOG = logging.getLogger(__name__)
 _FORKED = threading.Lock()
@@ -75,11 +76,13 @@ class Segmenter:
         threads: int | None = None,
         threshold: float | None = None,
         flip_averaging: bool | None = None,
+        image_size: Size | None = None,
     ) -> None:
         """Load a model. Touches no network and writes no files; logs a warning if it is weak.
 
         Args:
-            model: model directory, as training writes it; the bundled one if None.
+            model: model directory, as training writes it; the bundled one if None; `fast` is the
+                bundled one on images of 256x256 pixels.
             backend: `auto`, `onnxruntime`, `openvino` or `torch`.
             precision: `auto`, `fp32`, `bf16` or `int8`; see `open_engine` in
                 `humanseg.inference.engines.select`.
@@ -88,12 +91,16 @@ class Segmenter:
             threshold: 0 to 1; the model's own if None.
             flip_averaging: average with the mirrored picture, for twice the time; the model's own
                 setting if None.
+            image_size: (height, width) of the grid, multiples of 32; the model's own if None.
+                Smaller is faster and loses small people.
 
         Raises:
             ModelError: no model directory there, or it is damaged or foreign.
             UsageError: a value that is not allowed, or a backend, precision or device that is not
                 there.
         """
+        if model is not None and str(model) == FAST:
+            model, image_size = None, image_size or FAST_SIZE
         directory = find_model(model)
         record = read_model_record(directory)
         warn_if_weak(directory, record)
@@ -101,7 +108,12 @@ class Segmenter:
         threshold = record.threshold if threshold is None else checked_threshold(threshold)
         flip_averaging = own.flip_averaging if flip_averaging is None else flip_averaging
         engine = open_engine(
-            directory, backend=backend, precision=precision, device=device, threads=threads
+            directory,
+            backend=backend,
+            precision=precision,
+            device=device,
+            threads=threads,
+            image_size=image_size,
         )
         self._take(engine, threshold, flip_averaging, record, directory)
         self._reopens = True
@@ -169,6 +181,7 @@ class Segmenter:
             "precision": engine.precision,
             "device": engine.device.partition(":")[0],
             "threads": engine.threads,
+            "image_size": engine.image_size,
         }
 
     def _after_fork(self) -> None:
@@ -312,6 +325,9 @@ class Segmenter:
         """Probabilities (N, height, width) of images (N, height, width, 3) on the grid."""
         if self.flip_averaging:
             return _mean(*self._run_both(grids))
+        return self._run_once(grids)
+
+    def _run_once(self, grids: NDArray[np.uint8]) -> NDArray[np.float32]:
         if self._process != os.getpid():
             self._after_fork()
         return np.ascontiguousarray(self.engine(grids), dtype=np.float32)
@@ -320,10 +336,8 @@ class Segmenter:
         self, grids: NDArray[np.uint8]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Probabilities of images, and of the mirrored ones, mirrored back."""
-        if self._process != os.getpid():
-            self._after_fork()
-        probabilities = np.ascontiguousarray(self.engine(grids), dtype=np.float32)
-        return probabilities, self.engine(np.ascontiguousarray(grids[:, :, ::-1]))[:, :, ::-1]
+        mirrored = np.ascontiguousarray(grids[:, :, ::-1])
+        return self._run_once(grids), self._run_once(mirrored)[:, :, ::-1]
 
     def probability(self, image: ImageLike) -> NDArray[np.float32]:
         """Probability of a person in every pixel, float32 (H, W), 0 to 1; see `predict`."""
@@ -371,12 +385,9 @@ class Segmenter:
         )
 
     def __repr__(self) -> str:
-        engine = self.engine
         model = "" if self.model is None else f"{str(self.model)!r}, "
-        return (
-            f"Segmenter({model}{engine.name} {engine.precision} on {engine.device}, "
-            f"threshold={self.threshold})"
-        )
+        how = f"{self.engine.name} {self.engine.precision} on {self.engine.device}"
+        return f"Segmenter({model}{how}, threshold={self.threshold})"
 
 
 def _mean(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -4,6 +4,8 @@ from humanseg.model_directory.card import model_card, write_model_record
 from humanseg.model_directory.directory import (
     BUNDLED,
     CONFIG_FILE,
+    FAST,
+    FAST_SIZE,
     ONNX_FILE,
     ONNX_INT8_FILE,
     RECORD_FILE,
@@ -26,6 +28,8 @@ from humanseg.model_directory.directory import (
 __all__ = [
     "BUNDLED",
     "CONFIG_FILE",
+    "FAST",
+    "FAST_SIZE",
     "ONNX_FILE",
     "ONNX_INT8_FILE",
     "RECORD_FILE",

@@ -34,6 +34,9 @@ ONNX_FILE = "model.onnx"
 ONNX_INT8_FILE = "model.int8.onnx"
 TRAINING_IMAGES_FILE = "training-images.npz"
 BUNDLED = "bundled"
+FAST = "fast"
+"""The bundled model on images of `FAST_SIZE`: a name for prediction, not of a directory."""
+FAST_SIZE = (256, 256)
 
 
 class Preprocessing(Record):
@@ -155,6 +158,10 @@ def find_model(name: str | Path | None = None) -> Path:
     """
     if name is None or str(name) == BUNDLED:
         return bundled()
+    if str(name) == FAST:
+        raise UsageError(
+            f"{FAST}: is a way of predicting with `{BUNDLED}`, on smaller images; give `{BUNDLED}`."
+        )
     path = fetch(name) if str(name).startswith(HUB) else Path(name).expanduser()
     if not path.is_dir():
         what = "is a file, not a model directory" if path.exists() else "does not exist"

@@ -1,6 +1,7 @@
 """Write a network as an ONNX file that takes RGB bytes and gives probabilities.
 
-Input `image`: uint8 (N, H, W, 3) RGB; N is free, H and W are the record's image size.
+Input `image`: uint8 (N, H, W, 3) RGB; N is free, H and W are the record's image size, or free too
+where the network is convolutions alone.
 Output `probability`: float32 (N, H, W), 0 to 1. Normalisation and sigmoid are inside.
 """
 
@@ -19,10 +20,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from humanseg.images.resize import Size
 from humanseg.inference.engines.onnx_check import INPUT, OUTPUT
 from humanseg.inference.engines.onnxruntime_engine import OnnxRuntimeEngine, open_onnxruntime
 from humanseg.model_directory import ModelRecord, OnnxRecord, Parity
 from humanseg.models.network import SegmentationNetwork
+from humanseg.models.onnx_sizes import free_sizes
 from humanseg.models.parity import TOLERANCE, check_parity, measure_parity, probe_images
 from humanseg.system.atomic import write_bytes
 from humanseg.system.errors import ExportError, ModelError, first_line
@@ -55,14 +58,16 @@ class FromBytes(nn.Module):
             return np.asarray(self(torch.from_numpy(np.array(images))).numpy())
 
 
-def open_exported(content: bytes) -> OnnxRuntimeEngine:
+def open_exported(content: bytes, size: Size) -> OnnxRuntimeEngine:
     """An ONNX file that was just made, in whole batches, so that its free batch size is tried too.
 
     Raises:
         ExportError: ONNX Runtime cannot load it.
     """
     try:
-        return open_onnxruntime(content, whole_batches=True, reason="to compare with torch")
+        return open_onnxruntime(
+            content, image_size=size, whole_batches=True, reason="to compare with torch"
+        )
     except ModelError as error:
         cause = error.__cause__ or error
         raise ExportError(f"ONNX Runtime cannot load the file ({first_line(cause)}).") from error
@@ -99,7 +104,7 @@ def write_onnx(
     model = onnx_model(wrapped, size, half=half)
     parity = measure_parity(
         wrapped.run,
-        open_exported(model.SerializeToString()),
+        open_exported(model.SerializeToString(), size),
         probe_images(size) if images is None else images,
         threshold=record.threshold,
     )
@@ -110,7 +115,7 @@ def write_onnx(
     return written
 
 
-def onnx_model(network: FromBytes, size: tuple[int, int], *, half: bool = False) -> ModelProto:
+def onnx_model(network: FromBytes, size: Size, *, half: bool = False) -> ModelProto:
     """The network as ONNX, with nothing in it about the machine that made it.
 
     `half` stores weights that float16 holds exactly as such.
@@ -140,6 +145,7 @@ def onnx_model(network: FromBytes, size: tuple[int, int], *, half: bool = False)
         raise ExportError("torch wrote no ONNX model; install its current release.")
     model: ModelProto = program.model_proto
     _forget_origin(model.graph)
+    free_sizes(model)
     if half:
         store_half(model.graph, dict(network.named_parameters()))
     return model
@@ -151,8 +157,8 @@ def describe(model: ModelProto, record: ModelRecord, precision: str, parity: Par
     model.producer_name = "humanseg"
     model.producer_version = __version__
     model.doc_string = (
-        f"Person segmentation. {INPUT}: uint8 (N, {height}, {width}, 3) RGB; {OUTPUT}: float32 "
-        f"(N, {height}, {width}), a person where at least {record.threshold:g}."
+        f"Person segmentation. {INPUT}: uint8 (N, H, W, 3) RGB; {OUTPUT}: float32 (N, H, W), a "
+        f"person where at least {record.threshold:g}. Made for images of {height}x{width}."
     )
     add_metadata(model, description(record, precision) | {"parity": parity.model_dump_json()})
 

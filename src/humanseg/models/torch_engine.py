@@ -65,12 +65,14 @@ def open_torch(
     precision: Precision = "fp32",
     device: Literal["cpu", "cuda"] | None = None,
     threads: int | None = None,
+    image_size: Size | None = None,
     reason: str = "asked for",
 ) -> TorchEngine:
     """Load a model directory's weights into torch; in bf16 by autocast.
 
     The device is by default cuda where there is one, else cpu. Threads are for the whole process,
-    as torch knows no other; they are left as they are if None.
+    as torch knows no other; they are left as they are if None. The image size,
+    (height, width) of the grid, is the model's own if None.
 
     Raises:
         ModelError: the directory cannot be loaded.
@@ -87,7 +89,7 @@ def open_torch(
         torch.set_num_threads(threads)
     return TorchEngine.of_network(
         network,
-        record.preprocessing.image_size,
+        image_size or record.preprocessing.image_size,
         device=device or ("cuda" if available else "cpu"),
         precision=precision,
         reason=reason,

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from humanseg.images.resize import Size
 from humanseg.model_directory import (
     ONNX_FILE,
     ONNX_INT8_FILE,
@@ -82,11 +83,14 @@ class PageFile:
         return hashlib.sha256(self.content).hexdigest()
 
 
-def page_files(model: Path | None = None, *, api: bool = True) -> Mapping[str, PageFile]:
+def page_files(
+    model: Path | None = None, *, image_size: Size | None = None, api: bool = True
+) -> Mapping[str, PageFile]:
     """All files of the page, by their addresses relative to its own; the page's own is empty.
 
     Args:
         model: directory of the model that private mode runs; the bundled one if None.
+        image_size: (height, width) of its grid; the model's own if None.
         api: whether there is a server that segments; else there is private mode alone.
 
     Raises:
@@ -98,7 +102,7 @@ def page_files(model: Path | None = None, *, api: bool = True) -> Mapping[str, P
     index = pages.pop("static/index.html").content.decode("utf-8")
     directory = find_model(model)
     record = read_model_record(directory)
-    private = _private_files(static / "vendor", directory, record, required=not api)
+    private = _private_files(static / "vendor", directory, record, image_size, required=not api)
     modes = [name for name, offered in (("server", api), ("private", private)) if offered]
     described = index.replace(
         _OFFER, f'data-modes="{" ".join(modes)}" data-threshold="{record.threshold}"'
@@ -106,16 +110,18 @@ def page_files(model: Path | None = None, *, api: bool = True) -> Mapping[str, P
     return {"": PageFile(described.encode("utf-8"), "text/html"), **pages, **private}
 
 
-def page_routes(model: Path | None = None) -> list[BaseRoute]:
+def page_routes(model: Path | None = None, image_size: Size | None = None) -> list[BaseRoute]:
     """Routes of the page and of its private mode; no other file can be asked for.
 
     Args:
         model: see `page_files`.
+        image_size: see `page_files`.
 
     Raises:
         UsageError, ModelError: see `page_files`.
     """
-    return [_route(f"/{address}", file) for address, file in page_files(model).items()]
+    offered = page_files(model, image_size=image_size)
+    return [_route(f"/{address}", file) for address, file in offered.items()]
 
 
 def _route(address: str, file: PageFile) -> Route:
@@ -136,7 +142,7 @@ def _page_file(path: Path) -> PageFile:
 
 
 def _private_files(
-    vendor: Path, model: Path, record: ModelRecord, *, required: bool
+    vendor: Path, model: Path, record: ModelRecord, image_size: Size | None, *, required: bool
 ) -> dict[str, PageFile]:
     """What private mode loads, and a manifest with versions, sizes and SHA-256 sums."""
     networks = [model / name for name in (ONNX_INT8_FILE, ONNX_FILE) if (model / name).is_file()]
@@ -154,7 +160,7 @@ def _private_files(
             "file": networks[0].name,
             "bytes": len(network.content),
             "sha256": network.sha256,
-            "image_size": record.preprocessing.image_size,
+            "image_size": image_size or record.preprocessing.image_size,
             "flip_averaging": record.config.evaluation.flip_averaging,
         },
         "runtime": json.loads((vendor / "manifest.json").read_text(encoding="utf-8")),

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 from humanseg.images.resize import Size
-from humanseg.system.errors import ModelError
+from humanseg.system.errors import ModelError, UsageError
 
 INPUT = "image"
 OUTPUT = "probability"
+HEIGHT, WIDTH = "height", "width"
+"""Names of the sides where a file leaves them free."""
 
 _LARGEST = 1 << 30
 """Bytes; no segmentation network comes near."""
@@ -36,7 +38,7 @@ _PARTS = {
 """Every way to a tensor: by kind of message, the field's number and the kind of its content."""
 
 _Field: TypeAlias = tuple[int, int | memoryview]
-_Signature: TypeAlias = tuple[str, int, tuple[int | None, ...]]
+_Signature: TypeAlias = tuple[str, int, tuple[int | str, ...]]
 
 
 class _Damaged(Exception):
@@ -50,15 +52,32 @@ class OnnxFile:
     name: str
     """Its path, or `ONNX network` for one in memory."""
     content: bytes
-    image_size: Size
-    """(height, width) of the network's grid."""
+    fixed_size: Size | None
+    """(height, width) of the network's grid; None if the file leaves it free."""
+
+    def size(self, asked: Size | None) -> Size:
+        """(height, width) of the grid that the file is run with, where `asked` is wanted.
+
+        Raises:
+            ModelError: the file is for another one.
+            UsageError: it is for any, and none is asked for.
+        """
+        size = asked or self.fixed_size
+        if size is None:
+            raise UsageError(f"{self.name}: takes images of any size; give image_size.")
+        if self.fixed_size not in (None, size):
+            raise ModelError(
+                f"{self.name}: is for images of {self.fixed_size} alone, not {size}; give that, or "
+                "backend torch, or make the file anew with `humanseg export`."
+            )
+        return size
 
 
 def read_onnx(file: Path | bytes) -> OnnxFile:
     """Read an ONNX file or its content and check that it takes pictures and gives probabilities.
 
     One input `image`, uint8 (N, H, W, 3) with N free, and one output `probability`, float32 (N, H,
-    W), with all weights inside.
+    W), with all weights inside. H and W are fixed, or free under the names `height` and `width`.
 
     Raises:
         ModelError: missing, damaged, or another kind of network.
@@ -137,33 +156,45 @@ def _refuse_references(content: bytes) -> None:
                 waiting.append((_PARTS[kind][number], _part(value)))
 
 
-def _checked_size(content: bytes) -> Size:
-    """Height and width of the network's grid, once input and output are as they must be."""
+def _checked_size(content: bytes) -> Size | None:
+    """Sides of the network's grid, once input and output are as they must be; None if free."""
     graphs = _parts(content, 7)
     if len(graphs) != 1:
         raise _Damaged("it is no ONNX file")
     inputs = [_signature(part) for part in _parts(graphs[0], 11)]
     outputs = [_signature(part) for part in _parts(graphs[0], 12)]
     match inputs:
-        case [(name, kind, (None, int(height), int(width), 3))] if (name, kind) == (INPUT, _UINT8):
-            size = (height, width)
+        case [(name, kind, (str(), int() | str() as height, int() | str() as width, 3))] if (
+            (name, kind) == (INPUT, _UINT8)
+        ):
+            sides = (height, width)
         case _:
             raise _Damaged(f"its input must be {INPUT!r}, uint8 (N, height, width, 3)")
     match outputs:
-        case [(name, kind, (_, rows, columns))] if (
+        case [(name, kind, (_, *made))] if (
             name == OUTPUT
             and kind == _FLOAT
-            and rows in (None, size[0])
-            and columns in (None, size[1])
+            and len(made) == 2
+            and all(
+                isinstance(side, str) or side == given
+                for side, given in zip(made, sides, strict=True)
+            )
         ):
-            return size
+            pass
         case _:
-            raise _Damaged(f"its output must be {OUTPUT!r}, float32 (N, {size[0]}, {size[1]})")
+            raise _Damaged(f"its output must be {OUTPUT!r}, float32 (N, {sides[0]}, {sides[1]})")
+    match sides:
+        case (int() as rows, int() as columns):
+            return rows, columns
+        case _ if sides == (HEIGHT, WIDTH):
+            return None
+        case _:
+            raise _Damaged(f"free sides of its input must be called {HEIGHT!r} and {WIDTH!r}")
 
 
 def _signature(value_info: memoryview) -> _Signature:
-    """Name, element type and shape of an input or output; None for a free dimension."""
-    names = [bytes(part).decode("utf-8", errors="replace") for part in _parts(value_info, 1)]
+    """Name, element type and shape of an input or output; a text for a free dimension."""
+    names = [_text(part) for part in _parts(value_info, 1)]
     tensors = [tensor for kind in _parts(value_info, 2) for tensor in _parts(kind, 1)]
     if len(names) != 1 or len(tensors) != 1:
         return "", 0, ()
@@ -174,6 +205,13 @@ def _signature(value_info: memoryview) -> _Signature:
     return names[0], kinds[0], tuple(_dimension(part) for part in _parts(shapes[0], 1))
 
 
-def _dimension(part: memoryview) -> int | None:
-    sizes = [value for number, value in _fields(part) if number == 1 and isinstance(value, int)]
-    return sizes[-1] if sizes else None
+def _dimension(part: memoryview) -> int | str:
+    """A side, or the name of a free one, which may be empty."""
+    fields = list(_fields(part))
+    sizes = [value for number, value in fields if number == 1 and isinstance(value, int)]
+    names = [_text(_part(value)) for number, value in fields if number == 2]
+    return sizes[-1] if sizes else "".join(names[-1:])
+
+
+def _text(part: memoryview) -> str:
+    return bytes(part).decode("utf-8", errors="replace")

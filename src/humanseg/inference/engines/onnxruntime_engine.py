@@ -9,8 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from humanseg.images.resize import Size
 from humanseg.inference.engines.engine import Engine, Precision, cannot_run
-from humanseg.inference.engines.onnx_check import INPUT, OUTPUT, read_onnx
+from humanseg.inference.engines.onnx_check import HEIGHT, INPUT, OUTPUT, WIDTH, read_onnx
 from humanseg.inference.engines.runtimes import import_onnxruntime
 from humanseg.system.cpu import usable_cores
 from humanseg.system.errors import ModelError, UsageError
@@ -44,6 +45,7 @@ class OnnxRuntimeEngine(Engine):
 def open_onnxruntime(
     file: Path | bytes,
     *,
+    image_size: Size | None = None,
     precision: Precision = "fp32",
     device: Literal["cpu", "cuda"] = "cpu",
     threads: int | None = None,
@@ -52,20 +54,24 @@ def open_onnxruntime(
 ) -> OnnxRuntimeEngine:
     """Load an ONNX file, a path or content, into ONNX Runtime.
 
-    `precision` is what the file computes in; `cuda` needs ONNX Runtime's build for GPUs; the
-    threads are for one image, by default all usable cores; `whole_batches`, see
-    `OnnxRuntimeEngine`, by default on CUDA only.
+    `image_size`, (height, width) of the grid, is needed if the file leaves it free; `precision`
+    is what the file computes in; `cuda` needs ONNX Runtime's build for GPUs; the threads are for
+    one image, by default all usable cores; `whole_batches`, see `OnnxRuntimeEngine`, by default on
+    CUDA.
 
     Raises:
-        ModelError: the file cannot be run.
+        ModelError: the file cannot be run, or is for another size.
         UsageError: the device is not there.
     """
     onnx = read_onnx(file)
+    size = onnx.size(image_size)
     runtime = import_onnxruntime()
     threads = threads or usable_cores()
     options = runtime.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
     options.intra_op_num_threads = threads
+    for name, side in zip((HEIGHT, WIDTH), size, strict=True):
+        options.add_free_dimension_override_by_name(name, side)
     # Threads that spin between images take the cores from whatever decodes the next one.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     providers = [CUDA_PROVIDER, _CPU_PROVIDER] if device == "cuda" else [_CPU_PROVIDER]
@@ -89,7 +95,7 @@ def open_onnxruntime(
         precision=precision,
         device=device,
         threads=threads,
-        image_size=onnx.image_size,
+        image_size=size,
         reason=reason,
         session=session,
         whole_batches=device == "cuda" if whole_batches is None else whole_batches,

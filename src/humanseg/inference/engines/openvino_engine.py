@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from humanseg.images.resize import Size
 from humanseg.inference.engines.engine import Engine, Precision, cannot_run
 from humanseg.inference.engines.onnx_check import read_onnx
 from humanseg.inference.engines.runtimes import import_openvino
@@ -65,21 +66,24 @@ def openvino_bf16(core: Any) -> bool:  # noqa: ANN401  openvino ships no types
 def open_openvino(
     file: Path | bytes,
     *,
+    image_size: Size | None = None,
     precision: Precision | None = None,
     threads: int | None = None,
     reason: str = "asked for",
 ) -> OpenVinoEngine:
     """Load an ONNX file, a path or content, into OpenVINO on the CPU.
 
-    The precision is by default bf16 where the processor has it, else fp32; the threads are for one
+    The image size, (height, width) of the grid, is needed if the file leaves it free. The
+    precision is by default bf16 where the processor has it, else fp32; the threads are for one
     image, by default all usable cores. Where there are more cores, images from several threads are
     computed side by side.
 
     Raises:
-        ModelError: the file cannot be run.
+        ModelError: the file cannot be run, or is for another size.
         UsageError: OpenVINO is not installed or does not start, or the processor has no bf16.
     """
     onnx = read_onnx(file)
+    size = onnx.size(image_size)
     core, bf16 = _start_openvino()
     if precision is None:
         precision = "bf16" if bf16 else "fp32"
@@ -101,7 +105,7 @@ def open_openvino(
     }
     try:
         model = core.read_model(onnx.content)
-        model.reshape([1, *onnx.image_size, 3])  # a fixed batch of one: faster than a free one
+        model.reshape([1, *size, 3])  # a fixed batch of one: faster than a free one
         compiled = core.compile_model(model, "CPU", settings)
         taken = compiled.get_property("INFERENCE_NUM_THREADS")
     except Exception as error:  # foreign graphs make OpenVINO raise many kinds
@@ -111,7 +115,7 @@ def open_openvino(
         precision=precision,
         device="cpu",
         threads=max(1, taken // streams),
-        image_size=onnx.image_size,
+        image_size=size,
         reason=reason,
         compiled=compiled,
     )

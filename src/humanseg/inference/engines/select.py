@@ -10,6 +10,11 @@ import importlib.util
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from pydantic import TypeAdapter
+
+from humanseg.config.architectures import problem_of_size
+from humanseg.config.section import Side
+from humanseg.images.resize import Size
 from humanseg.inference.arguments import checked_count
 from humanseg.inference.engines.engine import Engine, EngineName, Precision, registered_opener
 from humanseg.inference.engines.onnxruntime_engine import CUDA_PROVIDER, open_onnxruntime
@@ -31,6 +36,7 @@ def open_engine(
     precision: PrecisionName = "auto",
     device: DeviceName = "auto",
     threads: int | None = None,
+    image_size: Size | None = None,
 ) -> Engine:
     """Open a model directory for prediction.
 
@@ -44,6 +50,7 @@ def open_engine(
             exact; else bf16 on OpenVINO where the processor has it; else fp32.
         device: `auto` is the CPU; with backend torch a CUDA device if there is one.
         threads: processor threads for one image, at least 1; all usable physical cores if None.
+        image_size: (height, width) of the grid; the model's own if None.
 
     Returns:
         The engine, callable from several threads at once; its attributes say what was chosen.
@@ -55,7 +62,7 @@ def open_engine(
     _check_words(backend, precision, device)
     if threads is not None:
         threads = checked_count("threads", threads, otherwise=", or None for all cores")
-    size = read_model_record(model).preprocessing.image_size
+    size = _grid_size(model, image_size)
     name, reason = _choose(model, backend, precision, device)
     _refuse_mismatch(name, precision, device)
     if name == "torch":
@@ -64,17 +71,13 @@ def open_engine(
             precision="bf16" if precision == "bf16" else "fp32",
             device=None if device == "auto" else device,
             threads=threads,
+            image_size=size,
             reason=reason,
         )
     elif name == "openvino" and backend == "auto":
-        engine = _open_openvino_if_it_works(model, precision, threads, reason)
+        engine = _open_openvino_if_it_works(model, precision, threads, size, reason)
     else:
-        engine = _open_onnx(model, name, precision, device, threads, reason)
-    if engine.image_size != size:
-        raise ModelError(
-            f"{model}: its ONNX file takes pictures of {engine.image_size}, its record says "
-            f"{size}; make the file anew with `humanseg export`."
-        )
+        engine = _open_onnx(model, name, precision, device, threads, size, reason)
     return engine
 
 
@@ -86,6 +89,23 @@ def _check_words(backend: str, precision: str, device: str) -> None:
     ):
         if given not in get_args(kind):
             raise UsageError(f"{name}: got {given!r}; allowed: {', '.join(get_args(kind))}.")
+
+
+def _grid_size(model: Path, asked: Size | None) -> Size:
+    """The model's own size, or the one that is asked for if the network can have it."""
+    record = read_model_record(model)
+    own = record.preprocessing.image_size
+    if asked in (None, own):
+        return own
+    try:
+        height, width = (TypeAdapter(Side).validate_python(side) for side in asked)
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"image_size: got {asked!r}; give height and width, multiples of 32 up to 4096."
+        ) from error
+    if problem := problem_of_size(record.config.model, (height, width)):
+        raise UsageError(f"image_size: is {problem}")
+    return height, width
 
 
 def _choose(
@@ -152,17 +172,17 @@ def _refuse_mismatch(name: EngineName, precision: str, device: str) -> None:
 
 
 def _open_openvino_if_it_works(
-    model: Path, precision: PrecisionName, threads: int | None, reason: str
+    model: Path, precision: PrecisionName, threads: int | None, size: Size, reason: str
 ) -> Engine:
     """`auto` on the CPU: OpenVINO, or ONNX Runtime where OpenVINO fails."""
     try:
-        return _open_onnx(model, "openvino", precision, "cpu", threads, reason)
+        return _open_onnx(model, "openvino", precision, "cpu", threads, size, reason)
     except (ModelError, UsageError) as error:
         if precision == "bf16":  # which ONNX Runtime does not compute in
             raise
         cause = first_line(error.__cause__ or error).rstrip(".")
         reason = f"OpenVINO, which is faster, fails here ({cause})"
-        return _open_onnx(model, "onnxruntime", precision, "cpu", threads, reason)
+        return _open_onnx(model, "onnxruntime", precision, "cpu", threads, size, reason)
 
 
 def _open_onnx(
@@ -171,6 +191,7 @@ def _open_onnx(
     precision: PrecisionName,
     device: str,
     threads: int | None,
+    size: Size,
     reason: str,
 ) -> Engine:
     int8 = precision == "int8" or (
@@ -185,9 +206,10 @@ def _open_onnx(
     path = model / (ONNX_INT8_FILE if int8 else ONNX_FILE)
     asked: Precision | None = "int8" if int8 else None if precision == "auto" else precision
     if name == "openvino":
-        return open_openvino(path, precision=asked, threads=threads, reason=reason)
+        return open_openvino(path, image_size=size, precision=asked, threads=threads, reason=reason)
     return open_onnxruntime(
         path,
+        image_size=size,
         precision=asked or "fp32",
         device="cuda" if device == "cuda" else "cpu",
         threads=threads,
