@@ -66,9 +66,7 @@ def test_pooled_branch__keeps_its_size() -> None:
     _, file = exported(DeepLabModel(**SMALL))
     assert read_onnx(file).fixed_size == (64, 64)
     assert open_onnxruntime(file).image_size == (64, 64)
-    with pytest.raises(
-        ModelError, match=r"for images of \(64, 64\) alone, not \(96, 96\); give"
-    ):
+    with pytest.raises(ModelError, match=r"for images of \(64, 64\) alone, not \(96, 96\); give"):
         open_onnxruntime(file, image_size=(96, 96))
 
 

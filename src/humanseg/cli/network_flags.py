@@ -26,7 +26,7 @@ class NetworkFlags:
     model: Annotated[
         str | None,
         flags.option(
-            help="Model directory; the bundled model if not given. `fast` is that one, in less time."
+            help="Model directory; the bundled one if not given. `fast` is that one, in less time."
         ),
     ] = None
     backend: Annotated[
