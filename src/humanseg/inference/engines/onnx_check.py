@@ -165,8 +165,9 @@ def _checked_size(content: bytes) -> Size | None:
     outputs = [_signature(part) for part in _parts(graphs[0], 12)]
     match inputs:
         case [(name, kind, (str(), int() | str() as height, int() | str() as width, 3))] if (
-            (name, kind) == (INPUT, _UINT8)
-        ):
+            name,
+            kind,
+        ) == (INPUT, _UINT8):
             sides = (height, width)
         case _:
             raise _Damaged(f"its input must be {INPUT!r}, uint8 (N, height, width, 3)")
