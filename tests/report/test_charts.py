@@ -63,7 +63,8 @@ def drawings(study: Study) -> Iterator[str]:
     yield score_charts.share_plot(study)
     yield score_charts.interval_plot(study, "iou")
     yield score_charts.interval_plot(study, "boundary_iou")
-    yield from score_charts.reliability_plots(study)
+    yield score_charts.reliability_plot(study, "calibration")
+    yield score_charts.reliability_plot(study, "band_calibration")
     yield from cost_plots(study)
     yield from robustness_curves(study)
     for curves in learning_curves(study):
@@ -198,8 +199,8 @@ def test_reliability_plots__perfect_probabilities_lie_on_the_diagonal(
     }
     changed = type(run).model_validate(run.model_dump() | {"calibration": bins})
     network = dataclasses.replace(network, scored=(changed,))
-    plot, _ = score_charts.reliability_plots(dataclasses.replace(study, networks=(network,)))
-    root = ET.fromstring(plot)
+    alone = dataclasses.replace(study, networks=(network,))
+    root = ET.fromstring(score_charts.reliability_plot(alone, "calibration"))
     (diagonal,) = of_class(root, "diagonal")
     x1, y1, x2, y2 = (float(diagonal.attrib[name]) for name in ("x1", "y1", "x2", "y2"))
     for mark in of_class(root, "marker"):

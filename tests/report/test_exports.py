@@ -99,7 +99,7 @@ def test_markdown__says_the_same_without_pictures(unfinished_data: Path, cross_d
 
 def test_markdown_table__escapes_cells() -> None:
     columns = (Column("a|b", numeric=False), Column("n", "g"), Column("p", "aside", aside=True))
-    table = Table("c", columns, (Row(("<x>\ny|z", "1", "2")),))
+    table = Table("t", "c", columns, (Row(("<x>\ny|z", "1", "2")),))
     assert markdown_table(table).splitlines() == [
         "*c*",
         "",

@@ -215,4 +215,4 @@ def test_gallery__pictures_without_anyone_have_no_score(evaluation_data: Path) -
     rows = {row.id: row for row in gallery(study)}
     assert rows["nobody/1"].share == 0
     undefined = [id_ for id_, image in study.finished[0].image_scores.items() if image.iou is None]
-    assert all(rows[id_].scores == (None,) for id_ in undefined)
+    assert all(rows[id_].scores == [None] for id_ in undefined)

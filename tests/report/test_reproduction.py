@@ -4,9 +4,10 @@ from pathlib import Path
 
 from humanseg.report.load_study import load_studies, load_study
 from humanseg.report.reproduction import (
+    changed_settings,
     environment_table,
     run_table,
-    settings,
+    settings_table,
     split_lists,
 )
 from humanseg.report.study_plan import every_run
@@ -35,19 +36,16 @@ def test_run_table__of_an_evaluation(evaluation_data: Path) -> None:
 
 
 def test_settings__are_those_of_what_was_done(cross_data: Path, evaluation_data: Path) -> None:
-    plan = settings(load_study(cross_data))
-    assert plan
-    assert "folds" in [row.cells[0] for row in plan.changed.rows]
-    assert "training.epochs" in [row.cells[0] for row in plan.full.rows]
-    shown = settings(load_study(evaluation_data))
-    assert shown
-    assert [row.cells[0] for row in shown.full.rows] == ["threshold", "flip_averaging"]
+    plan = settings_table(load_study(cross_data))
+    assert "folds" in [row.cells[0] for row in changed_settings(plan).rows]
+    assert "training.epochs" in [row.cells[0] for row in plan.rows]
+    shown = settings_table(load_study(evaluation_data))
+    assert [row.cells[0] for row in shown.rows] == ["threshold", "flip_averaging"]
 
 
 def test_settings__side_by_side_mark_what_differs(compared: Path, unfinished_data: Path) -> None:
-    shown = settings(load_studies([compared, unfinished_data]))
-    assert shown
-    changed = {row.cells[0]: row.cells[1:] for row in shown.changed.rows}
+    shown = changed_settings(settings_table(load_studies([compared, unfinished_data])))
+    changed = {row.cells[0]: row.cells[1:] for row in shown.rows}
     assert set(changed["training.batch_size"]) == {"16", "8"}
     assert "training.epochs" not in changed
 

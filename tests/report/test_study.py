@@ -28,11 +28,10 @@ from humanseg.report.ranking import metric_of, pair_of, pairs_of, ranked
 from humanseg.report.study import Study, image_scores, scores_by_image, scores_by_network, spread
 from humanseg.report.study_files import image_files, names, truth_file
 from humanseg.report.study_plan import (
-    failed_runs,
     folds,
     has_several_seeds,
     is_cross_validated,
-    missing_runs,
+    lacking_runs,
     plan_of,
     repeats,
     title,
@@ -137,8 +136,8 @@ def test_pair__is_turned_to_the_order_asked_for(study_of: StudyMaker) -> None:
     assert ahead.difference.low == pytest.approx(0.195)
     assert behind.difference.low == pytest.approx(-0.205)
     assert (ahead.above, behind.above) == (True, False)
-    assert ahead.rank_biserial == pytest.approx(0.6)
-    assert behind.median == pytest.approx(-0.2)
+    assert ahead.record.rank_biserial == pytest.approx(0.6)
+    assert behind.record.median == pytest.approx(-0.2)
     assert pair_of(study, "iou", unet, unet) is None
 
 
@@ -209,8 +208,8 @@ def test_load_study__of_an_interrupted_comparison(unfinished_data: Path) -> None
     assert [network.arch for network in study.compared] == ["unet"]
     assert {network.name for network in study.analysis.networks} == {"unet", "fpn", "deeplabv3plus"}
     assert len(image_files(study.folders)) == 9
-    assert failed_runs(study)[0].name == "fpn-seed43"
-    assert missing_runs(study) == ("deeplabv3plus-seed43",)
+    lacking = [(run.name, run.state) for run in lacking_runs(study)]
+    assert lacking == [("fpn-seed43", "failed"), ("deeplabv3plus-seed43", "missing")]
 
 
 def test_image_files__damaged_record_is_a_data_error(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from humanseg.report.load_study import comparison_study, load_studies, load_study
 from humanseg.report.study import Study
-from humanseg.report.study_plan import fingerprint
+from humanseg.report.study_plan import fingerprint, lacking_runs
 from humanseg.report.text.protocol_text import protocol
-from humanseg.report.text.summary_text import answer, basis, problems
+from humanseg.report.text.summary_text import answer, basis
 from humanseg.report.text.verdict import headline
 from humanseg.results import Analysis, Leak
 
@@ -387,9 +387,9 @@ def test_answer__unfinished_networks_are_left_out_and_named(study_of: StudyMaker
     assert any(text.startswith("FPN has unfinished runs") for text in said.cautions)
 
 
-def test_problems__failed_and_missing_runs_are_named(unfinished_data: Path) -> None:
+def test_lacking_runs__failed_and_missing_runs_are_named(unfinished_data: Path) -> None:
     study = load_study(unfinished_data)
-    states = {problem.name: (problem.state, problem.detail) for problem in problems(study)}
+    states = {run.name: (run.state, run.detail) for run in lacking_runs(study)}
     assert states["fpn-seed43"] == ("failed", "RuntimeError: out of memory\nafter 3 epochs <b>")
     assert states["deeplabv3plus-seed43"] == ("missing", "not reached")
     said = answer(study)

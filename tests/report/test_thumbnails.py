@@ -52,8 +52,8 @@ def test_findings__lost_files_leave_words(cross_copy: Path) -> None:
 def test_findings__none_without_an_analysis_and_never_too_many(
     unfinished_data: Path, cross_copy: Path
 ) -> None:
-    assert leak_findings(load_study(unfinished_data), {}) == ()
-    assert suspect_findings(load_study(unfinished_data), {}) == ()
+    assert leak_findings(load_study(unfinished_data), {}) == []
+    assert suspect_findings(load_study(unfinished_data), {}) == []
     study = load_study(cross_copy)
     assert study.analysis
     many = study.analysis.model_copy(update={"suspects": study.analysis.suspects * MOST})

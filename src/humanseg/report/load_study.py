@@ -9,7 +9,7 @@ from pathlib import Path
 from humanseg.config.architectures import ARCHITECTURES, label
 from humanseg.evaluation.analysis import Subject, analyse, baseline_bounds, of_evaluation, of_run
 from humanseg.report import study_files
-from humanseg.report.study import SLOTS, Network, Study
+from humanseg.report.study import SLOTS, Network, Scored, Study
 from humanseg.report.study_plan import fingerprint
 from humanseg.results import Analysis, ComparisonResult, Evaluation, RunResult, read_record
 from humanseg.system.errors import UsageError
@@ -27,12 +27,13 @@ def load_study(folder: Path) -> Study:
         UsageError: none of their records is there.
         DataError: the record is damaged or of another version.
     """
-    if (folder / "results.json").exists():
-        return comparison_study(folder, read_record(folder / "results.json", ComparisonResult))
-    if (folder / "evaluation.json").exists():
-        return evaluation_study(folder, read_record(folder / "evaluation.json", Evaluation))
-    if (folder / "result.json").exists():
-        return run_study(folder, read_record(folder / "result.json", RunResult))
+    comparison, evaluation, run = (folder / name for name in RECORD_FILES)
+    if comparison.exists():
+        return comparison_study(folder, read_record(comparison, ComparisonResult))
+    if evaluation.exists():
+        return evaluation_study(folder, read_record(evaluation, Evaluation))
+    if run.exists():
+        return run_study(folder, read_record(run, RunResult))
     raise UsageError(
         f"{folder}: holds no results ({', '.join(RECORD_FILES)}); give a folder that "
         "`humanseg compare`, `train` or `evaluate` wrote."
@@ -53,45 +54,28 @@ def comparison_study(folder: Path, result: ComparisonResult) -> Study:
     for arch in archs:
         own = tuple(run for run in runs if run.config.model.arch == arch)
         folders = tuple(folder / "runs" / run.name for run in own)
-        network = _network(arch, own, folders, complete=arch not in unfinished)
-        networks.append(dataclasses.replace(network, slot=slots[arch]))
-    return Study(
-        folders=(folder,),
-        kind="comparison",
-        networks=tuple(networks),
-        analysis=_analysis(result.analysis, networks, result.groups, result.sources),
-        result=result,
-        sources=result.sources,
-        groups=result.groups,
-    )
+        complete = arch not in unfinished
+        networks.append(Network(arch, label(arch), arch, slots[arch], own, folders, complete))
+    sources, groups = result.sources, result.groups
+    analysis = _analysis(result.analysis, networks, groups, sources)
+    return Study((folder,), "comparison", tuple(networks), analysis, sources, groups, result)
 
 
 def evaluation_study(folder: Path, evaluation: Evaluation) -> Study:
     """A study of one saved model on one data set."""
-    network = _network(evaluation.arch, (evaluation,), (folder,))
-    return Study(
-        folders=(folder,),
-        kind="evaluation",
-        networks=(network,),
-        analysis=_analysis(evaluation.analysis, (network,), evaluation.groups, evaluation.sources),
-        sources=evaluation.sources,
-        groups=evaluation.groups,
-    )
+    sources, groups = evaluation.sources, evaluation.groups
+    networks = (_alone(evaluation.arch, evaluation, folder),)
+    analysis = _analysis(evaluation.analysis, networks, groups, sources)
+    return Study((folder,), "evaluation", networks, analysis, sources, groups)
 
 
 def run_study(folder: Path, run: RunResult) -> Study:
     """A study of one training."""
-    network = _network(run.config.model.arch, (run,), (folder,))
     data = study_files.read_data(folder)
-    groups, sources = (data.groups, data.sources) if data else ({}, {})
-    return Study(
-        folders=(folder,),
-        kind="run",
-        networks=(network,),
-        analysis=_analysis(None, (network,), groups, sources),
-        sources=sources,
-        groups=groups,
-    )
+    sources, groups = (data.sources, data.groups) if data else ({}, {})
+    networks = (_alone(run.config.model.arch, run, folder),)
+    analysis = _analysis(None, networks, groups, sources)
+    return Study((folder,), "run", networks, analysis, sources, groups)
 
 
 def load_studies(paths: Sequence[Path]) -> Study:
@@ -122,15 +106,9 @@ def load_studies(paths: Sequence[Path]) -> Study:
             "None of these folders holds a network that finished all of its runs; finish them with "
             "`humanseg compare` first."
         )
-    return Study(
-        folders=tuple(paths),
-        kind="several",
-        networks=networks,
-        analysis=_analysis(None, networks, groups, sources),
-        sources=sources,
-        groups=groups,
-        parts=tuple(studies),
-    )
+    analysis = _analysis(None, networks, groups, sources)
+    parts = tuple(studies)
+    return Study(tuple(paths), "several", networks, analysis, sources, groups, parts=parts)
 
 
 def _slots(archs: Iterable[str]) -> dict[str, int]:
@@ -152,14 +130,8 @@ def _place_in_table(arch: str) -> int:
     return [*ARCHITECTURES, arch].index(arch)
 
 
-def _network(
-    arch: str,
-    scored: tuple[RunResult | Evaluation, ...],
-    folders: tuple[Path, ...],
-    *,
-    complete: bool = True,
-) -> Network:
-    return Network(arch, label(arch), arch, _slot(arch), scored, folders, complete)
+def _alone(arch: str, scored: Scored, folder: Path) -> Network:
+    return Network(arch, label(arch), arch, _slot(arch), (scored,), (folder,))
 
 
 def _subject(network: Network) -> Subject:

@@ -10,24 +10,24 @@ from dataclasses import dataclass
 from importlib.resources import files as package_files
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from humanseg.report import reproduction
 from humanseg.report.charts.svg import key
-from humanseg.report.formatting import UNKNOWN, bounds, duration, large, milliseconds, score
+from humanseg.report.formatting import bounds, duration, large, milliseconds, score
 from humanseg.report.gallery.gallery_rows import GalleryRow, gallery
 from humanseg.report.gallery.image_choice import rule
 from humanseg.report.load_study import load_study
 from humanseg.report.markdown import markdown
-from humanseg.report.ranking import METRIC_NAMES, Metric, metric_of, ranked
+from humanseg.report.ranking import METRIC_NAMES, metric_of, ranked
 from humanseg.report.scores_csv import scores_csv
 from humanseg.report.sections import Section, sections
-from humanseg.report.study import Network, Study
-from humanseg.report.study_plan import has_several_seeds, repeats, split_seed, title
+from humanseg.report.study import Study
+from humanseg.report.study_plan import has_several_seeds, lacking_runs, repeats, split_seed, title
 from humanseg.report.tables.image_table import image_table
 from humanseg.report.text.definitions import DEFINITIONS
-from humanseg.report.text.summary_text import Answer, answer, basis, problems
+from humanseg.report.text.summary_text import Answer, answer, basis
 from humanseg.results import Record, write_record, write_text
 
 
@@ -64,7 +64,7 @@ def write_report(
     target = folder if output is None else output
     rows = gallery(study)
     summary = answer(study)
-    chosen = tuple(row for row in rows if row.chosen)
+    chosen = [row for row in rows if row.chosen]
     parts = sections(study, {row.id: row.anchor for row in rows})
     name, record = _record(study)
     if study.kind == "several" or target.resolve() != folder.resolve():
@@ -91,81 +91,75 @@ def _record(study: Study) -> tuple[str, Record]:
     return "result.json", study.runs[0]
 
 
-@dataclass(frozen=True)
-class Card:
-    """One network's numbers on the first screen."""
-
-    label: str
-    slot: int
-    numbers: tuple[tuple[str, str, str], ...]
-    """The large ones: value, name and interval."""
-    facts: tuple[tuple[str, str], ...]
-
-
-def _cards(study: Study) -> tuple[Card, ...]:
-    return tuple(
-        Card(
-            network.label,
-            network.slot,
-            tuple(_number(study, network, metric) for metric in METRIC_NAMES),
-            tuple((name, text) for name, text in _facts(network) if text != UNKNOWN),
-        )
-        for network in study.finished
-    )
-
-
-def _number(study: Study, network: Network, metric: Metric) -> tuple[str, str, str]:
-    value = metric_of(study, network, metric)
-    if value is None:
-        return UNKNOWN, METRIC_NAMES[metric], ""
-    return score(value.estimate), METRIC_NAMES[metric], bounds(value, score)
-
-
-def _facts(network: Network) -> tuple[tuple[str, str], ...]:
-    return (
-        ("Training", duration(network.cost("train_seconds").mean)),
-        ("Latency of one picture", milliseconds(network.cost("latency_seconds").mean)),
-        ("Parameters", large(network.cost("parameters").mean)),
-        ("MACs per picture", large(network.cost("macs").mean)),
-    )
-
-
 def html(
     study: Study, summary: Answer, rows: Sequence[GalleryRow], parts: Sequence[Section]
 ) -> str:
     """The page."""
-    anchors = {row.id: row.anchor for row in rows}
-    script = "".join(template_text(name) for name in ("theme.js", "page.js", "viewer.js"))
-    slots = {network.slot for network in study.networks}
-    return (
-        template("report.html").render(
-            study=study,
-            basis=basis(study),
-            title=title(study),
-            summary=summary,
-            averaged=has_several_seeds(study) or repeats(study) > 1,
-            best=next(iter(ranked(study, "iou")), None),
-            cards=_cards(study),
-            problems=problems(study),
-            sections=parts,
-            preview=preview(rows),
-            chosen=[row for row in rows if row.chosen],
-            others=[row for row in rows if not row.chosen],
-            origins=sorted({row.source for row in rows if row.source}),
-            rule=rule(split_seed(study)),
-            every_image=image_table(study, anchors),
-            runs=reproduction.run_table(study),
-            settings=reproduction.settings(study),
-            environment=reproduction.environment_table(study),
-            splits=reproduction.split_lists(study),
-            keys={slot: key(slot) for slot in slots},
-            definitions=DEFINITIONS,
-            script=Markup(script),
-            script_hash=script_hash(script),
-            style=Markup(template_text("style.css")),
-        )
-        + "\n"
+    settings = reproduction.settings_table(study)
+    return render(
+        "report.html",
+        ("theme.js", "page.js", "viewer.js"),
+        study=study,
+        basis=basis(study),
+        title=title(study),
+        summary=summary,
+        averaged=has_several_seeds(study) or repeats(study) > 1,
+        best=next(iter(ranked(study, "iou")), None),
+        metrics=METRIC_NAMES,
+        lacking=lacking_runs(study),
+        sections=parts,
+        preview=preview(rows),
+        chosen=[row for row in rows if row.chosen],
+        others=[row for row in rows if not row.chosen],
+        origins=sorted({row.source for row in rows if row.source}),
+        rule=rule(split_seed(study)),
+        every_image=image_table(study, {row.id: row.anchor for row in rows}),
+        runs=reproduction.run_table(study),
+        settings=settings,
+        changed=reproduction.changed_settings(settings),
+        environment=reproduction.environment_table(study),
+        splits=reproduction.split_lists(study),
+        definitions=DEFINITIONS,
     )
+
+
+def preview(rows: Sequence[GalleryRow]) -> dict[str, GalleryRow]:
+    """The best, a median and the worst image, for the first screen."""
+    names = {"Best": "One of the best", "Median": "Around the median", "Worst": "The worst"}
+    shown: dict[str, GalleryRow] = {}
+    for row in rows:
+        for reason in row.reasons:
+            kind = reason.split(":")[0]
+            if kind in names and row not in shown.values():
+                shown.setdefault(names[kind], row)
+    return shown
+
+
+def render(name: str, scripts: Sequence[str], **values: object) -> str:
+    """A page of this package with its style and scripts in it; what is filled in is escaped."""
+    script = "".join(map(_file, scripts))
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    environment = Environment(
+        loader=PackageLoader("humanseg.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["whole"] = whole
+    for function in (bounds, duration, key, large, metric_of, milliseconds, score):
+        environment.globals[function.__name__] = function
+    page = environment.get_template(name).render(
+        values,
+        script=Markup(script),
+        script_hash=f"sha256-{digest}",  # what the content security policy allows to run
+        style=Markup(_file("style.css")),
+    )
+    return f"{page}\n"
+
+
+def _file(name: str) -> str:
+    return package_files("humanseg.report").joinpath(f"templates/{name}").read_text("utf-8")
 
 
 def whole(text: str) -> Markup:
@@ -176,38 +170,3 @@ def whole(text: str) -> Markup:
         for part in joined.split(text)
     )
     return Markup("").join(parts)
-
-
-def preview(rows: Sequence[GalleryRow]) -> tuple[tuple[str, GalleryRow], ...]:
-    """The best, a median and the worst image, for the first screen."""
-    names = {"Best": "One of the best", "Median": "Around the median", "Worst": "The worst"}
-    shown: dict[str, GalleryRow] = {}
-    for row in rows:
-        for reason in row.reasons:
-            kind = reason.split(":")[0]
-            if kind in names and row not in shown.values():
-                shown.setdefault(names[kind], row)
-    return tuple(shown.items())
-
-
-def template(name: str) -> Template:
-    """A page of this package, ready to be filled in; what is filled in is escaped."""
-    environment = Environment(
-        loader=PackageLoader("humanseg.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["whole"] = whole
-    return environment.get_template(name)
-
-
-def template_text(name: str) -> str:
-    """A script or style sheet of this package."""
-    return package_files("humanseg.report").joinpath(f"templates/{name}").read_text("utf-8")
-
-
-def script_hash(text: str) -> str:
-    """What the content security policy allows to run."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}"

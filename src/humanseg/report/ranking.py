@@ -24,43 +24,41 @@ class Pair:
     record: PairAnalysis
 
     @property
-    def _sign(self) -> int:
-        return 1 if self.record.first == self.first.name else -1
-
-    @property
     def difference(self) -> Interval:
         """Mean over images of the paired difference."""
-        recorded = self.record.difference
-        return recorded if self._sign > 0 else _turned(recorded)
-
-    @property
-    def trainings(self) -> Interval | None:
-        """The difference with its interval over trainings; None with one training each."""
-        recorded = self.record.trainings
-        return recorded if recorded is None or self._sign > 0 else _turned(recorded)
-
-    @property
-    def median(self) -> float:
-        """Median paired difference."""
-        return self._sign * self.record.median
-
-    @property
-    def rank_biserial(self) -> float:
-        """Effect size, -1 to 1."""
-        return self._sign * self.record.rank_biserial
+        return self.record.difference
 
     @property
     def above(self) -> bool:
         """Whether there is evidence that `first` is higher."""
         return self.record.evidence and self.difference.estimate > 0
 
+    def p(self, test: Literal["wilcoxon", "corrected", "seeds"]) -> float | None:
+        """P-value of a test, corrected for the number of pairs where that was done."""
+        corrected: float | None = getattr(self.record, f"{test}_holm")
+        plain: float | None = getattr(self.record, f"{test}_p")
+        return plain if corrected is None else corrected
 
-def _turned(interval: Interval) -> Interval:
-    return Interval(
-        estimate=-interval.estimate,
-        low=None if interval.high is None else -interval.high,
-        high=None if interval.low is None else -interval.low,
-    )
+
+def _turned(record: PairAnalysis) -> PairAnalysis:
+    """`second` minus `first`; `trainings` may be None."""
+
+    def negative(interval: Interval) -> Interval:
+        return Interval(
+            estimate=-interval.estimate,
+            low=None if interval.high is None else -interval.high,
+            high=None if interval.low is None else -interval.low,
+        )
+
+    changes = {
+        "first": record.second,
+        "second": record.first,
+        "difference": negative(record.difference),
+        "trainings": record.trainings and negative(record.trainings),
+        "median": -record.median,
+        "rank_biserial": -record.rank_biserial,
+    }
+    return record.model_copy(update=changes)
 
 
 def metric_of(study: Study, network: Network, name: str) -> Interval | None:
@@ -102,14 +100,13 @@ def clear_alarms(study: Study, networks: Sequence[Network]) -> list[FalseAlarms]
 
 def pair_of(study: Study, metric: Metric, first: Network, second: Network) -> Pair | None:
     """What was analysed of two networks; None where they share no scored image."""
-    names = {first.name, second.name}
     for record in study.analysis.pairs:
-        if record.metric == metric and {record.first, record.second} == names:
-            return Pair(first, second, record)
+        if record.metric == metric and {record.first, record.second} == {first.name, second.name}:
+            return Pair(first, second, record if record.first == first.name else _turned(record))
     return None
 
 
-def pairs_of(study: Study, metric: Metric) -> tuple[Pair, ...]:
+def pairs_of(study: Study, metric: Metric) -> list[Pair]:
     """Every analysed pair, the network of the higher mean first."""
     pairs = (pair_of(study, metric, *both) for both in combinations(ranked(study, metric), 2))
-    return tuple(pair for pair in pairs if pair is not None)
+    return [pair for pair in pairs if pair is not None]

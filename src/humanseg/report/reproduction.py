@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from pydantic import BaseModel
 
-from humanseg.config.comparison_config import CompareConfig
-from humanseg.config.schema import EvaluationConfig, TrainConfig
 from humanseg.report.formatting import UNKNOWN, duration, score
 from humanseg.report.study import Study
-from humanseg.report.study_plan import every_run, failed_runs, missing_runs, plan_of
-from humanseg.report.tables.table import Column, Row, Table, numbers, words
-from humanseg.results import Environment, RunResult, SplitRecord
+from humanseg.report.study_plan import every_run, lacking_runs, plan_of
+from humanseg.report.tables.table import Column, Row, Table, network_row, numbers, words
+from humanseg.results import Environment, Evaluation, RunResult, SplitRecord
 
 
 def run_table(study: Study) -> Table:
     """Every run and evaluation with its result."""
     measured = numbers("Seed", "Per-image IoU", "Reported epoch", "Training time")
     columns = (*words("Run", "State"), *measured, *words("Date (UTC)"))
-    rows = [*_trained(study), *_evaluated(study)]
-    lacking = [(run.name, "failed") for run in failed_runs(study)]
-    lacking += [(name, "missing") for name in missing_runs(study)]
-    rows += [Row((name, state, *[UNKNOWN] * 5), "problem") for name, state in lacking]
-    return Table("Every run and its result.", columns, tuple(rows))
+    lacking = (Row((run.name, run.state, *[UNKNOWN] * 5), "problem") for run in lacking_runs(study))
+    rows = [*_trained(study), *_evaluated(study), *lacking]
+    return Table("runs", "Every run and its result.", columns, rows)
 
 
 def _trained(study: Study) -> Iterator[Row]:
@@ -47,12 +42,9 @@ def _trained(study: Study) -> Iterator[Row]:
 def _evaluated(study: Study) -> Iterator[Row]:
     for network in study.finished:
         for record in network.scored:
-            if isinstance(record, RunResult):
-                continue
-            date = _date(record.environment)
-            iou = score(record.summary.iou_mean)
-            cells = (network.label, "evaluated", UNKNOWN, iou, UNKNOWN, UNKNOWN, date)
-            yield Row(cells, slot=network.slot)
+            if isinstance(record, Evaluation):
+                iou, date = score(record.summary.iou_mean), _date(record.environment)
+                yield network_row(network, "evaluated", UNKNOWN, iou, UNKNOWN, UNKNOWN, date)
 
 
 class _Setting(NamedTuple):
@@ -85,26 +77,25 @@ def _plain(value: object) -> str:
     return str(value)
 
 
-def configuration_table(config: TrainConfig | CompareConfig | EvaluationConfig) -> Table:
-    """Every setting with its default; those that differ are marked."""
+def settings_table(study: Study) -> Table:
+    """The configuration of whatever was reported; empty where nothing has one."""
+    if study.kind == "several":
+        return _side_by_side_table(study)
+    config: BaseModel | None = plan_of(study) or (study.first_run and study.first_run.config)
+    if config is None and study.evaluations:
+        config = study.evaluations[0].evaluation
     columns = (*words("Setting", "Value", "Default"), Column("Meaning", numeric=False, wide=True))
     rows = []
-    for setting in sorted(_settings(config), key=lambda setting: "." in setting.key):
+    for setting in sorted(_settings(config) if config else (), key=lambda each: "." in each.key):
         changed = setting.value != setting.default
         values = _plain(setting.value), _plain(setting.default)
         cells = (setting.key, *values, setting.meaning.replace("`", ""))
         rows.append(Row(cells, "changed" if changed else "plain"))
     caption = "Every setting; those that differ from the default are marked."
-    return Table(caption, columns, tuple(rows))
+    return Table("configuration", caption, columns, rows)
 
 
-def changed_settings(full: Table) -> Table:
-    """Only those rows of the configuration that differ from the defaults."""
-    rows = tuple(row for row in full.rows if row.kind == "changed")
-    return Table("Settings that differ from the defaults.", full.columns, rows)
-
-
-def side_by_side_table(study: Study) -> Table:
+def _side_by_side_table(study: Study) -> Table:
     """Settings of networks of several folders; those that differ are marked."""
     each: list[dict[str, object]] = []
     for network in study.finished:
@@ -118,73 +109,51 @@ def side_by_side_table(study: Study) -> Table:
         rows.append(Row((key, *cells), "changed" if len(set(cells)) > 1 else "plain"))
     caption = "Settings of the first run of each network; those that differ are marked."
     columns = words("Setting", *(network.label for network in study.finished))
-    return Table(caption, tuple(columns), tuple(rows))
+    return Table("configuration", caption, columns, rows)
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The configuration: what was changed, and all of it."""
-
-    changed: Table
-    full: Table
+def changed_settings(full: Table) -> Table:
+    """Only those rows of the configuration that differ from the defaults."""
+    rows = [row for row in full.rows if row.kind == "changed"]
+    return Table("changed", "Settings that differ from the defaults.", full.columns, rows)
 
 
-def settings(study: Study) -> Settings | None:
-    """The configuration of whatever was reported; None where nothing has one."""
-    if study.kind == "several":
-        full = side_by_side_table(study)
-        return Settings(changed_settings(full), full) if full.rows else None
-    config: TrainConfig | CompareConfig | EvaluationConfig | None = plan_of(study)
-    if config is None and study.first_run:
-        config = study.first_run.config
-    if config is None and study.evaluations:
-        config = study.evaluations[0].evaluation
-    if config is None:
-        return None
-    full = configuration_table(config)
-    return Settings(changed_settings(full), full)
+class SplitList(NamedTuple):
+    """One split of the images: the runs that used it, and each part's name and images."""
+
+    runs: Sequence[str]
+    parts: Sequence[tuple[str, Sequence[str]]]
 
 
-@dataclass(frozen=True)
-class SplitList:
-    """One split of the images and the runs that used it."""
-
-    runs: tuple[str, ...]
-    parts: tuple[tuple[str, tuple[str, ...]], ...]
-    """Name of the part and its images."""
-
-
-def split_lists(study: Study) -> tuple[SplitList, ...]:
+def split_lists(study: Study) -> list[SplitList]:
     """Every split of the images, each once."""
     users: dict[SplitRecord, list[str]] = {}
     for run in every_run(study):
         users.setdefault(run.split, []).append(run.name)
-    return tuple(
+    return [
         SplitList(
-            tuple(names),
-            (("Training", split.train), ("Validation", split.validation), ("Test", split.test)),
+            names, (("Training", own.train), ("Validation", own.validation), ("Test", own.test))
         )
-        for split, names in users.items()
-    )
+        for own, names in users.items()
+    ]
 
 
 def environment_table(study: Study) -> Table:
     """Where everything was made; where values differ, all are listed."""
-    columns = (*words("Item"), Column("Value", numeric=False, wide=True))
-    rows = [
-        Row((label, _distinct([show(each.environment) for each in study.scored])))
-        for label, show in _ENVIRONMENT.items()
-    ]
     runs = every_run(study)
-    rows += [Row((label, _distinct([show(run) for run in runs]))) for label, show in _RUN.items()]
-    rows.append(Row(("Time per training picture in each mode tried", _timings(runs))))
-    fingerprints = [record.data_fingerprint for record in study.scored]
-    rows.append(Row(("Data fingerprint (SHA-256)", _distinct(fingerprints))))
-    given = tuple(row for row in rows if row.cells[1])
-    return Table("Software and hardware of the runs.", columns, given)
+    made = [record.environment for record in study.scored]
+    items = {
+        **{label: _distinct(map(show, made)) for label, show in _ENVIRONMENT.items()},
+        **{label: _distinct(map(show, runs)) for label, show in _RUN.items()},
+        "Time per training picture in each mode tried": _timings(runs),
+        "Data fingerprint (SHA-256)": _distinct(each.data_fingerprint for each in study.scored),
+    }
+    columns = (*words("Item"), Column("Value", numeric=False, wide=True))
+    rows = [Row(item) for item in items.items() if item[1]]
+    return Table("environment", "Software and hardware of the runs.", columns, rows)
 
 
-def _distinct(values: Sequence[str]) -> str:
+def _distinct(values: Iterable[str]) -> str:
     return " · ".join(dict.fromkeys(value for value in values if value))
 
 

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from markupsafe import Markup
-
 from humanseg.images import read_mask
 from humanseg.images.resize import Size, resize_mask
 from humanseg.report import study_files
@@ -22,7 +20,7 @@ from humanseg.report.gallery.gallery_images import (
 )
 from humanseg.report.gallery.gallery_rows import CHOSEN_SIDE, Cell, GalleryRow, Mask
 from humanseg.report.load_study import load_study
-from humanseg.report.page import script_hash, template, template_text
+from humanseg.report.page import render
 from humanseg.results import write_text
 from humanseg.system.errors import DataError, ImageError
 
@@ -60,19 +58,9 @@ def write_review(
         How many pictures it shows. One that cannot be read has words in its place.
     """
     rows = [_row(picture, number) for number, picture in enumerate(pictures, start=1)]
-    script = template_text("theme.js") + template_text("review.js")
     compared = any(cell.view == "errors" for row in rows for cell in row.cells)
-    page = template("review.html").render(
-        title=title,
-        order=order,
-        total=total,
-        rows=rows,
-        compared=compared,
-        script=Markup(script),
-        script_hash=script_hash(script),
-        style=Markup(template_text("style.css")),
-    )
-    write_text(path, f"{page}\n")
+    values = {"title": title, "order": order, "total": total, "rows": rows, "compared": compared}
+    write_text(path, render("review.html", ("theme.js", "review.js"), **values))
     return len(rows)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import statistics
 from collections import ChainMap
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -128,12 +128,12 @@ class Study:
     """Every network of the plan, with or without a finished run."""
     analysis: Analysis
     """Of every network with a finished run; pairs are of complete networks only."""
+    sources: dict[str, str]
+    """Source by image, where there are sources."""
+    groups: dict[str, str]
+    """Group by image; images without one are groups of their own."""
     result: ComparisonResult | None = None
     """The comparison, where it is one."""
-    sources: dict[str, str] = field(default_factory=dict)
-    """Source by image, where there are sources."""
-    groups: dict[str, str] = field(default_factory=dict)
-    """Group by image; images without one are groups of their own."""
     parts: tuple[Study, ...] = ()
     """Studies of the single folders, where they stand side by side."""
 
@@ -166,6 +166,11 @@ class Study:
     def evaluations(self) -> tuple[Evaluation, ...]:
         """Evaluations of saved models."""
         return tuple(record for record in self.scored if isinstance(record, Evaluation))
+
+    def network(self, name: str) -> Network:
+        """The network that an analysis names; one without scores where no run is of it."""
+        named = (network for network in self.networks if network.name == name)
+        return next(named, Network(name, name, name, slot=0))
 
     @cached_property
     def _analysed(self) -> dict[str, NetworkAnalysis]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from humanseg.config.comparison_config import CompareConfig
 from humanseg.config.split_config import FoldSplit
 from humanseg.report import study_files
 from humanseg.report.formatting import listed
 from humanseg.report.study import Network, Study
-from humanseg.results import FailedRun, RunResult
+from humanseg.results import RunResult
 
 
 def title(study: Study) -> str:
@@ -25,16 +27,21 @@ def plan_of(study: Study) -> CompareConfig | None:
     return study.result.config if study.result else None
 
 
-def failed_runs(study: Study) -> tuple[FailedRun, ...]:
-    """Runs of the plan that raised."""
-    own = study.result.failed if study.result else ()
-    return (*own, *(run for part in study.parts for run in failed_runs(part)))
+class Lacking(NamedTuple):
+    """A run of the plan without a result."""
+
+    name: str
+    state: str
+    detail: str
 
 
-def missing_runs(study: Study) -> tuple[str, ...]:
-    """Runs of the plan that were not reached."""
-    own = study.result.missing if study.result else ()
-    return (*own, *(name for part in study.parts for name in missing_runs(part)))
+def lacking_runs(study: Study) -> list[Lacking]:
+    """Runs of the plan, or of those side by side, that raised or were not reached."""
+    plans = [each.result for each in (study, *study.parts) if each.result]
+    return [
+        *(Lacking(run.name, "failed", run.error) for plan in plans for run in plan.failed),
+        *(Lacking(name, "missing", "not reached") for plan in plans for name in plan.missing),
+    ]
 
 
 def every_run(study: Study) -> tuple[RunResult, ...]:
@@ -49,10 +56,8 @@ def fingerprint(study: Study) -> str:
 
 def split_seed(study: Study) -> int:
     """Seed of the plan's splits, for what the report draws at random."""
-    plan = plan_of(study)
-    if plan:
-        return plan.split.seed
-    return study.first_run.config.split.seed if study.first_run else 42
+    config = plan_of(study) or (study.first_run and study.first_run.config)
+    return config.split.seed if config else 42
 
 
 def has_several_seeds(study: Study) -> bool:
@@ -68,11 +73,9 @@ def folds(study: Study) -> int | None:
 
 
 def repeats(study: Study) -> int:
-    """How often the folds were drawn."""
-    return (
-        len({run.config.split.seed for run in study.runs if run.config.split.protocol == "folds"})
-        or 1
-    )
+    """How often the folds were drawn; 1 without cross-validation."""
+    splits = (run.config.split for run in study.runs)
+    return len({split.seed for split in splits if isinstance(split, FoldSplit)}) or 1
 
 
 def is_cross_validated(study: Study) -> bool:

@@ -47,7 +47,7 @@ def act(visit: Visit, finished: Path) -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
-def rows(finished: Path) -> tuple[GalleryRow, ...]:
+def rows(finished: Path) -> list[GalleryRow]:
     return gallery(load_study(finished))
 
 
@@ -55,12 +55,12 @@ def defined(row: GalleryRow) -> list[float]:
     return [score for score in row.scores if score is not None]
 
 
-def by(rows: tuple[GalleryRow, ...], key: Callable[[GalleryRow], float]) -> list[str]:
+def by(rows: list[GalleryRow], key: Callable[[GalleryRow], float]) -> list[str]:
     return [row.id for row in sorted(rows, key=key)]
 
 
 def test_gallery__sorts_by_what_is_chosen_and_says_so(
-    act: Callable[..., Any], rows: tuple[GalleryRow, ...]
+    act: Callable[..., Any], rows: list[GalleryRow]
 ) -> None:
     seen = act("""
         if (control("which")) pick("which", "all");

@@ -16,23 +16,22 @@ from humanseg.results import Interval
 _SECONDS = ((3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
 _SHORT = ((1.0, "seconds"), (1e-3, "milliseconds"))
 _COUNTS = ((1e9, "billions"), (1e6, "millions"), (1.0, ""))
+_COSTS = (
+    ("latency_seconds", "Latency", _SHORT, milliseconds),
+    ("parameters", "Parameters", _COUNTS, large),
+    ("macs", "MACs per picture", _COUNTS, large),
+    ("train_seconds", "Training time", _SECONDS, duration),
+)
 
 
-def cost_plots(study: Study) -> tuple[Markup, ...]:
+def cost_plots(study: Study) -> list[Markup]:
     """Accuracy against latency, parameters, MACs and training time; nothing without trainings."""
     scored = [
         (network, iou)
         for network in ranked(study, "iou")
         if network.runs and (iou := metric_of(study, network, "iou")) is not None
     ]
-    if not scored:
-        return ()
-    return (
-        _cost_plot(scored, "latency_seconds", "Latency", _SHORT, milliseconds),
-        _cost_plot(scored, "parameters", "Parameters", _COUNTS, large),
-        _cost_plot(scored, "macs", "MACs per picture", _COUNTS, large),
-        _cost_plot(scored, "train_seconds", "Training time", _SECONDS, duration),
-    )
+    return [_cost_plot(scored, *cost) for cost in _COSTS] if scored else []
 
 
 def _cost_axis(name: str, values: Sequence[float], units: Sequence[tuple[float, str]]) -> Axis:

@@ -60,8 +60,8 @@ def _strip(
     if not values:
         return
     for id_, dy in _swarm(panel, values).items():
-        note = f"{id_}: {score(values[id_])}"
-        panel.marker(panel.x(values[id_]), centre + dy, network.slot, note)
+        value = values[id_]
+        panel.marker(panel.x(value), centre + dy, network.slot, f"{id_}: {score(value)}")
     median = statistics.median(values.values())
     panel.line(panel.x(median), centre - 24, panel.x(median), centre + 24, "median")
     mean = metric_of(study, network, "iou")
@@ -163,19 +163,15 @@ def _draw_pair(panel: Panel, pair: Pair, top: float) -> None:
 _FEW = 1e-5
 """Bins with a smaller share of the pixels are not drawn: their frequencies are noise."""
 
-_CURVES = (
-    ("calibration", "ece", "all pixels"),
-    ("band_calibration", "band_ece", "pixels near contours"),
-)
+_CURVES = {
+    "calibration": ("ece", "all pixels"),
+    "band_calibration": ("band_ece", "pixels near contours"),
+}
 
 
-def reliability_plots(study: Study) -> tuple[Markup, ...]:
-    """How often pixels of a probability are person, over all pixels and near contours."""
-    plots = (_reliability_plot(study, *curve) for curve in _CURVES)
-    return tuple(plot for plot in plots if plot)
-
-
-def _reliability_plot(study: Study, field: str, metric: str, where: str) -> Markup:
+def reliability_plot(study: Study, field: str) -> Markup:
+    """How often pixels of a probability are person; `field` of the records says which pixels."""
+    metric, where = _CURVES[field]
     curves = {network: bins for network in study.finished if (bins := _bins(network, field))}
     if not curves:
         return NOTHING
@@ -191,14 +187,12 @@ def _reliability_plot(study: Study, field: str, metric: str, where: str) -> Mark
     )
     panel.line(panel.x(0.0), panel.y(0.0), panel.x(1.0), panel.y(1.0), "diagonal")
     for network, bins in curves.items():
-        vertices = [(panel.x(probability), panel.y(share)) for probability, share, _ in bins]
-        panel.path(vertices, f"curve net-{network.slot}")
-        for (x, y), (probability, share, pixels) in zip(vertices, bins, strict=True):
-            note = (
-                f"{network.label}: probability {score(probability, 2)}, person "
-                f"{percent(share)} of {counted(pixels, 'pixel')}"
-            )
-            panel.marker(x, y, network.slot, note)
+        notes = [
+            f"{network.label}: probability {score(probability, 2)}, person {percent(share)} of "
+            f"{counted(pixels, 'pixel')}"
+            for probability, share, pixels in bins
+        ]
+        panel.series(network.slot, [(probability, share) for probability, share, _ in bins], notes)
     return panel.render()
 
 

@@ -10,6 +10,7 @@ import math
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from markupsafe import Markup
 
@@ -38,24 +39,21 @@ def plain(value: float) -> str:
     return f"{value:.6g}".replace("-", "\N{MINUS SIGN}")
 
 
-def coordinate(value: float) -> str:
-    """A coordinate with one decimal, so that files stay small and equal."""
+def _coordinate(value: float) -> str:
+    """With one decimal, so that files stay small and equal."""
     return f"{value:.1f}".removesuffix(".0")
 
 
 def _pairs(points: Sequence[tuple[float, float]]) -> str:
-    return " ".join(f"{coordinate(x)},{coordinate(y)}" for x, y in points)
+    return " ".join(f"{_coordinate(x)},{_coordinate(y)}" for x, y in points)
 
 
 def _star(corners: int, inner: float, turn: float = 0.0) -> tuple[tuple[float, float], ...]:
     """Corners on a circle, those between them nearer to its middle."""
     step = math.pi / corners
     return tuple(
-        (
-            (1.35 if corner % 2 == 0 else inner) * math.sin(turn + corner * step),
-            -(1.35 if corner % 2 == 0 else inner) * math.cos(turn + corner * step),
-        )
-        for corner in range(2 * corners)
+        (radius * math.sin(turn + index * step), -radius * math.cos(turn + index * step))
+        for index, radius in enumerate([1.35, inner] * corners)
     )
 
 
@@ -137,7 +135,7 @@ class Panel:
     ) -> ET.Element:
         """Append an element; numbers become coordinates, text is escaped."""
         values = {
-            name: value if isinstance(value, str) else coordinate(value)
+            name: value if isinstance(value, str) else _coordinate(value)
             for name, value in (attributes or {}).items()
         }
         element = ET.SubElement(self.root if parent is None else parent, tag, values)
@@ -166,6 +164,13 @@ class Panel:
     def path(self, points: Sequence[tuple[float, float]], kind: str) -> None:
         """Draw a line through points, `kind` being its style."""
         self.add("polyline", {"points": _pairs(points), "class": kind})
+
+    def series(self, slot: int, points: Sequence[tuple[float, float]], notes: list[str]) -> None:
+        """Draw a network's line through data points, a marker with its note on each."""
+        corners = [(self.x(x), self.y(y)) for x, y in points]
+        self.path(corners, f"curve net-{slot}")
+        for (x, y), note in zip(corners, notes, strict=True):
+            self.marker(x, y, slot, note)
 
     def area(self, points: Sequence[tuple[float, float]], kind: str) -> None:
         """Fill the polygon through points, `kind` being its style."""
@@ -214,8 +219,11 @@ class Panel:
         self.label(0, box.top - 12, axis.label, "axis-label")
 
 
+@cache
 def key(slot: int) -> Markup:
-    """A network's marker alone, for legends and tables."""
+    """A network's marker alone, for legends and tables; nothing for 0."""
+    if not slot:
+        return Markup("")
     axis = Axis(0.0, 1.0, "", marks=())
     panel = Panel("", "", size=(12, 12), box=Box(0, 0, 12, 12), x_axis=axis)
     panel.root = ET.Element("svg", {"viewBox": "0 0 12 12", "class": "key", "aria-hidden": "true"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -65,16 +65,16 @@ class GalleryRow:
 
     anchor: str
     id: str
-    reasons: tuple[str, ...]
+    reasons: Sequence[str]
     source: str
     share: float
     """Foreground share of the true mask."""
-    scores: tuple[float | None, ...]
+    scores: Sequence[float | None]
     """IoU by network, mean over its runs."""
     size: Size
     photo: str
     """The image, stored once; empty where it is gone."""
-    cells: tuple[Cell, ...]
+    cells: Sequence[Cell]
 
     @property
     def reason(self) -> str:
@@ -87,61 +87,51 @@ class GalleryRow:
         return bool(self.reasons)
 
 
-def gallery(study: Study) -> tuple[GalleryRow, ...]:
+def gallery(study: Study) -> list[GalleryRow]:
     """Every row of the gallery; images and masks that are gone leave words in their place.
 
     Masks are those of the first run that tested an image.
     """
     choices = choose_images(study)
-    drawer = _Drawer(
-        study,
-        study_files.image_files(study.folders),
-        image_scores(study),
-        tuple(network.by_image("iou") for network in study.finished),
-    )
-    # Decoding releases the interpreter; one image per thread is in memory at a time.
-    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        return tuple(pool.map(drawer.row, choices, range(1, len(choices) + 1)))
+    files, images = study_files.image_files(study.folders), image_scores(study)
+    ious = [network.by_image("iou") for network in study.finished]
 
-
-@dataclass(frozen=True)
-class _Drawer:
-    """What all rows need."""
-
-    study: Study
-    files: Mapping[str, Path]
-    images: Mapping[str, ImageScore]
-    ious: tuple[Mapping[str, float], ...]
-    """By network, then by image."""
-
-    def row(self, choice: Choice, number: int) -> GalleryRow:
-        study, image = self.study, self.images[choice.id]
-        full = (image.height, image.width)
-        size = shown_size(full, CHOSEN_SIDE if choice.reasons else OTHER_SIDE)
-        photo, gone = _photo(self.files.get(choice.id), size)
-        truth, lost = _read(
-            lambda file: resize_mask(read_mask(file), size),
-            study_files.truth_file(study.folders, image.id),
-        )
-        cells = [Cell("picture", "Picture", alt=f"Picture {image.id}", problem=gone)]
-        if truth is None:
-            cells.append(Cell("truth", "True mask", problem=lost))
-        else:
-            alt = f"The person in {image.id}, by its true mask"
-            cells.append(Cell("truth", "True mask", uri=mask_uri(truth), alt=alt))
-        for index, network in enumerate(study.finished):
-            cells += _predictions(network, index, choice.id, full, truth, size)
+    def row(choice: Choice, number: int) -> GalleryRow:
+        image = images[choice.id]
+        longest = CHOSEN_SIDE if choice.reasons else OTHER_SIDE
+        size = shown_size((image.height, image.width), longest)
+        photo, gone = _photo(files.get(choice.id), size)
+        picture = Cell("picture", "Picture", alt=f"Picture {choice.id}", problem=gone)
         return GalleryRow(
             anchor=f"picture-{number}",
             id=choice.id,
             reasons=choice.reasons,
             source=study.sources.get(choice.id, ""),
             share=image.foreground_share,
-            scores=tuple(values.get(choice.id) for values in self.ious),
+            scores=[values.get(choice.id) for values in ious],
             size=size,
             photo=photo,
-            cells=tuple(cells),
+            cells=[picture, *_masks(study, choice.id, image, size)],
         )
+
+    # Decoding releases the interpreter; one image per thread is in memory at a time.
+    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+        return list(pool.map(row, choices, range(1, len(choices) + 1)))
+
+
+def _masks(study: Study, id_: str, image: ImageScore, size: Size) -> Iterator[Cell]:
+    """The true mask and those of every network."""
+    truth, lost = _read(
+        lambda file: resize_mask(read_mask(file), size), study_files.truth_file(study.folders, id_)
+    )
+    if truth is None:
+        yield Cell("truth", "True mask", problem=lost)
+    else:
+        alt = f"The person in {id_}, by its true mask"
+        yield Cell("truth", "True mask", uri=mask_uri(truth), alt=alt)
+    full = (image.height, image.width)
+    for index, network in enumerate(study.finished):
+        yield from _predictions(network, index, id_, full, truth, size)
 
 
 def _photo(file: Path | None, size: Size) -> tuple[str, str]:

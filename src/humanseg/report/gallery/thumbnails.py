@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from humanseg.images import open_image, read_mask
 from humanseg.images.resize import resize_mask
@@ -27,10 +27,10 @@ class Thumbnail:
     id: str
     anchor: str
     """Of its entry in the gallery; empty without one."""
-    photo: str
-    mask: str
-    ratio: str
     alt: str
+    photo: str = ""
+    mask: str = ""
+    ratio: str = "4/3"
     problem: str = ""
 
 
@@ -44,11 +44,10 @@ class Finding:
     images: tuple[Thumbnail, ...]
 
 
-class Thumbnails:
-    """Draws small versions of a study's images."""
+class _Thumbnails:
+    """Draws small versions of a study's images; `anchors` lead to the gallery's entries."""
 
     def __init__(self, study: Study, anchors: Mapping[str, str]) -> None:
-        """Draw for a study; `anchors` lead to the gallery's entries by image."""
         self._folders, self._anchors = study.folders, anchors
         self._files = study_files.image_files(study.folders)
         self._images = image_scores(study)
@@ -56,10 +55,10 @@ class Thumbnails:
     def draw(self, id_: str, *, masked: bool = False) -> Thumbnail:
         """A small image, with its true mask over it where `masked`; or why there is none."""
         alt = f"The person in {id_}, by its true mask" if masked else f"Picture {id_}"
-        anchor = self._anchors.get(id_, "")
+        plain = Thumbnail(id_, self._anchors.get(id_, ""), alt)
         file = self._files.get(id_)
         if file is None:
-            return Thumbnail(id_, anchor, "", "", "4/3", alt, "its path was not recorded")
+            return replace(plain, problem="its path was not recorded")
         truth = study_files.truth_file(self._folders, id_)
         try:
             image = self._images.get(id_) or open_image(file)  # whether or not it was scored
@@ -68,13 +67,13 @@ class Thumbnails:
             mask = mask_uri(resize_mask(read_mask(truth), size)) if masked else ""
         except ImageError as error:
             words = str(error).replace(str(file), file.name).replace(str(truth), truth.name)
-            return Thumbnail(id_, anchor, "", "", "4/3", alt, words)
-        return Thumbnail(id_, anchor, photo_uri(pixels), mask, f"{size[1]}/{size[0]}", alt)
+            return replace(plain, problem=words)
+        return replace(plain, photo=photo_uri(pixels), mask=mask, ratio=f"{size[1]}/{size[0]}")
 
 
-def leak_findings(study: Study, anchors: Mapping[str, str]) -> tuple[Finding, ...]:
+def leak_findings(study: Study, anchors: Mapping[str, str]) -> list[Finding]:
     """Pairs of images that show the same; those that were divided between parts first."""
-    thumbnails = Thumbnails(study, anchors)
+    thumbnails = _Thumbnails(study, anchors)
     findings = []
     for leak in sorted(study.analysis.leaks, key=lambda leak: not leak.divided)[:MOST]:
         alike = "" if leak.similarity is None else f" (similarity {score(leak.similarity, 2)})"
@@ -85,15 +84,18 @@ def leak_findings(study: Study, anchors: Mapping[str, str]) -> tuple[Finding, ..
         )
         images = (thumbnails.draw(leak.first), thumbnails.draw(leak.second))
         findings.append(Finding(f"{LEAK_KINDS[leak.kind]}{alike}", detail, leak.divided, images))
-    return tuple(findings)
+    return findings
 
 
-def suspect_findings(study: Study, anchors: Mapping[str, str]) -> tuple[Finding, ...]:
+def suspect_findings(study: Study, anchors: Mapping[str, str]) -> list[Finding]:
     """True masks that may be wrong, each with the mask over its image."""
-    thumbnails = Thumbnails(study, anchors)
-    findings = []
-    for label in study.analysis.suspects[:MOST]:
-        text = f"{capitalised(suspect_detail(label))}."
-        image = thumbnails.draw(label.id, masked=True)
-        findings.append(Finding(REASONS[label.reason], text, False, (image,)))
-    return tuple(findings)
+    thumbnails = _Thumbnails(study, anchors)
+    return [
+        Finding(
+            REASONS[label.reason],
+            f"{capitalised(suspect_detail(label))}.",
+            alarming=False,
+            images=(thumbnails.draw(label.id, masked=True),),
+        )
+        for label in study.analysis.suspects[:MOST]
+    ]

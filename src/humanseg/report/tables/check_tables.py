@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from humanseg.report.formatting import counted, percent, score
 from humanseg.report.study import Study
-from humanseg.report.tables.table import Column, Row, Table, table_of, words
+from humanseg.report.tables.table import Column, Row, Table, words
 from humanseg.results import SuspectLabel
 
 LEAK_KINDS = {
@@ -25,8 +25,8 @@ REASONS = {
 }
 
 
-def leak_table(study: Study) -> Table | None:
-    """Pairs of images that show the same, those that matter first; None without any."""
+def leak_table(study: Study) -> Table:
+    """Pairs of images that show the same, those that matter first."""
     rows = []
     for leak in sorted(study.analysis.leaks, key=lambda each: not each.divided):
         pair, similarity = f"{leak.first} and {leak.second}", score(leak.similarity, 2)
@@ -35,17 +35,17 @@ def leak_table(study: Study) -> Table | None:
     divided = words("One tested by a network trained on the other")
     columns = (*words("Pictures", "Kind"), Column("Similarity"), *divided)
     caption = "Pictures that show the same. Scenes are guesses from similar features: look at them."
-    return table_of(caption, columns, rows)
+    return Table("leaks", caption, columns, rows)
 
 
-def suspect_table(study: Study, anchors: Mapping[str, str] | None = None) -> Table | None:
-    """True masks that may be wrong, most suspicious first within each reason; None without any."""
-    rows = []
-    for label in study.analysis.suspects:
-        cells = (label.id, REASONS[label.reason], suspect_detail(label))
-        rows.append(Row(cells, anchor=(anchors or {}).get(label.id, "")))
+def suspect_table(study: Study, anchors: Mapping[str, str]) -> Table:
+    """True masks that may be wrong, most suspicious first within each reason."""
+    rows = [
+        Row((own.id, REASONS[own.reason], suspect_detail(own)), anchor=anchors.get(own.id, ""))
+        for own in study.analysis.suspects
+    ]
     caption = "True masks that may be wrong. They were scored as they are."
-    return table_of(caption, words("Picture", "Reason", "Detail"), rows)
+    return Table("suspects", caption, words("Picture", "Reason", "Detail"), rows)
 
 
 def suspect_detail(label: SuspectLabel) -> str:

@@ -15,10 +15,8 @@ from humanseg.report.formatting import (
 )
 from humanseg.report.ranking import METRIC_NAMES, Metric, Pair, is_weak, pairs_of
 from humanseg.report.study import Study
-from humanseg.report.tables.table import Column, Row, Table, numbers, table_of, words
+from humanseg.report.tables.table import Column, Row, Table, numbers, words
 from humanseg.results import Doubt
-
-TRAINING_TEST = "t-test over trainings"
 
 MARGIN = f"{100 * EQUAL_MARGIN:g} points"
 """Within so much networks may be called equal, in words."""
@@ -26,10 +24,7 @@ MARGIN = f"{100 * EQUAL_MARGIN:g} points"
 
 def doubts(study: Study, pair: Pair) -> list[str]:
     """Why a pair is no evidence of a difference, in words."""
-    record = pair.record
-    ranks_p = _first_given(record.wilcoxon_holm, record.wilcoxon_p)
-    folds_p = _first_given(record.corrected_holm, record.corrected_p)
-    seeds_p = _first_given(record.seeds_holm, record.seeds_p)
+    ranks_p, folds_p = pair.p("wilcoxon"), pair.p("corrected")
     weak = [network.label for network in (pair.first, pair.second) if is_weak(study, network)]
     reasons: dict[Doubt, str] = {
         "weak": (
@@ -50,15 +45,15 @@ def doubts(study: Study, pair: Pair) -> list[str]:
             if folds_p is None
             else f"the corrected t-test over folds is not significant ({_p(folds_p)})"
         ),
-        "seeds": f"the t-test over seeds is not significant ({_p(seeds_p or 0.0)})",
+        "seeds": f"the t-test over seeds is not significant ({_p(pair.p('seeds') or 0.0)})",
     }
-    return [text for doubt, text in reasons.items() if doubt in record.doubts]
+    return [text for doubt, text in reasons.items() if doubt in pair.record.doubts]
 
 
 def _direction(pair: Pair) -> str:
     """The mean says one thing and the signed ranks another."""
     mean = pair.difference.estimate
-    if pair.median * mean < 0:
+    if pair.record.median * mean < 0:
         higher, lower = ("higher", "lower") if mean > 0 else ("lower", "higher")
         return f"{pair.first.label} is {higher} on average, but {lower} on most pictures"
     return "the signed-rank test over pictures points the other way"
@@ -78,38 +73,35 @@ def _p(value: float) -> str:
     return f"p = {probability(value)}".replace("= <", "<")
 
 
-def _first_given(first: float | None, second: float | None) -> float | None:
-    return second if first is None else first
-
-
-def pair_table(study: Study) -> Table | None:
-    """Every pair of networks by every compared metric; None without a pair."""
+def pair_table(study: Study) -> Table:
+    """Every pair of networks by every compared metric."""
     pairs = [(metric, pair) for metric in METRIC_NAMES for pair in pairs_of(study, metric)]
-    tested = any(pair.trainings is not None for _, pair in pairs)
+    tested = any(pair.record.trainings is not None for _, pair in pairs)
     columns = [
         *words("Pair", "Metric"),
         *numbers("Mean [95 % interval]", "Median", group="Difference in points"),
         *numbers("p (Holm)", "Effect", group="Signed ranks over pictures"),
-        *(numbers("p (Holm)", "95 % interval", group=TRAINING_TEST) if tested else []),
+        *(numbers("p (Holm)", "95 % interval", group="t-test over trainings") if tested else []),
         Column("Reading", numeric=False, wide=True),
     ]
-    rows = [Row(tuple(_pair_cells(study, metric, pair, tested=tested))) for metric, pair in pairs]
-    return table_of("Differences between networks, paired over the same pictures.", columns, rows)
+    rows = [Row(_pair_cells(study, metric, pair, tested=tested)) for metric, pair in pairs]
+    caption = "Differences between networks, paired over the same pictures."
+    return Table("pairs", caption, columns, rows)
 
 
 def _pair_cells(study: Study, metric: Metric, pair: Pair, *, tested: bool) -> list[str]:
-    record = pair.record
-    folds_p = _first_given(record.corrected_holm, record.corrected_p)
-    seeds_p = _first_given(record.seeds_holm, record.seeds_p)
-    trainings = pair.trainings
+    folds_p, trainings = pair.p("corrected"), pair.record.trainings
+    over_trainings = (
+        probability(pair.p("seeds") if folds_p is None else folds_p),
+        bounds(trainings, signed) if trainings else UNKNOWN,
+    )
     return [
         f"{pair.first.label} over {pair.second.label}",
         capitalised(METRIC_NAMES[metric]),
         bounded(pair.difference, signed),
-        signed(pair.median),
-        probability(_first_given(record.wilcoxon_holm, record.wilcoxon_p)),
-        score(pair.rank_biserial, 2),
-        *([probability(_first_given(folds_p, seeds_p))] if tested else []),
-        *([bounds(trainings, signed) if trainings else UNKNOWN] if tested else []),
+        signed(pair.record.median),
+        probability(pair.p("wilcoxon")),
+        score(pair.record.rank_biserial, 2),
+        *(over_trainings if tested else ()),
         reading(study, pair, because=": "),
     ]

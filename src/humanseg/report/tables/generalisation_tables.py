@@ -15,96 +15,87 @@ from humanseg.report.formatting import (
     score,
 )
 from humanseg.report.ranking import metric_of
-from humanseg.report.study import Network, Study, spread
-from humanseg.report.tables.table import NETWORK, Column, Row, Table, numbers, table_of, words
+from humanseg.report.study import Study, spread
+from humanseg.report.tables.table import NETWORK, Column, Row, Table, network_row, numbers, words
 from humanseg.results import Interval, RobustnessAnalysis
 
 _IOU = "Per-image IoU"
+_ALARMS = ("With an alarm", "Area marked")
 
 
-def network_of(study: Study, name: str) -> Network | None:
-    """The network that an analysis names."""
-    return next((network for network in study.networks if network.name == name), None)
-
-
-def _first_cell(study: Study, name: str) -> tuple[str, int]:
-    """Label and colour of a network that an analysis names."""
-    network = network_of(study, name)
-    return (network.label, network.slot) if network else (name, 0)
-
-
-def gap_table(study: Study) -> Table | None:
-    """Training images against held-out ones; None without trainings."""
-    rows = []
-    for network in study.finished:
-        analysed = study.analysed(network)
-        if analysed is None or analysed.train_iou is None or analysed.gap is None:
-            continue
-        held_out = analysed.train_iou - analysed.gap
-        scores = (score(analysed.train_iou), score(held_out), points(analysed.gap))
-        rows.append(Row((network.label, *scores), slot=network.slot))
+def gap_table(study: Study) -> Table:
+    """Training images against held-out ones."""
+    rows = [
+        network_row(network, score(own.train_iou), score(own.train_iou - own.gap), points(own.gap))
+        for network in study.finished
+        if (own := study.analysed(network)) and own.train_iou is not None and own.gap is not None
+    ]
     scored = numbers("Training pictures", "Held-out pictures", group=_IOU)
-    columns = (NETWORK, *scored, Column("Gap (points)"))
     caption = (
         "The same networks on their own training pictures and on held-out ones; means over runs."
     )
-    return table_of(caption, columns, rows)
+    return Table("gap", caption, (NETWORK, *scored, Column("Gap (points)")), rows)
 
 
-def source_table(study: Study) -> Table | None:
-    """Every source left out of training in turn; None where it was not asked for."""
-    rows = []
-    for record in study.analysis.sources:
-        label, slot = _first_cell(study, record.network)
-        scores = (bounded(record.seen), bounded(record.unseen), bounded(record.gap, points))
-        rows.append(Row((label, record.source, str(record.images), *scores), slot=slot))
+def source_table(study: Study) -> Table:
+    """Every source left out of training in turn."""
+    rows = [
+        network_row(
+            study.network(record.network),
+            record.source,
+            str(record.images),
+            bounded(record.seen),
+            bounded(record.unseen),
+            bounded(record.gap, points),
+        )
+        for record in study.analysis.sources
+    ]
     scored = numbers("Source in training", "Source left out", group=_IOU)
     columns = (NETWORK, *words("Source"), Column("Pictures"), *scored, Column("Lost (points)"))
     caption = "Pictures of one source, scored by networks trained with and without that source."
-    return table_of(caption, columns, rows)
+    return Table("sources", caption, columns, rows)
 
 
-def external_table(study: Study) -> Table | None:
-    """External data sets; None where there was none."""
+def external_table(study: Study) -> Table:
+    """External data sets."""
     records = study.analysis.external
     empty = any(record.person_free for record in records)
     scored = numbers(_IOU, "Boundary IoU", "NSD at 1 %", group="Mean [95 % interval]")
     columns = [NETWORK, *words("Data set"), Column("Pictures"), *scored]
     if empty:
         columns += numbers("Number", *_ALARMS, group="Pictures without a person")
-    rows = []
-    for record in records:
-        label, slot = _first_cell(study, record.network)
-        cells = [label, record.data, str(record.images)]
-        names = ("iou", "boundary_iou", "surface_dice_10")
-        cells += [bounded(record.metrics.get(name)) for name in names]
-        if empty:
-            cells += [str(record.person_free), *_alarm_cells(record.metrics.get)]
-        rows.append(Row(tuple(cells), slot=slot))
-    return table_of("External data sets: no network was trained on them.", columns, rows)
+    names = ("iou", "boundary_iou", "surface_dice_10")
+    rows = [
+        network_row(
+            study.network(record.network),
+            record.data,
+            str(record.images),
+            *(bounded(record.metrics.get(name)) for name in names),
+            *((str(record.person_free), *_alarm_cells(record.metrics.get)) if empty else ()),
+        )
+        for record in records
+    ]
+    caption = "External data sets: no network was trained on them."
+    return Table("external", caption, columns, rows)
 
 
-def alarm_table(study: Study) -> Table | None:
-    """False alarms on the study's own images without a person; None where there is none."""
+def alarm_table(study: Study) -> Table:
+    """False alarms on the study's own images without a person."""
     rows = []
     for network in study.finished:
         cells = _alarm_cells(partial(metric_of, study, network))
-        if set(cells) == {UNKNOWN}:
-            continue
         empty = sum(image.person_free for image in network.image_scores.values())
-        rows.append(Row((network.label, str(empty), *cells), slot=network.slot))
+        if set(cells) != {UNKNOWN}:
+            rows.append(network_row(network, str(empty), *cells))
     caption = (
         "Pictures without a person. An alarm marks more than 0.1 % of the pixels; the area is the "
         "mean share of a picture that is marked."
     )
-    return table_of(caption, (NETWORK, *numbers("Pictures", *_ALARMS)), rows)
-
-
-_ALARMS = ("With an alarm", "Area marked")
+    return Table("alarms", caption, (NETWORK, *numbers("Pictures", *_ALARMS)), rows)
 
 
 def _alarm_cells(metric: Callable[[str], Interval | None]) -> tuple[str, str]:
-    area = bounded(metric("false_positive_area"), lambda share: percent(share, 2))
+    area = bounded(metric("false_positive_area"), partial(percent, decimals=2))
     return bounded(metric("false_positive_images"), percent), area
 
 
@@ -121,31 +112,28 @@ def by_corruption(study: Study) -> dict[str, dict[str, RobustnessAnalysis]]:
     return records
 
 
-def robustness_table(study: Study) -> Table | None:
-    """Share of IoU that is retained under every corruption; None where it was not measured."""
-    corruptions = by_corruption(study)
-    if not corruptions:
-        return None
-    names = dict.fromkeys(name for networks in corruptions.values() for name in networks)
-    group = "IoU retained, mean over severities [95 % interval]"
-    labels = {name: _first_cell(study, name)[0] for name in names}
+def robustness_table(study: Study) -> Table:
+    """Share of IoU that is retained under every corruption."""
+    every = study.analysis.robustness
+    labels = {record.network: study.network(record.network).label for record in every}
     rows = []
-    for corruption, networks in corruptions.items():
-        records = (networks.get(name) for name in names)
+    for corruption, networks in by_corruption(study).items():
+        records = (networks.get(name) for name in labels)
         cells = (bounded(record.retention if record else None, percent) for record in records)
         rows.append(Row((corruption_name(corruption), *cells)))
-    means = (percent(mean_retention(study, name)) for name in names)
-    rows.append(Row(("Mean over corruptions", *means), "baseline"))
-    every = study.analysis.robustness
-    clean = {record.network: record.clean for record in reversed(every)}
+    if rows:
+        means = (percent(mean_retention(study, name)) for name in labels)
+        rows.append(Row(("Mean over corruptions", *means), "baseline"))
+    clean = {record.network: score(record.clean) for record in reversed(every)}
     counts = [f"{count:,}" for count in sorted({record.images for record in every})]
     caption = (
         f"IoU on corrupted pictures as a share of the IoU on the same {listed(counts, 'or')} test "
         "pictures uncorrupted. Uncorrupted IoU: "
-        f"{listed([f'{labels[name]} {score(clean[name])}' for name in names])}."
+        f"{listed([f'{label} {clean[name]}' for name, label in labels.items()])}."
     )
+    group = "IoU retained, mean over severities [95 % interval]"
     columns = (*words("Corruption"), *numbers(*labels.values(), group=group))
-    return Table(caption, columns, tuple(rows))
+    return Table("robustness", caption, columns, rows)
 
 
 def mean_retention(study: Study, network: str) -> float | None:

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from humanseg.report.formatting import bounded, capitalised, counted, listed, percent, score
-from humanseg.report.ranking import METRIC_NAMES, Metric, metric_of
-from humanseg.report.study import Study, image_scores
+from humanseg.report.ranking import METRIC_NAMES, metric_of
+from humanseg.report.study import Network, Study, image_scores
 from humanseg.report.study_plan import repeats
-from humanseg.report.tables.table import (
-    NETWORK,
-    Column,
-    Row,
-    RowKind,
-    Table,
-    numbers,
-    table_of,
-    words,
-)
+from humanseg.report.tables.table import NETWORK, Column, Row, Table, network_row, numbers, words
 from humanseg.results import Bound, RunResult, Stratum
 
 BOUND_NAMES = {
@@ -29,71 +21,80 @@ BOUND_NAMES = {
 }
 
 
-def _share_of_diagonal(value: float) -> str:
-    return percent(value, 2)
-
-
 @dataclass(frozen=True)
 class _Measure:
     """A column of a score table."""
 
-    metric: str
     column: Column
-    show: Callable[[float], str] = score
-    interval: bool = False
-    bound: Metric | None = None
-    """Field of `Bound` with the same number for baselines and upper bounds."""
+    cell: Callable[[Study, Network], str]
+    metric: str = ""
+    """Its name in `METRICS`; empty for what is not in an analysis."""
 
 
-INTERVAL = " [95 % interval]"
+def _measure(
+    metric: str,
+    label: str,
+    group: str,
+    show: Callable[[float], str] = score,
+    *,
+    interval: bool = False,
+) -> _Measure:
+    def cell(study: Study, network: Network) -> str:
+        value = metric_of(study, network, metric)
+        return bounded(value, show) if interval or value is None else show(value.estimate)
+
+    return _Measure(Column(label, group), cell, metric)
+
+
+def _seed_sd(study: Study, network: Network) -> str:
+    own = study.analysed(network)
+    return "" if own is None or own.seed_sd is None else score(own.seed_sd)
+
+
 _IOU, _MEAN = "Per-image IoU", "Mean over pictures"
 _DIAGONAL = "Share of the diagonal, lower is better"
+_POOLED, _CALIBRATION = "All pixels pooled", "Calibration error, lower is better"
+_share_of_diagonal = partial(percent, decimals=2)
 _OVERLAP = (
-    _Measure("iou", Column(f"Mean{INTERVAL}", _IOU), interval=True, bound="iou"),
-    _Measure("iou_sd", Column("± SD over pictures", _IOU)),
-    _Measure("iou_median", Column("Median", _IOU)),
-    _Measure("iou_p05", Column("5th percentile", _IOU)),
-    _Measure("dice", Column("Dice", _MEAN), interval=True),
+    _measure("iou", "Mean [95 % interval]", _IOU, interval=True),
+    _measure("iou_sd", "± SD over pictures", _IOU),
+    _measure("iou_median", "Median", _IOU),
+    _measure("iou_p05", "5th percentile", _IOU),
+    _measure("dice", "Dice", _MEAN, interval=True),
 )
 _CONTOUR = (
-    _Measure("boundary_iou", Column("Boundary IoU", _MEAN), interval=True, bound="boundary_iou"),
-    _Measure("surface_dice_05", Column("NSD at 0.5 %", _MEAN), interval=True),
-    _Measure("surface_dice_10", Column("NSD at 1 %", _MEAN), interval=True),
-    _Measure("assd", Column("ASSD", _DIAGONAL), _share_of_diagonal),
-    _Measure("hd95", Column("HD95", _DIAGONAL), _share_of_diagonal),
+    _measure("boundary_iou", "Boundary IoU", _MEAN, interval=True),
+    _measure("surface_dice_05", "NSD at 0.5 %", _MEAN, interval=True),
+    _measure("surface_dice_10", "NSD at 1 %", _MEAN, interval=True),
+    _measure("assd", "ASSD", _DIAGONAL, _share_of_diagonal),
+    _measure("hd95", "HD95", _DIAGONAL, _share_of_diagonal),
 )
-_POOLED, _CALIBRATION = "All pixels pooled", "Calibration error, lower is better"
 _PIXEL = (
-    _Measure("dataset_iou", Column("Dataset IoU", _POOLED), interval=True),
-    _Measure("two_class_miou", Column("Two-class mIoU", _POOLED)),
-    _Measure("pixel_accuracy", Column("Pixel accuracy", _POOLED)),
-    _Measure("precision", Column("Precision", _MEAN)),
-    _Measure("recall", Column("Recall", _MEAN)),
-    _Measure("ece", Column("All pixels", _CALIBRATION)),
-    _Measure("band_ece", Column("Near contours", _CALIBRATION)),
+    _measure("dataset_iou", "Dataset IoU", _POOLED, interval=True),
+    _measure("two_class_miou", "Two-class mIoU", _POOLED),
+    _measure("pixel_accuracy", "Pixel accuracy", _POOLED),
+    _measure("precision", "Precision", _MEAN),
+    _measure("recall", "Recall", _MEAN),
+    _measure("ece", "All pixels", _CALIBRATION),
+    _measure("band_ece", "Near contours", _CALIBRATION),
 )
-_BATCH = Column(
-    "Batch-averaged IoU", "Published convention, do not mix with the others", aside=True
+_SEEDS = _Measure(Column("SD over seeds", _IOU), _seed_sd)
+_BATCH = _Measure(
+    Column("Batch-averaged IoU", "Published convention, do not mix with the others", aside=True),
+    lambda _, network: score(network.mean("batch_iou")),
 )
-_SEEDS = Column("SD over seeds", _IOU)
 
 
-def overlap_table(study: Study) -> Table | None:
+def overlap_table(study: Study) -> Table:
     """Per-image overlap by network, baselines and upper bounds beneath."""
-    table = _score_table(study, _OVERLAP, f"Overlap with the true masks, {_scored(study)}.")
-    if table is None:
-        return None
-    analysed = [study.analysed(network) for network in study.networks]
-    seeds = [score(own.seed_sd) if own and own.seed_sd is not None else "" for own in analysed]
-    if any(seeds):
-        table = _with_column(table, 3, _SEEDS, seeds)
-    batches = [network.mean("batch_iou") for network in study.networks]
-    if any(value is not None for value in batches):
-        table = _with_column(table, len(table.columns), _BATCH, [*map(score, batches)])
-    return table
+    seeds = [_SEEDS] if any(_seed_sd(study, network) for network in study.networks) else []
+    batches = any(network.mean("batch_iou") is not None for network in study.networks)
+    measures = [*_OVERLAP[:2], *seeds, *_OVERLAP[2:], *([_BATCH] if batches else [])]
+    caption = f"Overlap with the true masks, {_scored(study)}."
+    return _score_table("overlap", study, measures, caption)
 
 
-def contour_table(study: Study) -> Table | None:
+def contour_table(study: Study) -> Table:
     """How well contours fit by network, baselines and upper bounds beneath."""
     counts = [
         f"{counted(analysed.without_contour, 'picture')} of {network.label}"
@@ -105,80 +106,59 @@ def contour_table(study: Study) -> Table | None:
         caption += (
             f" ASSD and HD95 are the whole diagonal, for want of a contour, in {listed(counts)}."
         )
-    return _score_table(study, _CONTOUR, caption)
+    return _score_table("contour", study, _CONTOUR, caption)
 
 
-def pixel_table(study: Study) -> Table | None:
+def pixel_table(study: Study) -> Table:
     """Pooled scores, kinds of errors, and how far probabilities can be believed."""
     caption = f"All pixels pooled, kinds of errors, and calibration, {_scored(study)}."
-    return _score_table(study, _PIXEL, caption)
+    return _score_table("pixels", study, _PIXEL, caption)
 
 
 def _scored(study: Study) -> str:
     return f"on {counted(len(image_scores(study)), 'picture')}"
 
 
-def _score_table(study: Study, measures: tuple[_Measure, ...], caption: str) -> Table | None:
-    rows = []
-    for network in study.networks:
-        values = [(each, metric_of(study, network, each.metric)) for each in measures]
-        cells = [
-            bounded(value, each.show)
-            if each.interval or value is None
-            else each.show(value.estimate)
-            for each, value in values
-        ]
-        rows.append(Row((network.label, *cells), slot=network.slot))
-    bounds = study.analysis.bounds if any(each.bound for each in measures) else ()
-    for bound in bounds:
-        cells = [score(getattr(bound, each.bound)) if each.bound else "" for each in measures]
-        kind: RowKind = "baseline" if bound.side == "baseline" else "bound"
-        rows.append(Row((bound_name(study, bound), *cells), kind))
-    return table_of(caption, (NETWORK, *(each.column for each in measures)), rows)
+def _score_table(id_: str, study: Study, measures: Sequence[_Measure], caption: str) -> Table:
+    rows = [
+        network_row(network, *(each.cell(study, network) for each in measures))
+        for network in study.networks
+    ]
+    shared = METRIC_NAMES.keys() & {each.metric for each in measures}
+    for bound in study.analysis.bounds if shared else ():
+        cells = (
+            score(getattr(bound, each.metric)) if each.metric in shared else "" for each in measures
+        )
+        name = _bound_name(study, bound)
+        rows.append(Row((name, *cells), "baseline" if bound.side == "baseline" else "bound"))
+    return Table(id_, caption, (NETWORK, *(each.column for each in measures)), rows)
 
 
-def bound_name(study: Study, bound: Bound) -> str:
-    """A baseline or upper bound as a table names it."""
+def _bound_name(study: Study, bound: Bound) -> str:
     grid = f"{bound.detail.replace('x', '×')} " if bound.detail else ""
     name = BOUND_NAMES[bound.name].format(detail=grid)
     if bound.detail and bound.name != "output_grid":
         name += f", {bound.detail}"
     if bound.networks:
-        name += f" ({listed(network_labels(study, bound.networks))})"
+        name += f" ({listed([study.network(name).label for name in bound.networks])})"
     return name
 
 
-def network_labels(study: Study, names: tuple[str, ...]) -> list[str]:
-    """Labels of networks that an analysis names."""
-    labels = {network.name: network.label for network in study.networks}
-    return [labels.get(name, name) for name in names]
-
-
-def _with_column(table: Table, index: int, column: Column, cells: list[str]) -> Table:
-    """A table with one more column at `index`; rows beyond the cells have nothing in it."""
-    padded = [*cells, *[""] * (len(table.rows) - len(cells))]
-    rows = tuple(
-        replace(row, cells=(*row.cells[:index], cell, *row.cells[index:]))
-        for row, cell in zip(table.rows, padded, strict=True)
-    )
-    return Table(table.caption, (*table.columns[:index], column, *table.columns[index:]), rows)
-
-
-def fold_table(study: Study) -> Table | None:
-    """Mean IoU of every run; None where no network has several."""
+def fold_table(study: Study) -> Table:
+    """Mean IoU of every run, where a network has several."""
     networks = [network for network in study.finished if network.runs]
-    if all(len(network.runs) < 2 for network in networks):
-        return None
     means: dict[str, dict[str, float | None]] = {}
-    for network in networks:
-        for run in network.runs:
-            means.setdefault(_common_name(study, run), {})[network.name] = run.summary.iou_mean
+    if any(len(network.runs) > 1 for network in networks):
+        for network in networks:
+            for run in network.runs:
+                own = means.setdefault(_common_name(study, run), {})
+                own[network.name] = run.summary.iou_mean
     rows = [
         Row((name, *(score(by_network.get(network.name)) for network in networks)))
         for name, by_network in means.items()
     ]
     columns = (*words("Run"), *numbers(*(each.label for each in networks), group=_IOU))
-    return Table("Mean over the test pictures of every run.", columns, tuple(rows))
+    return Table("folds", "Mean over the test pictures of every run.", columns, rows)
 
 
 def _common_name(study: Study, run: RunResult) -> str:
@@ -194,13 +174,8 @@ def _common_name(study: Study, run: RunResult) -> str:
     return capitalised(", ".join(parts))
 
 
-def attribute_table(study: Study) -> Table | None:
+def attribute_table(study: Study) -> Table:
     """Scores of a single model by attributes of the images, and how far the worst group is off."""
-    columns = (
-        Column("Pictures", numeric=False),
-        Column("Number"),
-        *(Column(name[:1].upper() + name[1:]) for name in METRIC_NAMES.values()),
-    )
     rows = []
     for each in study.analysis.attributes:
         for group in each.groups:
@@ -210,14 +185,15 @@ def attribute_table(study: Study) -> Table | None:
             name = f"{each.attribute}: largest gap, {each.best} less {each.worst}"
             rows.append(Row((name, "", bounded(each.gap), ""), "spread"))
     caption = "Means by attributes; groups of fewer than 20 pictures are not scored."
-    return table_of(caption, columns, rows)
+    columns = (*words("Pictures"), *numbers("Number", *map(capitalised, METRIC_NAMES.values())))
+    return Table("attributes", caption, columns, rows)
 
 
 _KINDS = {"size": "Foreground", "source": "Source"}
 
 
-def strata_table(study: Study) -> Table | None:
-    """Scores by size of the person and by source; None where there is one part only."""
+def strata_table(study: Study) -> Table:
+    """Scores by size of the person and by source."""
     strata: dict[tuple[str, str], dict[str, Stratum]] = {}
     for network in study.compared:
         analysed = study.analysed(network)
@@ -232,6 +208,6 @@ def strata_table(study: Study) -> Table | None:
         for metric in METRIC_NAMES:
             each = (by_network.get(network.name) for network in study.compared)
             cells += [bounded(own.metrics.get(metric) if own else None) for own in each]
-        rows.append(Row(tuple(cells)))
+        rows.append(Row(cells))
     caption = "Means over parts of the pictures: thirds by foreground share, and sources."
-    return table_of(caption, columns, rows)
+    return Table("strata", caption, columns, rows)

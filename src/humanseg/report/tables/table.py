@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
+
+from humanseg.report.study import Network
 
 RowKind = Literal["plain", "spread", "baseline", "bound", "changed", "problem"]
 Value = float | str | None
@@ -27,36 +29,40 @@ class Column:
 class Row:
     """Cells as text."""
 
-    cells: tuple[str, ...]
+    cells: Sequence[str]
     kind: RowKind = "plain"
     slot: int = 0
     """Number of the network's colour for the first cell; 0 for none."""
     anchor: str = ""
     """Name of the place on the page that the first cell leads to."""
-    values: tuple[Value, ...] = ()
+    values: Sequence[Value] = ()
     """What each cell sorts by; empty where the table is not sorted."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Headings and rows; the first column names each row."""
+    """Headings and rows; the first column names each row. Without rows it is left out."""
 
+    kind: ClassVar[str] = "table"
+    name: str
+    """Unique on the page."""
     caption: str
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    columns: Sequence[Column]
+    rows: Sequence[Row]
+
+    def __bool__(self) -> bool:
+        return bool(self.rows)
 
     @property
-    def groups(self) -> tuple[tuple[str, int], ...]:
+    def groups(self) -> list[tuple[str, int]]:
         """Heading groups with the number of columns each spans; empty without any group."""
-        if not any(column.group for column in self.columns):
-            return ()
         spans: list[tuple[str, int]] = []
         for column in self.columns:
             if spans and column.group and spans[-1][0] == column.group:
                 spans[-1] = (column.group, spans[-1][1] + 1)
             else:
                 spans.append((column.group, 1))
-        return tuple(spans)
+        return spans if any(label for label, _ in spans) else []
 
 
 NETWORK = Column("Network", numeric=False)
@@ -72,7 +78,6 @@ def numbers(*labels: str, group: str = "") -> list[Column]:
     return [Column(label, group) for label in labels]
 
 
-def table_of(caption: str, columns: Iterable[Column], rows: Iterable[Row]) -> Table | None:
-    """A table; None without a row."""
-    table = Table(caption, tuple(columns), tuple(rows))
-    return table if table.rows else None
+def network_row(network: Network, *cells: str) -> Row:
+    """A row that a network's marker and label begin."""
+    return Row((network.label, *cells), slot=network.slot)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from humanseg.report.tables.difference_tables import MARGIN
 
@@ -124,8 +124,7 @@ DEFINITIONS: dict[str, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Published:
+class Published(NamedTuple):
     """Published figures of one network under the reference protocol."""
 
     iou: float

@@ -6,12 +6,7 @@ from collections.abc import Iterator
 
 from humanseg.report.formatting import bounded, counted, gap, listed, percent, score
 from humanseg.report.study import Study
-from humanseg.report.tables.generalisation_tables import (
-    by_corruption,
-    corruption_name,
-    mean_retention,
-)
-from humanseg.report.tables.score_tables import network_labels
+from humanseg.report.tables.generalisation_tables import corruption_name, mean_retention
 from humanseg.results import Bound, ExternalAnalysis, SourceAnalysis
 
 
@@ -21,10 +16,6 @@ def generalisation(study: Study) -> Iterator[str]:
     yield from _on_left_out_sources(study)
     yield from _on_external_data(study)
     yield from _on_corrupted_images(study)
-
-
-def _label(study: Study, name: str) -> str:
-    return network_labels(study, (name,))[0]
 
 
 def _on_training_images(study: Study) -> Iterator[str]:
@@ -51,7 +42,7 @@ def _on_left_out_sources(study: Study) -> Iterator[str]:
 
 
 def _left_out(study: Study, record: SourceAnalysis) -> str:
-    text = f"{bounded(record.unseen)} with {_label(study, record.network)}"
+    text = f"{bounded(record.unseen)} with {study.network(record.network).label}"
     if record.gap is None:
         return text
     side = "lower" if record.gap.estimate >= 0 else "higher"
@@ -64,7 +55,7 @@ def _on_external_data(study: Study) -> Iterator[str]:
         by_data.setdefault(record.data, []).append(record)
     for data, records in by_data.items():
         each = [
-            f"{bounded(record.metrics.get('iou'))} with {_label(study, record.network)}"
+            f"{bounded(record.metrics.get('iou'))} with {study.network(record.network).label}"
             for record in records
         ]
         yield (
@@ -74,20 +65,19 @@ def _on_external_data(study: Study) -> Iterator[str]:
 
 
 def _on_corrupted_images(study: Study) -> Iterator[str]:
-    corruptions = by_corruption(study)
-    if not corruptions:
+    records = study.analysis.robustness
+    if not records:
         return
-    names = dict.fromkeys(name for networks in corruptions.values() for name in networks)
     retained = [
-        f"{percent(mean_retention(study, name))} with {_label(study, name)}" for name in names
+        f"{percent(mean_retention(study, name))} with {study.network(name).label}"
+        for name in dict.fromkeys(record.network for record in records)
     ]
-    records = [record for networks in corruptions.values() for record in networks.values()]
     lowest = min(records, key=lambda record: record.retention.estimate)
     yield (
         f"On corrupted pictures, the IoU retained is {listed(retained)}, averaged over "
-        f"{counted(len(corruptions), 'corruption')}; it is lowest with "
-        f"{_label(study, lowest.network)} under {corruption_name(lowest.corruption).lower()} "
-        f"({percent(lowest.retention.estimate)})."
+        f"{counted(len({record.corruption for record in records}), 'corruption')}; it is lowest "
+        f"with {study.network(lowest.network).label} under "
+        f"{corruption_name(lowest.corruption).lower()} ({percent(lowest.retention.estimate)})."
     )
 
 
@@ -107,7 +97,7 @@ def _bound(study: Study, bound: Bound) -> str:
         return ""  # 0 by definition wherever there is a person
     if bound.name == "output_grid":
         grid = f"{bound.detail.replace('x', '×')} " if bound.detail else ""
-        whose = listed(network_labels(study, bound.networks))
+        whose = listed([study.network(name).label for name in bound.networks])
         return (
             f"the true mask after a round trip through the {grid}output grid"
             f"{f' of {whose}' if whose else ''}: {value}"

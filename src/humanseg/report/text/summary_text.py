@@ -6,15 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from humanseg.report.formatting import counted, duration, gap, large, listed, milliseconds
-from humanseg.report.ranking import METRIC_NAMES, Metric, Pair, pair_of, ranked
-from humanseg.report.study import Study, image_scores
-from humanseg.report.study_plan import (
-    failed_runs,
-    folds,
-    is_cross_validated,
-    missing_runs,
-    repeats,
-)
+from humanseg.report.ranking import METRIC_NAMES, Metric, pair_of, ranked
+from humanseg.report.study import Network, Study, image_scores
+from humanseg.report.study_plan import folds, is_cross_validated, repeats
 from humanseg.report.tables.difference_tables import reading
 from humanseg.report.text.caveats import cautions, warnings
 from humanseg.report.text.generalisation_text import generalisation, limits
@@ -40,21 +34,12 @@ class Answer:
     """What limits how far the numbers reach."""
 
 
-@dataclass(frozen=True)
-class Problem:
-    """A run of the plan without a result."""
-
-    name: str
-    state: str
-    detail: str
-
-
 def answer(study: Study) -> Answer:
     """Everything that the first screen says."""
-    findings = [text for metric in METRIC_NAMES if (text := finding(study, metric))]
+    findings = (finding(study, metric) for metric in METRIC_NAMES)
     return Answer(
         headline=headline(study),
-        findings=tuple(findings),
+        findings=tuple(filter(None, findings)),
         cost=cost_sentence(study),
         generalisation=tuple(generalisation(study)),
         limits=limits(study),
@@ -68,25 +53,21 @@ def finding(study: Study, metric: Metric) -> str:
     order = ranked(study, metric)
     if not order:
         return ""
-    best = order[0]
-    name = METRIC_NAMES[metric]
-    if len(order) == 1:
-        return f"{best.label} reaches {value_of(study, best, metric)} {name}."
-    sentences = [f"{best.label} has the highest {name}, {value_of(study, best, metric)}."]
-    for network in order[1:]:
-        pair = pair_of(study, metric, best, network)
-        if pair is None:
-            sentences.append(f"{network.label} reaches {value_of(study, network, metric)}.")
-        else:
-            sentences.append(_lower(study, pair, metric))
-    return " ".join(sentences)
+    best, *others = order
+    name, value = METRIC_NAMES[metric], value_of(study, best, metric)
+    if not others:
+        return f"{best.label} reaches {value} {name}."
+    behind = (_behind(study, best, network, metric) for network in others)
+    return " ".join((f"{best.label} has the highest {name}, {value}.", *behind))
 
 
-def _lower(study: Study, pair: Pair, metric: Metric) -> str:
-    name = f"{pair.second.label} ({value_of(study, pair.second, metric)})"
+def _behind(study: Study, best: Network, network: Network, metric: Metric) -> str:
+    pair, value = pair_of(study, metric, best, network), value_of(study, network, metric)
+    if pair is None:
+        return f"{network.label} reaches {value}."
     side = "lower" if pair.difference.estimate >= 0 else "higher on the shared pictures"
     apart = f"{gap(pair.difference.estimate)} {side}{interval_of(pair)}"
-    return f"{name} is {apart}: {reading(study, pair)}."
+    return f"{network.label} ({value}) is {apart}: {reading(study, pair)}."
 
 
 def basis(study: Study) -> str:
@@ -139,10 +120,3 @@ def _machine(environment: Environment) -> str:
     if environment.device == "cpu":
         return f"{environment.processor}, {counted(environment.cores, 'core')}"
     return environment.device
-
-
-def problems(study: Study) -> tuple[Problem, ...]:
-    """Runs of the plan that failed or were not reached."""
-    failed = (Problem(run.name, "failed", run.error) for run in failed_runs(study))
-    missing = (Problem(name, "missing", "not reached") for name in missing_runs(study))
-    return (*failed, *missing)
