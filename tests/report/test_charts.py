@@ -11,8 +11,7 @@ import pytest
 
 from humanseg.report.charts import score_charts
 from humanseg.report.charts.cost_charts import cost_plots
-from humanseg.report.charts.learning_curves import learning_curves, loss_limit
-from humanseg.report.charts.robustness_charts import robustness_curves
+from humanseg.report.charts.curves import learning_curves, loss_limit, robustness_curves
 from humanseg.report.charts.svg import Axis, Box, Panel, key, ticks
 from humanseg.report.load_study import load_studies, load_study
 from humanseg.report.ranking import metric_of

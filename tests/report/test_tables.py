@@ -9,7 +9,6 @@ import pytest
 from humanseg.report.load_study import load_study
 from humanseg.report.ranking import metric_of
 from humanseg.report.study import Study, image_scores
-from humanseg.report.tables.check_tables import leak_table, suspect_table
 from humanseg.report.tables.cost_tables import cost_table, published_table
 from humanseg.report.tables.difference_tables import pair_table
 from humanseg.report.tables.generalisation_tables import (
@@ -19,7 +18,7 @@ from humanseg.report.tables.generalisation_tables import (
     robustness_table,
     source_table,
 )
-from humanseg.report.tables.image_table import image_table
+from humanseg.report.tables.image_tables import image_table, leak_table, suspect_table
 from humanseg.report.tables.score_tables import (
     attribute_table,
     contour_table,

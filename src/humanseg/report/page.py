@@ -25,7 +25,7 @@ from humanseg.report.scores_csv import scores_csv
 from humanseg.report.sections import Section, sections
 from humanseg.report.study import Study
 from humanseg.report.study_plan import has_several_seeds, lacking_runs, repeats, split_seed, title
-from humanseg.report.tables.image_table import image_table
+from humanseg.report.tables.image_tables import image_table
 from humanseg.report.text.definitions import DEFINITIONS
 from humanseg.report.text.summary_text import Answer, answer, basis
 from humanseg.results import Record, write_record, write_text

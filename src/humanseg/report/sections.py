@@ -10,15 +10,14 @@ from markupsafe import Markup
 
 from humanseg.report.charts import score_charts
 from humanseg.report.charts.cost_charts import cost_plots
-from humanseg.report.charts.learning_curves import Curves, learning_curves
-from humanseg.report.charts.robustness_charts import robustness_curves
+from humanseg.report.charts.curves import Curves, learning_curves, robustness_curves
 from humanseg.report.gallery.thumbnails import Finding, leak_findings, suspect_findings
 from humanseg.report.study import Study
 from humanseg.report.tables import (
-    check_tables,
     cost_tables,
     difference_tables,
     generalisation_tables,
+    image_tables,
     score_tables,
 )
 from humanseg.report.tables.table import Table
@@ -208,8 +207,8 @@ def _checks(study: Study, anchors: Mapping[str, str]) -> Section:
         "Duplicate pictures in training and test, and wrong true masks, distort scores. These were "
         "found automatically: look at them before you trust or dismiss them.",
         Findings("Pictures that show the same", leaks) if leaks else None,
-        check_tables.leak_table(study),
+        image_tables.leak_table(study),
         Findings("True masks to check", suspects) if suspects else None,
-        check_tables.suspect_table(study, anchors),
+        image_tables.suspect_table(study, anchors),
         link="Checks",
     )

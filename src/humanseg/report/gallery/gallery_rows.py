@@ -25,7 +25,7 @@ from humanseg.report.gallery.gallery_images import (
     read_shrunk,
     shown_size,
 )
-from humanseg.report.gallery.image_choice import Choice, choose_images
+from humanseg.report.gallery.image_choice import choose_images
 from humanseg.report.study import Network, Study, image_scores
 from humanseg.results import ImageScore
 from humanseg.system.errors import ImageError
@@ -96,22 +96,22 @@ def gallery(study: Study) -> list[GalleryRow]:
     files, images = study_files.image_files(study.folders), image_scores(study)
     ious = [network.by_image("iou") for network in study.finished]
 
-    def row(choice: Choice, number: int) -> GalleryRow:
-        image = images[choice.id]
-        longest = CHOSEN_SIDE if choice.reasons else OTHER_SIDE
+    def row(id_: str, number: int) -> GalleryRow:
+        image = images[id_]
+        longest = CHOSEN_SIDE if choices[id_] else OTHER_SIDE
         size = shown_size((image.height, image.width), longest)
-        photo, gone = _photo(files.get(choice.id), size)
-        picture = Cell("picture", "Picture", alt=f"Picture {choice.id}", problem=gone)
+        photo, gone = _photo(files.get(id_), size)
+        picture = Cell("picture", "Picture", alt=f"Picture {id_}", problem=gone)
         return GalleryRow(
             anchor=f"picture-{number}",
-            id=choice.id,
-            reasons=choice.reasons,
-            source=study.sources.get(choice.id, ""),
+            id=id_,
+            reasons=choices[id_],
+            source=study.sources.get(id_, ""),
             share=image.foreground_share,
-            scores=[values.get(choice.id) for values in ious],
+            scores=[values.get(id_) for values in ious],
             size=size,
             photo=photo,
-            cells=[picture, *_masks(study, choice.id, image, size)],
+            cells=[picture, *_masks(study, id_, image, size)],
         )
 
     # Decoding releases the interpreter; one image per thread is in memory at a time.

@@ -5,26 +5,17 @@ from __future__ import annotations
 import random
 import statistics
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from humanseg.report.formatting import percent, score
 from humanseg.report.study import Study, image_scores, scores_by_image
 from humanseg.report.study_plan import split_seed
-from humanseg.report.tables.check_tables import REASONS
+from humanseg.report.tables.image_tables import REASONS
 from humanseg.results import SuspectLabel
 
 MOST_OTHERS = 400
 """So many others are shown at most: the page stays below 15 MB with three networks."""
 
 _BEST, _MEDIAN, _WORST, _APART, _RANDOM, _SUSPECT, _SOURCES = 3, 3, 3, 4, 2, 8, 12
-
-
-@dataclass(frozen=True)
-class Choice:
-    """An image of the gallery and the parts of the rule that chose it; none for the others."""
-
-    id: str
-    reasons: tuple[str, ...] = ()
 
 
 def rule(seed: int) -> str:
@@ -45,8 +36,8 @@ def choose(
     sources: Mapping[str, str] | None = None,
     suspects: Iterable[SuspectLabel] = (),
     alarms: Mapping[str, float] | None = None,
-) -> list[Choice]:
-    """Choose the gallery's images, each once with every reason for it.
+) -> dict[str, list[str]]:
+    """Choose the gallery's images: every reason for each.
 
     By network label and image, `scores` are IoUs; by image, `alarms` are the largest share of
     pixels that a network marks where nobody is. Suspects come most suspicious first.
@@ -82,7 +73,7 @@ def choose(
     wrong = list(suspects)[:_SUSPECT]
     words = {reason: text[:1].lower() + text[1:] for reason, text in REASONS.items()}
     take((label.id, f"True mask to check: {words[label.reason]}") for label in wrong)
-    return [Choice(id_, tuple(reasons)) for id_, reasons in chosen.items()]
+    return chosen
 
 
 def _descending(values: Mapping[str, float]) -> list[str]:
@@ -103,33 +94,26 @@ def _drawn(ids: Iterable[str], sources: Mapping[str, str], seed: int) -> dict[st
     return drawn
 
 
-def choose_images(study: Study) -> list[Choice]:
-    """The gallery's images: those of the rule, then the others, hardest first."""
+def choose_images(study: Study) -> dict[str, list[str]]:
+    """The gallery's images: those of the rule with every reason, then the others, hardest first."""
     scores = {network.label: network.by_image("iou") for network in study.finished}
     images = image_scores(study)
-    suspects = [label for label in study.analysis.suspects if label.id in images]
-    chosen = choose(
-        scores,
-        split_seed(study),
-        sources=study.sources,
-        suspects=suspects,
-        alarms=_alarms(study),
-    )
-    taken = {choice.id for choice in chosen}
-    means = {id_: statistics.fmean(each) for id_, each in scores_by_image(scores).items()}
-    others = sorted((id_ for id_ in images if id_ not in taken), key=lambda id_: means.get(id_, 2))
-    # At most so many, evenly through the list.
-    step = max(1.0, len(others) / MOST_OTHERS)
-    shown = [others[int(index * step)] for index in range(min(len(others), MOST_OTHERS))]
-    return [*chosen, *map(Choice, shown)]
-
-
-def _alarms(study: Study) -> dict[str, float]:
-    """Largest share of pixels that any network marks, by image without a person."""
-    alarms: dict[str, float] = {}
+    alarms: dict[str, float] = {}  # the largest share of pixels that any network marks
     for network in study.finished:
         for id_, image in network.image_scores.items():
             if image.person_free:
                 share = image.fp / (image.height * image.width)
                 alarms[id_] = max(alarms.get(id_, 0.0), share)
-    return alarms
+    chosen = choose(
+        scores,
+        split_seed(study),
+        sources=study.sources,
+        suspects=(label for label in study.analysis.suspects if label.id in images),
+        alarms=alarms,
+    )
+    means = {id_: statistics.fmean(each) for id_, each in scores_by_image(scores).items()}
+    others = sorted((id_ for id_ in images if id_ not in chosen), key=lambda id_: means.get(id_, 2))
+    # At most so many, evenly through the list.
+    step = max(1.0, len(others) / MOST_OTHERS)
+    shown = (others[int(index * step)] for index in range(min(len(others), MOST_OTHERS)))
+    return chosen | {id_: [] for id_ in shown}

@@ -11,7 +11,7 @@ from humanseg.report import study_files
 from humanseg.report.formatting import capitalised, score
 from humanseg.report.gallery.gallery_images import mask_uri, photo_uri, read_shrunk, shown_size
 from humanseg.report.study import Study, image_scores
-from humanseg.report.tables.check_tables import LEAK_KINDS, REASONS, suspect_detail
+from humanseg.report.tables.image_tables import LEAK_KINDS, REASONS, suspect_detail
 from humanseg.system.errors import ImageError
 
 THUMBNAIL_SIDE = 160

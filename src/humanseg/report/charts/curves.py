@@ -1,4 +1,4 @@
-"""Learning curves: a line for one run, mean and range for several."""
+"""Curves: learning by epoch, and what corrupted pictures cost by severity."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from humanseg.report.charts.svg import Axis, Box, Panel, tenth_below
-from humanseg.report.formatting import counted, listed, score
+from humanseg.report.formatting import bounded, counted, listed, percent, score
 from humanseg.report.study import Network, Study
-from humanseg.results import EpochRecord
+from humanseg.report.tables.generalisation_tables import by_corruption, corruption_name
+from humanseg.results import EpochRecord, RobustnessAnalysis
 
 
 @dataclass(frozen=True)
@@ -24,15 +25,13 @@ class Curves:
     overlap: Markup
 
 
-def learning_curves(study: Study) -> tuple[Curves, ...]:
+def learning_curves(study: Study) -> list[Curves]:
     """Loss and IoU per epoch of every network, on shared axes; nothing without trainings."""
-    if not study.runs:
-        return ()
     records = [record for run in study.runs for record in run.epochs]
     top = loss_limit(records)
     ious = [iou for each in records for iou in (each.train_iou, each.validation_iou)]
     low = tenth_below(min((iou for iou in ious if iou is not None), default=0.0))
-    return tuple(
+    return [
         Curves(
             network,
             _curve(study, network, "loss", Axis(0.0, top, "Loss")),
@@ -40,7 +39,7 @@ def learning_curves(study: Study) -> tuple[Curves, ...]:
         )
         for network in study.finished
         if network.runs
-    )
+    ]
 
 
 def loss_limit(records: Sequence[EpochRecord]) -> float:
@@ -108,10 +107,43 @@ def _draw_range(panel: Panel, values: dict[int, list[float]], kind: str) -> None
 
 def _mark_epoch(panel: Panel, network: Network, epoch: int, kind: str) -> None:
     """Mark the mean of the epoch whose weights are scored; without validation that of training."""
-    values = _by_epoch(network, f"validation_{kind}").get(epoch)
-    values = values or _by_epoch(network, f"train_{kind}").get(epoch)
-    if not values:
-        return
-    mean = statistics.fmean(values)
-    note = f"reported epoch {epoch}: {score(mean)}"
-    panel.marker(panel.x(epoch), _inside(panel, mean), network.slot, note, size=4.2)
+    by_part = (_by_epoch(network, f"{part}_{kind}") for part in ("validation", "train"))
+    values = next((own[epoch] for own in by_part if epoch in own), None)
+    if values:
+        mean = statistics.fmean(values)
+        note = f"reported epoch {epoch}: {score(mean)}"
+        panel.marker(panel.x(epoch), _inside(panel, mean), network.slot, note, size=4.2)
+
+
+def robustness_curves(study: Study) -> list[Markup]:
+    """IoU by severity, one small chart per corruption, on shared axes; severity 0 is clean."""
+    every = study.analysis.robustness
+    lowest = (min(record.severities, default=record.clean) for record in every)
+    low = tenth_below(min(lowest, default=0.0))
+    last = max((len(record.severities) for record in every), default=0)
+    axis = Axis(0.0, last, "Severity, 0 is clean", marks=tuple(range(last + 1)))
+    return [
+        _panel(study, corruption, list(networks.values()), axis, low)
+        for corruption, networks in by_corruption(study).items()
+    ]
+
+
+def _panel(
+    study: Study, corruption: str, records: list[RobustnessAnalysis], x_axis: Axis, low: float
+) -> Markup:
+    name = corruption_name(corruption)
+    named = [(study.network(record.network), record) for record in records]
+    panel = Panel(
+        f"Per-image IoU by severity: {name.lower()}",
+        "Share of clean IoU retained: "
+        + "; ".join(f"{network.label} {bounded(own.retention, percent)}" for network, own in named),
+        size=(300, 210),
+        box=Box(34, 34, 290, 166),
+        x_axis=x_axis,
+        y_axis=Axis(low, 1.0, f"{name}, per-image IoU"),
+    )
+    for network, record in named:
+        points = list(enumerate((record.clean, *record.severities)))
+        notes = [f"{network.label}, severity {at}: {score(value)}" for at, value in points]
+        panel.series(network.slot, points, notes)
+    return panel.render()
