@@ -77,7 +77,7 @@ def _add_figure(image: Image.Image) -> None:
 
 
 def find(paths: Sequence[Path]) -> list[Path]:
-    """ImageFile files among paths; folders are searched with all that is in them, sorted.
+    """Image files among paths; folders are searched with all that is in them, sorted.
 
     Raises:
         UsageError: a path that does not exist, or a folder without pictures.
@@ -112,19 +112,16 @@ def describe(paths: Sequence[Path], *, generated: bool) -> tuple[ImageFile, ...]
             f"{len(paths)} pictures; at most {MOST} can be timed, since each is read many times in "
             "every configuration. Give fewer."
         )
-    described = []
-    for name, path in zip(names(paths), paths, strict=True):
-        image = open_image(path)
-        described.append(
-            ImageFile(
-                name=name,
-                height=image.height,
-                width=image.width,
-                bytes=path.stat().st_size,
-                generated=generated,
-            )
+    return tuple(
+        ImageFile(
+            name=name,
+            height=image.height,
+            width=image.width,
+            bytes=path.stat().st_size,
+            generated=generated,
         )
-    return tuple(described)
+        for name, path, image in zip(names(paths), paths, map(open_image, paths), strict=True)
+    )
 
 
 def names(paths: Sequence[Path]) -> list[str]:

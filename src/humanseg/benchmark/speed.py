@@ -239,11 +239,11 @@ def _measured(job: _Job, pictures: Sequence[ImageFile]) -> Measured:
             picture.name: summarise_times([answer.pictures[index] for answer in answers])
             for index, picture in enumerate(pictures)
         },
-        cold_start=ColdStart(
-            imported=summarise_times([[answer.imported] for answer in answers]),
-            loaded=summarise_times([[answer.loaded] for answer in answers]),
-            first=summarise_times([[answer.first] for answer in answers]),
-            total=summarise_times([[answer.total] for answer in answers]),
+        cold_start=ColdStart.model_validate(
+            {
+                part: summarise_times([[getattr(answer, part)] for answer in answers])
+                for part in ColdStart.model_fields
+            }
         ),
         peak_memory=_peaks(answers),
     )

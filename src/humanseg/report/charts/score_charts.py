@@ -180,8 +180,8 @@ def reliability_plot(study: Study, field: str) -> Markup:
         "Calibration error: "
         + "; ".join(f"{net.label} {bounded(metric_of(study, net, metric))}" for net in curves)
         + ". On the diagonal, probability and frequency agree.",
-        size=(360, 330),
-        box=Box(38, 34, 350, 286),
+        size=(WIDE, 410),
+        box=Box(38, 34, WIDE - 14, 366),
         x_axis=Axis(0.0, 1.0, f"Probability, {where}"),
         y_axis=Axis(0.0, 1.0, "Share of pixels that are person"),
     )

@@ -70,7 +70,7 @@ def reading(study: Study, pair: Pair, because: str = ", because ") -> str:
 
 
 def _p(value: float) -> str:
-    return f"p = {probability(value)}".replace("= <", "<")
+    return f"p = {probability(value)}".replace("= <", "<").replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def pair_table(study: Study) -> Table:

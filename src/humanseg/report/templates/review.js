@@ -2,25 +2,9 @@
 const entries = [...document.querySelectorAll(".entry")];
 const status = document.querySelector(".status");
 const control = (name) => document.querySelector(`[data-control=${name}]`);
-const store = `humanseg-review:${document.title}:${entries.map((entry) => entry.dataset.id).join("|")}`;
-let marks = new Map();
+const page = `humanseg-review:${document.title}:${entries.map((entry) => entry.dataset.id).join("|")}`;
+let marks = new Map(Object.entries(JSON.parse(stored(page) ?? "{}")));
 let current = 0;
-
-function remembered() {
-  try {
-    return JSON.parse(localStorage.getItem(store)) ?? {};
-  } catch {
-    return {};
-  }
-}
-
-function remember() {
-  try {
-    localStorage.setItem(store, JSON.stringify(Object.fromEntries(marks)));
-  } catch {
-    return;
-  }
-}
 
 function draw() {
   const which = control("which").value;
@@ -36,11 +20,15 @@ function draw() {
   status.textContent = `${count("good")} good, ${count("bad")} bad, ${count("")} unmarked`;
 }
 
+function redraw() {
+  store(page, JSON.stringify(Object.fromEntries(marks)));
+  draw();
+}
+
 function mark(entry, value) {
   if (value && marks.get(entry.dataset.id) !== value) marks.set(entry.dataset.id, value);
   else marks.delete(entry.dataset.id);
-  remember();
-  draw();
+  redraw();
 }
 
 function go(step) {
@@ -66,8 +54,7 @@ async function load(file) {
     status.textContent = `${file.name} holds no marks; choose a file that this page wrote.`;
     return;
   }
-  remember();
-  draw();
+  redraw();
 }
 
 const keys = {
@@ -104,5 +91,4 @@ control("list").addEventListener("click", () => {
   const bad = entries.filter((entry) => entry.dataset.mark === "bad").map((entry) => `${entry.dataset.id}\n`);
   download("bad.txt", bad.join(""));
 });
-marks = new Map(Object.entries(remembered()));
 draw();

@@ -2,18 +2,18 @@
 const root = document.documentElement;
 root.classList.add("script");
 
-// Some browsers refuse storage to pages opened from a file; the choice then lasts as long as the page.
-function storedTheme() {
+// Some browsers refuse storage to pages opened from a file; a choice then lasts as long as the page.
+function stored(key) {
   try {
-    return localStorage.getItem("humanseg-theme");
+    return localStorage.getItem(key);
   } catch {
     return null;
   }
 }
 
-function storeTheme(theme) {
+function store(key, value) {
   try {
-    localStorage.setItem("humanseg-theme", theme);
+    localStorage.setItem(key, value);
   } catch {
     return;
   }
@@ -22,13 +22,13 @@ function storeTheme(theme) {
 // The theme follows the system until the button is used; the choice is remembered.
 function setUpTheme(button) {
   const system = matchMedia("(prefers-color-scheme: dark)");
-  const stored = storedTheme();
-  if (stored === "dark" || stored === "light") root.dataset.theme = stored;
+  const chosen = stored("humanseg-theme");
+  if (chosen === "dark" || chosen === "light") root.dataset.theme = chosen;
   const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
   const show = () => button.setAttribute("aria-pressed", String(isDark()));
   button.addEventListener("click", () => {
     root.dataset.theme = isDark() ? "light" : "dark";
-    storeTheme(root.dataset.theme);
+    store("humanseg-theme", root.dataset.theme);
     show();
   });
   system.addEventListener("change", show);

@@ -47,7 +47,7 @@ def value_of(study: Study, network: Network, metric: Metric) -> str:
 def interval_of(pair: Pair) -> str:
     """The interval of a difference in brackets; empty without one."""
     interval = bounds(pair.difference, points)
-    return f" (95{_NBSP}% interval {interval})" if interval else ""
+    return f" (95{_NBSP}%{_NBSP}interval {interval})" if interval else ""
 
 
 def headline(study: Study) -> str:
