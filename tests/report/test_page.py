@@ -426,14 +426,12 @@ class Hidden:
 
 sys.meta_path.insert(0, Hidden())
 from humanseg.cli import main
-sys.exit(main(sys.argv[1:]))
+compared, evaluated, output = sys.argv[1:]
+main(["report", compared, "-o", f"{output}/one"])
+sys.exit(main(["report", compared, evaluated, "-o", f"{output}/two"]))
 """
-
-    def report(*words: str) -> None:
-        command = [sys.executable, "-c", code, "report", *words]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-
-    report(str(compared), "-o", str(tmp_path / "one"))
-    report(str(compared), str(evaluation_data), "-o", str(tmp_path / "two"))
+    command = [sys.executable, "-c", code, str(compared), str(evaluation_data), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert read(tmp_path / "one")
     assert "side by side" in Page(read(tmp_path / "two")).text

@@ -103,20 +103,6 @@ class _Job:
     failure: str | None = None
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """The images, and the jobs for latency and for throughput."""
-
-    pictures: tuple[ImageFile, ...]
-    latency: list[_Job]
-    throughput: list[_Job]
-
-    @property
-    def jobs(self) -> list[_Job]:
-        """All of them, in the order of a round."""
-        return [*self.latency, *self.throughput]
-
-
 def measure_speed(
     model: str | Path | None = None,
     options: SpeedOptions | None = None,
@@ -144,17 +130,18 @@ def measure_speed(
     files_before, load_before = describe_model(directory), load()
     with tempfile.TemporaryDirectory(prefix="humanseg-benchmark-") as scratch:
         opened = FAST if name == FAST else str(directory.absolute())
-        plan = _plan(opened, Path(scratch), options)
-        _run(plan.jobs, options.rounds, probe, progress)
-    measured = tuple(_measured(job, plan.pictures) for job in plan.latency if job.failure is None)
+        pictures, latency, throughput = _plan(opened, Path(scratch), options)
+        jobs = [*latency, *throughput]
+        _run(jobs, options.rounds, probe, progress)
+    measured = tuple(_measured(job, pictures) for job in latency if job.failure is None)
     if not measured:
-        failures = _unavailable(plan.latency)
+        failures = _unavailable(latency)
         raise HumansegError(
             "\n".join(f"{way.backend} {way.precision}: {way.reason}" for way in failures)
         )
     if describe_model(directory) != files_before:
         raise HumansegError(f"{directory}: changed while it was measured; measure it again.")
-    answer = next(job for job in plan.latency if job.failure is None).answers[0]
+    answer = next(job for job in latency if job.failure is None).answers[0]
     return SpeedRecord(
         model=name,
         model_files=files_before,
@@ -162,10 +149,10 @@ def measure_speed(
         flip_averaging=answer.flip_averaging,
         calls=options.calls,
         warm_up=options.warm_up,
-        pictures=plan.pictures,
+        pictures=pictures,
         measured=measured,
-        throughput=tuple(_throughput(job, plan) for job in plan.throughput if job.failure is None),
-        unavailable=tuple(_unavailable(plan.jobs)),
+        throughput=tuple(_throughput(job, pictures) for job in throughput if job.failure is None),
+        unavailable=tuple(_unavailable(jobs)),
         machine=describe_machine(load_before),
         environment=describe_environment(
             device=measured[0].configuration.device,
@@ -174,8 +161,10 @@ def measure_speed(
     )
 
 
-def _plan(model: str, scratch: Path, options: SpeedOptions) -> _Plan:
-    """What is measured on which images; generated ones are written to `scratch`."""
+def _plan(
+    model: str, scratch: Path, options: SpeedOptions
+) -> tuple[tuple[ImageFile, ...], list[_Job], list[_Job]]:
+    """Images, and the jobs for latency and for throughput; generated images go to `scratch`."""
     given = find(options.pictures)
     paths = given or generate(scratch, options.sizes)
     pictures = describe(paths, generated=not given)
@@ -195,11 +184,8 @@ def _plan(model: str, scratch: Path, options: SpeedOptions) -> _Plan:
         return _Job(request.model_copy(update={"backend": way[0], "precision": way[1]} | changes))
 
     ways = list(product(options.backends, options.precisions))
-    return _Plan(
-        pictures=pictures,
-        latency=[job(way, threads=count) for way in ways for count in options.thread_counts],
-        throughput=[job(way, workers=usable_cores()) for way in ways],
-    )
+    latency = [job(way, threads=count) for way in ways for count in options.thread_counts]
+    return pictures, latency, [job(way, workers=usable_cores()) for way in ways]
 
 
 def _run(jobs: Sequence[_Job], rounds: int, probe: Probe, progress: Progress | None) -> None:
@@ -249,12 +235,12 @@ def _measured(job: _Job, pictures: Sequence[ImageFile]) -> Measured:
     )
 
 
-def _throughput(job: _Job, plan: _Plan) -> Throughput:
+def _throughput(job: _Job, pictures: Sequence[ImageFile]) -> Throughput:
     rates = [round(answer.rate, 3) for answer in job.answers]
     return Throughput(
         configuration=job.answers[0].opened,
         workers=job.request.workers,
-        picture=plan.pictures[job.request.usual].name,
+        picture=pictures[job.request.usual].name,
         rates=tuple(rates),
         median=round(statistics.median(rates), 3),
         peak_memory=_peaks(job.answers),

@@ -73,17 +73,7 @@ def _row(picture: Reviewed, number: int) -> GalleryRow:
         cell = _cell(picture.id, resize_mask(mask, size), truth, size)
     except (ImageError, DataError) as error:
         cell = Cell("picture", "Picture", problem=f"Cannot be shown. {error}")
-    return GalleryRow(
-        anchor=f"picture-{number}",
-        id=picture.id,
-        reasons=picture.notes,
-        source="",
-        share=0.0,
-        scores=(),
-        size=size,
-        photo=photo,
-        cells=(cell,),
-    )
+    return GalleryRow(f"picture-{number}", picture.id, picture.notes, size, photo, (cell,))
 
 
 def _cell(name: str, mask: Mask, truth: Mask | None, size: Size) -> Cell:

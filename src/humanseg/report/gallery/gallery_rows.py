@@ -66,15 +66,15 @@ class GalleryRow:
     anchor: str
     id: str
     reasons: Sequence[str]
-    source: str
-    share: float
-    """Foreground share of the true mask."""
-    scores: Sequence[float | None]
-    """IoU by network, mean over its runs."""
     size: Size
     photo: str
     """The image, stored once; empty where it is gone."""
     cells: Sequence[Cell]
+    source: str = ""
+    share: float = 0.0
+    """Foreground share of the true mask."""
+    scores: Sequence[float | None] = ()
+    """IoU by network, mean over its runs."""
 
     @property
     def reason(self) -> str:

@@ -197,10 +197,9 @@ def _of_the_plan(study: Study) -> Iterator[str]:
             f"One training seed{' per network' if several else ''}: variation between seeds was "
             f"not measured{order}."
         )
-    if len({len(network.runs) for network in study.finished}) > 1:
-        counts = [
-            f"{network.label} {counted(len(network.runs), 'run')}" for network in study.finished
-        ]
+    runs = {network.label: len(network.runs) for network in study.finished if network.runs}
+    if len(set(runs.values())) > 1:
+        counts = [f"{label} {counted(count, 'run')}" for label, count in runs.items()]
         yield f"The networks have different numbers of finished runs: {listed(counts)}."
     if not is_cross_validated(study):
         yield (

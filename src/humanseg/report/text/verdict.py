@@ -99,8 +99,8 @@ def _verdict(study: Study, order: Sequence[Network]) -> str:
     if not level:
         return f"Use {best.label}: per-image IoU {value_of(study, best, 'iou')}, {_above(nearest)}."
     behind = [network for network in pairs if network not in level]
-    undecided = [pair for pair in pairs.values() if pair is None or not pair.above]
-    undecided = [pair for pair in undecided if pair is None or not pair.record.equivalent]
+    apart = [pairs[network] for network in level]
+    undecided = [pair for pair in apart if pair is None or not pair.record.equivalent]
     if undecided:
         return _undecided(study, best, level, behind, undecided)
     return _equal(study, [best, *level], behind)
@@ -183,15 +183,14 @@ def _equal(study: Study, level: Sequence[Network], behind: Sequence[Network]) ->
         return f"{text}: use {able[0].label}, which marks less where nobody is."
     cheapest, why = _cheapest(study, able)
     sharpest, ahead = _sharpest(study, able, cheapest)
-    if cheapest is None and sharpest is None:
+    reasons: dict[Network, list[str]] = {}
+    for network, reason in ((sharpest, ahead), (cheapest, why)):
+        if network is not None:
+            reasons.setdefault(network, []).append(reason)
+    if not reasons:
         return f"{text}: choose by other criteria."
-    if cheapest is None or sharpest is cheapest:
-        reasons = " and ".join(part for part in (ahead, why) if part)
-        chosen = sharpest or cheapest
-        return f"{text}: use {chosen.label if chosen else ''}, which {reasons}."
-    if sharpest is None:
-        return f"{text}: use {cheapest.label}, which {why}."
-    return f"{text}: use {sharpest.label}, which {ahead}, or {cheapest.label}, which {why}."
+    uses = (f"{network.label}, which {' and '.join(own)}" for network, own in reasons.items())
+    return f"{text}: use {', or '.join(uses)}."
 
 
 def _quiet(study: Study, networks: Sequence[Network]) -> list[Network]:
