@@ -8,10 +8,10 @@ from typing import NamedTuple
 from pydantic import BaseModel
 
 from humanseg.report.formatting import UNKNOWN, duration, score
-from humanseg.report.study import Study
+from humanseg.report.study import Study, grouped
 from humanseg.report.study_plan import every_run, lacking_runs, plan_of
 from humanseg.report.tables.table import Column, Row, Table, network_row, numbers, words
-from humanseg.results import Environment, Evaluation, RunResult, SplitRecord
+from humanseg.results import Environment, Evaluation, RunResult
 
 
 def run_table(study: Study) -> Table:
@@ -127,9 +127,7 @@ class SplitList(NamedTuple):
 
 def split_lists(study: Study) -> list[SplitList]:
     """Every split of the images, each once."""
-    users: dict[SplitRecord, list[str]] = {}
-    for run in every_run(study):
-        users.setdefault(run.split, []).append(run.name)
+    users = grouped((run.split, run.name) for run in every_run(study))
     return [
         SplitList(
             names, (("Training", own.train), ("Validation", own.validation), ("Test", own.test))

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from humanseg.config.schema import EvaluationConfig
 from humanseg.results import (
@@ -25,6 +25,8 @@ from humanseg.results import (
 )
 from humanseg.results.scores import mean_of
 
+K = TypeVar("K")
+V = TypeVar("V")
 Scored = RunResult | Evaluation
 Kind = Literal["comparison", "run", "evaluation", "several"]
 
@@ -50,6 +52,14 @@ def spread(values: Iterable[float | None]) -> Spread:
     """Mean and deviation of the values that are defined."""
     defined = [value for value in values if value is not None]
     return Spread(mean_of(defined), statistics.stdev(defined) if len(defined) > 1 else None)
+
+
+def grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
+    """The values of every key, both in the order given."""
+    values: dict[K, list[V]] = {}
+    for key, value in pairs:
+        values.setdefault(key, []).append(value)
+    return values
 
 
 @dataclass(frozen=True, eq=False)  # compared by identity: records inside hold dictionaries
@@ -88,12 +98,12 @@ class Network:
 
         Images for which it is not defined are left out.
         """
-        values: dict[str, list[float]] = {}
-        for record in self.scored:
-            for image in record.scores:
-                value: float | None = getattr(image, name)
-                if value is not None:
-                    values.setdefault(image.id, []).append(value)
+        values = grouped(
+            (image.id, value)
+            for record in self.scored
+            for image in record.scores
+            if (value := getattr(image, name)) is not None
+        )
         return {id_: statistics.fmean(each) for id_, each in values.items()}
 
     @cached_property
@@ -148,6 +158,11 @@ class Study:
         return tuple(network for network in self.finished if network.complete)
 
     @cached_property
+    def trained(self) -> tuple[Network, ...]:
+        """Networks with finished runs: none of saved models that were only evaluated."""
+        return tuple(network for network in self.finished if network.runs)
+
+    @cached_property
     def runs(self) -> tuple[RunResult, ...]:
         """Finished runs of the main protocol, network by network."""
         return tuple(run for network in self.networks for run in network.runs)
@@ -193,8 +208,4 @@ def scores_by_network(study: Study, name: str) -> dict[str, dict[str, float]]:
 
 def scores_by_image(by_network: Mapping[str, Mapping[str, float]]) -> dict[str, list[float]]:
     """The scores of every image, of each network that has one."""
-    gathered: dict[str, list[float]] = {}
-    for scores in by_network.values():
-        for id_, score in scores.items():
-            gathered.setdefault(id_, []).append(score)
-    return gathered
+    return grouped(item for scores in by_network.values() for item in scores.items())

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from humanseg.report.charts.svg import Axis, Box, Panel, tenth_below
 from humanseg.report.formatting import bounded, counted, listed, percent, score
-from humanseg.report.study import Network, Study
+from humanseg.report.study import Network, Study, grouped
 from humanseg.report.tables.generalisation_tables import by_corruption, corruption_name
 from humanseg.results import EpochRecord, RobustnessAnalysis
 
@@ -37,8 +37,7 @@ def learning_curves(study: Study) -> list[Curves]:
             _curve(study, network, "loss", Axis(0.0, top, "Loss")),
             _curve(study, network, "iou", Axis(low, 1.0, "IoU")),
         )
-        for network in study.finished
-        if network.runs
+        for network in study.trained
     ]
 
 
@@ -54,12 +53,12 @@ def loss_limit(records: Sequence[EpochRecord]) -> float:
 
 def _by_epoch(network: Network, name: str) -> dict[int, list[float]]:
     """Values of all runs by epoch."""
-    values: dict[int, list[float]] = {}
-    for run in network.runs:
-        for record in run.epochs:
-            value: float | None = getattr(record, name)
-            if value is not None:
-                values.setdefault(record.epoch, []).append(value)
+    values = grouped(
+        (record.epoch, value)
+        for run in network.runs
+        for record in run.epochs
+        if (value := getattr(record, name)) is not None
+    )
     return dict(sorted(values.items()))
 
 

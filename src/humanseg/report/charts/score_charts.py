@@ -10,7 +10,7 @@ from markupsafe import Markup
 from humanseg.report.charts.svg import Axis, Box, Panel, tenth_below
 from humanseg.report.formatting import bounded, counted, percent, points, score, signed
 from humanseg.report.ranking import METRIC_NAMES, Metric, Pair, metric_of, pairs_of
-from humanseg.report.study import Network, Study, image_scores
+from humanseg.report.study import Network, Study, grouped, image_scores
 from humanseg.report.tables.difference_tables import MARGIN
 from humanseg.results import Calibration, Interval
 
@@ -78,9 +78,8 @@ def _strip(
 
 def _swarm(panel: Panel, values: dict[str, float]) -> dict[str, float]:
     """Vertical offsets that keep neighbours apart: stacked from the middle outwards."""
-    columns: dict[int, list[str]] = {}
-    for id_ in sorted(values, key=lambda name: (values[name], name)):
-        columns.setdefault(round(panel.x(values[id_]) / _BEE_STEP), []).append(id_)
+    order = sorted(values, key=lambda name: (values[name], name))
+    columns = grouped((round(panel.x(values[id_]) / _BEE_STEP), id_) for id_ in order)
     tallest = max(len(column) for column in columns.values())
     step = min(_BEE_STEP, 44 / tallest)
     return {

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterable, Mapping
 
 from humanseg.report.formatting import percent, score
-from humanseg.report.study import Study, image_scores, scores_by_image
+from humanseg.report.study import Study, grouped, image_scores, scores_by_image
 from humanseg.report.study_plan import split_seed
 from humanseg.report.tables.image_tables import REASONS
 from humanseg.results import SuspectLabel
@@ -48,32 +48,27 @@ def choose(
     order = _descending(means)
     ranks = {id_: rank for rank, id_ in enumerate(order)}
     central = sorted(order, key=lambda id_: abs(ranks[id_] - (len(order) - 1) / 2))
-    chosen: dict[str, list[str]] = {}
-
-    def take(named: Iterable[tuple[str, str]]) -> None:
-        for id_, reason in named:
-            chosen.setdefault(id_, []).append(reason)
-
-    take((id_, f"Best: mean IoU {score(means[id_])}") for id_ in order[:_BEST])
-    take((id_, f"Median: mean IoU {score(means[id_])}") for id_ in central[:_MEDIAN])
-    take((id_, f"Worst: mean IoU {score(means[id_])}") for id_ in order[::-1][:_WORST])
+    named: list[tuple[str, str]] = []
+    named += ((id_, f"Best: mean IoU {score(means[id_])}") for id_ in order[:_BEST])
+    named += ((id_, f"Median: mean IoU {score(means[id_])}") for id_ in central[:_MEDIAN])
+    named += ((id_, f"Worst: mean IoU {score(means[id_])}") for id_ in order[::-1][:_WORST])
     if len(scores) > 1:
         for label, own in scores.items():
             lowest = _descending(own)[::-1][:_WORST]
-            take((id_, f"Worst of {label}: IoU {score(own[id_])}") for id_ in lowest)
+            named += ((id_, f"Worst of {label}: IoU {score(own[id_])}") for id_ in lowest)
     apart = [id_ for id_ in _descending(gaps) if gaps[id_] > 0][:_APART]
-    take((id_, f"Networks disagree: IoU differs by {score(gaps[id_])}") for id_ in apart)
+    named += ((id_, f"Networks disagree: IoU differs by {score(gaps[id_])}") for id_ in apart)
     for source, ids in _drawn(order, sources or {}, seed).items():
-        take((id_, f"Drawn at random{f' from {source}' if source else ''}") for id_ in ids)
+        named += ((id_, f"Drawn at random{f' from {source}' if source else ''}") for id_ in ids)
     marked = {id_: share for id_, share in (alarms or {}).items() if share > 0}
-    take(
+    named += (
         (id_, f"Marked though nobody is there: {percent(marked[id_])} of it")
         for id_ in _descending(marked)[:_WORST]
     )
     wrong = list(suspects)[:_SUSPECT]
     words = {reason: text[:1].lower() + text[1:] for reason, text in REASONS.items()}
-    take((label.id, f"True mask to check: {words[label.reason]}") for label in wrong)
-    return chosen
+    named += ((label.id, f"True mask to check: {words[label.reason]}") for label in wrong)
+    return grouped(named)
 
 
 def _descending(values: Mapping[str, float]) -> list[str]:
@@ -82,9 +77,7 @@ def _descending(values: Mapping[str, float]) -> list[str]:
 
 def _drawn(ids: Iterable[str], sources: Mapping[str, str], seed: int) -> dict[str, list[str]]:
     """Random images of each source; of the largest only, where there are very many."""
-    pools: dict[str, list[str]] = {}
-    for id_ in sorted(ids):
-        pools.setdefault(sources.get(id_, ""), []).append(id_)
+    pools = grouped((sources.get(id_, ""), id_) for id_ in sorted(ids))
     largest = sorted(pools, key=lambda source: (-len(pools[source]), source))[:_SOURCES]
     generator = random.Random(seed)
     drawn = {}

@@ -146,7 +146,7 @@ def _bound_name(study: Study, bound: Bound) -> str:
 
 def fold_table(study: Study) -> Table:
     """Mean IoU of every run, where a network has several."""
-    networks = [network for network in study.finished if network.runs]
+    networks = study.trained
     means: dict[str, dict[str, float | None]] = {}
     if any(len(network.runs) > 1 for network in networks):
         for network in networks:

@@ -197,7 +197,7 @@ def _of_the_plan(study: Study) -> Iterator[str]:
             f"One training seed{' per network' if several else ''}: variation between seeds was "
             f"not measured{order}."
         )
-    runs = {network.label: len(network.runs) for network in study.finished if network.runs}
+    runs = {network.label: len(network.runs) for network in study.trained}
     if len(set(runs.values())) > 1:
         counts = [f"{label} {counted(count, 'run')}" for label, count in runs.items()]
         yield f"The networks have different numbers of finished runs: {listed(counts)}."

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from humanseg.report.formatting import bounded, counted, gap, listed, percent, score
-from humanseg.report.study import Study
+from humanseg.report.study import Study, grouped
 from humanseg.report.tables.generalisation_tables import corruption_name, mean_retention
-from humanseg.results import Bound, ExternalAnalysis, SourceAnalysis
+from humanseg.results import Bound, SourceAnalysis
 
 
 def generalisation(study: Study) -> Iterator[str]:
@@ -30,9 +30,7 @@ def _on_training_images(study: Study) -> Iterator[str]:
 
 
 def _on_left_out_sources(study: Study) -> Iterator[str]:
-    by_source: dict[str, list[SourceAnalysis]] = {}
-    for record in study.analysis.sources:
-        by_source.setdefault(record.source, []).append(record)
+    by_source = grouped((record.source, record) for record in study.analysis.sources)
     for source, records in by_source.items():
         each = [_left_out(study, record) for record in records]
         yield (
@@ -50,9 +48,7 @@ def _left_out(study: Study, record: SourceAnalysis) -> str:
 
 
 def _on_external_data(study: Study) -> Iterator[str]:
-    by_data: dict[str, list[ExternalAnalysis]] = {}
-    for record in study.analysis.external:
-        by_data.setdefault(record.data, []).append(record)
+    by_data = grouped((record.data, record) for record in study.analysis.external)
     for data, records in by_data.items():
         each = [
             f"{bounded(record.metrics.get('iou'))} with {study.network(record.network).label}"

@@ -87,16 +87,16 @@ def basis(study: Study) -> str:
 
 def _seeds(study: Study) -> str:
     """Training seeds of each network: networks side by side may have different ones."""
-    trained = [network for network in study.finished if network.runs]
-    counts = sorted({len({run.config.training.seed for run in net.runs}) for net in trained})
-    each = " per network" if len(trained) > 1 else ""
+    seeds = [{run.config.training.seed for run in network.runs} for network in study.trained]
+    counts = sorted({len(own) for own in seeds})
+    each = " per network" if len(seeds) > 1 else ""
     few = f"{counts[0]} to " if len(counts) > 1 else ""
     return f"{few}{counted(counts[-1], 'training seed')}{each}"
 
 
 def cost_sentence(study: Study) -> str:
     """What each network takes, in a few sentences; empty without trainings."""
-    trained = [network for network in study.finished if network.runs]
+    trained = study.trained
     if not trained:
         return ""
 
