@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 
 from humanseg.config.architectures import ARCHITECTURES, label
@@ -113,25 +114,17 @@ def load_studies(paths: Sequence[Path]) -> Study:
 
 def _slots(archs: Iterable[str]) -> dict[str, int]:
     """Colours of networks on one page: each its usual one, or the next that is free."""
+    # Networks of one's own come after all of the table.
+    places = {arch: [*ARCHITECTURES, arch].index(arch) for arch in archs}
     slots: dict[str, int] = {}
-    for arch in sorted(archs, key=_place_in_table):
-        usual = _slot(arch)
-        order = [(usual - 1 + step) % SLOTS + 1 for step in range(SLOTS)]
-        slots[arch] = next((slot for slot in order if slot not in slots.values()), usual)
+    for arch in sorted(places, key=places.__getitem__):
+        order = [(places[arch] + step) % SLOTS + 1 for step in range(SLOTS)]
+        slots[arch] = next((slot for slot in order if slot not in slots.values()), order[0])
     return slots
 
 
-def _slot(arch: str) -> int:
-    return _place_in_table(arch) % SLOTS + 1
-
-
-def _place_in_table(arch: str) -> int:
-    """Place of an architecture in the table; networks of one's own come after all of it."""
-    return [*ARCHITECTURES, arch].index(arch)
-
-
 def _alone(arch: str, scored: Scored, folder: Path) -> Network:
-    return Network(arch, label(arch), arch, _slot(arch), (scored,), (folder,))
+    return Network(arch, label(arch), arch, _slots([arch])[arch], (scored,), (folder,))
 
 
 def _subject(network: Network) -> Subject:
@@ -180,18 +173,15 @@ def _analysis(
 
 def _side_by_side(studies: Sequence[Study]) -> Iterator[Network]:
     names = study_files.names([study.folders[0] for study in studies])
-    labelled = [
-        (name, network)
-        for name, study in zip(names, studies, strict=True)
-        for network in study.finished
-    ]
-    for number, (name, network) in enumerate(labelled):
-        yield dataclasses.replace(
-            network,
-            name=f"{name}/{network.arch}",
-            label=f"{name}: {network.label}",
-            slot=number % SLOTS + 1,
-        )
+    slots = cycle(range(1, SLOTS + 1))
+    for name, study in zip(names, studies, strict=True):
+        for network in study.finished:
+            yield dataclasses.replace(
+                network,
+                name=f"{name}/{network.arch}",
+                label=f"{name}: {network.label}",
+                slot=next(slots),
+            )
 
 
 def _check_same_data(studies: Sequence[Study]) -> None:
