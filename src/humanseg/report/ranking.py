@@ -41,7 +41,7 @@ class Pair:
 
 
 def _turned(record: PairAnalysis) -> PairAnalysis:
-    """`second` minus `first`; `trainings` may be None."""
+    """`second` minus `first`."""
 
     def negative(interval: Interval) -> Interval:
         return Interval(
