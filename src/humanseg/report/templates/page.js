@@ -14,10 +14,10 @@ function compareCells(first, second, direction) {
   return direction * (a - b);
 }
 
-function sortTable(table, place, heading) {
+function sortTable(table, index, heading) {
   const direction = heading.getAttribute("aria-sort") === "ascending" ? -1 : 1;
   const rows = [...table.tBodies[0].rows];
-  rows.sort((a, b) => compareCells(a.cells[place], b.cells[place], direction));
+  rows.sort((a, b) => compareCells(a.cells[index], b.cells[index], direction));
   table.tBodies[0].append(...rows);
   for (const other of table.querySelectorAll("[aria-sort]")) other.removeAttribute("aria-sort");
   const order = direction > 0 ? "ascending" : "descending";
@@ -27,11 +27,11 @@ function sortTable(table, place, heading) {
 }
 
 function makeSortable(table) {
-  [...table.tHead.rows].at(-1).querySelectorAll("th").forEach((heading, place) => {
+  [...table.tHead.rows].at(-1).querySelectorAll("th").forEach((heading, index) => {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = heading.textContent;
-    button.addEventListener("click", () => sortTable(table, place, heading));
+    button.addEventListener("click", () => sortTable(table, index, heading));
     heading.replaceChildren(button);
   });
 }

@@ -74,8 +74,8 @@ addEventListener("keydown", (event) => {
   act();
   if (event.key.toLowerCase() === "g" || event.key.toLowerCase() === "b") go(1);
 });
-entries.forEach((entry, place) => {
-  entry.addEventListener("focusin", () => { current = place; });
+entries.forEach((entry, index) => {
+  entry.addEventListener("focusin", () => { current = index; });
   for (const button of entry.querySelectorAll("[data-mark]")) {
     button.addEventListener("click", () => mark(entry, button.dataset.mark));
   }
@@ -84,8 +84,8 @@ control("which").addEventListener("change", draw);
 control("masks").addEventListener("change", (event) => document.body.classList.toggle("bare", !event.target.checked));
 control("load").addEventListener("change", (event) => load(event.target.files[0]));
 control("save").addEventListener("click", () => {
-  const kept = Object.fromEntries(entries.map((entry) => [entry.dataset.id, entry.dataset.mark]).filter(([, value]) => value));
-  download("marks.json", JSON.stringify({ kind: "humanseg review", version: 1, marks: kept }, null, 1));
+  const marked = Object.fromEntries(entries.map((entry) => [entry.dataset.id, entry.dataset.mark]).filter(([, value]) => value));
+  download("marks.json", JSON.stringify({ kind: "humanseg review", version: 1, marks: marked }, null, 1));
 });
 control("list").addEventListener("click", () => {
   const bad = entries.filter((entry) => entry.dataset.mark === "bad").map((entry) => `${entry.dataset.id}\n`);

@@ -3,7 +3,7 @@
 class Viewer {
   constructor(entry, template) {
     this.entry = entry;
-    this.figures = new Map([...entry.querySelectorAll("figure")].map((one) => [one.dataset.view, one]));
+    this.figures = new Map([...entry.querySelectorAll("figure")].map((figure) => [figure.dataset.view, figure]));
     const name = entry.dataset.id;
     const controls = template.content.cloneNode(true);
     controls.querySelector("legend").textContent = `What to show of ${name}`;
@@ -69,7 +69,7 @@ class Gallery {
       reverse.setAttribute("aria-pressed", String(reverse.getAttribute("aria-pressed") !== "true"));
       this.draw();
     });
-    view.addEventListener("change", () => this.viewers.forEach((one) => one.show(view.value)));
+    view.addEventListener("change", () => this.viewers.forEach((viewer) => viewer.show(view.value)));
     strip.addEventListener("change", () => this.grid.classList.toggle("strips", strip.checked));
     this.draw({ quiet: true });
     addEventListener("hashchange", () => this.follow());
@@ -84,15 +84,15 @@ class Gallery {
       worst: low,
       gap: (entry) => low(entry) - Math.max(...scores(entry), low(entry)),
       share: (entry) => Number(entry.dataset.share),
-      score: (entry, place) => Number.parseFloat(entry.dataset.scores.split(" ")[place] || "Infinity"),
+      score: (entry, index) => Number.parseFloat(entry.dataset.scores.split(" ")[index] || "Infinity"),
     };
   }
 
   sorted(entries) {
-    const [order, place] = this.controls.order.value.split("-");
+    const [order, index] = this.controls.order.value.split("-");
     if (order === "name") return entries.sort((a, b) => byName(a.dataset.id, b.dataset.id));
     const key = this.keys()[order];
-    const values = new Map(entries.map((entry) => [entry, key(entry, place)]));
+    const values = new Map(entries.map((entry) => [entry, key(entry, index)]));
     return entries.sort((a, b) => (values.get(a) - values.get(b)) || 0);
   }
 
