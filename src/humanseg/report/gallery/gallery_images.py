@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
-from humanseg.images import MAX_PIXELS, read_image
+from humanseg.images import load
 from humanseg.images.resize import Size, resize_image, resize_probability
 from humanseg.images.stored_maps import read_probability
 from humanseg.system.errors import DataError, ImageError
@@ -48,22 +48,7 @@ def read_shrunk(file: Path, size: Size) -> NDArray[np.uint8]:
     Raises:
         ImageError: missing, damaged, or no image.
     """
-    drafted = _draft(file, size)
-    return resize_image(read_image(file) if drafted is None else drafted, size)
-
-
-def _draft(file: Path, size: Size) -> NDArray[np.uint8] | None:
-    """An ordinary JPEG file at no less than twice `size`; None for every other file."""
-    try:
-        with Image.open(file) as image:
-            plain = image.format == "JPEG" and image.mode in ("L", "RGB")
-            if not plain or image.width * image.height > MAX_PIXELS:
-                return None
-            side = 2 * max(size)  # a square: the image may yet be turned
-            image.draft("RGB", (side, side))
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None  # `read_image` says in words what is wrong
+    return resize_image(load(file, at_least=2 * max(size)).pixels, size)
 
 
 def read_prediction(file: Path, size: Size, threshold: float) -> NDArray[np.bool_]:
