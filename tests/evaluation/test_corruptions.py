@@ -13,8 +13,6 @@ from scipy import ndimage
 from humanseg.evaluation.corruptions import (
     CORRUPTIONS,
     SEVERITIES,
-    TRAINED_ON_SIMILAR,
-    corrupt,
     corrupt_pair,
 )
 from humanseg.evaluation.corruptions.kinds import cloud
@@ -24,6 +22,11 @@ Picture = NDArray[np.uint8]
 
 RANDOM = ("gaussian_noise", "motion_blur", "fog", "occlusion", "rotation")
 GREEN = (20, 230, 40)
+
+
+def corrupt(image: Picture, name: str, severity: int, *, seed: int) -> Picture:
+    """The picture alone."""
+    return corrupt_pair(image, np.zeros((1, 1), np.bool_), name, severity, seed=seed)[0]
 
 
 def smooth(height: int = 96, width: int = 128, cells: int = 12) -> Picture:
@@ -46,8 +49,6 @@ def test_corruptions__are_the_ten_named() -> None:
         "gaussian_noise", "defocus_blur", "motion_blur", "brightness", "contrast", "fog", "jpeg",
         "pixelate", "occlusion", "rotation",
     }  # fmt: skip
-    assert set(CORRUPTIONS) > TRAINED_ON_SIMILAR
-    assert not TRAINED_ON_SIMILAR & {"motion_blur", "fog", "jpeg", "pixelate", "occlusion"}
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)

@@ -26,7 +26,7 @@ from humanseg.inference.engines.onnxruntime_engine import OnnxRuntimeEngine, ope
 from humanseg.model_directory import ModelRecord, OnnxRecord, Parity
 from humanseg.models.network import SegmentationNetwork
 from humanseg.models.onnx_sizes import free_sizes
-from humanseg.models.parity import TOLERANCE, check_parity, measure_parity, probe_images
+from humanseg.models.parity import check_parity, measure_parity, probe_images
 from humanseg.system.atomic import write_bytes
 from humanseg.system.errors import ExportError, ModelError, first_line
 from humanseg.system.version import __version__
@@ -80,7 +80,6 @@ def write_onnx(
     *,
     half: bool = False,
     images: NDArray[np.uint8] | None = None,
-    tolerance: float = TOLERANCE,
 ) -> OnnxRecord:
     """Write a network as ONNX if the file computes what torch does; at once or not at all.
 
@@ -91,7 +90,6 @@ def write_onnx(
         half: store weights that float16 holds exactly as such, at half the size, with casts to
             float32 that runtimes fold when they load the file. Others stay float32.
         images: uint8 (N, H, W, 3) on the network's grid, to compare on; made up by default.
-        tolerance: see `check_parity`.
 
     Returns:
         How the file stores weights, and how far it is from torch.
@@ -108,7 +106,7 @@ def write_onnx(
         probe_images(size) if images is None else images,
         threshold=record.threshold,
     )
-    check_parity(parity, what=path.name, tolerance=tolerance)
+    check_parity(parity, what=path.name)
     written = OnnxRecord(precision="fp16" if half else "fp32", parity=parity)
     describe(model, record, written.precision, parity)
     write_bytes(path, model.SerializeToString())

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import BinaryIO, Literal, TypeAlias
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,6 @@ from humanseg.images.resize import Size
 from humanseg.system.errors import ImageError
 from humanseg.video.container import check_pixels
 from humanseg.video.frame_colour import HD_LINES
-
-FrameFormat: TypeAlias = Literal["raw", "y4m"]
 
 _LONGEST_LINE = 4096
 _DIVISORS = {"420": 2, "420jpeg": 2, "420mpeg2": 2, "420paldv": 2, "444": 1, "mono": 0}

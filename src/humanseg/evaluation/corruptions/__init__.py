@@ -41,9 +41,7 @@ from humanseg.system.errors import UsageError
 __all__ = [
     "CORRUPTIONS",
     "SEVERITIES",
-    "TRAINED_ON_SIMILAR",
     "Corruption",
-    "corrupt",
     "corrupt_pair",
 ]
 
@@ -53,18 +51,11 @@ SEVERITIES = (1, 2, 3, 4, 5)
 CORRUPTIONS: Mapping[str, Corruption[Any]] = MappingProxyType(KINDS)
 """All corruptions by name."""
 
-TRAINED_ON_SIMILAR = frozenset(
-    {"gaussian_noise", "defocus_blur", "brightness", "contrast", "rotation"}
-)
-"""Corruptions that resemble a training augmentation, `rotation` at severity 1 only.
 
-A network that trained with augmentation has seen weaker versions of these, so what it keeps under
-them flatters it.
-"""
-
-
-def corrupt(image: NDArray[np.uint8], name: str, severity: int, *, seed: int) -> NDArray[np.uint8]:
-    """Corrupt a picture.
+def corrupt_pair(
+    image: NDArray[np.uint8], mask: NDArray[np.bool_], name: str, severity: int, *, seed: int
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Corrupt a picture and take its truth along.
 
     The result depends on the picture, name, severity and seed only (for `jpeg` also on the
     installed Pillow). Noise of one seed is the same in all pictures of one size: give every
@@ -72,34 +63,22 @@ def corrupt(image: NDArray[np.uint8], name: str, severity: int, *, seed: int) ->
 
     Args:
         image: uint8 (height, width, 3), RGB, at native size; grey pictures have equal channels.
+        mask: bool, of any size. Only `rotation` changes it: it is then a new one, turned by the
+            same angle. Occlusion does not: the person is still there.
         name: one of `CORRUPTIONS`.
         severity: 1 to 5.
         seed: 0 or above.
 
     Returns:
-        uint8 (height, width, 3), a new array; (width, height, 3) for `rotation` at severity 4,
-        a quarter turn.
+        uint8 (height, width, 3), a new array, (width, height, 3) for `rotation` at severity 4, a
+        quarter turn; and the mask.
 
     Raises:
         UsageError: unknown name or severity, a negative seed, not such a picture, or one too long
             for JPEG.
     """
     corruption, random = _prepare(image, name, severity, seed)
-    return corruption.effect(image, corruption.levels[severity - 1], random)
-
-
-def corrupt_pair(
-    image: NDArray[np.uint8], mask: NDArray[np.bool_], name: str, severity: int, *, seed: int
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Corrupt a picture and take its truth along, a bool mask of any size.
-
-    Only `rotation` changes the mask: it is then a new one, turned by the same angle. Occlusion does
-    not: the person is still there. All else as `corrupt`.
-
-    Raises:
-        UsageError: see `corrupt`.
-    """
-    corrupted = corrupt(image, name, severity, seed=seed)
+    corrupted = corruption.effect(image, corruption.levels[severity - 1], random)
     if name != "rotation":
         return corrupted, mask
     _, random = _prepare(image, name, severity, seed)
