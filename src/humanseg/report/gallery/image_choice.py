@@ -13,7 +13,7 @@ from humanseg.report.tables.image_tables import REASONS
 from humanseg.results import SuspectLabel
 
 MOST_OTHERS = 400
-"""So many others are shown at most: the page stays below 15 MB with three networks."""
+"""So many others are shown at most: the page of three networks then has up to 20 MB."""
 
 _BEST, _MEDIAN, _WORST, _APART, _RANDOM, _SUSPECT, _SOURCES = 3, 3, 3, 4, 2, 8, 12
 
