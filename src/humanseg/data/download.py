@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from humanseg.results import write_text
 from humanseg.system.errors import HumansegError, UsageError
 from humanseg.system.progress import Progress
+from humanseg.system.quiet_logs import quiet_logs
 
 BASE_URL = (
     "https://raw.githubusercontent.com/VikramShenoy97/Human-Segmentation-Dataset/"
@@ -105,7 +106,7 @@ def _fetch_all(
     for parent in {(folder / name).parent for name in hashes} | {folder}:
         parent.mkdir(parents=True, exist_ok=True)
     with (
-        _quiet(pooch.get_logger()),
+        quiet_logs(pooch.get_logger().name, level=logging.WARNING),  # a line per file
         _downloader() as downloader,
         ThreadPoolExecutor(_PARALLEL) as pool,
     ):
@@ -156,17 +157,6 @@ def _result(future: Future[str], name: str, folder: Path, base_url: str) -> None
             f"{base_url}{name}: is not the file it should be (wrong SHA-256). Nothing of it was "
             "kept; if it happens again, something between you and the server changes files."
         ) from error
-
-
-@contextmanager
-def _quiet(logger: logging.Logger) -> Iterator[None]:
-    """Silence one line per file."""
-    before = logger.level
-    logger.setLevel("WARNING")
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
 
 
 def table_text(names: Iterable[str]) -> str:

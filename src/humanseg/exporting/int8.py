@@ -24,6 +24,7 @@ from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import ModelRecord, QuantisationCost
 from humanseg.system.errors import DataError, ExportError, first_line
 from humanseg.system.progress import ItemProgress
+from humanseg.system.quiet_logs import quiet_logs
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -147,13 +148,10 @@ def quantisation_cost(
 def _silence() -> Iterator[None]:
     """ONNX Runtime's quantiser prints, logs and warns about what a user can do nothing about."""
     logger, handler = logging.getLogger(), logging.NullHandler()
-    level = logger.level
     logger.addHandler(handler)  # without any, `logging.warning` sets one up for good
-    logger.setLevel(logging.ERROR)
+    printed = contextlib.redirect_stdout(io.StringIO())
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
+        with quiet_logs(""), warnings.catch_warnings(action="ignore"), printed:
             yield
     finally:
-        logger.setLevel(level)
         logger.removeHandler(handler)

@@ -8,7 +8,6 @@ Output `probability`: float32 (N, H, W), 0 to 1. Normalisation and sigmoid are i
 from __future__ import annotations
 
 import copy
-import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from humanseg.models.onnx_sizes import free_sizes
 from humanseg.models.parity import check_parity, measure_parity, probe_images
 from humanseg.system.atomic import write_bytes
 from humanseg.system.errors import ExportError, ModelError, first_line
+from humanseg.system.quiet_logs import quiet_logs
 from humanseg.system.version import __version__
 
 if TYPE_CHECKING:
@@ -250,14 +250,6 @@ def _channel_factor(
 @contextmanager
 def calm_exporter() -> Iterator[None]:
     """Silence remarks of torch's exporters that a user can do nothing about."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+    logs = quiet_logs("torch.onnx", "torch.export", "onnxscript")
+    with logs, warnings.catch_warnings(action="ignore"):
+        yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import warnings
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from humanseg.config.schema import TrainConfig
 from humanseg.models import SegmentationNetwork
 from humanseg.system.errors import Interrupted, UsageError
+from humanseg.system.quiet_logs import quiet_logs
 from humanseg.training.autotune import ComputeMode, explaining_memory
 from humanseg.training.batches import SegmentationDataModule
 from humanseg.training.callbacks.guards import TrainingGuards
@@ -137,21 +137,15 @@ def _loggers(config: TrainConfig, folder: RunFolder) -> list[Logger] | bool:
 @contextmanager
 def _calm_lightning() -> Iterator[None]:
     """Silence remarks that a user can do nothing about."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            # One process feeds batches from memory; workers would only copy them.
-            warnings.filterwarnings("ignore", message=".*does not have many workers")
-            warnings.filterwarnings("ignore", message=".*GPU available but not used")
-            # What is logged is the same in every process already.
-            warnings.filterwarnings("ignore", message=".*sync_dist=True")
-            # Lightning against a newer torch; nothing of ours.
-            warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)`")
-            yield
-    finally:
-        logger.setLevel(level)
+    with quiet_logs("lightning.pytorch"), warnings.catch_warnings():
+        # One process feeds batches from memory; workers would only copy them.
+        warnings.filterwarnings("ignore", message=".*does not have many workers")
+        warnings.filterwarnings("ignore", message=".*GPU available but not used")
+        # What is logged is the same in every process already.
+        warnings.filterwarnings("ignore", message=".*sync_dist=True")
+        # Lightning against a newer torch; nothing of ours.
+        warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)`")
+        yield
 
 
 @contextmanager
