@@ -47,12 +47,7 @@ def predict_labelled(
 
 
 def labels_made(
-    job: Job,
-    *,
-    segmenter: Segmenter,
-    labels: LabelOutput,
-    folder: Path,
-    uncertainty: bool = False,
+    job: Job, *, segmenter: Segmenter, labels: LabelOutput, folder: Path, uncertainty: bool = False
 ) -> Encoded:
     """The labels of one image, for `predict_images`.
 

@@ -102,12 +102,7 @@ def _note_what_cannot_be_proved(plan: CompareConfig) -> None:
 
 
 def _run(
-    plan: CompareConfig,
-    folder: Path,
-    cache: Path | None,
-    shard: tuple[int, int],
-    *,
-    quiet: bool,
+    plan: CompareConfig, folder: Path, cache: Path | None, shard: tuple[int, int], *, quiet: bool
 ) -> int:
     from humanseg.comparison.run_comparison import compare as carry_out
     from humanseg.report import write_report

@@ -87,8 +87,7 @@ def _files(files: Sequence[str]) -> str:
 
 @app.command
 def download(
-    destination: Annotated[Path | None, Parameter(help="Folder; a cache if not given.")] = None,
-    /,
+    destination: Annotated[Path | None, Parameter(help="Folder; a cache if not given.")] = None, /
 ) -> None:
     """Download the published pictures and print where they are."""
     from humanseg.data.download import download as fetch

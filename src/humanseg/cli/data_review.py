@@ -31,9 +31,7 @@ def review(
     ],
     /,
     *,
-    output: Annotated[
-        Path | None, Parameter(name=["-o", "--output"], help="HTML file to write.")
-    ] = None,
+    output: Annotated[Path | None, flags.output("HTML file to write.")] = None,
     model: Annotated[
         str | None,
         Parameter(help="Model directory that looks at pictures; the bundled one if not given."),

@@ -6,30 +6,14 @@ import errno
 import os
 import sys
 
-from cyclopts import (
-    CycloptsError,
-    MissingArgumentError,
-    RepeatArgumentError,
-    UnusedCliTokensError,
-)
+from cyclopts import CycloptsError, MissingArgumentError, RepeatArgumentError, UnusedCliTokensError
 
 from humanseg.system.errors import HumansegError
 
 _TRAINING_PARTS = {
-    "imagehash",
-    "jinja2",
-    "lightning",
-    "onnx",
-    "onnxscript",
-    "pooch",
-    "pycocotools",
-    "safetensors",
-    "scipy",
-    "segmentation_models_pytorch",
-    "timm",
-    "torch",
-    "torchvision",
-}
+    "imagehash", "jinja2", "lightning", "onnx", "onnxscript", "pooch", "pycocotools", "safetensors",
+    "scipy", "segmentation_models_pytorch", "timm", "torch", "torchvision",
+}  # fmt: skip
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _IN_THE_WAY = {
     errno.EISDIR: "is a folder; a file is needed here",

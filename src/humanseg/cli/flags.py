@@ -268,6 +268,12 @@ def with_shortcuts(values: Values, shortcuts: Mapping[str, tuple[str, object]]) 
     return values
 
 
+def as_flag(problem: str) -> str:
+    """A problem of a setting, `name: what is wrong`, as one of its flag."""
+    name, _, text = problem.partition(":")
+    return f"--{name.replace('_', '-')}:{text}"
+
+
 def typed_flags(values: Values, prefix: str = "--") -> list[str]:
     """Names of the flags that made these values."""
     names = []

@@ -18,13 +18,7 @@ from cyclopts import Parameter
 
 from humanseg.cli import flags
 from humanseg.cli.network_flags import NetworkFlags
-from humanseg.cli.predict_flags import (
-    PIPE,
-    EffectFlags,
-    FileFlags,
-    Request,
-    refuse_options,
-)
+from humanseg.cli.predict_flags import PIPE, EffectFlags, FileFlags, Request, refuse_options
 from humanseg.cli.predict_frames import FrameFlags, predict_frames
 from humanseg.cli.predict_labels import check_labels, planned_jobs
 from humanseg.cli.predict_report import Report
@@ -253,12 +247,7 @@ def _predict_images(request: Request, plan: _Plan, report: Report, stop: Stop) -
     make = _maker(request, plan, request.network.open(threads=threads))
     plan.begin()
     outcomes = predict_images(
-        jobs,
-        make,
-        workers=workers,
-        overwrite=request.files.overwrite,
-        since=plan.since,
-        stop=stop,
+        jobs, make, workers=workers, overwrite=request.files.overwrite, since=plan.since, stop=stop
     )
     drawn = shown("Predicting", unit="pictures", quiet=request.no_bar)
     with closing(outcomes), drawn as progress:

@@ -89,9 +89,7 @@ class FileFlags:
     ] = None
     format: Annotated[
         FormatName | None,
-        flags.option(
-            help="File format; png for masks, probabilities and cut-outs, otherwise jpg.",
-        ),
+        flags.option(help="File format; png for masks, probabilities and cut-outs, otherwise jpg."),
     ] = None
     quality: Annotated[
         int | None,
@@ -101,7 +99,7 @@ class FileFlags:
         Literal["camera", "all"] | None,
         flags.option(
             help="Keep date, camera and dpi, the same as camera; all: the place too. None if "
-            "not given.",
+            "not given."
         ),
     ] = None
     keep_suffix: Annotated[
@@ -117,7 +115,7 @@ class FileFlags:
     rank: Annotated[
         bool,
         flags.option(
-            help="Order pictures by how unsure the network is, least sure first; twice its time.",
+            help="Order pictures by how unsure the network is, least sure first; twice its time."
         ),
     ] = False
     smoothing: Annotated[
@@ -338,13 +336,8 @@ def _typed_effect(typed: flags.Values) -> Effect:
     try:
         return effect_of(among=OutputHolder, **{"output": "mask", **typed})
     except ConfigError as error:
-        raise UsageError("\n".join(_as_flag(problem) for problem in error.problems)) from error
-
-
-def _as_flag(problem: str) -> str:
-    name, _, text = problem.partition(":")
-    flag = "--as" if name == "output" else f"--{name.replace('_', '-')}"
-    return f"{flag}:{text.replace(' output ', ' --as ')}"
+        said = "\n".join(map(flags.as_flag, error.problems)).replace(" output ", " --as ")
+        raise UsageError(said.replace("--output:", "--as:")) from error
 
 
 def _refuse_missing_image(inputs: Sequence[str]) -> None:

@@ -25,16 +25,14 @@ class FrameFlags:
 
     input_format: Annotated[
         Literal["raw", "y4m"] | None,
-        flags.option(
-            help="Standard input is a film: raw (rgb24) or y4m. A picture if not given.",
-        ),
+        flags.option(help="Standard input is a film: raw (rgb24) or y4m. A picture if not given."),
     ] = None
     output_format: Annotated[
         Literal["raw", "y4m"] | None,
         flags.option(
             help="What goes to standard output, as --input-format if not given. raw: rgb24, of "
             "cut-outs rgba, of masks and probabilities gray; y4m: 4:2:0, of masks and "
-            "probabilities mono.",
+            "probabilities mono."
         ),
     ] = None
     size: Annotated[

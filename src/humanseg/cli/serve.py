@@ -91,9 +91,7 @@ def _config(typed: flags.Values) -> ServeConfig:
     try:
         return ServeConfig(**({"token": token} if token else {}) | typed)
     except ConfigError as error:
-        named = (problem.partition(":") for problem in error.problems)
-        lines = (f"--{name.replace('_', '-')}:{text}" for name, _, text in named)
-        raise UsageError("\n".join(lines)) from error
+        raise UsageError("\n".join(map(flags.as_flag, error.problems))) from error
 
 
 def _opened(network: NetworkFlags, threads: int | None) -> Segmenter:

@@ -75,9 +75,7 @@ def shown(stage: str, *, unit: str = "", quiet: bool = False) -> Iterator[Progre
         yield Log(stage, unit)
 
 
-def _silent(
-    done: int, total: int | None, *, stage: str = "", detail: str = "", milestone: bool = False
-) -> None:
+def _silent(*_: object, **__: object) -> None:
     """Progress that nobody watches."""
 
 

@@ -152,7 +152,7 @@ def _allowed(kind: type[BaseModel], loc: tuple[int | str, ...], problem: Mapping
     if get_origin(core) is Literal:
         return f"allowed: {', '.join(str(choice) for choice in get_args(core))}{null}."
     bounds = _bounds(limits)
-    if problem["type"] in _BOUND_ERRORS and bounds:
+    if problem["type"].startswith(("greater_than", "less_than", "multiple_of")) and bounds:
         return f"must be {bounds}{null}."
     noun = _noun(core)
     if problem["type"] == "finite_number" and core is float:
@@ -160,13 +160,6 @@ def _allowed(kind: type[BaseModel], loc: tuple[int | str, ...], problem: Mapping
     return f"must be {noun}{', ' if bounds else ''}{bounds}{null}."
 
 
-_BOUND_ERRORS = {
-    "greater_than",
-    "greater_than_equal",
-    "less_than",
-    "less_than_equal",
-    "multiple_of",
-}
 _BOUNDS = {
     "gt": "above",
     "ge": "at least",

@@ -19,11 +19,7 @@ _M_MMAP_MAX = -4
 _NEVER = 2**31 - 1
 
 # What glibc's own adaptation arrives at with buffers of this size (malloc/malloc.c).
-_USUAL = {
-    _M_MMAP_MAX: 65_536,
-    _M_MMAP_THRESHOLD: 32 * 2**20,
-    _M_TRIM_THRESHOLD: 64 * 2**20,
-}
+_USUAL = {_M_MMAP_MAX: 65_536, _M_MMAP_THRESHOLD: 32 * 2**20, _M_TRIM_THRESHOLD: 64 * 2**20}
 _KEEPING = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: _NEVER}
 
 
