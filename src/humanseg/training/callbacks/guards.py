@@ -8,7 +8,7 @@ that held another network's parameters. Nothing failed, the network never moved,
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,21 +16,15 @@ from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from humanseg.data.training_images import some
 from humanseg.models import SegmentationNetwork
 from humanseg.results import ScoreSummary
 from humanseg.system.errors import GuardError
 from humanseg.training.batches import Batch
 from humanseg.training.module import as_segmentation
 
-_SHOWN = 3  # names in one message
 _RATE_TOLERANCE = 1e-3  # relative difference from the schedule
 _LEAST_RATE = 1e-3  # of the peak: below, single weights may be too large to show a step
-
-
-def _some(names: Iterable[str]) -> str:
-    listed = list(names)
-    more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
-    return ", ".join(listed[:_SHOWN]) + more
 
 
 def check_optimiser(network: nn.Module, optimiser: Optimizer) -> None:
@@ -47,7 +41,7 @@ def check_optimiser(network: nn.Module, optimiser: Optimizer) -> None:
     if foreign:
         problems.append(f"it holds {foreign} parameters that are not the network's")
     if missing:
-        problems.append(f"it lacks {len(missing)} of the network's ({_some(missing)})")
+        problems.append(f"it lacks {len(missing)} of the network's ({some(missing)})")
     if len(held) != len(set(held)):
         problems.append("it holds some parameters twice")
     if problems:
@@ -74,7 +68,7 @@ def check_trainable(network: SegmentationNetwork) -> None:
         trained = total - sum(parameters[name].numel() for name in frozen)
         raise GuardError(
             f"Only {trained:,} of {total:,} weights are trained: {len(frozen)} parameters are "
-            f"frozen ({_some(frozen)}), which no setting asks for. Leave requires_grad True."
+            f"frozen ({some(frozen)}), which no setting asks for. Leave requires_grad True."
         )
 
 
@@ -105,7 +99,7 @@ def check_moved(network: nn.Module, before: dict[str, Tensor], *, epoch: int) ->
     if still:
         raise GuardError(
             f"{len(still)} trainable parameters did not move in epoch {epoch} "
-            f"({_some(still)}): the network is not being trained."
+            f"({some(still)}): the network is not being trained."
         )
 
 
@@ -202,7 +196,7 @@ class TrainingGuards(Callback):
         if missing:
             raise GuardError(
                 f"{len(missing)} trainable parameters got no gradient in epoch {epoch} "
-                f"({_some(missing)}): they are cut off from the loss."
+                f"({some(missing)}): they are cut off from the loss."
             )
 
     def _note_gradients(self, device: torch.device) -> None:
