@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 SCENES := demo/scenes/.complete
 WEIGHTS := weights/tf_efficientnet_lite0.in1k.safetensors
 
-.PHONY: install demo test test-fast lint benchmark web-runtime check-page release clean
+.PHONY: install demo test test-fast lint docs benchmark web-runtime check-page release clean
 
 install: $(INSTALLED)
 
@@ -47,6 +47,10 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+
+# Pages and generated reference as a site; a broken link or reference fails.
+docs: $(INSTALLED)
+	$(BIN)/python -m sphinx -c docs -b html -W --keep-going -n . build/site
 
 benchmark: $(INSTALLED)
 	$(BIN)/python -m benchmarks.training

@@ -19,7 +19,7 @@ MakeModel = Callable[..., Path]
 TINY_ENCODER = "tu-test_efficientnet"
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in a shell's background
     signal.signal(signal.SIGINT, signal.default_int_handler)
-TIERS = ("unit", "contract", "training", "command", "fault", "browser", "data")
+TIERS = ("unit", "contract", "training", "command", "docs", "fault", "browser", "data")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

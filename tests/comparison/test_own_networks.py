@@ -79,7 +79,7 @@ def test_page__does_what_it_says(
     names: dict[str, Any] = {"__name__": "page"}
     for block in re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL):
         exec(compile(block, "docs/own-networks.md", "exec", dont_inherit=True), names)
-    for command in re.findall(r"```bash\nhumanseg (.*)\n```", PAGE):
+    for command in re.findall(r"```sh\nhumanseg (.*)\n```", PAGE):
         _run(*shlex.split(command))
     scored = read_record(Path("results/mine/evaluation.json"), Evaluation)
     assert (scored.model, scored.arch, scored.trained_on) == ("mine", "mine", None)

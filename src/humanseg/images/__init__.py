@@ -1,13 +1,12 @@
 """Decode any image or mask into one array convention, and resize it.
 
-files        open and decode a file of any origin, upright; every reader begins here
-
-colour       from any mode to 8-bit RGB, in bands
-load_image   `load`: whatever a user has, colour profiles applied, with alpha and notes
-dataset      a data set's files: `read_image`, colour profiles ignored as in published figures, and
-             `read_mask`: where a person is, whatever the mask is stored as
-resize       between an image and the network's input size, the same everywhere
-stored_maps  masks and probability maps that we wrote ourselves
+* `files`: open and decode a file of any origin, upright; every reader begins here
+* `colour`: from any mode to 8-bit RGB, in bands
+* `load_image`: whatever a user has, colour profiles applied, with alpha and notes
+* `dataset`: a data set's files; `read_image` ignores colour profiles, as published figures did, and
+  `read_mask` says where a person is, whatever the mask is stored as
+* `resize`: between an image and the network's input size, the same everywhere
+* `stored_maps`: masks and probability maps that we wrote ourselves
 """
 
 from __future__ import annotations
