@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.bundle import bundle, held_out
 from numpy.typing import NDArray
 
-from humanseg.data.composition import KINDS, CompositionOptions, compose
+from humanseg.data.composition import KINDS, compose
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
 from humanseg.effects.guided_filter import refine
@@ -222,8 +222,8 @@ def main() -> None:
             bundle(folder, model)
             if not scenes.exists():
                 people = {"held out": (held_out(run), run.split.test)}
-                options = CompositionOptions(SCENES, SCENE_SEED, (arguments.person_free,))
-                compose(scenes, people, options)
+                backgrounds = (arguments.person_free,)
+                compose(scenes, people, count=SCENES, seed=SCENE_SEED, backgrounds=backgrounds)
             for way in WAYS:
                 scores.append(_score(run, model, way, photographs, scenes))
                 print(scores[-1].model_dump_json(), flush=True)

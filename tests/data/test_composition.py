@@ -15,7 +15,6 @@ from PIL import Image
 from humanseg.cli import main
 from humanseg.data.composition import (
     KINDS,
-    CompositionOptions,
     Material,
     compose,
     compose_scene,
@@ -208,10 +207,8 @@ class TestCompose:
     def test_folder__is_a_data_set_with_every_kind_in_its_share(
         self, tmp_path: Path, people: dict[str, tuple[list[Sample], list[str]]]
     ) -> None:
-        options = CompositionOptions(
-            count=20, backgrounds=(write_background(tmp_path / "backgrounds"),)
-        )
-        out = compose(tmp_path / "out", people, options)
+        backgrounds = (write_background(tmp_path / "backgrounds"),)
+        out = compose(tmp_path / "out", people, count=20, backgrounds=backgrounds)
         samples = discover(out, "auto")
         assert len(samples) == 20
         for kind, share in KINDS.items():
@@ -223,8 +220,7 @@ class TestCompose:
         self, tmp_path: Path, people: dict[str, tuple[list[Sample], list[str]]]
     ) -> None:
         backgrounds = write_background(tmp_path / "backgrounds")
-        options = CompositionOptions(count=4, seed=3, backgrounds=(backgrounds,))
-        out = compose(tmp_path / "out", people, options)
+        out = compose(tmp_path / "out", people, count=4, seed=3, backgrounds=(backgrounds,))
         record = json.loads((out / "composition.json").read_text())
         assert record["seed"] == 3
         assert record["sources"][0]["pictures"] == ["a", "b"]
@@ -235,8 +231,7 @@ class TestCompose:
     ) -> None:
         backgrounds = write_background(tmp_path / "backgrounds")
         for name in ("one", "two"):
-            options = CompositionOptions(count=5, seed=7, backgrounds=(backgrounds,))
-            compose(tmp_path / name, people, options)
+            compose(tmp_path / name, people, count=5, seed=7, backgrounds=(backgrounds,))
         for file in (tmp_path / "one").rglob("*.*"):
             twin = tmp_path / "two" / file.relative_to(tmp_path / "one")
             assert file.read_bytes() == twin.read_bytes()
@@ -245,17 +240,17 @@ class TestCompose:
         self, tmp_path: Path, people: dict[str, tuple[list[Sample], list[str]]]
     ) -> None:
         with pytest.raises(UsageError, match="not an empty folder"):
-            compose(tmp_path, people, CompositionOptions(count=1))
+            compose(tmp_path, people, count=1)
 
     def test_no_people__is_a_sentence(self, tmp_path: Path) -> None:
         sample = write_sample(tmp_path / "empty", "a", None)
         with pytest.raises(DataError, match="no person can be cut out"):
-            compose(tmp_path / "out", {"x": ([sample], ["a"])}, CompositionOptions(count=1))
+            compose(tmp_path / "out", {"x": ([sample], ["a"])}, count=1)
 
     def test_no_background__is_a_sentence(self, tmp_path: Path) -> None:
         sample = write_sample(tmp_path / "full", "a", (40, 0, 160, 160))
         with pytest.raises(DataError, match="no background"):
-            compose(tmp_path / "out", {"x": ([sample], ["a"])}, CompositionOptions(count=1))
+            compose(tmp_path / "out", {"x": ([sample], ["a"])}, count=1)
 
 
 def test_command__composes_from_the_training_part_alone(

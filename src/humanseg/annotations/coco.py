@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,14 +16,10 @@ from humanseg.system.errors import DataError
 
 
 def read_coco(path: Path, classes: Sequence[str]) -> LabelSet:
-    """Read COCO annotations of people, crowds included.
+    """Read the annotations of people, crowds included, of a COCO JSON file.
 
-    Pictures lie beside the JSON file, beside its folder, or in an images/ subfolder of either. A
-    picture without a person is a valid pair with an empty mask.
-
-    Args:
-        path: the JSON file.
-        classes: names of the categories that are people.
+    `classes` names the categories that are people. Pictures lie beside the file, beside its folder,
+    or in an images/ subfolder of either. One without a person is a valid pair with an empty mask.
 
     Raises:
         DataError: not a COCO file, or without the categories.
@@ -32,13 +28,8 @@ def read_coco(path: Path, classes: Sequence[str]) -> LabelSet:
     wanted = Classes(classes)
     people = _person_annotations(path, document, wanted)
     images = tuple(
-        LabelledImage(
-            (entry["file_name"],),
-            path,
-            (entry["height"], entry["width"]),
-            tuple(people[entry["id"]]),
-        )
-        for entry in document["images"]
+        LabelledImage((row["file_name"],), path, (row["height"], row["width"]), people[row["id"]])
+        for row in document["images"]
     )
     taken = wanted.taken(path, [row["name"] for row in document["categories"]])
     above = path.absolute().parent.parent
@@ -58,27 +49,15 @@ def _document(path: Path) -> dict[str, Any]:
         rows = document.get(section) if isinstance(document, dict) else None
         if not isinstance(rows, list):
             raise DataError(f"{path}: is not a COCO file (it has no list named {section!r}).")
-        for index, row in enumerate(rows):
+        for (index, row), (field, convert) in product(enumerate(rows), needed.items()):
+            where = f"{path}: {section}[{index}]"
+            if not isinstance(row, dict) or row.get(field) is None:
+                raise DataError(f"{where} has no {field!r}; is it a COCO file?")
             try:
-                _convert(row, needed)
+                row[field] = convert(row[field])
             except ValueError as error:
-                raise DataError(f"{path}: {section}[{index}]{error}") from error
+                raise DataError(f"{where}.{field} is {row[field]!r}; {error}.") from error
     return dict(document)
-
-
-def _convert(row: object, needed: Mapping[str, Callable[[object], object]]) -> None:
-    """Bring the fields of an entry to their types, in place.
-
-    Raises:
-        ValueError: one is not there or of no use; the end of a sentence.
-    """
-    for field, convert in needed.items():
-        if not isinstance(row, dict) or row.get(field) is None:
-            raise ValueError(f" has no {field!r}; is it a COCO file?")
-        try:
-            row[field] = convert(row[field])
-        except ValueError as error:
-            raise ValueError(f".{field} is {row[field]!r}; {error}.") from error
 
 
 def _identifier(value: object) -> int | str:
@@ -107,19 +86,18 @@ def _text(value: object) -> str:
 
 def _person_annotations(
     path: Path, document: dict[str, Any], classes: Classes
-) -> dict[int | str, list[Segmentation]]:
+) -> dict[int | str, tuple[Segmentation, ...]]:
     """Outlines of people by image id."""
     names = {row["id"]: row["name"] for row in document["categories"]}
-    listed = {row["id"] for row in document["images"]}
-    people: dict[int | str, list[Segmentation]] = defaultdict(list)
+    people: dict[int | str, list[Segmentation]] = {row["id"]: [] for row in document["images"]}
     for row in document["annotations"]:
-        if row["image_id"] not in listed:
+        if row["image_id"] not in people:
             raise DataError(
                 f"{path}: an annotation belongs to image {row['image_id']}, which is not listed."
             )
         if classes.person(names.get(row["category_id"], str(row["category_id"]))):
             people[row["image_id"]].append(row.get("segmentation", []))
-    return people
+    return {image: tuple(outlines) for image, outlines in people.items()}
 
 
 def coco_entry(
@@ -127,35 +105,25 @@ def coco_entry(
 ) -> dict[str, Any]:
     """One picture and its people, without ids: run lengths where there are holes, else polygons.
 
-    Args:
-        name: of the picture's file, as the document is to have it.
-        size: (height, width) of the picture.
-        regions: the people.
-        tolerance: see `Region.polygons`.
+    `name` is that of the picture's file in the document; for `tolerance` see `Region.polygons`.
     """
-    annotations = []
-    for region in regions:
-        holes = len(region.rings) > 1
-        outline = region.rle() if holes else [region.polygons(tolerance)[0].ravel().tolist()]
-        annotations.append(
-            {
-                "segmentation": outline,
-                "area": region.area,
-                "bbox": list(region.box),
-                "score": round(region.score, 4),
-            }
-        )
+    annotations = [
+        {
+            "segmentation": region.rle()
+            if len(region.rings) > 1
+            else [region.polygons(tolerance)[0].ravel().tolist()],
+            "area": region.area,
+            "bbox": list(region.box),
+            "score": round(region.score, 4),
+        }
+        for region in regions
+    ]
     height, width = size
     return {"file_name": name, "height": height, "width": width, "annotations": annotations}
 
 
 def write_coco(file: TextIO, entries: Iterable[Mapping[str, Any]]) -> None:
-    """Write the document of many pictures, one after the other; memory holds their names alone.
-
-    Args:
-        file: opened for text, empty.
-        entries: as `coco_entry` makes them.
-    """
+    """Write the document of many `coco_entry`, one after the other; memory holds names alone."""
     images: list[dict[str, Any]] = []
     written = 0
     file.write('{"info": {"description": "people, found by humanseg"}, "licenses": [],\n')

@@ -26,12 +26,8 @@ def trace_rings(mask: NDArray[np.bool_]) -> tuple[list[Ring], NDArray[np.intp]]:
     from the top down, are the ends of vertical edges, two by two; these say which piece follows
     which. All but the walk from piece to piece is done on whole arrays.
 
-    Args:
-        mask: bool (height, width).
-
-    Returns:
-        the rings, with a point at every corner, in the order of their topmost pieces; and for each
-        the index, (ring, 2), of a pixel (row, column) of the region that it belongs to.
+    Returns the rings of a bool (height, width), with a point at every corner, in the order of their
+    topmost pieces; and for each a pixel, (ring, 2), of the region that it belongs to.
     """
     stride = mask.shape[1] + 2
     framed = np.zeros((mask.shape[0] + 2, stride), dtype=np.int8)
@@ -99,12 +95,8 @@ def smoothed(ring: Ring) -> Ring:
 def simplify(ring: Ring, tolerance: float) -> Ring:
     """A ring with fewer points, by Douglas and Peucker's method.
 
-    Args:
-        ring: see `Ring`.
-        tolerance: pixels by which a point that is left out may lie off the new outline.
-
-    Returns:
-        a ring of some of the points; `ring` itself where fewer than three would be left.
+    Points that are left out lie off the new outline by at most `tolerance` pixels. `ring` itself
+    where fewer than three would be left.
     """
     far = int(np.argmax(np.square(ring - ring[0]).sum(axis=1)))
     closed = np.concatenate([ring, ring[:1]])
@@ -135,12 +127,9 @@ def _squared_distances(points: Ring) -> NDArray[np.float64]:
 
 
 def bridged(rings: Sequence[Ring]) -> Ring:
-    """One ring of an outline and its holes, joined by seams without width.
+    """One ring of an outline and its holes, which run the other way round, joined by seams.
 
     For formats that have no holes: what fills polygons leaves the holes out all the same.
-
-    Args:
-        rings: the outline, then its holes, which run the other way round.
     """
     outline = rings[0]
     for hole in rings[1:]:

@@ -9,8 +9,9 @@ from xml.parsers import expat
 
 import numpy as np
 
-from humanseg.annotations.label_set import Classes, LabelledImage, LabelSet, placed
+from humanseg.annotations.label_set import Classes, LabelledImage, LabelSet
 from humanseg.annotations.outlines import Segmentation
+from humanseg.annotations.rle import encode_mask
 from humanseg.images.resize import Size
 from humanseg.system.errors import DataError
 
@@ -18,11 +19,9 @@ _SHAPES = ("polygon", "mask", "box", "ellipse", "polyline", "points", "cuboid", 
 
 
 def read_cvat(path: Path, classes: Sequence[str]) -> LabelSet:
-    """Read CVAT's polygons and masks.
+    """Read the polygons and masks of CVAT's annotations.xml.
 
-    Args:
-        path: annotations.xml; pictures lie beside it or in its images/ subfolder.
-        classes: labels that are people.
+    `classes` are the labels of people. Pictures lie beside the file or in its images/ subfolder.
 
     Raises:
         DataError: not such a file, or none of the labels.
@@ -91,9 +90,8 @@ class _Reader:
         if tag == "name" and self._open[-1:] == ["label"]:
             self.labels.append(self._name)
         elif tag == "image":
-            names = (self._image["name"],)
-            people = tuple(self._people)
-            entry = LabelledImage(names, self._path, self._size, people, problem=self._problem)
+            name, people = self._image["name"], tuple(self._people)
+            entry = LabelledImage((name,), self._path, self._size, people, problem=self._problem)
             self.images.append(entry)
 
     @property
@@ -102,11 +100,7 @@ class _Reader:
 
 
 def _outline(tag: str, values: Mapping[str, str], size: Size) -> Segmentation:
-    """Of one shape.
-
-    Raises:
-        ValueError: a mask that reaches beyond its picture, or whose runs do not fill it.
-    """
+    """Of one shape; ValueError: a mask that reaches beyond its picture, or has other runs."""
     if tag == "polygon":
         points = (point.split(",") for point in values["points"].split(";"))
         return [[float(value) for point in points for value in point]]
@@ -119,4 +113,4 @@ def _outline(tag: str, values: Mapping[str, str], size: Size) -> Segmentation:
     if width * height > size[0] * size[1]:
         raise ValueError(f"a mask of {width}x{height} pixels is larger than its picture")
     rows = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
-    return placed(rows, size, left=left, top=top)
+    return encode_mask(rows, size=size, corner=(top, left))

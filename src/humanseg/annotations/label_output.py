@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from humanseg.config.section import Section
-from humanseg.effects.effect import Effect, EffectKind, MaskEffect
+from humanseg.effects.effect import Effect, EffectKind, LevelEffect, MaskEffect
 
 if TYPE_CHECKING:  # arrays and pictures are not needed for flags
     import numpy as np
@@ -52,18 +52,13 @@ class Labelled:
         return person_regions(self.mask, self.probability)
 
 
-class LabelOutput(Effect):
+class LabelOutput(LevelEffect):
     """Labels of a folder of pictures."""
 
     folder: ClassVar[str] = ""
     """Of the files of single pictures, within the output folder."""
     suffix: ClassVar[str]
     """Of these files."""
-
-    @property
-    def needs_image(self) -> bool:
-        """Whether the picture's own pixels are needed, at full size: to refine the edge."""
-        return self.refine
 
     @property
     def mask_effect(self) -> MaskEffect:
@@ -80,12 +75,7 @@ class LabelOutput(Effect):
         return self.content(picture)
 
     def finish(self, root: Path, files: Iterable[Path]) -> None:
-        """Write what belongs to all pictures.
-
-        Args:
-            root: the output folder.
-            files: those of single pictures that are there, in order.
-        """
+        """Write to the output folder what belongs to all; `files` of single pictures, in order."""
 
 
 class _Polygons(LabelOutput):

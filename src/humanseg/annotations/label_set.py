@@ -8,7 +8,7 @@ import io
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +19,6 @@ from PIL import Image
 from pydantic import BaseModel, ValidationError
 
 from humanseg.annotations.outlines import Segmentation
-from humanseg.annotations.rle import encode_mask
 from humanseg.images.files import check_pixels
 from humanseg.images.resize import Size
 from humanseg.system.errors import DataError, ImageError
@@ -28,6 +27,7 @@ PERSON = ("person",)
 """Classes that are people if nothing else is said."""
 
 _Model = TypeVar("_Model", bound=BaseModel)
+_Shape = TypeVar("_Shape")
 _SHOWN = 10
 
 
@@ -58,11 +58,7 @@ class LabelledImage:
     """Why it cannot be used, as half a sentence."""
 
     def scaled(self, size: Size) -> LabelledImage:
-        """The same in pixels.
-
-        Args:
-            size: (height, width) of the picture's file.
-        """
+        """The same in pixels of the picture's file, whose size is (height, width)."""
         factors = np.array(size[::-1], dtype=np.float64)
         people = [
             [(np.reshape(ring, (-1, 2)) * factors).ravel().tolist() for ring in outline]
@@ -103,9 +99,7 @@ class Classes:
     def taken(self, path: Path, declared: Iterable[str] | None = None) -> str:
         """What was taken for people, and what was left out.
 
-        Args:
-            path: of the labels.
-            declared: the classes that there are, where the format lists them.
+        `path` is that of the labels; `declared` are the classes, where the format lists them.
 
         Raises:
             DataError: there are classes, and none is of people.
@@ -153,13 +147,7 @@ def read_json(path: Path) -> Any:  # noqa: ANN401  whatever it holds
 
 
 def parsed(kind: type[_Model], value: object, path: Path, tool: str) -> _Model:
-    """A part of a tool's file, checked.
-
-    Args:
-        kind: the fields that are needed.
-        value: what the file holds.
-        path: of the file, for errors.
-        tool: whose file it should be.
+    """A part of the file of a tool, with the fields that are needed.
 
     Raises:
         DataError: a field is missing or of another type.
@@ -175,14 +163,9 @@ def parsed(kind: type[_Model], value: object, path: Path, tool: str) -> _Model:
 
 
 def png_mask(text: str, *, packed: bool = False) -> NDArray[np.bool_]:
-    """A mask that a tool keeps as a PNG in base64: its opacity, or what is not black.
+    """A mask that a tool keeps as a PNG in base64, perhaps `packed` by zlib once more.
 
-    Args:
-        text: base64.
-        packed: the PNG is packed by zlib once more.
-
-    Returns:
-        bool (height, width).
+    bool (height, width): its opacity, or what is not black.
 
     Raises:
         ValueError: it is damaged, or too large.
@@ -199,10 +182,15 @@ def png_mask(text: str, *, packed: bool = False) -> NDArray[np.bool_]:
     return np.asarray((pixels if pixels.ndim == 2 else pixels[..., 3]) > 0)
 
 
-def placed(mask: NDArray[np.bool_], size: Size, *, left: int, top: int) -> Segmentation:
-    """A mask of a part of a picture as run lengths of the whole.
-
-    Raises:
-        ValueError: it reaches beyond the picture.
-    """
-    return encode_mask(mask, size=size, corner=(top, left))
+def outlines_of(
+    shapes: Iterable[_Shape], outline: Callable[[_Shape], Segmentation]
+) -> tuple[tuple[Segmentation, ...], str | None]:
+    """Outlines of people's shapes, and what is wrong with the last that has none (ValueError)."""
+    people: list[Segmentation] = []
+    problem = None
+    for shape in shapes:
+        try:
+            people.append(outline(shape))
+        except ValueError as error:
+            problem = str(error)
+    return tuple(people), problem

@@ -10,17 +10,18 @@ from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from humanseg.annotations.label_set import (
     Classes,
     LabelledImage,
     LabelSet,
+    outlines_of,
     parsed,
-    placed,
     read_json,
 )
 from humanseg.annotations.outlines import Segmentation
+from humanseg.annotations.rle import encode_mask
 from humanseg.images import MAX_PIXELS, SUFFIXES
 from humanseg.images.resize import Size
 from humanseg.system.errors import DataError
@@ -36,6 +37,10 @@ class _Result(BaseModel):
     value: dict[str, Any]
     original_width: int | None = None
     original_height: int | None = None
+
+    @property
+    def size(self) -> Size:
+        return self.original_height or 0, self.original_width or 0
 
 
 class _Annotation(BaseModel):
@@ -57,12 +62,10 @@ class _Polygon(BaseModel):
 
 
 def read_label_studio(path: Path, classes: Sequence[str]) -> LabelSet:
-    """Read brushes and polygons of people.
+    """Read brushes and polygons of people of a JSON export, or of JSON-MIN.
 
-    Args:
-        path: the JSON export, or JSON-MIN; pictures lie beside it or in its images/ subfolder,
-            under their own names, or as Label Studio calls uploads.
-        classes: labels that are people.
+    `classes` are the labels of people. Pictures lie beside the file or in its images/ subfolder,
+    under their own names, or as Label Studio calls uploads.
 
     Raises:
         DataError: not such a file, or none of the labels.
@@ -95,9 +98,7 @@ def _entry(task: _Task, path: Path, classes: Classes) -> LabelledImage:
     if len(annotations) != 1:
         several = f"has {len(annotations)} annotations in {path.name}; keep one of each picture"
         return LabelledImage(names, path, (1, 1), (), problem=several)
-    people: list[Segmentation] = []
-    size: Size | None = None
-    problem: str | None = None
+    results: list[_Result] = []
     for raw in annotations[0].result:
         if raw.get("type") not in _KINDS:
             continue
@@ -105,14 +106,12 @@ def _entry(task: _Task, path: Path, classes: Classes) -> LabelledImage:
         labels = [str(label) for label in result.value.get(result.type, ())]
         if not sum(map(classes.person, labels)):  # all are counted
             continue
-        size = (result.original_height or 0, result.original_width or 0)
-        if not 0 < size[0] * size[1] <= MAX_PIXELS:
+        if not 0 < result.size[0] * result.size[1] <= MAX_PIXELS:
             raise DataError(f"{path}: {names[0]} has no original_width and original_height.")
-        try:
-            people.append(_outline(result, size))
-        except ValueError as error:
-            problem = str(error)
-    return LabelledImage(names, path, size, tuple(people), problem=problem)
+        results.append(result)
+    people, problem = outlines_of(results, _outline)
+    size = results[-1].size if results else None
+    return LabelledImage(names, path, size, people, problem=problem)
 
 
 def _names(data: dict[str, Any], path: Path) -> tuple[str, ...]:
@@ -126,23 +125,20 @@ def _names(data: dict[str, Any], path: Path) -> tuple[str, ...]:
     raise DataError(f"{path}: a task names no picture; its data are {', '.join(data) or 'empty'}.")
 
 
-def _outline(result: _Result, size: Size) -> Segmentation:
-    """Of one result.
-
-    Raises:
-        ValueError: a brush that does not fill its picture, or points that are none.
-    """
+def _outline(result: _Result) -> Segmentation:
+    """Of one result; ValueError: a brush that does not fill its picture, or no points."""
+    size = result.size
     try:
         if result.type == "brushlabels":
-            pixels = unpack_brush(bytes(TypeAdapter(_Brush).validate_python(result.value).rle))
+            pixels = unpack_brush(bytes(_Brush.model_validate(result.value).rle))
             if pixels.size != _CHANNELS * size[0] * size[1]:
                 raise ValueError(
                     f"a brush of {pixels.size // _CHANNELS} pixels does not fit its picture of "
                     f"{size[1]}x{size[0]}"
                 )
-            return placed(pixels.reshape(*size, _CHANNELS)[..., 3] > 0, size, left=0, top=0)
+            return encode_mask(pixels.reshape(*size, _CHANNELS)[..., 3] > 0)
         if result.type == "polygonlabels":
-            points = np.array(TypeAdapter(_Polygon).validate_python(result.value).points)
+            points = np.array(_Polygon.model_validate(result.value).points)
             return [(points.reshape(-1, 2) / 100.0 * size[::-1]).ravel().tolist()]
     except ValidationError as error:
         raise ValueError(f"a {result.type} has no valid {error.errors()[0]['loc'][0]}") from error

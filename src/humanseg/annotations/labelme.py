@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel
 
@@ -15,13 +14,14 @@ from humanseg.annotations.label_set import (
     Classes,
     LabelledImage,
     LabelSet,
+    outlines_of,
     parsed,
-    placed,
     png_mask,
     read_json,
 )
 from humanseg.annotations.outlines import Segmentation
 from humanseg.annotations.person_regions import Region
+from humanseg.annotations.rle import encode_mask
 from humanseg.images.resize import Size
 
 _VERSION = "5.5.0"
@@ -48,12 +48,10 @@ def labelme_files(root: Path) -> list[Path]:
 
 
 def read_labelme(path: Path, classes: Sequence[str]) -> LabelSet:
-    """Read LabelMe's polygons and masks.
+    """Read LabelMe's polygons and masks, of a folder of JSON files or one such file.
 
-    Args:
-        path: a folder of JSON files, or one such file. Pictures lie where `imagePath` says, counted
-            from the file, or in `path`.
-        classes: labels that are people.
+    `classes` are the labels of people. Pictures lie where `imagePath` says, counted from the file,
+    or in `path`.
 
     Raises:
         DataError: a file that is not LabelMe's, or none of the labels.
@@ -73,36 +71,24 @@ def _entry(path: Path, classes: Classes) -> LabelledImage:
         unsized = "its labels do not say how large the picture is (imageHeight, imageWidth)"
         return LabelledImage(names, path, (1, 1), (), problem=unsized)
     size = (height, width)
-    people: list[Segmentation] = []
-    problem: str | None = None
-    for shape in document.shapes:
-        if classes.person(shape.label):
-            try:
-                people.append(_outline(shape, size))
-            except ValueError as error:
-                problem = str(error)
-    return LabelledImage(names, path, size, tuple(people), problem=problem)
+    shapes = (shape for shape in document.shapes if classes.person(shape.label))
+    people, problem = outlines_of(shapes, lambda shape: _outline(shape, size))
+    return LabelledImage(names, path, size, people, problem=problem)
 
 
 def _outline(shape: _Shape, size: Size) -> Segmentation:
     if shape.shape_type == "mask" and shape.mask is not None and shape.points:
         left, top = (int(value) for value in shape.points[0])
-        return placed(png_mask(shape.mask), size, left=left, top=top)
+        return encode_mask(png_mask(shape.mask), size=size, corner=(top, left))
     if shape.shape_type in ("polygon", None):
         return [[value for point in shape.points for value in point]]
     return []  # a rectangle, circle or line encloses more than a person, or nothing
 
 
-def labelme_document(
-    name: str, size: Size, regions: Iterable[Region], tolerance: float
-) -> dict[str, Any]:
+def labelme_text(name: str, size: Size, regions: Iterable[Region], tolerance: float) -> str:
     """A picture's people as polygons; holes are joined to their outline by seams without width.
 
-    Args:
-        name: of the picture, as seen from the file.
-        size: (height, width) of the picture.
-        regions: the people.
-        tolerance: see `Region.polygons`.
+    `name` is that of the picture, as seen from the file; for `tolerance` see `Region.polygons`.
     """
     shapes = [
         {
@@ -116,7 +102,7 @@ def labelme_document(
         }
         for region in regions
     ]
-    return {
+    document: dict[str, object] = {
         "version": _VERSION,
         "flags": {},
         "shapes": shapes,
@@ -125,8 +111,4 @@ def labelme_document(
         "imageHeight": size[0],
         "imageWidth": size[1],
     }
-
-
-def labelme_text(name: str, size: Size, regions: Iterable[Region], tolerance: float) -> str:
-    """`labelme_document` as the content of its file."""
-    return json.dumps(labelme_document(name, size, regions, tolerance), indent=2) + "\n"
+    return json.dumps(document, indent=2) + "\n"

@@ -15,8 +15,7 @@ from humanseg.system.errors import DataError
 Segmentation = list[Any] | dict[str, Any]
 """COCO's `segmentation`: a list of polygons [x1, y1, x2, y2, ...], or a run-length dict."""
 
-_SMALLEST_POLYGON = 6
-"""Numbers of three points."""
+_SMALLEST_POLYGON = 6  # numbers of three points
 _BEYOND = 0.02
 """Share of a side by which a polygon may reach out of its picture: tools let pens slip a little."""
 
@@ -24,15 +23,9 @@ _BEYOND = 0.02
 def rasterise(
     annotations: tuple[Segmentation, ...], size: Size, name: str = "picture"
 ) -> NDArray[np.bool_]:
-    """Draw the union of COCO segmentations.
+    """Draw the union of COCO segmentations: bool (height, width), True inside any outline.
 
-    Args:
-        annotations: polygons or run-length dicts, in pixels of `size`.
-        size: (height, width) of the mask.
-        name: what to call the picture in errors.
-
-    Returns:
-        bool (height, width), True inside any outline.
+    `annotations` are in pixels of `size`; errors call the picture by `name`.
 
     Raises:
         DataError: an outline that is not COCO's.

@@ -14,10 +14,8 @@ from humanseg.images.resize import Size
 
 TOLERANCE = 0.75
 """Pixels by which a polygon may leave the outline of a mask, if nothing else is said."""
-_SHARE = 0.04
-"""Of a region's area over the length of its outlines: the tolerance is at most that."""
-_LEAST = 0.5
-"""Below this tolerance nothing could be left out of stairs."""
+_SHARE = 0.04  # of a region's area over the length of its outlines: the tolerance is at most that
+_LEAST = 0.5  # below this tolerance nothing could be left out of stairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +41,9 @@ class Region:
     def polygons(self, tolerance: float = TOLERANCE) -> list[Ring]:
         """Its outline, then its holes, with fewer points.
 
-        Args:
-            tolerance: pixels by which a polygon may leave the outline, smoothed by half a pixel.
-                Less is taken for small and thin regions, so that they keep their shape; below 0.5
-                every corner is given.
+        A polygon may leave the outline, smoothed by half a pixel, by `tolerance` pixels. Less is
+        taken for small and thin regions, so that they keep their shape; below 0.5 every corner is
+        given.
         """
         length = sum(float(np.abs(np.diff(ring, axis=0)).sum()) for ring in self.rings)
         finest = min(tolerance, _SHARE * self.area / length)
@@ -60,11 +57,9 @@ class Region:
 
 
 def person_regions(mask: NDArray[np.bool_], probability: NDArray[np.float32]) -> tuple[Region, ...]:
-    """The regions of a mask, the largest first.
+    """The regions of a mask, bool (height, width) at the picture's size, the largest first.
 
-    Args:
-        mask: bool (height, width), at the picture's size.
-        probability: float32, 0 to 1, of the whole picture on a grid of any size, for the scores.
+    Scores are from the probability, float32, 0 to 1, of the whole picture on a grid of any size.
     """
     regions = find_regions(mask)
     count = len(regions.areas)
@@ -92,12 +87,7 @@ def _scores(
 ) -> NDArray[np.float64]:
     """Mean probability of each region, of the cells of the grid whose centres lie in it.
 
-    A region between the centres has that of the cell that one of its pixels is in.
-
-    Args:
-        labels: int32 (height, width), 0 outside, else a region's number from 1.
-        pixels: (regions, 2), row and column of a pixel of each.
-        probability: float32 (grid height, grid width).
+    A region between the centres has that of the cell that one of its `pixels`, (regions, 2), is in.
     """
     rows, columns = (
         (2 * np.arange(cells) + 1) * length // (2 * cells)

@@ -21,12 +21,10 @@ _ZERO = 48
 def encode_mask(
     mask: NDArray[np.bool_], *, size: Size | None = None, corner: tuple[int, int] = (0, 0)
 ) -> RunLengths:
-    """A mask, or a part of one, as compressed run lengths.
+    """A mask, bool (height, width), or a part of one, as compressed run lengths.
 
-    Args:
-        mask: bool (height, width).
-        size: (height, width) of the whole picture; that of `mask` if None.
-        corner: (row, column) of the mask's top left pixel in the picture.
+    `size` is that of the whole picture if the mask is a part, whose top left pixel is at `corner`,
+    (row, column).
 
     Raises:
         ValueError: the mask reaches beyond the picture.

@@ -13,12 +13,13 @@ from humanseg.annotations.label_set import (
     Classes,
     LabelledImage,
     LabelSet,
+    outlines_of,
     parsed,
-    placed,
     png_mask,
     read_json,
 )
 from humanseg.annotations.outlines import Segmentation
+from humanseg.annotations.rle import encode_mask
 from humanseg.images.resize import Size
 
 _Points = list[tuple[float, float]]
@@ -66,11 +67,9 @@ def annotation_folders(root: Path) -> list[Path]:
 
 
 def read_supervisely(root: Path, classes: Sequence[str]) -> LabelSet:
-    """Read Supervisely's bitmaps and polygons.
+    """Read Supervisely's bitmaps and polygons of a project, or of one data set in it.
 
-    Args:
-        root: a project with its data sets, or one data set: ann/1.jpg.json of img/1.jpg.
-        classes: titles of the classes that are people.
+    ann/1.jpg.json belongs to img/1.jpg; `classes` are the titles of the classes of people.
 
     Raises:
         DataError: a file that is not Supervisely's, or none of the classes.
@@ -91,22 +90,17 @@ def read_supervisely(root: Path, classes: Sequence[str]) -> LabelSet:
 def _entry(path: Path, classes: Classes) -> LabelledImage:
     document = parsed(_Document, read_json(path), path, "Supervisely")
     size = (document.size.height, document.size.width)
-    people: list[Segmentation] = []
-    problem = None
-    for item in document.objects:
-        if classes.person(item.class_title):
-            try:
-                people.append(_outline(item, size))
-            except ValueError as error:
-                problem = str(error)
+    objects = (item for item in document.objects if classes.person(item.class_title))
+    people, problem = outlines_of(objects, lambda item: _outline(item, size))
     picture = path.absolute().parent.with_name("img") / path.stem
-    return LabelledImage((str(picture),), path, size, tuple(people), problem=problem)
+    return LabelledImage((str(picture),), path, size, people, problem=problem)
 
 
 def _outline(item: _Object, size: Size) -> Segmentation:
     if item.geometry == "bitmap" and item.bitmap is not None:
         left, top = item.bitmap.origin
-        return placed(png_mask(item.bitmap.data, packed=True), size, left=left, top=top)
+        mask = png_mask(item.bitmap.data, packed=True)
+        return encode_mask(mask, size=size, corner=(top, left))
     if item.geometry == "polygon" and item.points is not None:
         rings = (item.points.exterior, *item.points.interior)
         if not all(rings):

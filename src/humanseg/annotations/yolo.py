@@ -33,12 +33,10 @@ def label_folders(root: Path) -> list[Path]:
 
 
 def read_yolo(path: Path, classes: Sequence[str]) -> LabelSet:
-    """Read YOLO's labels. An empty text says that nobody is in its picture.
+    """Read YOLO's labels; an empty text says that nobody is in its picture.
 
-    Args:
-        path: the folder that holds images/ and labels/, or parts such as train/ that do; or the
-            data.yaml in it.
-        classes: names of the classes that are people; a class without a name has its number.
+    `path` is the folder that holds images/ and labels/, or parts such as train/ that do; or the
+    data.yaml in it. `classes` names the classes of people; one without a name has its number.
 
     Raises:
         DataError: a text that is not YOLO's, or none of the classes.
@@ -128,12 +126,7 @@ def yolo_text(size: Size, regions: Iterable[Region], tolerance: float) -> str:
     """A picture's people, a line each; holes are joined to their outline by seams without width.
 
     Of a picture without people it is an empty line, so that the file is not taken for one that a
-    power cut left empty.
-
-    Args:
-        size: (height, width) of the picture.
-        regions: the people.
-        tolerance: see `Region.polygons`.
+    power cut left empty. For `tolerance` see `Region.polygons`.
     """
     factors = 1 / np.array(size[::-1])
     rings = (bridged(region.polygons(tolerance)) * factors for region in regions)

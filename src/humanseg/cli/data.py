@@ -158,13 +158,20 @@ def compose(
 ) -> None:
     """Lay people of photographs elsewhere: small, several, hidden in part, or nobody at all."""
     config = _resolve(data, "auto", settings)
-    from humanseg.data.composition import CompositionOptions
     from humanseg.data.composition import compose as compose_scenes
 
-    options = CompositionOptions(count, seed, backgrounds, objects)
     people = _people(data, extra, config)
     with shown("Composing", unit="images") as progress:
-        say(str(compose_scenes(out, people, options, progress=progress)))
+        done = compose_scenes(
+            out,
+            people,
+            count=count,
+            seed=seed,
+            backgrounds=backgrounds,
+            objects=objects,
+            progress=progress,
+        )
+    say(str(done))
 
 
 @app.command

@@ -18,7 +18,13 @@ from humanseg.annotations.label_set import PERSON
 from humanseg.config.finding_codes import Code
 from humanseg.config.schema import Layout
 from humanseg.data.duplicates import find_duplicates, group_ids
-from humanseg.data.inspection import Finding, InspectedSample, inspect_all, message_without_name
+from humanseg.data.inspection import (
+    Finding,
+    InspectedSample,
+    Severity,
+    inspect_all,
+    message_without_name,
+)
 from humanseg.data.label_guards import MIN_PAIRS, label_findings
 from humanseg.data.label_sample import SIDE, evenly, label_sample
 from humanseg.data.layouts import KnownLayout, find_layout, find_pairs
@@ -83,11 +89,11 @@ def audit(
     """
     pairs = find_pairs(root, layout, classes)
     findings = [
-        Finding(
-            code="missing-partner",
-            severity="error",
-            file=str(missing.path),
-            message=message_without_name(f"{missing.message}.", missing.path),
+        _finding(
+            "missing-partner",
+            "error",
+            str(missing.path),
+            message_without_name(f"{missing.message}.", missing.path),
         )
         for missing in pairs.missing
     ]
@@ -99,17 +105,15 @@ def audit(
     defined = [result.share for result in inspected if result.share is not None]
     if defined and not any(defined):
         message = f"none of the {len(defined)} masks has a person in it; there is nothing to learn."
-        findings.append(
-            Finding(code="no-person", severity="error", file=str(root), message=message)
-        )
-    readable = [
-        position
+        findings.append(_finding("no-person", "error", str(root), message))
+    shares = {
+        position: inspected[row].share
         for position, row in enumerate(rows)
         if inspected[row].size is not None and inspected[row].share is not None
-    ]
-    if sum(0 < (inspected[rows[each]].share or 0.0) < 1 for each in readable) >= MIN_PAIRS:
+    }
+    if sum(0 < (share or 0.0) < 1 for share in shares.values()) >= MIN_PAIRS:
         together = label_sample(
-            small, readable, lambda each: pairs.samples[rows[each]].read_image()
+            small, list(shares), lambda each: pairs.samples[rows[each]].read_image()
         )
         findings += label_findings(together, str(root))
     totals = Counter(str(finding.code) for finding in findings)
@@ -149,27 +153,21 @@ def _inspected(
 
 def _duplicates(samples: Sequence[Sample], inspected: Sequence[InspectedSample]) -> list[Finding]:
     """One finding per group of pictures that show the same."""
-    readable = [
-        (sample, result.signature)
+    signatures = {
+        sample.id: result.signature
         for sample, result in zip(samples, inspected, strict=True)
         if result.signature is not None
-    ]
-    pairs = find_duplicates([signature for _, signature in readable])
+    }
+    pairs = find_duplicates(list(signatures.values()))
+    changed = "a changed copy (saved again, resized, cropped, turned or in other light)"
+    codes: dict[Code, str] = {"exact-duplicate": "the same pixels", "near-duplicate": changed}
+    files = {sample.id: str(sample.image) for sample in samples}
     findings = []
-    codes: tuple[tuple[Code, str], ...] = (
-        ("exact-duplicate", "the same pixels"),
-        (
-            "near-duplicate",
-            "a changed copy (saved again, resized, cropped, turned or in other light)",
-        ),
-    )
-    files = {sample.id: str(sample.image) for sample, _ in readable}
-    for code, what in codes:
-        chosen = [pair for pair in pairs if (pair.kind == "exact") == (code == "exact-duplicate")]
-        alike = [(pair.first, pair.second) for pair in chosen]
-        groups = group_ids([sample.id for sample, _ in readable], alike)
+    for code, what in codes.items():
+        exact = code == "exact-duplicate"
+        alike = [(pair.first, pair.second) for pair in pairs if (pair.kind == "exact") == exact]
         copies: dict[str, list[str]] = defaultdict(list)
-        for name, leader in groups.items():
+        for name, leader in group_ids(list(signatures), alike).items():
             if name != leader:
                 copies[leader].append(name)
         for first, others in sorted(copies.items()):
@@ -177,7 +175,9 @@ def _duplicates(samples: Sequence[Sample], inspected: Sequence[InspectedSample])
                 f"{what} as {', '.join(others)}; a split keeps them in one part, scores count "
                 "them more than once."
             )
-            findings.append(
-                Finding(code=code, severity="warning", file=files[first], message=message)
-            )
+            findings.append(_finding(code, "warning", files[first], message))
     return findings
+
+
+def _finding(code: Code, severity: Severity, file: str, message: str) -> Finding:
+    return Finding(code=code, severity=severity, file=file, message=message)

@@ -24,7 +24,6 @@ Key = bytes
 
 _PAGE_BYTES = 1 << 14
 _PATIENCE = 600.0  # seconds to wait for another process's commit
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _SYSTEM = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,
     sqlite3.SQLITE_READONLY: errno.EACCES,
@@ -54,13 +53,11 @@ class CacheFile:
 
     def get(self, keys: Sequence[Key]) -> list[bytes | None]:
         """The value of each key; None where there is none, or not what was put there."""
-        rows = self._rows("SELECT value FROM entries WHERE key = ?", keys)
-        return [None if row is None else _unsealed(row[0]) for row in rows]
+        return [None if row is None else _unsealed(row[0]) for row in self._rows("value", keys)]
 
     def has(self, keys: Sequence[Key]) -> list[bool]:
         """Whether there is a value for each key; reads none."""
-        rows = self._rows("SELECT 1 FROM entries WHERE key = ?", keys)
-        return [row is not None for row in rows]
+        return [row is not None for row in self._rows("1", keys)]
 
     def put(self, entries: Iterable[tuple[Key, bytes]]) -> None:
         """Keep values, all or none, in place of those that were there."""
@@ -73,46 +70,34 @@ class CacheFile:
 
         self._run(work)
 
-    def _rows(self, query: str, keys: Sequence[Key]) -> list[tuple[bytes] | None]:
-        return self._run(
-            lambda database: [database.execute(query, (key,)).fetchone() for key in keys]
-        )
+    def _rows(self, column: str, keys: Sequence[Key]) -> list[tuple[bytes] | None]:
+        query = f"SELECT {column} FROM entries WHERE key = ?"
+        return self._run(lambda database: [database.execute(query, (k,)).fetchone() for k in keys])
 
-    def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _run(self, work: Callable[[sqlite3.Connection], T], *, mend: bool = True) -> T:
         """Do something with the file; if it turns out to be damaged, again with a new one."""
         try:
-            try:
-                return self._connected(work)
-            except sqlite3.DatabaseError as error:
-                if _code(error) not in _DAMAGED:
-                    raise
-            self._say("it is damaged; it is built anew.")
-            for path in (self.path, self.path.with_name(f"{self.path.name}-journal")):
-                path.unlink(missing_ok=True)
-            return self._connected(work)
+            connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
+            with closing(connection) as database:
+                # Neither writes where the table is there, so a cache may be read-only.
+                database.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
+                database.execute(
+                    "CREATE TABLE IF NOT EXISTS entries (key BLOB PRIMARY KEY NOT NULL, value BLOB)"
+                )
+                return work(database)
         except sqlite3.DatabaseError as error:
-            code = _code(error)
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the primary
             if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise DataError(
                     f"{self.path}: another process has kept it locked for {_PATIENCE:.0f} s; end "
                     "that process or give --cache another folder."
                 ) from error
-            raise OSError(_SYSTEM.get(code, errno.EIO), str(error), str(self.path)) from error
-
-    def _connected(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
-        with closing(connection) as database:
-            # Neither writes where the table is there, so a cache may be read-only.
-            database.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
-            database.execute(
-                "CREATE TABLE IF NOT EXISTS entries (key BLOB PRIMARY KEY NOT NULL, value BLOB)"
-            )
-            return work(database)
-
-
-def _code(error: sqlite3.DatabaseError) -> int:
-    """SQLite's primary error code."""
-    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+            if not mend or code not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise OSError(_SYSTEM.get(code, errno.EIO), str(error), str(self.path)) from error
+        self._say("it is damaged; it is built anew.")
+        for path in (self.path, self.path.with_name(f"{self.path.name}-journal")):
+            path.unlink(missing_ok=True)
+        return self._run(work, mend=False)
 
 
 def _unsealed(value: bytes) -> bytes | None:

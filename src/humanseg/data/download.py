@@ -62,11 +62,11 @@ def download(
     folder = default_folder() if destination is None else destination
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: is a file; name a folder to download into.")
-    fetched = sorted(name for name in hashes if name != _TABLE)
+    table = hashes.pop(_TABLE, None)
     try:
-        _fetch_all(folder, base_url, {name: hashes[name] for name in fetched}, retries, progress)
-        if _TABLE in hashes:
-            _write_table(folder, fetched, hashes[_TABLE])
+        _fetch_all(folder, base_url, hashes, retries, progress)
+        if table is not None:
+            _write_table(folder, hashes, table)
     except OSError as error:
         raise HumansegError(f"{folder}: cannot be written to ({error.strerror}).") from error
     return folder
@@ -142,7 +142,7 @@ def _downloader() -> Iterator[Callable[[str, str, object], None]]:
 
 def _result(future: Future[str], name: str, folder: Path, base_url: str) -> None:
     """Turn what went wrong with one file into a sentence."""
-    from requests.exceptions import RequestException
+    from requests import RequestException
 
     try:
         future.result()

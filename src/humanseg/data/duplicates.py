@@ -152,30 +152,30 @@ def _batches(counts: NDArray[np.intp]) -> Iterator[slice]:
 
 def find_duplicates(signatures: Sequence[Signature]) -> list[Duplicate]:
     """All pairs of positions that show the same, each pair once, `first` < `second`, in order."""
-    index = _index(signatures)
     pairs: dict[tuple[int, int], CopyKind] = {}
-    for position, image in enumerate(signatures):
-        for other, kind in index.copies(image).items():
-            if other != position:
-                pairs.setdefault((min(position, other), max(position, other)), kind)
+    for (position, other), kind in _copies(signatures, signatures).items():
+        if other != position:
+            pairs.setdefault((min(position, other), max(position, other)), kind)
     return [Duplicate(*pair, kind) for pair, kind in sorted(pairs.items())]
 
 
 def find_shared(first: Sequence[Signature], second: Sequence[Signature]) -> list[Duplicate]:
     """Pairs of an image of each of two sets that show the same, by position in them, in order."""
-    pairs: dict[tuple[int, int], CopyKind] = {}
-    index = _index(second)
-    for position, image in enumerate(first):
-        pairs |= {(position, other): kind for other, kind in index.copies(image).items()}
-    index = _index(first)
-    for position, image in enumerate(second):
-        for other, kind in index.copies(image).items():
-            pairs.setdefault((other, position), kind)
+    backwards = {(one, two): kind for (two, one), kind in _copies(second, first).items()}
+    pairs = backwards | _copies(first, second)
     return [Duplicate(*pair, kind) for pair, kind in sorted(pairs.items())]
 
 
-def _index(images: Sequence[Signature]) -> CopyIndex:
-    return CopyIndex(image_bits(images), [image.thumbnail for image in images])
+def _copies(
+    images: Sequence[Signature], among: Sequence[Signature]
+) -> dict[tuple[int, int], CopyKind]:
+    """What `CopyIndex.copies` finds for each image, by the positions of both."""
+    index = CopyIndex(image_bits(among), [image.thumbnail for image in among])
+    return {
+        (position, other): kind
+        for position, image in enumerate(images)
+        for other, kind in index.copies(image).items()
+    }
 
 
 def _kind(turn: int) -> CopyKind:

@@ -114,10 +114,10 @@ class EdgeAgreement:
 def edge_agreement(sample: LabelSample) -> EdgeAgreement:
     """Compare outlines with edges, of two testable pairs at least; 200 pairs take two seconds."""
     edges, outlines = _edges(sample.images), _outlines(sample.masks)
-    count = len(sample)
-    lengths = outlines.reshape(count, -1).sum(axis=1)
+    flat = outlines.reshape(len(sample), -1)
+    lengths = flat.sum(axis=1)
     usable = lengths >= MIN_OUTLINE
-    others = edges.reshape(count, -1) @ outlines.reshape(count, -1).T.astype(np.float32)
+    others = edges.reshape(flat.shape) @ flat.T.astype(np.float32)
     others /= np.maximum(lengths, 1).astype(np.float32)
     own = np.diag(others).copy()
     np.fill_diagonal(others, np.nan)

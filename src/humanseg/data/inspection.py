@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, NoReturn
 
@@ -12,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from humanseg import images
 from humanseg.annotations.outlines import draw_outlines
 from humanseg.config.finding_codes import Code
 from humanseg.data.fingerprint import sample_digests
 from humanseg.data.mask_values import mask_problem
 from humanseg.data.samples import Sample
 from humanseg.data.signatures import Signature, signature
+from humanseg.images.dataset import mask_of, read_grey
 from humanseg.images.resize import Size
 from humanseg.results import Record
 from humanseg.system.errors import DataError, HumansegError
@@ -29,6 +30,8 @@ Severity = Literal["error", "warning"]
 Digests = tuple[str, str]
 """SHA-256 of an image and of its mask, see `humanseg.data.fingerprint.sample_digests`."""
 
+Add = Callable[[Code, Severity, str], None]
+"""Called with what is wrong."""
 Keep = Callable[[int, NDArray[np.uint8], NDArray[np.bool_]], None]
 """Called with the index of a sample, its image and its mask."""
 
@@ -105,16 +108,24 @@ def inspect(sample: Sample, *, digests: bool = False) -> Inspection:
     Files that cannot be read raise nothing: they are remarks.
     """
     remarks: list[Remark] = []
-    image = _inspect_image(sample, remarks)
-    mask = _inspect_mask(sample, remarks)
+
+    def add(about: Literal["image", "mask"], code: Code, severity: Severity, message: str) -> None:
+        remarks.append(Remark(code, severity, about, message))
+
+    image = _inspect_image(sample, partial(add, "image"))
+    mask = _inspect_mask(sample, partial(add, "mask"))
     if image is not None and mask is not None:
-        _compare_sizes(image.shape[:2], mask.shape, remarks)
+        _compare_sizes(image.shape[:2], mask.shape, partial(add, "mask"))
+    hashes: Digests | None = None
+    if digests:
+        with suppress(DataError):
+            hashes = sample_digests(sample)
     result = InspectedSample(
         size=None if image is None else (image.shape[0], image.shape[1]),
         share=None if mask is None else float(mask.mean()),
         signature=None if image is None else signature(image),
         remarks=tuple(remarks),
-        digests=_digests(sample) if digests else None,
+        digests=hashes,
     )
     return Inspection(result, image, mask)
 
@@ -158,13 +169,6 @@ def raise_unreadable(sample: Sample) -> NoReturn:
     raise DataError(f"{sample.image}: changed while it was read; run again.")
 
 
-def _digests(sample: Sample) -> Digests | None:
-    try:
-        return sample_digests(sample)
-    except DataError:
-        return None
-
-
 def message_without_name(message: str, path: Path) -> str:
     """A message without the path, or the end of it, that it begins with."""
     parts = path.parts
@@ -175,55 +179,55 @@ def message_without_name(message: str, path: Path) -> str:
     return message
 
 
-def _inspect_image(sample: Sample, remarks: list[Remark]) -> NDArray[np.uint8] | None:
-    def warn(code: Code, message: str) -> None:
-        remarks.append(Remark(code, "warning", "image", message))
-
+def _inspect_image(sample: Sample, add: Add) -> NDArray[np.uint8] | None:
     try:
         image = sample.read_image()
     except HumansegError as error:
-        message = message_without_name(str(error), sample.image)
-        remarks.append(Remark("unreadable-image", "error", "image", message))
+        add("unreadable-image", "error", message_without_name(str(error), sample.image))
         return None
-    mode = _mode(sample.image)
+    mode, deep, _ = _storage(sample.image)
     if mode in ("1", "L", "LA") or mode.startswith(_WIDE):
-        warn("single-channel", "a grey picture; it is read as RGB with equal channels.")
-    if mode.startswith(_WIDE) or _is_deep_png(sample.image):
-        warn("sixteen-bit", "more than 8 bits per channel; it is read as 8-bit.")
+        add("single-channel", "warning", "a grey picture; it is read as RGB with equal channels.")
+    if deep:
+        add("sixteen-bit", "warning", "more than 8 bits per channel; it is read as 8-bit.")
     return image
 
 
-def _mode(path: Path) -> str:
-    """Pillow's mode of a file that can be decoded."""
+def _storage(path: Path) -> tuple[str, bool, bool]:
+    """Pillow's mode of a file that can be decoded, and whether it has over 8 bits, or is a JPEG."""
     with Image.open(path) as header:
-        return header.mode
-
-
-def _is_deep_png(path: Path) -> bool:
-    """Whether a PNG has 16 bits per channel, which Pillow hides for colour pictures."""
+        mode, lossy = header.mode, header.format in ("JPEG", "MPO")
     with path.open("rb") as stream:
-        header = stream.read(25)
-    return header.startswith(b"\x89PNG\r\n\x1a\n") and len(header) == 25 and header[24] == 16
+        start = stream.read(25)
+    # Pillow hides the 16 bits per channel of a PNG in colour.
+    deep_png = start.startswith(b"\x89PNG\r\n\x1a\n") and start[24:] == b"\x10"
+    return mode, deep_png or mode.startswith(_WIDE), lossy
 
 
-def _inspect_mask(sample: Sample, remarks: list[Remark]) -> NDArray[np.bool_] | None:
-    path = sample.mask or sample.image
-
-    def add(code: Code, severity: Severity, message: str) -> None:
-        remarks.append(Remark(code, severity, "mask", message))
-
-    problem = None
+def _inspect_mask(sample: Sample, add: Add) -> NDArray[np.bool_] | None:
+    path, problem = sample.mask or sample.image, None
     try:
         if sample.mask is None and sample.size is not None:
             mask, empty = draw_outlines(sample.annotations, sample.size, str(sample.image))
             if empty:
-                add("empty-outline", "warning", _empty_outlines(empty))
+                which = (
+                    f"{empty} outlines of people cover"
+                    if empty > 1
+                    else "1 outline of a person covers"
+                )
+                meant = "no pixel, so what is meant is taken as background."
+                add("empty-outline", "warning", f"{which} {meant}")
         elif sample.mask is None:
             mask = sample.read_mask()  # raises
         else:
-            values = images.read_grey(sample.mask)
-            mask, problem = _cut(values), mask_problem(values)
-            _remark_on_storage(sample.mask, values, add)
+            values = read_grey(sample.mask)
+            mask, problem = mask_of(values), mask_problem(values)
+            _, deep, lossy = _storage(sample.mask)
+            if deep:
+                add("sixteen-bit", "warning", "more than 8 bits per pixel; it is read as 8-bit.")
+            if lossy and ((values > 1) & (values < 255)).any():
+                noise = "a JPEG; its noise is cut at one half. Save masks as PNG."
+                add("lossy-mask", "warning", noise)
     except HumansegError as error:
         add("unreadable-mask", "error", message_without_name(str(error), path))
         return None
@@ -236,42 +240,12 @@ def _inspect_mask(sample: Sample, remarks: list[Remark]) -> NDArray[np.bool_] | 
     return mask
 
 
-def _remark_on_storage(
-    path: Path, values: NDArray[np.uint8], add: Callable[[Code, Severity, str], None]
-) -> None:
-    with Image.open(path) as header:
-        mode, lossy = header.mode, header.format in ("JPEG", "MPO")
-    if mode.startswith(_WIDE) or _is_deep_png(path):
-        add("sixteen-bit", "warning", "more than 8 bits per pixel; it is read as 8-bit.")
-    if lossy and ((values > 1) & (values < 255)).any():
-        add("lossy-mask", "warning", "a JPEG; its noise is cut at one half. Save masks as PNG.")
-
-
-def _empty_outlines(count: int) -> str:
-    which = "1 outline of a person covers" if count == 1 else f"{count} outlines of people cover"
-    return f"{which} no pixel, so what is meant is taken as background."
-
-
-def _cut(values: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """What `images.read_mask` makes of the values of `images.read_grey`: files are decoded once."""
-    return np.asarray(values >= (1 if values.max() <= 1 else 128))
-
-
-def _compare_sizes(image: tuple[int, ...], mask: tuple[int, ...], remarks: list[Remark]) -> None:
+def _compare_sizes(image: tuple[int, ...], mask: tuple[int, ...], add: Add) -> None:
     if image == mask:
         return
-    difference = abs(image[0] * mask[1] / (image[1] * mask[0]) - 1)
-    alike = difference <= MAX_ASPECT_DIFFERENCE
-    end = (
-        "both are scaled to one size"
-        if alike
-        else "their shapes differ too, so they cannot show the same; make the mask anew"
-    )
-    remarks.append(
-        Remark(
-            "size-differs",
-            "warning" if alike else "error",
-            "mask",
-            f"picture {image[1]}x{image[0]}, mask {mask[1]}x{mask[0]}; {end}.",
-        )
-    )
+    sizes = f"picture {image[1]}x{image[0]}, mask {mask[1]}x{mask[0]}"
+    if abs(image[0] * mask[1] / (image[1] * mask[0]) - 1) <= MAX_ASPECT_DIFFERENCE:
+        add("size-differs", "warning", f"{sizes}; both are scaled to one size.")
+    else:
+        differ = "their shapes differ too, so they cannot show the same; make the mask anew"
+        add("size-differs", "error", f"{sizes}; {differ}.")

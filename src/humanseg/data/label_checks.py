@@ -31,6 +31,7 @@ OUTLIER_DEVIATIONS = 3.0
 """A picture that all networks fail on is so many robust deviations below the median best IoU."""
 
 _ALL_AROUND = np.ones((3, 3), dtype=np.bool_)  # 8-connected
+Reason = Literal["holes", "specks"]
 _DEVIATION_OF_MAD = 1.4826  # makes the median absolute deviation a standard deviation, if normal
 
 
@@ -83,20 +84,19 @@ def suspects(
     `disagreement`: see `disagreements`. A picture can be listed for several reasons. Masks are read
     one at a time; `best_iou` has, by id, the highest of all networks' IoUs.
     """
-    holed: list[SuspectLabel] = []
-    specked: list[SuspectLabel] = []
+    suspected: list[SuspectLabel] = []
     for name, mask in masks:
-        parts = holes(mask)
-        if parts.count >= MIN_PARTS or parts.share > MAX_HOLE_SHARE:
-            holed.append(_suspect(name, "holes", parts))
-        parts = specks(mask)
-        if parts.count >= MIN_PARTS or parts.share > MAX_SPECK_SHARE:
-            specked.append(_suspect(name, "specks", parts))
-    return [
-        *sorted(holed, key=_rank),
-        *sorted(specked, key=_rank),
-        *disagreements(best_iou),
-    ]
+        checks: tuple[tuple[Reason, Parts, float], ...] = (
+            ("holes", holes(mask), MAX_HOLE_SHARE),
+            ("specks", specks(mask), MAX_SPECK_SHARE),
+        )
+        suspected += [
+            SuspectLabel(id=name, reason=reason, value=parts.share, count=parts.count)
+            for reason, parts, most in checks
+            if parts.count >= MIN_PARTS or parts.share > most
+        ]
+    shapes = sorted(suspected, key=lambda suspect: (suspect.reason, *_rank(suspect)))
+    return [*shapes, *disagreements(best_iou)]
 
 
 def disagreements(best_iou: Mapping[str, float]) -> list[SuspectLabel]:
@@ -117,10 +117,6 @@ def disagreements(best_iou: Mapping[str, float]) -> list[SuspectLabel]:
         if iou < bound
     ]
     return sorted(suspected, key=_rank)
-
-
-def _suspect(name: str, reason: Literal["holes", "specks"], parts: Parts) -> SuspectLabel:
-    return SuspectLabel(id=name, reason=reason, value=parts.share, count=parts.count)
 
 
 def _rank(suspect: SuspectLabel) -> tuple[float, int, str]:

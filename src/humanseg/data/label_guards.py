@@ -113,17 +113,22 @@ class Judge:
         """Judge masks of these images; `where` is the data set's folder or file."""
         self._ids, self._where = ids, where
 
+    def _names(self, which: Which) -> tuple[str, ...]:
+        return tuple(self._ids[index] for index in np.flatnonzero(which).tolist())
+
     def count(self, which: Which, usable: Which | None = None) -> str:
         """How many masks of those that can be judged, or of all, with the names of some."""
-        ids = [self._ids[index] for index in np.flatnonzero(which).tolist()]
+        ids = self._names(which)
         every = len(which) if usable is None else int(usable.sum())
         more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
         return f"{len(ids)} of {every} masks ({', '.join(ids[:_SHOWN])}{more})"
 
     def finding(self, code: Code, severity: Severity, message: str, which: Which) -> Finding:
         """A finding about some of the images."""
-        ids = tuple(self._ids[index] for index in np.flatnonzero(which).tolist())
-        return Finding(code=code, severity=severity, file=self._where, message=message, images=ids)
+        images = self._names(which)
+        return Finding(
+            code=code, severity=severity, file=self._where, message=message, images=images
+        )
 
 
 class _EdgeJudge(Judge):
@@ -203,11 +208,10 @@ class _EdgeJudge(Judge):
     def inverted(self) -> Iterator[Finding]:
         """Masks that mark the background."""
         masks = self._sample.masks
-        middle = np.zeros((SIDE, SIDE), dtype=np.bool_)
-        middle[SIDE // 4 : -SIDE // 4, SIDE // 4 : -SIDE // 4] = True
         border = np.ones((SIDE, SIDE), dtype=np.bool_)
         border[BORDER:-BORDER, BORDER:-BORDER] = False
-        outer, inner = masks[:, border].mean(axis=1), masks[:, middle].mean(axis=1)
+        middle = slice(SIDE // 4, -SIDE // 4)
+        outer, inner = masks[:, border].mean(axis=1), masks[:, middle, middle].mean(axis=(1, 2))
         if float((outer > inner).mean()) >= INVERTED_SHARE and outer.mean() > inner.mean():
             yield self.finding(
                 "inverted-masks",
@@ -228,7 +232,11 @@ class _EdgeJudge(Judge):
         if framed.sum() >= max(FRAMED_MASKS, FRAMED_SHARE * len(masks)) or suspected.sum() >= max(
             SOME_MASKS, SOME / 2 * len(masks)
         ):
-            yield self._some_inverted(suspected)
+            message = (
+                f"{self.count(suspected)}, and perhaps others, mark the background instead of the "
+                "person; invert them."
+            )
+            yield self.finding("inverted-masks", "error", message, suspected)
 
     def _shifted(self, agreement: EdgeAgreement) -> Finding | None:
         gain = agreement.shift_gain
@@ -265,36 +273,27 @@ class _EdgeJudge(Judge):
         )
 
     def _shuffled(self, agreement: EdgeAgreement, strange: Which) -> Finding:
-        usable = agreement.testable
+        usable, severity = agreement.testable, _severity(strange, agreement.testable, most=0.15)
+        message = (
+            "masks do not belong to their images: they fit them no better than the masks of other "
+            "images do; pair them anew."
+        )
+        order = np.arange(len(self._sample))
         if strange.sum() < 0.5 * usable.sum():
             message = (
                 f"{self.count(strange, usable)} fit their images no better than the masks of other "
                 "images do, while the rest fits; look at these pairs."
             )
-            severity = _severity(strange, usable, most=0.15)
-            return self.finding("shuffled-masks", severity, message, strange)
-        order = np.arange(len(self._sample))
-        for step, whose in ((-1, "next"), (1, "previous")):
-            # Mask j fits image j - step, the one after or before it in the order of names.
-            beside = agreement.others[order, np.roll(order, step)] - agreement.own
-            if np.nanmean(beside[usable]) > NEIGHBOUR_GAIN:
-                message = (
-                    f"masks are moved on by one: each lies under the name of the {whose} image in "
-                    "the order of names; pair them anew."
-                )
-                return self.finding("shuffled-masks", "error", message, strange)
-        message = (
-            "masks do not belong to their images: they fit them no better than the masks of other "
-            "images do; pair them anew."
-        )
-        return self.finding("shuffled-masks", "error", message, strange)
-
-    def _some_inverted(self, which: Which) -> Finding:
-        message = (
-            f"{self.count(which)}, and perhaps others, mark the background instead of the person; "
-            "invert them."
-        )
-        return self.finding("inverted-masks", "error", message, which)
+        else:
+            for step, whose in ((1, "previous"), (-1, "next")):
+                # Mask j fits image j - step, the one after or before it in the order of names.
+                beside = agreement.others[order, np.roll(order, step)] - agreement.own
+                if np.nanmean(beside[usable]) > NEIGHBOUR_GAIN:
+                    message = (
+                        f"masks are moved on by one: each lies under the name of the {whose} image "
+                        "in the order of names; pair them anew."
+                    )
+        return self.finding("shuffled-masks", severity, message, strange)
 
 
 def _matters(which: Which, usable: Which, share: float = SOME) -> bool:
@@ -306,12 +305,9 @@ def _severity(which: Which, usable: Which, most: float = MOST) -> Severity:
 
 
 def ask_bundled_model(sample: LabelSample, trial: Sequence[int], asked: Sequence[int]) -> list[int]:
-    """Let the bundled model look at some images; a few seconds at most.
+    """Positions of masks, of those asked, that the bundled model says are inverted.
 
-    Those of the trial show whether it knows such images; the masks of those asked may be inverted.
-
-    Returns:
-        Positions of masks that it says are inverted; none where it knows no such images.
+    None where it knows no such images as those of the trial. Takes a few seconds at most.
     """
     try:
         segmenter = Segmenter(backend="onnxruntime")

@@ -36,7 +36,7 @@ KnownLayout = Literal[
     "coco", "yolo", "labelme", "cvat", "supervisely", "label_studio", "voc",
 ]  # fmt: skip
 
-_FOLDERS: dict[str, tuple[str, str]] = {
+_FOLDERS: dict[KnownLayout, tuple[str, str]] = {
     "original": ("Training_Images", "Ground_Truth"),
     "folders": ("images", "masks"),
 }
@@ -81,15 +81,11 @@ class DetectedLayout:
 
 
 def discover(root: Path, layout: Layout = "auto", classes: Sequence[str] = PERSON) -> list[Sample]:
-    """Find every picture with its mask.
+    """Find every picture with its mask in a folder, CSV file or file of labels.
 
     Order: sorted by id as strings (1, 10, 100, 2) for `folders` and `original`, which is the order
-    of the public data set's table; the files' own order for tables and labels.
-
-    Args:
-        root: a folder, CSV file or file of labels.
-        layout: how pairs are found; `auto` recognises it.
-        classes: names of the labels' classes that are people.
+    of the public data set's table; the files' own order for tables and labels, of which `classes`
+    are people.
 
     Raises:
         UsageError: no such path, or a layout that `root` does not have.
@@ -113,11 +109,10 @@ def find_pairs(root: Path, layout: Layout = "auto", classes: Sequence[str] = PER
     detected = find_layout(root, layout)
     if detected.layout == "csv":
         pairs = read_csv(detected.path)
-    elif detected.layout in _READERS:
-        pairs = pair_labels(_READERS[detected.layout](detected.path, classes), detected.path)
+    elif detected.layout in _FOLDERS:
+        pairs = _pair_folders(*(detected.path / name for name in _FOLDERS[detected.layout]))
     else:
-        images, masks = _FOLDERS[detected.layout]
-        pairs = _pair_folders(detected.path / images, detected.path / masks)
+        pairs = pair_labels(_READERS[detected.layout](detected.path, classes), detected.path)
     if not pairs.samples and not pairs.missing:
         raise DataError(f"{root}: no pictures found (layout {detected.layout}); check the folder.")
     counts = Counter(sample.id for sample in pairs.samples)
@@ -177,10 +172,11 @@ def _choices(root: Path) -> list[DetectedLayout]:
         suffix = root.suffix.lower()
         kind = (_json_kind(root) or "coco") if suffix == ".json" else by_suffix.get(suffix)
         return [DetectedLayout(kind, root)] if kind else []
-    choices = []
-    for layout in ("original", "folders"):
-        if all((root / name).is_dir() for name in _FOLDERS[layout]):
-            choices.append(DetectedLayout("original" if layout == "original" else "folders", root))
+    choices = [
+        DetectedLayout(layout, root)
+        for layout, names in _FOLDERS.items()
+        if all((root / name).is_dir() for name in names)
+    ]
     tables = [root / "train.csv"] if (root / "train.csv").is_file() else _visible(root, "*.csv")
     if len(tables) == 1:
         choices.append(DetectedLayout("csv", tables[0]))
@@ -256,12 +252,12 @@ def _pair_folders(images: Path, masks: Path) -> Pairs:
     ]
     lone_images = image_files.keys() - partners.keys()
     lone_masks = mask_files.keys() - set(partners.values())
-    several = _several(lone_images, lone_masks)
+    several = _by_look(lone_masks, _without_words)
     missing = []
     for name in sorted(lone_images | lone_masks):
         if name in lone_images:
             path, lacks = image_files[name], f"mask in {masks.name}/"
-            both = sorted(mask_files[mask].name for mask in several.get(name, ()))
+            both = sorted(mask_files[mask].name for mask in several.get(_without_words(name), ()))
             hint = f"; {' or '.join(both)} may be meant, keep one" if both else ""
         else:
             path, lacks, hint = mask_files[name], f"picture in {images.name}/", ""
@@ -278,21 +274,20 @@ def _alike(
     images: Iterable[str], masks: Iterable[str], look: Callable[[str], str]
 ) -> dict[str, str]:
     """Mask ids by image id, where exactly one of each looks the same."""
-    by_look: dict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
-    for side, names in enumerate((images, masks)):
-        for name in names:
-            by_look[look(name)][side].append(name)
+    by_look, several = _by_look(images, look), _by_look(masks, look)
     return {
-        image[0]: mask[0] for image, mask in by_look.values() if len(image) == 1 and len(mask) == 1
+        alike[0]: several[name][0]
+        for name, alike in by_look.items()
+        if len(alike) == len(several.get(name, ())) == 1
     }
 
 
-def _several(images: Iterable[str], masks: Iterable[str]) -> dict[str, list[str]]:
-    """Mask ids by image id, where more than one may be meant."""
-    by_look = defaultdict(list)
-    for name in masks:
-        by_look[_without_words(name)].append(name)
-    return {name: by_look[look] for name in images if (look := _without_words(name)) in by_look}
+def _by_look(names: Iterable[str], look: Callable[[str], str]) -> dict[str, list[str]]:
+    """Ids by what they look like."""
+    alike = defaultdict(list)
+    for name in names:
+        alike[look(name)].append(name)
+    return alike
 
 
 def _files_by_id(folder: Path) -> dict[str, Path]:

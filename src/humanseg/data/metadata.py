@@ -61,16 +61,18 @@ def read_facts(
         DataError: a sample without a mask.
     """
     # A table that cannot be used is refused before anything is decoded.
-    groups = _read_table(table, samples)
+    groups = read_group_table(table, [each.id for each in samples]) if table else GroupTable()
     if cache is None:
         inspected = inspect_all(samples, keep=keep, progress=progress)
     else:
         inspected = cache.inspect(samples, progress=progress)
-    return _derive(samples, inspected, groups)
+    return derive_facts(samples, inspected, groups)
 
 
 def derive_facts(
-    samples: Sequence[Sample], inspected: Sequence[InspectedSample], table: Path | None = None
+    samples: Sequence[Sample],
+    inspected: Sequence[InspectedSample],
+    table: GroupTable | Path | None = None,
 ) -> Facts:
     """Facts of samples that have been inspected already; opens no image.
 
@@ -83,39 +85,31 @@ def derive_facts(
         ImageError: a file that cannot be read.
         DataError: a sample without a mask.
     """
-    return _derive(samples, inspected, _read_table(table, samples))
-
-
-def _read_table(table: Path | None, samples: Sequence[Sample]) -> GroupTable:
-    if table is None:
-        return GroupTable()
-    return read_group_table(table, [sample.id for sample in samples])
-
-
-def _derive(
-    samples: Sequence[Sample], inspected: Sequence[InspectedSample], table: GroupTable
-) -> Facts:
+    ids = [sample.id for sample in samples]
+    if not isinstance(table, GroupTable):
+        table = read_group_table(table, ids) if table else GroupTable()
     signatures: list[Signature] = []
     sizes: dict[str, Size] = {}
     shares: dict[str, float] = {}
+    findings: list[Finding] = []
     for sample, result in zip(samples, inspected, strict=True):
         if result.signature is None or result.size is None or result.share is None:
             raise_unreadable(sample)
         signatures.append(result.signature)
         sizes[sample.id], shares[sample.id] = result.size, result.share
-    ids = [sample.id for sample in samples]
+        findings += result.findings(sample)
     copies = find_duplicates(signatures)
-    pairs = [(pair.first, pair.second) for pair in copies]
+    members: dict[str, list[int]] = defaultdict(list)
+    for position, name in enumerate(ids):
+        if name in table.groups:
+            members[table.groups[name]].append(position)
+    told = [(first, other) for first, *others in members.values() for other in others]
     return Facts(
-        groups=group_ids(ids, pairs + _pairs_of_table(ids, table)),
+        groups=group_ids(ids, [*((pair.first, pair.second) for pair in copies), *told]),
         shares=shares,
         sources=table.sources or sources_by_size(sizes),
         copies=tuple((ids[pair.first], ids[pair.second], pair.kind) for pair in copies),
-        findings=tuple(
-            finding
-            for sample, result in zip(samples, inspected, strict=True)
-            for finding in result.findings(sample)
-        ),
+        findings=tuple(findings),
         signatures=dict(zip(ids, signatures, strict=True)),
     )
 
@@ -138,11 +132,3 @@ def describe_data(
         groups=facts.groups,
         copies=facts.copies,
     )
-
-
-def _pairs_of_table(ids: Sequence[str], table: GroupTable) -> list[tuple[int, int]]:
-    members: dict[str, list[int]] = defaultdict(list)
-    for position, name in enumerate(ids):
-        if name in table.groups:
-            members[table.groups[name]].append(position)
-    return [(group[0], other) for group in members.values() for other in group[1:]]

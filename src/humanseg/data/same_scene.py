@@ -32,13 +32,7 @@ Divided = Callable[[str, str], bool]
 def known_leaks(
     splits: Iterable[SplitRecord], copies: Iterable[Copies], groups: Mapping[str, str]
 ) -> list[Leak]:
-    """Copies, and images of one group that a split divides, such as the published one.
-
-    Args:
-        splits: of all runs.
-        copies: see `leaks`.
-        groups: see `group_leaks`.
-    """
+    """Copies, and images of one group that a split of the runs divides; see `group_leaks`."""
     parts = list(parts_of(splits))
     pairs = leaks(copies, divided=divider(parts))
     return [*pairs, *group_leaks(parts, groups, {(leak.first, leak.second) for leak in pairs})]
@@ -61,11 +55,10 @@ def divider(parts: Sequence[Mapping[str, str]]) -> Divided:
 
 def leaks(copies: Iterable[Copies], *, divided: Divided) -> list[Leak]:
     """Copies (`Facts.copies`) as leaks: exact ones first, then by kind, each in the order given."""
-    leaking = [
+    return [
         Leak(first=first, second=second, kind=kind, divided=divided(first, second))
-        for first, second, kind in copies
+        for first, second, kind in sorted(copies, key=lambda copy: _KINDS.index(copy[2]))
     ]
-    return sorted(leaking, key=lambda leak: _KINDS.index(leak.kind))
 
 
 def group_leaks(
@@ -90,10 +83,7 @@ def group_leaks(
             both = [(min(name, other), max(name, other)) for other in partners]
             if both and not any(pair in copies or pair[::-1] in copies for pair in both):
                 pairs.add(both[0])
-    return [
-        Leak(first=first, second=second, kind="group", divided=True)
-        for first, second in sorted(pairs)
-    ]
+    return [Leak(first=one, second=two, kind="group", divided=True) for one, two in sorted(pairs)]
 
 
 def scene_pairs(
@@ -123,16 +113,12 @@ def scene_pairs(
         rows = slice(start, start + _ROWS)
         cosines = directions[rows] @ directions[start:].T
         other = members[rows, None] != members[None, start:]
-        wanted = np.triu(other & (cosines >= threshold), k=1)
-        first, second = np.nonzero(wanted)
+        first, second = np.nonzero(np.triu(other & (cosines >= threshold), k=1))
         values = cosines[first, second]
-        strongest = np.argsort(-values, kind="stable")[:limit]
-        best += zip(
-            (-values[strongest]).tolist(),
-            (first[strongest] + start).tolist(),
-            (second[strongest] + start).tolist(),
-            strict=True,
-        )
+        for index in np.argsort(-values, kind="stable")[:limit]:
+            best.append(
+                (-float(values[index]), start + int(first[index]), start + int(second[index]))
+            )
         best = sorted(best)[:limit]
     return [
         Leak(

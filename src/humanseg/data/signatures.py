@@ -140,12 +140,13 @@ def _inside(rows: NDArray[np.float32]) -> tuple[int, int]:
 
 def image_bits(signatures: Sequence[Signature]) -> ImageBits:
     """What is kept of images where nobody is to see them."""
-    digests = [bytes.fromhex(each.exact[:16]) for each in signatures]
+    digests = b"".join(bytes.fromhex(each.exact[:16]) for each in signatures)
+    middle = _basis(MAX_CROP, 1 - MAX_CROP)
     signs = np.zeros((len(signatures), BITS), dtype=np.bool_)
     for row, each in zip(signs, signatures, strict=True):
-        row[:] = middle_frequencies(each)[0] > 0
+        row[:] = _frequencies(each, middle, middle)[0] > 0
     return ImageBits(
-        digests=np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, 8),
+        digests=np.frombuffer(digests, dtype=np.uint8).reshape(-1, 8),
         signs=signs,
         plain=np.array([is_plain(each) for each in signatures], dtype=np.bool_),
     )
@@ -182,12 +183,6 @@ def turned(thumbnail: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     upright = thumbnail.T if orientation >= 4 else thumbnail
     down, across = orientation % 2, orientation // 2 % 2
     return upright[:: -1 if down else 1, :: -1 if across else 1]
-
-
-def middle_frequencies(image: Signature) -> NDArray[np.float32]:
-    """Frequencies of an image's own middle: float32 (1, BITS), see `window_frequencies`."""
-    basis = _basis(MAX_CROP, 1 - MAX_CROP)
-    return _frequencies(image, basis, basis)
 
 
 def window_frequencies(image: Signature) -> NDArray[np.float32]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from humanseg.data.samples import Sample
 from humanseg.results import SplitRecord
 from humanseg.system.errors import DataError
 
+_PARTS = ("train", "validation", "test")
 _REFERENCE_TEST_SHARE = 0.2
 
 
@@ -48,18 +50,17 @@ def make_split(
     if len(set(ids)) != len(ids):
         raise DataError("Two pictures have the same id; ids must be unique to make a split.")
     if isinstance(config, ReferenceSplit):
-        return _reference(ids, config.seed)
-    facts = facts or read_facts(ordered, config.groups)
-    if isinstance(config, HoldoutSplit):
-        parts = _holdout(ids, facts, config)
+        record = _reference(ids, config.seed)
     else:
-        parts = _nested(ids, facts, config)
-    record = SplitRecord(
-        train=tuple(sorted(parts["train"])),
-        validation=tuple(sorted(parts["validation"])),
-        test=tuple(sorted(parts["test"])),
-        validation_is_test=False,
-    )
+        facts = facts or read_facts(ordered, config.groups)
+        if isinstance(config, HoldoutSplit):
+            parts = _holdout(ids, facts, config)
+        else:
+            parts = _nested(ids, facts, config)
+        train, validation, test = (tuple(sorted(parts[part])) for part in _PARTS)
+        record = SplitRecord(
+            train=train, validation=validation, test=test, validation_is_test=False
+        )
     check_split(record)
     return record
 
@@ -84,15 +85,13 @@ def check_split(split: SplitRecord) -> None:
                 "make the split anew."
             )
         del parts["validation"]
-    names = list(parts)
-    for index, first in enumerate(names):
-        for second in names[index + 1 :]:
-            shared = sorted(set(parts[first]) & set(parts[second]))
-            if shared:
-                raise DataError(
-                    f"The split's {first} and {second} parts share {len(shared)} pictures "
-                    f"({', '.join(shared[:3])}); make the split anew."
-                )
+    for first, second in combinations(parts, 2):
+        shared = sorted(set(parts[first]) & set(parts[second]))
+        if shared:
+            raise DataError(
+                f"The split's {first} and {second} parts share {len(shared)} pictures "
+                f"({', '.join(shared[:3])}); make the split anew."
+            )
 
 
 def _reference(ids: list[str], seed: int) -> SplitRecord:
@@ -102,9 +101,7 @@ def _reference(ids: list[str], seed: int) -> SplitRecord:
     shuffled = [ids[index] for index in np.random.RandomState(seed).permutation(len(ids))]
     count = math.ceil(len(ids) * _REFERENCE_TEST_SHARE)
     test, train = tuple(shuffled[:count]), tuple(shuffled[count:])
-    record = SplitRecord(train=train, validation=test, test=test, validation_is_test=True)
-    check_split(record)
-    return record
+    return SplitRecord(train=train, validation=test, test=test, validation_is_test=True)
 
 
 def _share(count: int, share: float) -> int:

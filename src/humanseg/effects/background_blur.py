@@ -16,10 +16,8 @@ from humanseg.images.resize import Size
 
 _FINEST = 2.4
 """Standard deviation of the blur in pixels of the reduced picture: smooth when it is enlarged."""
-_SHARPEST = 0.3
-"""The least standard deviation there: hardly any blur."""
-_SMALL_PIXELS = 4_000_000
-"""The reduced picture is no larger."""
+_SHARPEST = 0.3  # the least standard deviation there: hardly any blur
+_SMALL_PIXELS = 4_000_000  # the reduced picture is no larger
 _GUARD = 1 / 300
 """Background nearer to a person than this share of the longer side does not enter the blur."""
 _UNSURE = 1e-4

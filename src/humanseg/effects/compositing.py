@@ -41,8 +41,7 @@ OVERLAY_STRENGTH = 0.5
 """Share of that colour over a person."""
 
 _CLEAR = ("transparent", "none")
-_STEEPEST = 1e-3
-"""Alpha rises from 0 to one half over half of this at least."""
+_STEEPEST = 1e-3  # alpha rises from 0 to one half over half of this at least
 Bands: TypeAlias = Iterable[tuple[slice, NDArray[np.float32]]]
 """Rows of a probability map, from top to bottom, as `resize_probability_bands` gives them."""
 
@@ -149,13 +148,13 @@ def read_background(background: Background) -> Colour | NDArray[np.uint8]:
             )
         return images.load(background).pixels if colour is None else colour
     if isinstance(background, (tuple, list)):
-        if len(background) != 3 or not all(_is_level(value) for value in background):
+        levels = [value for value in background if _is_level(value)]
+        if not len(background) == len(levels) == 3:
             raise UsageError(
                 f"background: got {shown(background)}; give three whole numbers from 0 to 255 "
                 "(RGB), or an image."
             )
-        red, green, blue = (int(value) for value in background)
-        return red, green, blue
+        return int(levels[0]), int(levels[1]), int(levels[2])
     try:
         return images.load(background).pixels
     except ImageError as error:
@@ -205,17 +204,11 @@ def blur_background(
     longer side counts as that; in pictures above 4 megapixels, less than 5 may become a little
     more.
     """
-    if radius is None:
-        radius = default_radius(alpha.shape)
-    radius = float(min(radius, max(alpha.shape)))
+    longer = max(alpha.shape)
+    radius = longer * BLUR_SHARE if radius is None else float(min(radius, longer))
     factor = reduction(alpha.shape, radius)
     small = Image.fromarray(blurred_background(image, alpha, radius, factor))
-    return _laid(image, alpha, _enlarged(small, alpha.shape, factor))
-
-
-def default_radius(size: Size) -> float:
-    """`BLUR_SHARE` of the longer side, in pixels."""
-    return max(size) * BLUR_SHARE
+    return _laid(image, alpha, _enlarged(small, alpha.shape[1], factor))
 
 
 def overlay(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -248,8 +241,7 @@ def _laid(
 def _rows_of(background: Colour | NDArray[np.uint8], size: Size) -> BackgroundRows:
     height, width = size
     if not isinstance(background, np.ndarray):
-        red, green, blue = (int(value) for value in background)
-        return lambda rows: Image.new("RGB", (width, rows.stop - rows.start), (red, green, blue))
+        return lambda rows: Image.new("RGB", (width, rows.stop - rows.start), background)
     if background.shape[:2] == size:
         return lambda rows: Image.fromarray(background[rows])
     source = Image.fromarray(background)
@@ -267,9 +259,8 @@ def _rows_of(background: Colour | NDArray[np.uint8], size: Size) -> BackgroundRo
     return rows_of
 
 
-def _enlarged(small: Image.Image, size: Size, factor: Size) -> BackgroundRows:
+def _enlarged(small: Image.Image, width: int, factor: Size) -> BackgroundRows:
     """The blurred background at full size; the cells at the far edges may be cut short."""
-    width = size[1]
     down, across = factor
 
     def rows_of(rows: slice) -> Image.Image:

@@ -53,7 +53,7 @@ class Effect(Section):
         return self
 
 
-class _Level(Effect):
+class LevelEffect(Effect):
     """An effect that shows nothing of the picture."""
 
     @property
@@ -69,14 +69,14 @@ class _SoftEdge(Effect):
     """Pixels of the picture by which the soft edge is widened to either side."""
 
 
-class MaskEffect(_Level):
+class MaskEffect(LevelEffect):
     """Black and white."""
 
     output: Literal["mask"] = "mask"
     """mask: 0 and 255;"""
 
 
-class ProbabilityEffect(_Level):
+class ProbabilityEffect(LevelEffect):
     """Levels of grey."""
 
     output: Literal["probability"] = "probability"

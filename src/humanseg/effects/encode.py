@@ -77,22 +77,6 @@ def check_format(name: FormatName, output: str) -> None:
     raise UsageError(f"{name} {why}; for --as {output} use {allowed}.")
 
 
-def check_quality(quality: int | None, name: FormatName, output: str) -> None:
-    """Refuse a quality that is impossible, or that the format or the output has no use for.
-
-    Raises:
-        UsageError: see above.
-    """
-    if quality is None:
-        return
-    if not 1 <= quality <= 100:
-        raise UsageError(f"--quality: got {quality}; must be at least 1 and at most 100.")
-    if name not in ("jpg", "webp"):
-        raise UsageError(f"--quality has no effect on {name}, which is lossless; leave it out.")
-    if output == "mask":
-        raise UsageError("--quality would blur the edge of a mask; leave it out.")
-
-
 def usual_format(output: str) -> FormatName:
     """The format of an output if none is asked for: lossless where a loss would matter."""
     return "jpg" if output in ("blur", "replace", "overlay") else "png"
@@ -101,13 +85,20 @@ def usual_format(output: str) -> FormatName:
 def check_encoding(
     name: FormatName, output: str, *, quality: int | None, keep_metadata: str | None
 ) -> None:
-    """Refuse a format for an output, and settings that it has no use for.
+    """Refuse a format for an output, and settings that are impossible or of no use to it.
 
     Raises:
-        UsageError: see `check_format` and `check_quality`; or the format takes no metadata.
+        UsageError: see `check_format`; or a wrong quality, or one that the format or the output has
+            no use for; or the format takes no metadata.
     """
     check_format(name, output)
-    check_quality(quality, name, output)
+    if quality is not None:
+        if not 1 <= quality <= 100:
+            raise UsageError(f"--quality: got {quality}; must be at least 1 and at most 100.")
+        if name not in ("jpg", "webp"):
+            raise UsageError(f"--quality has no effect on {name}, which is lossless; leave it out.")
+        if output == "mask":
+            raise UsageError("--quality would blur the edge of a mask; leave it out.")
     if keep_metadata is not None and name == "tiff":
         raise UsageError("--keep-metadata: tiff cannot take it here; use png, jpg or webp.")
 
@@ -129,17 +120,14 @@ def encode(
     quality: int | None = None,
     metadata: CameraMetadata | None = None,
 ) -> bytes:
-    """A result as the content of a picture file; colours are sRGB, and said to be.
+    """A result as the bytes of a picture file; colours are sRGB, and said to be.
 
     Args:
         pixels: uint8 (H, W), uint16 (H, W), uint8 (H, W, 3) RGB or uint8 (H, W, 4) RGBA with
             straight alpha.
         name: format; all but `jpg` are lossless, `webp` as long as no quality is given.
-        quality: of `jpg` and `webp`, 1 to 100; see `check_quality`.
+        quality: of `jpg` and `webp`, 1 to 100; see `check_encoding`.
         metadata: of the camera, to be written too; not into `tiff`.
-
-    Returns:
-        the bytes of the file.
 
     Raises:
         ImageError: more pixels on a side than the format allows.
@@ -197,9 +185,11 @@ def _grey_png(grey: NDArray[np.uint8]) -> bytes:
     packed.append(packer.flush())
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     parts = ((b"IHDR", header), (b"IDAT", b"".join(packed)), (b"IEND", b""))
-    return _PNG + b"".join(_chunk(kind, content) for kind, content in parts)
-
-
-def _chunk(kind: bytes, content: bytes) -> bytes:
-    body = kind + content
-    return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+    chunks = (
+        struct.pack(">I", len(content))
+        + kind
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+        for kind, content in parts
+    )
+    return b"".join((_PNG, *chunks))

@@ -24,22 +24,14 @@ from PIL import Image
 
 from humanseg.effects.rasters import row_bands, window_means, window_sums
 
-_CELL = 8
-"""Side of a cell of the reduced picture, in pixels of a picture of up to `_LONG` pixels."""
-_LONG = 1920
-"""Beyond this longer side everything grows with it."""
-_WIDE = 5
-"""The first pass averages over 2 * 5 + 1 cells: 88 pixels, 90 in the paper's code."""
-_NARROW = 3
-"""The second pass averages over 2 * 3 + 1 pixels, 6 in the paper's code."""
-_CELLS = 4
-"""Cells along the side of a tile."""
-_REACH = 2
-"""Cells around a tile that its pixels are interpolated from."""
-_CHUNK = 60_000
-"""Pixels of tiles that are worked on at once: what fits into a processor's cache."""
-_NOTHING = np.float32(1e-4)
-"""Less weight than any pixel has."""
+_CELL = 8  # side of a cell of the reduced picture, in pixels of a picture of up to `_LONG` pixels
+_LONG = 1920  # beyond this longer side everything grows with it
+_WIDE = 5  # the first pass averages over 2 * 5 + 1 cells: 88 pixels, 90 in the paper's code
+_NARROW = 3  # the second pass averages over 2 * 3 + 1 pixels, 6 in the paper's code
+_CELLS = 4  # cells along the side of a tile
+_REACH = 2  # cells around a tile that its pixels are interpolated from
+_CHUNK = 60_000  # pixels of tiles that are worked on at once: what fits into a processor's cache
+_NOTHING = np.float32(1e-4)  # less weight than any pixel has
 
 Floats = NDArray[np.float32]
 

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from humanseg.effects.compositing import (
-    Bands,
     alpha_of_bands,
     blur_background,
     composite,
@@ -41,7 +40,7 @@ def render(
     *,
     threshold: float,
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Make a picture's output, as `Prediction.apply` does.
+    """Make a picture's output, of `size`, as `Prediction.apply` does.
 
     Transparency that the picture came with is multiplied with the alpha of a cut-out, and of people
     on another background; other outputs show the picture as laid on white.
@@ -50,7 +49,7 @@ def render(
         effect: what is wanted; its regions are chosen already, see `Prediction.under`.
         loaded: the image at full size; None if `effect.needs_image` is False.
         probability: float32, 0 to 1, on the network's grid, of any size: the whole picture.
-        size: (height, width) of the output, which is the picture's.
+        size: (height, width) of the picture.
         threshold: a pixel is a person where its probability is at least this.
 
     Returns:
@@ -68,24 +67,16 @@ def render(
     else:
         bands = resize_probability_bands(probability, size, rows=rows_in_band(size))
     if effect.output == "mask":
-        return _mask(bands, size, threshold)
+        mask = np.empty(size, dtype=np.bool_)
+        for rows, values in bands:
+            np.greater_equal(values, threshold, out=mask[rows])
+        return show_mask(mask)
     if loaded is None or effect.output == "probability":
-        return _levels(bands, size)
+        levels = np.empty(size, dtype=np.uint16)
+        for rows, values in bands:
+            levels[rows] = values * np.float32(FULL) + np.float32(0.5)
+        return levels
     return _composed(effect, loaded, alpha_of_bands(bands, size, threshold))
-
-
-def _mask(bands: Bands, size: Size, threshold: float) -> NDArray[np.uint8]:
-    mask = np.empty(size, dtype=np.bool_)
-    for rows, values in bands:
-        np.greater_equal(values, threshold, out=mask[rows])
-    return show_mask(mask)
-
-
-def _levels(bands: Bands, size: Size) -> NDArray[np.uint16]:
-    levels = np.empty(size, dtype=np.uint16)
-    for rows, values in bands:
-        levels[rows] = values * np.float32(FULL) + np.float32(0.5)
-    return levels
 
 
 def _composed(effect: Effect, loaded: LoadedImage, alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:

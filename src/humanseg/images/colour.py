@@ -33,11 +33,8 @@ def to_rgb(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
     """Convert a picture of any mode to RGB; transparency is laid on white.
 
-    Args:
-        image: any mode of Pillow; not changed.
-        name: for the error's sentence.
-        notes: where given, an embedded colour profile is converted to sRGB and that is noted here;
-            otherwise profiles are ignored.
+    Where `notes` are given, an embedded colour profile is converted to sRGB and that is noted
+    there; otherwise profiles are ignored. Errors call the picture by `name`.
 
     Returns:
         uint8 (height, width, 3); and the opacity, uint8 (height, width), or None where nothing is
@@ -131,9 +128,8 @@ def _transform(
     """What brings the picture's colours to sRGB; None if they are taken as they are."""
     if not isinstance(profile, bytes) or not profile:
         return _from_lab() if image.mode == "LAB" else None
-    grey = image.mode in _GREY
-    kind = image.mode if image.mode in ("CMYK", "LAB") else "L" if grey else "RGB"
-    transform, note = _from_profile(profile, kind)
+    kinds = {"CMYK": "CMYK", "LAB": "LAB", **dict.fromkeys(_GREY, "L")}
+    transform, note = _from_profile(profile, kinds.get(image.mode, "RGB"))
     if note:
         notes.append(note)
     return _from_lab() if transform is None and image.mode == "LAB" else transform

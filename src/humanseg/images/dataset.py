@@ -23,6 +23,8 @@ from humanseg.images.files import (
 Source = str | Path | bytes
 """A file's path, or its bytes."""
 
+_OPAQUE = 128  # opacity from which a pixel counts as seen
+
 
 def open_image(source: Source) -> Image.Image:
     """Open and decode a picture, upright, in its own mode.
@@ -32,26 +34,27 @@ def open_image(source: Source) -> Image.Image:
     Raises:
         ImageError: missing, not a picture, truncated, or more than `MAX_PIXELS` pixels.
     """
+    return _opened(source)[0]
+
+
+def _opened(source: Source) -> tuple[Image.Image, str]:
+    """The picture, and what to call it in errors."""
     if isinstance(source, bytes):
-        return decode(io.BytesIO(source), "picture").image
+        return decode(io.BytesIO(source), "picture").image, "picture"
     with open_file(Path(source)) as stream:
-        return decode(stream, str(source)).image
+        return decode(stream, str(source)).image, str(source)
 
 
 def read_image(source: Source) -> NDArray[np.uint8]:
-    """Read a picture as RGB.
+    """Read a picture as RGB: uint8 (height, width, 3), 0 to 255, upright.
 
     Grey, 16-bit, palette, CMYK, Lab and alpha pictures are converted; transparency is laid on
     white. Colour profiles are ignored, unlike in `load`.
 
-    Returns:
-        uint8 array (height, width, 3), RGB, 0 to 255, upright.
-
     Raises:
         ImageError: see `open_image`.
     """
-    name = name_of(source)
-    image = open_image(source)
+    image, name = _opened(source)
     with sentences(name):
         return to_rgb(image, name)[0]
 
@@ -69,15 +72,6 @@ def read_size(path: Path) -> tuple[int, int]:
         return (width, height) if read_orientation(header)[0] >= 5 else (height, width)
 
 
-def name_of(source: Source) -> str:
-    """What to call a file in errors."""
-    return "picture" if isinstance(source, bytes) else str(source)
-
-
-_OPAQUE = 128
-"""Opacity from which a pixel counts as seen."""
-
-
 def read_grey(source: Source) -> NDArray[np.uint8]:
     """Read a mask file as values, without deciding which of them mean a person.
 
@@ -93,8 +87,7 @@ def read_grey(source: Source) -> NDArray[np.uint8]:
     Raises:
         ImageError: see `open_image`.
     """
-    name = name_of(source)
-    image = open_image(source)
+    image, name = _opened(source)
     with sentences(name):
         if image.mode in WIDE_MODES:
             image = to_eight_bits(image, name, mask=True)
@@ -102,9 +95,7 @@ def read_grey(source: Source) -> NDArray[np.uint8]:
             opacity = _opacity_mask(image.convert("RGBA"))
             if opacity is not None:
                 return opacity
-        if image.mode == "P" and not _by_colours(image):
-            return np.asarray(image)
-        if image.mode == "L":
+        if image.mode == "L" or (image.mode == "P" and not _by_colours(image)):
             return np.asarray(image)
         if image.mode in ("1", "LA"):
             return np.asarray(image.convert("L"))
@@ -122,9 +113,12 @@ def read_mask(source: Source) -> NDArray[np.bool_]:
     Raises:
         ImageError: see `open_image`.
     """
-    values = read_grey(source)
-    cut = 1 if values.size and values.max() <= 1 else 128
-    return np.asarray(values >= cut)
+    return mask_of(read_grey(source))
+
+
+def mask_of(values: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """What `read_mask` makes of the values of `read_grey`."""
+    return np.asarray(values >= (1 if values.max() <= 1 else 128))
 
 
 def _opacity_mask(rgba: Image.Image) -> NDArray[np.uint8] | None:
@@ -146,6 +140,5 @@ def _by_colours(image: Image.Image) -> bool:
     shown = colours[used]
     if len(shown) > 1 and (shown == shown[0]).all():
         return False  # a palette that was never filled
-    if bool((shown == shown[:, :1]).all()):
-        return True
-    return len(shown) == 2 and not bool(shown[1].any())
+    grey = bool((shown == shown[:, :1]).all())
+    return grey or (len(shown) == 2 and not shown[1].any())

@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO
 
 from PIL import Image, ImageFile, UnidentifiedImageError
@@ -65,7 +64,7 @@ _UPRIGHT = {
 }
 
 
-class Quiet:
+class Quiet(contextlib.AbstractContextManager[None]):
     """Context in which Pillow gives no warnings, in any number of threads at once.
 
     `warnings.catch_warnings` alone puts back, when threads overlap, what another thread had set,
@@ -85,12 +84,7 @@ class Quiet:
                 warnings.filterwarnings("ignore", module=r"(PIL|pillow_heif)(\.|$)")
             Quiet._inside += 1
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with Quiet._lock:
             Quiet._inside -= 1
             if Quiet._inside == 0 and Quiet._saved is not None:

@@ -47,10 +47,10 @@ def resize_mask_nearest(mask: NDArray[np.bool_], size: Size) -> NDArray[np.bool_
 
     Kept only to repeat published runs; it shifts masks against their pictures.
     """
-    rows = np.floor(np.arange(size[0]) * (mask.shape[0] / size[0])).astype(np.intp)
-    columns = np.floor(np.arange(size[1]) * (mask.shape[1] / size[1])).astype(np.intp)
-    rows = np.minimum(rows, mask.shape[0] - 1)
-    columns = np.minimum(columns, mask.shape[1] - 1)
+    rows, columns = (
+        np.minimum(np.floor(np.arange(wanted) * (side / wanted)).astype(np.intp), side - 1)
+        for side, wanted in zip(mask.shape, size, strict=True)
+    )
     return np.asarray(mask[np.ix_(rows, columns)])
 
 

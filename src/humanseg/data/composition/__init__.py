@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from humanseg.data.composition.compose import (
     RECORD_FILE,
-    CompositionOptions,
     CompositionRecord,
     SourceRecord,
     compose,
@@ -14,7 +13,6 @@ from humanseg.data.composition.composed_scene import KINDS, Material, compose_sc
 __all__ = [
     "KINDS",
     "RECORD_FILE",
-    "CompositionOptions",
     "CompositionRecord",
     "Material",
     "SourceRecord",

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,8 @@ from humanseg.images import SUFFIXES, read_image
 from humanseg.results import Record, write_record
 from humanseg.system.errors import DataError, HumansegError, UsageError
 from humanseg.system.progress import ItemProgress
+
+T = TypeVar("T")
 
 RECORD_FILE = "composition.json"
 
@@ -57,41 +58,31 @@ first serve as backgrounds; people whom a data set does not label would make oth
 _CACHED = 64  # decoded images and cut-outs held in memory
 
 
-@dataclass(frozen=True)
-class CompositionOptions:
-    """What to compose scenes from, besides people, and how many."""
-
-    count: int
-    """Number of scenes."""
-    seed: int = 0
-    """Which scenes."""
-    backgrounds: tuple[Path, ...] = ()
-    """Folders of photographs that show nobody."""
-    objects: tuple[Path, ...] = ()
-    """Folders of things cut out, with transparency."""
-
-
 def compose(
     output: Path,
     people: People,
-    options: CompositionOptions,
     *,
+    count: int,
+    seed: int = 0,
+    backgrounds: Sequence[Path] = (),
+    objects: Sequence[Path] = (),
     progress: ItemProgress | None = None,
 ) -> Path:
-    """Compose scenes: images/nobody-00001.jpg and masks/nobody-00001.png and so on.
+    """Compose scenes in a new or empty folder, and return it.
 
-    People are cut out along their masks (Ghiasi et al. 2021, "Simple Copy-Paste is a Strong Data
-    Augmentation Method for Instance Segmentation") and laid on photographs without anybody and on
-    empty parts of the people's own images. Scene i depends on the seed, i and the material only.
+    images/nobody-00001.jpg and masks/nobody-00001.png and so on. People are cut out along their
+    masks (Ghiasi et al. 2021, "Simple Copy-Paste is a Strong Data Augmentation Method for Instance
+    Segmentation") and laid on photographs without anybody and on empty parts of the people's own
+    images. Scene i depends on the seed, i and the material only.
 
     Args:
-        output: new or empty folder.
-        people: data sets with masks, and which of their samples may be used.
-        options: what else.
+        output: the folder.
+        people: whom to cut out.
+        count: number of scenes.
+        seed: which scenes.
+        backgrounds: folders of photographs that show nobody.
+        objects: folders of things cut out, with transparency.
         progress: called with (scenes done, all scenes).
-
-    Returns:
-        `output`.
 
     Raises:
         UsageError: a count or seed out of range, a folder with files in it, or missing folders.
@@ -99,59 +90,54 @@ def compose(
         ImageError: a file that cannot be read.
         HumansegError: a folder that cannot be written to.
     """
-    if options.count < 1 or options.seed < 0:
-        raise UsageError(f"count is {options.count} and seed {options.seed}; at least 1 and 0.")
+    if count < 1 or seed < 0:
+        raise UsageError(f"count is {count} and seed {seed}; at least 1 and 0.")
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise UsageError(f"{output}: is not an empty folder; name a new one.")
-    photographs, objects = _files(options.backgrounds), _files(options.objects)
-    material, sources = _gather(people, photographs, objects)
-    kinds = _kinds(options.count, options.seed)
+    photographs, things = _files(backgrounds), _files(objects)
+    material, sources = _gather(
+        people, [path for _, path in photographs], [path for _, path in things]
+    )
+    kinds = _kinds(count, seed)
     record = CompositionRecord(
-        seed=options.seed,
+        seed=seed,
         sources=tuple(sources),
-        backgrounds=_digests(options.backgrounds, photographs),
-        objects=_digests(options.objects, objects),
+        backgrounds={name: file_digest(file) for name, file in photographs},
+        objects={name: file_digest(file) for name, file in things},
         kinds={kind: kinds.count(kind) for kind in KINDS},
     )
     try:
         write_record(output / RECORD_FILE, record)
         for index, kind in enumerate(kinds, start=1):
-            rng = np.random.default_rng([options.seed, index])
+            rng = np.random.default_rng([seed, index])
             image, mask = compose_scene(rng, kind, material)
             name = f"{kind}-{index:05d}"
             write_pair(output, name, image, mask, quality=int(rng.integers(70, 96)))
             if progress is not None:
-                progress(index, options.count)
+                progress(index, count)
     except OSError as error:
         raise HumansegError(f"{output}: cannot be written to ({error.strerror}).") from error
     return output
 
 
-def _files(folders: Sequence[Path]) -> list[Path]:
-    files: list[Path] = []
+def _files(folders: Sequence[Path]) -> list[tuple[str, Path]]:
+    """Images, each with the folder's name and the path within it."""
+    files: list[tuple[str, Path]] = []
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"{folder}: is not a folder of pictures.")
-        files += sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+        for path in sorted(folder.rglob("*")):
+            if path.suffix.lower() in SUFFIXES:
+                name = f"{folder.resolve().name}/{path.relative_to(folder).as_posix()}"
+                files.append((name, path))
     return files
-
-
-def _digests(folders: Sequence[Path], files: Sequence[Path]) -> dict[str, str]:
-    names = {}
-    for file in files:
-        folder = next(folder for folder in folders if file.is_relative_to(folder))
-        names[f"{folder.resolve().name}/{file.relative_to(folder).as_posix()}"] = file_digest(file)
-    return names
 
 
 def _kinds(count: int, seed: int) -> list[Kind]:
     """Kinds of all scenes, their shares as exact as whole numbers allow, in random order."""
     ends = np.rint(np.cumsum(list(KINDS.values())) * count).astype(int)
-    kinds = [
-        kind
-        for kind, number in zip(KINDS, np.diff(ends, prepend=0), strict=True)
-        for _ in range(number)
-    ]
+    numbers = np.diff(ends, prepend=0).tolist()
+    kinds = [kind for kind, number in zip(KINDS, numbers, strict=True) for _ in range(number)]
     order = np.random.default_rng([seed, 0]).permutation(count)
     return [kinds[index] for index in order]
 
@@ -159,25 +145,22 @@ def _kinds(count: int, seed: int) -> list[Kind]:
 def _gather(
     people: People, photographs: Sequence[Path], objects: Sequence[Path]
 ) -> tuple[Material, list[SourceRecord]]:
-    """Look through the images once for people and empty parts; what is drawn is read again."""
+    """Look through the images once for people and empty parts; what is drawn is read again.
+
+    Every data set is drawn from equally often, and so are photographs and empty parts.
+    """
     persons: list[list[tuple[Sample, int]]] = []
     empties: list[Sample] = []
     sources: list[SourceRecord] = []
     for name, (samples, allowed) in people.items():
         used = [sample for sample in samples if sample.id in set(allowed)]
-        persons.append(
-            [(sample, number) for sample in used for number in range(len(cut_people(sample)))]
-        )
+        group = [(sample, number) for sample in used for number in range(len(cut_people(sample)))]
+        if group:
+            persons.append(group)
         if not sources:
             empties = [sample for sample in used if empty_part(sample) is not None]
-        sources.append(
-            SourceRecord(
-                name=name,
-                fingerprint=fingerprint(samples),
-                pictures=tuple(sorted(sample.id for sample in used)),
-            )
-        )
-    persons = [group for group in persons if group]
+        pictures = tuple(sorted(sample.id for sample in used))
+        sources.append(SourceRecord(name=name, fingerprint=fingerprint(samples), pictures=pictures))
     if not persons:
         raise DataError("no person can be cut out: the masks are empty or too small.")
     if not photographs and not empties:
@@ -191,29 +174,30 @@ def _material(
     empties: Sequence[Sample],
     objects: Sequence[Path],
 ) -> Material:
-    """Draw from every data set, and from photographs and empty parts, equally often."""
-    cut = lru_cache(_CACHED)(cut_people)
-    read = lru_cache(_CACHED)(_photograph)
+    cut, read = lru_cache(_CACHED)(cut_people), lru_cache(_CACHED)(_photograph)
     opened = lru_cache(_CACHED)(read_object)
 
     def person(rng: np.random.Generator) -> Cutout:
-        group = persons[int(rng.integers(len(persons)))]
-        sample, number = group[int(rng.integers(len(group)))]
+        sample, number = _any(rng, _any(rng, persons))
         return cut(sample)[number]
 
     def background(rng: np.random.Generator) -> NDArray[np.uint8]:
         if photographs and (not empties or rng.random() < 0.5):
-            return read(photographs[int(rng.integers(len(photographs)))])
-        sample = empties[int(rng.integers(len(empties)))]
+            return read(_any(rng, photographs))
+        sample = _any(rng, empties)
         part = empty_part(sample)
         if part is None:
             raise DataError(f"{sample.image}: has changed meanwhile.")
         return part
 
     def item(rng: np.random.Generator) -> Cutout:
-        return opened(objects[int(rng.integers(len(objects)))])
+        return opened(_any(rng, objects))
 
     return Material(person, background, item if objects else None)
+
+
+def _any(rng: np.random.Generator, items: Sequence[T]) -> T:
+    return items[int(rng.integers(len(items)))]
 
 
 def _photograph(path: Path) -> NDArray[np.uint8]:

@@ -44,8 +44,7 @@ def compose_scene(
     longest = int(rng.integers(*_LONGEST))
     aspect = float(rng.choice(_ASPECTS))
     size = (longest, round(longest * aspect)) if aspect < 1 else (round(longest / aspect), longest)
-    canvas = crop_background(rng, material.background(rng), size)
-    image = canvas.astype(np.float32)
+    image = crop_background(rng, material.background(rng), size).astype(np.float32)
     mask = np.zeros(size, dtype=np.bool_)
     for cutout, height, is_person in _cast(rng, kind, material):
         _lay(rng, image, mask, cutout, height, is_person=is_person)
@@ -56,20 +55,18 @@ def _cast(
     rng: np.random.Generator, kind: Kind, material: Material
 ) -> list[tuple[Cutout, float, bool]]:
     """Who and what is laid, from far to near: cut-out, height as a share of the scene's, person."""
-    heights: list[float]
-    if kind == "nobody":
-        heights = []
-    elif kind == "small":
-        heights = rng.uniform(0.08, 0.35, int(rng.integers(1, 4))).tolist()
+    heights: NDArray[np.float64] = np.empty(0)
+    if kind == "small":
+        heights = rng.uniform(0.08, 0.35, rng.integers(1, 4))
     elif kind == "several":
-        heights = (rng.uniform(0.35, 0.8) * rng.uniform(0.5, 1.2, int(rng.integers(2, 7)))).tolist()
-    else:
-        heights = rng.uniform(0.6, 1.3, int(rng.integers(1, 3))).tolist()
-    cast = [(material.person(rng), height, True) for height in heights]
+        heights = rng.uniform(0.35, 0.8) * rng.uniform(0.5, 1.2, rng.integers(2, 7))
+    elif kind == "large":
+        heights = rng.uniform(0.6, 1.3, rng.integers(1, 3))
+    cast = [(material.person(rng), height, True) for height in heights.tolist()]
     if material.object is not None:
-        most = 5 if kind == "nobody" else 3
-        for height in rng.uniform(0.1, 0.7, int(rng.integers(0, most))):
-            cast.append((material.object(rng), float(height), False))
+        count = rng.integers(0, 5 if kind == "nobody" else 3)
+        things = rng.uniform(0.1, 0.7, count).tolist()
+        cast += [(material.object(rng), height, False) for height in things]
     # What is far is small and lies behind; a little disorder, or nothing would ever be hidden.
     return sorted(cast, key=lambda member: member[1] * rng.uniform(0.6, 1.6))
 
@@ -123,8 +120,7 @@ def _matched(
     """Colours under a light that resembles the background's, in part."""
     gain = rng.uniform(0.75, 1.25) * rng.uniform(0.94, 1.06, 3)
     shift = rng.uniform(0.0, 0.5) * (background.mean() - colours.mean()) * 0.5
-    matched = np.clip(colours * gain + shift, 0.0, 255.0)
-    return np.asarray(matched, dtype=np.float32)
+    return np.asarray(np.clip(colours * gain + shift, 0.0, 255.0), dtype=np.float32)
 
 
 def _finish(rng: np.random.Generator, image: NDArray[np.float32]) -> NDArray[np.uint8]:

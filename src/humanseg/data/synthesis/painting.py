@@ -57,7 +57,7 @@ class Paint:
         """Colours (N, 3) of places, in the unit of what is painted."""
         cosine, sine = np.float32(np.cos(self.angle)), np.float32(np.sin(self.angle))
         u, v = (x * cosine + y * sine) / self.period, (y * cosine - x * sine) / self.period
-        second: NDArray[np.bool_] | bool = False
+        second = np.zeros(u.shape, dtype=np.bool_)
         if self.pattern == "stripes":
             second = np.floor(u) % 2 == 1
         elif self.pattern == "checks":
@@ -66,86 +66,77 @@ class Paint:
             second = (u % 1 - 0.5) ** 2 + (v % 1 - 0.5) ** 2 < 0.08
         rows, columns = (40 * y).astype(np.intp) % TILE, (40 * x).astype(np.intp) % TILE
         light = 1 + np.float32(self.grain) * tile[rows, columns]
-        colours = np.where(
-            np.asarray(second)[..., None], self.colours[-1], self.colours[0]
-        ) * light.reshape(-1, 1)
+        colours = np.where(second[:, None], self.colours[-1], self.colours[0]) * light[:, None]
         return np.asarray(np.clip(colours, 0, 255), dtype=np.uint8)
 
 
-@dataclass(frozen=True, slots=True)
 class Palette:
     """The colours of one scene, shared by people and everything else in it.
 
     Colour and texture alone therefore do not tell what is a person.
     """
 
-    cloths: tuple[Colour, ...]
-    skins: tuple[Colour, ...]
-    hairs: tuple[Colour, ...]
+    def __init__(self, rng: np.random.Generator) -> None:
+        """Pick the colours; `rng` is the scene's only source of chance."""
+        self.rng = rng
+        self._cloths = [self._cloth_colour() for _ in range(6)]
+        self._skins = [self._skin_colour() for _ in range(3)]
+        self._hairs = [_HAIR[rng.integers(len(_HAIR))] * rng.uniform(0.8, 1.1) for _ in range(2)]
 
-    @classmethod
-    def draw(cls, rng: np.random.Generator) -> Palette:
-        """Pick the colours of a scene."""
-        return cls(
-            cloths=tuple(_cloth_colour(rng) for _ in range(6)),
-            skins=tuple(_mixed(rng, _SKIN) for _ in range(3)),
-            hairs=tuple(_HAIR[rng.integers(len(_HAIR))] * rng.uniform(0.8, 1.1) for _ in range(2)),
-        )
-
-    def cloth(self, rng: np.random.Generator, *, plain: float = 0.45) -> Paint:
+    def cloth(self, *, plain: float = 0.45) -> Paint:
         """A cloth: plain with the given chance, otherwise of any pattern."""
+        rng = self.rng
         pattern = "plain" if rng.random() < plain else _PATTERNS[rng.integers(len(_PATTERNS))]
-        order = rng.permutation(len(self.cloths))
+        order = rng.permutation(len(self._cloths))
         return Paint(
-            [self.cloths[index] for index in order[:2]],
+            [self._cloths[index] for index in order[:2]],
             pattern,
-            period=float(rng.uniform(0.08, 0.4)),
-            angle=float(rng.choice([0.0, np.pi / 2, rng.uniform(0, np.pi)])),
-            grain=float(rng.uniform(0.02, 0.14)),
+            period=rng.uniform(0.08, 0.4),
+            angle=rng.choice([0.0, np.pi / 2, rng.uniform(0, np.pi)]),
+            grain=rng.uniform(0.02, 0.14),
         )
 
-    def skin(self, rng: np.random.Generator) -> Paint:
+    def skin(self) -> Paint:
         """A skin tone of the scene."""
-        return Paint([self.skins[rng.integers(len(self.skins))]], grain=0.03)
+        return Paint([self._skins[self.rng.integers(len(self._skins))]], grain=0.03)
 
-    def hair(self, rng: np.random.Generator) -> Paint:
+    def hair(self) -> Paint:
         """A hair colour of the scene, in strands."""
-        colour = self.hairs[rng.integers(len(self.hairs))]
+        colour = self._hairs[self.rng.integers(len(self._hairs))]
         return Paint([colour, colour * 0.88], "stripes", period=0.04, grain=0.15)
 
-    def anything(self, rng: np.random.Generator) -> Paint:
+    def anything(self) -> Paint:
         """What an object is made of: cloth, skin or hair colours."""
-        choice = rng.random()
+        choice = self.rng.random()
         if choice < 0.35:
-            return self.skin(rng)
-        return self.hair(rng) if choice < 0.45 else self.cloth(rng)
+            return self.skin()
+        return self.hair() if choice < 0.45 else self.cloth()
 
-    def colour(self, rng: np.random.Generator) -> Colour:
+    def colour(self) -> Colour:
         """A colour of the scene, or greyer than it, as surfaces in the background have it."""
-        pool = (*self.cloths, *self.skins, *self.hairs)
+        rng, pool = self.rng, (*self._cloths, *self._skins, *self._hairs)
         colour = np.clip(pool[rng.integers(len(pool))] * rng.uniform(0.75, 1.15), 0, 255)
         return np.asarray(colour + rng.uniform(0, 0.8) * (colour.mean() - colour))
 
+    def _skin_colour(self) -> Colour:
+        """A tone between two neighbours of the table."""
+        low, share = divmod(self.rng.uniform(0, len(_SKIN) - 1), 1)
+        first, second = _SKIN[int(low)], _SKIN[min(int(low) + 1, len(_SKIN) - 1)]
+        tone = first + share * (second - first) + self.rng.normal(0, 5, 3)
+        return np.asarray(np.clip(tone, 0, 255))
 
-def _mixed(rng: np.random.Generator, tones: Colour) -> Colour:
-    """A tone between two neighbours of a table."""
-    position = rng.uniform(0, len(tones) - 1)
-    low = int(position)
-    mixed = tones[low] + (position - low) * (tones[min(low + 1, len(tones) - 1)] - tones[low])
-    return np.asarray(np.clip(mixed + rng.normal(0, 5, 3), 0, 255))
-
-
-def _cloth_colour(rng: np.random.Generator) -> Colour:
-    """Muted, vivid, near black, near white, or like skin."""
-    choice = rng.random()
-    if choice < 0.15:
-        return _mixed(rng, _SKIN)
-    if choice < 0.45:
-        level = rng.choice([rng.uniform(15, 70), rng.uniform(200, 250)])
-        return np.asarray(level + rng.normal(0, 5, 3))
-    saturation = rng.uniform(0.15, 0.5) if choice < 0.75 else rng.uniform(0.5, 0.95)
-    rgb = colorsys.hsv_to_rgb(rng.random(), saturation, rng.uniform(0.25, 0.95))
-    return np.array(rgb) * 255.0
+    def _cloth_colour(self) -> Colour:
+        """Muted, vivid, near black, near white, or like skin."""
+        rng, choice = self.rng, self.rng.random()
+        if choice < 0.15:
+            return self._skin_colour()
+        if choice < 0.45:
+            level = rng.choice([rng.uniform(15, 70), rng.uniform(200, 250)])
+            return np.asarray(level + rng.normal(0, 5, 3))
+        saturation = rng.uniform(0.15, 0.5) if choice < 0.75 else rng.uniform(0.5, 0.95)
+        return 255.0 * np.array(
+            colorsys.hsv_to_rgb(rng.random(), saturation, rng.uniform(0.25, 0.95))
+        )
 
 
 def noise_tile(rng: np.random.Generator) -> NDArray[np.float32]:
@@ -166,17 +157,13 @@ class Canvas:
     def __init__(self, background: NDArray[np.uint8], tile: NDArray[np.float32]) -> None:
         """Start from a background, uint8 (height, width, 3), at image size."""
         self.pixels = background.repeat(SUPERSAMPLING, axis=0).repeat(SUPERSAMPLING, axis=1)
-        self.person = np.zeros(self.pixels.shape[:2], dtype=np.bool_)
-        self.height = SUPERSAMPLING * background.shape[0]
-        self.width = SUPERSAMPLING * background.shape[1]
+        self.height, self.width = self.pixels.shape[:2]
+        self.person = np.zeros((self.height, self.width), dtype=np.bool_)
         self._tile = tile
 
     def fill(self, outline: Points, paint: Paint, *, unit: float, person: bool) -> None:
         """Paint the inside of an outline and label it; `unit` is the paint's, in pixels."""
-        cut = self._cut(outline)
-        if cut is None:
-            return
-        window, inside = cut
+        window, inside = self._cut(outline)
         rows, columns = np.nonzero(inside)
         centre = outline.mean(axis=0)
         x = (columns + window[1].start - centre[0]).astype(np.float32) / np.float32(unit)
@@ -186,11 +173,9 @@ class Canvas:
 
     def darken(self, outline: Points, factor: float) -> None:
         """Throw a shadow: multiply the inside of an outline, labels unchanged."""
-        cut = self._cut(outline)
-        if cut is not None:
-            window, inside = cut
-            shaded = self.pixels[window][inside] * np.float32(factor)
-            self.pixels[window][inside] = shaded.astype(np.uint8)
+        window, inside = self._cut(outline)
+        shaded = self.pixels[window][inside] * np.float32(factor)
+        self.pixels[window][inside] = shaded.astype(np.uint8)
 
     def finish(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Average down to image size: uint8 (height, width, 3) and bool (height, width)."""
@@ -198,17 +183,15 @@ class Canvas:
         cover = Image.fromarray(self.person.astype(np.uint8) * 255).reduce(SUPERSAMPLING)
         return np.asarray(pixels), np.asarray(np.asarray(cover) >= 128)
 
-    def _cut(self, outline: Points) -> tuple[tuple[slice, slice], NDArray[np.bool_]] | None:
-        """The visible bounding box of an outline and what is inside; None if nothing is."""
+    def _cut(self, outline: Points) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
+        """The visible bounding box of an outline, perhaps empty, and what is inside."""
         low = np.maximum(np.floor(outline.min(axis=0)).astype(int), 0)
-        high = np.ceil(outline.max(axis=0)).astype(int) + 1
-        high = np.minimum(high, (self.width, self.height))
-        if (high <= low).any():
-            return None
-        shape = Image.new("L", (int(high[0] - low[0]), int(high[1] - low[1])))
+        high = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 1, (self.width, self.height))
+        wide, tall = np.maximum(high - low, 0).tolist()
+        shape = Image.new("L", (wide, tall))
         ImageDraw.Draw(shape).polygon((outline - low).ravel().tolist(), fill=1)
-        window = slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
-        return window, np.asarray(shape, dtype=np.bool_)
+        left, top = low.tolist()
+        return np.s_[top : top + tall, left : left + wide], np.asarray(shape, dtype=np.bool_)
 
 
 def point(x: float, y: float) -> Points:

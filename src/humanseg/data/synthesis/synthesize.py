@@ -24,13 +24,12 @@ from humanseg.system.progress import ItemProgress
 
 SMALLEST, LARGEST = 32, 4096
 """Sides of an image in pixels."""
-_AT_ONCE = 8
-"""Images that a process is given at a time."""
+_AT_ONCE = 8  # images that a process is given at a time
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """What decides a picture, beside its number."""
+    """What decides a picture, beside its number, which counts from 1."""
 
     root: Path
     size: Size
@@ -38,16 +37,14 @@ class _Plan:
     clutter: float
 
     def draw(self, number: int) -> None:
-        """Draw picture `number`, counted from 1, and write it."""
+        """Draw a picture and write it."""
         rng = np.random.default_rng([self.seed, number])
         image, mask = draw_scene(rng, self.size, clutter=self.clutter)
-        quality = int(rng.integers(70, 96))
-        write_pair(self.root, f"{number:05d}", image, mask, quality=quality)
+        write_pair(self.root, f"{number:05d}", image, mask, quality=int(rng.integers(70, 96)))
 
     def files(self, number: int) -> tuple[Path, Path]:
         """The mask and the picture, in the order in which they are written."""
-        name = f"{number:05d}"
-        return self.root / "masks" / f"{name}.png", self.root / "images" / f"{name}.jpg"
+        return self.root / f"masks/{number:05d}.png", self.root / f"images/{number:05d}.jpg"
 
 
 def synthesize(
@@ -67,7 +64,7 @@ def synthesize(
     goes on where another one was stopped, and pictures that are there are left alone.
 
     Args:
-        output: folder to fill; its images/ and masks/ hold nothing but what is drawn here.
+        output: folder to fill, and what is returned; its images/ and masks/ hold nothing else.
         count: number of pictures.
         size: (height, width) in pixels.
         seed: which pictures.
@@ -75,9 +72,6 @@ def synthesize(
         workers: processes that draw. More than one are started anew, so that a program that calls
             this needs `if __name__ == "__main__":` around what it does.
         progress: called with (pictures there, `count`), not for those that were there before.
-
-    Returns:
-        `output`.
 
     Raises:
         UsageError: a count, size, seed, clutter or number of workers out of range, or a folder with
@@ -114,7 +108,7 @@ def _missing(plan: _Plan, count: int) -> list[int]:
             raise UsageError(f"{folder}: has other files in it; name a new or empty folder.")
         there |= {path for path in paths if path.stat().st_size}
     whole = [number for number, pair in files.items() if there.issuperset(pair)]
-    missing = [number for number, pair in files.items() if not there.issuperset(pair)]
+    missing = sorted(files.keys() - whole)
     broken = [number for number in missing if there.intersection(files[number])]
     _compare(plan, {*broken, *whole[:: max(1, len(whole) // 2)], *whole[-1:]})
     return missing
@@ -135,18 +129,16 @@ def _compare(plan: _Plan, numbers: set[int]) -> None:
 
 
 def _check(count: int, size: Size, seed: int, clutter: float, workers: int) -> None:
-    if count < 1:
-        raise UsageError(f"count is {count}; at least 1 picture.")
-    if not all(SMALLEST <= side <= LARGEST for side in size):
-        raise UsageError(
-            f"size is {size[0]}x{size[1]}; both sides must be {SMALLEST} to {LARGEST} pixels."
-        )
-    if seed < 0:
-        raise UsageError(f"seed is {seed}; 0 or larger.")
-    if not 0.0 <= clutter <= 1.0:
-        raise UsageError(f"clutter is {clutter}; 0 to 1.")
-    if workers < 1:
-        raise UsageError(f"workers is {workers}; at least 1.")
+    sides = f"both sides must be {SMALLEST} to {LARGEST} pixels"
+    for right, problem in (
+        (count >= 1, f"count is {count}; at least 1 picture."),
+        (min(size) >= SMALLEST and max(size) <= LARGEST, f"size is {size[0]}x{size[1]}; {sides}."),
+        (seed >= 0, f"seed is {seed}; 0 or larger."),
+        (0.0 <= clutter <= 1.0, f"clutter is {clutter}; 0 to 1."),
+        (workers >= 1, f"workers is {workers}; at least 1."),
+    ):
+        if not right:
+            raise UsageError(problem)
 
 
 def in_processes(
@@ -171,11 +163,11 @@ def in_processes(
 def _begin() -> None:
     """Leave Ctrl-C to the process that began this one, and end when that is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+
+    def end_with_parent() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
