@@ -120,29 +120,33 @@ def test_cached_images__file_that_is_gone_is_made_again(
 
 FILL = """
 import sys, time
+from functools import partial
 from pathlib import Path
 from humanseg.data import Sample, discover
 from humanseg.data import cache
 
 cache.COMMIT_SAMPLES = 4
-root, folder, log, pause = sys.argv[1:]
+root, folder, log, pause, *gate = sys.argv[1:]
 read = Sample.read_image
 
 def slow(self):
     time.sleep(float(pause))
     with open(log, "a") as stream:
         stream.write(self.id + "\\n")
+    while gate and not Path(gate[0]).exists():
+        time.sleep(0.01)
     return read(self)
 
 Sample.read_image = slow
 samples = discover(Path(root))
-resized = cache.Cache(Path(folder), note=print).resized(samples, size=(8, 8), mask_resize="area")
+note = partial(print, flush=True)
+resized = cache.Cache(Path(folder), note=note).resized(samples, size=(8, 8), mask_resize="area")
 resized.prepare(range(len(samples)))
 """
 
 
-def start(cached: CachedData, log: Path, pause: float) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", FILL, cached.root, cached.folder, log, pause]
+def start(cached: CachedData, log: Path, pause: float, *gate: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", FILL, cached.root, cached.folder, log, pause, *gate]
     return subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True)
 
 
@@ -182,13 +186,17 @@ def test_cache__killed_process_loses_no_more_than_the_last_pictures(
 def test_cache__of_two_processes_one_fills_and_both_find_everything(
     cached: CachedData, tmp_path: Path
 ) -> None:
-    logs = [tmp_path / "log0", tmp_path / "log1"]
-    processes = [start(cached, log, 0.05) for log in logs]
-    said = [process.communicate(timeout=240)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0]
+    logs, gate = [tmp_path / "log0", tmp_path / "log1"], tmp_path / "gate"
+    first = start(cached, logs[0], 0, gate)
+    wait_for(logs[0].exists)
+    second = start(cached, logs[1], 0, gate)
+    assert second.stdout is not None
+    said = second.stdout.readline()
+    gate.touch()
+    assert [process.wait(timeout=240) for process in (first, second)] == [0, 0]
+    assert "waiting for another process that fills it." in said
     lines = [line for log in logs if log.exists() for line in log.read_text().split()]
     assert sorted(lines) == [f"{number:02d}" for number in range(COUNT)]
-    assert sum("waiting for another process that fills it." in text for text in said) == 1
     assert cached.holds(cached.resized())
 
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
-from humanseg.annotations.outlines import Segmentation, draw_outlines, rasterise
+from humanseg.annotations.outlines import Segmentation, draw_outlines
 from humanseg.data import Sample
 from humanseg.system.errors import DataError, ImageError
 
@@ -69,7 +69,7 @@ def test_draw_outlines__counts_those_without_area() -> None:
     runs = {"size": list(SIZE), "counts": [SIZE[0] * SIZE[1]]}
     mask, empty = draw_outlines(([SQUARE], nothing, runs, [SQUARE, [1, 1]]), SIZE)
     assert empty == 2
-    assert np.array_equal(mask, rasterise(([SQUARE],), SIZE))
+    assert np.array_equal(mask, draw_outlines(([SQUARE],), SIZE)[0])
 
 
 def test_sample__can_be_a_key(tmp_path: Path) -> None:

@@ -20,23 +20,17 @@ _BEYOND = 0.02
 """Share of a side by which a polygon may reach out of its picture: tools let pens slip a little."""
 
 
-def rasterise(
+def draw_outlines(
     annotations: tuple[Segmentation, ...], size: Size, name: str = "picture"
-) -> NDArray[np.bool_]:
-    """Draw the union of COCO segmentations: bool (height, width), True inside any outline.
+) -> tuple[NDArray[np.bool_], int]:
+    """The union of COCO segmentations, and how many of them cover no pixel at all.
 
-    `annotations` are in pixels of `size`; errors call the picture by `name`.
+    bool (height, width), True inside any outline. `annotations` are in pixels of `size`; errors
+    call the picture by `name`.
 
     Raises:
         DataError: an outline that is not COCO's.
     """
-    return draw_outlines(annotations, size, name)[0]
-
-
-def draw_outlines(
-    annotations: tuple[Segmentation, ...], size: Size, name: str = "picture"
-) -> tuple[NDArray[np.bool_], int]:
-    """As `rasterise`, and how many of the segmentations cover no pixel at all."""
     union = np.zeros(size, dtype=np.bool_)
     without_area = 0
     for segmentation in annotations:

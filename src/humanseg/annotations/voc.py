@@ -44,10 +44,8 @@ def voc_palette() -> NDArray[np.uint8]:
 def read_voc(root: Path, classes: Sequence[str]) -> LabelSet:
     """Read masks whose colours are classes; pixels of no class are ignored.
 
-    Args:
-        root: holds SegmentationClass/ and JPEGImages/ (or images/); with labelmap.txt, as CVAT and
-            Datumaro write it, classes have its colours, otherwise VOC's own.
-        classes: names of the classes that are people.
+    `root` holds SegmentationClass/ and JPEGImages/ (or images/); with labelmap.txt, as CVAT and
+    Datumaro write it, classes have its colours, otherwise VOC's own. `classes` are those of people.
 
     Raises:
         DataError: a damaged labelmap.txt, or none of the classes.
@@ -134,11 +132,7 @@ def _codes(path: Path, colours: dict[str, Colour]) -> tuple[NDArray[np.int64], N
 
 
 def voc_png(mask: NDArray[np.bool_]) -> bytes:
-    """A mask as VOC's PNG: 15, which is VOC's person, and 0, with VOC's palette.
-
-    Args:
-        mask: bool (height, width).
-    """
+    """A mask, bool (height, width), as VOC's PNG: 15, its person, and 0, with VOC's palette."""
     image = Image.fromarray(mask.astype(np.uint8) * np.uint8(_CLASSES.index("person")))
     image.putpalette(voc_palette().ravel().tolist())
     stream = io.BytesIO()

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
@@ -24,7 +24,7 @@ from humanseg.data.signatures import Signature
 from humanseg.images.resize import Size
 from humanseg.system.threads import ordered_map
 
-FORMAT = 6
+FORMAT = 7
 _STAT_THREADS = 16  # on a network's disk, most of the time is waiting
 _STAT_AT_ONCE = 1024
 
@@ -114,16 +114,8 @@ def pack_facts(result: InspectedSample) -> bytes:
     """JSON on one line, then the thumbnail's bytes."""
     signature = result.signature
     assert signature is not None
-    text = json.dumps(
-        {
-            "size": result.size,
-            "share": result.share,
-            "remarks": [astuple(remark) for remark in result.remarks],
-            "digests": result.digests,
-            "signature": signature.exact,
-        }
-    )
-    return text.encode() + b"\n" + signature.thumbnail.tobytes()
+    facts = {**asdict(replace(result, signature=None)), "signature": signature.exact}
+    return json.dumps(facts).encode() + b"\n" + signature.thumbnail.tobytes()
 
 
 def unpack_facts(value: bytes) -> InspectedSample:
@@ -135,6 +127,6 @@ def unpack_facts(value: bytes) -> InspectedSample:
         size=tuple(facts["size"]),
         share=facts["share"],
         signature=Signature(facts["signature"], pixels),
-        remarks=tuple(Remark(*remark) for remark in facts["remarks"]),
+        remarks=tuple(Remark(**remark) for remark in facts["remarks"]),
         digests=tuple(facts["digests"]),
     )

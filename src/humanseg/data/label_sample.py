@@ -44,12 +44,9 @@ def evenly(count: int, limit: int = MAX_IMAGES) -> list[int]:
 
 
 def label_sample(resized: ResizedImages, rows: Sequence[int], read: Reader) -> LabelSample:
-    """Make a sample of images that are decoded anyway.
+    """Make a sample of some rows, at most `MAX_IMAGES`, of images that are decoded anyway.
 
-    Args:
-        resized: images on whatever grid.
-        rows: of these, at most `MAX_IMAGES`.
-        read: gives one of them, by its row, in more detail: uint8 (H, W, 3).
+    `read` gives one of them, by its row, in more detail: uint8 (H, W, 3).
 
     Raises:
         DataError: an image that cannot be read.

@@ -72,12 +72,10 @@ def read_csv(path: Path) -> Pairs:
 def table_rows(
     path: Path, complete: Callable[[set[str]], bool], needed: str
 ) -> list[tuple[int, dict[str, str]]]:
-    """Rows of a CSV file with their line numbers.
+    """Rows of a CSV file, in UTF-8 with or without a byte order mark, with their line numbers.
 
-    Args:
-        path: the table, in UTF-8 with or without a byte order mark.
-        complete: whether a table with these columns is one of the kind.
-        needed: the columns that are, in words.
+    `complete` says whether a table with these columns is one of the kind; `needed` are those
+    columns in words.
 
     Raises:
         DataError: not a readable table, or without the columns.
@@ -184,10 +182,6 @@ def _short_ids(paths: Sequence[Path]) -> list[str]:
 
 def pair_labels(labels: LabelSet, path: Path) -> Pairs:
     """Find the pictures of labels; order as in the labels, ids as in `read_csv`.
-
-    Args:
-        labels: what was read.
-        path: of the labels, for errors.
 
     Raises:
         DataError: one picture is labelled twice.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg import images
-from humanseg.annotations.outlines import Segmentation, rasterise
+from humanseg.annotations.outlines import Segmentation, draw_outlines
 from humanseg.images.resize import Size
 from humanseg.system.errors import DataError
 
@@ -48,7 +48,7 @@ class Sample:
             return images.read_mask(self.mask)
         if self.size is None:
             raise DataError(f"{self.image}: has no mask; give it one or leave the picture out.")
-        return rasterise(self.annotations, self.size, str(self.image))
+        return draw_outlines(self.annotations, self.size, str(self.image))[0]
 
     def read_ignored(self) -> NDArray[np.bool_] | None:
         """Pixels that count neither in the loss nor in scores, bool (height, width) as the mask.
@@ -57,4 +57,4 @@ class Sample:
         """
         if self.ignored is None or self.size is None:
             return None
-        return rasterise((self.ignored,), self.size, str(self.image))
+        return draw_outlines((self.ignored,), self.size, str(self.image))[0]
