@@ -193,7 +193,9 @@ def test_cache__of_two_processes_one_fills_and_both_find_everything(
     assert second.stdout is not None
     said = second.stdout.readline()
     gate.touch()
-    assert [process.wait(timeout=240) for process in (first, second)] == [0, 0]
+    for process in (first, second):
+        process.communicate(timeout=240)
+    assert (first.returncode, second.returncode) == (0, 0)
     assert "waiting for another process that fills it." in said
     lines = [line for log in logs if log.exists() for line in log.read_text().split()]
     assert sorted(lines) == [f"{number:02d}" for number in range(COUNT)]
