@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,15 @@ pictures = ray.data.read_binary_files("photos", include_paths=True)
 workers = ray.data.ActorPoolStrategy(size=1)
 rows = pictures.map_batches(PredictBatch, batch_size=32, compute=workers, num_cpus=1).take_all()
 """
+_SPARK = """
+from predict_batches import SPARK_SCHEMA, predict_frames
+from pyspark.sql import SparkSession
+
+builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+spark = builder.config("spark.driver.bindAddress", "127.0.0.1").getOrCreate()
+pictures = spark.read.format("binaryFile").load("photos").select("path", "content")
+rows = pictures.mapInPandas(predict_frames, schema=SPARK_SCHEMA).collect()
+"""
 _WRITE = """
 import json
 from pathlib import Path
@@ -48,17 +58,22 @@ print(json.dumps([[Path(row["path"]).name, row["error"]] for row in rows if row[
 
 
 @pytest.mark.command
-@pytest.mark.parametrize(("engine", "program"), [("daft", _DAFT), ("ray", _RAY)])
+@pytest.mark.parametrize(
+    ("engine", "program"), [("daft", _DAFT), ("ray", _RAY), ("pyspark", _SPARK)]
+)
 def test_engine__gives_the_bytes_of_the_command(tmp_path: Path, engine: str, program: str) -> None:
     if importlib.util.find_spec(engine) is None:
         pytest.skip(f"{engine} is not installed")
+    if engine == "pyspark" and shutil.which("java") is None:
+        pytest.skip("Spark needs Java")
     rng = np.random.default_rng(0)
     (tmp_path / "photos").mkdir()
     for number in range(PICTURES):
         tile = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
         Image.fromarray(tile).resize((64, 48)).save(tmp_path / "photos" / f"{number:03}.jpg")
     (tmp_path / "photos" / "000.jpg").write_bytes(b"damaged")
-    environment = {**os.environ, "DO_NOT_TRACK": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+    environment = {**os.environ, "DO_NOT_TRACK": "1", "RAY_USAGE_STATS_ENABLED": "0",
+                   "PYSPARK_PYTHON": sys.executable}  # fmt: skip
     environment["PYTHONPATH"] = os.pathsep.join([str(EXAMPLES), os.environ.get("PYTHONPATH", "")])
 
     def ran(*words: str) -> subprocess.CompletedProcess[str]:
