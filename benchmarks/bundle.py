@@ -2,7 +2,8 @@
 
     .venv/bin/python -m benchmarks.bundle runs/finish-seed1 src/humanseg/bundled
 
-Weights are rounded to float16, model.onnx and model.int8.onnx are added, both held against torch,
+With `--average RUN...` its weights are averaged with those of earlier stages. They are rounded to
+float16, model.onnx and model.int8.onnx are added, both held against torch,
 and what int8 costs is measured on the pictures that the run held out.
 """
 
@@ -11,18 +12,24 @@ from __future__ import annotations
 import argparse
 import csv
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import nn
 
+from humanseg import Segmenter
 from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
 from humanseg.data.training_images import read_training_images
+from humanseg.evaluation.evaluate_model import evaluate
 from humanseg.exporting import Int8Options, export
 from humanseg.images.resize import resize_image
-from humanseg.model_directory import BUNDLED, ONNX_INT8_FILE
-from humanseg.models import load_network, save_network
+from humanseg.model_directory import BUNDLED, ONNX_INT8_FILE, ModelRecord
+from humanseg.models import SegmentationNetwork, load_network, save_network
+from humanseg.models.torch_engine import TorchEngine
 from humanseg.results import RunResult, read_record
 from humanseg.system.errors import UsageError
 from humanseg.training.further_data import find_start
@@ -158,11 +165,42 @@ def _terms(name: str) -> str:
     return max(fitting, key=len)
 
 
-def bundle(run: Path, output: Path) -> None:
-    """Write `output` from the run folder `run`."""
+def average(network: nn.Module, others: Sequence[nn.Module]) -> None:
+    """Give a network the mean of its weights and others', batch statistics included.
+
+    Stages of one training lie in one valley, where the mean is better than each (Wortsman et al.,
+    Model soups, 2022).
+    """
+    states = [other.state_dict() for other in (network, *others)]
+    mean = {
+        name: torch.stack([state[name] for state in states]).mean(dim=0)
+        if value.is_floating_point()
+        else value
+        for name, value in states[0].items()
+    }
+    network.load_state_dict(mean)
+
+
+def rescored(
+    network: SegmentationNetwork, record: ModelRecord, samples: list[Sample], scratch: Path
+) -> ModelRecord:
+    """The record with scores of this network instead of those of the run."""
+    engine = TorchEngine.of_network(network, record.preprocessing.image_size)
+    segmenter = Segmenter.of_engine(engine, threshold=record.threshold, record=record)
+    table = write_table(samples, scratch / "held-out.csv")
+    scored = evaluate(segmenter, data=table, whole_files=True, name="bundled")
+    return record.model_copy(update={"summary": scored.summary})
+
+
+def bundle(run: Path, output: Path, others: Sequence[Path] = ()) -> None:
+    """Write `output` from the run folder `run`, its weights averaged with those of others."""
     result = read_record(run / "result.json", RunResult)
     network, record = load_network(run / "model")
     samples = held_out(result)
+    if others:
+        average(network, [load_network(other / "model")[0] for other in others])
+        with tempfile.TemporaryDirectory() as scratch:
+            record = rescored(network, record, samples, Path(scratch))
     grid = [resize_image(s.read_image(), record.preprocessing.image_size) for s in samples]
     further = tuple(fingerprint(samples) for samples in _further(result).values())
     further += find_start(stages(result)[0].config).fingerprints
@@ -192,8 +230,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
     parser.add_argument("output", type=Path)
+    parser.add_argument("--average", type=Path, nargs="+", default=[], help="its earlier stages")
     arguments = parser.parse_args()
-    bundle(arguments.run, arguments.output)
+    bundle(arguments.run, arguments.output, arguments.average)
     print(load_network(arguments.output)[1].onnx)
 
 

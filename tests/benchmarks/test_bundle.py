@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import torch
 from benchmarks.bundle import (
     CALIBRATION,
     ENCODER,
+    average,
     calibration,
     held_out,
     provenance,
@@ -114,3 +116,23 @@ def test_stages__must_hold_out_the_same_pictures(data: Path, tmp_path: Path) -> 
     write_record(tmp_path / "first" / "result.json", _run(data, test=("000",)))
     with pytest.raises(UsageError, match="held other pictures out than run"):
         stages(_run(data, start=tmp_path / "first" / "model"))
+
+
+def test_average__is_the_mean_of_weights_and_of_batch_statistics() -> None:
+    first, second = torch.nn.BatchNorm2d(2), torch.nn.BatchNorm2d(2)
+    for layer, value in ((first, 1.0), (second, 4.0)):
+        layer.load_state_dict(
+            {
+                "weight": torch.tensor([value, value]),
+                "bias": torch.zeros(2),
+                "running_mean": torch.zeros(2),
+                "running_var": torch.tensor([value, 2 * value]),
+                "num_batches_tracked": torch.tensor(int(value)),
+            }
+        )
+    average(first, [second])
+    state = first.state_dict()
+    assert state["weight"].tolist() == [2.5, 2.5]
+    assert state["running_var"].tolist() == [2.5, 5.0]
+    assert state["num_batches_tracked"] == 1
+    assert second.state_dict()["weight"].tolist() == [4.0, 4.0]
