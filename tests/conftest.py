@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from tests.builders.formula_model import GRID, brightness, brightness_onnx, write_model
@@ -19,6 +20,8 @@ MakeModel = Callable[..., Path]
 TINY_ENCODER = "tu-test_efficientnet"
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in a shell's background
     signal.signal(signal.SIGINT, signal.default_int_handler)
+settings.register_profile("suite", deadline=None)  # on a busy machine any example may take long
+settings.load_profile("suite")
 TIERS = ("unit", "contract", "training", "command", "docs", "fault", "browser", "data")
 
 

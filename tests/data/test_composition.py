@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
@@ -109,7 +109,6 @@ class TestCutouts:
 
 
 class TestGrounds:
-    @settings(deadline=None)
     @given(st.integers(0, 2**32 - 1))
     def test_largest_rectangle__as_found_by_trying_all(self, seed: int) -> None:
         free = np.random.default_rng(seed).random((6, 7)) < 0.7
@@ -136,7 +135,6 @@ class TestGrounds:
     def test_empty_part__is_none_where_people_leave_no_room(self, tmp_path: Path) -> None:
         assert empty_part(write_sample(tmp_path, "a", (40, 0, 160, 160))) is None
 
-    @settings(deadline=None)
     @given(st.integers(20, 300), st.integers(20, 300), st.integers(0, 99))
     def test_background__fits_photographs_of_all_sizes(
         self, height: int, width: int, seed: int

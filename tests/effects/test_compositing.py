@@ -61,7 +61,7 @@ def _blended(person: Picture, ground: Picture, alpha: Picture) -> Picture:
     st.sampled_from([0.2, 0.37, 0.5, 0.8]),
     st.integers(0, 9),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_soft_alpha__half_is_where_the_mask_ends(
     height: int, width: int, threshold: float, seed: int
 ) -> None:
@@ -199,7 +199,7 @@ def test_composite__the_ground_is_all_there() -> None:
 
 
 @given(st.integers(0, 255), st.integers(0, 255), st.integers(0, 255))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_composite__mixes_to_the_nearest_level(front: int, back: int, level: int) -> None:
     image = _plain((2, 2), (front, front, front))
     alpha = np.full((2, 2), level, dtype=np.uint8)
@@ -208,7 +208,7 @@ def test_composite__mixes_to_the_nearest_level(front: int, back: int, level: int
 
 
 @given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 50), st.integers(1, 50))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_cover__any_size_for_any_size(height: int, width: int, rows: int, columns: int) -> None:
     scaled = cover(_plain((rows, columns), (9, 80, 200)), (height, width))
     assert scaled.shape == (height, width, 3)
@@ -335,7 +335,7 @@ def test_blur_background__with_everybody_or_nobody(level: int) -> None:
 
 
 @given(st.integers(1, 50), st.integers(1, 50), st.floats(0.1, 200.0))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_blur_background__any_size_any_radius(height: int, width: int, radius: float) -> None:
     image = _plain((height, width), (10, 120, 240))
     alpha = np.random.default_rng(0).integers(0, 256, (height, width), dtype=np.uint8)

@@ -172,7 +172,7 @@ def test_apply__a_picture_decoded_at_a_reduced_scale(
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 9), st.sampled_from(sorted(OUTPUTS)))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_apply__any_size(height: int, width: int, grid: int, output: str) -> None:
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
@@ -226,7 +226,7 @@ def test_apply__alpha_is_the_product() -> None:
 
 
 @given(st.integers(0, 255), st.integers(0, 255))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_multiplied__rounds_to_the_nearest(first: int, second: int) -> None:
     one, other = (np.full((1, 1), level, dtype=np.uint8) for level in (first, second))
     assert multiplied(one, other)[0, 0] == round(first * second / 255)

@@ -89,7 +89,7 @@ def test_estimate_foreground__inside_the_picture_stays() -> None:
 
 
 @given(st.integers(1, 90), st.integers(1, 90), st.integers(0, 255), st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_estimate_foreground__a_plain_picture_keeps_its_colour(
     height: int, width: int, level: int, seed: int
 ) -> None:

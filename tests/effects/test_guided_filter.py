@@ -72,7 +72,7 @@ def test_refine__finds_the_pictures_own_edge() -> None:
 
 
 @given(st.integers(1, 50), st.integers(1, 50), st.floats(0.0, 1.0, width=32))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_refine__an_even_probability_stays(height: int, width: int, level: float) -> None:
     """Nothing is stretched to full scale, whatever the picture shows, and any size will do."""
     image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)

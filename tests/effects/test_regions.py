@@ -26,7 +26,7 @@ def _two_people() -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bo
 
 
 @given(masks)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_find_regions__equals_scipy(mask: NDArray[np.bool_]) -> None:
     labels, count = ndimage.label(mask, structure=np.ones((3, 3)))
     regions = find_regions(mask)
@@ -97,7 +97,7 @@ def test_keep_regions__leaves_no_hard_cut() -> None:
 
 
 @given(masks, st.floats(0.0, 0.3), st.booleans())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_keep_regions__kept_ones_stay_and_dropped_ones_go(
     mask: NDArray[np.bool_], smallest: float, largest: bool
 ) -> None:

@@ -26,7 +26,7 @@ def _theirs(probability: np.ndarray, truth: np.ndarray) -> float:
 
 
 @given(pictures)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_calibrate__error_agrees_with_torchmetrics(
     picture: tuple[np.ndarray, np.ndarray],
 ) -> None:
@@ -80,7 +80,7 @@ def test_calibrate__a_certain_and_right_network_has_no_error(value: float) -> No
 
 
 @given(st.lists(pictures, max_size=3))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_add_calibrations__is_the_calibration_of_all_pixels(
     many: list[tuple[np.ndarray, np.ndarray]],
 ) -> None:

@@ -29,7 +29,7 @@ def _authors_boundary(mask: np.ndarray, dilation: int) -> np.ndarray:
 
 
 @given(masks, st.integers(1, 6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_boundary_band__equals_the_authors_procedure(mask: np.ndarray, width: int) -> None:
     np.testing.assert_array_equal(boundary_band(mask, width), _authors_boundary(mask, width))
 
@@ -40,7 +40,7 @@ def test_boundary_width__is_two_per_cent_of_the_diagonal() -> None:
 
 
 @given(masks, masks)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_score_image__agrees_with_others(prediction: np.ndarray, truth: np.ndarray) -> None:
     score = score_image("a", prediction, truth)
     flat_truth, flat_prediction = truth.ravel(), prediction.ravel()

@@ -238,7 +238,7 @@ def test_holm__agrees_with_numbers_by_hand() -> None:
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_holm__is_the_closed_test_of_bonferroni(p_values: list[float]) -> None:
     places = range(len(p_values))
     subsets = [s for n in places for s in itertools.combinations(places, n + 1)]

@@ -65,13 +65,13 @@ def _measures(score: ImageScore) -> dict[str, float | None]:
 
 
 @given(masks)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_contour__is_the_mask_less_its_erosion(mask: np.ndarray) -> None:
     np.testing.assert_array_equal(contour(mask), _brute_contour(mask))
 
 
 @given(masks, masks)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_score_image__surfaces_equal_all_pairs_of_contour_pixels(
     prediction: np.ndarray, truth: np.ndarray
 ) -> None:
@@ -84,7 +84,7 @@ def test_score_image__surfaces_equal_all_pairs_of_contour_pixels(
 
 
 @given(masks, st.sampled_from([10, 25, 50]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_near_contour__equals_distances_to_all_contour_pixels(mask: np.ndarray, parts: int) -> None:
     everywhere = np.ones(SHAPE, dtype=bool)
     edge = _brute_contour(mask)
@@ -95,7 +95,7 @@ def test_near_contour__equals_distances_to_all_contour_pixels(mask: np.ndarray, 
 
 
 @given(masks, masks)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_score_image__surfaces_do_not_care_which_mask_is_the_truth(
     one: np.ndarray, other: np.ndarray
 ) -> None:
@@ -112,7 +112,7 @@ def test_score_image__surfaces_do_not_care_which_mask_is_the_truth(
 
 
 @given(masks)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_score_image__surfaces_of_identical_masks_coincide(mask: np.ndarray) -> None:
     found = set(_measures(score_image("a", mask, mask)).items())
     if contour(mask).any():

@@ -22,7 +22,7 @@ sides = st.integers(1, 40)
 
 
 @given(sides, sides, sides, sides)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_resize__any_size_to_any_size(height: int, width: int, rows: int, columns: int) -> None:
     image = np.zeros((height, width, 3), dtype=np.uint8)
     assert resize_image(image, (rows, columns)).shape == (rows, columns, 3)
@@ -50,7 +50,7 @@ def _map(seed: int, height: int, width: int) -> NDArray[np.float32]:
 
 
 @given(st.integers(0, 999), sides, sides, st.integers(1, 130), st.integers(1, 130))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_resize_probability__equals_pillows_bilinear(
     seed: int, height: int, width: int, rows: int, columns: int
 ) -> None:
@@ -69,7 +69,7 @@ def test_resize_probability__equals_pillows_bilinear(
     st.integers(1, 130),
     st.sampled_from([0.5, 0.25, 0.3, 0.75, 1.0, 0.0, -0.1, 1.1]),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_resize_mask_from_probability__equals_the_cut_map(
     seed: int, height: int, width: int, rows: int, columns: int, threshold: float
 ) -> None:
@@ -100,7 +100,7 @@ def test_resize_mask_from_probability__without_numbers_is_background() -> None:
 
 
 @given(st.integers(0, 999), sides, sides, sides, sides, sides)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_resize_probability_bands__together_are_the_whole(
     seed: int, height: int, width: int, rows: int, columns: int, step: int
 ) -> None:
