@@ -609,6 +609,11 @@ class TestFailures:
                 ["/x: permission denied."],
             ),
             (
+                OSError(errno.EFBIG, "File too large", "run/x.mp4"),
+                1,
+                ["run/x.mp4: file too large."],
+            ),
+            (
                 IsADirectoryError(errno.EISDIR, "Is a directory", "run/.x.tmp", None, "run/x"),
                 2,
                 ["run/x: is a folder; a file is needed here."],

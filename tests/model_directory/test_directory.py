@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
 from humanseg.config.schema import TrainConfig
+from humanseg.inference.engines.select import BackendName
+from humanseg.inference.segmenter import Segmenter
+from humanseg.model_directory import bundled, read_model_record
 from humanseg.models import load_network
 from humanseg.system.errors import ModelError
 from humanseg.training import train
@@ -66,8 +71,42 @@ def test_load__missing_file(model: Path, name: str) -> None:
 def test_load__weights_cut_short(model: Path) -> None:
     weights = model / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(ModelError, match="cannot be loaded"):
+    with pytest.raises(ModelError, match=r"model\.safetensors: is damaged, or not the file"):
         load_network(model)
+
+
+@pytest.mark.parametrize(
+    ("name", "backend"), [("model.safetensors", "torch"), ("model.onnx", "onnxruntime")]
+)
+def test_segmenter__one_wrong_bit_of_the_weights_is_seen(
+    model: Path, name: str, backend: BackendName
+) -> None:
+    Segmenter(model, backend=backend)
+    content = bytearray((model / name).read_bytes())
+    content[-200] ^= 1
+    (model / name).write_bytes(content)
+    with pytest.raises(ModelError, match=f"{name}: is damaged, or not the file"):
+        Segmenter(model, backend=backend)
+
+
+def test_bundled__has_the_files_that_its_card_and_its_record_name() -> None:
+    """As `sha256sum` prints them."""
+    directory = bundled()
+    rows = re.findall(r"\| `([\w.-]+)` \| ([\d,]+) \| `([0-9a-f]{64})` \|",
+                      (directory / "README.md").read_text())  # fmt: skip
+    assert {name for name, *_ in rows} == {path.name for path in directory.iterdir()} - {
+        "README.md"
+    }
+    for name, size, digest in rows:
+        content = (directory / name).read_bytes()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (
+            int(size.replace(",", "")),
+            digest,
+        )
+    by_name = {name: digest for name, _, digest in rows}
+    files = read_model_record(directory).files
+    assert set(files) == {"model.safetensors", "model.onnx", "model.int8.onnx"}
+    assert files.items() <= by_name.items()
 
 
 def test_load__weights_of_another_network(model: Path) -> None:

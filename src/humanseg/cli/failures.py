@@ -20,7 +20,17 @@ _IN_THE_WAY = {
     errno.ENOTDIR: "is a file, or lies below one; a folder is needed here",
     errno.EEXIST: "exists already; give another place",
 }
-_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+_NOT_OURS = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EFBIG,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENAMETOOLONG,
+    errno.ESTALE,
+}
+"""What disks and their owners forbid or fail at; the system says it well."""
 
 
 def explain(error: BaseException) -> tuple[list[str], int] | None:
@@ -65,7 +75,7 @@ def _system(error: OSError) -> tuple[list[str], int] | None:
     if error.errno in _IN_THE_WAY and error.filename:
         path = error.filename2 or error.filename  # of a renaming, the new name
         return [f"{path}: {_IN_THE_WAY[error.errno]}."], 2
-    if error.errno in _FORBIDDEN:
+    if error.errno in _NOT_OURS:
         return [f"{where}{(error.strerror or 'not allowed').lower()}."], 1
     return None
 

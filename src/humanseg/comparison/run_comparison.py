@@ -39,6 +39,7 @@ from humanseg.results import (
     write_record,
     write_text,
 )
+from humanseg.system.atomic import is_leftover, remove_leftovers
 from humanseg.system.errors import (
     DataError,
     FolderBusy,
@@ -207,6 +208,7 @@ def _begin(work: _Work) -> None:
         with suppress(ModelError):  # finished work can be analysed without its encoder's weights
             network = preflight(next(iter(work.plan.values())))
     write_text(work.folder / "plan.yaml", to_yaml(work.config))
+    remove_leftovers([work.folder, *filter(Path.is_dir, work.folder.rglob("*"))])
     write_record(work.folder / "data.json", work.data)
     if network is not None and wanted:
         samples = list(work.data_set.samples.values())
@@ -295,7 +297,8 @@ def _check_folder(config: CompareConfig, output: Path) -> None:
         raise UsageError(
             f"{output}: holds a comparison on other data (see its plan.yaml); name another folder."
         )
-    begun = output.is_file() or (output.is_dir() and any(output.iterdir()))
+    names = [path.name for path in output.iterdir()] if output.is_dir() else []
+    begun = output.is_file() or not all(map(is_leftover, names))
     if stored is None and begun:
         raise UsageError(f"{output}: is not empty and no comparison; name another folder.")
 

@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
-from humanseg.system.atomic import write_bytes
+from humanseg.system.atomic import remove_leftovers, write_bytes
 from humanseg.system.errors import DataError, UsageError
 
 __all__ = ["CacheFile", "Key", "make_folder"]
@@ -112,6 +112,7 @@ def make_folder(folder: Path) -> None:
         UsageError: it is something else.
     """
     tag = folder / _TAG
+    remove_leftovers([folder])
     advice = "give --cache a new or empty folder, or one that humanseg made"
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"cache {folder}: is a file; {advice}.")

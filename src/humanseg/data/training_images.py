@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from humanseg.data.duplicates import CopyIndex
 from humanseg.data.signatures import BITS, ImageBits, Signature
 from humanseg.model_directory import TRAINING_IMAGES_FILE
+from humanseg.system.archives import ZIP_ERRORS
 from humanseg.system.atomic import replacing
 from humanseg.system.errors import ModelError
 
@@ -47,7 +47,7 @@ def read_training_images(directory: Path) -> ImageBits | None:
             digests, packed = stored["digests"], stored["signs"]
             signs = np.unpackbits(packed, axis=1, count=BITS).astype(np.bool_)
             return ImageBits(digests.reshape(len(signs), 8), signs, np.asarray(~signs.any(axis=1)))
-    except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile) as error:
+    except ZIP_ERRORS as error:
         raise ModelError(f"{file}: is damaged ({error}); copy the model again.") from error
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from humanseg.evaluation.bounds import ceilings
 from humanseg.images.resize import Size, resize_image
 from humanseg.models import SegmentationNetwork
 from humanseg.results import Analysis, DataRecord, Leak, RunResult, SuspectLabel
+from humanseg.system.archives import ZIP_ERRORS
 from humanseg.system.atomic import replacing
 from humanseg.system.errors import DataError
 
@@ -79,7 +79,7 @@ def _read_features(file: Path) -> tuple[list[str], NDArray[np.float32]]:
     try:
         with np.load(file, allow_pickle=False) as stored:
             return [str(name) for name in stored["ids"]], stored["features"]
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+    except ZIP_ERRORS as error:
         raise DataError(f"{file}: is damaged ({error}); delete it and run again.") from error
 
 

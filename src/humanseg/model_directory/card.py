@@ -12,6 +12,7 @@ from humanseg.model_directory.directory import (
     RECORD_FILE,
     WEIGHTS_FILE,
     ModelRecord,
+    digests,
 )
 from humanseg.results import write_record, write_text
 
@@ -21,10 +22,12 @@ _METRICS = {
 }
 
 
-def write_model_record(directory: Path, record: ModelRecord) -> None:
-    """Write humanseg.json and the model card."""
+def write_model_record(directory: Path, record: ModelRecord) -> ModelRecord:
+    """Write humanseg.json and the model card; gives the record, with the digests of the files."""
+    record = record.model_copy(update={"files": digests(directory)})
     write_record(directory / RECORD_FILE, record)
     write_text(directory / "README.md", model_card(record))
+    return record
 
 
 def _scores_in_words(record: ModelRecord) -> str:

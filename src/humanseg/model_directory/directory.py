@@ -11,12 +11,13 @@ training-images.npz  what recognises the training images, see `humanseg.data.tra
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from humanseg.config.architectures import ModelConfig, own_settings
 from humanseg.config.loading import suitable
@@ -121,6 +122,8 @@ class ModelRecord(Record):
     """Sources of the training pictures, each with its licence or terms; empty if not stated."""
     onnx: OnnxRecord | None = None
     """The ONNX files beside the weights; None where there are none."""
+    files: dict[str, str] = Field(default={})
+    """SHA-256 of the files with weights by name, as hexadecimal digits; empty in older records."""
 
     @field_validator("config", mode="before")
     @classmethod
@@ -192,6 +195,34 @@ def read_model_record(directory: Path) -> ModelRecord:
         return read_record(directory / RECORD_FILE, ModelRecord)
     except DataError as error:
         raise ModelError(str(error)) from error
+
+
+def digests(directory: Path) -> dict[str, str]:
+    """SHA-256 of the files with weights of a model directory, by name."""
+    paths = (directory / name for name in (WEIGHTS_FILE, ONNX_FILE, ONNX_INT8_FILE))
+    return {path.name: _digest(path) for path in paths if path.is_file()}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def refuse_changed(directory: Path, record: ModelRecord, name: str) -> None:
+    """Refuse a file of weights that is not the one that humanseg.json was written beside.
+
+    A network runs with wrong weights as well as with right ones, so nothing else would tell.
+
+    Raises:
+        ModelError: it has been damaged or exchanged.
+    """
+    written = record.files.get(name)
+    if written is not None and _digest(directory / name) != written:
+        raise ModelError(
+            f"{directory / name}: is damaged, or not the file that {RECORD_FILE} was written "
+            "beside (another SHA-256). Copy the model directory again, or make the file anew with "
+            "`humanseg export`."
+        )
 
 
 def warn_if_weak(directory: Path, record: ModelRecord) -> None:

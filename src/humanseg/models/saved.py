@@ -25,6 +25,7 @@ from humanseg.model_directory import (
     ModelRecord,
     find_model,
     read_model_record,
+    refuse_changed,
     structure,
     write_model_record,
 )
@@ -82,8 +83,7 @@ def save_network(
         written = None
         if onnx:
             written = write_onnx(network, record, staging / ONNX_FILE, half=half, images=images)
-        record = record.model_copy(update={"onnx": written})
-        write_model_record(staging, record)
+        record = write_model_record(staging, record.model_copy(update={"onnx": written}))
         if trained_on is not None:
             write_training_images(staging, trained_on)
     return record
@@ -131,7 +131,10 @@ def load_network(directory: Path) -> tuple[SegmentationNetwork, ModelRecord]:
     """
     record = read_model_record(directory)
     try:
+        refuse_changed(directory, record, WEIGHTS_FILE)
         network = _load_smp(directory)
+    except ModelError:
+        raise
     except Exception as error:  # a foreign or damaged config.json can raise anything
         raise ModelError(
             f"{directory}: {CONFIG_FILE} and {WEIGHTS_FILE} cannot be loaded "

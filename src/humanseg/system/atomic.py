@@ -89,9 +89,11 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     with _staging_folder(path) as folder:
         yield folder
         _open_to_readers(folder)
-        if path.exists():
-            shutil.rmtree(path)
+        before = _temporary(path)
+        if path.exists():  # a process that is killed now leaves the whole old one, if hidden
+            path.replace(before)
         folder.replace(path)
+        shutil.rmtree(before, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -113,18 +115,24 @@ def _open_to_readers(folder: Path) -> None:
         file.chmod(folder.stat().st_mode & 0o666)
 
 
-def remove_leftovers(folders: Iterable[Path]) -> int:
+def is_leftover(name: str) -> bool:
+    """Whether a file or folder of this name is one that this module has yet to rename."""
+    return _LEFTOVER.fullmatch(name) is not None
+
+
+def remove_leftovers(folders: Iterable[Path], *, seconds: float = _ABANDONED) -> int:
     """Remove the temporary files and folders of processes that were killed outright; says how many.
 
-    Only those that this module named, and only those that were last written to a day ago: younger
-    ones may belong to another process, or to another machine that shares the folder.
+    Only those that this module named, and only those that were last written to a day ago, or so
+    many seconds: younger ones may belong to another process, or to another machine that shares the
+    folder.
     """
-    oldest = time.time() - _ABANDONED
+    oldest = time.time() - seconds
     removed = 0
     for folder in folders:
         with contextlib.suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
-                if _LEFTOVER.fullmatch(entry.name):
+                if is_leftover(entry.name):
                     removed += _removed_if_older(entry, oldest)
     return removed
 

@@ -102,7 +102,7 @@ def _kept(run: RunContext, module: SegmentationModule) -> tuple[int, Segmentatio
     """The epoch whose weights are kept, and the network with them."""
     epoch, best = run.config.training.epochs, run.folder.best
     if run.config.training.checkpoint == "best":
-        checkpoint = torch.load(best, map_location="cpu", weights_only=True)
+        checkpoint = torch.load(run.folder.whole(best), map_location="cpu", weights_only=True)
         module.load_state_dict(checkpoint["state_dict"])
         epoch = int(checkpoint["epoch"]) + 1
         if epoch != run.recorder.best_epoch:

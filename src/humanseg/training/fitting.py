@@ -65,7 +65,9 @@ def fit(
                 run.config, state, lambda: all_trained_on(run.config, data.trained_on)
             )
         )
-        last = folder.last if folder.last.exists() else None
+        last = folder.whole(folder.last) if folder.last.exists() else None
+        if last is not None and folder.best.exists():
+            folder.whole(folder.best)
         with _calm_lightning(), _ctrl_c(trainer, folder):
             trainer.fit(module, datamodule=batches, ckpt_path=last, weights_only=True)
     return module

@@ -33,6 +33,8 @@ from humanseg.results import (
     write_record,
     write_text,
 )
+from humanseg.system.archives import is_whole_zip
+from humanseg.system.atomic import is_leftover, remove_leftovers
 from humanseg.system.errors import DataError, FolderBusy, UsageError
 from humanseg.system.lock import held
 
@@ -76,6 +78,19 @@ class RunFolder:
         """File of the probability map of a test picture."""
         return self.predictions / f"{name}.png"
 
+    def whole(self, checkpoint: Path) -> Path:
+        """A checkpoint of this run, which has been looked through.
+
+        Raises:
+            DataError: it is damaged or gone; torch would take wrong numbers for right ones.
+        """
+        if not is_whole_zip(checkpoint):
+            raise DataError(
+                f"{checkpoint}: is damaged or gone; restore it, or delete {self.checkpoints} and "
+                "run the same command again, which begins with the first epoch."
+            )
+        return checkpoint
+
     def check(self, config: TrainConfig, *, resume: bool) -> None:
         """See that a run of this configuration can begin or go on here; writes nothing.
 
@@ -96,7 +111,7 @@ class RunFolder:
                 )
             return
         names = [path.name for path in self.root.iterdir()] if self.root.is_dir() else []
-        if self.root.is_file() or any(name != _LOCK for name in names):
+        if self.root.is_file() or any(name != _LOCK and not is_leftover(name) for name in names):
             raise UsageError(f"{self.root}: is not empty and no run folder; name another folder.")
 
     def result(
@@ -128,6 +143,7 @@ class RunFolder:
         lock = self.root / _LOCK
         try:
             with held(lock, waiting=self._refuse):
+                remove_leftovers((self.root, self.checkpoints, self.predictions), seconds=0)
                 try:
                     yield
                 finally:
@@ -173,7 +189,7 @@ class RunFolder:
         The training images are written once: a run that goes on no longer needs the model that it
         started from.
         """
+        write_text(self._config, to_yaml(config))  # first: it says whose folder this is
         if read_training_images(self.root) is None:
             write_training_images(self.root, trained_on())
-        write_text(self._config, to_yaml(config))
         write_record(self._state, state)

@@ -20,7 +20,12 @@ from humanseg.inference.engines.engine import Engine, EngineName, Precision, reg
 from humanseg.inference.engines.onnxruntime_engine import CUDA_PROVIDER, open_onnxruntime
 from humanseg.inference.engines.openvino_engine import open_openvino
 from humanseg.inference.engines.runtimes import import_onnxruntime, import_openvino
-from humanseg.model_directory import ONNX_FILE, ONNX_INT8_FILE, read_model_record
+from humanseg.model_directory import (
+    ONNX_FILE,
+    ONNX_INT8_FILE,
+    read_model_record,
+    refuse_changed,
+)
 from humanseg.system.cpu import processor
 from humanseg.system.errors import ModelError, UsageError, first_line
 
@@ -204,6 +209,8 @@ def _open_onnx(
     if int8:
         _require(model, ONNX_INT8_FILE, "precision int8")
     path = model / (ONNX_INT8_FILE if int8 else ONNX_FILE)
+    if path.is_file():
+        refuse_changed(model, read_model_record(model), path.name)
     asked: Precision | None = "int8" if int8 else None if precision == "auto" else precision
     if name == "openvino":
         return open_openvino(path, image_size=size, precision=asked, threads=threads, reason=reason)
