@@ -48,7 +48,13 @@ def test_weak_model__is_named_by_whoever_runs_it(weak: Path, drawn: Path, tmp_pa
     assert WEAK not in sound.stderr
     done = _run("predict", drawn / "images", "-o", tmp_path / "out", "--model", weak)
     assert done.stderr.count(f"humanseg: note: {weak}: {WEAK}") == 1
-    assert WEAK in _run("evaluate", weak, "--data", drawn).stderr
+    said = _run("evaluate", weak, "--data", drawn, "--threshold", "0.3").stderr
+    assert WEAK in said
+    assert "note: scored at the threshold 0.3; the model's own is 0.5. Chosen by these" in said
+    unloadable = _run("export", weak, "-o", tmp_path / "weak.onnx", expect=1)
+    assert unloadable.stderr.count(f"humanseg: note: {weak}: {WEAK}") == 1
+    absent = _run("benchmark", weak, "--pictures", tmp_path / "absent", expect=2)
+    assert WEAK in absent.stderr
 
 
 def test_inverted_masks__fit_the_model_better_inverted(

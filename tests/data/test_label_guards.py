@@ -6,13 +6,15 @@ import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from humanseg.data import discover, label_guards, synthesize
+from humanseg.data import bundled_witness, discover, label_guards, synthesize
+from humanseg.data.bundled_witness import unmarked_people
 from humanseg.data.edge_agreement import alter, edge_agreement
 from humanseg.data.inspection import Finding
 from humanseg.data.label_guards import label_findings
@@ -36,6 +38,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> LabelSample:
 def _no_witness(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bundled model does not know drawn people; asking it takes seconds."""
     monkeypatch.setattr(label_guards, "ask_bundled_model", lambda *_: [])
+    monkeypatch.setattr(label_guards, "unmarked_people", lambda _: ([], []))
 
 
 def _findings(drawn: LabelSample, spoil: Spoil) -> list[Finding]:
@@ -133,6 +136,44 @@ def test_witness__names_the_inverted(drawn: LabelSample, monkeypatch: pytest.Mon
     (finding,) = _findings(drawn, _every(10, lambda masks: ~masks))
     assert finding.code == "inverted-masks"
     assert finding.images == tuple(drawn.ids[::10])
+
+
+def test_people_left_out__are_a_warning(
+    drawn: LabelSample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list(range(0, 60, 3))
+    for seen, codes in (([0, 3, 6], []), ([0, 3, 6, 9], ["unmarked-people"])):
+        monkeypatch.setattr(label_guards, "unmarked_people", lambda _, seen=seen: (asked, seen))
+        findings = _findings(drawn, lambda masks: masks)
+        assert [each.code for each in findings] == codes
+    assert findings[0].severity == "warning"
+    assert findings[0].images == tuple(drawn.ids[index] for index in (0, 3, 6, 9))
+    assert findings[0].message.startswith("4 of 20 masks (")
+
+
+class _Sees:
+    """Stands for the bundled model: bright pixels are people."""
+
+    def __init__(self, **_: object) -> None: ...
+
+    def predict(self, image: NDArray[np.uint8]) -> SimpleNamespace:
+        return SimpleNamespace(grid=image[..., 0].astype(np.float32) / 255)
+
+
+def test_unmarked_people__are_those_far_from_the_mask(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two people in thirty images, of whom every third mask knows one."""
+    monkeypatch.setattr(bundled_witness, "Segmenter", _Sees)
+    images = np.zeros((30, 96, 96, 3), dtype=np.uint8)
+    images[:, 5:25, 5:25] = images[:, 50:80, 50:80] = 250
+    masks = images[..., 0] > 0
+    sample = LabelSample(tuple(map(str, range(30))), images, masks, lambda row: images[row])
+    asked, seen = unmarked_people(sample)
+    assert (len(asked), seen) == (8, [])
+    masks[::3, :40] = False
+    masks[1, :8] = masks[2, 20:25] = False  # a few pixels of an outline
+    asked, seen = unmarked_people(sample)
+    assert len(asked) == 24
+    assert seen == [index for index in asked if index % 3 == 0]
 
 
 def test_a_tenth_inverted__is_found_without_a_witness(drawn: LabelSample) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.builders.records import plain_score
 
 from humanseg.report.load_study import comparison_study, load_studies, load_study
 from humanseg.report.study import Study
@@ -377,6 +378,39 @@ def test_warnings__runs_that_must_not_be_compared(study_of: StudyMaker) -> None:
     assert "fingerprints differ" in text
     assert "different splits" in text
     assert "different precisions" in text
+
+
+def test_warnings__scored_in_different_ways(study_of: StudyMaker) -> None:
+    study = study_of({"unet": [[0.9]], "fpn": [[0.8]]})
+    assert study.result is not None
+    first, second = study.result.runs
+    assert "different thresholds" not in " ".join(answer(study).warnings)
+    for change in ({"threshold": 0.4}, {"flip_averaging": True}):
+        scored = second.config.evaluation.model_copy(update=change)
+        config = second.config.model_copy(update={"evaluation": scored})
+        runs = (first, second.model_copy(update={"config": config}))
+        changed = comparison_study(Path(), study.result.model_copy(update={"runs": runs}))
+        assert "different thresholds, or some with flip" in " ".join(answer(changed).warnings)
+
+
+@pytest.mark.parametrize(("iou", "warned"), [(0.98, False), (1.0, True)])
+def test_warnings__masks_that_the_model_made_itself(
+    evaluation_data: Path, iou: float, warned: bool
+) -> None:
+    study = load_study(evaluation_data)
+    (evaluation,) = study.evaluations
+    scores = [plain_score(str(number), iou) for number in range(30)]
+    changed = evaluation.model_copy(update={"scores": tuple(scores)})
+    network = dataclasses.replace(study.networks[0], scored=(changed,))
+    said = plain(" ".join(answer(dataclasses.replace(study, networks=(network,))).warnings))
+    assert ("models/unet's own almost to the pixel (median IoU 1.000)" in said) is warned
+
+
+def test_cautions__many_pictures_of_few_people(study_of: StudyMaker) -> None:
+    study = study_of({"unet": [[0.9] * 40], "fpn": [[0.8] * 40]})
+    assert "of only" not in " ".join(answer(study).cautions)
+    said = plain(" ".join(answer(with_analysis(study, groups=3)).cautions))
+    assert "The 40 test pictures are of only 3 groups, such as people or scenes" in said
 
 
 def test_answer__unfinished_networks_are_left_out_and_named(study_of: StudyMaker) -> None:

@@ -27,7 +27,13 @@ from humanseg.benchmark.speed_record import (
     Unavailable,
 )
 from humanseg.benchmark.timing import summarise_times
-from humanseg.model_directory import BUNDLED, FAST, find_model
+from humanseg.model_directory import (
+    BUNDLED,
+    FAST,
+    find_model,
+    read_model_record,
+    warn_if_weak,
+)
 from humanseg.results.provenance import describe_environment
 from humanseg.system.cpu import usable_cores
 from humanseg.system.errors import HumansegError, UsageError
@@ -127,6 +133,7 @@ def measure_speed(
     """
     name = str(model or BUNDLED)
     directory, options = find_model(BUNDLED if name == FAST else name), options or SpeedOptions()
+    warn_if_weak(directory, read_model_record(directory))
     files_before, load_before = describe_model(directory), load()
     with tempfile.TemporaryDirectory(prefix="humanseg-benchmark-") as scratch:
         opened = FAST if name == FAST else str(directory.absolute())

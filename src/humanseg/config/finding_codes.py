@@ -10,5 +10,6 @@ Code = Literal[
     "single-channel", "sixteen-bit", "lossy-mask",
     "mirrored-masks", "upside-down-masks", "turned-masks", "shifted-masks", "inverted-masks",
     "shuffled-masks", "offset-masks", "scaled-masks", "coarse-masks", "doubtful-masks",
+    "unmarked-people",
 ]  # fmt: skip
-"""The last two lines are of pairs that can be read but may not belong together."""
+"""The last three lines are of pairs that can be read but may not belong together."""

@@ -15,12 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg.config.finding_codes import Code
+from humanseg.data.bundled_witness import MAX_TRIAL, ask_bundled_model, unmarked_people
 from humanseg.data.edge_agreement import REMEDIES, EdgeAgreement, edge_agreement, has_outline
 from humanseg.data.inspection import Finding, Severity
 from humanseg.data.label_sample import SIDE, LabelSample, evenly
-from humanseg.images.resize import resize_mask_from_probability
-from humanseg.inference.segmenter import Segmenter
-from humanseg.system.errors import HumansegError
 
 MIN_PAIRS = 16
 """Sets with fewer masks that can be tested are not judged."""
@@ -60,11 +58,8 @@ stand so (docs/data-check.md)."""
 FRAMED_SHARE, FRAMED_MASKS = 0.02, 3
 """From this share of all masks, and so many, on they are named."""
 
-KNOWN_IOU = 0.5
-"""The bundled model knows a set if, for most images, it agrees this well with the mask or with its
-inverse."""
-MAX_TRIAL, MAX_ASKED = 12, 40
-"""It is tried on so many images, then asked about so many."""
+SOME_UNMARKED = 0.15
+"""Share of the images asked about in which people are left out, from which on it is said."""
 
 _SHOWN = 5  # ids in one message
 
@@ -103,7 +98,7 @@ def label_findings(sample: LabelSample, where: str) -> list[Finding]:
         return []
     judge = _EdgeJudge(sample, where)
     misplaced = judge.repeated() or [*judge.coarse(), *judge.placed()]
-    return [*misplaced, *judge.inverted()]
+    return [*misplaced, *judge.inverted()] or list(judge.unmarked())
 
 
 class Judge:
@@ -238,6 +233,19 @@ class _EdgeJudge(Judge):
             )
             yield self.finding("inverted-masks", "error", message, suspected)
 
+    def unmarked(self) -> Iterator[Finding]:
+        """People whom the masks leave out, if the bundled model sees enough of them."""
+        asked, seen = unmarked_people(self._sample)
+        if len(seen) >= max(SOME_MASKS, SOME_UNMARKED * len(asked)):
+            which, every = np.zeros((2, len(self._sample)), dtype=np.bool_)
+            which[seen], every[asked] = True, True
+            message = (
+                f"{self.count(which, every)} that the bundled model was asked about leave out "
+                "people whom it sees clearly; look whether masks are missing, cut off, of one "
+                "person only or of another class."
+            )
+            yield self.finding("unmarked-people", "warning", message, which)
+
     def _shifted(self, agreement: EdgeAgreement) -> Finding | None:
         gain = agreement.shift_gain
         size = max(abs(step) for step in agreement.shift)
@@ -302,40 +310,3 @@ def _matters(which: Which, usable: Which, share: float = SOME) -> bool:
 
 def _severity(which: Which, usable: Which, most: float = MOST) -> Severity:
     return "error" if which.sum() >= most * usable.sum() else "warning"
-
-
-def ask_bundled_model(sample: LabelSample, trial: Sequence[int], asked: Sequence[int]) -> list[int]:
-    """Positions of masks, of those asked, that the bundled model says are inverted.
-
-    None where it knows no such images as those of the trial. Takes a few seconds at most.
-    """
-    try:
-        segmenter = Segmenter(backend="onnxruntime")
-        right, inverse = _agreements(segmenter, sample, trial[:MAX_TRIAL])
-        if not len(right) or float(np.median(np.maximum(right, inverse))) < KNOWN_IOU:
-            return []
-        chosen = list(asked)[:MAX_ASKED]
-        right, inverse = _agreements(segmenter, sample, chosen)
-    except HumansegError:
-        return []  # no witness is no finding
-    inverted = (inverse > KNOWN_IOU) & (inverse > right)
-    return [position for position, which in zip(chosen, inverted, strict=True) if which]
-
-
-def _agreements(
-    segmenter: Segmenter, sample: LabelSample, positions: Sequence[int]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """IoU of the model's masks with the given ones, and with their inverses."""
-    right, inverse = [], []
-    for position in positions:
-        grid = segmenter.predict(sample.read(position)).grid
-        mask = resize_mask_from_probability(grid, (SIDE, SIDE), segmenter.threshold)
-        right.append(iou(mask, sample.masks[position]))
-        inverse.append(iou(mask, ~sample.masks[position]))
-    return np.array(right), np.array(inverse)
-
-
-def iou(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
-    """Intersection over union, 1 where both are empty."""
-    union = np.count_nonzero(first | second)
-    return np.count_nonzero(first & second) / union if union else 1.0

@@ -28,6 +28,7 @@ from humanseg.model_directory import (
     Parity,
     Quantisation,
     find_model,
+    read_model_record,
     warn_if_weak,
     write_model_record,
 )
@@ -127,8 +128,8 @@ def export(
     precision: Literal["fp32", "fp16", "int8"] = "int8" if int8 else "fp16" if half else "fp32"
     own = is_own_file(output, directory, precision)
     check_output(output, kind, overwrite=overwrite)
+    warn_if_weak(directory, read_model_record(directory))
     network, record = load_network(directory)
-    warn_if_weak(directory, record)
     if own and int8 and record.onnx is None:
         raise ModelError(
             f"{directory}: has no {ONNX_FILE} yet; first run `humanseg export {directory} -o "

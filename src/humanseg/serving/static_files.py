@@ -22,6 +22,7 @@ from humanseg.model_directory import (
     ModelRecord,
     find_model,
     read_model_record,
+    warn_if_weak,
 )
 from humanseg.system.atomic import replacing_folder
 from humanseg.system.errors import ModelError, UsageError
@@ -102,6 +103,7 @@ def page_files(
     index = pages.pop("static/index.html").content.decode("utf-8")
     directory = find_model(model)
     record = read_model_record(directory)
+    warn_if_weak(directory, record)
     private = _private_files(static / "vendor", directory, record, image_size, required=not api)
     modes = [name for name, offered in (("server", api), ("private", private)) if offered]
     described = index.replace(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Iterator
 
 from humanseg.report.formatting import counted, listed, score
-from humanseg.report.study import Study, image_scores
+from humanseg.report.study import Scored, Study, image_scores, settings_of
 from humanseg.report.study_plan import has_several_seeds, is_cross_validated
 from humanseg.results import RunResult
 
 FEW_IMAGES = 30
-"""Below this many test images the report says that they are few."""
+"""Below this many test images, or groups of them, the report says that they are few."""
+OWN_LABELS = 0.99
+"""Median IoU from which on a model seems to have made the masks itself that it is scored by."""
 FAR_APART = 0.3
 """IoU in training less that in validation, above which the averages of a short run lag behind."""
 SHOWN_DOUBTS = 5
@@ -32,7 +35,13 @@ def warnings(study: Study) -> Iterator[str]:
             "The runs used different splits: the networks were not trained on the same pictures, "
             "so their scores are not comparable."
         )
+    if len({_cut(record) for record in study.scored}) > 1:
+        yield (
+            "The networks were scored at different thresholds, or some with flip averaging: "
+            "differences are not due to the networks alone."
+        )
     yield from _trained_on_test(study)
+    yield from _scored_by_itself(study)
     yield from _divided_copies(study)
     yield from _doubted_masks(study)
     yield from _below_baseline(study)
@@ -78,6 +87,22 @@ def _trained_on_test(study: Study) -> Iterator[str]:
             yield (
                 f"What {evaluation.model} was trained on is not recorded: its scores are too high "
                 "if it has seen these pictures."
+            )
+
+
+def _cut(record: Scored) -> tuple[float, bool]:
+    settings = settings_of(record)
+    return settings.threshold, settings.flip_averaging
+
+
+def _scored_by_itself(study: Study) -> Iterator[str]:
+    for evaluation in study.evaluations:
+        ious = [image.iou for image in evaluation.scores if image.iou is not None]
+        if len(ious) >= FEW_IMAGES and statistics.median(ious) >= OWN_LABELS:
+            yield (
+                f"The true masks are {evaluation.model}'s own almost to the pixel (median IoU "
+                f"{score(statistics.median(ious))}), closer than people's labels are to each "
+                "other: if it, or a network like it, made them, its scores mean nothing."
             )
 
 
@@ -165,6 +190,12 @@ def cautions(study: Study) -> Iterator[str]:
     count = len(image_scores(study))
     if count < FEW_IMAGES:
         yield f"Only {counted(count, 'test picture')}: intervals are rough."
+    elif study.analysis.groups < FEW_IMAGES:
+        yield (
+            f"The {counted(count, 'test picture')} are of only "
+            f"{counted(study.analysis.groups, 'group')}, such as people or scenes: intervals are "
+            "too narrow for new ones."
+        )
     yield from _of_the_images(study)
     yield from _of_the_truth(study)
     shown = any(run.split.validation_is_test for run in study.runs)
