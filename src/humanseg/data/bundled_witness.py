@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from humanseg.data.label_sample import SIDE, LabelSample, evenly
-from humanseg.images.resize import resize_mask_from_probability
+from humanseg.images.resize import resize_mask_from_probability, resize_probability
 from humanseg.inference.segmenter import Segmenter
 from humanseg.system.errors import HumansegError
 
@@ -21,8 +21,9 @@ KNOWN_IOU = 0.5
 inverse."""
 MAX_TRIAL, MAX_ASKED = 12, 40
 """It is tried on so many images, then asked about so many."""
-SURE = 0.9
-"""Probability of a person whom the model sees clearly."""
+SURE, UNSURE, CLEAR_SHARE = 0.9, 0.1, 0.42
+"""Probability of a person whom the model sees clearly, and of one that there may be; of all such
+pixels, so many are clear in photographs (0.6 to 0.9), and not in drawings (0.2)."""
 UNMARKED, UNMARKED_SHARE = 0.02, 0.2
 """Share of the image, and of all that is clearly a person, that a mask leaves out."""
 FIRST_LOOK, MAX_LOOKS, NEAR = 8, 24, 3
@@ -52,28 +53,31 @@ def unmarked_people(sample: LabelSample) -> tuple[list[int], list[int]]:
     """Ask where there are people of whom a mask knows nothing.
 
     Returns:
-        Positions of the images asked about, and of those in which there are.
+        Positions of the images asked about, and of those in which there are; none where the model
+        is unsure of most that it sees, as it is of drawings.
     """
     order = evenly(len(sample), MAX_LOOKS)
     first = order[:: max(1, len(order) // FIRST_LOOK)]
     try:
         segmenter = Segmenter(backend="onnxruntime")
-        seen = [position for position in first if _unmarked(segmenter, sample, position)]
-        if not seen:
-            return first, []
-        rest = [position for position in order if position not in first]
-        seen += [position for position in rest if _unmarked(segmenter, sample, position)]
+        looks = {position: _look(segmenter, sample, position) for position in first}
+        if any(unmarked for unmarked, _, _ in looks.values()):
+            rest = [position for position in order if position not in looks]
+            looks |= {position: _look(segmenter, sample, position) for position in rest}
     except HumansegError:
         return [], []  # no witness is no finding
-    return order, sorted(seen)
+    sure, seen = (sum(look[index] for look in looks.values()) for index in (1, 2))
+    seen_clearly = sure >= CLEAR_SHARE * seen
+    return sorted(looks), [each for each in sorted(looks) if looks[each][0] and seen_clearly]
 
 
-def _unmarked(segmenter: Segmenter, sample: LabelSample, position: int) -> bool:
-    grid = segmenter.predict(sample.read(position)).grid
-    sure = resize_mask_from_probability(grid, (SIDE, SIDE), SURE)
-    near = ndimage.maximum_filter(sample.masks[position], 2 * NEAR + 1)
-    outside = np.count_nonzero(sure & ~near)
-    return outside > max(UNMARKED * sure.size, UNMARKED_SHARE * np.count_nonzero(sure))
+def _look(segmenter: Segmenter, sample: LabelSample, position: int) -> tuple[bool, int, int]:
+    """Whether a mask leaves out people; pixels that are clearly one, and that may be one."""
+    grid = resize_probability(segmenter.predict(sample.read(position)).grid, (SIDE, SIDE))
+    sure, near = grid >= SURE, ndimage.maximum_filter(sample.masks[position], 2 * NEAR + 1)
+    clear, outside = np.count_nonzero(sure), np.count_nonzero(sure & ~near)
+    unmarked = outside > max(UNMARKED * sure.size, UNMARKED_SHARE * clear)
+    return bool(unmarked), int(clear), int(np.count_nonzero(grid >= UNSURE))
 
 
 def _agreements(
