@@ -220,7 +220,8 @@ def _divided(samples: Sequence[Sample], config: SplitConfig) -> SplitRecord:
     from humanseg.data.same_scene import known_leaks
     from humanseg.data.splits import make_split
 
-    facts = read_facts(samples, config.groups)
+    with shown("Reading", unit="images") as progress:
+        facts = read_facts(samples, config.groups, progress=progress)
     record = make_split(samples, config, facts=facts)
     divided = [leak for leak in known_leaks([record], facts.copies, facts.groups) if leak.divided]
     if divided:
