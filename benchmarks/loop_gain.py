@@ -1,11 +1,12 @@
 r"""What the loop gains: rank images by uncertainty, correct the first ones, fine-tune, score.
 
     python -m benchmarks.loop_gain --seeds 1 2 3 --labels 20 --output FILE
-    python -m benchmarks.loop_gain --data data/clothing-co-parsing --from MODEL --labels 20 50 100 \
-        --seeds 1 --output FILE
+    python -m benchmarks.loop_gain --data data/clothing-co-parsing --from runs/start/model \
+        --labels 20 50 100 --choices random --test 60 --output FILE
 
 Without `--data`, for every seed a pool and a test set are drawn; with it, both are parts of the
-data set, drawn by the seed. `--from` must be a model that was trained on none of these images.
+data set, drawn by the seed. `--from` must be a model that was trained on none of these images, such
+as that of examples/loop-start.yaml.
 Correcting is done by the truth. Beside the least sure images as many random ones are trained on, so
 that what the order is worth is seen apart from what more labels are worth; `--choices` leaves one
 of the two out, and without the least sure nothing is ranked. One in ten corrected

@@ -26,6 +26,7 @@ from benchmarks.use_tables import (
     accuracy_table,
     edges_table,
     everyday_tables,
+    loop_table,
     outputs_table,
     peers_table,
     speed_table,
@@ -302,6 +303,9 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "presets": lambda: preset_table(newest("reference-lite0"), newest("default-lite0")),
         "throughput": lambda: training_table(newest("training-efficientnet-b0")),
         "whole": lambda: training_table(newest("whole-efficientnet-b0")),
+    },
+    ROOT / "docs" / "tutorial-own-pictures.md": {
+        "loop": lambda: loop_table(newest("loop-clothing-co-parsing")),
     },
     ROOT / "docs" / "edges.md": {
         "edges": lambda: edges_table(newest("edges-lite0")),

@@ -154,6 +154,11 @@ FIGURES = {
         U-Net | 3.49 → 14.87 (4.25x) | 1783.2 → 469.1 s (3.80x) | 5964 → 4180 MiB | 0.479 → 0.747 \
             | 5.6 % of plain's time | 47.7 % (arithmetic)
     """,
+    "loop": """
+        20, random | 0.803 | 0.836 | +3.3 [+1.4, +5.3] | +6.7 [+4.7, +8.7]
+        50, random | 0.803 | 0.867 | +6.4 [+4.8, +8.3] | +11.2 [+9.6, +12.9]
+        100, random | 0.803 | 0.886 | +8.3 [+6.5, +10.3] | +14.3 [+12.4, +16.1]
+    """,
     "headline": """
         U-Net | 0.891 [0.877, 0.904] | 0.640 [0.622, 0.657] | 5.6 M | 4.6 G
         FPN | 0.882 [0.870, 0.894] | 0.606 [0.590, 0.622] | 5.1 M | 3.9 G
@@ -186,6 +191,7 @@ EDGES = {
 FILES = {
     "peers": "peers",
     "everyday": "everyday-lite0",
+    "loop": "loop-clothing-co-parsing",
     "bundled": "bundled-lite0",
     "speed": "speed",
     "folds": "folds-default-lite0",
@@ -211,7 +217,12 @@ NOTES = {
 }
 
 
-PAGES = {"peers": "README.md", "headline": "README.md", **dict.fromkeys(EDGES, "docs/edges.md")}
+PAGES = {
+    "peers": "README.md",
+    "headline": "README.md",
+    "loop": "docs/tutorial-own-pictures.md",
+    **dict.fromkeys(EDGES, "docs/edges.md"),
+}
 
 
 def _section(name: str) -> str:
