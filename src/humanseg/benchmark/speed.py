@@ -10,6 +10,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -36,7 +37,7 @@ from humanseg.model_directory import (
 )
 from humanseg.results.provenance import describe_environment
 from humanseg.system.cpu import usable_cores
-from humanseg.system.errors import HumansegError, UsageError
+from humanseg.system.errors import HumansegError, ModelError, UsageError
 from humanseg.system.progress import Progress
 
 BACKENDS = ("onnxruntime", "openvino", "torch")
@@ -133,7 +134,8 @@ def measure_speed(
     """
     name = str(model or BUNDLED)
     directory, options = find_model(BUNDLED if name == FAST else name), options or SpeedOptions()
-    warn_if_weak(directory, read_model_record(directory))
+    with suppress(ModelError):  # whoever opens it says what is missing
+        warn_if_weak(directory, read_model_record(directory))
     files_before, load_before = describe_model(directory), load()
     with tempfile.TemporaryDirectory(prefix="humanseg-benchmark-") as scratch:
         opened = FAST if name == FAST else str(directory.absolute())
