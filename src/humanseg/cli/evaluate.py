@@ -123,12 +123,6 @@ def evaluate(
 
     said = answer(evaluation_study(output or Path(), result))
     say(*_summary(result), *verdict(said.headline, said.warnings, len(said.cautions)))
-    own = segmenter.record.threshold if segmenter.record else segmenter.threshold
-    if segmenter.threshold != own:
-        note(
-            f"humanseg: note: scored at the threshold {segmenter.threshold:g}; the model's own is "
-            f"{own:g}. Chosen by these scores, it makes them too high for new pictures."
-        )
     inverse = _inverse_iou(result)
     if inverse is not None and inverse > (result.summary.iou_mean or 0.0):
         note(

@@ -8,6 +8,7 @@ FOLDER/evaluation.json      `Evaluation`
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -41,6 +42,8 @@ from humanseg.results import DataRecord, Evaluation, read_record, write_record
 from humanseg.results.provenance import describe_environment
 from humanseg.system.errors import ModelError, UsageError
 from humanseg.system.progress import ItemProgress
+
+_log = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -93,6 +96,13 @@ def evaluate(
         raise UsageError(
             "model: got a segmenter without a model record; say what to call its network with "
             "name, or open it from a model directory."
+        )
+    if record is not None and segmenter.threshold != record.threshold:
+        _log.warning(
+            "scored at the threshold %g; the model's own is %g. Chosen by these scores, it makes "
+            "them too high for new pictures.",
+            segmenter.threshold,
+            record.threshold,
         )
     samples = discover(data, layout, classes)
     # Before anything is decoded:
