@@ -34,12 +34,13 @@ $(SCENES): examples/demo.yaml Makefile | $(INSTALLED)
 demo: $(SCENES) $(WEIGHTS)
 	$(BIN)/humanseg compare --data demo/scenes --config examples/demo.yaml --output demo/comparison
 
-# One thread each: two processes share the cores better than two times two threads.
+# One thread each: two processes share the cores better than two times two threads. In the order of
+# tests/conftest.py: by itself xdist leaves the files of few and long tests to the end.
 test: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m unit
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m unit
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

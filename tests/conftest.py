@@ -22,14 +22,20 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in a shell's ba
     signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("suite", deadline=None)  # on a busy machine any example may take long
 settings.load_profile("suite")
-TIERS = ("unit", "contract", "training", "command", "docs", "fault", "browser", "data")
+LONG = ("training", "docs", "browser", "simulation")
+TIERS = ("unit", "contract", "command", "fault", "data", *LONG)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test is of a tier: `unit` unless its file or itself names another."""
+    """Every test is of a tier: `unit` unless its file or itself names another.
+
+    Files with tests that take long come first, so that no process waits for the other in the end.
+    """
     for item in items:
         if not any(item.get_closest_marker(tier) for tier in TIERS):
             item.add_marker("unit")
+    long = {item.path for item in items if any(map(item.get_closest_marker, LONG))}
+    items.sort(key=lambda item: item.path not in long)
 
 
 def draw_pair(seed: int, size: tuple[int, int]) -> tuple[Image.Image, Image.Image]:

@@ -204,6 +204,7 @@ def test_parsed_sizes__are_height_and_width() -> None:
         parsed_sizes(["0x5"])
 
 
+@pytest.mark.command
 def test_benchmark__quick_measures_the_bundled_model(tmp_path: Path) -> None:
     words = ["benchmark", "--quick", "--calls", "2", "--backends", "onnxruntime", "--json"]
     done = subprocess.run(

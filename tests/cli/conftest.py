@@ -15,8 +15,8 @@ from humanseg.cli import main
 def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Run the command line: exit code, stdout, stderr."""
 
-    def call(*words: str) -> tuple[int, str, str]:
-        code = main(words)
+    def call(*words: object) -> tuple[int, str, str]:
+        code = main([str(word) for word in words])
         out, err = capsys.readouterr()
         return code, out, err
 

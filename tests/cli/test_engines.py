@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-PICTURES = 200
+PICTURES = 40
 
 _DAFT = """
 import daft

@@ -4,47 +4,22 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.builders.command import run_command as _run
 
-SMALL = [
-    "--model.encoder-name",
-    "tu-test_efficientnet",
-    "--model.encoder-weights",
-    "none",
-    "--model.image-size",
-    "64",
-    "64",
-    "--training.epochs",
-    "12",
-    "--training.batch-size",
-    "4",
-    "--training.ema-decay",
-    "0.8",
-    "--training.precision",
-    "fp32",
-    "--training.memory-format",
-    "contiguous",
-]
-
-
-def _run(*words: object, expect: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "humanseg", *map(str, words)],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-        env=os.environ | {"HF_HUB_OFFLINE": "1"},
-    )
-    assert done.returncode == expect, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
+pytestmark = pytest.mark.command
+Run = Callable[..., tuple[int, str, str]]
+SMALL = (
+    "--model.encoder-name", "tu-test_efficientnet", "--model.encoder-weights", "none",
+    "--model.image-size", 64, 64, "--training.batch-size", 4, "--training.ema-decay", 0.8,
+    "--training.precision", "fp32", "--training.memory-format", "contiguous",
+)  # fmt: skip
+LEARNT = ("--training.epochs", 12)
+QUICK = (*LEARNT, "--training.no-onnx")
 
 
 @pytest.fixture(scope="module")
@@ -58,15 +33,24 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def comparison(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("front") / "comparison"
     done = _run(
-        "compare", "--data", drawn, *SMALL, "--archs", "unet", "deeplabv3plus", "-o", folder
+        "compare",
+        "--data",
+        drawn,
+        *SMALL,
+        *LEARNT,
+        "--archs",
+        "unet",
+        "deeplabv3plus",
+        "-o",
+        folder,
     )
     assert "deeplabv3plus" in done.stdout
     assert str(folder / "report.html") in done.stdout
     return folder
 
 
-def test_data_check__drawn_pictures_are_fit(pictures: Path) -> None:
-    report = json.loads(_run("data", "check", pictures, "--json").stdout)
+def test_data_check__drawn_pictures_are_fit(run: Run, pictures: Path) -> None:
+    report = json.loads(run("data", "check", pictures, "--json")[1])
     assert not [finding for finding in report["findings"] if finding["severity"] == "error"]
 
 
@@ -82,16 +66,18 @@ def test_compare__writes_every_output(comparison: Path) -> None:
 
 def test_compare__again_repeats_nothing(comparison: Path, drawn: Path) -> None:
     checkpoints = {path: path.stat().st_mtime_ns for path in comparison.rglob("*.ckpt")}
-    _run("compare", "--data", drawn, *SMALL, "--archs", "unet", "deeplabv3plus", "-o", comparison)
+    words = ("--archs", "unet", "deeplabv3plus", "-o", comparison)
+    _run("compare", "--data", drawn, *SMALL, *LEARNT, *words)
     assert {path: path.stat().st_mtime_ns for path in comparison.rglob("*.ckpt")} == checkpoints
 
 
 def test_compare__other_settings_in_the_same_folder_are_refused(
-    comparison: Path, drawn: Path
+    run: Run, comparison: Path, drawn: Path
 ) -> None:
-    words = ("--archs", "unet", "deeplabv3plus", "--loss.bce", "0.5")
-    done = _run("compare", "--data", drawn, *SMALL, *words, "-o", comparison, expect=2)
-    assert "another configuration" in done.stderr
+    words = ("--archs", "unet", "deeplabv3plus", "--loss.bce", "0.5", "-o", comparison)
+    code, _, err = run("compare", "--data", drawn, *SMALL, *LEARNT, *words)
+    assert code == 2
+    assert "another configuration" in err
 
 
 def test_report__is_the_same_again(comparison: Path) -> None:
@@ -128,7 +114,7 @@ def test_report__side_by_side(comparison: Path, tmp_path: Path) -> None:
 def folds(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two folds of two networks, trained by two processes one after the other."""
     folder = tmp_path_factory.mktemp("front") / "folds"
-    words = ("--data", drawn, *SMALL, "--archs", "unet", "fpn", "--folds", 2, "-o", folder)
+    words = ("--data", drawn, *SMALL, *QUICK, "--archs", "unet", "fpn", "--folds", 2, "-o", folder)
     first = _run("compare", *words, "--shard", "1/2")
     assert "2 runs of the plan belong to other shards" in first.stderr
     second = _run("compare", *words, "--shard", "2/2")
@@ -148,22 +134,26 @@ def test_folds__are_merged_by_the_last_shard(folds: Path) -> None:
     assert "http-equiv" in page
 
 
-def test_folds__changed_data_are_refused(folds: Path, drawn: Path, tmp_path: Path) -> None:
+def test_folds__changed_data_are_refused(
+    run: Run, folds: Path, drawn: Path, tmp_path: Path
+) -> None:
     shutil.copytree(folds, tmp_path / "folds")
     shutil.copytree(drawn, tmp_path / "drawn")
     plan = tmp_path / "folds" / "plan.yaml"
     plan.write_text(plan.read_text().replace(str(drawn), str(tmp_path / "drawn")))
     first, second = sorted((tmp_path / "drawn" / "images").iterdir())[:2]
     first.write_bytes(second.read_bytes())
-    words = ("--data", tmp_path / "drawn", *SMALL, "--archs", "unet", "fpn", "--folds", 2)
-    done = _run("compare", *words, "-o", tmp_path / "folds", expect=1)
-    assert "have changed since this comparison began" in done.stderr
+    words = ("--data", tmp_path / "drawn", *SMALL, *QUICK, "--archs", "unet", "fpn", "--folds", 2)
+    code, _, err = run("compare", *words, "-o", tmp_path / "folds")
+    assert code == 1
+    assert "have changed since this comparison began" in err
 
 
-def test_folds__more_than_pictures_are_refused(drawn: Path, tmp_path: Path) -> None:
+def test_folds__more_than_pictures_are_refused(run: Run, drawn: Path, tmp_path: Path) -> None:
     words = ("--data", drawn, *SMALL, "--folds", 30, "-o", tmp_path / "c")
-    done = _run("compare", *words, expect=1)
-    assert "30 folds need at least 30 different pictures: 20 given" in done.stderr
+    code, _, err = run("compare", *words)
+    assert code == 1
+    assert "30 folds need at least 30 different pictures: 20 given" in err
     assert not (tmp_path / "c").exists()
 
 
@@ -174,30 +164,27 @@ def test_compare__hub_out_of_reach_is_one_sentence(drawn: Path, tmp_path: Path) 
     assert not (tmp_path / "c").exists()
 
 
-def test_train__too_few_pictures(tmp_path: Path) -> None:
-    _run("data", "synthesize", tmp_path / "two", "--count", 2, "--size", 64, 64)
-    done = _run("train", "--data", tmp_path / "two", *SMALL, "-o", tmp_path / "run", expect=1)
-    assert len(done.stderr.strip().splitlines()) == 1
+def test_train__too_few_pictures(run: Run, tmp_path: Path) -> None:
+    assert run("data", "synthesize", tmp_path / "two", "--count", 2, "--size", 64, 64)[0] == 0
+    code, _, err = run("train", "--data", tmp_path / "two", *SMALL, "-o", tmp_path / "run")
+    assert code == 1
+    assert len(err.strip().splitlines()) == 1
     assert not (tmp_path / "run").exists()
 
 
-def test_train__image_without_mask(pictures: Path, tmp_path: Path) -> None:
-    for part in ("images", "masks"):
-        (tmp_path / "data" / part).mkdir(parents=True)
-        for path in (pictures / part).iterdir():
-            (tmp_path / "data" / part / path.name).write_bytes(path.read_bytes())
-    next((tmp_path / "data" / "masks").iterdir()).unlink()
-    done = _run("train", "--data", tmp_path / "data", *SMALL, "-o", tmp_path / "run", expect=1)
-    assert "humanseg data check" in done.stderr
+def test_train__image_without_mask(run: Run, pictures: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(pictures, tmp_path / "data")
+    next((data / "masks").iterdir()).unlink()
+    code, _, err = run("train", "--data", data, *SMALL, "-o", tmp_path / "run")
+    assert code == 1
+    assert "humanseg data check" in err
 
 
-def test_train__unreadable_picture(pictures: Path, tmp_path: Path) -> None:
-    for part in ("images", "masks"):
-        (tmp_path / "data" / part).mkdir(parents=True)
-        for path in (pictures / part).iterdir():
-            (tmp_path / "data" / part / path.name).write_bytes(path.read_bytes())
-    broken = sorted((tmp_path / "data" / "images").iterdir())[0]
+def test_train__unreadable_picture(run: Run, pictures: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(pictures, tmp_path / "data")
+    broken = sorted((data / "images").iterdir())[0]
     broken.write_bytes(broken.read_bytes()[:200])
-    done = _run("train", "--data", tmp_path / "data", *SMALL, "-o", tmp_path / "run", expect=1)
-    assert broken.name in done.stderr
+    code, _, err = run("train", "--data", data, *SMALL, "-o", tmp_path / "run")
+    assert code == 1
+    assert broken.name in err
     assert not (tmp_path / "run").exists()

@@ -748,6 +748,7 @@ def _clip(path: Path) -> Path:
     return path
 
 
+@pytest.mark.command
 class TestProcess:
     def test_pipe__gives_what_a_file_gives(self, photos: Path) -> None:
         content = (photos / "1.jpg").read_bytes()

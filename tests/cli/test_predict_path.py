@@ -15,6 +15,8 @@ from tests.builders.formula_model import GRID
 
 from humanseg import Segmenter
 
+pytestmark = pytest.mark.command
+
 Run = Callable[..., tuple[int, str, str]]
 
 _TRACE = """

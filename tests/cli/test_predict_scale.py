@@ -25,8 +25,10 @@ from humanseg.batch.made_record import RECORD_NAME, MadeRecord
 from humanseg.cli.network_flags import NetworkFlags
 from humanseg.system.version import __version__
 
+pytestmark = pytest.mark.command
+
 Run = Callable[..., tuple[int, str, str]]
-PICTURES = 150
+PICTURES = 90
 
 
 def _command(*words: object) -> list[str]:

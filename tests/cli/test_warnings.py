@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageOps
+from tests.builders.command import run_command as _run
 
 from humanseg.data import discover, synthesize
 from humanseg.data.signatures import image_bits, read_signatures
@@ -20,19 +18,6 @@ from humanseg.model_directory import bundled, read_model_record, write_model_rec
 pytestmark = pytest.mark.command
 
 WEAK = "this model is no better than the mean training mask, the same answer to every picture"
-
-
-def _run(*words: object, expect: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "humanseg", *map(str, words)],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-        env=os.environ | {"HF_HUB_OFFLINE": "1"},
-    )
-    assert done.returncode == expect, done.stderr
-    return done
 
 
 @pytest.fixture

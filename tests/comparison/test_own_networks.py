@@ -38,7 +38,8 @@ def test_compare__of_other_architectures_leaves_models_that_everything_reads(
     _run(
         *("compare", "--archs", *ARCHS, "--data", drawn, "-o", tmp_path / "c", "--quiet"),
         *(*size, *options, "--model.encoder-weights", "none", "--training.precision", "fp32"),
-        *("--training.memory-format", "contiguous", "--epochs", 3, "--batch-size", 4),
+        *("--training.memory-format", "contiguous", "--training.no-onnx"),
+        *("--epochs", 3, "--batch-size", 4),
     )
     result = read_record(tmp_path / "c" / "results.json", ComparisonResult)
     assert [run.config.model.arch for run in result.runs] == list(ARCHS)

@@ -28,6 +28,8 @@ from humanseg.system.errors import DataError, UsageError
 if TYPE_CHECKING:
     from tests.data.conftest import CachedData
 
+pytestmark = pytest.mark.fault
+
 SIZE = (8, 8)
 COUNT = 12
 

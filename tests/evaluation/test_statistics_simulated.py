@@ -28,6 +28,8 @@ from humanseg.evaluation.statistics import (
     finish_pairs,
 )
 
+pytestmark = pytest.mark.simulation
+
 FOLDS, REPEATS = 5, 3
 TEST_OVER_TRAIN = 1 / (FOLDS - 1)
 

@@ -30,6 +30,8 @@ from humanseg.system.errors import ExportError
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+pytestmark = pytest.mark.contract
+
 Pictures = NDArray[np.uint8]
 Probabilities = NDArray[np.float32]
 

@@ -25,6 +25,8 @@ from humanseg.system.errors import DataError, ExportError, ImageError, ModelErro
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+pytestmark = pytest.mark.contract
+
 
 class TestCalibrationPictures:
     def test_same_seed_same_pictures(self, drawn: Path) -> None:

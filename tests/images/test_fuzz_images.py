@@ -16,6 +16,8 @@ from PIL import Image, ImageCms
 from humanseg.images import load, read_image
 from humanseg.system.errors import ImageError
 
+pytestmark = pytest.mark.fault
+
 PER_SAMPLE = 150
 SIZE = (23, 17)
 _RAMP = np.add.outer(np.arange(SIZE[1]) * 9, np.arange(SIZE[0]) * 5).astype(np.uint8)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -86,31 +85,31 @@ except ModelError as error:
 """
 
 
-@pytest.mark.parametrize("name", ["efficientnet-b0", "tu-test_efficientnet"])
-def test_hub__silent_one_fails_within_ten_seconds(name: str, tmp_path: Path) -> None:
+@pytest.mark.fault
+def test_hub__silent_one_fails_within_ten_seconds(tmp_path: Path) -> None:
     """A hub that accepts connections and never answers is the worst case."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
         environment = {
-            "HF_ENDPOINT": f"http://127.0.0.1:{port}",
+            "HF_ENDPOINT": f"http://127.0.0.1:{server.getsockname()[1]}",
             "HF_HOME": str(tmp_path),
             "PATH": "",
             "no_proxy": "*",
         }
-        start = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-c", _BUILD.format(name=name)],
-            capture_output=True,
-            text=True,
-            env=environment,
-            timeout=120,
-            check=False,
-        )
-        total = time.perf_counter() - start
-    assert done.returncode == 0, done.stderr
-    sentence, seconds = done.stdout.splitlines()
-    assert "must be downloaded, and the Hugging Face hub is out of reach" in sentence
-    assert float(seconds) < 10.0, total
+        waiting = [
+            subprocess.Popen(
+                [sys.executable, "-c", _BUILD.format(name=name)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=environment,
+            )
+            for name in ("efficientnet-b0", "tu-test_efficientnet")  # of SMP's own, and of timm
+        ]
+        ended = [process.communicate(timeout=120) for process in waiting]
+    for said, complaint in ended:
+        sentence, seconds = said.splitlines() or [complaint, "inf"]
+        assert "must be downloaded, and the Hugging Face hub is out of reach" in sentence
+        assert float(seconds) < 10.0
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from humanseg.system.errors import OutOfMemory
 from humanseg.training import train
 from humanseg.training.autotune import ComputeMode, explaining_memory, fitting_batch
 
+pytestmark = pytest.mark.training
+
 _FORWARD = SegmentationNetwork.forward
 _CPU = ComputeMode("cpu", "fp32", "contiguous", {})
 

@@ -26,6 +26,8 @@ from humanseg.training.distributed import (
     local_count,
 )
 
+pytestmark = pytest.mark.training
+
 _PROGRAM = Path(__file__).parent / "together.py"
 _EPOCHS = 3
 

@@ -19,6 +19,8 @@ from humanseg.training import train
 from humanseg.training.further_data import Start, check_start
 from humanseg.training.preparation import RunData, find_data
 
+pytestmark = pytest.mark.training
+
 
 def with_extra(config: TrainConfig, *roots: Path) -> TrainConfig:
     return config.model_copy(update={"data": config.data.model_copy(update={"extra": roots})})

@@ -21,6 +21,8 @@ from humanseg.training.callbacks.guards import TrainingGuards
 from humanseg.training.further_data import Start, check_start
 from humanseg.training.preparation import find_data
 
+pytestmark = pytest.mark.training
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, drawn: Path) -> Path:

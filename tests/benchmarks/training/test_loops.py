@@ -34,6 +34,8 @@ from humanseg.models import start_network
 from humanseg.results import read_record, write_text
 from humanseg.system.malloc import keep_freed_memory
 
+pytestmark = pytest.mark.training
+
 ROOT = Path(__file__).parents[3]
 ENCODER = "tu-test_efficientnet"
 HEADER = (

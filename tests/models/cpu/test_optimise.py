@@ -13,6 +13,8 @@ from humanseg.config.architectures import Arch, model_settings
 from humanseg.models import build_network, cpu
 from humanseg.models.cpu import optimise_for_cpu_training, restore
 
+pytestmark = pytest.mark.contract
+
 
 @pytest.mark.parametrize("arch", get_args(Arch))
 def test_optimised__network_computes_the_same_and_has_the_same_gradients(arch: Arch) -> None:

@@ -28,6 +28,8 @@ from humanseg.training.callbacks.guards import (
 )
 from humanseg.training.module import SegmentationModule
 
+pytestmark = pytest.mark.training
+
 
 def _network(config: TrainConfig, arch: str = "unet") -> SegmentationNetwork:
     return build_network(changed(config, model={"arch": arch}).model)
