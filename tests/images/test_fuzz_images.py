@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from benchmarks.faults.mutations import mutants
 from PIL import Image, ImageCms
 
 from humanseg.images import load, read_image
@@ -82,68 +83,6 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
 }
 
 
-def _flip_bits(rng: np.random.Generator, data: bytearray) -> None:
-    for index in rng.integers(0, len(data), rng.integers(1, 9)):
-        data[index] ^= 1 << int(rng.integers(8))
-
-
-def _truncate(rng: np.random.Generator, data: bytearray) -> None:
-    del data[int(rng.integers(0, len(data))) :]
-
-
-def _double_chunk(rng: np.random.Generator, data: bytearray) -> None:
-    start, stop = sorted(rng.integers(0, len(data), 2).tolist())
-    index = int(rng.integers(0, len(data)))
-    data[index:index] = data[start:stop]
-
-
-def _cut_chunk(rng: np.random.Generator, data: bytearray) -> None:
-    start = int(rng.integers(0, len(data)))
-    del data[start : start + int(rng.integers(1, 40))]
-
-
-def _edit_header(rng: np.random.Generator, data: bytearray) -> None:
-    for index in rng.integers(0, min(len(data), 64), rng.integers(1, 4)):
-        data[index] = int(rng.choice([0, 1, 2, 127, 128, 255]))
-
-
-def _random_bytes(rng: np.random.Generator, data: bytearray) -> None:
-    start = int(rng.integers(0, len(data)))
-    noise = rng.bytes(int(rng.integers(1, 64)))
-    data[start : start + len(noise)] = noise
-
-
-def _large_number(rng: np.random.Generator, data: bytearray) -> None:
-    start = int(rng.integers(0, max(1, min(len(data), 400) - 4)))
-    length = int(rng.choice([2, 4]))
-    value = int(rng.choice([0, 1, 255, 0x7FFF, 0xFFFF]))
-    data[start : start + length] = value.to_bytes(length, "big" if rng.integers(2) else "little")
-
-
-MUTATIONS = (
-    _flip_bits,
-    _truncate,
-    _double_chunk,
-    _cut_chunk,
-    _edit_header,
-    _random_bytes,
-    _large_number,
-)
-
-
-def _mutants(name: str) -> list[bytes]:
-    original = SAMPLES[name]()
-    rng = np.random.default_rng(list(name.encode()))
-    mutants = []
-    for number in range(PER_SAMPLE):
-        data = bytearray(original)
-        MUTATIONS[number % len(MUTATIONS)](rng, data)
-        if number >= PER_SAMPLE // 2 and data:  # the second half is damaged twice
-            MUTATIONS[int(rng.integers(len(MUTATIONS)))](rng, data)
-        mutants.append(bytes(data))
-    return mutants
-
-
 def _check_sentence(error: ImageError) -> None:
     assert "\n" not in str(error)
     assert len(str(error)) < 400
@@ -196,7 +135,7 @@ def test_load__damaged_file_is_an_array_or_a_sentence(
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with warnings.catch_warnings(record=True) as given:
         warnings.simplefilter("always")
-        for data in _mutants(name):
+        for data in mutants(SAMPLES[name](), PER_SAMPLE, name):
             start = time.process_time()
             read = _check_read(data)
             assert _check_load(data, None) == read
