@@ -47,7 +47,6 @@ from humanseg.evaluation.by_attribute import (
 )
 from humanseg.evaluation.metrics import score_image
 from humanseg.images.resize import resize_mask
-from humanseg.model_directory import find_model
 from humanseg.results import Environment, ImageScore, Interval, write_record
 from humanseg.results.provenance import describe_environment
 from humanseg.system.errors import UsageError
@@ -229,11 +228,10 @@ def contestants_of(arguments: argparse.Namespace, stack: ExitStack) -> Iterator[
     """The models and then the peers, opened."""
     options = {name: getattr(arguments, name) for name in ("backend", "precision", "threads")}
     for label, path in map(_labelled, arguments.models):
-        directory = find_model(path)
-        ours = Ours(directory, device="cpu", **options)
+        ours = Ours(path, device="cpu", **options)
         ours.name = label
         stack.callback(ours.close)
-        yield Contestant(ours, directory)
+        yield Contestant(ours, ours.model)
     for name in arguments.peers:
         peer = Peer(name, python=arguments.python)
         stack.callback(peer.close)

@@ -65,11 +65,11 @@ class System(Protocol):
 class Ours:
     """A `Segmenter` in this process."""
 
-    def __init__(self, model: Path, **options: Any) -> None:  # noqa: ANN401  checked by Segmenter
+    def __init__(self, model: str | Path, **options: Any) -> None:  # noqa: ANN401  checked by Segmenter
         """Import and load.
 
         Args:
-            model: model directory.
+            model: model directory, `bundled` or `fast`.
             options: `backend`, `precision`, `device` and `threads` of `Segmenter`.
 
         Raises:
@@ -83,6 +83,7 @@ class Ours:
         self.load_seconds = time.perf_counter() - start
         record = self._segmenter.record
         assert record is not None  # a segmenter of a model directory has one
+        self.model = self._segmenter.model
         self.trained_on = (record.data_fingerprint, *record.extra_fingerprints)
         opened = self._segmenter.engine
         self.name = f"humanseg {opened.name} {opened.precision} x{opened.threads}"
@@ -92,6 +93,7 @@ class Ours:
             "device": opened.device,
             "threads": str(opened.threads),
             "threshold": str(self._segmenter.threshold),
+            "image size": "{}x{}".format(*self._segmenter.image_size),
             "flip averaging": "yes" if self._segmenter.flip_averaging else "no",
         }
 
