@@ -11,7 +11,7 @@ from humanseg.effects.rasters import dilate, window_means
 
 PERSON_SHARE = 0.003
 """Of the image: a smaller region of a mask is not counted as a person."""
-SURE, SURE_SHARE = 0.8, 0.0015
+SURE, SURE_SHARE = 0.8, 0.002
 """Somebody is found where a region is sure, so far above the threshold on the way to 1, over this
 share of the image; measured, see docs/predict.md."""
 _REACH = 0.025

@@ -20,6 +20,7 @@ class BrightSegmenter:
     image_size = (8, 8)
     threshold = 0.5
     flip_averaging = False
+    model = None
     record = SimpleNamespace(data_fingerprint="0" * 64, extra_fingerprints=())
 
     def __init__(

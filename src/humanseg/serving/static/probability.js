@@ -11,7 +11,7 @@ import { fitted } from "./image.js";
 const SMALL = 640;
 /** As in `humanseg.effects.regions`: how far above the threshold a region is sure, and its share. */
 const SURE = 0.8;
-const SURE_SHARE = 0.0015;
+const SURE_SHARE = 0.002;
 /** Maps of fewer pixels are remembered: those that are looked at, not those that are saved. */
 const REMEMBERED = 4_000_000;
 
