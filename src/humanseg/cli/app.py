@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from cyclopts import App, CycloptsError, Group
+from cyclopts import App, Group
 from cyclopts.help import DefaultFormatter
 
 from humanseg.cli.failures import explain
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 result_action="return_value",
             )
         sys.stdout.flush()
-    except (CycloptsError, HumansegError, ModuleNotFoundError, KeyboardInterrupt, OSError) as error:
+    except (Exception, KeyboardInterrupt) as error:
         explained = explain(error)
         if explained is None:
             raise

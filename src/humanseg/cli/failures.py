@@ -39,13 +39,20 @@ def explain(error: BaseException) -> tuple[list[str], int] | None:
         return str(error).splitlines() or [type(error).__name__], error.exit_code
     if isinstance(error, CycloptsError):
         return [_misuse(error)], 2
-    if isinstance(error, KeyboardInterrupt):
+    if _interrupted(error):
         return ["stopped."], 130
     if isinstance(error, OSError):
         return _system(error)
     if isinstance(error, ModuleNotFoundError):
         return _missing_part(error)
     return None
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind it: NumPy turns one that comes within its calls into a TypeError."""
+    return error is not None and (
+        isinstance(error, KeyboardInterrupt) or _interrupted(error.__cause__ or error.__context__)
+    )
 
 
 def _misuse(error: CycloptsError) -> str:
