@@ -42,8 +42,8 @@ MUTANTS = (
     Mutant(
         "corrupted images are predicted as they are",
         "src/humanseg/evaluation/external.py",
-        "return image, replace(self, truth=truth)",
-        "return self.image, replace(self, truth=truth)",
+        "return image, replace(self, truth=truth, ignored=ignored)",
+        "return self.image, replace(self, truth=truth, ignored=ignored)",
         "tests/evaluation/test_external.py",
     ),
     Mutant(
@@ -81,8 +81,8 @@ MUTANTS = (
     Mutant(
         "folds are decided without Holm's correction",
         "src/humanseg/evaluation/statistics/paired.py",
-        "holm([_first_given(pair.corrected_p, pair.seeds_p) for pair in family])",
-        "[_first_given(pair.corrected_p, pair.seeds_p) for pair in family]",
+        "trainings = holm(",
+        "trainings = list(",
         "tests/evaluation/test_statistics.py",
     ),
     Mutant(
