@@ -142,9 +142,11 @@ def _training(material: Material, out: Path) -> list[str]:
 
 
 def _digests(folder: Path, pattern: str) -> Parts:
+    """Digests of files, but for what lies in folders that have a temporary name."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob(pattern))
+        if not any(parent.name.endswith(".part") for parent in path.parents)
     }
 
 
