@@ -124,7 +124,10 @@ class TestBadUse:
             ),
             ("evaluate", "MODEL is missing; see --help."),
             ("evaluate model", "--data is missing; see --help."),
-            ("evaluate no --data .", "no: does not exist; give a model directory, or bundled."),
+            (
+                "evaluate no --data .",
+                "no: does not exist; give a model directory, bundled or fast.",
+            ),
             ("evaluate . --data no", "no: does not exist; give a folder, CSV or file of labels."),
             ("evaluate . --data . --threshold 2", "evaluation.threshold: got 2; must be at least"),
             ("evaluate . --data . -o file", "file: is a file; -o needs a folder."),
