@@ -18,17 +18,17 @@ ROOT = Path(__file__).parents[2]
 
 FIGURES = {
     "peers": """
-        humanseg openvino int8, threads: 1 | 0.897 | | 0.700 | | 0.4 % | 35.8 % | 28 ms
-        humanseg openvino fp32, threads: 1 | 0.896 | +0.1 [-0.0, +0.1] | 0.698 | +0.2 [-0.0, +0.4] \
-            | 0.4 % | 37.9 % | 68 ms
-        humanseg onnxruntime int8, threads: 1 | 0.897 | -0.0 [-0.1, +0.1] | 0.700 \
-            | -0.0 [-0.2, +0.1] | 0.4 % | 36.8 % | 47 ms
-        humanseg onnxruntime fp32, threads: 1 | 0.896 | +0.1 [-0.0, +0.1] | 0.698 \
-            | +0.2 [-0.0, +0.4] | 0.4 % | 37.9 % | 73 ms
-        MediaPipe selfie | 0.855 | +4.1 [+0.5, +8.2] | 0.640 | +6.0 [+2.2, +9.9] | 11.2 % \
+        humanseg openvino int8, threads: 1 | 0.900 | | 0.704 | | 0.3 % | 27.4 % | 28 ms
+        humanseg openvino fp32, threads: 1 | 0.900 | -0.0 [-0.2, +0.2] | 0.704 | +0.0 [-0.3, +0.4] \
+            | 0.3 % | 31.6 % | 68 ms
+        humanseg onnxruntime int8, threads: 1 | 0.900 | -0.0 [-0.2, +0.2] | 0.706 \
+            | -0.2 [-0.5, +0.1] | 0.3 % | 27.4 % | 47 ms
+        humanseg onnxruntime fp32, threads: 1 | 0.900 | -0.0 [-0.2, +0.2] | 0.704 \
+            | +0.0 [-0.3, +0.4] | 0.3 % | 31.6 % | 72 ms
+        MediaPipe selfie | 0.855 | +4.4 [+0.8, +8.6] | 0.640 | +6.4 [+2.7, +10.4] | 11.2 % \
             | 53.7 % | 4 ms
-        MediaPipe selfie, landscape | 0.856 | +4.1 [+1.4, +7.0] | 0.624 | +7.6 [+4.3, +11.0] \
-            | 12.3 % | 63.2 % | 2 ms
+        MediaPipe selfie, landscape | 0.856 | +4.4 [+1.8, +7.1] | 0.624 | +8.0 [+4.8, +11.2] \
+            | 12.3 % | 63.2 % | 3 ms
     """,
     "everyday": """
         everyday scenes (108) | bundled | 0.698 [0.660, 0.735] | 0.628 [0.564, 0.686] \
@@ -235,7 +235,7 @@ NOTES = {
     "had learnt too little and were refused at their end; rates alone are compared there.",
     "whole": "Encoder: random weights, in both. Batch statistics follow faster in ours than in the "
     "plain loop: IoU compares recipes. One round: how far its times move is not known.",
-    "peers": "MediaPipe selfie has the higher IoU on 16 of 58 pictures; the median difference is "
+    "peers": "MediaPipe selfie has the higher IoU on 17 of 58 pictures; the median difference is "
     "+0.9 points. MediaPipe selfie, landscape has the higher IoU on 13 of 58 pictures; the median "
     "difference is +2.1 points. AMD EPYC, 2 cores. Other work may have run: load 1.10 before the "
     "start, above 0.2 per core.",
