@@ -237,7 +237,7 @@ NOTES = {
     "plain loop: IoU compares recipes. One round: how far its times move is not known.",
     "peers": "MediaPipe selfie has the higher IoU on 17 of 58 pictures; the median difference is "
     "+0.9 points. MediaPipe selfie, landscape has the higher IoU on 13 of 58 pictures; the median "
-    "difference is +2.1 points. AMD EPYC, 2 cores. Other work may have run: load 1.10 before the "
+    "difference is +2.1 points. AMD EPYC, 2 cores. Other work may have run: load 2.49 before the "
     "start, above 0.2 per core.",
     "speed": "Other work may have run: load 0.87 before the start, above 0.2 per core. 16 of 50 "
     "medians moved by more than 10% between rounds, at most by 77%.",
