@@ -186,6 +186,10 @@ FIGURES = {
         100, random | 0.805 | 0.880 | +6.8 [+5.6, +8.0], +7.4 [+5.6, +9.6], +8.3 [+6.5, +10.3] \
             | +14.5 [+12.8, +16.3], +12.8 [+10.9, +14.7], +14.3 [+12.4, +16.1]
     """,
+    "loop-drawn": """
+        20, random | 0.310 | 0.646 | +31.6 [+25.6, +37.6], +31.5 [+24.9, +38.0], \
+            +37.5 [+31.6, +43.5] | +16.1 [+12.3, +19.9], +17.5 [+13.1, +21.9], +21.9 [+18.2, +25.8]
+    """,
     "headline": """
         U-Net | 0.891 [0.877, 0.904] | 0.640 [0.622, 0.657] | 5.6 M | 4.6 G
         FPN | 0.882 [0.870, 0.894] | 0.606 [0.590, 0.622] | 5.1 M | 3.9 G
@@ -219,6 +223,7 @@ FILES = {
     "peers": "peers",
     "everyday": "everyday-lite0",
     "loop": "loop-clothing-co-parsing",
+    "loop-drawn": "loop-drawn",
     "bundled": "bundled-lite0",
     "speed": "speed",
     "folds": "folds-default-lite0",
@@ -248,6 +253,7 @@ PAGES = {
     "peers": "README.md",
     "headline": "README.md",
     "loop": "docs/tutorial-own-pictures.md",
+    "loop-drawn": "docs/tutorial-own-pictures.md",
     **dict.fromkeys(EDGES, "docs/edges.md"),
 }
 
