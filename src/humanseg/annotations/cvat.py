@@ -40,7 +40,7 @@ def read_cvat(path: Path, classes: Sequence[str]) -> LabelSet:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
     except expat.ExpatError as error:
         raise DataError(f"{path}: is not XML ({error}).") from error
-    except (KeyError, ValueError) as error:
+    except (LookupError, ValueError) as error:
         raise DataError(
             f"{path}: line {parser.CurrentLineNumber} is not of CVAT for images 1.1 ({error})."
         ) from error
