@@ -114,7 +114,7 @@ def change_clock_and_locale(material: Material, scratch: Path) -> Iterator[Troub
         for kind, values in (("clock", CLOCKS), ("locale", LOCALES)):
             for value in values:
                 folder = fresh(scratch)
-                prefix = ("env", f"LC_ALL={value}")
+                prefix: tuple[str, ...] = ("env", f"LC_ALL={value}")
                 if kind == "clock":  # -f: a difference, which would be taken for an option
                     prefix = ("faketime", *(["-f"] if value.startswith("-") else []), value)
                 if kind == "clock" and shutil.which("faketime") is None:
