@@ -26,8 +26,7 @@ def axe() -> str:
     spec = importlib.util.find_spec("axe_core_python")
     if spec is None or spec.origin is None:
         pytest.skip("axe-core-python is not installed")
-    script = Path(spec.origin).with_name("axe.min.js").read_text(encoding="utf-8")
-    return script.replace("</script", "<\\/script")
+    return Path(spec.origin).with_name("axe.min.js").read_text(encoding="utf-8")
 
 
 def serious(visit: Visit, axe: str, folder: Path, **looks: object) -> list[dict[str, object]]:

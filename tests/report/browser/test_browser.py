@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -249,15 +248,19 @@ def test_gallery__shows_one_source_alone(visit: Visit, cross_validated: Path) ->
 
 
 @pytest.mark.parametrize("name", ["finished", "unfinished", "evaluated", "cross_validated"])
-def test_report__as_it_is_runs_its_script(
-    dump: Callable[..., str], name: str, request: pytest.FixtureRequest, tmp_path: Path
+def test_report__alone_runs_its_script(
+    visit: Visit, name: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    """Nothing is changed here: the security policy must let the page's own script run."""
-    folder = request.getfixturevalue(name)
-    page = tmp_path / "alone.html"  # away from its folder: nothing beside it can be read
-    shutil.copy(folder / "report.html", page)
-    text = dump(page)
-    assert re.search(r'<html[^>]*class="script"', text)
-    entries = len(re.findall(r'<article class="entry', text))
-    assert entries == len(re.findall(r'<article class="entry live', text))
-    assert entries > 0
+    """Away from its folder: nothing beside it can be read."""
+    shutil.copy(request.getfixturevalue(name) / "report.html", tmp_path)
+    seen = visit(
+        tmp_path,
+        """
+        const count = (query) => document.querySelectorAll(query).length;
+        return [document.documentElement.className, count(".entry"), count(".entry.live")];
+        """,
+    )
+    assert seen.errors == []
+    name, entries, live = cast(tuple[str, int, int], seen.value)
+    assert name == "script"
+    assert entries == live > 0

@@ -1,15 +1,15 @@
-"""A real browser at a real server: headless Chromium, driven by Playwright."""
+"""A real browser at a real server."""
 
 from __future__ import annotations
 
 import functools
-import shutil
 import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Literal
 
 import pytest
+from tests.builders.browser import chromium
 from tests.builders.page_pictures import draw_pictures
 from tests.builders.page_visit import Open, Visit, open_page
 from tests.serving.conftest import started
@@ -19,25 +19,10 @@ from humanseg.serving.static_files import export_static
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ViewportSize
 
-BROWSERS = ("chromium", "google-chrome", "chromium-browser")
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-)
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One per file: while Playwright runs, its event loop is the thread's, and no other may run."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    program = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if program is None:
-        pytest.skip(f"none of {', '.join(BROWSERS)} is installed")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=list(FLAGS))
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
