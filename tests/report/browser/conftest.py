@@ -1,6 +1,6 @@
 """A real browser that looks at a page.
 
-The page stays as it is, its security policy included; scripts come from outside, as a debugger's do.
+The page stays as it is, with its security policy; scripts come from outside, as a debugger's do.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from humanseg.serving.static_files import export_static
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ViewportSize
 
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as browser:
