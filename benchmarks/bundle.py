@@ -202,10 +202,11 @@ def bundle(run: Path, output: Path, others: Sequence[Path] = ()) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             record = rescored(network, record, samples, Path(scratch))
     grid = [resize_image(s.read_image(), record.preprocessing.image_size) for s in samples]
-    further = tuple(fingerprint(samples) for samples in _further(result).values())
+    further = [fingerprint(samples) for samples in _further(result).values()]
     further += find_start(stages(result)[0].config).fingerprints
+    others_alone = tuple(dict.fromkeys(each for each in further if each != result.data_fingerprint))
     record = record.model_copy(
-        update={"provenance": provenance(result), "extra_fingerprints": further}
+        update={"provenance": provenance(result), "extra_fingerprints": others_alone}
     )
     save_network(
         network,

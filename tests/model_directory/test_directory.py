@@ -109,6 +109,12 @@ def test_bundled__has_the_files_that_its_card_and_its_record_name() -> None:
     assert files.items() <= by_name.items()
 
 
+def test_bundled__tells_its_own_data_from_further_data() -> None:
+    """Else training could not start from it with the split that it was trained with."""
+    record = read_model_record(bundled())
+    assert record.data_fingerprint not in record.extra_fingerprints
+
+
 def test_load__weights_of_another_network(model: Path) -> None:
     config = json.loads((model / "config.json").read_text())
     (model / "config.json").write_text(json.dumps(config | {"_model_class": "FPN"}))
