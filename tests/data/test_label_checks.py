@@ -9,6 +9,12 @@ from numpy.typing import NDArray
 from humanseg.data.label_checks import disagreements, holes, specks, suspects
 
 Mask = NDArray[np.bool_]
+Maps = NDArray[np.float32]
+
+
+def sure(*masks: Mask) -> Maps:
+    """Networks that are sure of a mask each: 0.95 and 0.05."""
+    return np.where(np.stack(masks), 0.95, 0.05).astype(np.float32)
 
 
 def person(side: int = 100) -> Mask:
@@ -97,7 +103,7 @@ def test_suspects__by_reason_and_value() -> None:
         "clean": person(), "pricked": pricked(10), "few": pricked(9), "dusty": dusty,
         "hollow": hollow, "both": both,
     }  # fmt: skip
-    listed = suspects(masks.items(), {})
+    listed = suspects(masks.items(), {}, lambda _: sure(person(), person()))
     assert [(suspect.id, suspect.reason, suspect.count) for suspect in listed] == [
         ("hollow", "holes", 1), ("both", "holes", 12), ("pricked", "holes", 10),
         ("dusty", "specks", 15), ("both", "specks", 10),
@@ -105,14 +111,25 @@ def test_suspects__by_reason_and_value() -> None:
     assert listed[0].value == pytest.approx(100 / 3500)
 
 
+def test_suspects__holes_and_specks_that_any_network_sees_are_none() -> None:
+    hollow = person()
+    hollow[30:40, 30:40] = False  # between an arm and a hip
+    hollow[2, 2:32:2] = True  # fingers
+    for maps in (sure(hollow), sure(person(), hollow), sure(person()) * 0.8 + 0.1):
+        assert suspects([("a", hollow)], {}, {"a": maps}.get) == []
+    partly = person()
+    partly[30:40, 30:33] = False  # of 100 pixels the network leaves 30 open
+    assert suspects([("a", hollow)], {}, lambda _: sure(partly | (hollow & ~person()))) == []
+
+
 def test_suspects__few_but_large_specks() -> None:
     mask = np.zeros((400, 400), dtype=np.bool_)
     mask[100:300, 100:300] = True
+    clean = mask.copy()
     for number in range(6):  # 39 pixels each: under 0.1 %, together 0.58 %
         mask[10, 50 * number : 50 * number + 39] = True
-    assert [(suspect.reason, suspect.count) for suspect in suspects([("a", mask)], {})] == [
-        ("specks", 6)
-    ]
+    listed = suspects([("a", mask)], {}, lambda _: sure(clean))
+    assert [(suspect.reason, suspect.count) for suspect in listed] == [("specks", 6)]
 
 
 def test_suspects__read_one_mask_at_a_time() -> None:
@@ -127,7 +144,34 @@ def test_suspects__read_one_mask_at_a_time() -> None:
             yield f"{number}", mask
             alive -= 1
 
-    assert [suspect.id for suspect in suspects(stream(), {})] == ["0", "1", "2", "3", "4"]
+    listed = suspects(stream(), {}, lambda _: sure(person()))
+    assert [suspect.id for suspect in listed] == ["0", "1", "2", "3", "4"]
+
+
+FAILED = {"image": 0.3} | {f"{number}": 0.9 + 0.001 * number for number in range(20)}
+
+
+@pytest.mark.parametrize(
+    ("maps", "listed"),
+    [
+        (sure(np.zeros_like(person())), True),  # the person is nowhere
+        (sure(np.roll(person(), 12, 1), np.roll(person(), 12, 1)), True),  # is elsewhere
+        (sure(np.roll(person(), 12, 1), np.roll(person(), -12, 1)), False),  # they differ
+        (sure(np.roll(person(), 12, 1)) * 0.5 + 0.25, False),  # it is not sure
+        (sure(person()), False),  # it failed by a little only
+        (sure(np.roll(person(), 2, 1)), False),  # along the outline
+    ],
+)
+def test_suspects__failures_that_all_networks_are_sure_of(maps: Maps, listed: bool) -> None:
+    doubted = suspects([("image", person())], FAILED, lambda _: maps)
+    assert [suspect.reason for suspect in doubted] == ["disagreement"] * listed
+    assert suspects([("image", person())], {"image": 0.9}, lambda _: maps) == []
+
+
+def test_suspects__compared_on_the_grid_of_the_mask() -> None:
+    coarse = np.zeros((1, 10, 20), dtype=np.float32)  # sees nobody
+    assert [suspect.id for suspect in suspects([("image", person())], FAILED, lambda _: coarse)]
+    assert suspects([("image", person())], FAILED, lambda _: None) == []
 
 
 def test_disagreements__far_below_the_others() -> None:
@@ -137,7 +181,6 @@ def test_disagreements__far_below_the_others() -> None:
     assert [suspect.id for suspect in listed] == ["worse", "bad"]
     assert listed[0].value == pytest.approx(0.9)
     assert {suspect.reason for suspect in listed} == {"disagreement"}
-    assert suspects([], ious) == listed
 
 
 def test_disagreements__lists_a_fifth_where_a_fifth_is_wrong() -> None:

@@ -10,7 +10,9 @@ import pytest
 from humanseg.config.architectures import model_settings
 from humanseg.config.schema import TrainConfig
 from humanseg.data import Sample, discover
-from humanseg.evaluation.leakage import find_leaks, write_features
+from humanseg.evaluation.analysis import FinishedPlan
+from humanseg.evaluation.leakage import find_leaks, find_suspects, write_features
+from humanseg.images.stored_maps import write_mask, write_probability
 from humanseg.models import build_network
 from humanseg.results import DataRecord, RunResult, SplitRecord
 from humanseg.system.errors import DataError
@@ -105,3 +107,46 @@ def test_leaks__a_copy_is_not_also_a_group(tmp_path: Path) -> None:
     data = record(copies=(("a", "d", "near"),), groups={"a": "1", "d": "1"})
     leaks = find_leaks([run_of("abc", "def")], data, tmp_path / "none.npz")
     assert [(leak.kind, leak.divided) for leak in leaks] == [("near", True)]
+
+
+@pytest.mark.parametrize("mistake", ["none", "moved on", "mirrored", "upside-down", "inverted"])
+def test_suspects__are_the_masks_that_were_planted(tmp_path: Path, mistake: str) -> None:
+    side, ids = 48, [f"{number:02}" for number in range(20)]
+    rows, columns = np.mgrid[:side, :side]
+    people = {
+        name: np.hypot((rows - 14 - number % 3) / 2, columns - 12 - number) < 8
+        for number, name in enumerate(ids)
+    }
+    wrong = {
+        "none": people,
+        "moved on": dict(zip(ids, [*people.values()][7:] + [*people.values()][:7], strict=True)),
+        "mirrored": {name: mask[:, ::-1] for name, mask in people.items()},
+        "upside-down": {name: mask[::-1] for name, mask in people.items()},
+        "inverted": {name: ~mask for name, mask in people.items()},
+    }[mistake]
+    truths = people | {name: wrong[name] for name in ids[::5]}
+    samples = {}
+    for name, mask in truths.items():
+        write_mask(tmp_path / f"{name}.png", mask)
+        samples[name] = Sample(id=name, image=tmp_path / "none", mask=tmp_path / f"{name}.png")
+    subjects, runs = [], {}
+    for arch, margin in (("unet", 1), ("fpn", -1), ("weak", 0)):  # each is off by a pixel
+        for name, mask in people.items():
+            said = np.where(np.roll(mask, margin, 1) if margin else mask & False, 0.97, 0.02)
+            file = tmp_path / "runs" / arch / "predictions" / f"{name}.png"
+            write_probability(file, said.astype(np.float32))
+        ious = {
+            name: float(
+                (np.roll(people[name], margin, 1) & truth).sum() / (truth | people[name]).sum()
+            )
+            for name, truth in truths.items()
+        }
+        subject = SimpleNamespace(arch=arch, weak=arch == "weak", metric={"iou": ious}.__getitem__)
+        subjects.append(subject)
+        split = SimpleNamespace(test=tuple(ids))
+        runs[arch] = [SimpleNamespace(name=arch, split=split)]
+    finished = SimpleNamespace(folder=tmp_path, subjects=subjects, by_arch=runs)
+    listed = find_suspects(samples, cast(FinishedPlan, finished))
+    doubted = {label.id for label in listed if label.reason == "disagreement"}
+    assert doubted == {label.id for label in listed}
+    assert doubted == (set() if mistake == "none" else set(ids[::5]))

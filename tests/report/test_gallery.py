@@ -75,7 +75,7 @@ def test_choose__draws_from_every_source_and_names_suspects() -> None:
     reasons = [reason for own in chosen.values() for reason in own]
     assert reasons.count("Drawn at random from web") == 2
     assert reasons.count("Drawn at random from graz") == 2
-    assert "True mask to check: holes in the person" in chosen["c"]
+    assert "True mask to check: holes that all networks fill" in chosen["c"]
 
 
 def test_choose__seed_decides_the_random_ones_alone() -> None:

@@ -15,6 +15,7 @@ from humanseg.data.samples import Sample
 from humanseg.evaluation.analysis import FinishedPlan, Subject
 from humanseg.evaluation.bounds import ceilings
 from humanseg.images.resize import Size, resize_image
+from humanseg.images.stored_maps import read_probability
 from humanseg.models import SegmentationNetwork
 from humanseg.results import Analysis, DataRecord, Leak, RunResult, SuspectLabel
 from humanseg.system.archives import ZIP_ERRORS
@@ -84,16 +85,37 @@ def _read_features(file: Path) -> tuple[list[str], NDArray[np.float32]]:
 
 
 def find_suspects(
-    samples: Mapping[str, Sample], subjects: Sequence[Subject]
+    samples: Mapping[str, Sample], finished: FinishedPlan
 ) -> tuple[SuspectLabel, ...]:
-    """Truth masks that may be wrong, by their shape and by the disagreement of all networks."""
+    """Truth masks that may be wrong, where all networks say so that have learned anything.
+
+    Raises:
+        DataError: a damaged stored prediction.
+        ImageError: a mask that cannot be read.
+    """
+    subjects = [subject for subject in finished.subjects if not subject.weak]
     best: dict[str, float] = {}
     for subject in subjects:
         for name, iou in subject.metric("iou").items():
             if iou is not None:
                 best[name] = max(best.get(name, 0.0), iou)
+
+    def said(name: str) -> NDArray[np.float32] | None:
+        maps = [_stored_maps(finished, subject, name) for subject in subjects]
+        if not maps or not all(maps):
+            return None
+        return np.stack([np.mean(each, axis=0) for each in maps])
+
     masks = ((name, sample.read_mask()) for name, sample in samples.items())
-    return tuple(suspects(masks, best))
+    return tuple(suspects(masks, best, said))
+
+
+def _stored_maps(finished: FinishedPlan, subject: Subject, image: str) -> list[NDArray[np.float32]]:
+    """What the runs of a network that tested an image say of it; none that was deleted."""
+    runs = [run for run in finished.by_arch[subject.arch] if image in run.split.test]
+    folders = [finished.folder / "runs" / run.name / "predictions" for run in runs]
+    files = [folder / f"{image}.png" for folder in folders]
+    return [read_probability(file) for file in files if file.exists()]
 
 
 def add_data_checks(
@@ -102,7 +124,7 @@ def add_data_checks(
     """Add ceilings, leaks and suspect labels to what `analyse_comparison` says.
 
     Raises:
-        DataError: stored features that cannot be read, or an image without a truth.
+        DataError: stored features or predictions that cannot be read, or an image without a truth.
         ImageError: a mask that cannot be read.
     """
     runs, data = finished.main_runs, finished.data
@@ -113,6 +135,6 @@ def add_data_checks(
         update={
             "bounds": (*analysis.bounds, *ceilings(runs, tested, data)),
             "leaks": find_leaks(runs, data, finished.folder / FEATURES_FILE),
-            "suspects": find_suspects(tested, finished.subjects),
+            "suspects": find_suspects(tested, finished),
         }
     )

@@ -20,9 +20,9 @@ LEAK_KINDS = {
 }
 
 REASONS = {
-    "holes": "Holes in the person",
-    "specks": "Specks around the person",
-    "disagreement": "All networks disagree with it",
+    "holes": "Holes that all networks fill",
+    "specks": "Specks that no network sees",
+    "disagreement": "All networks are sure of something else",
 }
 
 
