@@ -101,6 +101,16 @@ def train_once(material: Material) -> None:
         raise SystemExit(f"training: fails undisturbed: {ended.err}")
 
 
+def compare_once(material: Material) -> Path:
+    """A finished comparison, made when it is first asked for."""
+    folder = material.compare.with_name("compared")
+    if not folder.exists():
+        ended = run(works(material)["comparison"].words(folder), material.photos.parent)
+        if not (folder / "results.json").exists():
+            raise SystemExit(f"comparison: fails undisturbed: {ended.err}")
+    return folder
+
+
 def works(material: Material) -> dict[str, Work]:
     """Everything that writes files for more than a moment, by name."""
     predict = ["predict", "--model", str(material.model), *ENGINE, "--quiet", "-o"]

@@ -258,15 +258,17 @@ def test_yolo__bad_lines_are_named(tmp_path: Path, line: str, message: str) -> N
 
 def test_yolo__other_texts_are_refused(tmp_path: Path) -> None:
     yolo(tmp_path)
-    text(tmp_path / "labels/train/a.txt", "person 0.1 0.1")
-    with pytest.raises(DataError, match=r"a\.txt: line 1 is not YOLO's, but 'person 0\.1 0\.1'"):
-        discover(tmp_path)
+    for line in ("person 0.1 0.1", "1e999 0.1 0.1", "nan 0.1 0.1"):
+        text(tmp_path / "labels/train/a.txt", line)
+        with pytest.raises(DataError, match=rf"a\.txt: line 1 is not YOLO's, but '{line}'"):
+            discover(tmp_path)
     text(tmp_path / "data.yaml", "train: images")
     with pytest.raises(DataError, match=r"data\.yaml: has no list of class names under `names`"):
         discover(tmp_path)
-    text(tmp_path / "data.yaml", "names: [person")
-    with pytest.raises(DataError, match=r"data\.yaml: is not YAML"):
-        discover(tmp_path)
+    for broken in ("names: [person", "names: !!int x", "names: 2026-13-01"):
+        text(tmp_path / "data.yaml", broken)
+        with pytest.raises(DataError, match=r"data\.yaml: is not YAML"):
+            discover(tmp_path)
 
 
 def test_labelme__shapes_that_are_no_outline(tmp_path: Path) -> None:

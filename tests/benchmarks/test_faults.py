@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.faults.damage import Reader, damage, readers
+from benchmarks.faults.damage import Reader, damage
 from benchmarks.faults.kills import kill_work
 from benchmarks.faults.mutations import MUTATIONS, mutants
+from benchmarks.faults.readers import readers
 from benchmarks.faults.servers import kill_servers
 from benchmarks.faults.surroundings import fill_disks
 from benchmarks.faults.warm import Ended, Stop, run

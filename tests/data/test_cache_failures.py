@@ -331,3 +331,21 @@ def test_cached_images__reading_takes_no_memory(cached: CachedData) -> None:
     for row in range(len(samples)):
         resized.get([row])
     assert resident() - before < 8 << 20
+
+
+@pytest.mark.parametrize("value", ["CAST(value AS TEXT)", "7", "NULL", "''"])
+def test_cache_file__value_of_another_type(tmp_path: Path, value: str) -> None:
+    file = cache_file.CacheFile(tmp_path, say=print)
+    file.put([(b"key", b"\xff value")])
+    with closing(sqlite3.connect(file.path)) as database, database:
+        database.execute(f"UPDATE entries SET value = {value}")
+    assert file.get([b"key"]) == [b"\xff value" if "TEXT" in value else None]
+
+
+def test_cache_file__of_another_table_is_built_anew(tmp_path: Path) -> None:
+    told: list[str] = []
+    file = cache_file.CacheFile(tmp_path, say=told.append)
+    file.put([(b"key", b"value")])
+    file.path.write_bytes(file.path.read_bytes().replace(b"value BLOB", b"valuf BLOB"))
+    assert file.get([b"key"]) == [None]
+    assert told == ["it is damaged; it is built anew."]

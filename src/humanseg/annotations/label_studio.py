@@ -103,7 +103,8 @@ def _entry(task: _Task, path: Path, classes: Classes) -> LabelledImage:
         if raw.get("type") not in _KINDS:
             continue
         result = parsed(_Result, raw, path, "Label Studio")
-        labels = [str(label) for label in result.value.get(result.type, ())]
+        given = result.value.get(result.type, [])
+        labels = [str(label) for label in (given if isinstance(given, list) else [given])]
         if not sum(map(classes.person, labels)):  # all are counted
             continue
         if not 0 < result.size[0] * result.size[1] <= MAX_PIXELS:

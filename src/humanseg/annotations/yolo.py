@@ -17,6 +17,7 @@ from humanseg.annotations.contours import bridged
 from humanseg.annotations.label_set import Classes, LabelledImage, LabelSet, Missing, read_text
 from humanseg.annotations.outlines import Segmentation
 from humanseg.annotations.person_regions import Region
+from humanseg.config.loading import YAML_ERRORS
 from humanseg.images import SUFFIXES
 from humanseg.images.resize import Size
 from humanseg.system.errors import DataError
@@ -83,7 +84,7 @@ def _class_names(root: Path, path: Path) -> Mapping[int, str]:
     if config.is_file():
         try:
             document = yaml.safe_load(read_text(config))
-        except yaml.YAMLError as error:
+        except YAML_ERRORS as error:
             raise DataError(f"{config}: is not YAML ({' '.join(str(error).split())}).") from error
         names = document.get("names") if isinstance(document, dict) else None
         if isinstance(names, list):
@@ -108,10 +109,12 @@ def _people(
             continue
         try:
             kind, *values = (float(word) for word in words)
-        except ValueError as error:
+            label = int(kind)
+        except (ValueError, OverflowError) as error:  # infinity is no class
             raise DataError(f"{path}: line {number} is not YOLO's, but {line[:40]!r}.") from error
         # Without names class 0 is a person, as in YOLO's own list.
-        if not classes.person(names.get(int(kind), str(int(kind)) if names or kind else "person")):
+        unnamed = str(label) if names or label else "person"
+        if not classes.person(names.get(label, unnamed)):
             continue
         if len(values) == _BOX:
             people.append([])  # a box

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import Self
 
 from humanseg.batch.discovery import IMAGE_SUFFIXES, Job
 from humanseg.batch.runner import Encoded, Outcome, run_image
@@ -17,6 +18,19 @@ from humanseg.system.errors import ImageError
 from humanseg.system.threads import ordered_map
 
 Source = Path | bytes
+
+
+class _Member(tarfile.TarInfo):
+    """Members of a file that must be whole: tarfile takes a damaged header for the end."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if buf and not buf.strip(b"\0"):  # the mark of the end
+                raise
+            raise tarfile.ReadError(str(error) if buf else "cut off before its end mark") from error
 
 
 def read_shard(shard: Path, target: Path, suffix: str) -> Iterator[tuple[Job, Source]]:
@@ -34,7 +48,7 @@ def read_shard(shard: Path, target: Path, suffix: str) -> Iterator[tuple[Job, So
         ImageError: no tar file, or one that is damaged.
     """
     try:
-        with tarfile.open(shard, "r|*") as tar:
+        with tarfile.open(shard, "r|*", tarinfo=_Member) as tar:
             for member in tar:
                 name = PurePosixPath(member.name)
                 if not member.isfile() or name.suffix.lower() not in IMAGE_SUFFIXES:

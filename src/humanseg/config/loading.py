@@ -23,6 +23,8 @@ from humanseg.system.errors import ConfigError, UsageError
 __all__ = ["load_preset", "load_yaml", "resolve", "suitable", "to_yaml"]
 
 T = TypeVar("T", bound=Section)
+YAML_ERRORS = (yaml.YAMLError, ValueError, AttributeError, LookupError)
+"""What PyYAML raises: over a value that its tag does not fit, whatever Python raises."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -100,8 +102,8 @@ def _parse(text: str, *, source: str) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ConfigError([f"{source}{where}: is not valid YAML ({error.problem})."]) from error
-    except yaml.YAMLError as error:
-        reason = str(error).splitlines()[0]
+    except YAML_ERRORS as error:
+        reason = next(iter(str(error).splitlines()), "a value that its tag does not fit")
         raise ConfigError([f"{source}: is not valid YAML ({reason})."]) from error
     except RecursionError as error:
         raise ConfigError([f"{source}: is nested too deeply."]) from error

@@ -23,6 +23,7 @@ T = TypeVar("T")
 Key = bytes
 
 _PAGE_BYTES = 1 << 14
+_SEAL = 4  # bytes of the checksum before each value
 _PATIENCE = 600.0  # seconds to wait for another process's commit
 _SYSTEM = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,
@@ -31,6 +32,8 @@ _SYSTEM = {
     sqlite3.SQLITE_CANTOPEN: errno.EACCES,
     sqlite3.SQLITE_IOERR: errno.EIO,
 }
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+"""The last because nothing is wrong with the statements: a table must be another one than ours."""
 _TAG = "CACHEDIR.TAG"
 _TAG_TEXT = """Signature: 8a477f597d28d172789f06886806bc55
 # This file is a cache directory tag created by humanseg: backups may leave this folder out.
@@ -61,7 +64,9 @@ class CacheFile:
 
     def put(self, entries: Iterable[tuple[Key, bytes]]) -> None:
         """Keep values, all or none, in place of those that were there."""
-        sealed = [(key, zlib.crc32(value).to_bytes(4, "little") + value) for key, value in entries]
+        sealed = [
+            (key, zlib.crc32(value).to_bytes(_SEAL, "little") + value) for key, value in entries
+        ]
 
         def work(database: sqlite3.Connection) -> None:
             database.execute("BEGIN IMMEDIATE")
@@ -70,7 +75,7 @@ class CacheFile:
 
         self._run(work)
 
-    def _rows(self, column: str, keys: Sequence[Key]) -> list[tuple[bytes] | None]:
+    def _rows(self, column: str, keys: Sequence[Key]) -> list[tuple[object] | None]:
         query = f"SELECT {column} FROM entries WHERE key = ?"
         return self._run(lambda database: [database.execute(query, (k,)).fetchone() for k in keys])
 
@@ -78,6 +83,7 @@ class CacheFile:
         """Do something with the file; if it turns out to be damaged, again with a new one."""
         try:
             connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
+            connection.text_factory = bytes  # a flipped bit makes a text of a value
             with closing(connection) as database:
                 # Neither writes where the table is there, so a cache may be read-only.
                 database.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
@@ -92,7 +98,7 @@ class CacheFile:
                     f"{self.path}: another process has kept it locked for {_PATIENCE:.0f} s; end "
                     "that process or give --cache another folder."
                 ) from error
-            if not mend or code not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            if not mend or code not in _DAMAGE:
                 raise OSError(_SYSTEM.get(code, errno.EIO), str(error), str(self.path)) from error
         self._say("it is damaged; it is built anew.")
         for path in (self.path, self.path.with_name(f"{self.path.name}-journal")):
@@ -100,9 +106,15 @@ class CacheFile:
         return self._run(work, mend=False)
 
 
-def _unsealed(value: bytes) -> bytes | None:
+def _unsealed(value: object) -> bytes | None:
     """A value behind its checksum; None if the checksum is not that of the value."""
-    return value[4:] if zlib.crc32(value[4:]) == int.from_bytes(value[:4], "little") else None
+    if not isinstance(value, bytes) or len(value) < _SEAL:  # its type or length is damaged
+        return None
+    return (
+        value[_SEAL:]
+        if zlib.crc32(value[_SEAL:]) == int.from_bytes(value[:_SEAL], "little")
+        else None
+    )
 
 
 def make_folder(folder: Path) -> None:
