@@ -60,7 +60,7 @@ def damage(reader: Reader, scratch: Path, *, count: int) -> Iterator[Damage]:
         if problem is None and result == _NOTHING:
             said = ended.err + ended.out
             if not any(name in said for name in (file.name, reader.named or file.name)):
-                problem = f"does not name the file: {ended.err.strip()[-300:]}"
+                problem = f"does not name the file: {said.strip()[-300:]}"
         outcome = problem or ("refused" if result == _NOTHING else "read")
         yield Damage(reader.kind, file.name, outcome, problem is not None)
 

@@ -7,6 +7,7 @@ import shutil
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from benchmarks.faults.damage import Reader
@@ -76,9 +77,8 @@ def _collections(material: Material) -> Iterator[Reader]:
 
     def shard(suffix: str) -> Callable[[Path], Path]:
         def build(root: Path) -> Path:
-            with tarfile.open(
-                root / f"shard.{suffix}", "w:gz" if suffix == "tar.gz" else "w"
-            ) as tar:
+            mode: Literal["w", "w:gz"] = "w:gz" if suffix.endswith("gz") else "w"
+            with tarfile.open(root / f"shard.{suffix}", mode) as tar:
                 for name in "abcd":
                     tar.add(tools.picture(root / f"{name}.png", (8, 8)), f"{name}.png")
             return root / f"shard.{suffix}"
@@ -97,16 +97,14 @@ def _collections(material: Material) -> Iterator[Reader]:
         yield Reader("tar", shard(suffix), predict, members)
 
     def listed(root: Path) -> Path:
-        return tools.text(
-            root / "list.txt",
-            "".join(f"{photo}\n" for photo in sorted(material.photos.iterdir())[:2]),
-        )
+        photos = sorted(material.photos.iterdir())[:2]
+        return tools.text(root / "list.txt", "".join(f"{photo}\n" for photo in photos))
 
     yield Reader(
         "list",
         listed,
         lambda root: _predict(material, f"@{root}/list.txt", "-o", str(root / "out")),
-        named=material.photos.name,
+        named="humanseg: ",  # that what the list names is not there
     )
 
     def ranked(root: Path) -> Path:
@@ -178,6 +176,7 @@ def _labels() -> Iterator[Reader]:
             f"labels: {kind}",
             labels(kind.split(",")[0], name, text),
             lambda root: ["data", "check", str(root)],
+            named="a.jpg",
         )
 
 
@@ -193,7 +192,7 @@ def _tables(material: Material) -> Iterator[Reader]:
     yield Reader("table", pairs, lambda root: ["data", "check", str(root / "train.csv")])
 
     def groups(root: Path) -> Path:
-        lines = [f"{name},scene {name[1]},camera {name[2]}\n" for name in names]
+        lines = [f"{name},scene {name},camera {name[1]}\n" for name in names]
         return tools.text(root / "groups.csv", "id,group,source\n" + "".join(lines))
 
     yield Reader(

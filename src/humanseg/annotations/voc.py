@@ -51,7 +51,8 @@ def read_voc(root: Path, classes: Sequence[str]) -> LabelSet:
         DataError: a damaged labelmap.txt, or none of the classes.
         ImageError: a mask that cannot be read.
     """
-    colours = _class_colours(root / NAMES)
+    table = root / NAMES
+    colours = _class_colours(table)
     wanted = Classes(classes)
     people = [colour for name, colour in colours.items() if wanted.is_person(name)]
     names = {_packed(np.array(colour)).item(): name for name, colour in colours.items()}
@@ -84,7 +85,8 @@ def read_voc(root: Path, classes: Sequence[str]) -> LabelSet:
             for code in present:
                 if names.get(code, _BACKGROUND) != _BACKGROUND:
                     wanted.person(names[code])
-    taken = wanted.taken(root, [name for name in colours if name != _BACKGROUND])
+    named = table if table.is_file() else root
+    taken = wanted.taken(named, [name for name in colours if name != _BACKGROUND])
     if total := sum(voids):
         pixels = sum(entry.size[0] * entry.size[1] for entry in entries if entry.size)
         taken += (

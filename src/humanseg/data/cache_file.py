@@ -23,7 +23,6 @@ T = TypeVar("T")
 Key = bytes
 
 _PAGE_BYTES = 1 << 14
-_SEAL = 4  # bytes of the checksum before each value
 _PATIENCE = 600.0  # seconds to wait for another process's commit
 _SYSTEM = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,
@@ -64,9 +63,7 @@ class CacheFile:
 
     def put(self, entries: Iterable[tuple[Key, bytes]]) -> None:
         """Keep values, all or none, in place of those that were there."""
-        sealed = [
-            (key, zlib.crc32(value).to_bytes(_SEAL, "little") + value) for key, value in entries
-        ]
+        sealed = [(key, _sealed(value)) for key, value in entries]
 
         def work(database: sqlite3.Connection) -> None:
             database.execute("BEGIN IMMEDIATE")
@@ -106,15 +103,14 @@ class CacheFile:
         return self._run(work, mend=False)
 
 
+def _sealed(value: bytes) -> bytes:
+    """A value with its checksum before it."""
+    return zlib.crc32(value).to_bytes(4, "little") + value
+
+
 def _unsealed(value: object) -> bytes | None:
-    """A value behind its checksum; None if the checksum is not that of the value."""
-    if not isinstance(value, bytes) or len(value) < _SEAL:  # its type or length is damaged
-        return None
-    return (
-        value[_SEAL:]
-        if zlib.crc32(value[_SEAL:]) == int.from_bytes(value[:_SEAL], "little")
-        else None
-    )
+    """What was sealed; None if it is not that, be it of another type."""
+    return value[4:] if isinstance(value, bytes) and value == _sealed(value[4:]) else None
 
 
 def make_folder(folder: Path) -> None:
