@@ -200,14 +200,16 @@ def _tables(material: Material) -> Iterator[Reader]:
         groups,
         lambda root: ["data", "split", str(material.pairs), "--split.groups", f"{root}/groups.csv"],
     )
-    for command, plan in (("train", material.train), ("compare", material.compare)):
-        yield Reader(
+
+    def plan(command: str, file: Path) -> Reader:
+        return Reader(
             "plan",
-            lambda root, plan=plan: Path(shutil.copy(plan, root / plan.name)),
-            lambda root, command=command, plan=plan: [
-                *(command, "--config", str(root / plan.name), "--show-config")
-            ],
+            lambda root: Path(shutil.copy(file, root / file.name)),
+            lambda root: [command, "--config", str(root / file.name), "--show-config"],
         )
+
+    yield plan("train", material.train)
+    yield plan("compare", material.compare)
 
 
 def _models(material: Material) -> Iterator[Reader]:

@@ -419,3 +419,18 @@ def test_mixed_formats__are_refused_with_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "masks").rename(tmp_path / "other")
     with pytest.raises(UsageError, match=r"several kinds \(yolo, cvat\)"):
         discover(tmp_path)
+
+
+def test_label_studio__labels_that_are_no_list(tmp_path: Path) -> None:
+    picture(tmp_path / "a.jpg")
+    shape = {"points": [[10, 10], [50, 10], [50, 50]], "polygonlabels": 5}
+    text(tmp_path / "a.json", tools.label_studio((12, 16), shape))
+    with pytest.raises(DataError, match=r"a\.json: no class is 'person'; its classes are 5\."):
+        discover(tmp_path)
+
+
+def test_voc__table_without_people_is_named(tmp_path: Path) -> None:
+    voc(tmp_path)
+    text(tmp_path / "labelmap.txt", "background:0,0,0::\ndog:192,128,128::\n")
+    with pytest.raises(DataError, match=r"labelmap\.txt: no class is 'person'"):
+        discover(tmp_path)
