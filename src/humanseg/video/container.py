@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ def open_camera(number: int) -> InputContainer:
 
     address, kind, options = camera_address(number)
     try:
-        return av.open(address, format=kind, options=options, metadata_errors="replace")
+        return _opened(address, options, format=kind)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise ImageError(f"camera {number}: cannot be opened ({reason(error)}).") from error
 
@@ -89,7 +90,7 @@ def open_file(path: Path) -> InputContainer:
         with path.open("rb"):  # the system's own words for what may not be read
             pass
         options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
-        return av.open(str(path.resolve()), options=options, metadata_errors="replace")
+        return _opened(str(path.resolve()), options)
     except FileNotFoundError as error:
         raise ImageError(f"{path}: no such file.") from error
     except IsADirectoryError as error:
@@ -98,6 +99,15 @@ def open_file(path: Path) -> InputContainer:
         raise ImageError(f"{path}: may not be read (permission denied).") from error
     except (av.FFmpegError, OSError, ValueError) as error:
         raise ImageError(f"{path}: not a video in a known format, or cut short.") from error
+
+
+def _opened(address: str, options: dict[str, str], **settings: str) -> InputContainer:
+    import av
+
+    if int(av.__version__.partition(".")[0]) < 19:  # from 19 on, texts that are no UTF-8 pass
+        settings["metadata_errors"] = "replace"
+    open_input: Callable[..., InputContainer] = av.open  # its overloads know one version
+    return open_input(address, options=options, **settings)
 
 
 def choose_stream(container: InputContainer, name: str) -> tuple[VideoStream, list[str]]:
