@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageOps
+from tests.builders.configurations import changed
 
 from humanseg.comparison import run_comparison
 from humanseg.comparison.run_comparison import compare
@@ -19,6 +20,7 @@ from humanseg.config.split_config import HoldoutSplit
 from humanseg.data import synthesize
 from humanseg.evaluation.corruptions import CORRUPTIONS
 from humanseg.images import dataset
+from humanseg.models import SegmentationNetwork
 from humanseg.report import write_report
 from humanseg.results import (
     METRICS,
@@ -31,6 +33,7 @@ from humanseg.results import (
 )
 from humanseg.system.errors import DataError, ImageError, Interrupted, ModelError, UsageError
 from humanseg.training import RunData
+from humanseg.training.autotune import ComputeMode
 from humanseg.training.run_folder import RunFolder
 
 pytestmark = pytest.mark.training
@@ -78,6 +81,32 @@ def test_compare__trains_the_plan_once(tiny: TrainConfig, tmp_path: Path) -> Non
     assert _trained(tmp_path / "c") == before
     files = write_report(tmp_path / "c")
     assert "unet" in files.markdown.read_text().lower()
+
+
+@pytest.mark.filterwarnings("ignore:`isinstance")
+def test_compare__all_runs_compute_in_the_mode_that_suits_all_networks(
+    tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = {  # each network alone would take another
+        "Unet": {"fp32 contiguous": 1, "fp32 channels_last": 2, "bf16 contiguous": 9},
+        "FPN": {"fp32 contiguous": 9, "fp32 channels_last": 2, "bf16 contiguous": 1},
+    }
+
+    def timed(network: SegmentationNetwork, mode: ComputeMode, _: object) -> float:
+        own = seconds[type(network.network).__name__]
+        return own.get(f"{mode.precision} {mode.memory_format}", 9)
+
+    monkeypatch.setattr("humanseg.training.autotune.time_mode", timed)
+    plan = _plan(changed(tiny, training={"precision": "auto", "memory_format": "auto"}), seeds=(1,))
+    result = compare(plan, output=tmp_path / "c")
+    modes = [(run.resolved.precision, run.resolved.memory_format) for run in result.runs]
+    assert modes == [("fp32", "channels_last")] * 2
+    assert not (tmp_path / "c" / ".lock").exists()
+    for own in seconds.values():  # another machine, later
+        own["fp32 channels_last"] = 20
+    again = compare(plan, output=tmp_path / "c")
+    assert again.runs == result.runs
+    assert again.config.training.precision == "fp32"
 
 
 @pytest.mark.filterwarnings("ignore:`isinstance")

@@ -13,7 +13,7 @@ import errno
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -48,10 +48,12 @@ from humanseg.system.errors import (
     ModelError,
     UsageError,
 )
+from humanseg.system.lock import held
 from humanseg.system.progress import Progress, of_stage
 from humanseg.training import (
     DataSet,
     all_trained_on,
+    common_mode,
     find_data_set,
     preflight,
     started_by_torchrun,
@@ -59,6 +61,8 @@ from humanseg.training import (
 )
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_LOCK = ".lock"
+"""Held while a comparison is begun: shards may start together."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,7 @@ def compare(
             if name not in {*done, *(run.name for run in failed)} and work.is_finished(name):
                 _attempt(work, name, done, failed, read_only=True)
         result = _collect(work, done, failed)
-    finished = FinishedPlan(output, config, work.plan, done, work.data)
+    finished = FinishedPlan(output, work.config, work.plan, done, work.data)
     analysis = analyse_comparison(finished)
     if analysis is not None:
         analysis = add_data_checks(analysis, finished, work.data_set.samples)
@@ -172,6 +176,7 @@ def _prepare(
     data_set = find_data_set(config, cache=cache, progress=progress)
     data = _describe_data(data_set)
     _check_data(data, output)
+    config = _with_stored_mode(config, output)
     plan = config.runs(_sources(config, data))
     _check_runs(plan, data, output)
     splits = dict.fromkeys(run.split for run in plan.values())
@@ -193,12 +198,11 @@ def _prepare(
         folder=output,
         progress=progress,
     )
-    _begin(work)
-    return work
+    return _begin(work)
 
 
-def _begin(work: _Work) -> None:
-    """See that networks can be built, and write what must stay the same."""
+def _begin(work: _Work) -> _Work:
+    """See that networks can be built, and settle and write what must stay the same."""
     features = work.folder / FEATURES_FILE
     wanted = work.config.model.encoder_weights != "none" and not features.exists()
     network = None
@@ -207,7 +211,12 @@ def _begin(work: _Work) -> None:
     elif wanted:
         with suppress(ModelError):  # finished work can be analysed without its encoder's weights
             network = preflight(next(iter(work.plan.values())))
-    write_text(work.folder / "plan.yaml", to_yaml(work.config))
+    work.folder.mkdir(parents=True, exist_ok=True)
+    with held(work.folder / _LOCK, waiting=lambda: None):
+        config = _with_one_mode(work)
+        write_text(work.folder / "plan.yaml", to_yaml(config))
+    (work.folder / _LOCK).unlink(missing_ok=True)
+    work = replace(work, config=config, plan=config.runs(_sources(config, work.data)))
     remove_leftovers([work.folder, *filter(Path.is_dir, work.folder.rglob("*"))])
     write_record(work.folder / "data.json", work.data)
     if network is not None and wanted:
@@ -215,6 +224,30 @@ def _begin(work: _Work) -> None:
         write_features(
             network, work.config.model.image_size, samples, features, read=work.data_set.image
         )
+    return work
+
+
+def _with_stored_mode(config: CompareConfig, output: Path) -> CompareConfig:
+    """What `auto` came to when the comparison began, so that all its runs compute alike."""
+    stored = _stored(output)
+    if stored is None:
+        return config
+    settled = {
+        name: getattr(stored.training, name)
+        for name in ("precision", "memory_format")
+        if getattr(config.training, name) == "auto"
+    }
+    return config.model_copy(update={"training": config.training.model_copy(update=settled)})
+
+
+def _with_one_mode(work: _Work) -> CompareConfig:
+    """One precision and memory format for all runs, timed once in the life of a comparison."""
+    config = _with_stored_mode(work.config, work.folder)  # another shard's, if it was first
+    if _stored(work.folder) is not None:
+        return config
+    mode = common_mode({run.model.arch: run for run in work.plan.values()}.values())
+    settled = dict(zip(("precision", "memory_format"), mode, strict=True)) if mode else {}
+    return config.model_copy(update={"training": config.training.model_copy(update=settled)})
 
 
 def _train(work: _Work, name: str) -> RunResult:
@@ -298,7 +331,7 @@ def _check_folder(config: CompareConfig, output: Path) -> None:
             f"{output}: holds a comparison on other data (see its plan.yaml); name another folder."
         )
     names = [path.name for path in output.iterdir()] if output.is_dir() else []
-    begun = output.is_file() or not all(map(is_leftover, names))
+    begun = output.is_file() or any(name != _LOCK and not is_leftover(name) for name in names)
     if stored is None and begun:
         raise UsageError(f"{output}: is not empty and no comparison; name another folder.")
 

@@ -1,5 +1,6 @@
 """Train one network: from a configuration to a run folder with a scored model."""
 
+from humanseg.training.autotune import common_mode
 from humanseg.training.distributed import started_by_torchrun
 from humanseg.training.environment import describe_environment
 from humanseg.training.further_data import all_trained_on
@@ -10,6 +11,7 @@ __all__ = [
     "DataSet",
     "RunData",
     "all_trained_on",
+    "common_mode",
     "describe_environment",
     "find_data_set",
     "preflight",

@@ -6,7 +6,7 @@ import copy
 import gc
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
@@ -15,13 +15,14 @@ from typing import Literal
 import torch
 
 from humanseg.config.schema import TrainConfig
-from humanseg.models import SegmentationNetwork
+from humanseg.models import SegmentationNetwork, build_network
 from humanseg.models.cpu import optimise_for_cpu_training
-from humanseg.system.errors import OutOfMemory, UsageError
+from humanseg.system.errors import HumansegError, OutOfMemory, UsageError
 from humanseg.training.distributed import process_count
 
 Precision = Literal["fp32", "bf16"]
 MemoryFormat = Literal["contiguous", "channels_last"]
+_Pair = tuple[Precision, MemoryFormat]
 
 _BATCH = 8
 _STEPS = 2  # counted, after one that warms up
@@ -73,22 +74,49 @@ def choose_mode(network: SegmentationNetwork, config: TrainConfig) -> ComputeMod
 
     The network's weights and statistics are untouched: a copy is timed.
     """
-    training = config.training
-    device = resolve_device(training.device)
-    precision, layout = training.precision, training.memory_format
-    precisions: list[Precision] = ["fp32", "bf16"] if precision == "auto" else [precision]
-    formats: list[MemoryFormat] = ["channels_last", "contiguous"] if layout == "auto" else [layout]
-    candidates = list(product(precisions, formats))
+    device, candidates = resolve_device(config.training.device), _candidates(config)
     if len(candidates) == 1:
         return ComputeMode(device, *candidates[0], timings={})
-    count = min(_BATCH, training.batch_size)
-    shape = (count, *config.model.image_size, 3)
-    seconds = {
-        pair: time_mode(network, ComputeMode(device, *pair, {}), shape) for pair in candidates
-    }
+    seconds = _time_each(network, config, candidates)
     best = min(seconds, key=lambda pair: seconds[pair])
     timings = {f"{pair[0]} {pair[1]}": round(value, 5) for pair, value in seconds.items()}
     return ComputeMode(device, *best, timings=timings)
+
+
+def common_mode(configs: Iterable[TrainConfig]) -> _Pair | None:
+    """The precision and memory format in which networks are the fastest together.
+
+    That is the smallest product of their times; what the configurations leave open is timed. A
+    network that cannot be timed has no say: its own run will tell why. None if none can.
+    """
+    products: dict[_Pair, float] = {}
+    for config in configs:
+        candidates = _candidates(config)
+        if len(candidates) == 1:
+            return candidates[0]
+        weightless = {"encoder_weights": "none", "start_from": None}
+        try:
+            network = build_network(config.model.model_copy(update=weightless))
+            seconds = _time_each(network, config, candidates)
+        except (RuntimeError, HumansegError):
+            continue
+        products = {pair: products.get(pair, 1.0) * value for pair, value in seconds.items()}
+    return min(products, key=lambda pair: products[pair]) if products else None
+
+
+def _candidates(config: TrainConfig) -> list[_Pair]:
+    precision, layout = config.training.precision, config.training.memory_format
+    precisions: list[Precision] = ["fp32", "bf16"] if precision == "auto" else [precision]
+    formats: list[MemoryFormat] = ["channels_last", "contiguous"] if layout == "auto" else [layout]
+    return list(product(precisions, formats))
+
+
+def _time_each(
+    network: SegmentationNetwork, config: TrainConfig, candidates: Iterable[_Pair]
+) -> dict[_Pair, float]:
+    device, count = resolve_device(config.training.device), min(_BATCH, config.training.batch_size)
+    shape = (count, *config.model.image_size, 3)
+    return {pair: time_mode(network, ComputeMode(device, *pair, {}), shape) for pair in candidates}
 
 
 def time_mode(network: SegmentationNetwork, mode: ComputeMode, shape: tuple[int, ...]) -> float:
