@@ -4,12 +4,15 @@
         --others data/clothing-co-parsing --output benchmarks/results/NAME.json
 
 Copies are made of the test images of the published split and looked for among all of them, as a
-data set is compared with another, and by the bits that a model directory keeps.
+data set is compared with another, and by the bits that a model directory keeps. Drawn images are
+looked for among those that the bundled model was trained on, which are photographs.
 """
 
 from __future__ import annotations
 
 import argparse
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -25,8 +28,14 @@ from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
 from humanseg.data.signatures import image_bits, read_signatures, signature
 from humanseg.data.splits import make_split
+from humanseg.data.synthesis import synthesize
+from humanseg.data.training_images import seen_in_training
+from humanseg.model_directory import bundled
 from humanseg.results import Environment, Record, write_record
 from humanseg.results.provenance import describe_environment
+
+DRAWN = 100
+"""Images of one seed."""
 
 
 class ChangeResult(Record):
@@ -53,6 +62,10 @@ class CopiesRecord(Record):
     fingerprints: tuple[str, ...]
     pairs: tuple[tuple[str, str, str], ...]
     """What was found among them: to be looked at."""
+    drawn: int
+    """Drawn images, `DRAWN` of each of the seeds 1000, 2000 and so on of `benchmarks.loop_gain`."""
+    drawn_copies: tuple[str, ...]
+    """Seed and name of those that were taken for copies."""
     machine: Machine
     environment: Environment
 
@@ -96,7 +109,18 @@ def changes() -> dict[str, Change]:
     }
 
 
-def measure(data: Path, others: Path | None) -> CopiesRecord:
+def drawn_copies(seeds: Iterable[int], count: int = DRAWN) -> tuple[str, ...]:
+    """Drawn images that are taken for copies of the bundled model's training images."""
+    names: list[str] = []
+    for seed in seeds:
+        with tempfile.TemporaryDirectory() as folder:
+            samples = discover(synthesize(Path(folder), count=count, seed=seed))
+            seen = seen_in_training(bundled(), read_signatures(samples))
+        names += [f"{seed}/{name}" for name in seen]
+    return tuple(names)
+
+
+def measure(data: Path, others: Path | None, seeds: range) -> CopiesRecord:
     """Make the copies and look for them."""
     before = load()
     samples = discover(data)
@@ -134,6 +158,8 @@ def measure(data: Path, others: Path | None) -> CopiesRecord:
             (names[pair.first], names[pair.second], pair.kind)
             for pair in find_duplicates(list(every.values()))
         ),
+        drawn=len(seeds) * DRAWN,
+        drawn_copies=drawn_copies(seeds),
         machine=describe_machine(before),
         environment=describe_environment(device="cpu", threads=1),
     )
@@ -144,13 +170,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--others", type=Path)
+    parser.add_argument("--seeds", type=int, default=20, help="of drawn images")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
-    record = measure(arguments.data, arguments.others)
+    record = measure(
+        arguments.data, arguments.others, range(1000, 1000 * arguments.seeds + 1, 1000)
+    )
     write_record(arguments.output, record)
     for result in record.changes:
         print(f"| {result.change} | {result.found} | {result.found_by_bits} |")
-    print(*record.pairs, sep="\n")
+    print(*record.pairs, *record.drawn_copies, sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from benchmarks.image_changes import Change, cropped, letterboxed, noisy, saved
 from numpy.typing import NDArray
-from PIL import Image, ImageEnhance
+from PIL import Image, ImageEnhance, ImageFilter
 
 from humanseg.data import draw_scene
-from humanseg.data.duplicates import CopyIndex, find_duplicates, find_shared, group_ids
+from humanseg.data.duplicates import (
+    MIN_AGREEMENT,
+    CopyIndex,
+    find_duplicates,
+    find_shared,
+    group_ids,
+)
 from humanseg.data.signatures import (
     BITS,
     ORIENTATIONS,
@@ -18,8 +25,11 @@ from humanseg.data.signatures import (
     image_bits,
     oriented,
     signature,
+    window_frequencies,
 )
+from humanseg.data.training_images import seen_in_training
 from humanseg.images import read_image
+from humanseg.model_directory import bundled
 from humanseg.system.errors import ImageError
 
 Write = Callable[..., Path]
@@ -126,6 +136,26 @@ def test_copy_index__finds_a_copy_among_bits_alone() -> None:
     assert index.copies(signature(np.asarray(crop))) == {5: "near"}
     assert index.copies(signature(scene(5))) == {5: "exact"}
     assert index.copies(signature(scene(60))) == {}
+
+
+@pytest.mark.parametrize(("differing", "copies"), [(20, {0: "near"}), (36, {})])
+def test_copy_index__faint_frequencies_count_too(differing: int, copies: dict[int, str]) -> None:
+    # Where few frequencies are strong, they agree by chance with some of thousands of photographs.
+    soft = Image.fromarray(signature(scene(6)).thumbnail).filter(ImageFilter.GaussianBlur(1.5))
+    image = Signature("00" * 32, np.asarray(soft))
+    bits = image_bits([replace(image, exact="11" * 32)])
+    windows = window_frequencies(image)
+    middle = windows[((windows > 0) == bits.signs).sum(axis=1).argmax()]
+    faintest = np.abs(middle).argsort()[:differing]
+    assert np.abs(middle[faintest]).sum() < 1 - MIN_AGREEMENT
+    bits.signs[0, faintest] ^= True
+    assert CopyIndex(bits).copies(image) == copies
+
+
+def test_drawn_image__is_no_copy_of_a_photograph() -> None:
+    # Two photographs agree with it for 97.9 and 97.7 % of the frequencies' magnitude.
+    drawn = draw_scene(np.random.default_rng([2000, 70]), (240, 320))[0]
+    assert seen_in_training(bundled(), {"drawn": signature(drawn)}) == ()
 
 
 def test_copy_index__of_nothing() -> None:

@@ -39,6 +39,12 @@ MIN_AGREEMENT = 0.955
 """Share of a copy's frequencies, weighted by their magnitude, that agree in sign. Strangers have
 up to 0.95 among the pairs of docs/duplicates.md."""
 
+_MAX_DIFFERING = 28
+"""Frequencies of the same 119 that may differ in sign, whatever their magnitude. Where a dozen
+frequencies hold nearly all of it, as in drawings of large plain areas, these agree by chance with
+one of thousands of images, but 38 or more of all differ. Copies of photographs differ in up to
+23."""
+
 MAX_PLAIN_DIFFERENCE = 4.0
 """Mean difference of the thumbnails of copies that show little, grey levels of 255."""
 
@@ -105,9 +111,11 @@ class CopyIndex:
         for column, entry in enumerate(entries.tolist()):
             window = int(agreements[:, column].argmax())
             if agreements[window, column] >= _WORTH_A_LOOK:
-                closer = close_frequencies(image, window) @ signs[column]
+                close = close_frequencies(image, window)
+                closer = close @ signs[column]
                 agreement = float((1 + closer.max()) / 2)
-                if agreement >= MIN_AGREEMENT:
+                differing = np.count_nonzero((close[closer.argmax()] > 0) != self._signs[entry])
+                if agreement >= MIN_AGREEMENT and differing <= _MAX_DIFFERING:
                     yield entry, agreement
 
     def _plain_matches(self, image: Signature) -> Iterator[tuple[int, float]]:
