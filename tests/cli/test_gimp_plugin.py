@@ -86,8 +86,9 @@ def test_plugin__tells_gimp_what_went_wrong(
     plugin.People().run(procedure, "mode", image, [], None, None)
     status, problem = procedure.new_return_values.call_args.args
     assert status is plugin.Gimp.PDBStatusType.EXECUTION_ERROR
-    assert str(problem).startswith("humanseg: ")
-    assert "/nowhere/humanseg" in str(problem)
+    assert str(problem) == (
+        "/nowhere/humanseg: is not there; install humanseg, or set HUMANSEG to its path."
+    )
     assert not image
 
 

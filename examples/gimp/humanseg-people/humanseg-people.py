@@ -50,7 +50,10 @@ class People(Gimp.PlugIn):  # type: ignore[misc]
             add_people(image)
         except (OSError, subprocess.CalledProcessError) as error:
             said = getattr(error, "stderr", None) or str(error)
-            problem = GLib.Error(f"humanseg: {said.strip()}")
+            if isinstance(error, FileNotFoundError):
+                advice = "install humanseg, or set HUMANSEG to its path."
+                said = f"{error.filename}: is not there; {advice}"
+            problem = GLib.Error(said.strip())
             return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, problem)
         return procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, None)
 
