@@ -16,6 +16,7 @@ from humanseg.config.comparison_config import CompareConfig
 from humanseg.config.loading import (
     load_preset,
     load_yaml,
+    read_stored,
     resolve,
     to_yaml,
 )
@@ -382,6 +383,22 @@ class TestFiles:
         with pytest.raises(ConfigError) as caught:
             load_yaml(write(tmp_path, text))
         assert caught.value.problems == [problem]
+
+    @pytest.mark.parametrize(
+        ("text", "problem"),
+        [
+            ("seeds: x", "seeds: got 'x'; must be a list of numbers, each at least 0"),
+            ("test_on: null", "test_on: got null; must be a list of paths."),
+            ("data: {classes: 7}", "data.classes: got 7; must be a list of texts."),
+            ("a: [", "line 1: is not valid YAML"),
+            ("- 1", "got [1]; must hold settings"),
+        ],
+    )
+    def test_read_stored__names_the_file(self, tmp_path: Path, text: str, problem: str) -> None:
+        file = write(tmp_path, text)
+        with pytest.raises(ConfigError) as caught:
+            read_stored(CompareConfig, file)
+        assert caught.value.problems[0].startswith(f"{file}: {problem}")
 
     def test_load_yaml__refuses_keys_given_twice(self, tmp_path: Path) -> None:
         text = "training:\n  epochs: 3\n  epochs: 4\nmodel: {}\nmodel: {}\n"

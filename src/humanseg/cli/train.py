@@ -18,7 +18,7 @@ from humanseg.cli.terminal import (
     table,
     verdict,
 )
-from humanseg.config.loading import resolve, to_yaml
+from humanseg.config.loading import read_stored, resolve, to_yaml
 from humanseg.config.schema import TrainConfig
 from humanseg.model_directory import structure_of
 from humanseg.system.errors import UsageError
@@ -101,7 +101,7 @@ def _stored(run: Path, *, refused: list[str]) -> TrainConfig:
     file = run / "config.yaml"
     if not file.is_file():
         raise UsageError(f"{run}: holds no run to resume (no config.yaml in it).")
-    return resolve(TrainConfig, file=file)
+    return read_stored(TrainConfig, file)
 
 
 def _run(

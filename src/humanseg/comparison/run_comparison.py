@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from humanseg.config.comparison_config import CompareConfig, slug
-from humanseg.config.loading import resolve, to_yaml
+from humanseg.config.loading import read_stored, to_yaml
 from humanseg.config.schema import TrainConfig
 from humanseg.evaluation.analysis import FinishedPlan, analyse_comparison
 from humanseg.evaluation.external import (
@@ -340,7 +340,7 @@ def _stored(output: Path) -> CompareConfig | None:
     """The plan that a folder was begun with."""
     if not (output / "plan.yaml").exists():
         return None
-    return resolve(CompareConfig, preset=None, file=output / "plan.yaml", overrides={})
+    return read_stored(CompareConfig, output / "plan.yaml")
 
 
 def _check_runs(plan: Mapping[str, TrainConfig], data: DataRecord, output: Path) -> None:
@@ -374,14 +374,14 @@ def _check_data(record: DataRecord, output: Path) -> None:
     before = read_record(output / "data.json", DataRecord)
     if before.fingerprint != record.fingerprint:
         raise DataError(
-            f"{output}: the pictures or masks have changed since this comparison began. Restore "
-            "them, or begin a new comparison in another folder."
+            f"{output}: the pictures or masks have changed since this comparison began (see its "
+            "data.json). Restore them, or begin a new comparison in another folder."
         )
     if (before.groups, before.sources) != (record.groups, record.sources):
         raise DataError(
             f"{output}: the groups or sources of pictures have changed since this comparison "
-            "began, so test pictures may have been trained on. Restore the table or begin in "
-            "another folder."
+            "began (see its data.json), so test pictures may have been trained on. Restore the "
+            "table or begin in another folder."
         )
 
 

@@ -20,7 +20,7 @@ from humanseg.config.section import Section, kinds_of, owners
 from humanseg.config.sentences import describe_problems, shown
 from humanseg.system.errors import ConfigError, UsageError
 
-__all__ = ["load_preset", "load_yaml", "resolve", "suitable", "to_yaml"]
+__all__ = ["load_preset", "load_yaml", "read_stored", "resolve", "suitable", "to_yaml"]
 
 T = TypeVar("T", bound=Section)
 YAML_ERRORS = (yaml.YAMLError, ValueError, AttributeError, LookupError)
@@ -156,6 +156,19 @@ def resolve(
         raise ConfigError(
             describe_problems(kind, error, lambda names: _source(names, layers))
         ) from error
+
+
+def read_stored(kind: type[T], file: Path) -> T:
+    """A configuration that a folder keeps, of which nobody thinks who gives the folder.
+
+    Raises:
+        ConfigError, UsageError: see `resolve`; every sentence begins with the file.
+    """
+    try:
+        return resolve(kind, file=file)
+    except ConfigError as error:
+        texts = (problem.removeprefix(file.name).lstrip(":, ") for problem in error.problems)
+        raise ConfigError([f"{file}: {text}" for text in texts]) from error
 
 
 def _prepared(kind: type[Section], layer: Mapping[str, Any]) -> Mapping[str, Any]:

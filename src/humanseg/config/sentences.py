@@ -195,7 +195,8 @@ def _noun(core: object) -> str:
         if get_origin(item) is Literal:
             return f"a list of {', '.join(str(choice) for choice in get_args(item))}"
         bounds = _bounds(limits)
-        return f"a list of {count}numbers{', each ' if bounds else ''}{bounds}"
+        things = {str: "texts", Path: "paths"}.get(item, "numbers")
+        return f"a list of {count}{things}{', each ' if bounds else ''}{bounds}"
     if get_origin(core) in (Union, UnionType):
         core = get_args(core)[0]
     if isinstance(core, type) and issubclass(core, BaseModel):

@@ -19,7 +19,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from humanseg.config.loading import resolve, to_yaml
+from humanseg.config.loading import read_stored, to_yaml
 from humanseg.config.schema import TrainConfig
 from humanseg.data.signatures import ImageBits
 from humanseg.data.training_images import read_training_images, write_training_images
@@ -104,7 +104,7 @@ class RunFolder:
                     f"{self.root}: holds a run already; go on with --resume, or name another "
                     "folder."
                 )
-            if resolve(TrainConfig, preset=None, file=self._config, overrides={}) != config:
+            if read_stored(TrainConfig, self._config) != config:
                 raise UsageError(
                     f"{self.root}: holds a run of another configuration (see its config.yaml); "
                     "name another folder."
@@ -125,7 +125,9 @@ class RunFolder:
         if not self.result_file.exists():
             return None
         result = read_record(self.result_file, RunResult)
-        self._check_data((result.data_fingerprint, result.further_data), (fingerprint, extra))
+        self._check_data(
+            self.result_file, (result.data_fingerprint, result.further_data), (fingerprint, extra)
+        )
         if result.split != split:
             raise DataError(
                 f"{self.root}: the split comes out differently than when this run was made, such "
@@ -169,16 +171,16 @@ class RunFolder:
         if not self._state.exists():
             return None
         state = read_record(self._state, RunState)
-        self._check_data((state.data_fingerprint, state.extra), (fingerprint, extra))
+        self._check_data(self._state, (state.data_fingerprint, state.extra), (fingerprint, extra))
         return state
 
     def _check_data(
-        self, before: tuple[str, Mapping[str, str]], now: tuple[str, Mapping[str, str]]
+        self, file: Path, before: tuple[str, Mapping[str, str]], now: tuple[str, Mapping[str, str]]
     ) -> None:
         if before != now:
             raise DataError(
-                f"{self.root}: the pictures or masks have changed since this run began; "
-                "begin a new one in another folder."
+                f"{self.root}: the pictures or masks have changed since this run began "
+                f"(see its {file.name}); begin a new one in another folder."
             )
 
     def begin(
