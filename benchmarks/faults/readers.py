@@ -284,6 +284,7 @@ def _runs(material: Material) -> Iterator[Reader]:
             run_folder(name),
             lambda root: ["train", "--resume", str(root / "out"), "--quiet"],
             weak=True,
+            named="does not exist",  # a data set that a damaged configuration names
         )
     yield Reader("run folder", run_folder("result.json"), report)
     yield Reader("run folder", run_folder("predictions/*.png"), report)
