@@ -18,3 +18,4 @@ def test_copies__at_least_54_of_58_of_each_change_and_no_stranger() -> None:
     assert results["brightness 0.6"]["found"] == 57
     assert results["10 % off each side"]["found"] == 58
     assert {each["strangers"] for each in results.values()} == {0}
+    assert (record["drawn"], record["drawn_copies"]) == (2000, [])

@@ -42,8 +42,8 @@ up to 0.95 among the pairs of docs/duplicates.md."""
 _MAX_DIFFERING = 28
 """Frequencies of the same 119 that may differ in sign, whatever their magnitude. Where a dozen
 frequencies hold nearly all of it, as in drawings of large plain areas, these agree by chance with
-one of thousands of images, but 38 or more of all differ. Copies of photographs differ in up to
-23."""
+one of thousands of images: of two such pairs, 38 and 47 differ; of copies of photographs, up to 23
+do (docs/duplicates.md)."""
 
 MAX_PLAIN_DIFFERENCE = 4.0
 """Mean difference of the thumbnails of copies that show little, grey levels of 255."""
