@@ -286,6 +286,19 @@ def test_pages__figures_are_those_read_off_the_files(name: str, typed: str) -> N
     assert _rows(_section(name)) == _typed(typed)
 
 
+def test_tutorial__figures_of_seed_2_are_those_of_its_file() -> None:
+    path = newest("loop-drawn").with_name("2026-11-29-loop-drawn-seed2-epyc-zen5-2cores.json")
+    (gain,) = json.loads(path.read_bytes())["gains"]
+    assert (gain["seed"], gain["labels"], gain["choice"]) == (2, 20, "random")
+    assert [round(gain[name], 3) for name in ("iou_before", "iou_after")] == [0.289, 0.565]
+    points = [[round(100 * value, 1) for value in gain[name].values()]
+              for name in ("iou", "boundary_iou")]  # fmt: skip
+    assert points == [[27.6, 21.7, 33.7], [16.4, 12.7, 20.2]]
+    text = (ROOT / "docs/tutorial-own-pictures.md").read_text(encoding="utf-8")
+    assert "from 0.289 to 0.565, by +27.6 [+21.7, +33.7] points" in text
+    assert "by +16.4 [+12.7, +20.2]" in text
+
+
 def test_results__all_pictures_have_a_contour() -> None:
     """Which docs/results.md says of the folds."""
     runs = json.loads(newest("folds-default-lite0").read_bytes())["runs"]
