@@ -13,12 +13,15 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 from PIL import Image
 from pycocotools import mask as coco
+from scipy import ndimage
 
 from humanseg.annotations.contours import trace_rings
 from humanseg.annotations.label_output import Labelled, LabelOutput, OutputHolder
+from humanseg.annotations.person_regions import person_regions
 from humanseg.annotations.rle import compress, decode_mask, decompress, encode_mask
 from humanseg.data import discover
 from humanseg.effects.effect import effect_of
+from humanseg.images.resize import resize_mask_from_probability
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 """pycocotools gives it under NumPy 2."""
@@ -79,3 +82,21 @@ def test_labels__give_back_every_pixel(name: str, pictures: str, mask: NDArray[n
         output.finish(root, [file])
         (sample,) = discover(root, name)  # type: ignore[arg-type]
         assert np.array_equal(sample.read_mask(), mask)
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 2**32 - 1), st.floats(0.3, 0.7), st.floats(0.5, 3.0))
+def test_polygons__leave_the_outline_by_the_tolerance_at_most(
+    seed: int, share: float, tolerance: float
+) -> None:
+    """Filled, they are the mask but for pixels along it: half a pixel more, by smoothing."""
+    rough = np.random.default_rng(seed).random((6, 8)).astype(np.float32)
+    mask = resize_mask_from_probability(rough, (60, 80), share)
+    odd = np.zeros(mask.shape, dtype=np.bool_)
+    for region in person_regions(mask, mask.astype(np.float32)):
+        for ring in region.polygons(tolerance):
+            (runs,) = coco.frPyObjects([ring.ravel().tolist()], *mask.shape)
+            odd ^= coco.decode(runs).astype(np.bool_)
+    inner, outer = (ndimage.distance_transform_edt(side) for side in (mask, ~mask))
+    # A pixel's centre lies half a pixel from its border; pycocotools rounds points to a fifth.
+    assert (np.maximum(inner, outer)[odd != mask] <= tolerance + 1.2).all()

@@ -7,7 +7,7 @@ from typing import Any, Self, get_args
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError, model_validator
 
@@ -21,9 +21,15 @@ from humanseg.config.loading import (
     to_yaml,
 )
 from humanseg.config.schema import Preset, TrainConfig
-from humanseg.config.section import Section
+from humanseg.config.section import Section, owners
 from humanseg.config.sentences import describe_problems
 from humanseg.system.errors import ConfigError, UsageError
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.integers(-3, 64) | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=2),
+    max_leaves=4,
+)
 
 
 def problems_of(values: dict[str, Any], kind: type[Section] = CompareConfig) -> list[str]:
@@ -186,6 +192,43 @@ class TestRoundTrip:
             CompareConfig, preset="reference", overrides={"data": {"root": "Bilder/Größe: 1"}}
         )
         assert resolve(CompareConfig, file=write(tmp_path, to_yaml(config))) == config
+
+    @given(data=st.data())
+    @settings(max_examples=120)
+    def test_setting__of_any_value_is_refused_by_its_key_or_comes_back(
+        self, data: st.DataObject
+    ) -> None:
+        kind = data.draw(st.sampled_from([TrainConfig, CompareConfig]))
+        section = data.draw(st.sampled_from(list(TrainConfig.model_fields)))
+        key = data.draw(st.sampled_from(sorted(owners(TrainConfig.model_fields[section]))))
+        values = {section: {key: data.draw(ANYTHING)}}
+        try:
+            config = resolve(kind, overrides=values)
+        except ConfigError as error:
+            for problem in error.problems:
+                assert problem.startswith((f"{section}.", f"{section}:")), problem
+                assert "\n" not in problem
+        else:
+            assert resolve(kind, overrides=yaml.safe_load(to_yaml(config))) == config
+
+    @given(data=st.data(), key=st.text(min_size=1), value=ANYTHING)
+    @settings(max_examples=60)
+    def test_unknown_key__is_refused_by_its_dotted_name(
+        self, data: st.DataObject, key: str, value: object
+    ) -> None:
+        section = data.draw(st.sampled_from([None, *TrainConfig.model_fields]))
+        names = (
+            TrainConfig.model_fields
+            if section is None
+            else owners(TrainConfig.model_fields[section])
+        )
+        assume(key not in {*names, *CompareConfig.model_fields})
+        shown = key if key.isprintable() else repr(key)
+        dotted = shown if section is None else f"{section}.{shown}"
+        (problem,) = problems_of(
+            {key: value} if section is None else {section: {key: value}}, TrainConfig
+        )
+        assert problem.startswith(f"{dotted}: unknown key in the given values")
 
 
 class TestSentences:

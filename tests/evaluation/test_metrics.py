@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,7 +15,15 @@ from sklearn import metrics as sklearn_metrics
 from torchmetrics.functional.classification import binary_jaccard_index
 from torchmetrics.functional.segmentation import dice_score
 
-from humanseg.evaluation.metrics import boundary_band, boundary_width, score_image, summarise
+from humanseg.evaluation.metrics import (
+    Counts,
+    boundary_band,
+    boundary_width,
+    count_pixels,
+    score_image,
+    summarise,
+)
+from humanseg.evaluation.metrics.overlap import pairwise_ious
 from humanseg.results import ImageScore
 
 SHAPE = (12, 17)
@@ -205,3 +214,77 @@ def test_summarise__spread_and_percentiles() -> None:
 def test_summarise__nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="No scores"):
         summarise([])
+
+
+TURNS = (np.flipud, np.fliplr, np.transpose, np.rot90)
+
+
+@given(masks, masks, st.sampled_from(TURNS))
+@settings(max_examples=40)
+def test_score_image__is_that_of_masks_turned_or_mirrored_alike(
+    prediction: np.ndarray, truth: np.ndarray, turn: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    plain, turned = (
+        score_image("a", *pair).model_dump(exclude={"height", "width"})
+        for pair in ((prediction, truth), (turn(prediction), turn(truth)))
+    )
+    assert turned == pytest.approx(plain)
+
+
+@given(masks, masks)
+@settings(max_examples=40)
+def test_score_image__of_swapped_and_of_inverted_masks(
+    prediction: np.ndarray, truth: np.ndarray
+) -> None:
+    score, swapped = score_image("a", prediction, truth), score_image("a", truth, prediction)
+    assert (swapped.tp, swapped.fp, swapped.fn) == (score.tp, score.fn, score.fp)
+    assert swapped.boundary_intersection == score.boundary_intersection
+    assert swapped.boundary_union == score.boundary_union
+    assert count_pixels(~prediction, ~truth) == (score.tn, score.fn, score.fp, score.tp)
+    if score.iou is not None and score.dice is not None and score.boundary_iou is not None:
+        assert 0 <= score.iou <= score.dice <= 1
+        assert score.dice == pytest.approx(2 * score.iou / (1 + score.iou))
+        assert 0 <= score.boundary_iou <= 1
+
+
+def test_count_pixels__leaves_ignored_ones_out() -> None:
+    prediction, truth, ignored = (
+        np.array(rows, dtype=bool)
+        for rows in (
+            [[1, 1, 1, 0], [0, 0, 1, 0]],
+            [[1, 1, 0, 0], [1, 0, 1, 0]],
+            [[1, 0, 1, 1], [0, 0, 0, 0]],
+        )
+    )
+    assert count_pixels(prediction, truth) == (3, 1, 1, 3)
+    assert count_pixels(prediction, truth, ignored) == (2, 0, 1, 2)
+    score = score_image("a", prediction, truth, ignored)
+    assert (score.tp, score.fp, score.fn, score.tn) == (2, 0, 1, 2)
+    # All marked pixels that remain touch the border: bands, one pixel wide, are the masks.
+    assert (score.boundary_intersection, score.boundary_union) == (2, 3)
+    assert (score.contour_true, score.contour_predicted) == (3, 2)
+    without = score_image("a", prediction, truth, contours=False)
+    assert (without.tp, without.contour_true, without.distance_sum) == (3, None, None)
+
+
+def test_pairwise_ious__of_all_pairs_by_hand() -> None:
+    masks = np.array([[[1, 1, 0]], [[0, 0, 0]]], dtype=bool)
+    truths = np.array([[[1, 0, 0]], [[0, 1, 1]], [[0, 0, 0]]], dtype=bool)
+    expected = [[1 / 2, 0], [1 / 3, 0], [0, 0]]
+    np.testing.assert_allclose(pairwise_ious(masks, truths), expected, rtol=1e-15)
+
+
+def test_counts__accuracy_is_that_of_both_classes() -> None:
+    assert Counts(tp=3, fp=1, fn=2, tn=4).accuracy == 0.7
+    assert Counts(tp=0, fp=0, fn=0, tn=0).accuracy == 0.0
+
+
+def test_summarise__batches_have_sixteen_pictures() -> None:
+    right, wrong = (Counts(tp=1, fp=0, fn=0, tn=1), Counts(tp=0, fp=1, fn=1, tn=0))
+    scores = [score_image("a", ONE, ONE)]
+    summary = summarise(scores, [right] * 16 + [wrong])
+    assert (summary.batch_iou, summary.batch_dice, summary.batch_accuracy) == (0.5, 0.5, 0.5)
+    nobody = summarise(scores, [Counts(tp=0, fp=0, fn=0, tn=9)])
+    assert (nobody.batch_iou, nobody.batch_dice, nobody.batch_accuracy) == (0.0, 0.0, 1.0)
+    assert summarise(scores).batch_iou is None
+    assert summarise(scores).iou_sd is None

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, NoReturn
+
 import numpy as np
 import pytest
 import torch
@@ -136,3 +139,82 @@ def test_resize_mask_nearest__takes_the_top_left_pixel() -> None:
     np.testing.assert_array_equal(
         resize_mask_nearest(mask, (2, 2)), [[True, False], [False, False]]
     )
+
+
+@given(st.integers(0, 999), sides, sides, sides, sides, st.sampled_from([np.flipud, np.fliplr]))
+@settings(max_examples=60)
+def test_resize__of_mirrored_is_mirrored(
+    seed: int, height: int, width: int, rows: int, columns: int, mirror: Callable[..., Any]
+) -> None:
+    values, size = _map(seed, height, width), (rows, columns)
+    resized = resize_probability(values, size)
+    np.testing.assert_allclose(
+        resize_probability(np.ascontiguousarray(mirror(values)), size), mirror(resized), atol=2e-6
+    )
+    image = np.asarray(np.repeat(values[..., None] * 255, 3, axis=2), dtype=np.uint8)
+    levels = resize_image(np.ascontiguousarray(mirror(image)), size).astype(int)
+    assert np.abs(levels - mirror(resize_image(image, size))).max() <= 1
+    mask = values >= 0.5
+    soft = resize_probability(mask.astype(np.float32), size)
+    clear = np.abs(soft - 0.5) > 0.01  # Pillow calculates masks in eight bits
+    np.testing.assert_array_equal(resize_mask(mask, size)[clear], soft[clear] >= 0.5)
+    mirrored = mirror(resize_mask(np.ascontiguousarray(mirror(mask)), size))
+    np.testing.assert_array_equal(mirrored[clear], soft[clear] >= 0.5)
+
+
+@given(st.integers(0, 999), sides, sides, st.integers(1, 5), st.integers(1, 5))
+@settings(max_examples=40)
+def test_resize_mask_nearest__there_and_back(
+    seed: int, height: int, width: int, down: int, right: int
+) -> None:
+    mask = _map(seed, height, width) >= 0.5
+    enlarged = resize_mask_nearest(mask, (down * height, right * width))
+    np.testing.assert_array_equal(enlarged, np.kron(mask, np.ones((down, right), dtype=bool)))
+    np.testing.assert_array_equal(resize_mask_nearest(enlarged, mask.shape), mask)
+
+
+@given(st.data(), st.integers(6, 30), st.integers(6, 30))
+@settings(max_examples=60)
+def test_resize__a_box_comes_back_from_a_grid_three_times_as_fine(
+    data: st.DataObject, height: int, width: int
+) -> None:
+    mask = np.zeros((height, width), dtype=bool)
+    top, left = data.draw(st.integers(0, height - 2)), data.draw(st.integers(0, width - 2))
+    bottom = data.draw(st.integers(top + 2, height))
+    right = data.draw(st.integers(left + 2, width))
+    mask[top:bottom, left:right] = True
+    fine = (data.draw(st.integers(3 * height, 150)), data.draw(st.integers(3 * width, 150)))
+    back = resize_mask(resize_mask(mask, fine), mask.shape)
+    np.testing.assert_array_equal(back, mask)
+    cut = resize_mask_from_probability(mask.astype(np.float32), fine, 0.5)
+    np.testing.assert_array_equal(resize_mask(cut, mask.shape), mask)
+
+
+def test_resize_mask_from_probability__calculates_whole_maps_of_small_sizes_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values = np.zeros((320, 320), dtype=np.float32)
+    values[:, 160:] = 1
+
+    def refuse(*_: object) -> NoReturn:
+        raise AssertionError("the whole map")
+
+    monkeypatch.setattr(resize, "resize_probability", refuse)
+    mask = resize_mask_from_probability(values, (1_000, 1_000), 0.5)
+    assert mask[:, 500:].all()
+    assert not mask[:, :500].any()
+    with pytest.raises(AssertionError, match="the whole map"):
+        resize_mask_from_probability(values, (1_000, 999), 0.5)
+
+
+def test_mix_rows__runs_between_the_same_two_rows_by_hand() -> None:
+    """Centres of ten rows in two: 0.1, 0.3, ... 1.9; from 0.5 to 1.5 two rows are mixed."""
+    mixing = resize._mix_rows(2, 10)
+    runs = list(mixing.rows_of_equal_sources())
+    assert runs == [slice(0, 2), slice(2, 7), slice(7, 10)]
+    np.testing.assert_allclose(mixing.share_below[2:7], [0.0, 0.2, 0.4, 0.6, 0.8], atol=1e-12)
+    np.testing.assert_allclose(mixing.share_above, 1 - mixing.share_below, atol=1e-12)
+
+
+def test_few_rows__hold_sixteen_thousand_values() -> None:
+    assert [resize._few_rows((9, width)) for width in (100, 16_384, 30_000)] == [163, 1, 1]

@@ -67,7 +67,7 @@ def _sentences(
         section = problem["input"]
         problem = {**problem, "input": section.get(loc[-1]) if isinstance(section, dict) else ""}
     names, section_kind = _names(kind, loc)
-    key = ".".join(names)
+    key = _joined(names)
     value = shown(problem["input"])
     instead = _INSTEAD.get((kind.__name__, key))
     if instead is not None and problem["type"] in ("extra_forbidden", "union_tag_invalid"):
@@ -81,6 +81,11 @@ def _sentences(
     if problem["type"] == "missing":  # of a list that is too short
         loc = loc[:-1]
     return f"{key}: got {value}; {_allowed(kind, loc, problem)}"
+
+
+def _joined(names: tuple[str, ...]) -> str:
+    """A dotted key on one line, whatever a file calls its keys."""
+    return ".".join(name if name.isprintable() else repr(name) for name in names)
 
 
 def _names(kind: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[tuple[str, ...], str]:
@@ -109,7 +114,7 @@ def _names(kind: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[tuple[str
 def _unknown_key(
     kind: type[BaseModel], names: tuple[str, ...], tag: str, value: str, source: str
 ) -> str:
-    key = ".".join(names)
+    key = _joined(names)
     field = kind.model_fields.get(names[0])
     if tag and field is not None and (having := owners(field).get(names[-1])):
         told = field.discriminator
