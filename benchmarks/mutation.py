@@ -44,11 +44,10 @@ _CLIENT = (
 _LONGEST = 3600  # seconds; the process that runs the tests gives up far earlier
 _MEMORY = 8 * 2**30  # bytes; a change may ask for any number of them
 _TYPED = ("annotation", "returns")
-LIBRARIES = (
+COMMON = (
     *("_hypothesis_pytestplugin", "hypothesis.extra.numpy", "onnx", "pytest_socket"),
     *("scipy.ndimage", "humanseg.config.comparison_config", "humanseg.results"),
 )
-"""Imported once, before the changes, for all groups."""
 _OPTIONS = (
     *("-qx", "--hypothesis-seed=1", "-p", "no:cacheprovider"),
     *("-p", "pytest_socket", "-p", "_hypothesis_pytestplugin"),  # others take seconds to load
@@ -65,8 +64,8 @@ class Group:
     """Files or folders below src/humanseg."""
     tests: tuple[str, ...]
     """The quickest first: the first that fails is the last that runs."""
-    libraries: tuple[str, ...] = ()
-    """What else is imported once; none of it may import the modules."""
+    libraries: tuple[str, ...] = COMMON
+    """What is imported once, before any change; none of it may import the modules."""
 
     def files(self, copy: Path) -> list[Path]:
         """The modules in a copy; an __init__.py names others' parts, and is left out."""
@@ -79,16 +78,18 @@ GROUPS = {
     "metrics": Group(
         ("evaluation/metrics",),
         tuple(f"tests/evaluation/test_{name}.py" for name in ("calibration", "metrics", "surface")),
-        ("scipy.spatial", "segmentation_models_pytorch", "sklearn.metrics", "torchmetrics"),
+        (*COMMON, "segmentation_models_pytorch", "sklearn.metrics", "torchmetrics"),
     ),
     "statistics": Group(
-        ("evaluation/statistics",), ("tests/evaluation/test_statistics.py",), ("scipy.stats",)
+        ("evaluation/statistics",),
+        ("tests/evaluation/test_statistics.py",),
+        (*COMMON, "scipy.stats"),
     ),
-    "geometry": Group(("images/resize.py",), ("tests/images/test_resize.py",), ("torch",)),
+    "geometry": Group(("images/resize.py",), ("tests/images/test_resize.py",), (*COMMON, "torch")),
     "guards": Group(
         ("training/callbacks/guards.py",),
         tuple(f"tests/training/callbacks/test_{name}.py" for name in ("guard_limits", "guards")),
-        ("lightning", "segmentation_models_pytorch", "timm"),
+        (*COMMON, "lightning", "segmentation_models_pytorch"),
     ),
     "label-guards": Group(
         ("data/label_guards.py",),
@@ -102,7 +103,7 @@ GROUPS = {
             *(f"tests/annotations/test_{n}.py" for n in ("contours", "rle", "person_regions")),
             *(f"tests/annotations/test_{n}.py" for n in ("formats", "random_masks")),
         ),
-        ("cv2", "pycocotools.coco"),
+        (*COMMON, "cv2", "pycocotools.coco"),
     ),
     "formats": Group(
         tuple(
@@ -116,7 +117,7 @@ GROUPS = {
             *("tests/annotations/test_formats.py", "tests/data/test_pairs.py"),
             *(f"tests/annotations/test_{name}.py" for name in ("cvat_encoding", "label_output")),
         ),
-        ("cv2", "pycocotools.coco"),
+        (*COMMON, "cv2", "pycocotools.coco"),
     ),
 }
 
@@ -245,7 +246,7 @@ def answering(copy: Path, group: Group, files: list[Path]) -> Iterator[Path]:
 
 def _answer(address: str, libraries: str, modules: str, *tests: str) -> None:
     """Run the tests in forks: of the code as it is, then whenever somebody connects."""
-    for name in (*LIBRARIES, *filter(None, libraries.split(","))):
+    for name in libraries.split(","):
         __import__(name)
     files = set(modules.split(","))
     if early := files & _imported():

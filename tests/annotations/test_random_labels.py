@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from tests.builders import tool_files as tools
 from tests.builders.files import coco_document
 
+from humanseg.config.schema import Layout
 from humanseg.data import discover
-from humanseg.data.layouts import Layout
 from humanseg.system.errors import HumansegError
 
 RING = np.ones((6, 6), dtype=np.bool_)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from benchmarks.mutation import GROUPS, ROOT, Group, answering, ask, changed, sample
 
-IT = Group((), ("test_it.py",))
+IT = Group((), ("test_it.py",), libraries=("pytest_socket",))
 
 
 @pytest.fixture

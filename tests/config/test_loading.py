@@ -198,7 +198,8 @@ class TestRoundTrip:
     def test_setting__of_any_value_is_refused_by_its_key_or_comes_back(
         self, data: st.DataObject
     ) -> None:
-        kind = data.draw(st.sampled_from([TrainConfig, CompareConfig]))
+        kinds: list[type[Section]] = [TrainConfig, CompareConfig]
+        kind = data.draw(st.sampled_from(kinds))
         section = data.draw(st.sampled_from(list(TrainConfig.model_fields)))
         key = data.draw(st.sampled_from(sorted(owners(TrainConfig.model_fields[section]))))
         values = {section: {key: data.draw(ANYTHING)}}
@@ -354,6 +355,11 @@ class TestSentences:
             (
                 "loss: {focal: 1}",
                 "loss.focal: unknown key in my.yaml; known keys here: dice, bce, dice_per_image.",
+            ),
+            (
+                'loss: {"a\\nb": 1}',
+                "loss.'a\\nb': unknown key in my.yaml; known keys here: dice, bce, "
+                "dice_per_image.",
             ),
             (
                 "archs: [unet]",
