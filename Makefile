@@ -18,7 +18,7 @@ $(INSTALLED): uv.lock pyproject.toml
 		{ echo "humanseg needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..."; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv sync --frozen --active \
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv sync --frozen --active --compile-bytecode \
 		--extra train --extra serve --extra hub --extra openvino --extra video --extra heic
 	touch $@
 
@@ -35,12 +35,16 @@ demo: $(SCENES) $(WEIGHTS)
 	$(BIN)/humanseg compare --data demo/scenes --config examples/demo.yaml --output demo/comparison
 
 # One thread each: two processes share the cores better than two times two threads. In the order of
-# tests/conftest.py: by itself xdist leaves the files of few and long tests to the end.
+# tests/conftest.py: by itself xdist leaves the files of few and long tests to the end. Bytecode is
+# kept whatever the surroundings say: hundreds of commands are started, which would compile anew.
+PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest \
+	-n 2 --dist loadfile --no-loadscope-reorder
+
 test: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
 
 test-fast: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m unit
+	$(PYTEST) -m unit
 
 # Lines and branches that no test reaches, commands in processes of their own included.
 coverage: $(INSTALLED)

@@ -20,7 +20,8 @@ MakeModel = Callable[..., Path]
 TINY_ENCODER = "tu-test_efficientnet"
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in a shell's background
     signal.signal(signal.SIGINT, signal.default_int_handler)
-settings.register_profile("suite", deadline=None)  # on a busy machine any example may take long
+# On a busy machine any example may take long; half of the usual number finds the same here.
+settings.register_profile("suite", deadline=None, max_examples=50)
 settings.load_profile("suite")
 LONG = ("training", "docs", "browser", "simulation")
 TIERS = ("unit", "contract", "command", "fault", "data", *LONG)

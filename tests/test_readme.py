@@ -14,6 +14,7 @@ DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [*sorted(ROOT.glob("*.md")), ROOT / "benchmarks" / "README.md", *DOCS]
 
 
+@pytest.mark.command
 def test_readme__tables_are_those_of_the_result_files() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.readme_tables", "--check"],

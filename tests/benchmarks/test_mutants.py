@@ -16,6 +16,7 @@ def test_mutant__fits_the_code_as_it_is(mutant: Mutant) -> None:
 
 
 @pytest.mark.parametrize(("new", "caught"), [("3", True), ("1 + 1", False)])
+@pytest.mark.command
 def test_planted__says_whether_the_tests_noticed(tmp_path: Path, new: str, caught: bool) -> None:
     (tmp_path / "src").mkdir()
     module, test = tmp_path / "src" / "planted_module.py", tmp_path / "test_it.py"

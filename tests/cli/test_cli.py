@@ -42,6 +42,7 @@ def probe(*words: str) -> str:
     )
 
 
+@pytest.mark.command
 class TestFrontDoor:
     def test_help__lists_the_commands_and_imports_nothing_heavy(self) -> None:
         result = python("-c", probe("--help"))
@@ -460,6 +461,7 @@ class TestRefused:
         assert problems(f"train --from bundled --preset {preset}") == []
 
     @pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="needs a pipe with a path")
+    @pytest.mark.command
     def test_file_from_a_pipe__is_read_once(self) -> None:
         words = ("-m", "humanseg", "compare", "--show-config", "--config", "/dev/stdin")
         result = subprocess.run(

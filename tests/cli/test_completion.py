@@ -39,6 +39,7 @@ def test_completion__completes_in_bash(
         assert done.stdout.split() == [expected]
 
 
+@pytest.mark.command
 def test_man_page__describes_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(str(MAN_PAGE), run_name="__main__")
     text = capsys.readouterr().out

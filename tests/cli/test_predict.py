@@ -609,6 +609,7 @@ class TestWhere:
             (">&-", "photos/1.jpg -o -", "standard output is closed; give -o FILE."),
         ],
     )
+    @pytest.mark.command
     def test_closed_stream__is_a_sentence(
         self, photos: Path, closing: str, words: str, sentence: str
     ) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,7 @@ Write = Callable[..., Path]
 TURN = Image.Transpose
 
 
+@cache
 def scene(seed: int) -> NDArray[np.uint8]:
     """A drawn scene behind clouds of several sizes."""
     rng = np.random.default_rng(seed)
@@ -44,7 +46,14 @@ def scene(seed: int) -> NDArray[np.uint8]:
         clouds = Image.fromarray(rng.integers(0, 256, (cells, cells), dtype=np.uint8))
         grown = np.asarray(clouds.resize((256, 192), Image.Resampling.BICUBIC), dtype=np.float64)
         image += (grown[..., None] - 128) * 0.4
-    return np.clip(image * 0.7 + 20, 0, 255).astype(np.uint8)
+    scene = np.clip(image * 0.7 + 20, 0, 255).astype(np.uint8)
+    scene.flags.writeable = False
+    return scene
+
+
+@cache
+def signed(seed: int) -> Signature:
+    return signature(scene(seed))
 
 
 CHANGES: dict[str, tuple[Change, str]] = {
@@ -83,12 +92,10 @@ CHANGES: dict[str, tuple[Change, str]] = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_find_shared__every_changed_copy_and_no_stranger(change: str) -> None:
     alter, kind = CHANGES[change]
-    originals = [scene(seed) for seed in range(12)]
-    copies = [np.asarray(alter(Image.fromarray(image))) for image in originals[:6]]
-    strangers = [scene(seed) for seed in range(50, 56)]
+    copies = [np.asarray(alter(Image.fromarray(scene(seed)))) for seed in range(6)]
     shared = find_shared(
-        [signature(image) for image in originals],
-        [signature(image) for image in [*copies, *strangers]],
+        [signed(seed) for seed in range(12)],
+        [*map(signature, copies), *(signed(seed) for seed in range(50, 56))],
     )
     assert [(pair.first, pair.second, pair.kind) for pair in shared] == [
         (position, position, kind) for position in range(6)

@@ -85,6 +85,7 @@ def test_draw_scene__any_size(size: tuple[int, int]) -> None:
         assert mask.dtype == np.bool_
 
 
+@pytest.mark.simulation
 def test_draw_scene__people_of_every_size_and_nobody() -> None:
     shares = [draw_scene(np.random.default_rng([1, i]), SIZE)[1].mean() for i in range(100)]
     assert 0.03 <= np.mean(np.array(shares) == 0) <= 0.18
@@ -103,6 +104,7 @@ def test_draw_scene__without_clutter_there_is_one_large_person() -> None:
 
 
 @pytest.mark.parametrize("clutter", [0.0, 1.0])
+@pytest.mark.simulation
 def test_draw_scene__colour_alone_does_not_find_people(clutter: float) -> None:
     scenes = [draw_scene(np.random.default_rng([2, i]), SIZE, clutter=clutter) for i in range(90)]
     colours = np.stack([image for image, _ in scenes]).astype(np.float32)
@@ -209,6 +211,7 @@ def test_synthesize__goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert calls == []
 
 
+@pytest.mark.contract
 def test_synthesize__same_bytes_whatever_the_number_of_workers(tmp_path: Path) -> None:
     calls: list[tuple[int, int]] = []
     single = synthesize(tmp_path / "one", count=30, size=SIZE)
@@ -234,6 +237,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
+@pytest.mark.fault
 def test_synthesize__killed_ends_its_processes_and_can_go_on(tmp_path: Path) -> None:
     program, root = tmp_path / "draw.py", tmp_path / "drawn"
     program.write_text(_DRAWING)
@@ -277,6 +281,7 @@ def _runs(pid: int) -> bool:
         return False
 
 
+@pytest.mark.fault
 def test_in_processes__one_that_is_killed_is_an_error() -> None:
     with pytest.raises(BrokenProcessPool):
         list(in_processes(os._exit, range(40), workers=2))

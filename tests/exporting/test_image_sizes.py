@@ -49,6 +49,7 @@ def noise(*size: int) -> NDArray[np.uint8]:
     return np.random.default_rng(4).integers(0, 256, (1, *size, 3), dtype=np.uint8)
 
 
+@pytest.mark.contract
 def test_convolutional__computes_what_torch_does_at_other_sizes() -> None:
     network, file = exported(UNetModel(**SMALL))
     assert read_onnx(file).fixed_size is None
@@ -62,6 +63,7 @@ def test_convolutional__computes_what_torch_does_at_other_sizes() -> None:
         open_onnxruntime(file)
 
 
+@pytest.mark.contract
 def test_pooled_branch__keeps_its_size() -> None:
     _, file = exported(DeepLabModel(**SMALL))
     assert read_onnx(file).fixed_size == (64, 64)
@@ -112,6 +114,7 @@ def test_image_size__impossible_ones_are_refused(size: object) -> None:
 
 
 @pytest.mark.parametrize("backend", ["onnxruntime", "openvino", "torch"])
+@pytest.mark.contract
 def test_fast__is_the_bundled_model_on_smaller_images(backend: str) -> None:
     fast = Segmenter("fast", backend=backend, precision="fp32")  # type: ignore[arg-type]
     assert fast.image_size == (256, 256)
@@ -121,6 +124,7 @@ def test_fast__is_the_bundled_model_on_smaller_images(backend: str) -> None:
     assert Segmenter().image_size == (384, 384)
 
 
+@pytest.mark.contract
 def test_fast__is_said_wherever_it_is_used(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

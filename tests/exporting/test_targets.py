@@ -13,6 +13,8 @@ from humanseg.exporting import export
 from humanseg.exporting.targets import check_output, format_of
 from humanseg.system.errors import UsageError
 
+pytestmark = pytest.mark.contract
+
 Run = Callable[..., tuple[int, str, str]]
 INT8 = ("--quantize", "int8", "--calibrate", ".")
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.command
+
 _WATCH = """
 import os, sys
 def refuse(event, arguments):

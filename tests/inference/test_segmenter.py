@@ -810,6 +810,7 @@ def _coverage(segmenter: Segmenter) -> float:
     return segmenter.predict(pixels).coverage
 
 
+@pytest.mark.contract
 class TestProcesses:
     @pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
     def test_pickled__opens_its_model_anew(self, brightness_model: Path, backend: Any) -> None:  # noqa: ANN401

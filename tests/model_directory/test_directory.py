@@ -18,6 +18,8 @@ from humanseg.models import load_network
 from humanseg.system.errors import ModelError
 from humanseg.training import train
 
+pytestmark = pytest.mark.training
+
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory, drawn: Path) -> Path:

@@ -114,6 +114,7 @@ class TestSave:
         assert written == read_model_record(directory)
         return directory
 
+    @pytest.mark.contract
     def test_every_reader_has_the_same_network(self, saved: Path) -> None:
         images = some_images()
         rounded = logits(halved(load_network(VERSION_1)[0]), images)

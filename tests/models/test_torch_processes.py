@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from humanseg.inference.segmenter import Segmenter
 
+pytestmark = pytest.mark.contract
+
 VERSION_1 = Path(__file__).parents[1] / "fixtures" / "model-v1"
 
 

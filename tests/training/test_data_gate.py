@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,14 +18,22 @@ from humanseg.training.data_gate import check_learned_labels, refuse_errors
 from humanseg.training.preparation import find_data
 
 
-@pytest.fixture
-def mirrored(tiny: TrainConfig, tmp_path: Path) -> TrainConfig:
-    """A configuration whose data set has mirrored masks."""
-    synthesize(tmp_path / "set", count=30, size=(96, 96), seed=3)
-    for path in (tmp_path / "set" / "masks").iterdir():
+@pytest.fixture(scope="module")
+def mirrored_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set with mirrored masks."""
+    folder = synthesize(
+        tmp_path_factory.mktemp("mirrored") / "set", count=24, size=(96, 96), seed=3
+    )
+    for path in (folder / "masks").iterdir():
         with Image.open(path) as mask:
             ImageOps.mirror(mask).save(path)
-    return changed(tiny, data={"root": tmp_path / "set"})
+    return folder
+
+
+@pytest.fixture
+def mirrored(tiny: TrainConfig, mirrored_set: Path) -> TrainConfig:
+    """A configuration whose data set has mirrored masks."""
+    return changed(tiny, data={"root": mirrored_set})
 
 
 def test_mirrored_masks__stop_before_training(mirrored: TrainConfig) -> None:
@@ -40,10 +49,9 @@ def test_accepted__go_on(mirrored: TrainConfig, caplog: pytest.LogCaptureFixture
 
 
 def test_further_data__are_checked_too(
-    tiny: TrainConfig, mirrored: TrainConfig, caplog: pytest.LogCaptureFixture
+    tiny: TrainConfig, mirrored_set: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    extra = mirrored.data.root
-    assert extra is not None
+    extra = shutil.copytree(mirrored_set, tmp_path / "set")
     with Image.open(extra / "masks" / "00002.png") as mask:
         mask.resize((48, 96)).save(extra / "masks" / "00002.png")
     config = changed(tiny, data={"extra": (extra,)})

@@ -9,6 +9,8 @@ from typing import Any, cast
 
 import pytest
 
+pytestmark = pytest.mark.browser
+
 Visit = Callable[..., Any]
 
 RUN = """

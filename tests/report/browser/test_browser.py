@@ -13,6 +13,8 @@ from humanseg.report.gallery.gallery_rows import GalleryRow, gallery
 from humanseg.report.load_study import load_study
 from humanseg.report.study import image_scores
 
+pytestmark = pytest.mark.browser
+
 Visit = Callable[..., Any]
 
 HELPERS = """
