@@ -41,6 +41,7 @@ def test_derived_scores__by_hand() -> None:
     ("text", "sentence"),
     [
         ("not json", "not a humanseg record"),
+        ('{"a": ' * 100_000, "not a humanseg record"),
         ("[1]", "not a humanseg record"),
         ('{"schema_version": 99}', "schema version 99; this humanseg reads version 1"),
         ('{"name": "x"}', "damaged at error"),

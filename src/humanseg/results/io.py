@@ -48,7 +48,7 @@ def read_record(path: Path, kind: type[R]) -> R:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
     try:
         version = json.loads(text).get("schema_version", SCHEMA_VERSION)
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise DataError(f"{path}: is not a humanseg record (no JSON object in it).") from error
     if version != SCHEMA_VERSION:
         raise DataError(
