@@ -25,7 +25,7 @@ def test_manifest__of_absolute_paths_counts_from_what_they_share(tmp_path: Path)
     assert names == ["a/1.jpg", "b/2.jpg"]
 
 
-@pytest.mark.parametrize("content", [None, b"", b"# nothing\n", b"\xff\xfe\x00"])
+@pytest.mark.parametrize("content", [None, b"", b"# nothing\n", b"\xff\xfe\x00", b"a\x00.jpg"])
 def test_manifest__missing_or_empty_is_refused(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "list.txt").write_bytes(content)

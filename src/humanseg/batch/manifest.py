@@ -23,12 +23,15 @@ def read_manifest(path: Path) -> list[tuple[Path, PurePath]]:
         UsageError: the file is missing, no text, or names nothing.
     """
     try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        text = path.read_text("utf-8")
+        if "\0" in text:
+            raise ValueError("no path may hold a zero byte")
+    except (OSError, ValueError) as error:
         raise UsageError(
             f"@{path}: cannot be read as a list of files; give a text file."
         ) from error
-    names = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    lines = [line.strip() for line in text.splitlines()]
+    names = [line for line in lines if line and not line.startswith("#")]
     if not names:
         raise UsageError(f"@{path}: names no file; write one path per line.")
     files = [Path(name) for name in names]
