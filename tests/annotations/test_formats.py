@@ -434,3 +434,12 @@ def test_voc__table_without_people_is_named(tmp_path: Path) -> None:
     text(tmp_path / "labelmap.txt", "background:0,0,0::\ndog:192,128,128::\n")
     with pytest.raises(DataError, match=r"labelmap\.txt: no class is 'person'"):
         discover(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["data.yaml", "classes.txt"])
+def test_yolo__file_of_names_without_people_is_named(tmp_path: Path, name: str) -> None:
+    yolo(tmp_path)
+    (tmp_path / "data.yaml").unlink()
+    text(tmp_path / name, "names: [dog]" if name == "data.yaml" else "dog")
+    with pytest.raises(DataError, match=rf"{name}: no class is 'person'; its classes are .*dog"):
+        discover(tmp_path)

@@ -43,7 +43,7 @@ def read_yolo(path: Path, classes: Sequence[str]) -> LabelSet:
         DataError: a text that is not YOLO's, or none of the classes.
     """
     root = path if path.is_dir() else path.parent
-    names = _class_names(root, path)
+    table, names = _class_names(root, path)
     wanted = Classes(classes)
     entries: list[LabelledImage] = []
     missing: list[Missing] = []
@@ -62,7 +62,7 @@ def read_yolo(path: Path, classes: Sequence[str]) -> LabelSet:
         missing += [
             Missing(text, f"{text.name} has no picture in images/") for text in texts.values()
         ]
-    taken = wanted.taken(root, names.values() if names else None)
+    taken = wanted.taken(table, names.values() if names else None)
     return LabelSet(tuple(entries), (root,), taken, tuple(missing))
 
 
@@ -78,8 +78,8 @@ def _by_stem(folder: Path, suffixes: frozenset[str], missing: list[Missing]) -> 
     return files
 
 
-def _class_names(root: Path, path: Path) -> Mapping[int, str]:
-    """Names by number; empty where no file says."""
+def _class_names(root: Path, path: Path) -> tuple[Path, Mapping[int, str]]:
+    """The file that says it, and names by number; `root` and none where no file does."""
     config = path if path.is_file() else root / CONFIG
     if config.is_file():
         try:
@@ -91,11 +91,11 @@ def _class_names(root: Path, path: Path) -> Mapping[int, str]:
             names = dict(enumerate(names))
         if not isinstance(names, dict) or not all(isinstance(key, int) for key in names):
             raise DataError(f"{config}: has no list of class names under `names`; add it.")
-        return {key: str(name) for key, name in names.items()}
-    for name in _LISTS:
-        if (root / name).is_file():
-            return dict(enumerate(read_text(root / name).splitlines()))
-    return {}
+        return config, {key: str(name) for key, name in names.items()}
+    for table in (root / name for name in _LISTS):
+        if table.is_file():
+            return table, dict(enumerate(read_text(table).splitlines()))
+    return root, {}
 
 
 def _people(
