@@ -19,6 +19,7 @@ from humanseg.images.resize import (
     resize_mask_nearest,
     resize_probability,
     resize_probability_bands,
+    size_within,
 )
 
 sides = st.integers(1, 40)
@@ -34,6 +35,12 @@ def test_resize__any_size_to_any_size(height: int, width: int, rows: int, column
     assert resize_mask_nearest(mask, (rows, columns)).all()
     probability = np.full((height, width), 0.25, dtype=np.float32)
     np.testing.assert_allclose(resize_probability(probability, (rows, columns)), 0.25, atol=1e-6)
+
+
+def test_size_within__shrinks_and_never_enlarges() -> None:
+    assert size_within((1000, 500), 480) == (480, 240)
+    assert size_within((20, 10), 480) == (20, 10)
+    assert size_within((1, 5000), 288) == (1, 288)
 
 
 def test_resize_probability__equals_torch_bilinear_when_enlarging() -> None:

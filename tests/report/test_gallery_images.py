@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from humanseg.images import read_image
+from humanseg.images.resize import size_within
 from humanseg.images.stored_maps import write_probability
 from humanseg.report.gallery.gallery_images import (
     MISSED,
     WRONG,
     read_prediction,
     read_shrunk,
-    shown_size,
 )
 from humanseg.system.errors import ImageError
 
@@ -65,12 +65,6 @@ def test_error_colours__differ_with_any_colour_vision(sight: object) -> None:
     assert np.linalg.norm(missed - veil) > 30
 
 
-def test_shown_size__shrinks_and_never_enlarges() -> None:
-    assert shown_size((1000, 500), 480) == (480, 240)
-    assert shown_size((20, 10), 480) == (20, 10)
-    assert shown_size((1, 5000), 288) == (1, 288)
-
-
 def scene() -> Image.Image:
     rows, columns = np.mgrid[0:600, 0:900]
     waves = [128 + 100 * np.sin(rows / 60 + phase) * np.cos(columns / 90) for phase in range(3)]
@@ -83,7 +77,7 @@ def test_read_shrunk__draft_shows_what_the_whole_file_does(tmp_path: Path, turne
     exif[0x0112] = turned
     scene().save(tmp_path / "a.jpg", quality=95, exif=exif)
     whole = read_image(tmp_path / "a.jpg")
-    size = shown_size((whole.shape[0], whole.shape[1]), 160)
+    size = size_within((whole.shape[0], whole.shape[1]), 160)
     image = read_shrunk(tmp_path / "a.jpg", size)
     assert image.shape == (*size, 3)
     wanted = np.asarray(Image.fromarray(whole).resize(size[::-1], Image.Resampling.BILINEAR))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from humanseg.effects.rasters import reduced, row_bands, stretched_rows, window_means
-from humanseg.images.resize import resize_image, resize_probability
+from humanseg.images.resize import resize_image, resize_probability, size_within
 
 SIDE = 320
 """Longer side, in pixels, of the reduced picture that the coefficients are fitted on."""
@@ -54,8 +54,7 @@ def refined_bands(
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
     """`refine` from top to bottom in bands, for large pictures: rows and their values."""
     size = (image.shape[0], image.shape[1])
-    scale = min(1.0, side / max(size))
-    small = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+    small = size_within(size, side)
     # A large picture is first reduced in bands, so that Pillow needs no copy of the whole.
     reduction = max(1, max(size) // (4 * side))
     guide = resize_image(reduced(image, reduction), small).transpose(2, 0, 1).astype(np.float32)

@@ -13,7 +13,7 @@ from humanseg.effects.regions import PERSON_SHARE, find_regions
 from humanseg.evaluation.analysis.measures import COMPARED, SIZES, bootstrap_of, thirds
 from humanseg.evaluation.metrics import Mask
 from humanseg.evaluation.metrics.surface import near_contour
-from humanseg.images.resize import resize_image, resize_mask
+from humanseg.images.resize import resize_image, resize_mask, size_within
 from humanseg.results import AttributeAnalysis, AttributeGroup, ImageScore, Interval
 from humanseg.system.errors import UsageError
 
@@ -74,8 +74,7 @@ def describe_people(image: NDArray[np.uint8], truth: Mask) -> ScenePeople | None
 
 def _light(image: NDArray[np.uint8], truth: Mask) -> tuple[float | None, float | None]:
     """Mean luma of the person and its distance from that of the surroundings."""
-    scale = min(1.0, _SIDE / max(image.shape))
-    size = max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale))
+    size = size_within((image.shape[0], image.shape[1]), _SIDE)
     luma = resize_image(image, size) @ np.array(_LUMA) / 255
     person = resize_mask(truth, size)
     around = near_contour(person, SURROUNDINGS) & ~person

@@ -21,6 +21,12 @@ _SMALL = 1_000_000
 """Pixels, below which nothing is gained by leaving out those far from the outline."""
 
 
+def size_within(size: Size, longest: int) -> Size:
+    """`size` with its longer side shrunk to `longest` pixels if it is longer, and both to scale."""
+    scale = min(1.0, longest / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
 def resize_image(image: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
     """Stretch uint8 (height, width, 3) to `size`, bilinear with antialiasing when it shrinks."""
     if image.shape[:2] == size:

@@ -15,7 +15,7 @@ from PIL import Image
 from humanseg import images
 from humanseg.effects.effect import Effect, OutputName
 from humanseg.images import ImageLike, LoadedImage
-from humanseg.images.resize import resize_image
+from humanseg.images.resize import resize_image, size_within
 from humanseg.system.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
@@ -143,9 +143,7 @@ def _panel(prediction: Prediction) -> NDArray[np.uint8]:
     """Image, overlay and cut-out, uint8 (h, 3 w + gaps, 3): made small, so that it is quick."""
     from humanseg.inference.prediction import Prediction
 
-    factor = min(1.0, _SHOWN_SIDE / max(prediction.size))
-    height, width = (max(1, round(side * factor)) for side in prediction.size)
-    size = (height, width)
+    size = size_within(prediction.size, _SHOWN_SIDE)
     pixels = resize_image(prediction.image, size)
     small = Prediction(
         prediction.grid,

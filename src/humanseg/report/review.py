@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from humanseg.images import read_mask
-from humanseg.images.resize import Size, resize_mask
+from humanseg.images.resize import Size, resize_mask, size_within
 from humanseg.report import study_files
 from humanseg.report.formatting import score
 from humanseg.report.gallery.gallery_images import (
@@ -16,7 +16,6 @@ from humanseg.report.gallery.gallery_images import (
     photo_uri,
     read_prediction,
     read_shrunk,
-    shown_size,
 )
 from humanseg.report.gallery.gallery_rows import CHOSEN_SIDE, Cell, GalleryRow, Mask
 from humanseg.report.load_study import load_study
@@ -68,7 +67,7 @@ def _row(picture: Reviewed, number: int) -> GalleryRow:
     size, photo = _SQUARE, ""
     try:
         mask, truth = picture.masks()
-        size = shown_size((mask.shape[0], mask.shape[1]), CHOSEN_SIDE)
+        size = size_within((mask.shape[0], mask.shape[1]), CHOSEN_SIDE)
         photo = photo_uri(read_shrunk(picture.file, size))
         cell = _cell(picture.id, resize_mask(mask, size), truth, size)
     except (ImageError, DataError) as error:

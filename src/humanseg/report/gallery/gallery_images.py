@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from humanseg.images import load
-from humanseg.images.resize import Size, resize_image, resize_probability
+from humanseg.images.resize import Size, resize_image, resize_probability, size_within
 from humanseg.images.stored_maps import read_probability
 from humanseg.system.errors import DataError, ImageError
 
@@ -36,12 +36,6 @@ _WORKING_SIDE = 1024
 _PHOTO_QUALITY, _PHOTO_EFFORT = 70, 3
 
 
-def shown_size(size: Size, longest: int) -> Size:
-    """The size at which an image of `size` is shown: at most `longest`, never enlarged."""
-    factor = min(1.0, longest / max(size))
-    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
-
-
 def read_shrunk(file: Path, size: Size) -> NDArray[np.uint8]:
     """Read an image at `size`, as uint8 RGB; JPEG files are decoded at a fraction of theirs.
 
@@ -57,7 +51,7 @@ def read_prediction(file: Path, size: Size, threshold: float) -> NDArray[np.bool
     Raises:
         ImageError: missing, damaged, or no image.
     """
-    working = shown_size(size, _WORKING_SIDE)
+    working = size_within(size, _WORKING_SIDE)
     try:
         probability = read_probability(file)
     except DataError as error:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg.images import read_mask
-from humanseg.images.resize import Size, resize_mask
+from humanseg.images.resize import Size, resize_mask, size_within
 from humanseg.report import study_files
 from humanseg.report.formatting import percent, score
 from humanseg.report.gallery.gallery_images import (
@@ -23,7 +23,6 @@ from humanseg.report.gallery.gallery_images import (
     photo_uri,
     read_prediction,
     read_shrunk,
-    shown_size,
 )
 from humanseg.report.gallery.image_choice import choose_images
 from humanseg.report.study import Network, Study, image_scores
@@ -99,7 +98,7 @@ def gallery(study: Study) -> list[GalleryRow]:
     def row(id_: str, number: int) -> GalleryRow:
         image = images[id_]
         longest = CHOSEN_SIDE if choices[id_] else OTHER_SIDE
-        size = shown_size((image.height, image.width), longest)
+        size = size_within((image.height, image.width), longest)
         photo, gone = _photo(files.get(id_), size)
         picture = Cell("picture", "Picture", alt=f"Picture {id_}", problem=gone)
         return GalleryRow(

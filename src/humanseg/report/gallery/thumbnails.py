@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from humanseg.images import open_image, read_mask
-from humanseg.images.resize import resize_mask
+from humanseg.images.resize import resize_mask, size_within
 from humanseg.report import study_files
 from humanseg.report.formatting import capitalised, score
-from humanseg.report.gallery.gallery_images import mask_uri, photo_uri, read_shrunk, shown_size
+from humanseg.report.gallery.gallery_images import mask_uri, photo_uri, read_shrunk
 from humanseg.report.study import Study, image_scores
 from humanseg.report.tables.image_tables import LEAK_KINDS, REASONS, suspect_detail
 from humanseg.system.errors import ImageError
@@ -62,7 +62,7 @@ class _Thumbnails:
         truth = study_files.truth_file(self._folders, id_)
         try:
             image = self._images.get(id_) or open_image(file)  # whether or not it was scored
-            pixels = read_shrunk(file, shown_size((image.height, image.width), THUMBNAIL_SIDE))
+            pixels = read_shrunk(file, size_within((image.height, image.width), THUMBNAIL_SIDE))
             size = (pixels.shape[0], pixels.shape[1])
             mask = mask_uri(resize_mask(read_mask(truth), size)) if masked else ""
         except ImageError as error:
