@@ -34,10 +34,7 @@ from humanseg.data.samples import Sample
 from humanseg.data.synthesis import synthesize
 from humanseg.images.resize import Size
 from humanseg.results import Environment, Record, write_record
-from humanseg.system.cpu import usable_cores
 
-COMMITTED = 300
-"""The cache keeps what it did after 64 images; a process that is killed before shows nothing."""
 COMPARED = 200
 """Images compared with what is decoded anew."""
 NETWORK = {
@@ -147,11 +144,10 @@ def fill_with_a_kill(
     folder: Path = arguments.folder / "cache"
     shutil.rmtree(folder, ignore_errors=True)
     words = [sys.executable, "-c", FILL, str(data), str(folder), *map(str, arguments.grid)]
-    first = run(words, kill_at=max(len(samples) // 3, COMMITTED))
+    first = run(words, kill_at=len(samples) // 3)
     if first.code != -signal.SIGKILL:
         raise SystemExit(
-            f"Filling ended with {first.code} before it was killed; --pictures must be above "
-            f"{COMMITTED}."
+            f"Filling ended with {first.code} before it was killed; give more --pictures."
         )
     second = run(words)
     if second.code != 0 or not second.progress or second.progress[-1][0] != len(samples):
@@ -163,7 +159,7 @@ def fill_with_a_kill(
         images_compared=compare(folder, samples, arguments.grid),
         seconds=round(end - begin, 2),
         images_per_second=round((len(samples) - done) / (end - begin), 1),
-        cache_bytes=sum(path.stat().st_size for path in folder.iterdir()),
+        cache_bytes=sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
         peak_mib=round(second.peak_mib, 1),
     )
 
@@ -250,7 +246,6 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--few-epochs", type=int, default=2, help="with a tenth of the pictures")
-    parser.add_argument("--workers", type=int, default=usable_cores(), help="processes that draw")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
@@ -266,7 +261,6 @@ def main() -> None:
         arguments.folder / "pictures",
         count=arguments.pictures,
         size=arguments.size,
-        workers=arguments.workers,
     )
     samples = discover(data)
     filling = fill_with_a_kill(arguments, data, samples)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import sqlite3
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +30,9 @@ _TIMES = {
     "wall_seconds",
 }
 """What is not the same in two runs."""
+
+CACHED = "[0-9a-f]" * 32
+"""Names of what a cache keeps."""
 
 _PLAN = """
 data: {{root: {root}}}
@@ -130,8 +131,8 @@ def works(material: Material) -> dict[str, Work]:
         Work(
             "cache",
             lambda out: ["data", "check", str(material.pairs), "--cache", str(out)],
-            lambda out: _cached(out, "key, value"),
-            lambda out: _cached(out, "key, rowid"),
+            lambda out: _digests(out, CACHED),
+            lambda out: _stamps(out, CACHED),
         ),
         Work("training", lambda out: _training(material, out), _run_parts, _run_finished),
         Work(
@@ -164,18 +165,6 @@ def _stamps(folder: Path, pattern: str) -> Parts:
     return {
         str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob(pattern)
     }
-
-
-def _cached(folder: Path, columns: str) -> Parts:
-    file = folder / "cache.sqlite"
-    if not file.exists():
-        return {}
-    with closing(sqlite3.connect(file)) as database:
-        tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        if ("entries",) not in tables:
-            return {}
-        rows = database.execute(f"SELECT {columns} FROM entries")
-        return {key.hex(): value for key, value in rows}
 
 
 def _rows(run: Path) -> list[dict[str, str]]:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from humanseg.data import discover
 from humanseg.data.cache import Cache, CachedImages
+from humanseg.data.cache_entries import sample_keys
 from humanseg.data.resized import ImagesInMemory, ResizedImages
 from humanseg.images import files
 from humanseg.images.resize import Size
@@ -58,9 +59,9 @@ class CachedData(NamedTuple):
     def resized(self, size: Size = (8, 8), mask_resize: str = "area") -> CachedImages:
         return self.open().resized(discover(self.root), size=size, mask_resize=mask_resize)
 
-    @property
-    def file(self) -> Path:
-        return self.folder / "cache.sqlite"
+    def file(self, kind: str, index: int) -> Path:
+        """Of what the cache keeps of a sample."""
+        return self.folder / kind / sample_keys(discover(self.root))[index]
 
     def said(self, text: str) -> str:
         return f"cache {self.folder}: {text}"

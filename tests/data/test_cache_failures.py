@@ -3,7 +3,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -11,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +17,11 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from humanseg.data import cache as caching
-from humanseg.data import cache_entries, cache_file, discover
+from humanseg.data import cache_entries, cache_folder, discover, read_facts
 from humanseg.data.cache import Cache
+from humanseg.data.cache_folder import CacheFolder
 from humanseg.data.resized import ImagesInMemory
+from humanseg.system.atomic import write_bytes
 from humanseg.system.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -47,34 +46,26 @@ def test_cache__of_another_version_takes_nothing_from_it(
     assert not decoded
 
 
-@pytest.mark.parametrize(("keep", "said"), [(0, False), (100, True), (5000, True), (None, True)])
-def test_cache__damaged_file_is_built_anew(
-    cached: CachedData, keep: int | None, said: bool
+@pytest.mark.parametrize("length", [0, 3, 100, None])
+def test_cache__damaged_facts_are_found_out_anew(
+    cached: CachedData, length: int | None, decoded: Counter[str]
 ) -> None:
-    cached.resized().prepare(range(COUNT))
-    cached.notes.clear()
-    path = cached.file
-    path.write_bytes(b"nonsense" * 600 if keep is None else path.read_bytes()[:keep])
-    assert cached.holds(cached.resized())
-    assert cached.notes == [cached.said("it is damaged; it is built anew.")] * said
-
-
-def test_cache__damaged_while_it_is_used(cached: CachedData) -> None:
-    resized = cached.resized()
-    resized.prepare([0])
-    cached.notes.clear()
-    cached.file.write_bytes(b"nonsense" * 600)
-    assert cached.holds(resized)
-    assert cached.notes[0] == cached.said("it is damaged; it is built anew.")
+    samples = discover(cached.root)
+    facts = read_facts(samples, cache=cached.open())
+    file = cached.file("facts", 3)
+    file.write_bytes(b"nonsense" * 600 if length is None else file.read_bytes()[:length])
+    for again in ({"images/03", "masks/03"}, set()):
+        decoded.clear()
+        assert read_facts(samples, cache=cached.open()) == facts
+        assert set(decoded) == again
 
 
 def flip(cached: CachedData, index: int, *, mask: bool = False) -> None:
     """Change a bit of the pixels of a sample."""
-    images, masks, _ = ImagesInMemory(discover(cached.root), SIZE, "area").get([index])
-    row = images.tobytes() + np.packbits(masks).tobytes()
-    content = bytearray(cached.file.read_bytes())
-    content[content.index(row) + (len(row) - 1 if mask else 5)] ^= 1
-    cached.file.write_bytes(content)
+    file = cached.file("8x8-area", index)
+    content = bytearray(file.read_bytes())
+    content[8 * 8 * 3 if mask else 5] ^= 1
+    file.write_bytes(content)
 
 
 @pytest.mark.parametrize("mask", [False, True])
@@ -102,7 +93,7 @@ def test_cached_images__disk_that_forgets_is_named(
     resized = cached.resized()
     resized.prepare(range(COUNT))
     flip(cached, 0)
-    monkeypatch.setattr(cache_file.CacheFile, "put", lambda self, entries: None)
+    monkeypatch.setattr(CacheFolder, "put", lambda self, kind, key, value: None)
     with pytest.raises(DataError, match=r"cache: does not give back what was just written to it"):
         resized.get([0])
 
@@ -112,7 +103,7 @@ def test_cached_images__file_that_is_gone_is_made_again(
 ) -> None:
     used = cached.resized()
     used.prepare(range(COUNT))
-    cached.file.unlink()
+    shutil.rmtree(cached.folder / "8x8-area")
     fresh = cached.resized()
     fresh.prepare([1])
     assert cached.holds(used)
@@ -125,9 +116,8 @@ import sys, time
 from functools import partial
 from pathlib import Path
 from humanseg.data import Sample, discover
-from humanseg.data import cache
+from humanseg.data.cache import Cache
 
-cache.COMMIT_SAMPLES = 4
 root, folder, log, pause, *gate = sys.argv[1:]
 read = Sample.read_image
 
@@ -142,7 +132,7 @@ def slow(self):
 Sample.read_image = slow
 samples = discover(Path(root))
 note = partial(print, flush=True)
-resized = cache.Cache(Path(folder), note=note).resized(samples, size=(8, 8), mask_resize="area")
+resized = Cache(Path(folder), note=note).resized(samples, size=(8, 8), mask_resize="area")
 resized.prepare(range(len(samples)))
 """
 
@@ -152,13 +142,9 @@ def start(cached: CachedData, log: Path, pause: float, *gate: Path) -> subproces
     return subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True)
 
 
-def committed(cached: CachedData) -> int:
-    try:
-        with closing(sqlite3.connect(f"file:{cached.file}?mode=ro", uri=True)) as database:
-            entries = database.execute("SELECT count(*) FROM entries").fetchone()
-    except sqlite3.OperationalError:
-        return 0
-    return int(entries[0]) // 2  # facts and pixels
+def kept(cached: CachedData) -> int:
+    """Number of pictures whose pixels are there."""
+    return len(list((cached.folder / "8x8-area").glob("[0-9a-f]*")))
 
 
 def wait_for(ready: Callable[[], bool]) -> None:
@@ -173,11 +159,11 @@ def test_cache__killed_process_loses_no_more_than_the_last_pictures(
 ) -> None:
     process = start(cached, tmp_path / "log", 0.1)
     try:
-        wait_for(lambda: committed(cached) >= 4)
+        wait_for(lambda: kept(cached) >= 4)
     finally:
         process.kill()
         process.communicate()
-    survived = committed(cached)
+    survived = kept(cached)
     assert 4 <= survived < COUNT
     resized = cached.resized()
     resized.prepare(range(COUNT))
@@ -211,7 +197,6 @@ def test_cache__without_locks_processes_do_no_harm(
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(FileLock, "acquire", refuse)
-    monkeypatch.setattr(caching, "COMMIT_SAMPLES", 2)
     resized = [cached.resized() for _ in range(3)]
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(lambda grid: grid.prepare(range(COUNT)), resized))
@@ -235,25 +220,19 @@ def test_cache__no_room_is_said_before_anything_is_read(
 def test_cache__full_disk_keeps_what_was_there(
     cached: CachedData, decoded: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(caching, "COMMIT_SAMPLES", 2)
-    connect = sqlite3.connect
-
-    def small(
-        path: Path, *, timeout: float = 5, isolation_level: None = None
-    ) -> sqlite3.Connection:
-        database = connect(path, timeout=timeout, isolation_level=isolation_level)
-        database.execute("PRAGMA max_page_count = 4")  # three are there before any sample
-        return database
+    def write(path: Path, content: bytes) -> None:
+        if kept(cached) >= 5:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        write_bytes(path, content)
 
     with monkeypatch.context() as disk:
-        disk.setattr(sqlite3, "connect", small)
-        with pytest.raises(OSError, match="full") as raised:
+        disk.setattr(cache_folder, "write_bytes", write)
+        with pytest.raises(OSError, match="No space left") as raised:
             cached.resized().prepare(range(COUNT))
     assert raised.value.errno == errno.ENOSPC
-    assert raised.value.filename == str(cached.file)
-    there = committed(cached)
-    assert 2 <= there < COUNT
-    assert there % 2 == 0
+    assert str(raised.value.filename).startswith(str(cached.folder))
+    there = kept(cached)
+    assert 5 <= there < COUNT
     decoded.clear()
     resized = cached.resized()
     resized.prepare(range(COUNT))
@@ -331,21 +310,3 @@ def test_cached_images__reading_takes_no_memory(cached: CachedData) -> None:
     for row in range(len(samples)):
         resized.get([row])
     assert resident() - before < 8 << 20
-
-
-@pytest.mark.parametrize("value", ["CAST(value AS TEXT)", "7", "NULL", "''"])
-def test_cache_file__value_of_another_type(tmp_path: Path, value: str) -> None:
-    file = cache_file.CacheFile(tmp_path, say=print)
-    file.put([(b"key", b"\xff value")])
-    with closing(sqlite3.connect(file.path)) as database, database:
-        database.execute(f"UPDATE entries SET value = {value}")
-    assert file.get([b"key"]) == [b"\xff value" if "TEXT" in value else None]
-
-
-def test_cache_file__of_another_table_is_built_anew(tmp_path: Path) -> None:
-    told: list[str] = []
-    file = cache_file.CacheFile(tmp_path, say=told.append)
-    file.put([(b"key", b"value")])
-    file.path.write_bytes(file.path.read_bytes().replace(b"value BLOB", b"valuf BLOB"))
-    assert file.get([b"key"]) == [None]
-    assert told == ["it is damaged; it is built anew."]

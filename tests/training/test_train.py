@@ -125,7 +125,8 @@ def test_train__from_a_cache_gives_the_same_network(
     assert all(torch.equal(value, again[name]) for name, value in _weights(folder).items())
     assert cached.summary == result.summary
     assert cached.baselines == result.baselines
-    assert (tmp_path / "cache" / "cache.sqlite").stat().st_size > 20 * 64 * 64 * 3
+    pixels = (tmp_path / "cache").glob("64x64-*/*")
+    assert sum(file.stat().st_size for file in pixels) > 20 * 64 * 64 * 3
 
 
 def test_train__a_cache_that_is_damaged_between_epochs_is_made_again(
@@ -138,7 +139,8 @@ def test_train__a_cache_that_is_damaged_between_epochs_is_made_again(
 
     def damage(_self: TrainingGuards, trainer: lightning.Trainer, *_: object) -> None:
         if trainer.current_epoch == 1:
-            (tmp_path / "cache" / "cache.sqlite").write_bytes(b"nonsense" * 600)
+            for file in (tmp_path / "cache").glob("64x64-*/*"):
+                file.write_bytes(b"nonsense" * 600)
 
     monkeypatch.setattr(TrainingGuards, "on_train_epoch_end", damage)
     train(tiny, output=tmp_path / "damaged", cache=tmp_path / "cache")

@@ -1,8 +1,8 @@
 """A folder on a disk that keeps what was decoded, so that no run does it again.
 
-One file holds everything, under keys that say of what: a hash of the absolute paths, lengths and
-times of change of an image and its mask, and for pixels also of the grid that they are on. What has
-changed is therefore simply not there, and entries are never altered.
+Every value has a key that says of what it is: a hash of the absolute paths, lengths and times of
+change of an image and its mask. What has changed is therefore simply not there, and nothing is ever
+altered.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, suppress
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from humanseg.data.cache_entries import Grid, pack_facts, sample_keys, unpack_facts
-from humanseg.data.cache_file import CacheFile, Key, make_folder
+from humanseg.data.cache_folder import CacheFolder
 from humanseg.data.inspection import InspectedSample, inspect, raise_unreadable
 from humanseg.data.resized import Pixels, refuse
 from humanseg.data.samples import Sample
@@ -30,13 +30,9 @@ from humanseg.system.threads import ordered_map
 
 __all__ = ["Cache", "CachedImages"]
 
-Entries = list[tuple[Key, bytes]]
-
-COMMIT_SAMPLES = 64
-"""What was decoded is kept after so many samples."""
-FACTS_BYTES = 4500
-"""About what a sample takes, pixels aside."""
-_FACTS_AT_ONCE = 1024
+FACTS = "facts"
+FACTS_BYTES = 8192
+"""About what a sample takes, pixels aside: what is known of it, in whole blocks of the disk."""
 
 
 class Cache:
@@ -47,10 +43,9 @@ class Cache:
     same path, length and time of change as when they were decoded are taken as unchanged, without
     being read.
 
-    What is decoded is kept every few seconds: a process that is killed loses that little. One
-    process fills at a time, and others read meanwhile. No method leaves anything open, so a cache
-    may be used in threads and in forked processes. Every method raises an OSError if the disk is
-    full or fails.
+    What is decoded is kept at once: a process that is killed loses no more than it was decoding.
+    One process fills at a time, and others read meanwhile. Every method raises an OSError if the
+    disk is full or fails.
     """
 
     def __init__(self, folder: Path, *, note: Callable[[str], None]) -> None:
@@ -63,8 +58,7 @@ class Cache:
         """
         self.folder = folder
         self._note = note
-        make_folder(folder)
-        self.file = CacheFile(folder, say=self.say)
+        self.store = CacheFolder(folder)
 
     def inspect(
         self, samples: Sequence[Sample], *, progress: ItemProgress | None = None
@@ -116,57 +110,42 @@ class Cache:
     def decode(
         self,
         samples: Sequence[Sample],
-        lacking: Mapping[int, Key | None],
+        lacking: Mapping[int, str],
         grid: Grid | None,
         progress: ItemProgress | None,
     ) -> Iterator[tuple[int, InspectedSample]]:
         """Decode samples and keep what can be kept: facts, and pixels where there is a grid.
 
-        `lacking` has the keys of those to decode by index, None where a file is missing. Yields
-        index and facts of each; what has no digests could not be kept.
+        `lacking` has the keys of those to decode by index. Yields index and facts of each; what has
+        no digests could not be kept.
 
         Raises:
             DataError: no room on the disk.
         """
         self._check_room(len(lacking), grid)
 
-        def work(index: int) -> tuple[InspectedSample, Entries]:
+        def work(index: int) -> InspectedSample:
             key, inspection = lacking[index], inspect(samples[index], digests=True)
             result, image, mask = inspection.result, inspection.image, inspection.mask
-            if key is None or result.digests is None or image is None or mask is None:
-                return replace(result, digests=None), []
-            pixels = (
-                []
-                if grid is None
-                else [(grid.key(key), grid.pack(image, mask, samples[index].read_ignored()))]
-            )
-            return result, [(key, pack_facts(result)), *pixels]
+            if not key or result.digests is None or image is None or mask is None:
+                return replace(result, digests=None)
+            if grid is None or not self.store.has(FACTS, key):
+                self.store.put(FACTS, key, pack_facts(result))
+            if grid is not None:
+                ignored = samples[index].read_ignored()
+                self.store.put(grid.kind, key, grid.pack(image, mask, ignored))
+            return result
 
-        entries: Entries = []
         done = len(samples) - len(lacking)
-        try:
-            with keep_freed_memory(), closing(ordered_map(work, lacking)) as results:
-                pairs = zip(lacking, results, strict=True)
-                for count, (index, (result, made)) in enumerate(pairs, start=1):
-                    entries += made
-                    if count % COMMIT_SAMPLES == 0:
-                        ready, entries = entries, []
-                        self.file.put(ready)
-                    yield index, result
-                    if progress is not None:
-                        progress(done + count, len(samples))
-        except BaseException:
-            with suppress(Exception):  # the first error says more
-                self.file.put(entries)
-            raise
-        self.file.put(entries)
+        with keep_freed_memory(), closing(ordered_map(work, lacking)) as results:
+            for count, pair in enumerate(zip(lacking, results, strict=True), start=1):
+                yield pair
+                if progress is not None:
+                    progress(done + count, len(samples))
 
-    def _facts(self, keys: Sequence[Key | None]) -> list[InspectedSample | None]:
-        return [
-            None if value is None else unpack_facts(value)
-            for start in range(0, len(keys), _FACTS_AT_ONCE)
-            for value in self.file.get([key or b"" for key in keys[start : start + _FACTS_AT_ONCE]])
-        ]
+    def _facts(self, keys: Sequence[str]) -> list[InspectedSample | None]:
+        values = (self.store.get(FACTS, key) if key else None for key in keys)
+        return [None if value is None else unpack_facts(value) for value in values]
 
     def _check_room(self, count: int, grid: Grid | None) -> None:
         needed = count * (FACTS_BYTES + (grid.row_bytes if grid else 0))
@@ -180,7 +159,7 @@ class Cache:
 
 
 class CachedImages:
-    """`ResizedImages` on a disk: memory holds 17 bytes per sample, and what is read.
+    """`ResizedImages` on a disk: memory holds a key per sample, and what is read.
 
     `prepare` and `get` raise what `ResizedImages` raises, and an OSError if the disk is full or
     fails. What the cache does not know of a sample is inspected from the same decoding.
@@ -194,8 +173,7 @@ class CachedImages:
         self._cache = cache
         self._samples = samples
         self._grid = grid
-        self._rows = np.zeros((len(samples), 16), dtype=np.uint8)
-        self._ready = np.zeros(len(samples), dtype=np.bool_)
+        self._keys: dict[int, str] = {}  # of those that are there
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -204,21 +182,22 @@ class CachedImages:
 
     def prepare(self, indices: Sequence[int], progress: ItemProgress | None = None) -> None:
         """See `ResizedImages`."""
-        self._prepare(indices, quiet=False, progress=progress)
+        self._prepare(indices, self._cache.announce, progress)
 
     def get(self, indices: Sequence[int]) -> Pixels:
         """See `ResizedImages`; also a DataError if the disk gives wrong bytes again and again."""
-        self._prepare(indices, quiet=True)
+        keys = self._prepare(indices)
         images = np.empty((len(indices), *self.size, 3), dtype=np.uint8)
         masks = np.empty((len(indices), *self.size), dtype=np.bool_)
         pixels = Pixels(images, masks, np.zeros_like(masks) if self.ignoring else None)
-        lost = self._read(indices, pixels)
+        lost = self._read(indices, keys, pixels)
         if lost:
             self._cache.say(f"{len(lost)} pictures in it are damaged or gone; they are made again.")
             with self._lock:
-                self._ready[lost] = False
-            self._prepare(lost, quiet=True, damaged=True)
-            if self._read(indices, pixels):
+                for index, key in lost.items():
+                    self._keys.pop(index, None)
+                    self._cache.store.drop(self._grid.kind, key)
+            if self._read(indices, self._prepare(indices), pixels):
                 raise DataError(
                     f"cache {self._cache.folder}: does not give back what was just written to it; "
                     "its disk may be failing. Give --cache a folder on another disk."
@@ -228,47 +207,54 @@ class CachedImages:
     def _prepare(
         self,
         indices: Sequence[int],
-        *,
-        quiet: bool,
-        damaged: bool = False,
+        announce: Callable[[int, int, Grid], None] | None = None,
         progress: ItemProgress | None = None,
-    ) -> None:
-        """Decode what is not there; all of it where what is there is damaged."""
+    ) -> list[str]:
+        """Decode what is not there; returns the key of each."""
         with self._lock:
-            wanted = [index for index in dict.fromkeys(indices) if not self._ready[index]]
-            if not wanted:
-                return
-            samples = [self._samples[index] for index in wanted]
-            keys = sample_keys(samples)
-            rows = [self._grid.key(key) if key else b"" for key in keys]
-            if damaged or not all(self._cache.file.has(rows)):
-                with self._cache.filling():
-                    there = [False] * len(rows) if damaged else self._cache.file.has(rows)
-                    # The last of several samples of the same files stands for all of them.
-                    last = {row or position: position for position, row in enumerate(rows)}
-                    lacking = {i: keys[i] for i in last.values() if not there[i]}
-                    if not quiet:
-                        self._cache.announce(len(lacking), len(samples), self._grid)
-                    decoded = self._cache.decode(samples, lacking, self._grid, progress)
-                    unreadable = [samples[i] for i, result in decoded if result.digests is None]
-                refuse([_problem(sample) for sample in unreadable], len(samples))
-            self._rows[wanted] = [np.frombuffer(row, dtype=np.uint8) for row in rows]
-            self._ready[wanted] = True
+            if wanted := [index for index in dict.fromkeys(indices) if index not in self._keys]:
+                samples = [self._samples[index] for index in wanted]
+                keys = sample_keys(samples)
+                if self._lacking(keys):
+                    self._decode(samples, keys, announce, progress)
+                self._keys.update(zip(wanted, keys, strict=True))
+            return [self._keys[index] for index in indices]
 
-    def _read(self, indices: Sequence[int], pixels: Pixels) -> list[int]:
-        """Fill a batch; returns the indices of samples that are not there."""
-        lost: dict[int, None] = {}
-        for position, index in enumerate(indices):
-            (value,) = self._cache.file.get([self._rows[index].tobytes()])
+    def _decode(
+        self,
+        samples: Sequence[Sample],
+        keys: Sequence[str],
+        announce: Callable[[int, int, Grid], None] | None,
+        progress: ItemProgress | None,
+    ) -> None:
+        with self._cache.filling():
+            lacking = self._lacking(keys)  # the process before may have made them
+            if announce is not None:
+                announce(len(lacking), len(samples), self._grid)
+            decoded = self._cache.decode(samples, lacking, self._grid, progress)
+            unreadable = [samples[i] for i, result in decoded if result.digests is None]
+        refuse([_problem(sample) for sample in unreadable], len(samples))
+
+    def _lacking(self, keys: Sequence[str]) -> dict[int, str]:
+        """Keys of which there are no pixels, by index; the last of several samples of one file."""
+        last = {key or str(index): index for index, key in enumerate(keys)}
+        has, kind = self._cache.store.has, self._grid.kind
+        return {index: keys[index] for key, index in last.items() if not has(kind, key)}
+
+    def _read(self, indices: Sequence[int], keys: Sequence[str], pixels: Pixels) -> dict[int, str]:
+        """Fill a batch; returns the indices and keys of what is not there."""
+        lost = {}
+        for position, (index, key) in enumerate(zip(indices, keys, strict=True)):
+            value = self._cache.store.get(self._grid.kind, key)
             length = self._grid.row_bytes
             if self._samples[index].ignored is not None:
                 length += self._grid.mask_bytes
             if value is None or len(value) != length:
-                lost[index] = None
+                lost[index] = key
             else:
                 arrays = (each[position] for each in pixels if each is not None)
                 self._grid.unpack(value, *arrays)
-        return list(lost)
+        return lost
 
 
 def _problem(sample: Sample) -> str:

@@ -15,7 +15,6 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
-from humanseg.data.cache_file import Key
 from humanseg.data.fingerprint import annotations_digest
 from humanseg.data.inspection import InspectedSample, Remark
 from humanseg.data.resized import stretch
@@ -24,7 +23,7 @@ from humanseg.data.signatures import Signature
 from humanseg.images.resize import Size
 from humanseg.system.threads import ordered_map
 
-FORMAT = 7
+FORMAT = 8
 _STAT_THREADS = 16  # on a network's disk, most of the time is waiting
 _STAT_AT_ONCE = 1024
 
@@ -40,6 +39,11 @@ class Grid:
         return f"{self.size[0]}x{self.size[1]}"
 
     @property
+    def kind(self) -> str:
+        """Of the values of a cache that have these pixels."""
+        return f"{self}-{self.mask_resize}"
+
+    @property
     def row_bytes(self) -> int:
         """RGB, row by row, then the mask with eight pixels to a byte."""
         return self.size[0] * self.size[1] * 3 + self.mask_bytes
@@ -48,10 +52,6 @@ class Grid:
     def mask_bytes(self) -> int:
         """Of a mask, and of what is ignored, which follows it where there is any."""
         return (self.size[0] * self.size[1] + 7) // 8
-
-    def key(self, sample: Key) -> Key:
-        """Under which the pixels of a sample are kept."""
-        return _hash(sample, f"{self}-{self.mask_resize}".encode())
 
     def pack(
         self,
@@ -76,8 +76,8 @@ class Grid:
             mask[...] = np.unpackbits(plane, count=mask.size).reshape(mask.shape)
 
 
-def sample_keys(samples: Sequence[Sample]) -> list[Key | None]:
-    """A key for each sample as its files are now; None where a file is missing."""
+def sample_keys(samples: Sequence[Sample]) -> list[str]:
+    """A key for each sample as its files are now; empty where a file is missing."""
 
     @cache
     def absolute(folder: Path) -> Path:
@@ -88,12 +88,12 @@ def sample_keys(samples: Sequence[Sample]) -> list[Key | None]:
         name = os.fsencode(absolute(path.parent) / path.name)
         return name + f"\0{status.st_size},{status.st_mtime_ns}".encode()
 
-    def key(sample: Sample) -> Key | None:
+    def key(sample: Sample) -> str:
         try:
             mask = annotations_digest(sample).encode() if not sample.mask else stamp(sample.mask)
             return _hash(stamp(sample.image), mask)
         except OSError:
-            return None
+            return ""
 
     parts = (
         samples[start : start + _STAT_AT_ONCE] for start in range(0, len(samples), _STAT_AT_ONCE)
@@ -104,10 +104,10 @@ def sample_keys(samples: Sequence[Sample]) -> list[Key | None]:
         return [key for part in results for key in part]
 
 
-def _hash(*parts: bytes) -> Key:
+def _hash(*parts: bytes) -> str:
     # Another Pillow may decode to other pixels. Neither a path nor a digest holds two NULs.
     maker = f"{FORMAT} {PIL.__version__}".encode()
-    return blake2b(b"\0\0".join((maker, *parts)), digest_size=16).digest()
+    return blake2b(b"\0\0".join((maker, *parts)), digest_size=16).hexdigest()
 
 
 def pack_facts(result: InspectedSample) -> bytes:
