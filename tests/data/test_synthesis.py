@@ -1,12 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Callable
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +12,6 @@ from sklearn.tree import DecisionTreeClassifier
 
 from humanseg.data import audit, discover, draw_scene, synthesize
 from humanseg.data.synthesis.painting import Canvas, Paint, ellipse, point
-from humanseg.data.synthesis.synthesize import in_processes
 from humanseg.system.errors import HumansegError, UsageError
 
 SIZE = (60, 80)
@@ -153,11 +146,6 @@ def test_synthesize__bad_requests(
     assert not (tmp_path / "x").exists()
 
 
-def test_synthesize__no_workers(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="workers is 0; at least 1"):
-        synthesize(tmp_path / "x", count=1, size=SIZE, workers=0)
-
-
 def test_synthesize__clutter_out_of_range(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"clutter is 1\.5; 0 to 1"):
         synthesize(tmp_path / "x", count=1, size=SIZE, clutter=1.5)
@@ -209,82 +197,6 @@ def test_synthesize__goes_on_where_it_stopped(tmp_path: Path) -> None:
     calls.clear()
     synthesize(root, count=9, size=SIZE, progress=lambda *now: calls.append(now))
     assert calls == []
-
-
-@pytest.mark.contract
-def test_synthesize__same_bytes_whatever_the_number_of_workers(tmp_path: Path) -> None:
-    calls: list[tuple[int, int]] = []
-    single = synthesize(tmp_path / "one", count=30, size=SIZE)
-    many = synthesize(
-        tmp_path / "many",
-        count=30,
-        size=SIZE,
-        workers=2,
-        progress=lambda *now: calls.append(now),
-    )
-    assert digests(single) == digests(many)
-    assert calls[-1] == (30, 30)
-    assert [done for done, _ in calls] == sorted(done for done, _ in calls)
-
-
-_DRAWING = """
-import sys
-from pathlib import Path
-from humanseg.data import synthesize
-if __name__ == "__main__":
-    synthesize(Path(sys.argv[1]), count=400, size=(60, 80), workers=2)
-"""
-
-
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
-@pytest.mark.fault
-def test_synthesize__killed_ends_its_processes_and_can_go_on(tmp_path: Path) -> None:
-    program, root = tmp_path / "draw.py", tmp_path / "drawn"
-    program.write_text(_DRAWING)
-    with subprocess.Popen([sys.executable, str(program), str(root)]) as process:
-        _wait_for(lambda: len(list(root.glob("images/*.jpg"))) >= 8)
-        children = _children(process.pid)
-        process.kill()
-    assert children
-    _wait_for(lambda: not any(_runs(child) for child in children))
-    done = len(list(root.glob("images/*.jpg")))
-    assert 8 <= done < 400
-    for path in root.glob("images/*.jpg"):
-        with Image.open(path) as image:
-            image.load()
-        assert (root / "masks" / f"{path.stem}.png").exists()
-    # As many as are there, so that the rest need not be drawn.
-    for path in [*root.glob("*/*.png"), *root.glob("*/*.jpg")]:
-        if int(path.stem) > 12:
-            path.unlink()
-    synthesize(root, count=12, size=SIZE)
-    assert len(list(root.glob("images/*.jpg"))) == 12
-
-
-def _wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 240
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def _children(pid: int) -> list[int]:
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [int(word) for word in text.split()]
-
-
-def _runs(pid: int) -> bool:
-    """Whether a process exists that is not merely waiting to be forgotten."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-@pytest.mark.fault
-def test_in_processes__one_that_is_killed_is_an_error() -> None:
-    with pytest.raises(BrokenProcessPool):
-        list(in_processes(os._exit, range(40), workers=2))
 
 
 def test_synthesize__cannot_write(tmp_path: Path) -> None:

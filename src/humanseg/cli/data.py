@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 app = App(name="data")
 app.command("humanseg.cli.data_review:review", name="review")
 
-_MANY = 1000
-"""Pictures for which starting further processes pays."""
 _NAMED = 3
 """Files named with one remark."""
 
@@ -111,18 +109,9 @@ def synthesize(
 ) -> None:
     """Draw pictures with known masks, for trials without data."""
     from humanseg.data.synthesis import synthesize as draw
-    from humanseg.system.cpu import usable_cores
 
     with shown("Drawing", unit="images") as progress:
-        done = draw(
-            out,
-            count=count,
-            size=size,
-            seed=seed,
-            clutter=clutter,
-            workers=usable_cores() if count >= _MANY else 1,
-            progress=progress,
-        )
+        done = draw(out, count=count, size=size, seed=seed, clutter=clutter, progress=progress)
     say(str(done))
 
 

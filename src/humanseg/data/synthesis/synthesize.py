@@ -1,14 +1,8 @@
-"""Draw scenes in several processes, and write them as a data set of the layout `folders`."""
+"""Draw scenes, and write them as a data set of the layout `folders`."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,10 +15,10 @@ from humanseg.images.resize import Size
 from humanseg.system.atomic import remove_leftovers
 from humanseg.system.errors import HumansegError, UsageError
 from humanseg.system.progress import ItemProgress
+from humanseg.system.threads import ordered_map
 
 SMALLEST, LARGEST = 32, 4096
 """Sides of an image in pixels."""
-_AT_ONCE = 8  # images that a process is given at a time
 
 
 @dataclass(frozen=True)
@@ -54,7 +48,6 @@ def synthesize(
     size: Size = (240, 320),
     seed: int = 0,
     clutter: float = 1.0,
-    workers: int = 1,
     progress: ItemProgress | None = None,
 ) -> Path:
     """Draw a data set: images/00001.jpg and masks/00001.png (0 and 255) and so on.
@@ -69,29 +62,23 @@ def synthesize(
         size: (height, width) in pixels.
         seed: which pictures.
         clutter: 0 to 1; how hard people are to find, see `draw_scene`.
-        workers: processes that draw. More than one are started anew, so that a program that calls
-            this needs `if __name__ == "__main__":` around what it does.
         progress: called with (pictures there, `count`), not for those that were there before.
 
     Raises:
-        UsageError: a count, size, seed, clutter or number of workers out of range, or a folder with
-            other files, as far as the first, the middle, the last and incomplete pictures tell.
-        HumansegError: a folder that cannot be written to, or a process that was killed.
+        UsageError: a count, size, seed or clutter out of range, or a folder with other files,
+            as far as the first, the middle, the last and incomplete pictures tell.
+        HumansegError: a folder that cannot be written to.
     """
-    _check(count, size, seed, clutter, workers)
+    _check(count, size, seed, clutter)
     plan = _Plan(output, size, seed, clutter)
     try:
         missing = _missing(plan, count)
-        drawn = in_processes(plan.draw, missing, workers=workers)
-        for there, _ in enumerate(drawn, start=count - len(missing) + 1):
-            if progress is not None:
-                progress(there, count)
+        with closing(ordered_map(plan.draw, missing)) as drawn:
+            for there, _ in enumerate(drawn, start=count - len(missing) + 1):
+                if progress is not None:
+                    progress(there, count)
     except OSError as error:
         raise HumansegError(f"{output}: cannot be written to ({error.strerror}).") from error
-    except BrokenProcessPool as error:
-        raise HumansegError(
-            f"{output}: a process that draws was killed; the same command again goes on."
-        ) from error
     return output
 
 
@@ -128,46 +115,13 @@ def _compare(plan: _Plan, numbers: set[int]) -> None:
                     )
 
 
-def _check(count: int, size: Size, seed: int, clutter: float, workers: int) -> None:
+def _check(count: int, size: Size, seed: int, clutter: float) -> None:
     sides = f"both sides must be {SMALLEST} to {LARGEST} pixels"
     for right, problem in (
         (count >= 1, f"count is {count}; at least 1 picture."),
         (min(size) >= SMALLEST and max(size) <= LARGEST, f"size is {size[0]}x{size[1]}; {sides}."),
         (seed >= 0, f"seed is {seed}; 0 or larger."),
         (0.0 <= clutter <= 1.0, f"clutter is {clutter}; 0 to 1."),
-        (workers >= 1, f"workers is {workers}; at least 1."),
     ):
         if not right:
             raise UsageError(problem)
-
-
-def in_processes(
-    work: Callable[[int], None], numbers: Sequence[int], *, workers: int
-) -> Iterator[None]:
-    """Call a function with each of the numbers; it can be pickled if there are several workers.
-
-    Raises:
-        BrokenProcessPool: a process was ended from outside, for instance for want of memory.
-    """
-    if workers == 1 or len(numbers) <= _AT_ONCE:
-        yield from map(work, numbers)
-        return
-    # Not forked: threads of this process may hold locks at this moment.
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_begin)
-    try:
-        yield from pool.map(work, numbers, chunksize=_AT_ONCE)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _begin() -> None:
-    """Leave Ctrl-C to the process that began this one, and end when that is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-
-    def end_with_parent() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=end_with_parent, daemon=True).start()
