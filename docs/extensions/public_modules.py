@@ -16,7 +16,7 @@ from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
-from sphinx.ext.napoleon import GoogleDocstring
+from sphinx.ext.napoleon.docstring import GoogleDocstring
 
 import humanseg
 from humanseg.config.section import Section
@@ -88,7 +88,7 @@ def _add_navigation(app: Sphinx, page: str, source: list[str]) -> None:
     if page != app.config.root_doc:
         return
     index = (API.parents[0] / "README.md").read_text(encoding="utf-8")
-    trees = []
+    trees: list[str] = []
     for section in re.split(r"^## ", index, flags=re.MULTILINE)[1:]:
         caption, _, text = section.partition("\n")
         pages = [_docname(target) for target in re.findall(r"\]\(([^)#]+)\.md\)", text)]
@@ -144,7 +144,7 @@ def _copy_first_page(app: Sphinx, error: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Hooks into the build."""
     # A colon in the docstring of an attribute is one of a sentence, not the end of a type.
-    GoogleDocstring._consume_inline_attribute = lambda self: (
+    GoogleDocstring._consume_inline_attribute = lambda self: (  # type: ignore[method-assign]
         "",
         self._dedent(self._consume_to_end()),
     )

@@ -1,4 +1,4 @@
-"""The code blocks of the README and of docs/ run as they are printed, on drawn pictures.
+"""The code blocks of both READMEs and of docs/ run as they are printed, on drawn pictures.
 
 What trains, exports, measures or serves is given its words only: tests of its own run it, and
 tests/cli/test_tutorial.py trains as a page says. The bundled model is a formula here.
@@ -27,7 +27,11 @@ from humanseg.config.loading import to_yaml
 from humanseg.model_directory import directory as model_directory
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "benchmarks" / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 FIXTURES = ROOT / "tests" / "fixtures"
 RUN_ELSEWHERE = {
     "own-networks.md": "tests/comparison/test_own_networks.py",
@@ -36,9 +40,9 @@ RUN_ELSEWHERE = {
 }
 REASONS = {
     "installs packages and runs the whole suite": 1,
-    "installs packages": 1,
-    "fetches packages": 2,
-    "takes hours, on data that is not here": 2,
+    "installs packages": 2,
+    "fetches packages": 3,
+    "takes hours, on data that is not here": 6,
     "reaches the hub": 2,
     "needs ffmpeg": 3,
     "needs SLURM": 2,
