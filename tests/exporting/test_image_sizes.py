@@ -24,8 +24,7 @@ from humanseg.inference.engines.openvino_engine import open_openvino
 from humanseg.model_directory import find_model
 from humanseg.models import FromBytes
 from humanseg.models.network import build_network
-from humanseg.models.onnx_file import onnx_model
-from humanseg.models.onnx_sizes import free_sizes
+from humanseg.models.onnx_file import free_sizes, onnx_model
 from humanseg.serving.static_files import page_files
 from humanseg.system.errors import ModelError, UsageError
 

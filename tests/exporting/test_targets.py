@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from humanseg.exporting import export
-from humanseg.exporting.targets import check_output, format_of
+from humanseg.exporting.run_export import check_output, format_of
 from humanseg.system.errors import UsageError
 
 pytestmark = pytest.mark.contract

@@ -35,7 +35,6 @@ class _Display:
         detail: str = "",
         milestone: bool = False,
     ) -> None:
-        """See `humanseg.system.progress.Progress`."""
         stage = stage or self._usual_stage
         if stage != self._stage:  # a resumed one does not begin at 0
             self._stage, self._first, self._began = stage, done, self._clock()
@@ -56,7 +55,6 @@ class Log(_Display):
     def __init__(
         self, stage: str, unit: str, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """See `_Display`."""
         super().__init__(stage, unit, clock)
         self._last_line = clock()
 

@@ -34,7 +34,6 @@ class LabelSample:
     """Gives an image, by its position here, in more detail: uint8 (H, W, 3)."""
 
     def __len__(self) -> int:
-        """Number of pairs."""
         return len(self.ids)
 
 

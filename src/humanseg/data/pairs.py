@@ -105,7 +105,6 @@ class Files:
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
-        """Look in `folders`."""
         self._folders = folders
         self._existing = cache(self._parents)
         self._names = cache(_names_by_look)

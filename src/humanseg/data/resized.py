@@ -85,7 +85,6 @@ class ImagesInMemory:
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        """Number of samples."""
         return len(self.ids)
 
     def prepare(self, indices: Sequence[int], progress: ItemProgress | None = None) -> None:

@@ -84,7 +84,6 @@ class ImageBits:
     """bool (images,): `is_plain` of each."""
 
     def __len__(self) -> int:
-        """Number of images."""
         return len(self.digests)
 
 

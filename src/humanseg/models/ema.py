@@ -16,7 +16,6 @@ class ExponentialMovingAverage(nn.Module):
     """
 
     def __init__(self, network: nn.Module) -> None:
-        """Begin as a copy of `network`."""
         super().__init__()
         self.module = copy.deepcopy(network).requires_grad_(False)
 

@@ -20,7 +20,6 @@ class ServeMetrics:
     """Counters of one server. Called from several threads at once."""
 
     def __init__(self) -> None:
-        """Begin at zero."""
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self._requests = Counter(

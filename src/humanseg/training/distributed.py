@@ -73,12 +73,7 @@ class Processes:
         """
         if self.count == 1:
             return work()
-        outcome: list[tuple[T | None, HumansegError | None]] = [(None, None)]
-        if self.is_main:
-            try:
-                outcome = [(work(), None)]
-            except HumansegError as error:
-                outcome = [(None, error)]
+        outcome = [_tried(work) if self.is_main else (None, None)]
         distributed.broadcast_object_list(outcome, src=0, group=self._group)
         result, failure = outcome[0]
         if failure is not None:

@@ -60,7 +60,6 @@ class SegmentationLoss(nn.Module):
     """Weighted sum of soft Dice loss and binary cross-entropy."""
 
     def __init__(self, config: LossConfig) -> None:
-        """Take the weights of both terms."""
         super().__init__()
         self._config = config
 

@@ -26,7 +26,6 @@ class RunningScore:
     """Loss and dataset IoU summed on the device; reading them is the only synchronisation."""
 
     def __init__(self) -> None:
-        """Start empty."""
         self._sums: Tensor | None = None
 
     def add(self, loss: Tensor, logits: Tensor, masks: Tensor) -> None:

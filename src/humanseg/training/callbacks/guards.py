@@ -134,7 +134,6 @@ class TrainingGuards(Callback):
     """Watches a run in every epoch; raises `GuardError` once its result could mean nothing."""
 
     def __init__(self) -> None:
-        """Start with nothing seen."""
         self._before: dict[str, Tensor] = {}
         self._watched: dict[str, nn.Parameter] = {}
         self._checked: Optimizer | None = None

@@ -19,7 +19,6 @@ class ProgressReporter(Callback):
     """Reports optimiser steps twice a second, and every epoch as a milestone."""
 
     def __init__(self, progress: Progress, name: str, recorder: EpochRecorder) -> None:
-        """Describe a reporter."""
         self._progress = progress
         self._name = name
         self._recorder = recorder
