@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from tests.builders.records import plain_score
 
+from humanseg.config.schema import EvaluationConfig
 from humanseg.report.load_study import comparison_study, load_studies, load_study
 from humanseg.report.study import Study
 from humanseg.report.study_plan import fingerprint, lacking_runs
 from humanseg.report.text.protocol_text import protocol
 from humanseg.report.text.summary_text import answer, basis
 from humanseg.report.text.verdict import headline
-from humanseg.results import Analysis, Leak
+from humanseg.results import Analysis, Calibration, Leak
 
 StudyMaker = Callable[..., Study]
 
@@ -452,3 +453,63 @@ def test_protocol__says_what_was_done(study_of: StudyMaker) -> None:
     assert "nothing was selected" in text
     assert "from probability 0.4; probabilities are averaged" in text
     assert "Encoder efficientnet-b0, starting weights: imagenet." in text
+
+
+def _with_runs(study: Study, *changes: dict[str, object]) -> Study:
+    """Every network's runs changed, in the order of the networks."""
+    networks = [
+        dataclasses.replace(
+            network, scored=tuple(run.model_copy(update=update) for run in network.runs)
+        )
+        for network, update in zip(study.networks, changes, strict=True)
+    ]
+    return dataclasses.replace(study, networks=tuple(networks))
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "said"),
+    [
+        ("training", {"epochs": 77}, "training.epochs"),
+        ("model", {"image_size": (64, 96)}, "model.image_size"),
+        ("augmentation", {"affine": 0.77}, "augmentation.affine"),
+        ("data", {"repeat": 3}, "data.repeat"),
+        ("training", {"seed": 77, "onnx": False}, ""),
+        ("data", {"root": Path("elsewhere")}, ""),
+    ],
+)
+def test_warnings__trained_with_different_settings(
+    study_of: StudyMaker, section: str, change: dict[str, object], said: str
+) -> None:
+    study = study_of({"unet": [[0.9, 0.91]], "fpn": [[0.85, 0.86]]})
+    config = study.networks[1].runs[0].config
+    other = config.model_copy(update={section: getattr(config, section).model_copy(update=change)})
+    text = plain(" ".join(answer(_with_runs(study, {}, {"config": other})).warnings))
+    assert f"different settings ({said})" in text if said else "settings" not in text
+    more = _with_runs(study, {}, {"further_data": {"more": "0" * 64}})
+    assert "different settings (data.extra)" in plain(" ".join(answer(more).warnings))
+
+
+def test_warnings__probabilities_where_logits_are_asked_for(study_of: StudyMaker) -> None:
+    study = study_of({"unet": [[0.9, 0.91]], "fpn": [[0.85, 0.86]]})
+    none = Calibration(pixels=(0,) * 15, probability=(0.0,) * 15, person=(0,) * 15)
+    high, low = (
+        none.model_copy(update={"pixels": tuple(100 * (bin_ >= first) for bin_ in range(15))})
+        for first in (7, 6)
+    )
+    said = answer(_with_runs(study, {"calibration": high}, {"calibration": low})).warnings
+    (text,) = [each for each in said if "logits" in each]
+    assert plain(text).startswith("U-Net gives every pixel a probability of 0.47 or more")
+
+
+def test_cautions__a_threshold_that_the_test_pictures_may_have_chosen(
+    study_of: StudyMaker,
+) -> None:
+    study = study_of({"unet": [[0.9, 0.91]]})
+    config = study.networks[0].runs[0].config
+    tuned = config.model_copy(update={"evaluation": EvaluationConfig(threshold=0.37)})
+    said = [plain(text) for text in answer(_with_runs(study, {"config": tuned})).cautions]
+    assert [text for text in said if text.startswith("A pixel counts as a person from")] == [
+        "A pixel counts as a person from probability 0.37, not 0.5: if these test pictures chose "
+        "that, scores are too high for new ones."
+    ]
+    assert "0.37" not in " ".join(answer(study).cautions)

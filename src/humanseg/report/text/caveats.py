@@ -18,6 +18,15 @@ FAR_APART = 0.3
 """IoU in training less that in validation, above which the averages of a short run lag behind."""
 SHOWN_DOUBTS = 5
 """Doubts about training masks that are shown; every run of a plan may have its own."""
+LIKE_LOGITS = 7
+"""Lowest bins of fifteen, below 0.47, that are empty where sigmoids are taken of probabilities."""
+_SETTINGS = ("data", "model", "augmentation", "loss", "optimiser", "training")
+_OF_RUNS = {
+    *("data.root", "data.layout", "data.classes", "data.extra", "data.accept", "model.arch"),
+    *("training.seed", "training.device", "training.onnx", "training.loggers"),
+    *("training.precision", "training.memory_format"),  # see `_different_machines`
+}
+"""Settings in which runs may differ and be comparable."""
 FEW_STEPS = 500
 """A run of fewer steps is short: averages over steps still hold much of the initial weights."""
 
@@ -40,6 +49,8 @@ def warnings(study: Study) -> Iterator[str]:
             "The networks were scored at different thresholds, or some with flip averaging: "
             "differences are not due to the networks alone."
         )
+    yield from _different_settings(study)
+    yield from _probabilities_for_logits(study)
     yield from _trained_on_test(study)
     yield from _scored_by_itself(study)
     yield from _divided_copies(study)
@@ -87,6 +98,43 @@ def _trained_on_test(study: Study) -> Iterator[str]:
             yield (
                 f"What {evaluation.model} was trained on is not recorded: its scores are too high "
                 "if it has seen these pictures."
+            )
+
+
+def _different_settings(study: Study) -> Iterator[str]:
+    """Trainings that are set side by side although more than their networks differs."""
+    settings = [_comparable(run) for network in study.compared for run in network.runs]
+    shared = set[str]().union(*settings).intersection(*settings)
+    keys = [
+        key
+        for key in (settings[0] if settings else ())
+        if key in shared and any(own[key] != settings[0][key] for own in settings)
+    ]
+    if keys:
+        yield (
+            f"The runs were trained with different settings ({listed(keys)}): differences are not "
+            "due to the networks alone."
+        )
+
+
+def _comparable(run: RunResult) -> dict[str, object]:
+    """What must be the same in runs that are to tell networks apart."""
+    settings = {
+        f"{section}.{key}": value
+        for section in _SETTINGS
+        for key, value in getattr(run.config, section).model_dump().items()
+    }
+    extra = sorted(run.further_data.values())
+    return {key: settings[key] for key in settings if key not in _OF_RUNS} | {"data.extra": extra}
+
+
+def _probabilities_for_logits(study: Study) -> Iterator[str]:
+    for network in study.finished:
+        counts = [record.calibration.pixels for record in network.scored if record.calibration]
+        if counts and not any(sum(pixels[:LIKE_LOGITS]) for pixels in counts):
+            yield (
+                f"{network.label} gives every pixel a probability of 0.47 or more: so does a "
+                "network that gives probabilities where logits are asked for."
             )
 
 
@@ -227,6 +275,12 @@ def _of_the_plan(study: Study) -> Iterator[str]:
         yield (
             f"One training seed{' per network' if several else ''}: variation between seeds was "
             f"not measured{order}."
+        )
+    thresholds = {run.config.evaluation.threshold for run in study.runs} - {0.5}
+    if thresholds:
+        yield (
+            f"A pixel counts as a person from probability {listed([f'{t:g}' for t in thresholds])}"
+            ", not 0.5: if these test pictures chose that, scores are too high for new ones."
         )
     runs = {network.label: len(network.runs) for network in study.trained}
     if len(set(runs.values())) > 1:
