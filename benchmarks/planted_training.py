@@ -27,6 +27,8 @@ MISTAKES = (
     "encoder frozen",
     "loss times 0",
     "wrong sign",
+    "average not updated",
+    "evaluation mode",
 )
 
 
@@ -55,6 +57,13 @@ class LaterMistake(SegmentationModule):
                 group["lr"] = 0.0
         elif self._mistake == "encoder frozen":
             self.network.network.get_submodule("encoder").requires_grad_(False)
+        elif self._mistake == "evaluation mode":
+            self.network.eval()
+
+    def on_train_batch_end(self, *args: object) -> None:
+        """See `SegmentationModule`; or leave the moving average as it is."""
+        if self._mistake != "average not updated" or self.current_epoch == 0:
+            super().on_train_batch_end(*args)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """See `SegmentationModule`; then spoil the loss."""

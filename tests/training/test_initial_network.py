@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import lightning
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.builders.configurations import changed
 
 from humanseg.cli import main
 from humanseg.config.schema import TrainConfig
@@ -18,7 +20,7 @@ from humanseg.models import load_network, start_network
 from humanseg.system.errors import DataError, UsageError
 from humanseg.training import train
 from humanseg.training.callbacks.guards import TrainingGuards
-from humanseg.training.further_data import Start, check_start
+from humanseg.training.further_data import Start, check_start, find_start
 from humanseg.training.preparation import find_data
 
 pytestmark = pytest.mark.training
@@ -152,6 +154,23 @@ def test_model_that_saw_the_test_pictures__is_refused(
     message = re.escape(f"trained on {len(seen)} of the pictures that are held out here ({seen[0]}")
     with pytest.raises(DataError, match=message):
         train(config, output=tmp_path / "run")
+
+
+def test_encoder_of_a_model_that_saw_the_test_pictures__is_refused(
+    tiny: TrainConfig, trained: Path, tmp_path: Path
+) -> None:
+    """Its file of weights alone gives the encoder as well."""
+    weights = str(trained / "model.safetensors")
+    config = changed(tiny, model={"encoder_weights": weights}, split={"seed": 7})
+    message = (
+        r"model\.encoder_weights: .*model was trained on \d+ of the pictures that are held out"
+    )
+    with pytest.raises(DataError, match=message):
+        train(config, output=tmp_path / "run")
+    moved = Path(shutil.copy(weights, tmp_path / "encoder.safetensors"))
+    alone = changed(config, model={"encoder_weights": str(moved)})
+    assert find_start(alone).images is None
+    assert find_start(config).fingerprints == (read_model_record(trained).data_fingerprint,)
 
 
 def test_model_of_another_split_without_its_list_of_images__is_refused(

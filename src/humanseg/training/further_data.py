@@ -18,6 +18,7 @@ from humanseg.data.metadata import Facts
 from humanseg.data.samples import Sample
 from humanseg.data.signatures import ImageBits, Signature
 from humanseg.data.training_images import copied, joined, read_training_images, some
+from humanseg.model_directory import RECORD_FILE as MODEL_FILE
 from humanseg.model_directory import find_model, read_model_record
 from humanseg.results import read_record
 from humanseg.system.errors import DataError, UsageError
@@ -116,13 +117,24 @@ def check_extra(extra: ExtraData, data_fingerprint: str, held_out: Mapping[str, 
             )
 
 
+def _origin(config: TrainConfig) -> tuple[str, str | None]:
+    """The setting that names a trained model to start from, and the model; None without one.
+
+    The file that gives the encoder's weights may be that of a whole model.
+    """
+    model, weights = config.model, Path(config.model.encoder_weights or "none").expanduser()
+    if model.start_from is None and weights.is_file() and (weights.parent / MODEL_FILE).is_file():
+        return "model.encoder_weights", str(weights.parent)
+    return "model.start_from", config.model.start_from
+
+
 def find_start(config: TrainConfig) -> Start:
     """What the model to start from was trained on.
 
     Raises:
         ModelError: no readable model directory.
     """
-    start = config.model.start_from
+    _, start = _origin(config)
     if start is None:
         return Start()
     directory = find_model(start)
@@ -149,13 +161,13 @@ def check_start(
         DataError: it was trained on one of them or a copy, or on this data set, divided otherwise
             or not at all, and cannot tell on which pictures.
     """
-    name = config.model.start_from
+    key, name = _origin(config)
     if name is None:
         return
     seen = () if start.images is None else copied(start.images, held_out)
     if seen:
         raise DataError(
-            f"model.start_from: {name} was trained on {len(seen)} of the pictures that are held "
+            f"{key}: {name} was trained on {len(seen)} of the pictures that are held "
             f"out here ({some(seen)}) or on copies of them, so scores would mean nothing. Take "
             "them out of the data, take the split of that model, or start from another one."
         )
@@ -168,7 +180,7 @@ def check_start(
         own = f"its split (protocol {split.protocol}, seed {split.seed})"
         advice = f"Take {own if otherwise else 'other data'}"
         raise DataError(
-            f"model.start_from: {name} was trained on this data set"
+            f"{key}: {name} was trained on this data set"
             f"{', divided otherwise' if otherwise else ''}, perhaps on pictures that are held out "
             f"here, so scores would mean nothing. {advice}, or start from another model."
         )

@@ -97,6 +97,8 @@ class TestInTraining:
             ("encoder frozen", r"Only [\d,]+ of [\d,]+ weights are trained"),
             ("loss times 0", "got no gradient in epoch 2"),
             ("wrong sign", "its sign is wrong"),
+            ("average not updated", "moving average of the weights did not move in epoch 2"),
+            ("evaluation mode", r"\d+ layers are in evaluation mode"),
         ],
     )
     def test_later_mistake__is_caught(

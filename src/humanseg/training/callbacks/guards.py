@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning import Callback, LightningModule, Trainer
@@ -72,6 +72,20 @@ def check_trainable(network: SegmentationNetwork) -> None:
         )
 
 
+def check_training_mode(network: nn.Module) -> None:
+    """All layers are in training mode: `load` and `predict` leave networks in the other.
+
+    Raises:
+        GuardError: some are not.
+    """
+    resting = [name or "all" for name, layer in network.named_modules() if not layer.training]
+    if resting:
+        raise GuardError(
+            f"{len(resting)} layers are in evaluation mode while the network is trained "
+            f"({some(resting)}): their batch statistics stand still. Call network.train()."
+        )
+
+
 def copy_weights(network: nn.Module) -> dict[str, Tensor]:
     """Every trainable parameter, copied, to see later whether it moved.
 
@@ -130,6 +144,13 @@ def check_scored(summary: ScoreSummary) -> None:
         )
 
 
+def _sums(network: nn.Module | None) -> Tensor | None:
+    """Sums of all parameters, one by one: enough to see that any moved."""
+    if network is None:
+        return None
+    return torch.stack([each.detach().double().sum() for each in network.parameters()])
+
+
 class TrainingGuards(Callback):
     """Watches a run in every epoch; raises `GuardError` once its result could mean nothing."""
 
@@ -140,6 +161,7 @@ class TrainingGuards(Callback):
         self._had_gradient: Tensor | None = None
         self._pending: list[tuple[Tensor, list[str]]] = []
         self._ids: list[str] = []
+        self._average: Tensor | None = None
 
     def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Remember the weights."""
@@ -147,6 +169,7 @@ class TrainingGuards(Callback):
         check_trainable(network)
         self._checked = self._had_gradient = None
         self._before = copy_weights(network)
+        self._average = _sums(as_segmentation(module).average)
         parameters = dict(network.named_parameters())
         self._watched = {name: parameters[name] for name in self._before}
 
@@ -162,6 +185,7 @@ class TrainingGuards(Callback):
         """Check optimiser, rates and gradients before they reach the weights."""
         if optimizer is not self._checked:  # once an epoch, and whenever it is exchanged
             check_trainable(as_segmentation(module).network)
+            check_training_mode(as_segmentation(module).network)
             check_optimiser(as_segmentation(module).network, optimizer)
             self._checked = optimizer
         expected = as_segmentation(module).scheduled_rates()
@@ -190,6 +214,12 @@ class TrainingGuards(Callback):
         check_trainable(network)
         if as_segmentation(module).rate_share(trainer.global_step - 1) > _LEAST_RATE:
             check_moved(network, self._before, epoch=epoch)
+            average = _sums(as_segmentation(module).average)
+            if average is not None and average.equal(cast(Tensor, self._average)):
+                raise GuardError(
+                    f"The moving average of the weights did not move in epoch {epoch}: what is "
+                    "kept and scored is not what is trained. Update it after every step."
+                )
         missing = self._without_gradient()
         self._watched = {}
         if missing:
