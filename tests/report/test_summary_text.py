@@ -513,3 +513,16 @@ def test_cautions__a_threshold_that_the_test_pictures_may_have_chosen(
         "that, scores are too high for new ones."
     ]
     assert "0.37" not in " ".join(answer(study).cautions)
+
+
+def test_warnings__figures_that_were_changed_by_hand(study_of: StudyMaker) -> None:
+    study = study_of({"unet": [[0.9, 0.91]], "fpn": [[0.85, 0.86]]})
+    assert "changed after" not in " ".join(answer(study).warnings)
+    better = study.networks[1].runs[0].summary.model_copy(update={"iou_mean": 0.97})
+    by_run = _with_runs(study, {}, {"summary": better})
+    networks = [network.model_dump() for network in study.analysis.networks]
+    networks[1]["metrics"]["iou"]["estimate"] = 0.97
+    for changed in (by_run, with_analysis(study, networks=networks)):
+        said = [plain(text) for text in answer(changed).warnings if "changed after" in text]
+        assert len(said) == 1
+        assert said[0].startswith("The per-image IoU of FPN is not the mean of its pictures")
