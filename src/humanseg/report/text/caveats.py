@@ -67,7 +67,7 @@ def _changed_by_hand(study: Study) -> Iterator[str]:
     analysed = {network.name: network.metrics.get("iou") for network in study.analysis.networks}
     for network in study.finished:
         shown, scores = analysed.get(network.name), network.by_image("iou").values()
-        pairs = [(shown and shown.estimate, scores)]
+        pairs = [(shown.estimate if shown else None, list(scores))]
         for record in network.scored:
             own = [image.iou for image in record.scores if image.iou is not None]
             pairs.append((record.summary.iou_mean, own))
