@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 SCENES := demo/scenes/.complete
 WEIGHTS := weights/tf_efficientnet_lite0.in1k.safetensors
 
-.PHONY: install demo test test-fast coverage lint docs benchmark web-runtime check-page release clean
+.PHONY: install demo test test-fast lint docs benchmark web-runtime check-page release clean
 
 install: $(INSTALLED)
 
@@ -45,11 +45,6 @@ test: $(INSTALLED)
 
 test-fast: $(INSTALLED)
 	$(PYTEST) -m unit
-
-# Lines and branches that no test reaches, commands in processes of their own included.
-coverage: $(INSTALLED)
-	OMP_NUM_THREADS=1 VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv run --active --no-sync --with pytest-cov==7.0.0 \
-		python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report term-missing:skip-covered
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check
