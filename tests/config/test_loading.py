@@ -358,8 +358,7 @@ class TestSentences:
             ),
             (
                 'loss: {"a\\nb": 1}',
-                "loss.'a\\nb': unknown key in my.yaml; known keys here: dice, bce, "
-                "dice_per_image.",
+                "loss.'a\\nb': unknown key in my.yaml; known keys here: dice, bce, dice_per_image.",
             ),
             (
                 "archs: [unet]",

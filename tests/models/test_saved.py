@@ -101,6 +101,7 @@ class TestVersion1:
         assert json.loads((VERSION_1 / "config.json").read_text())["encoder_weights"] is None
 
 
+@pytest.mark.contract
 class TestSave:
     @pytest.fixture(scope="class")
     @classmethod
@@ -114,7 +115,6 @@ class TestSave:
         assert written == read_model_record(directory)
         return directory
 
-    @pytest.mark.contract
     def test_every_reader_has_the_same_network(self, saved: Path) -> None:
         images = some_images()
         rounded = logits(halved(load_network(VERSION_1)[0]), images)
