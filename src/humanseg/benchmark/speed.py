@@ -30,7 +30,7 @@ from humanseg.benchmark.speed_record import (
 from humanseg.benchmark.timing import summarise_times
 from humanseg.model_directory import (
     BUNDLED,
-    FAST,
+    VARIANTS,
     find_model,
     read_model_record,
     warn_if_weak,
@@ -132,13 +132,13 @@ def measure_speed(
         HumansegError: not one combination could be measured, and why; or the model changed
             meanwhile.
     """
-    name = str(model or BUNDLED)
-    directory, options = find_model(BUNDLED if name == FAST else name), options or SpeedOptions()
+    name, options = str(model or BUNDLED), options or SpeedOptions()
+    directory = find_model(BUNDLED if name in VARIANTS else name)
     with suppress(ModelError):  # whoever opens it says what is missing
         warn_if_weak(directory, read_model_record(directory))
     files_before, load_before = describe_model(directory), load()
     with tempfile.TemporaryDirectory(prefix="humanseg-benchmark-") as scratch:
-        opened = FAST if name == FAST else str(directory.absolute())
+        opened = name if name in VARIANTS else str(directory.absolute())
         pictures, latency, throughput = _plan(opened, Path(scratch), options)
         jobs = [*latency, *throughput]
         _run(jobs, options.rounds, probe, progress)

@@ -11,7 +11,7 @@ from humanseg.cli import flags
 from humanseg.cli.terminal import bracket, note, numbered, say, score, shown, table, verdict
 from humanseg.config.loading import resolve
 from humanseg.config.schema import TrainConfig
-from humanseg.model_directory import BUNDLED, FAST
+from humanseg.model_directory import BUNDLED, VARIANTS
 from humanseg.model_directory.hub import is_address
 from humanseg.results.scores import iou_of, mean_of
 from humanseg.system.errors import UsageError
@@ -89,8 +89,9 @@ def evaluate(
     }
     values = flags.with_shortcuts(values, shortcuts)
     config = resolve(TrainConfig, overrides=values)
-    if not (model.exists() or is_address(model) or str(model) in (BUNDLED, FAST)):
-        raise UsageError(f"{model}: does not exist; give a model directory, {BUNDLED} or {FAST}.")
+    if not (model.exists() or is_address(model) or str(model) in (BUNDLED, *VARIANTS)):
+        names = " or ".join((BUNDLED, *VARIANTS))
+        raise UsageError(f"{model}: does not exist; give a model directory, {names}.")
     flags.existing_data(data)
     if output is not None:
         flags.required_output(output)

@@ -76,9 +76,9 @@ class NetworkFlags:
     def identity(self) -> str:
         """The model's name, and what tells it from another of that name."""
         from humanseg.batch.made_record import fingerprint_files
-        from humanseg.model_directory import BUNDLED, FAST, ONNX_FILE, RECORD_FILE, find_model
+        from humanseg.model_directory import BUNDLED, ONNX_FILE, RECORD_FILE, VARIANTS, find_model
 
-        if self.model in (None, BUNDLED, FAST):
+        if self.model in (None, BUNDLED, *VARIANTS):
             return f"{self.model or BUNDLED} (humanseg {__version__})"
         folder = Path(str(self.model)).expanduser()
         if not folder.is_dir():

@@ -37,7 +37,7 @@ from humanseg.evaluation.scoring import Image, score_samples, setup_of
 from humanseg.images.resize import Size
 from humanseg.images.stored_maps import write_mask
 from humanseg.inference.segmenter import Segmenter
-from humanseg.model_directory import BUNDLED, FAST, FAST_SIZE, find_model
+from humanseg.model_directory import BUNDLED, VARIANTS, find_model
 from humanseg.results import DataRecord, Evaluation, read_record, write_record
 from humanseg.results.provenance import describe_environment
 from humanseg.system.errors import ModelError, UsageError
@@ -234,7 +234,7 @@ def _check_output(output: Path, samples: Sequence[Sample]) -> None:
 
 
 def _name(model: Segmenter | str | Path) -> str:
-    """What to call the model in its record: `bundled`, `fast`, or its path as it was given."""
+    """What to call it in its record: `bundled`, a variant of that, or its path as it was given."""
     if not isinstance(model, Segmenter):
         return str(model)
     try:
@@ -243,10 +243,9 @@ def _name(model: Segmenter | str | Path) -> str:
         name = str(model.model)
     if model.record is None or model.image_size == model.record.preprocessing.image_size:
         return name
-    height, width = model.image_size
-    return (
-        FAST if (name, model.image_size) == (BUNDLED, FAST_SIZE) else f"{name} ({height}x{width})"
-    )
+    height, width = size = model.image_size
+    variants = [each for each in VARIANTS if name == BUNDLED and VARIANTS[each] == size]
+    return variants[0] if variants else f"{name} ({height}x{width})"
 
 
 def _png(folder: Path, name: str) -> Path:

@@ -40,8 +40,7 @@ from humanseg.inference.prediction import Prediction
 from humanseg.inference.stream import Decoded, PredictionStream
 from humanseg.inference.uncertainty import measure_uncertainty
 from humanseg.model_directory import (
-    FAST,
-    FAST_SIZE,
+    VARIANTS,
     ModelRecord,
     find_model,
     read_model_record,
@@ -99,8 +98,8 @@ class Segmenter:
             UsageError: a value that is not allowed, or a backend, precision or device that is not
                 there.
         """
-        if model is not None and str(model) == FAST:
-            model, image_size = None, image_size or FAST_SIZE
+        if str(model) in VARIANTS:
+            model, image_size = None, image_size or VARIANTS[str(model)]
         directory = find_model(model)
         record = read_model_record(directory)
         warn_if_weak(directory, record)

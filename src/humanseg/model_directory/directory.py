@@ -35,9 +35,8 @@ ONNX_FILE = "model.onnx"
 ONNX_INT8_FILE = "model.int8.onnx"
 TRAINING_IMAGES_FILE = "training-images.npz"
 BUNDLED = "bundled"
-FAST = "fast"
-"""The bundled model on images of `FAST_SIZE`: a name for prediction, not of a directory."""
-FAST_SIZE = (256, 256)
+VARIANTS = {"fast": (256, 256)}
+"""The bundled model on images of other sizes: names for prediction, not of directories."""
 
 
 class Preprocessing(Record):
@@ -161,9 +160,11 @@ def find_model(name: str | Path | None = None) -> Path:
     """
     if name is None or str(name) == BUNDLED:
         return bundled()
-    if str(name) == FAST:
+    if str(name) in VARIANTS:
+        height, width = VARIANTS[str(name)]
         raise UsageError(
-            f"{FAST}: is a way of predicting with `{BUNDLED}`, on smaller images; give `{BUNDLED}`."
+            f"{name}: is a way of predicting with `{BUNDLED}`, on images of {height}x{width} "
+            f"pixels; give `{BUNDLED}`."
         )
     path = fetch(name) if str(name).startswith(HUB) else Path(name).expanduser()
     if not path.is_dir():
