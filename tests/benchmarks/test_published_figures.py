@@ -299,6 +299,45 @@ def test_tutorial__figures_of_seed_2_are_those_of_its_file() -> None:
     assert "by +16.4 [+12.7, +20.2]" in text
 
 
+def test_experiments__figures_of_512_pixels_are_those_of_their_file() -> None:
+    record = json.loads(newest("stage-512-lite0").read_text(encoding="utf-8"))
+    means = {
+        (each["name"], system["system"], figure): system[figure]["estimate"]
+        for each in record["sets"]
+        for system in each["systems"]
+        for figure in ("iou", "boundary_iou", "nobody_region")
+        if system[figure] is not None
+    }
+    for name, system, iou, boundary_iou in (
+        ("everyday scenes", "v4", 0.697, 0.514),
+        ("everyday scenes", "w512", 0.700, 0.518),
+        ("everyday scenes", "v4at512", 0.684, 0.504),
+        ("everyday scenes", "avg512", 0.701, 0.520),
+        ("everyday scenes", "avg384", 0.692, 0.506),
+        ("held-out pictures", "v4", 0.899, 0.703),
+        ("held-out pictures", "w512", 0.897, 0.702),
+        ("close-ups of them", "v4", 0.935, 0.694),
+        ("close-ups of them", "w512", 0.929, 0.684),
+    ):
+        assert means[name, system, "iou"] == pytest.approx(iou, abs=6e-4)
+        assert means[name, system, "boundary_iou"] == pytest.approx(boundary_iou, abs=6e-4)
+    photos = "photographs without people"
+    assert means[photos, "v4", "nobody_region"] == pytest.approx(0.158, abs=6e-4)
+    assert means[photos, "w512", "nobody_region"] == pytest.approx(0.042, abs=6e-4)
+
+
+def test_experiments__figures_of_training_rates_are_those_of_their_file() -> None:
+    record = json.loads(newest("rates-efficientnet-b0").read_text(encoding="utf-8"))
+    for arch, plain, ours in (("fpn", 3.15, 8.03), ("deeplabv3plus", 3.28, 7.84)):
+        (runs,) = [each for each in record["archs"] if each["arch"] == arch]
+        for loop, typed in (("plain", plain), ("ours", ours)):
+            epochs = runs[loop][0]["epochs"][1:]
+            rates = [epoch["images"] / epoch["train_seconds"] for epoch in epochs]
+            assert sum(rates) / 2 == pytest.approx(typed, abs=6e-3)
+    assert record["ceilings"][0]["flop_per_second"] == pytest.approx(438e9, abs=1e9)
+    assert record["ceilings"][0]["bytes_per_second"] == pytest.approx(20.8e9, abs=1e8)
+
+
 def test_results__all_pictures_have_a_contour() -> None:
     """Which docs/results.md says of the folds."""
     runs = json.loads(newest("folds-default-lite0").read_bytes())["runs"]
