@@ -175,10 +175,10 @@ def test_suspects__compared_on_the_grid_of_the_mask() -> None:
 
 
 def test_disagreements__far_below_the_others() -> None:
-    ious = {f"{number}": 0.90 + 0.0004 * number for number in range(200)}
-    ious |= {"bad": 0.3, "worse": 0.1, "low": 0.85}
-    listed = disagreements(ious)
-    assert [suspect.id for suspect in listed] == ["worse", "bad"]
+    ious = {f"{number}": (0.90, 0.92, 0.94)[number % 3] for number in range(297)}
+    ious |= {"bad": 0.3, "worse": 0.1, "near": 0.88, "low": 0.895}
+    listed = disagreements(ious)  # below 0.92 - 1.4826 * 0.02
+    assert [suspect.id for suspect in listed] == ["worse", "bad", "near"]
     assert listed[0].value == pytest.approx(0.9)
     assert {suspect.reason for suspect in listed} == {"disagreement"}
 

@@ -29,7 +29,7 @@ SPECK_OF_PERSON = 0.001
 """A speck is smaller than this share of the person's pixels ..."""
 SPECK_OF_IMAGE = 0.0005
 """... and than this share of the picture."""
-OUTLIER_DEVIATIONS = 3.0
+OUTLIER_DEVIATIONS = 1.0
 """A picture that all networks fail on is so many robust deviations below the median best IoU ..."""
 MIN_WRONG = 0.05
 """... and all are sure of the opposite of the mask on more than this share of the person ..."""
@@ -158,8 +158,9 @@ def _odd_parts(name: str, mask: Mask, opinion: _Opinion | None = None) -> list[S
 def disagreements(best_iou: Mapping[str, float]) -> list[SuspectLabel]:
     """Pictures that even the best network fails on, against what it does on the others.
 
-    A picture is listed where its IoU is more than three robust deviations (1.4826 median absolute
-    deviations) below the median, however many they are: a fifth of all masks can be wrong.
+    A picture is listed where its IoU is more than a robust deviation (1.4826 median absolute
+    deviations) below the median, however many they are: a fifth of all masks can be wrong, and
+    networks that learned from such are unsure everywhere.
     """
     if not best_iou:
         return []
