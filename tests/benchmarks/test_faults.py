@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +19,7 @@ from benchmarks.faults.servers import kill_servers
 from benchmarks.faults.surroundings import fill_disks
 from benchmarks.faults.warm import Ended, Stop, run
 from benchmarks.faults.works import Material, draw_material, train_once, works
+from benchmarks.tables import newest
 
 pytestmark = pytest.mark.fault
 
@@ -115,3 +118,22 @@ def test_mutants__are_the_same_every_time_and_of_every_kind() -> None:
         data = bytearray(original)
         mutate(np.random.default_rng(0), data)
         assert data != original
+
+
+def test_record__holds_what_the_page_says() -> None:
+    """Typed by hand from the record, see docs/faults.md."""
+    record = json.loads(newest("faults").read_bytes())
+    assert (record["kills"]["count"], record["kills"]["wrong"]) == (210, [])
+    tried: Counter[str] = Counter()
+    wrong: Counter[str] = Counter()
+    for name, outcomes in record["damage"]["by file"].items():
+        kind = name.partition(":")[0].partition(",")[0]
+        tried[kind] += sum(outcomes.values())
+        wrong[kind] += outcomes.get("wrong", 0)
+    typed = """588 image, 84 mask, 645 labels, 90 table, 90 plan, 45 list, 45 ranking, 90 tar,
+        28 video, 175 weights, 30 model directory, 14 checkpoint, 28 run folder, 56 comparison,
+        7 evaluation, 7 cache"""
+    pairs = (each.split(maxsplit=1) for each in typed.split(","))
+    assert tried == {kind: int(count) for count, kind in pairs}
+    assert record["damage"]["count"] == sum(tried.values()) == 2022
+    assert +wrong == {"plan": 1}
