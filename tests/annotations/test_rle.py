@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
+from humanseg.annotations.outlines import segmentation_problem
 from humanseg.annotations.rle import compress, decode_mask, decompress, encode_mask
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -57,3 +58,18 @@ def test_compress__large_numbers_and_differences_below_zero() -> None:
 @pytest.mark.parametrize("text", ["", "P", "o", "0000o", "~", " ", "o" * 40 + "0"])
 def test_decompress__damaged_text(text: str) -> None:
     assert decompress(text) is None
+
+
+def test_decompress__numbers_have_seven_characters_at_most() -> None:
+    """Each `o` is five ones and says that more follows; `0` is five zeros and the end."""
+    longest = decompress("oooooo0")
+    assert longest is not None
+    assert longest.tolist() == [2**30 - 1]
+    assert decompress("ooooooo0") is None
+
+
+@pytest.mark.parametrize("counts", [[4, -1, 3], [2.5, 3.5], [2, 3], [6, "0"], None, 6])
+def test_segmentation_problem__counts_are_whole_numbers_of_all_pixels(counts: object) -> None:
+    problem = "a run-length annotation's counts do not add up to its picture's pixels"
+    assert segmentation_problem({"size": [2, 3], "counts": counts}, (2, 3)) == problem
+    assert segmentation_problem({"size": [2, 3], "counts": [0, 6]}, (2, 3)) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmarks.mutation import GROUPS, ROOT, Group, answering, ask, changed, sample
+from benchmarks.tables import newest
 
 IT = Group((), ("test_it.py",), libraries=("pytest_socket",))
 
@@ -105,3 +107,48 @@ def test_groups__are_of_files_that_there_are(name: str) -> None:
         file, _, function = test.partition("::")
         assert (ROOT / file).exists()
         assert not function or f"def {function}(" in (ROOT / file).read_text()
+
+
+TABLE = """
+    geometry | 129 | 24 | 15 | 5 | 4
+    metrics | 157 | 20 | 19 | 1 | 0
+    statistics | 307 | 12 | 10 | 1 | 1
+    outlines | 387 | 12 | 9 | 3 | 0
+    label-guards | 207 | 12 | 10 | 1 | 1
+"""
+"""Read off the file by hand: places, changed, noticed, of the survivors noticed since, and left."""
+
+
+def _section(name: str) -> list[list[str]]:
+    text = (ROOT / "docs" / "mutation.md").read_text(encoding="utf-8")
+    inner = text.partition(f"<!-- {name}: begin -->")[2].partition(f"<!-- {name}: end -->")[0]
+    rows = [line for line in inner.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows[2:]]
+
+
+def test_docs__have_the_figures_of_the_file() -> None:
+    typed = [[cell.strip() for cell in line.split("|")] for line in TABLE.strip().splitlines()]
+    assert _section("mutation") == typed
+    groups = json.loads(newest("mutation").read_bytes())
+    assert [row[0] for row in typed] == list(groups)
+    for row, group in zip(typed, groups.values(), strict=True):
+        left = sum(change.get("again", "survived") == "survived" for change in group["survivors"])
+        counts = group["counts"]
+        noticed = sum(counts.values()) - counts.get("survived", 0)
+        since = len(group["survivors"]) - left
+        assert [int(cell) for cell in row[1:]] == [
+            *(group["places"], sum(counts.values()), noticed, since, left)
+        ]
+
+
+def test_docs__say_of_every_change_that_is_left_why() -> None:
+    rows = _section("left")
+    assert all(len(row) == 3 and row[2].endswith(".") for row in rows)
+    groups = json.loads(newest("mutation").read_bytes())
+    left = [
+        Path(change["file"]).name
+        for group in groups.values()
+        for change in group["survivors"]
+        if change.get("again", "survived") == "survived"
+    ]
+    assert sorted(Path(row[0].strip("`")).name for row in rows) == sorted(left)

@@ -267,3 +267,18 @@ def test_inverted__most_masks_mark_the_border() -> None:
     assert len(finding.images) == 20
     inverted.masks[:8] = sample.masks[:8]  # 12 of 20: 60 per cent
     assert len(_says(_agreement(20), inverted)[0].images) == 12
+
+
+@pytest.mark.parametrize(("count", "said"), [(5, False), (6, True)])
+def test_inverted__four_in_a_hundred_that_the_bundled_model_names(
+    count: int, *, said: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample = _sample(150)
+    sample.masks[:6] = False
+    sample.masks[:6, :, :4] = True  # more of the border than of the middle, and no frame
+    sample.masks[range(6), 50, range(50, 56)] = True
+    monkeypatch.setattr(label_guards, "edge_agreement", lambda _: _agreement(150))
+    monkeypatch.setattr(label_guards, "ask_bundled_model", lambda *_: list(range(count)))
+    monkeypatch.setattr(label_guards, "unmarked_people", lambda _: ([], []))
+    findings = [(each.code, len(each.images)) for each in label_findings(sample, "SET")]
+    assert findings == [("inverted-masks", 6)] * said

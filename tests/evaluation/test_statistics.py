@@ -606,3 +606,12 @@ def test_compare_pair__refuses_scores_that_are_no_numbers_by_name() -> None:
         compare_pair(
             "unet", "fpn", "iou", [0.1, 0.2], bootstrap, Trainings(fold_differences=[0.1, 0.2])
         )
+
+
+@pytest.mark.parametrize(("limit", "held"), [(1399, False), (1400, True), (2**20, True)])
+def test_bootstrap__keeps_multiplicities_up_to_the_limit(
+    limit: int, held: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of seven groups in a hundred resamples, two bytes each."""
+    monkeypatch.setattr(bootstrap_module, "_KEPT_BYTES", limit)
+    assert (GroupBootstrap(GROUPS, resamples=100)._kept is not None) == held
