@@ -210,7 +210,7 @@ def test_cache__no_room_is_said_before_anything_is_read(
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(
         DataError,
-        match=r"12 pictures at 8x8 need 0\.0 GB, but its disk has 0\.0 GB free; make room or give",
+        match=r"12 pictures at 8x8 need 0\.1 MB, but its disk has 0\.0 MB free; make room or give",
     ):
         cached.resized().prepare(range(COUNT))
     assert not decoded

@@ -153,7 +153,7 @@ class Cache:
         if needed > free:
             raise DataError(
                 f"cache {self.folder}: {count} pictures{f' at {grid}' if grid else ''}"
-                f" need {needed / 1e9:.1f} GB, but its disk has {free / 1e9:.1f} GB free; make "
+                f" need {needed / 1e6:,.1f} MB, but its disk has {free / 1e6:,.1f} MB free; make "
                 "room or give --cache a folder on another disk."
             )
 
