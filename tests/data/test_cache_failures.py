@@ -206,7 +206,7 @@ def test_cache__without_locks_processes_do_no_harm(
 def test_cache__no_room_is_said_before_anything_is_read(
     cached: CachedData, decoded: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = shutil.disk_usage(cached.root)._replace(free=50_000)
+    usage = shutil.disk_usage(cached.root)._replace(free=20_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(
         DataError,
