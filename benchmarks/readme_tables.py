@@ -306,6 +306,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     },
     ROOT / "docs" / "tutorial-own-pictures.md": {
         "loop": lambda: loop_table(newest("loop-clothing-co-parsing")),
+        "loop-least-sure": lambda: loop_table(newest("loop-least-sure-clothing-co-parsing")),
         "loop-drawn": lambda: loop_table(newest("loop-drawn")),
     },
     ROOT / "docs" / "edges.md": {

@@ -186,6 +186,12 @@ FIGURES = {
         100, random | 0.805 | 0.880 | +6.8 [+5.6, +8.0], +7.4 [+5.6, +9.6], +8.3 [+6.5, +10.3] \
             | +14.5 [+12.8, +16.3], +12.8 [+10.9, +14.7], +14.3 [+12.4, +16.1]
     """,
+    "loop-least-sure": """
+        20, least sure | 0.805 | 0.851 | +3.6 [+2.8, +4.5], +4.9 [+3.3, +6.8], +5.1 [+3.5, +7.1] \
+            | +7.3 [+6.1, +8.7], +7.1 [+5.4, +8.7], +6.8 [+5.2, +8.4]
+        50, least sure | 0.805 | 0.867 | +5.5 [+4.4, +6.7], +6.1 [+4.2, +8.3], +7.0 [+5.1, +9.1] \
+            | +11.1 [+9.6, +12.5], +9.9 [+7.8, +12.0], +10.3 [+8.6, +12.1]
+    """,
     "loop-drawn": """
         20, random | 0.310 | 0.646 | +31.6 [+25.6, +37.6], +31.5 [+24.9, +38.0], \
             +37.5 [+31.6, +43.5] | +16.1 [+12.3, +19.9], +17.5 [+13.1, +21.9], +21.9 [+18.2, +25.8]
@@ -223,6 +229,7 @@ FILES = {
     "peers": "peers",
     "everyday": "everyday-lite0",
     "loop": "loop-clothing-co-parsing",
+    "loop-least-sure": "loop-least-sure-clothing-co-parsing",
     "loop-drawn": "loop-drawn",
     "bundled": "bundled-lite0",
     "speed": "speed",
@@ -253,6 +260,7 @@ PAGES = {
     "peers": "README.md",
     "headline": "README.md",
     "loop": "docs/tutorial-own-pictures.md",
+    "loop-least-sure": "docs/tutorial-own-pictures.md",
     "loop-drawn": "docs/tutorial-own-pictures.md",
     **dict.fromkeys(EDGES, "docs/edges.md"),
 }
