@@ -30,10 +30,14 @@ def noting(module: SegmentationModule, batch: Batch, index: int) -> Tensor:
         os.kill(os.getpid(), signal.SIGKILL)
     with Path(seen, f"{rank}.txt").open("a") as stream:
         stream.write(f"{module.current_epoch} {index} {','.join(batch['ids'])}\n")
-    for layer in module.network.modules():
-        if isinstance(layer, _BatchNorm) and "FROZEN_STATISTICS" in os.environ:
-            layer.eval()
-    return step(module, batch, index)
+    frozen = "FROZEN_STATISTICS" in os.environ
+    layers = [each for each in module.network.modules() if isinstance(each, _BatchNorm) and frozen]
+    for layer in layers:
+        layer.eval()
+    loss = step(module, batch, index)
+    for layer in layers:  # a guard would end a training with layers in evaluation mode
+        layer.train()
+    return loss
 
 
 SegmentationModule.training_step = noting  # type: ignore[method-assign,assignment]
