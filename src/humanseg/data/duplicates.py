@@ -43,7 +43,7 @@ _MAX_DIFFERING = 28
 """Frequencies of the same 119 that may differ in sign, whatever their magnitude. Where a dozen
 frequencies hold nearly all of it, as in drawings of large plain areas, these agree by chance with
 one of thousands of images: of two such pairs, 38 and 47 differ; of copies of photographs, up to 23
-do (docs/duplicates.md)."""
+do."""
 
 MAX_PLAIN_DIFFERENCE = 4.0
 """Mean difference of the thumbnails of copies that show little, grey levels of 255."""
