@@ -29,6 +29,9 @@ MISTAKES = (
     "wrong sign",
     "average not updated",
     "evaluation mode",
+    "images flipped alone",
+    "masks one pixel off",
+    "masks of other images",
 )
 
 
@@ -64,6 +67,19 @@ class LaterMistake(SegmentationModule):
         """See `SegmentationModule`; or leave the moving average as it is."""
         if self._mistake != "average not updated" or self.current_epoch == 0:
             super().on_train_batch_end(*args)
+
+    def augmented(
+        self, batch: Batch, generator: torch.Generator, **settings: float
+    ) -> tuple[Tensor, Tensor]:
+        """See `SegmentationModule`; then part images and masks."""
+        images, masks = super().augmented(batch, generator, **settings)
+        if self._mistake == "images flipped alone" and self.current_epoch:
+            images = images.flip(3)
+        elif self._mistake == "masks one pixel off" and self.current_epoch:
+            masks = masks.roll(1, 3)
+        elif self._mistake == "masks of other images" and self.current_epoch:
+            masks = masks.roll(1, 0)
+        return images, masks
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """See `SegmentationModule`; then spoil the loss."""

@@ -115,18 +115,23 @@ class SegmentationModule(lightning.LightningModule):
         # different things: each has other pictures.
         step_seed = self._epoch_seed * 65_536 + index + process_rank() * _RANK_STRIDE
         torch.manual_seed(step_seed % 2**63)
+        images, masks = self.augmented(batch, self._generator)
+        logits = self.network(images)
+        loss: Tensor = self._loss(logits, masks)
+        self.training_score.add(loss, logits, masks)
+        return loss
+
+    def augmented(
+        self, batch: Batch, generator: torch.Generator, **settings: float
+    ) -> tuple[Tensor, Tensor]:
+        """What network and loss get of a batch, with other settings: see `augment`."""
+        config = self._config.augmentation.model_copy(update=settings)
         # In bf16, sampling positions would be off by a quarter of a pixel.
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
             images, masks = batch["image"], batch["mask"]
             if self.current_epoch < early_epochs(self._config.training):
                 images, masks = shrink(images, masks, self._config.training.early_size)
-            images, masks = augment(
-                images, masks, self._config.augmentation, self._generator, shard=batch["shard"]
-            )
-        logits = self.network(images)
-        loss: Tensor = self._loss(logits, masks)
-        self.training_score.add(loss, logits, masks)
-        return loss
+            return augment(images, masks, config, generator, shard=batch["shard"])
 
     def on_train_batch_end(self, *_: object) -> None:
         """Move the average after every optimiser step.

@@ -105,7 +105,8 @@ def _after_batches(*losses: float) -> TrainingGuards:
     module = LightningModule()
     for number, loss in enumerate(losses):
         batch = {"ids": [f"a{number}", f"b{number}"]}
-        guards.on_train_batch_start(trainer, module, batch)  # type: ignore[arg-type]
+        later = number + 1  # than the first of an epoch, with which the augmentation is tried
+        guards.on_train_batch_start(trainer, module, batch, later)  # type: ignore[arg-type]
         guards.on_train_batch_end(trainer, module, {"loss": torch.tensor(loss)}, batch, number)
     return guards
 

@@ -99,6 +99,9 @@ class TestInTraining:
             ("wrong sign", "its sign is wrong"),
             ("average not updated", "moving average of the weights did not move in epoch 2"),
             ("evaluation mode", r"\d+ layers are in evaluation mode"),
+            ("images flipped alone", "Augmentation moves images and masks apart"),
+            ("masks one pixel off", r"\d.\d% of the pixels .* labelled wrongly in epoch 2"),
+            ("masks of other images", "Augmentation moves images and masks apart"),
         ],
     )
     def test_later_mistake__is_caught(

@@ -21,9 +21,10 @@ from humanseg.models import SegmentationNetwork
 from humanseg.results import ScoreSummary
 from humanseg.system.errors import GuardError
 from humanseg.training.batches import Batch
-from humanseg.training.module import as_segmentation
+from humanseg.training.module import SegmentationModule, as_segmentation
 
 _RATE_TOLERANCE = 1e-3  # relative difference from the schedule
+_APART = 0.3  # of the pixels that a shift by one column sets apart; rounding makes at most 0.05
 _LEAST_RATE = 1e-3  # of the peak: below, single weights may be too large to show a step
 
 
@@ -131,6 +132,40 @@ def check_rates(optimiser: Optimizer, expected: Sequence[float], *, step: int) -
             )
 
 
+def check_augmentation(module: SegmentationModule, batch: Batch, *, epoch: int) -> None:
+    """Image and mask are flipped, turned, scaled and shifted together.
+
+    Shown are images that are their own masks: an L in a place of its own in each, with all changes
+    of colour off. Both are sampled alike, so what comes back may only differ by rounding.
+
+    Args:
+        module: as it is trained.
+        batch: gives number, size and device of the images; its pixels are not used.
+        epoch: counted from 1, for the message and the randomness.
+
+    Raises:
+        GuardError: the outlines in the images are not those in the masks.
+    """
+    masks = torch.zeros_like(batch["mask"])
+    height, width = masks.shape[2:]
+    masks[:, 0, height // 8 : height // 2, width // 8 : width // 4] = True
+    masks[:, 0, height // 2 : height * 5 // 8, width // 8 : width * 5 // 8] = True
+    for index in range(len(masks)):
+        masks[index, 0] = masks[index, 0].roll(index * width // len(masks), dims=1)
+    images = 255 * masks[:, :1].expand(-1, 3, -1, -1).to(torch.uint8)
+    shown: Batch = {**batch, "image": images, "mask": masks}
+    changed, labels = module.augmented(
+        shown, torch.Generator().manual_seed(epoch), colour=0.0, grey=0.0, blur=0.0, noise=0.0
+    )
+    apart = (changed[:, 0] >= 127.5) != labels[:, 0]
+    share = apart.float().mean().item()
+    if share * apart.shape[2] > _APART:
+        raise GuardError(
+            f"Augmentation moves images and masks apart: {share:.1%} of the pixels of test images "
+            f"were labelled wrongly in epoch {epoch}. Change both in the same way."
+        )
+
+
 def check_scored(summary: ScoreSummary) -> None:
     """Some test picture has a person, so that there is a per-image score.
 
@@ -174,10 +209,13 @@ class TrainingGuards(Callback):
         self._watched = {name: parameters[name] for name in self._before}
 
     def on_train_batch_start(
-        self, trainer: Trainer, module: LightningModule, batch: Batch, *_: object
+        self, trainer: Trainer, module: LightningModule, batch: Batch, batch_index: int
     ) -> None:
-        """Remember whose batch it is."""
+        """Remember whose batch it is, and try the augmentation once an epoch."""
         self._ids = batch["ids"]
+        if not batch_index:
+            epoch = trainer.current_epoch + 1
+            check_augmentation(as_segmentation(module), batch, epoch=epoch)
 
     def on_before_optimizer_step(
         self, trainer: Trainer, module: LightningModule, optimizer: Optimizer
