@@ -23,7 +23,7 @@ $(INSTALLED): uv.lock pyproject.toml
 	touch $@
 
 $(WEIGHTS): | $(INSTALLED)
-	$(BIN)/python examples/lite0_weights.py $@
+	$(BIN)/python examples/lite_weights.py 0 $@
 
 # New scenes make a new comparison: an old one would be of other pictures.
 $(SCENES): examples/demo.yaml Makefile | $(INSTALLED)
