@@ -83,9 +83,9 @@ def is_weak(study: Study, network: Network) -> bool:
     return analysed is not None and analysed.weak
 
 
-def candidates(study: Study, metric: Metric) -> tuple[Network, ...]:
-    """Those of `ranked` that a verdict may be drawn from."""
-    return tuple(network for network in ranked(study, metric) if not is_weak(study, network))
+def candidates(study: Study) -> tuple[Network, ...]:
+    """Networks that a verdict may be drawn from, highest IoU first."""
+    return tuple(network for network in ranked(study, "iou") if not is_weak(study, network))
 
 
 def clear_alarms(study: Study, networks: Sequence[Network]) -> list[FalseAlarms]:

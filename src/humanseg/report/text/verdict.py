@@ -52,7 +52,7 @@ def interval_of(pair: Pair) -> str:
 
 def headline(study: Study) -> str:
     """Which network to use and how sure that is, in one or two sentences."""
-    order = candidates(study, "iou")
+    order = candidates(study)
     said = _verdict(study, order)
     alarms = false_alarms(study, order)
     return f"{said} {alarms}" if alarms else said
@@ -173,7 +173,7 @@ def _equal(study: Study, level: Sequence[Network], behind: Sequence[Network]) ->
     if behind:
         text += f" ({labels(behind)} scored lower)"
     # Too uncertain to be called lower is no reason to use what did worse than those that are.
-    order = candidates(study, "iou")
+    order = candidates(study)
     worst = min((order.index(network) for network in behind), default=len(order))
     able = [network for network in level if order.index(network) < worst]
     if len(able) == 1:
