@@ -708,6 +708,10 @@ class TestVideos:
         assert code == 0
         assert out.startswith("Done: 1 input in ")
         assert processed[0][:2] == (1, Path("x.mp4"))
+        processed[0][2]["faster"]()
+        assert [call["model"] for call in opened] == [None, "fast"]
+        run("predict", "--camera", "1", "-o", "x.mp4", "--model", "bundled")
+        assert processed[1][2]["faster"] is None  # asked for by name
 
 
 def _command(*words: object) -> list[str]:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -365,6 +366,48 @@ def test_camera__stops_when_told_by_another_thread(camera: int, tmp_path: Path) 
     )
     timer.join()
     assert len(read_clip(tmp_path / "out.mp4").times) == report.frames
+
+
+class _Slow(Stub):
+    """Takes 0.1 s, three times what passes between the frames of `camera`."""
+
+    def find(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        time.sleep(0.1)
+        return super().find(image)
+
+
+@pytest.mark.parametrize("smoothing", [None, Smoother()])
+def test_camera__too_fast_for_a_network_gets_the_faster_one(
+    smoothing: Smoother | None, camera: int, tmp_path: Path
+) -> None:
+    slow, fast, stop = _Slow(), Stub(), threading.Event()
+    fast.image_size = (16, 16)
+
+    report = process_video(
+        slow,
+        camera,
+        tmp_path / "out.mp4",
+        effect=MASK,
+        smoothing=smoothing,
+        faster=lambda: fast,
+        progress=lambda done, _: stop.set() if done == 40 else None,
+        stop=stop,
+    )
+
+    assert slow.seen == 31  # the first, whose time is not known, and thirty
+    assert fast.seen >= 9
+    assert len(read_clip(tmp_path / "out.mp4").times) == report.frames >= 40
+    assert report.notes[-1].endswith("`fast` took over; --model bundled keeps it")
+
+
+def test_file__waits_for_its_network(clip: Path, tmp_path: Path) -> None:
+    def never() -> Stub:
+        raise AssertionError
+
+    report = process_video(
+        Stub(), clip, tmp_path / "out.mp4", effect=MASK, smoothing=None, faster=never
+    )
+    assert report.notes == ()
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other sentences elsewhere")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -93,7 +94,8 @@ def record_camera(request: Request, camera: int) -> int:
 
     target = Path(request.output)
     check_suffix(target, transparent=request.effect.output == "cutout")
-    segmenter = request.network.open()
+    network = request.network
+    segmenter = network.open()
     report = Report(str(target), as_json=request.as_json, quiet=request.quiet)
     with shown(f"Camera {camera}", unit="frames", quiet=request.no_bar) as progress:
         made = process_video(
@@ -103,6 +105,7 @@ def record_camera(request: Request, camera: int) -> int:
             effect=request.effect,
             smoothing=None if request.files.smoothing is False else Smoother(),
             overwrite=request.files.overwrite,
+            faster=None if network.model else replace(network, model="fast").open,
             progress=progress,
         )
     report.tell(

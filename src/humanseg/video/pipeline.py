@@ -29,6 +29,7 @@ from humanseg.system.cpu import usable_cores
 from humanseg.system.errors import UsageError
 from humanseg.system.threads import ordered_map, read_ahead
 from humanseg.video.container import require_av
+from humanseg.video.pace import Pace
 from humanseg.video.reader import Frame, Step, VideoSource
 from humanseg.video.smoothing import Smoother
 from humanseg.video.writer import Channels, VideoTarget, check_suffix
@@ -71,6 +72,7 @@ def process_video(
     effect: Effect,
     smoothing: Smoother | None,
     overwrite: bool = False,
+    faster: Callable[[], Segmenter] | None = None,
     progress: Callable[[int, int | None], None] | None = None,
     stop: threading.Event | None = None,
 ) -> VideoReport:
@@ -89,6 +91,8 @@ def process_video(
         smoothing: averages the probability over time; it is reset first. None takes every frame
             for itself.
         overwrite: replace an existing target.
+        faster: opens the network that takes over where the first cannot follow a camera; None
+            stays with the first.
         progress: called after every frame with the frames done and, where known, their number.
         stop: once set, the source ends there and the result is completed.
 
@@ -105,17 +109,18 @@ def process_video(
     check_suffix(target, transparent=effect.output == "cutout")
     _check_target(source, target, overwrite)
     stop = stop or threading.Event()
+    pace = Pace(faster) if faster is not None and isinstance(source, int) else None
     begin = time.perf_counter()
     with VideoSource(source, stopped=stop) as opened, replacing(target) as temporary:
         writer = VideoTarget(temporary, target, opened, channels=_channels(effect))
         try:
             with _ctrl_c_sets(stop) if opened.live else nullcontext():
-                tally = _run(
-                    _Work(segmenter, effect.sized(opened.size), smoothing), opened, writer, progress
-                )
+                work = _Work(segmenter, effect.sized(opened.size), smoothing, pace)
+                tally = _run(work, opened, writer, progress)
             writer.close()
         finally:
             writer.abandon()
+        exchanged = () if pace is None or pace.note is None else (pace.note,)
         return VideoReport(
             source=opened.name,
             target=target,
@@ -126,7 +131,7 @@ def process_video(
             sound=writer.sound,
             coverage=tally.coverage / tally.frames,
             frames_with_people=tally.with_people,
-            notes=(*opened.notes, *writer.notes),
+            notes=(*opened.notes, *writer.notes, *exchanged),
         )
 
 
@@ -199,6 +204,7 @@ class _Work:
     segmenter: Segmenter
     effect: Effect
     smoothing: Smoother | None
+    pace: Pace | None = None
 
     def segment(
         self, steps: Iterable[Step], time_base: Fraction
@@ -206,18 +212,23 @@ class _Work:
         """Run the network over the frames, in order."""
         if self.smoothing is not None:
             self.smoothing.reset()
-        before = 0
+        segmenter, before = self.segmenter, 0
         for step in steps:
             if step.frame is None:
                 yield step, None
                 continue
-            grid = resize_image(step.frame.pixels, self.segmenter.image_size)
-            probability = self.segmenter.predict(grid).grid
+            start, seconds = time.perf_counter(), float((step.frame.pts - before) * time_base)
+            grid = resize_image(step.frame.pixels, segmenter.image_size)
+            probability = segmenter.predict(grid).grid
+            faster = self.pace and self.pace.after(time.perf_counter() - start, seconds)
             if self.smoothing is not None:
-                seconds = float((step.frame.pts - before) * time_base)
                 probability = self.smoothing.update(probability, grid, seconds=seconds)
             before = step.frame.pts
             yield step, probability
+            if faster is not None:
+                segmenter = faster
+                if self.smoothing is not None:  # it averages probabilities of one size
+                    self.smoothing.reset()
 
     def render(self, seen: tuple[Step, NDArray[np.float32] | None]) -> _Done:
         """Apply the effect; from several threads at once."""
