@@ -220,7 +220,8 @@ class _Work:
             start, seconds = time.perf_counter(), float((step.frame.pts - before) * time_base)
             grid = resize_image(step.frame.pixels, segmenter.image_size)
             probability = segmenter.predict(grid).grid
-            faster = self.pace and self.pace.after(time.perf_counter() - start, seconds)
+            spent = time.perf_counter() - start
+            faster = None if self.pace is None else self.pace.after(spent, seconds)
             if self.smoothing is not None:
                 probability = self.smoothing.update(probability, grid, seconds=seconds)
             before = step.frame.pts
