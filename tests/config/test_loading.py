@@ -76,7 +76,11 @@ class TestPresets:
         )
         assert isinstance(deeplab.model, DeepLabModel)
         assert deeplab.model.decoder_atrous_rates == (12, 24, 36)
-        assert config.loss.model_dump() == {"dice": 1.0, "bce": 1.0, "dice_per_image": False}
+        assert config.loss.model_dump(exclude_none=True) == {
+            "dice": 1.0,
+            "bce": 1.0,
+            "dice_per_image": False,
+        }
 
     def test_reference__augments_with_flips_only(self) -> None:
         augmentation = resolve(TrainConfig, preset="reference").augmentation
@@ -331,6 +335,14 @@ class TestSentences:
                 {"loss": {"dice": 0, "bce": 0}},
                 "loss: dice and bce are both 0; one must be above 0.",
             ),
+            (
+                {"loss": {"teacher_share": 0.3}},
+                "loss: teacher_share has no effect without a teacher; name one.",
+            ),
+            (
+                {"loss": {"teacher": "bundled", "bce": 0}},
+                "loss: a teacher has no effect where bce is 0; give bce a weight.",
+            ),
         ],
     )
     def test_section__must_make_sense(self, values: dict[str, Any], problem: str) -> None:
@@ -354,11 +366,13 @@ class TestSentences:
             ),
             (
                 "loss: {focal: 1}",
-                "loss.focal: unknown key in my.yaml; known keys here: dice, bce, dice_per_image.",
+                "loss.focal: unknown key in my.yaml; known keys here: dice, bce, dice_per_image, "
+                "teacher, teacher_share.",
             ),
             (
                 'loss: {"a\\nb": 1}',
-                "loss.'a\\nb': unknown key in my.yaml; known keys here: dice, bce, dice_per_image.",
+                "loss.'a\\nb': unknown key in my.yaml; known keys here: dice, bce, dice_per_image, "
+                "teacher, teacher_share.",
             ),
             (
                 "archs: [unet]",

@@ -162,7 +162,8 @@ def test_start_from__a_model_that_saw_a_held_out_picture_is_refused(
         update={"model": tiny.model.model_copy(update={"start_from": str(tmp_path)})}
     )
     name = data.split.test[0]
-    seen = Start(images=image_bits([data.data_set.facts.signatures[name]]))
+    bits = image_bits([data.data_set.facts.signatures[name]])
+    seen = Start("model.start_from", str(tmp_path), images=bits)
     with pytest.raises(DataError, match=rf"1 of the pictures that are held out here \({name}\)"):
         check_start(seen, started, data.fingerprint, data.held_out)
 

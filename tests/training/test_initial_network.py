@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import lightning
@@ -15,12 +16,13 @@ from tests.builders.configurations import changed
 
 from humanseg.cli import main
 from humanseg.config.schema import TrainConfig
+from humanseg.data.training_images import read_training_images
 from humanseg.model_directory import read_model_record, structure_of
 from humanseg.models import load_network, start_network
 from humanseg.system.errors import DataError, UsageError
 from humanseg.training import train
 from humanseg.training.callbacks.guards import TrainingGuards
-from humanseg.training.further_data import Start, check_start, find_start
+from humanseg.training.further_data import check_start, find_starts
 from humanseg.training.preparation import find_data
 
 pytestmark = pytest.mark.training
@@ -169,8 +171,40 @@ def test_encoder_of_a_model_that_saw_the_test_pictures__is_refused(
         train(config, output=tmp_path / "run")
     moved = Path(shutil.copy(weights, tmp_path / "encoder.safetensors"))
     alone = changed(config, model={"encoder_weights": str(moved)})
-    assert find_start(alone).images is None
-    assert find_start(config).fingerprints == (read_model_record(trained).data_fingerprint,)
+    assert find_starts(alone) == ()
+    (start,) = find_starts(config)
+    assert start.fingerprints == (read_model_record(trained).data_fingerprint,)
+
+
+def test_teacher_that_saw_the_test_pictures__is_refused(
+    tiny: TrainConfig, trained: Path, tmp_path: Path
+) -> None:
+    config = changed(tiny, loss={"teacher": str(trained)}, split={"seed": 7})
+    message = r"loss\.teacher: .*model was trained on \d+ of the pictures that are held out here"
+    with pytest.raises(DataError, match=message):
+        train(config, output=tmp_path / "run")
+
+
+def test_teacher__is_named_with_what_it_was_trained_on(
+    tiny: TrainConfig, trained: Path, tmp_path: Path
+) -> None:
+    config = changed(tiny, loss={"teacher": str(trained)}, training={"epochs": 1})
+    result = train(config, output=tmp_path / "run")
+    assert len(result.epochs) == 1
+    model = tmp_path / "run" / "model"
+    assert f"* Through the teacher ({trained}): where its training" in (
+        (model / "README.md").read_text()
+    )
+    known = read_training_images(model)
+    assert known is not None
+    assert len(known) == len(find_data(config).split.train)  # they are the teacher's as well
+
+
+def test_teacher_that_is_not_there__is_a_sentence(tiny: TrainConfig, tmp_path: Path) -> None:
+    config = changed(tiny, loss={"teacher": str(tmp_path / "none")})
+    with pytest.raises(UsageError, match=r"none: does not exist; give the folder `model`"):
+        train(config, output=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_model_of_another_split_without_its_list_of_images__is_refused(
@@ -180,8 +214,9 @@ def test_model_of_another_split_without_its_list_of_images__is_refused(
     values["split"] |= {"seed": 7}
     config = TrainConfig.model_validate(values)
     data = find_data(config)
+    (start,) = find_starts(config)
     with pytest.raises(DataError, match=r"on this data set, divided otherwise, perhaps .* seed 42"):
-        check_start(Start(images=None), config, data.fingerprint, data.held_out)
+        check_start(replace(start, images=None), config, data.fingerprint, data.held_out)
 
 
 def test_model_of_another_split_that_saw_nothing_held_out__is_welcome(
@@ -192,7 +227,9 @@ def test_model_of_another_split_that_saw_nothing_held_out__is_welcome(
     values["split"] |= {"seed": 7}
     config = TrainConfig.model_validate(values)
     data = find_data(config)
-    check_start(Start(images=data.trained_on), config, data.fingerprint, data.held_out)
+    (start,) = find_starts(config)
+    start = replace(start, images=data.trained_on)
+    check_start(start, config, data.fingerprint, data.held_out)
 
 
 def test_model_knows_all_data_that_it_came_from(

@@ -36,6 +36,31 @@ def test_loss__is_the_published_sum() -> None:
     torch.testing.assert_close(SegmentationLoss(LossConfig())(logits, masks.bool()), expected)
 
 
+@pytest.mark.parametrize(
+    ("share", "expected"),
+    [(None, 0.8369882), (0.5, 0.8369882), (0.25, 0.5623351), (1.0, 1.3862944)],
+)
+def test_cross_entropy__takes_a_share_of_its_target_from_a_teacher(
+    share: float | None, expected: float
+) -> None:
+    """Where network and mask say a person, at 0.75, and the teacher does not.
+
+    -t ln 0.75 - (1 - t) ln 0.25 for t = 0.5, 0.75 and 0.
+    """
+    config = LossConfig(dice=0.0, teacher="some", teacher_share=share)
+    logits = torch.full((2, 1, 3, 5), 1.0986123)
+    loss = SegmentationLoss(config)(logits, torch.ones(2, 1, 3, 5), torch.zeros(2, 1, 3, 5))
+    assert loss.item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_teacher__has_no_say_where_pixels_are_ignored() -> None:
+    config = LossConfig(dice=0.0, teacher="some", teacher_share=1.0)
+    masks = torch.tensor([[[[1.0, 1.0]], [[0.0, 1.0]]]])  # the second pixel is ignored
+    taught = torch.tensor([[[[1.0, 0.0]]]])
+    loss = SegmentationLoss(config)(torch.full((1, 1, 1, 2), 1.0986123), masks, taught)
+    assert loss.item() == pytest.approx(0.2876821, abs=1e-6)  # -ln 0.75
+
+
 @pytest.mark.parametrize("per_image", [False, True])
 def test_dice__empty_masks_are_finite(per_image: bool) -> None:
     logits = torch.full((2, 1, 4, 4), -200.0, requires_grad=True)

@@ -37,6 +37,31 @@ def test_training_step__augments_in_fp32_whatever_the_precision(
     assert torch.equal(seen[0], seen[1])
 
 
+def test_teacher__is_shown_what_the_network_sees_and_stays_as_it_is(
+    tiny: TrainConfig, network: SegmentationNetwork
+) -> None:
+    config = changed(tiny, loss={"dice": 0.0, "teacher": "some", "teacher_share": 1.0})
+    teacher = build_network(tiny.model)
+    module = SegmentationModule(network, config, teacher)
+    seen: list[list[torch.Tensor]] = [[], []]
+    for each, calls in zip((network, teacher), seen, strict=True):
+        each.register_forward_hook(
+            lambda _module, inputs, output, calls=calls: calls.extend((inputs[0].clone(), output))
+        )
+    module.on_train_epoch_start()
+    loss = module.training_step(_batch(), 0)
+    (image, logits), (shown, opinion) = seen
+    assert torch.equal(image, shown)
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(logits, opinion.sigmoid())
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    assert all(parameter.grad is None for parameter in teacher.parameters())
+    assert not teacher.training
+    count = sum(1 for _ in network.parameters())
+    assert sum(1 for _ in module.parameters()) <= 2 * count  # its own and their average
+    assert not any("teacher" in name for name in module.state_dict())
+
+
 class _AtStep(SegmentationModule):
     """A module that has made so many steps of a run."""
 

@@ -91,11 +91,19 @@ class LossConfig(Section):
     """Weight of binary cross-entropy."""
     dice_per_image: bool = False
     """Average Dice over pictures instead of pooling the batch."""
+    teacher: str | None = None
+    """Model directory, `bundled` or `best`, whose probabilities are learnt beside the masks."""
+    teacher_share: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
+    """Share of the teacher's probability in the target of cross-entropy; 0.5 if not given."""
 
     @model_validator(mode="after")
     def _weigh_something(self) -> Self:
         if self.dice == 0 and self.bce == 0:
             raise ValueError("dice and bce are both 0; one must be above 0.")
+        if self.teacher is None and self.teacher_share is not None:
+            raise ValueError("teacher_share has no effect without a teacher; name one.")
+        if self.teacher is not None and self.bce == 0:
+            raise ValueError("a teacher has no effect where bce is 0; give bce a weight.")
         return self
 
 

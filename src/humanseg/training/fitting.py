@@ -20,7 +20,8 @@ from lightning.pytorch.plugins.layer_sync import LayerSync
 from lightning.pytorch.strategies import DDPStrategy
 
 from humanseg.config.schema import TrainConfig
-from humanseg.models import SegmentationNetwork
+from humanseg.model_directory import find_model
+from humanseg.models import SegmentationNetwork, load_network
 from humanseg.system.errors import Interrupted, UsageError
 from humanseg.system.quiet_logs import quiet_logs
 from humanseg.training.autotune import ComputeMode, explaining_memory
@@ -58,7 +59,8 @@ def fit(
         shard=run.processes.shard,
     )
     with explaining_memory(network, run.config, mode):
-        module = SegmentationModule(mode.place(network), run.config)
+        teacher = _teacher(run.config, mode)
+        module = SegmentationModule(mode.place(network), run.config, *teacher)
         trainer = _trainer(run, mode, validated=batches.validated)
         run.processes.on_main_process(
             lambda: folder.begin(
@@ -71,6 +73,11 @@ def fit(
         with _calm_lightning(), _ctrl_c(trainer, folder):
             trainer.fit(module, datamodule=batches, ckpt_path=last, weights_only=True)
     return module
+
+
+def _teacher(config: TrainConfig, mode: ComputeMode) -> list[SegmentationNetwork]:
+    name = config.loss.teacher
+    return [] if name is None else [mode.place(load_network(find_model(name))[0])]
 
 
 def _trainer(run: RunContext, mode: ComputeMode, *, validated: bool) -> lightning.Trainer:

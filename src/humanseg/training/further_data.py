@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -44,8 +44,12 @@ class ExtraData:
 
 @dataclass(frozen=True)
 class Start:
-    """What a model to start from brings along; nothing without one."""
+    """What a model that a training starts from, or learns from, brings along."""
 
+    key: str
+    """The setting that names it."""
+    name: str
+    """The model, as the setting has it."""
     fingerprints: tuple[str, ...] = ()
     """Of all data that it was trained on."""
     provenance: tuple[str, ...] = ()
@@ -117,34 +121,42 @@ def check_extra(extra: ExtraData, data_fingerprint: str, held_out: Mapping[str, 
             )
 
 
-def _origin(config: TrainConfig) -> tuple[str, str | None]:
-    """The setting that names a trained model to start from, and the model; None without one.
+def _origins(config: TrainConfig) -> Iterator[tuple[str, str, str]]:
+    """Settings that name trained models, the models, and what they are to a training.
 
     The file that gives the encoder's weights may be that of a whole model.
     """
     model, weights = config.model, Path(config.model.encoder_weights or "none").expanduser()
-    if model.start_from is None and weights.is_file() and (weights.parent / MODEL_FILE).is_file():
-        return "model.encoder_weights", str(weights.parent)
-    return "model.start_from", config.model.start_from
+    started = "the model that training started from"
+    if model.start_from is not None:
+        yield "model.start_from", model.start_from, started
+    elif weights.is_file() and (weights.parent / MODEL_FILE).is_file():
+        yield "model.encoder_weights", str(weights.parent), started
+    if config.loss.teacher is not None:
+        yield "loss.teacher", config.loss.teacher, "the teacher"
 
 
-def find_start(config: TrainConfig) -> Start:
-    """What the model to start from was trained on.
+def find_starts(config: TrainConfig) -> tuple[Start, ...]:
+    """What the models to start from and to learn from were trained on.
 
     Raises:
+        UsageError: no such model.
         ModelError: no readable model directory.
     """
-    _, start = _origin(config)
-    if start is None:
-        return Start()
-    directory = find_model(start)
+    return tuple(_start(*origin) for origin in _origins(config))
+
+
+def _start(key: str, name: str, what: str) -> Start:
+    directory = find_model(name)
     record = read_model_record(directory)
-    inherited = f"Through the model that training started from ({start}): "
+    inherited = f"Through {what} ({name}): "
     return Start(
+        key=key,
+        name=name,
         fingerprints=(record.data_fingerprint, *record.extra_fingerprints),
         # A chain of models says it once.
         provenance=tuple(
-            line if line.startswith("Through the model") else inherited + line
+            line if line.startswith("Through the ") else inherited + line
             for line in record.provenance or (_NOT_STATED,)
         ),
         images=read_training_images(directory),
@@ -154,22 +166,20 @@ def find_start(config: TrainConfig) -> Start:
 def check_start(
     start: Start, config: TrainConfig, data_fingerprint: str, held_out: Mapping[str, Signature]
 ) -> None:
-    """See that the model to start from has not been trained on pictures that are held out.
+    """See that a model to start or learn from has not been trained on held-out pictures.
 
     Raises:
         ModelError: no readable model directory.
         DataError: it was trained on one of them or a copy, or on this data set, divided otherwise
             or not at all, and cannot tell on which pictures.
     """
-    key, name = _origin(config)
-    if name is None:
-        return
+    key, name = start.key, start.name
     seen = () if start.images is None else copied(start.images, held_out)
     if seen:
         raise DataError(
             f"{key}: {name} was trained on {len(seen)} of the pictures that are held "
             f"out here ({some(seen)}) or on copies of them, so scores would mean nothing. Take "
-            "them out of the data, take the split of that model, or start from another one."
+            "them out of the data, take the split of that model, or another model."
         )
     record = read_model_record(find_model(name))
     # A model that knows its training images has just been asked about those that are held out.
@@ -182,15 +192,15 @@ def check_start(
         raise DataError(
             f"{key}: {name} was trained on this data set"
             f"{', divided otherwise' if otherwise else ''}, perhaps on pictures that are held out "
-            f"here, so scores would mean nothing. {advice}, or start from another model."
+            f"here, so scores would mean nothing. {advice}, or another model."
         )
 
 
 def all_trained_on(config: TrainConfig, own: ImageBits) -> ImageBits:
-    """The images of a run, and those of the model that it starts from.
+    """The images of a run, and those of the models that it starts and learns from.
 
     Raises:
         ModelError: no readable model directory.
     """
-    before = find_start(config).images
-    return own if before is None else joined(own, before)
+    before = (start.images for start in find_starts(config))
+    return joined(own, *(images for images in before if images is not None))

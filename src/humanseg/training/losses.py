@@ -9,6 +9,7 @@ from humanseg.config.schema import LossConfig
 from humanseg.training.distributed import all_reduce_sum
 
 _EPSILON = 1e-7
+_TEACHER_SHARE = 0.5
 
 
 def soft_dice_loss(logits: Tensor, masks: Tensor, *, per_image: bool = False) -> Tensor:
@@ -62,12 +63,20 @@ class SegmentationLoss(nn.Module):
     def __init__(self, config: LossConfig) -> None:
         super().__init__()
         self._config = config
+        share = config.teacher_share
+        self._teacher_share = _TEACHER_SHARE if share is None else share
 
-    def forward(self, logits: Tensor, masks: Tensor) -> Tensor:
-        """Loss of logits (N, 1, H, W) and masks, see `split_masks`, of any dtype, in float32."""
+    def forward(self, logits: Tensor, masks: Tensor, taught: Tensor | None = None) -> Tensor:
+        """Loss of logits (N, 1, H, W) and masks, see `split_masks`, of any dtype, in float32.
+
+        `taught` are a teacher's probabilities, (N, 1, H, W): a share of what cross-entropy is
+        measured against (Hinton et al. 2015, at temperature 1).
+        """
         logits, masks = logits.float(), masks.float()
         dice = soft_dice_loss(logits, masks, per_image=self._config.dice_per_image)
-        masks, counted = split_masks(masks)
-        entropy = nn.functional.binary_cross_entropy_with_logits(logits, masks, reduction="none")
+        target, counted = split_masks(masks)
+        if taught is not None:
+            target = torch.lerp(target, taught.float(), self._teacher_share)
+        entropy = nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
         bce = mean(entropy, counted)
         return self._config.dice * dice + self._config.bce * bce

@@ -84,11 +84,18 @@ def early_epochs(config: TrainingConfig) -> int:
 class SegmentationModule(lightning.LightningModule):
     """Configure network, loss and optimiser; then short steps."""
 
-    def __init__(self, network: SegmentationNetwork, config: TrainConfig) -> None:
-        """Train `network` in place by `config`."""
+    def __init__(
+        self,
+        network: SegmentationNetwork,
+        config: TrainConfig,
+        teacher: SegmentationNetwork | None = None,
+    ) -> None:
+        """Train `network` in place by `config`, and by what `teacher` sees."""
         super().__init__()
         self.network = network
         self._config = config
+        # In a tuple: it is neither trained nor saved.
+        self._teachers = () if teacher is None else (teacher.eval().requires_grad_(False),)
         self._loss = SegmentationLoss(config.loss)
         self.training_score = RunningScore()
         self.validation_score = RunningScore()
@@ -117,9 +124,20 @@ class SegmentationModule(lightning.LightningModule):
         torch.manual_seed(step_seed % 2**63)
         images, masks = self.augmented(batch, self._generator)
         logits = self.network(images)
-        loss: Tensor = self._loss(logits, masks)
+        loss: Tensor = self._loss(logits, masks, self._taught(images))
         self.training_score.add(loss, logits, masks)
         return loss
+
+    @torch.no_grad()
+    def _taught(self, images: Tensor) -> Tensor | None:
+        """The teacher's probabilities, of the changed images that the network sees.
+
+        Beyer et al., Knowledge distillation: a good teacher is patient and consistent, 2022.
+        """
+        if not self._teachers:
+            return None
+        (teacher,) = self._teachers
+        return torch.sigmoid(teacher(images).float())
 
     def augmented(
         self, batch: Batch, generator: torch.Generator, **settings: float

@@ -15,7 +15,7 @@ from humanseg.training.autotune import ComputeMode, choose_mode, explaining_memo
 from humanseg.training.callbacks.recorder import EpochRecorder
 from humanseg.training.distributed import Processes, process_count
 from humanseg.training.environment import describe_environment
-from humanseg.training.further_data import check_start, find_start
+from humanseg.training.further_data import check_start, find_starts
 from humanseg.training.preparation import RunData
 from humanseg.training.run_folder import RunFolder, RunState
 
@@ -73,8 +73,9 @@ def _resumed_state(run: RunContext) -> RunState | None:
 
 def _first_state(run: RunContext, network: SegmentationNetwork) -> RunState:
     config, data = run.config, run.data
-    start = find_start(config)
-    check_start(start, config, data.fingerprint, data.held_out)
+    starts = find_starts(config)
+    for start in starts:
+        check_start(start, config, data.fingerprint, data.held_out)
     frugal = ComputeMode(resolve_device(config.training.device), "bf16", "channels_last", {})
     with explaining_memory(network, config, frugal):
         mode = choose_mode(network, config)
@@ -91,8 +92,8 @@ def _first_state(run: RunContext, network: SegmentationNetwork) -> RunState:
     return RunState(
         data_fingerprint=data.fingerprint,
         extra=data.extra_fingerprints,
-        started_from=start.fingerprints,
-        inherited=start.provenance,
+        started_from=tuple({name: None for start in starts for name in start.fingerprints}),
+        inherited=tuple({line: None for start in starts for line in start.provenance}),
         split=data.split,
         resolved=resolved,
         environment=describe_environment(mode.device),
