@@ -92,7 +92,7 @@ class LossConfig(Section):
     dice_per_image: bool = False
     """Average Dice over pictures instead of pooling the batch."""
     teacher: str | None = None
-    """Model directory, `bundled` or `best`, whose probabilities are learnt beside the masks."""
+    """Model directory, or `bundled`, whose probabilities are learnt beside the masks."""
     teacher_share: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
     """Share of the teacher's probability in the target of cross-entropy; 0.5 if not given."""
 
