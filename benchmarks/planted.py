@@ -250,7 +250,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path)
     parser.add_argument("--data", type=Path, nargs="*", default=[])
     options = parser.parse_args()
-    file = RESULTS / f"2026-11-29-planted-{options.machine}.json"
+    file = RESULTS / f"2026-11-30-planted-{options.machine}.json"
     result = json.loads(file.read_text()) if file.exists() else {}
     result.pop("environment", None)
     result = {"planted": [], "training": [], "sound": []} | result

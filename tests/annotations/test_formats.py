@@ -228,14 +228,14 @@ def test_classes__none_of_people_is_refused(tmp_path: Path, name: str) -> None:
 def test_yolo__a_picture_without_text_is_named_and_an_empty_text_is_nobody(tmp_path: Path) -> None:
     yolo(tmp_path)
     picture(tmp_path / "images/train/b.jpg")
-    picture(tmp_path / "images/train/c.jpg")
+    picture(tmp_path / "images/train/0.jpg")  # comes first, and ends nothing
     text(tmp_path / "labels/train/b.txt", "\n")
     text(tmp_path / "labels/train/d.txt", "")
     pairs = find_pairs(tmp_path)
     assert [sample.id for sample in pairs.samples] == ["a", "b"]
     assert not pairs.samples[1].read_mask().any()
     assert [missing.message for missing in pairs.missing] == [
-        "c.jpg has no text in labels/; an empty one says nobody",
+        "0.jpg has no text in labels/; an empty one says nobody",
         "d.txt has no picture in images/",
     ]
 
@@ -427,6 +427,18 @@ def test_label_studio__labels_that_are_no_list(tmp_path: Path) -> None:
     text(tmp_path / "a.json", tools.label_studio((12, 16), shape))
     with pytest.raises(DataError, match=r"a\.json: no class is 'person'; its classes are 5\."):
         discover(tmp_path)
+
+
+def test_voc__colours_that_differ_in_any_channel_are_not_mixed_up(tmp_path: Path) -> None:
+    """Twice the weight of green would make them one: 128 * 512 = 1 * 65536."""
+    voc_of_cvat(tmp_path)
+    text(tmp_path / "labelmap.txt", "background:0,0,0::\nperson:0,128,0::\ndog:1,0,0::\n")
+    colours = np.zeros((*SIZE, 3), dtype=np.uint8)
+    colours[full()] = (0, 128, 0)
+    colours[0] = (1, 0, 0)
+    Image.fromarray(colours).save(tmp_path / "SegmentationClass/a.png")
+    (sample,) = discover(tmp_path)
+    np.testing.assert_array_equal(sample.read_mask(), full())
 
 
 def test_voc__table_without_people_is_named(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ REASONS = {
     "installs packages and runs the whole suite": 1,
     "installs packages": 2,
     "fetches packages": 3,
-    "takes hours, on data that is not here": 6,
+    "takes hours, on data that is not here": 7,
     "reaches the hub": 2,
     "needs ffmpeg": 3,
     "needs SLURM": 2,

@@ -85,6 +85,13 @@ class _PublishedMistake(SegmentationModule):
         return torch.optim.Adam(self._others, lr=0.003)
 
 
+class _AtRest(SegmentationModule):
+    """At the end of its schedule from the beginning."""
+
+    def rate_share(self, step: int) -> float:
+        return 0.0
+
+
 @pytest.mark.filterwarnings("ignore:.*does not have many workers")
 @pytest.mark.filterwarnings("ignore:`isinstance")
 class TestInTraining:
@@ -127,6 +134,11 @@ class TestInTraining:
 
     def test_honest_run__passes(self, tiny: TrainConfig, tmp_path: Path) -> None:
         _fit(SegmentationModule(_network(tiny), tiny), tiny, tmp_path)
+
+    def test_epoch_without_a_rate_to_speak_of__need_not_move(
+        self, tiny: TrainConfig, tmp_path: Path
+    ) -> None:
+        _fit(_AtRest(_network(tiny), tiny), tiny, tmp_path)
 
     def test_detached_decoder__is_caught(self, tiny: TrainConfig, tmp_path: Path) -> None:
         """Parameters that the optimiser holds but that no gradient reaches do not move."""
