@@ -269,16 +269,30 @@ def test_inverted__most_masks_mark_the_border() -> None:
     assert len(_says(_agreement(20), inverted)[0].images) == 12
 
 
-@pytest.mark.parametrize(("count", "said"), [(5, False), (6, True)])
+def test_inverted__the_middle_is_half_of_each_side() -> None:
+    """A sixth of it is marked: 8 of 48 rows."""
+    sample = _sample(20)
+    sample.masks[:] = True
+    sample.masks[:, 24:64, 24:72] = False
+    for index in range(20):
+        sample.masks[index, 30, 30 : 31 + index] = True  # each another
+    messages = [each.message for each in _says(_agreement(20), sample)]
+    assert messages[-1] == (
+        "masks mark the background: 100 % of the image's border is marked but only 17 % of its "
+        "middle; invert them."
+    )
+
+
+@pytest.mark.parametrize(("count", "said"), [(5, False), (6, True), (7, True)])
 def test_inverted__four_in_a_hundred_that_the_bundled_model_names(
     count: int, *, said: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sample = _sample(150)
-    sample.masks[:6] = False
-    sample.masks[:6, :, :4] = True  # more of the border than of the middle, and no frame
-    sample.masks[range(6), 50, range(50, 56)] = True
+    sample.masks[:7] = False
+    sample.masks[:7, :, :4] = True  # more of the border than of the middle, and no frame
+    sample.masks[range(7), 50, range(50, 57)] = True
     monkeypatch.setattr(label_guards, "edge_agreement", lambda _: _agreement(150))
     monkeypatch.setattr(label_guards, "ask_bundled_model", lambda *_: list(range(count)))
     monkeypatch.setattr(label_guards, "unmarked_people", lambda _: ([], []))
     findings = [(each.code, len(each.images)) for each in label_findings(sample, "SET")]
-    assert findings == [("inverted-masks", 6)] * said
+    assert findings == [("inverted-masks", count)] * said

@@ -186,6 +186,19 @@ def test_score_image__a_tolerance_includes_its_end() -> None:
         assert (score.contour_near_05, score.contour_near_10) == (near_05, near_10)
 
 
+@pytest.mark.parametrize(
+    ("apart", "near_05", "near_10"), [(4, 2, 2), (5, 0, 2), (9, 0, 2), (10, 0, 0)]
+)
+def test_measure_surfaces__reach_is_a_200th_and_a_100th_of_the_diagonal(
+    apart: int, near_05: int, near_10: int
+) -> None:
+    """Of 997.05 pixels: 4.985 and 9.97."""
+    truth, prediction = np.zeros((2, 700, 710), dtype=np.bool_)
+    truth[300, 300] = prediction[300, 300 + apart] = True
+    surfaces = measure_surfaces(prediction, truth)
+    assert (surfaces.contour_near_05, surfaces.contour_near_10) == (near_05, near_10)
+
+
 def test_score_image__the_border_of_the_picture_is_no_contour() -> None:
     # A person cut off by the left border: three sides of the 20 x 30 box, 20 + 2 * 29 pixels.
     truth = _box(50, 0, 20, 30)
