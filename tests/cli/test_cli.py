@@ -164,8 +164,8 @@ class TestBadUse:
         code, _, err = run("train", "--config", str(file), "--training.batch-size", "1")
         assert code == 2
         assert err.splitlines() == [
-            "humanseg: model.arch: got 'unett'; allowed: unet, fpn, deeplabv3plus, unetplusplus, "
-            "manet, linknet, pspnet, pan, deeplabv3, upernet, segformer, dpt.",
+            "humanseg: model.arch: got 'unett' in my.yaml; allowed: unet, fpn, deeplabv3plus, "
+            "unetplusplus, manet, linknet, pspnet, pan, deeplabv3, upernet, segformer, dpt.",
             "humanseg: training.batch_size: got 1; must be at least 2.",
             "humanseg: training.epoch: unknown key in my.yaml; did you mean training.epochs?",
         ]
@@ -239,6 +239,7 @@ class TestFlags:
         extra = {
             "repeats": "--folds 3",
             "training.early_share": "--training.early-size 64 64",
+            "loss.teacher_share": "--loss.teacher bundled",
             "split.protocol": "--folds 3",
         }
         flag = "--" + key.replace("_", "-")

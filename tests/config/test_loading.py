@@ -410,7 +410,7 @@ class TestSentences:
             TrainConfig.model_validate({"training": {"epochs": 0}, "split": {"sed": 1}})
         assert describe_problems(TrainConfig, caught.value, lambda _: "config.yaml") == [
             "split.sed: unknown key in config.yaml; did you mean split.seed?",
-            "training.epochs: got 0; must be at least 1.",
+            "training.epochs: got 0 in config.yaml; must be at least 1.",
         ]
 
     def test_describe_problems__keeps_the_words_of_a_check_across_settings(self) -> None:

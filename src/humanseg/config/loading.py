@@ -168,7 +168,8 @@ def read_stored(kind: type[T], file: Path) -> T:
         return resolve(kind, file=file)
     except ConfigError as error:
         texts = (problem.removeprefix(file.name).lstrip(":, ") for problem in error.problems)
-        raise ConfigError([f"{file}: {text}" for text in texts]) from error
+        told = f" in {file.name};"  # at the beginning already
+        raise ConfigError([f"{file}: {text.replace(told, ';')}" for text in texts]) from error
 
 
 def _prepared(kind: type[Section], layer: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -49,7 +49,7 @@ def describe_problems(
 ) -> list[str]:
     """One sentence per problem of a validation, in the order of the class.
 
-    `source` names where the value of a key came from, for unknown keys.
+    `source` names where the value of a key came from.
     """
     return [
         sentence
@@ -80,7 +80,9 @@ def _sentences(
         return f"{key}: not given; {_allowed(kind, loc, problem)}"
     if problem["type"] == "missing":  # of a list that is too short
         loc = loc[:-1]
-    return f"{key}: got {value}; {_allowed(kind, loc, problem)}"
+    origin = source(names)
+    place = "" if origin in ("", _GIVEN) else f" in {origin}"
+    return f"{key}: got {value}{place}; {_allowed(kind, loc, problem)}"
 
 
 def _joined(names: tuple[str, ...]) -> str:
