@@ -13,8 +13,7 @@ def test_pace__exchanges_a_network_that_works_all_the_time_once() -> None:
     assert [pace.after(0.1, 0.105) for _ in range(30)] == [None] * 30
     assert pace.after(0.1, 0.105) is faster
     assert pace.note == (
-        "the network took 100 ms a frame, too long for this camera: `fast` took over; "
-        "--model bundled keeps it"
+        "the network took 100 ms a frame, too long for this camera: a faster one took over"
     )
     assert [pace.after(0.1, 0.1) for _ in range(90)] == [None] * 90
 

@@ -397,7 +397,7 @@ def test_camera__too_fast_for_a_network_gets_the_faster_one(
     assert slow.seen == 31  # the first, whose time is not known, and thirty
     assert fast.seen >= 9
     assert len(read_clip(tmp_path / "out.mp4").times) == report.frames >= 40
-    assert report.notes[-1].endswith("`fast` took over; --model bundled keeps it")
+    assert report.notes[-1].endswith("too long for this camera: a faster one took over")
 
 
 def test_file__waits_for_its_network(clip: Path, tmp_path: Path) -> None:

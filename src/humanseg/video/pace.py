@@ -49,6 +49,8 @@ class Pace:
         self._watched, self._spent, self._passed = 0, 0.0, 0.0
         if not too_slow:
             return None
-        self.note = f"the network took {each * 1000:.0f} ms a frame, too long for this camera: "
-        self.note += "`fast` took over; --model bundled keeps it"
+        self.note = (
+            f"the network took {each * 1000:.0f} ms a frame, too long for this camera: a faster "
+            "one took over"
+        )
         return self._faster()

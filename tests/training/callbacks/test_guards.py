@@ -18,9 +18,10 @@ from humanseg.data.resized import Pixels
 from humanseg.evaluation.metrics import score_image, summarise
 from humanseg.models import SegmentationNetwork, build_network
 from humanseg.system.errors import GuardError
-from humanseg.training.batches import SegmentationDataModule
+from humanseg.training.batches import Batch, SegmentationDataModule
 from humanseg.training.callbacks.guards import (
     TrainingGuards,
+    check_augmentation,
     check_moved,
     check_optimiser,
     check_scored,
@@ -134,6 +135,18 @@ class TestInTraining:
 
     def test_honest_run__passes(self, tiny: TrainConfig, tmp_path: Path) -> None:
         _fit(SegmentationModule(_network(tiny), tiny), tiny, tmp_path)
+
+    @pytest.mark.parametrize("count", [3, 5, 16])
+    def test_augmentation_of_smaller_images__passes(self, count: int, tiny: TrainConfig) -> None:
+        """Whatever the number of images: no edge of what is shown lies within a pixel."""
+        smaller = {"epochs": 2, "early_size": (32, 32), "early_share": 0.5}
+        changes = {"affine": 1.0, "scale": (0.3, 3.0), "rotate": 180.0}
+        config = changed(tiny, training=smaller, augmentation=changes)
+        module = SegmentationModule(_network(config), config)
+        images = torch.zeros(count, 3, 64, 64, dtype=torch.uint8)
+        batch = Batch(image=images, mask=images[:, :1] > 0, ids=[], shard=(0, count))
+        for epoch in range(1, 21):
+            check_augmentation(module, batch, epoch=epoch)
 
     def test_epoch_without_a_rate_to_speak_of__need_not_move(
         self, tiny: TrainConfig, tmp_path: Path

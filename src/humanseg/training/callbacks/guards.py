@@ -24,7 +24,7 @@ from humanseg.training.batches import Batch
 from humanseg.training.module import SegmentationModule, as_segmentation
 
 _RATE_TOLERANCE = 1e-3  # relative difference from the schedule
-_APART = 0.3  # of the pixels that a shift by one column sets apart; rounding makes at most 0.05
+_APART = 0.3  # of the pixels that a shift by one column sets apart; rounding makes at most 0.1
 _LEAST_RATE = 1e-3  # of the peak: below, single weights may be too large to show a step
 
 
@@ -150,8 +150,8 @@ def check_augmentation(module: SegmentationModule, batch: Batch, *, epoch: int) 
     height, width = masks.shape[2:]
     masks[:, 0, height // 8 : height // 2, width // 8 : width // 4] = True
     masks[:, 0, height // 2 : height * 5 // 8, width // 8 : width * 5 // 8] = True
-    for index in range(len(masks)):
-        masks[index, 0] = masks[index, 0].roll(index * width // len(masks), dims=1)
+    for index in range(len(masks)):  # by eighths: an edge within a pixel shrinks to either side
+        masks[index, 0] = masks[index, 0].roll(index % 8 * (width // 8), dims=1)
     images = 255 * masks[:, :1].expand(-1, 3, -1, -1).to(torch.uint8)
     shown: Batch = {**batch, "image": images, "mask": masks}
     changed, labels = module.augmented(
