@@ -25,8 +25,7 @@ ROOT = Path(__file__).parent.parent.parent
 @pytest.fixture(autouse=True)
 def _light(brightness_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The formula as bundled model, and stand-ins for the training parts, which load slowly."""
-    for module in (diagnosis, model_directory):
-        monkeypatch.setattr(module, "bundled", lambda: brightness_model)
+    monkeypatch.setattr(model_directory, "bundled", lambda: brightness_model)
     without = SimpleNamespace(is_available=lambda: False)
     torch = SimpleNamespace(__version__="2.15.0", cuda=without, version=SimpleNamespace(cuda=None))
     monkeypatch.setitem(sys.modules, "torch", torch)
@@ -155,8 +154,7 @@ def test_examine__missing_bundled_model(monkeypatch: pytest.MonkeyPatch) -> None
     def missing() -> Path:
         raise ModelError("the bundled model is missing from this installation.")
 
-    for module in (diagnosis, model_directory):
-        monkeypatch.setattr(module, "bundled", missing)
+    monkeypatch.setattr(model_directory, "bundled", missing)
     report = examine()
     assert report.smoke is None
     for name in ("bundled model", "prediction"):

@@ -223,6 +223,7 @@ class TestFind:
 
     def test_bundled(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("humanseg.model_directory.directory.files", lambda _: tmp_path)
+        monkeypatch.setattr("humanseg.model_directory.directory.installed_models", tuple)
         with pytest.raises(ModelError, match="missing from this installation"):
             bundled()
         shutil.copytree(VERSION_1, tmp_path / "bundled")

@@ -29,8 +29,8 @@ from humanseg.benchmark.speed_record import (
 )
 from humanseg.benchmark.timing import summarise_times
 from humanseg.model_directory import (
-    BUNDLED,
     VARIANTS,
+    default_model,
     find_model,
     read_model_record,
     warn_if_weak,
@@ -132,8 +132,8 @@ def measure_speed(
         HumansegError: not one combination could be measured, and why; or the model changed
             meanwhile.
     """
-    name, options = str(model or BUNDLED), options or SpeedOptions()
-    directory = find_model(BUNDLED if name in VARIANTS else name)
+    name, options = str(model or default_model()), options or SpeedOptions()
+    directory = find_model(None if name in VARIANTS else name)
     with suppress(ModelError):  # whoever opens it says what is missing
         warn_if_weak(directory, read_model_record(directory))
     files_before, load_before = describe_model(directory), load()

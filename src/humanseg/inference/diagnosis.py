@@ -18,7 +18,14 @@ import numpy as np
 
 from humanseg.inference.engines.runtimes import import_onnxruntime, import_openvino
 from humanseg.inference.segmenter import Segmenter
-from humanseg.model_directory import ONNX_FILE, ONNX_INT8_FILE, bundled, read_model_record
+from humanseg.model_directory import (
+    ONNX_FILE,
+    ONNX_INT8_FILE,
+    default_model,
+    find_model,
+    installed_models,
+    read_model_record,
+)
 from humanseg.results import Record
 from humanseg.system.cpu import Processor, processor, usable_cores
 from humanseg.system.errors import HumansegError
@@ -60,7 +67,7 @@ class Check(Record):
 
 
 class Smoke(Record):
-    """One prediction with the bundled model."""
+    """One prediction with the default model."""
 
     backend: str
     precision: str
@@ -91,7 +98,7 @@ class DoctorReport(Record):
     versions: dict[str, str]
     checks: tuple[Check, ...]
     smoke: Smoke | None
-    """None if the bundled model could not be run."""
+    """None if the default model could not be run."""
 
     @property
     def ok(self) -> bool:
@@ -122,7 +129,10 @@ def examine() -> DoctorReport:
                 if name not in ("openvino", "train")
             ),
             _training(),
-            _checked("bundled model", _bundled),
+            *(
+                _checked(f"{name} model", partial(_model, name))
+                for name in sorted({default_model(), *installed_models()})
+            ),
             prediction,
         ),
         smoke=smoke,
@@ -221,12 +231,13 @@ def _training() -> Check:
     return _checked("train", look, needs=absent[0] if len(absent) == len(EXTRAS["train"]) else None)
 
 
-def _bundled() -> str:
-    directory = bundled()
+def _model(name: str) -> str:
+    """A model that comes with humanseg or another package."""
+    directory = find_model(name)
     record = read_model_record(directory)
-    files = [name for name in (ONNX_FILE, ONNX_INT8_FILE) if (directory / name).is_file()]
+    files = [each for each in (ONNX_FILE, ONNX_INT8_FILE) if (directory / each).is_file()]
     if ONNX_FILE not in files:
-        raise HumansegError(f"{directory}: {ONNX_FILE} is missing; install humanseg again.")
+        raise HumansegError(f"{directory}: {ONNX_FILE} is missing; install its package again.")
     return f"{record.arch} with {record.encoder_name}; {', '.join(files)}"
 
 

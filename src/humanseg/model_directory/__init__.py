@@ -17,13 +17,18 @@ from humanseg.model_directory.directory import (
     Quantisation,
     QuantisationCost,
     bundled,
+    default_model,
+    digests,
     find_model,
+    model_names,
+    name_of,
     read_model_record,
     refuse_changed,
     structure,
     structure_of,
     warn_if_weak,
 )
+from humanseg.model_directory.installed import installed_models
 
 __all__ = [
     "BUNDLED",
@@ -41,8 +46,13 @@ __all__ = [
     "Quantisation",
     "QuantisationCost",
     "bundled",
+    "default_model",
+    "digests",
     "find_model",
+    "installed_models",
     "model_card",
+    "model_names",
+    "name_of",
     "read_model_record",
     "refuse_changed",
     "structure",

@@ -23,6 +23,7 @@ from humanseg.config.architectures import ModelConfig, own_settings
 from humanseg.config.loading import suitable
 from humanseg.config.schema import TrainConfig
 from humanseg.model_directory.hub import HUB, fetch, pinned
+from humanseg.model_directory.installed import installed_model, installed_models
 from humanseg.results import Environment, Record, ScoreSummary, read_record
 from humanseg.system.errors import DataError, ModelError, UsageError
 
@@ -35,8 +36,10 @@ ONNX_FILE = "model.onnx"
 ONNX_INT8_FILE = "model.int8.onnx"
 TRAINING_IMAGES_FILE = "training-images.npz"
 BUNDLED = "bundled"
+CLEAN = "clean"
+"""The model of the package humanseg-clean, trained on openly licensed images only."""
 VARIANTS = {"fast": (256, 256)}
-"""The bundled model on images of other sizes: names for prediction, not of directories."""
+"""The default model on images of other sizes: names for prediction, not of directories."""
 
 
 class Preprocessing(Record):
@@ -137,7 +140,7 @@ def bundled() -> Path:
     Raises:
         ModelError: this installation carries none.
     """
-    directory = Path(str(files("humanseg.model_directory"))) / BUNDLED
+    directory = _bundled()
     if not (directory / RECORD_FILE).is_file():
         raise ModelError(
             f"{directory}: the bundled model is missing from this installation. Install humanseg "
@@ -146,11 +149,33 @@ def bundled() -> Path:
     return directory
 
 
+def _bundled() -> Path:
+    return Path(str(files("humanseg.model_directory"))) / BUNDLED
+
+
+def default_model() -> str:
+    """`bundled`; `clean` where that is installed and humanseg was built without `bundled`."""
+    there = (_bundled() / RECORD_FILE).is_file() or CLEAN not in installed_models()
+    return BUNDLED if there else CLEAN
+
+
+def model_names() -> tuple[str, ...]:
+    """Names that stand for models here, without paths and addresses."""
+    return (BUNDLED, *VARIANTS, *installed_models())
+
+
+def name_of(directory: Path) -> str:
+    """The name of a model that comes with humanseg or another package; the path of any other."""
+    named = {installed_model(name): name for name in installed_models()} | {_bundled(): BUNDLED}
+    return named.get(directory, str(directory))
+
+
 def find_model(name: str | Path | None = None) -> Path:
     """The model directory that a name stands for.
 
     Args:
-        name: path of a model directory; None or `bundled` for the one that comes with humanseg;
+        name: path of a model directory; None for `default_model()`; `bundled` for the one that
+            comes with humanseg; the name of one that another package brings, such as `clean`;
             `hf://owner/name` or `hf://owner/name@revision` for one on the Hugging Face Hub, the
             only name for which the network is touched.
 
@@ -158,20 +183,22 @@ def find_model(name: str | Path | None = None) -> Path:
         UsageError: nothing there, or a file; or the hub has no such model, or cannot be reached.
         ModelError: a folder that is no model directory.
     """
-    if name is None or str(name) == BUNDLED:
+    name = default_model() if name is None else str(name)
+    if name == BUNDLED:
         return bundled()
-    if str(name) in VARIANTS:
-        height, width = VARIANTS[str(name)]
+    if name in VARIANTS:
+        height, width = VARIANTS[name]
         raise UsageError(
             f"{name}: is a way of predicting with `{BUNDLED}`, on images of {height}x{width} "
             f"pixels; give `{BUNDLED}`."
         )
-    path = fetch(name) if str(name).startswith(HUB) else Path(name).expanduser()
+    if (brought := installed_model(name)) is not None:
+        return brought
+    path = fetch(name) if name.startswith(HUB) else Path(name).expanduser()
     if not path.is_dir():
         what = "is a file, not a model directory" if path.exists() else "does not exist"
-        raise UsageError(
-            f"{path}: {what}; give the folder `model` of a finished run, or `{BUNDLED}`."
-        )
+        there = f"`{BUNDLED}`" if name != CLEAN else f"`{BUNDLED}`; `{CLEAN}` is in humanseg-clean"
+        raise UsageError(f"{path}: {what}; give the folder `model` of a finished run, or {there}.")
     if not (path / RECORD_FILE).is_file():
         raise ModelError(
             f"{path}: is not a model directory ({RECORD_FILE} is missing); give the folder `model` "
