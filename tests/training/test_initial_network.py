@@ -119,6 +119,19 @@ def test_command__refuses_another_architecture(
     assert "model.arch: got fpn" in capsys.readouterr().err
 
 
+def crash(config: TrainConfig, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin a training that ends without a word in its second epoch."""
+
+    def stop(_self: TrainingGuards, trainer: lightning.Trainer, *_: object) -> None:
+        if trainer.current_epoch == 1:
+            raise KeyError("crash")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingGuards, "on_train_batch_start", stop)
+        with pytest.raises(KeyError):
+            train(config, output=run)
+
+
 def test_resumed_training__needs_neither_the_model_nor_its_statistics_again(
     tiny: TrainConfig, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,15 +139,8 @@ def test_resumed_training__needs_neither_the_model_nor_its_statistics_again(
     values["training"] |= {"epochs": 2}
     config = TrainConfig.model_validate(values)
 
-    def stop(_self: TrainingGuards, trainer: lightning.Trainer, *_: object) -> None:
-        if trainer.current_epoch == 1:
-            raise KeyError("crash")
-
     whole = train(config, output=tmp_path / "whole")
-    with monkeypatch.context() as patch:
-        patch.setattr(TrainingGuards, "on_train_batch_start", stop)
-        with pytest.raises(KeyError):
-            train(config, output=tmp_path / "run")
+    crash(config, tmp_path / "run", monkeypatch)
     trained.rename(tmp_path / "gone")
     try:
         resumed = train(config, output=tmp_path / "run", resume=True)
@@ -198,6 +204,19 @@ def test_teacher__is_named_with_what_it_was_trained_on(
     known = read_training_images(model)
     assert known is not None
     assert len(known) == len(find_data(config).split.train)  # they are the teacher's as well
+
+
+def test_teacher_that_was_exchanged__is_not_gone_on_with(
+    tiny: TrainConfig, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = shutil.copytree(trained, tmp_path / "teacher")
+    config = changed(tiny, loss={"teacher": str(teacher)}, training={"epochs": 2})
+    crash(config, tmp_path / "run", monkeypatch)
+    (teacher / "model.safetensors").write_bytes(b"others")
+    with pytest.raises(DataError, match=r"run: loss\.teacher .* has other weights than when"):
+        train(config, output=tmp_path / "run", resume=True)
+    shutil.copy(trained / "model.safetensors", teacher)
+    assert len(train(config, output=tmp_path / "run", resume=True).epochs) == 2
 
 
 def test_teacher_that_is_not_there__is_a_sentence(tiny: TrainConfig, tmp_path: Path) -> None:

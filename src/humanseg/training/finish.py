@@ -65,6 +65,7 @@ def finish_run(
         TorchEngine.of_network(network, config.model.image_size, device=device),
         threshold=config.evaluation.threshold,
         flip_averaging=config.evaluation.flip_averaging,
+        sure_share=config.evaluation.sure_share,
     )
     # What is scored is what was stored, so that scores can be made again without the network.
     scored = _score(run, segmenter, data.split.test, store=run.folder.prediction)

@@ -53,6 +53,8 @@ class RunState(Record):
     """Fingerprints of all data that the model to start from had been trained on."""
     inherited: tuple[str, ...] = ()
     """Sources of the pictures that the model to start from was trained on."""
+    teacher: str | None = None
+    """SHA-256 of the weights of the model to learn from; None where there is none."""
     split: SplitRecord
     resolved: Resolved
     environment: Environment

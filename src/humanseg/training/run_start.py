@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from humanseg.config.schema import TrainConfig
+from humanseg.model_directory import WEIGHTS_FILE, digests, find_model
 from humanseg.models import SegmentationNetwork, build_network, start_network
 from humanseg.results import Resolved
 from humanseg.system.errors import DataError
@@ -68,7 +69,18 @@ def _resumed_state(run: RunContext) -> RunState | None:
             f"{folder.root}: the split comes out differently than when this run began, so its test "
             "pictures may have been trained on. Use the versions in its run.json or begin anew."
         )
+    if state.teacher not in (None, _teacher(run.config)):
+        raise DataError(
+            f"{folder.root}: loss.teacher ({run.config.loss.teacher}) has other weights than when "
+            "this run began; put them back, or begin in another folder."
+        )
     return state
+
+
+def _teacher(config: TrainConfig) -> str | None:
+    """SHA-256 of the weights of the model to learn from."""
+    name = config.loss.teacher
+    return None if name is None else digests(find_model(name))[WEIGHTS_FILE]
 
 
 def _first_state(run: RunContext, network: SegmentationNetwork) -> RunState:
@@ -94,6 +106,7 @@ def _first_state(run: RunContext, network: SegmentationNetwork) -> RunState:
         extra=data.extra_fingerprints,
         started_from=tuple({name: None for start in starts for name in start.fingerprints}),
         inherited=tuple({line: None for start in starts for line in start.provenance}),
+        teacher=_teacher(config),
         split=data.split,
         resolved=resolved,
         environment=describe_environment(mode.device),
