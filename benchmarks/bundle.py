@@ -62,6 +62,7 @@ TERMS = {
         "known restriction); masks CC BY 4.0."
     ),
     "close-hsd": "{count} close-ups cut out of pictures of the Human Segmentation Dataset.",
+    "close-clean": "{count} close-ups cut out of the same pictures of Clothing Co-Parsing.",
     "close-ccp": "{count} close-ups cut out of pictures of Clothing Co-Parsing.",
     "finish": ("{count} further such scenes; their people and objects are of the same pictures."),
     "scenes-": (
@@ -69,6 +70,11 @@ TERMS = {
         "people from PASCAL VOC (as above), Debian and npm packages, with cut-out objects (GPL, "
         "LGPL, CC-BY, CC-BY-SA, CC0, MIT and public domain; benchmarks/person-free-photos.csv "
         "names each)."
+    ),
+    "scenes-clean": (
+        "{count} scenes composed of people of Clothing Co-Parsing on photographs without people "
+        "and with cut-out objects from Debian and npm packages (GPL, LGPL, CC-BY, CC-BY-SA, CC0, "
+        "MIT and public domain; benchmarks/person-free-photos.csv names each)."
     ),
     "scenes": (
         "{count} scenes composed of people of these on photographs without people and with cut-out "
@@ -205,7 +211,14 @@ def rescored(
 ) -> ModelRecord:
     """The record with scores of this network instead of those of the run."""
     engine = TorchEngine.of_network(network, record.preprocessing.image_size)
-    segmenter = Segmenter.of_engine(engine, threshold=record.threshold, record=record)
+    own = record.config.evaluation
+    segmenter = Segmenter.of_engine(
+        engine,
+        threshold=record.threshold,
+        flip_averaging=own.flip_averaging,
+        sure_share=own.sure_share,
+        record=record,
+    )
     table = write_table(samples, scratch / "held-out.csv")
     scored = evaluate(segmenter, data=table, whole_files=True, name="bundled")
     return record.model_copy(update={"summary": scored.summary})

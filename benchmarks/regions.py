@@ -1,20 +1,22 @@
-"""How sure and how large a region is a person, and whether to drop small ones and fill holes.
+"""How sure and how large a region is a person, and whether to drop some and fill holes.
 
     .venv/bin/python benchmarks/regions.py --model bundled \
         --people NAME=DATA ... --nobody NAME=FOLDER ... --output benchmarks/results/NAME.json
 
-Every image with people is scored at its mask's native size as the network's mask is, and with
-regions below, or holes below, each share of the image in `SHARES` gone. Of every image, with people
-or without, the share that the largest region covers at each probability of `LEVELS` is written
-down. The table of those found is of all images, of the half with even numbers in the order of
-names, on which to choose, and of the other half, to confirm it. Of the dataset with
-`--ids NAME=4,9,14` only those are taken; a dataset may be a table. `--found-only` scores nothing.
+Every image with people is scored at its mask's native size as the network's mask is, with regions
+below, or holes below, each share of the image in `SHARES` gone, and without regions of which less
+than each share of `SURE_SHARES` is sure. What is left of these where nobody is stands beside it. Of
+every image, with people or without, the share that the largest region of the model's own mask
+covers at each probability of `LEVELS` is written down. The table of those found is of all images,
+of the half with even numbers in the order of names, on which to choose, and of the other half, to
+confirm it. Of the dataset with `--ids NAME=4,9,14` only those are taken; a dataset may be a table.
+`--found-only` scores nothing.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -25,7 +27,7 @@ from humanseg import images
 from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
-from humanseg.effects.regions import keep_regions, largest_share
+from humanseg.effects.regions import PERSON_SHARE, drop_unsure, keep_regions, largest_share
 from humanseg.evaluation.metrics import score_image
 from humanseg.evaluation.statistics import GroupBootstrap
 from humanseg.images.resize import resize_mask_from_probability
@@ -38,7 +40,9 @@ SHARES = (0.0005, 0.001, 0.0025, 0.003, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05)
 LEVELS = (0.5, 0.7, 0.8, 0.85, 0.9, 0.95)
 """Probabilities from which a region is looked at."""
 FOUND_SHARES = (0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.01)
-Change = Literal["none", "drop", "fill"]
+SURE_SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
+Decide = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+Change = Literal["none", "drop", "fill", "unsure"]
 
 
 class Variant(Record):
@@ -63,6 +67,24 @@ class WithPeople(Record):
     images: int
     data_fingerprint: str
     variants: tuple[Variant, ...]
+
+
+class Left(Record):
+    """What is marked where nobody is."""
+
+    sure_share: float
+    area: float
+    """Mean share of the image that is marked, at the network's grid."""
+    regions: float
+    """Share of the images with a region of `PERSON_SHARE` or more."""
+
+
+class WithoutPeople(Record):
+    """A folder of images without people."""
+
+    name: str
+    images: int
+    left: tuple[Left, ...]
 
 
 class Found(Record):
@@ -90,6 +112,9 @@ class Result(Record):
     threshold: float
     found: tuple[Found, ...]
     cleaned: tuple[WithPeople, ...]
+    sure_share: float = 0.0
+    """The model's own."""
+    empty: tuple[WithoutPeople, ...] = ()
 
 
 def _variants() -> Iterator[tuple[Change, float]]:
@@ -97,11 +122,15 @@ def _variants() -> Iterator[tuple[Change, float]]:
     for share in SHARES:
         yield "drop", share
         yield "fill", share
+    for share in SURE_SHARES[1:]:
+        yield "unsure", share
 
 
 def _cleaned(
     grid: NDArray[np.float32], threshold: float, change: Change, share: float
 ) -> NDArray[np.float32]:
+    if change == "unsure":
+        return drop_unsure(grid, threshold, share)
     smallest, holes = (share if change == name else 0.0 for name in ("drop", "fill"))
     return keep_regions(grid, threshold=threshold, smallest=smallest, holes=holes)
 
@@ -124,12 +153,12 @@ def _scores(sample: Sample, grid: NDArray[np.float32], threshold: float) -> list
 
 
 def _with_people(
-    segmenter: Segmenter, name: str, samples: Sequence[Sample]
+    segmenter: Segmenter, own: Decide, name: str, samples: Sequence[Sample]
 ) -> tuple[Found, WithPeople]:
     largest, rows = [], []
     for sample in samples:
         grid = segmenter.predict(sample.read_image()).grid
-        largest.append(_largest(grid))
+        largest.append(_largest(own(grid)))
         rows.append(_scores(sample, grid, segmenter.threshold))
     scores = np.array(rows)  # (images, variants, 2)
     gains = scores - scores[:, :1]
@@ -165,10 +194,28 @@ def _found(name: str, largest: Sequence[Sequence[float]], *, people: bool) -> Fo
     return Found(name=name, people=people, images=len(largest), largest=dict(by_level))
 
 
-def _nobody(segmenter: Segmenter, name: str, folder: Path) -> Found:
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in images.SUFFIXES)
+def _nobody(
+    segmenter: Segmenter, own: Decide, name: str, paths: Sequence[Path]
+) -> tuple[Found, WithoutPeople]:
     predictions = segmenter.predict_many(paths, batch_size=1, full_size=True)
-    return _found(name, [_largest(each.grid) for each in predictions], people=False)
+    largest, marked = [], []
+    for grid in (each.grid for each in predictions):
+        largest.append(_largest(own(grid)))
+        left = [drop_unsure(grid, segmenter.threshold, share) for share in SURE_SHARES]
+        marked.append([(each >= segmenter.threshold).mean() for each in left])
+        marked[-1] += [largest_share(each, segmenter.threshold) >= PERSON_SHARE for each in left]
+    areas, regions = np.split(np.mean(marked, axis=0), 2)
+    each = zip(SURE_SHARES, areas.tolist(), regions.tolist(), strict=True)
+    rows = tuple(Left(sure_share=share, area=a, regions=r) for share, a, r in each)
+    empty = WithoutPeople(name=name, images=len(paths), left=rows)
+    return _found(name, largest, people=False), empty
+
+
+def _images(data: str) -> list[Path]:
+    """The images of a folder, or of a table of samples."""
+    if Path(data).is_file():
+        return [sample.image for sample in discover(Path(data))]
+    return sorted(path for path in Path(data).rglob("*") if path.suffix.lower() in images.SUFFIXES)
 
 
 def _samples(data: str, ids: str | None) -> list[Sample]:
@@ -192,20 +239,23 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
     model = None if arguments.model == "bundled" else arguments.model
-    segmenter = Segmenter(model, backend="onnxruntime", precision="fp32", threads=1)
+    shipped = Segmenter(model, backend="onnxruntime", precision="fp32", threads=1)
+    segmenter = Segmenter.of_engine(shipped.engine, threshold=shipped.threshold)
     ids = _named(arguments.ids)
-    found, cleaned = [], []
+    found, cleaned, empty = [], [], []
     for name, data in _named(arguments.people).items():
         samples = _samples(data, ids.get(name))
         if arguments.found_only:
-            largest = [_largest(segmenter.predict(each.read_image()).grid) for each in samples]
+            largest = [_largest(shipped.predict(each.read_image()).grid) for each in samples]
             found.append(_found(name, largest, people=True))
             continue
-        counted, dataset = _with_people(segmenter, name, samples)
+        counted, dataset = _with_people(segmenter, shipped.decided, name, samples)
         found.append(counted)
         cleaned.append(dataset)
     for name, folder in _named(arguments.nobody).items():
-        found.append(_nobody(segmenter, name, Path(folder)))
+        counted, nobody = _nobody(segmenter, shipped.decided, name, _images(folder))
+        found.append(counted)
+        empty.append(nobody)
     result = Result(
         environment=describe_environment(device="cpu", threads=1),
         model=arguments.model,
@@ -213,6 +263,8 @@ def main() -> None:
         threshold=segmenter.threshold,
         found=tuple(found),
         cleaned=tuple(cleaned),
+        sure_share=shipped.sure_share,
+        empty=tuple(empty),
     )
     write_record(arguments.output, result)
     _show(result)
@@ -227,6 +279,10 @@ def _show(result: Result) -> None:
                 for row in result.found
             ]
             print(f"{level} {least}", *cells, sep=" | ")
+    for nobody in result.empty:
+        for left in nobody.left:
+            marked = f"{left.area:.2%} marked, a region in {left.regions:.1%}"
+            print(f"{nobody.name:12} sure {left.sure_share:<7} {marked}")
     for dataset in result.cleaned:
         for variant in dataset.variants:
             gains = [

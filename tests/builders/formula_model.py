@@ -65,6 +65,7 @@ def write_model(
     int8: bytes | None = None,
     threshold: float = 0.5,
     flip_averaging: bool = False,
+    sure_share: float = 0.0,
 ) -> Path:
     """A model directory around ONNX files; its torch weights are missing."""
     directory.mkdir(parents=True)
@@ -77,7 +78,9 @@ def write_model(
         threshold=threshold,
         encoder_weights="none",
         config=TrainConfig(
-            evaluation=EvaluationConfig(threshold=threshold, flip_averaging=flip_averaging)
+            evaluation=EvaluationConfig(
+                threshold=threshold, flip_averaging=flip_averaging, sure_share=sure_share
+            )
         ),
         data_fingerprint="none",
         summary=None,

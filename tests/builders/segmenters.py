@@ -17,7 +17,7 @@ class BrightIsPerson(Segmenter):
     def __init__(self, image_size: tuple[int, int] = (64, 64), *, threshold: float = 0.5) -> None:
         self.threads: list[int] = []
         engine = FunctionEngine.of(self._find_all, image_size)
-        self._take(engine, threshold, flip_averaging=False, record=None, model=None)
+        self._take(engine, threshold, flip_averaging=False, sure_share=0.0, record=None, model=None)
 
     def _find_all(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         grids = []

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from humanseg.effects.regions import find_regions, keep_regions, largest_share
+from humanseg.effects.regions import drop_unsure, find_regions, keep_regions, largest_share
 
 masks = arrays(np.bool_, st.tuples(st.integers(1, 24), st.integers(1, 24)))
 
@@ -46,6 +46,53 @@ def test_find_regions__does_not_join_across_the_border() -> None:
     mask = np.zeros((3, 4), dtype=bool)
     mask[0, 3] = mask[1, 0] = True  # neighbours in memory, not in the picture
     assert len(find_regions(mask).areas) == 2
+
+
+PERSON_AND_LAMP = np.array(
+    [
+        [0.1, 0.9, 0.9, 0.1, 0.1, 0.1, 0.3],
+        [0.1, 0.9, 0.6, 0.1, 0.7, 0.6, 0.3],
+        [0.1, 0.6, 0.6, 0.2, 0.6, 0.6, 0.1],
+        [0.1, 0.6, 0.6, 0.2, 0.8, 0.1, 0.1],
+    ],
+    dtype=np.float32,
+)
+"""A person of eight pixels, three of them sure (0.8 or more); a lamp of five, one sure, with two of
+its soft edge."""
+
+
+@pytest.mark.parametrize(
+    ("share", "person", "lamp"),
+    [(0.0, 8, 5), (0.2, 8, 5), (0.21, 8, 0), (0.375, 8, 0), (0.376, 0, 0), (1.0, 0, 0)],
+)
+def test_drop_unsure__counts_the_sure_pixels_of_each_region(
+    share: float, person: int, lamp: int
+) -> None:
+    """One fifth of the lamp is sure, and three eighths of the person."""
+    before = PERSON_AND_LAMP.copy()
+    left = drop_unsure(PERSON_AND_LAMP, 0.5, share)
+    np.testing.assert_array_equal(PERSON_AND_LAMP, before)
+    assert (left >= 0.5)[:, :4].sum() == person
+    assert (left >= 0.5)[:, 4:].sum() == lamp
+    assert left.dtype == np.float32
+    assert (left is PERSON_AND_LAMP) == (person + lamp == 13)
+    if lamp == 0:
+        assert left[0, 6] == left[1, 6] == 0.0, "the soft edge of a dropped region is left"
+    np.testing.assert_array_equal(left[:, 0], before[:, 0])
+
+
+def test_drop_unsure__a_breath_without_any_person_goes_too() -> None:
+    grid = np.full((4, 4), 0.1, dtype=np.float32)
+    grid[1, 1] = 0.3
+    assert drop_unsure(grid, 0.5, 0.2)[1, 1] == 0.0
+
+
+@pytest.mark.parametrize(("threshold", "sure"), [(0.5, 0.8), (0.25, 0.7), (0.75, 0.9), (1.0, 1.0)])
+def test_drop_unsure__sure_moves_with_the_threshold(threshold: float, sure: float) -> None:
+    at, below = np.float32(sure), np.nextafter(np.float32(sure), np.float32(0))
+    for value, stays in ((at, True), (below, threshold == 1.0)):
+        grid = np.full((3, 3), value, dtype=np.float32)
+        assert bool(drop_unsure(grid, threshold, 1.0).any()) == (stays and value >= threshold)
 
 
 def test_keep_regions__largest_leaves_one_person_as_it_was() -> None:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar, cast
@@ -23,11 +24,13 @@ from PIL import Image
 
 import humanseg
 from humanseg import Prediction, Segmenter, images
+from humanseg.effects.effect import effect_of
 from humanseg.images.resize import resize_image, resize_probability
 from humanseg.inference import stream
 from humanseg.inference.engines.engine import FunctionEngine
 from humanseg.model_directory import directory as model_directory
 from humanseg.system.errors import ConfigError, ImageError, ImageFormatError, ModelError, UsageError
+from humanseg.video.pipeline import process_frames
 from humanseg.video.smoothing import Smoother
 
 Formula = Callable[..., NDArray[np.float32]]
@@ -54,6 +57,11 @@ def picture() -> Pixels:
     pixels = np.full((*SIZE, 3), (20, 60, 30), dtype=np.uint8)
     pixels[40:120, 30:70] = (250, 220, 190)
     return pixels
+
+
+def red(images: Pixels) -> NDArray[np.float32]:
+    """A network to which red is a person."""
+    return images[..., 0].astype(np.float32) / np.float32(255)
 
 
 def as_file(pixels: Pixels, **settings: Any) -> bytes:  # noqa: ANN401
@@ -288,13 +296,51 @@ class TestModel:
     def test_segmenter__takes_the_models_settings_unless_told(
         self, make_model: MakeModel, brightness_onnx: OnnxFile
     ) -> None:
-        model = make_model(onnx=brightness_onnx(), threshold=0.3, flip_averaging=True)
+        model = make_model(
+            onnx=brightness_onnx(), threshold=0.3, flip_averaging=True, sure_share=0.1
+        )
         own = Segmenter(model)
-        assert (own.threshold, own.flip_averaging, own.image_size) == (0.3, True, own.image_size)
+        assert (own.threshold, own.flip_averaging, own.sure_share) == (0.3, True, 0.1)
         assert own.record is not None
         assert own.record.arch == "unet"
-        told = Segmenter(model, threshold=0.7, flip_averaging=False, threads=1)
+        told = Segmenter(model, threshold=0.7, flip_averaging=False, sure_share=0.0, threads=1)
         assert (told.threshold, told.flip_averaging, told.engine.threads) == (0.7, False, 1)
+        assert told.sure_share == 0.0
+
+    def test_sure_share__leaves_regions_out_on_every_way(self) -> None:
+        """A block of probability 0.98 stays, one of 0.63 goes: alone, of many, in frames."""
+        image = np.zeros((32, 32, 3), dtype=np.uint8)
+        image[4:14, 4:14], image[18:28, 18:28] = 250, 160
+        engine = FunctionEngine.of(red, (32, 32))
+        segmenter = Segmenter.of_engine(engine, sure_share=0.2)
+        with_all = Segmenter.of_engine(engine)
+        expected = np.zeros((32, 32), dtype=np.bool_)
+        expected[4:14, 4:14] = True
+        assert with_all.mask(image).sum() == 200
+        for prediction in (
+            segmenter.predict(image),
+            segmenter.predict(image, uncertainty=True),
+            *segmenter.predict_many([image, image]),
+            *segmenter.predict_stream([image, image], frame_rate=25.0),
+        ):
+            np.testing.assert_array_equal(prediction.mask, expected)
+            assert prediction.coverage == 100 / 1024
+        done = process_frames(
+            segmenter,
+            [image, image],
+            size=(32, 32),
+            rate=Fraction(25),
+            effect=effect_of("mask"),
+            smoothing=None,
+        )
+        for frame in done:
+            np.testing.assert_array_equal(frame > 0, expected)
+
+    @pytest.mark.parametrize("share", [-0.1, 1.5, "much", None, True])
+    def test_sure_share__outside_0_to_1(self, share: object) -> None:
+        engine = FunctionEngine.of(red, (32, 32))
+        with pytest.raises(UsageError, match=r"^sure_share: got .*; give a number from 0 to 1\.$"):
+            Segmenter.of_engine(engine, sure_share=share)  # type: ignore[arg-type]
 
     def test_flip_averaging__is_the_mean_with_the_mirrored_picture(self) -> None:
         ramp = np.linspace(0, 1, 6, dtype=np.float32)

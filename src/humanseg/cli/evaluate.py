@@ -11,7 +11,7 @@ from humanseg.cli import flags
 from humanseg.cli.terminal import bracket, note, numbered, say, score, shown, table, verdict
 from humanseg.config.loading import resolve
 from humanseg.config.schema import TrainConfig
-from humanseg.model_directory import BUNDLED, VARIANTS
+from humanseg.model_directory import model_names
 from humanseg.model_directory.hub import is_address
 from humanseg.results.scores import iou_of, mean_of
 from humanseg.system.errors import UsageError
@@ -37,7 +37,9 @@ _ROWS = {
 
 
 def evaluate(
-    model: Annotated[Path, Parameter(help="Model directory, as training writes it, or bundled.")],
+    model: Annotated[
+        Path, Parameter(help="Model directory, as training writes it, or a name such as bundled.")
+    ],
     /,
     *,
     data: Annotated[Path, Parameter(help="Folder, CSV or file of labels with images and masks.")],
@@ -77,6 +79,7 @@ def evaluate(
     ] = False,
     threshold: flags.Threshold = None,
     flip_averaging: flags.FlipAveraging = None,
+    sure_share: flags.SureShare = None,
     output: Annotated[
         Path | None, flags.output("Folder for the page, all scores and masks.")
     ] = None,
@@ -89,8 +92,8 @@ def evaluate(
     }
     values = flags.with_shortcuts(values, shortcuts)
     config = resolve(TrainConfig, overrides=values)
-    if not (model.exists() or is_address(model) or str(model) in (BUNDLED, *VARIANTS)):
-        names = " or ".join((BUNDLED, *VARIANTS))
+    if not (model.exists() or is_address(model) or str(model) in model_names()):
+        names = " or ".join(model_names())
         raise UsageError(f"{model}: does not exist; give a model directory, {names}.")
     flags.existing_data(data)
     if output is not None:
@@ -105,6 +108,7 @@ def evaluate(
         device=device,
         threshold=None if threshold is None else config.evaluation.threshold,
         flip_averaging=flip_averaging,
+        sure_share=sure_share,
     )
     with shown("Scoring", unit="images") as progress:
         result = evaluate_model(

@@ -20,7 +20,7 @@ _NAMES = {"onnx": "ONNX", "openvino": "OpenVINO IR"}
 
 
 def export(
-    model: Annotated[str, Parameter(help="Model directory, or `bundled`.")],
+    model: Annotated[str, Parameter(help="Model directory, or a name such as `bundled`.")],
     /,
     *,
     output: Annotated[Path | None, flags.output("File to write: .onnx or .xml (OpenVINO).")] = None,

@@ -191,6 +191,10 @@ FlipAveraging: TypeAlias = Annotated[
         show_default=_models,
     ),
 ]
+SureShare: TypeAlias = Annotated[
+    float | None,
+    Parameter(help=EvaluationConfig.model_fields["sure_share"].description, show_default=_models),
+]
 LayoutName: TypeAlias = Annotated[
     Layout, _FIELD, _UNCHECKED, Parameter(help="How pairs are found.")
 ]

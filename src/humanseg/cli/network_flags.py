@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Group, Parameter
@@ -26,7 +25,8 @@ class NetworkFlags:
     model: Annotated[
         str | None,
         flags.option(
-            help="Model directory; the bundled one if not given. `fast` is that one, in less time."
+            help="Model directory or name; the bundled one if not given. `fast` is that one, in "
+            "less time; `humanseg doctor` lists further models that are installed."
         ),
     ] = None
     backend: Annotated[
@@ -46,6 +46,13 @@ class NetworkFlags:
         Parameter(
             negative="--no-flip-averaging",
             help="Average with the mirrored picture: twice the network's time.",
+            show_default=lambda _: "the model's own",
+        ),
+    ] = None
+    sure_share: Annotated[
+        float | None,
+        Parameter(
+            help="Leave out regions of which less than this share is surely a person.",
             show_default=lambda _: "the model's own",
         ),
     ] = None
@@ -76,14 +83,19 @@ class NetworkFlags:
     def identity(self) -> str:
         """The model's name, and what tells it from another of that name."""
         from humanseg.batch.made_record import fingerprint_files
-        from humanseg.model_directory import BUNDLED, ONNX_FILE, RECORD_FILE, VARIANTS, find_model
+        from humanseg.model_directory import (
+            BUNDLED,
+            ONNX_FILE,
+            RECORD_FILE,
+            VARIANTS,
+            default_model,
+            find_model,
+        )
 
-        if self.model in (None, BUNDLED, *VARIANTS):
-            return f"{self.model or BUNDLED} (humanseg {__version__})"
-        folder = Path(str(self.model)).expanduser()
-        if not folder.is_dir():
-            folder = find_model(self.model)  # says what is wrong
-        return f"{self.model} ({fingerprint_files(folder, (RECORD_FILE, ONNX_FILE))})"
+        name = self.model or default_model()
+        if name in (BUNDLED, *VARIANTS):
+            return f"{name} (humanseg {__version__})"
+        return f"{name} ({fingerprint_files(find_model(name), (RECORD_FILE, ONNX_FILE))})"
 
     def crew(self, jobs: int) -> tuple[int, int | None]:
         """Workers, and threads of the network for each, None for all cores; jobs share memory.
@@ -112,4 +124,5 @@ class NetworkFlags:
             device=self.device,
             threads=threads or self.threads,
             flip_averaging=self.flip_averaging,
+            sure_share=self.sure_share,
         )

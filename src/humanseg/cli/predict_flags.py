@@ -35,6 +35,7 @@ TAR_SUFFIXES = (".tar.gz", ".tar", ".tgz")
 
 FormatName: TypeAlias = Literal["png", "jpg", "webp", "tiff"]
 
+_OF_NETWORK = ("precision", "flip_averaging", "sure_share")
 _SETTINGS_OF_FILES = ("quality", "keep_metadata", "smoothing")
 _FILES = Group("Files", sort_key=2)
 
@@ -287,7 +288,7 @@ class Request:
             for name, field in type(self.effect).model_fields.items()
             if name not in ("output", "background") and getattr(self.effect, name) != field.default
         ]
-        given += [(name, getattr(self.network, name)) for name in ("precision", "flip_averaging")]
+        given += [(name, getattr(self.network, name)) for name in _OF_NETWORK]
         given += [(name, getattr(self.files, name)) for name in _SETTINGS_OF_FILES]
         settings |= dict(_typed(*each) for each in given if each[1] not in (None, "auto"))
         if self.background is not None:

@@ -38,8 +38,8 @@ def train(
         str | None,
         Parameter(
             name="--from",
-            help="Model directory, or bundled: start from its weights, with its architecture and "
-            "input size, and with the preset finetune unless another is given.",
+            help="Model directory or name, such as bundled: start from its weights, with its "
+            "architecture and input size, and with the preset finetune unless another is given.",
         ),
     ] = None,
     output: flags.Output = None,

@@ -188,6 +188,8 @@ class EvaluationConfig(Section):
     """A pixel is a person where its probability is at least this."""
     flip_averaging: bool = False
     """Average the probability with that of the mirrored picture."""
+    sure_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    """Leave out regions of which less than this share is surely a person; 0: leave all in."""
 
 
 class TrainConfig(Section):

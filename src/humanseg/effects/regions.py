@@ -14,6 +14,9 @@ PERSON_SHARE = 0.003
 SURE, SURE_SHARE = 0.8, 0.002
 """Somebody is found where a region is sure, so far above the threshold on the way to 1, over this
 share of the image; measured, see docs/predict.md."""
+RATHER_SURE, EXTENT = 0.6, 0.5
+"""So far above the threshold a pixel speaks for its region; so far up to the threshold a region
+reaches, which is where the soft edge of a cut-out begins."""
 _REACH = 0.025
 """How far beyond a dropped region its soft edge is taken away, as a share of the longer side."""
 _SOFT = 2
@@ -95,6 +98,37 @@ def has_person(probability: NDArray[np.float32], threshold: float) -> bool:
     smaller, is as often something else.
     """
     return largest_share(probability, threshold + SURE * (1.0 - threshold)) >= SURE_SHARE
+
+
+def drop_unsure(
+    probability: NDArray[np.float32], threshold: float, sure_share: float
+) -> NDArray[np.float32]:
+    """Take out the regions in which a network is hardly anywhere sure of a person.
+
+    Thresholding with hysteresis (Canny, A computational approach to edge detection, 1986), with a
+    share instead of a single pixel: a person has a sure middle, what only resembles one has none.
+    At a threshold of 0.5 a region is all that hangs together at a probability of 0.25 or more, and
+    sure are pixels of 0.8 or more, counted against those of 0.5 or more.
+
+    Args:
+        probability: float32 (height, width), 0 to 1, on the network's grid.
+        threshold: 0 to 1; a pixel is a person where its probability is at least this.
+        sure_share: of a region's people, so much must be sure for it to stay, 0 to 1.
+
+    Returns:
+        float32 (height, width), 0 in what was taken out; `probability` itself if nothing was.
+    """
+    if sure_share <= 0.0:
+        return probability
+    labels = find_regions(probability >= EXTENT * threshold).labels
+    sure = probability >= threshold + RATHER_SURE * (1.0 - threshold)
+    counts = np.bincount(labels[probability >= threshold], minlength=labels.max() + 1)
+    sures = np.bincount(labels[sure], minlength=len(counts))
+    dropped = sures < sure_share * np.maximum(counts, 1)
+    dropped[0] = False
+    if not dropped.any():
+        return probability
+    return np.where(dropped[labels], np.float32(0.0), probability)
 
 
 def keep_regions(

@@ -37,10 +37,10 @@ from humanseg.evaluation.scoring import Image, score_samples, setup_of
 from humanseg.images.resize import Size
 from humanseg.images.stored_maps import write_mask
 from humanseg.inference.segmenter import Segmenter
-from humanseg.model_directory import BUNDLED, VARIANTS, find_model
+from humanseg.model_directory import VARIANTS, default_model, name_of
 from humanseg.results import DataRecord, Evaluation, read_record, write_record
 from humanseg.results.provenance import describe_environment
-from humanseg.system.errors import ModelError, UsageError
+from humanseg.system.errors import UsageError
 from humanseg.system.progress import ItemProgress
 
 _log = logging.getLogger(__name__)
@@ -139,7 +139,9 @@ def evaluate(
         data_fingerprint=described.fingerprint,
         seen_images=seen,
         evaluation=EvaluationConfig(
-            threshold=segmenter.threshold, flip_averaging=segmenter.flip_averaging
+            threshold=segmenter.threshold,
+            flip_averaging=segmenter.flip_averaging,
+            sure_share=segmenter.sure_share,
         ),
         setup=setup_of(segmenter, whole_files=whole_files),
         **vars(scored),
@@ -237,14 +239,11 @@ def _name(model: Segmenter | str | Path) -> str:
     """What to call it in its record: `bundled`, a variant of that, or its path as it was given."""
     if not isinstance(model, Segmenter):
         return str(model)
-    try:
-        name = BUNDLED if model.model == find_model(BUNDLED) else str(model.model)
-    except ModelError:  # this installation carries none
-        name = str(model.model)
+    name = str(model.model) if model.model is None else name_of(model.model)
     if model.record is None or model.image_size == model.record.preprocessing.image_size:
         return name
     height, width = size = model.image_size
-    variants = [each for each in VARIANTS if name == BUNDLED and VARIANTS[each] == size]
+    variants = [each for each in VARIANTS if name == default_model() and VARIANTS[each] == size]
     return variants[0] if variants else f"{name} ({height}x{width})"
 
 

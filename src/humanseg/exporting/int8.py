@@ -114,6 +114,7 @@ def quantisation_cost(
             engine,
             threshold=record.threshold,
             flip_averaging=record.config.evaluation.flip_averaging,
+            sure_share=record.config.evaluation.sure_share,
         )
         scored = score_samples(
             samples,

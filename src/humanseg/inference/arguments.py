@@ -18,9 +18,22 @@ def checked_threshold(threshold: float) -> float:
     Raises:
         UsageError: not a number from 0 to 1.
     """
-    if not (is_number(threshold) and 0 <= threshold <= 1):
-        raise UsageError(f"threshold: got {shown(threshold)}; give a number from 0 to 1.")
-    return float(threshold)
+    return _from_0_to_1("threshold", threshold)
+
+
+def checked_share(sure_share: float) -> float:
+    """A share of what is sure as a float.
+
+    Raises:
+        UsageError: not a number from 0 to 1.
+    """
+    return _from_0_to_1("sure_share", sure_share)
+
+
+def _from_0_to_1(name: str, value: float) -> float:
+    if not (is_number(value) and 0 <= value <= 1):
+        raise UsageError(f"{name}: got {shown(value)}; give a number from 0 to 1.")
+    return float(value)
 
 
 def checked_count(name: str, count: int, *, otherwise: str = "") -> int:

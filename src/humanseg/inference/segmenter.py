@@ -30,10 +30,16 @@ from numpy.typing import NDArray
 
 from humanseg import images
 from humanseg.effects.compositing import Background
+from humanseg.effects.regions import drop_unsure
 from humanseg.images import ImageLike, LoadedImage
 from humanseg.images.load_image import rereadable
 from humanseg.images.resize import Size, resize_image
-from humanseg.inference.arguments import checked_count, checked_threshold, refuse_single
+from humanseg.inference.arguments import (
+    checked_count,
+    checked_share,
+    checked_threshold,
+    refuse_single,
+)
 from humanseg.inference.engines.engine import Engine
 from humanseg.inference.engines.select import BackendName, DeviceName, PrecisionName, open_engine
 from humanseg.inference.prediction import Prediction
@@ -63,6 +69,7 @@ class Segmenter:
         image_size: (height, width) of the grid that pictures are stretched to for the network.
         threshold: a pixel is a person where its probability is at least this.
         flip_averaging: whether the probability is averaged with that of the mirrored picture.
+        sure_share: regions of which a smaller share is surely a person are left out.
     """
 
     def __init__(
@@ -76,6 +83,7 @@ class Segmenter:
         threshold: float | None = None,
         flip_averaging: bool | None = None,
         image_size: Size | None = None,
+        sure_share: float | None = None,
     ) -> None:
         """Load a model. Touches no network and writes no files; logs a warning if it is weak.
 
@@ -92,6 +100,8 @@ class Segmenter:
                 setting if None.
             image_size: (height, width) of the grid, multiples of 32; the model's own if None.
                 Smaller is faster and loses small people.
+            sure_share: leave out regions of which less than this share is surely a person, see
+                `humanseg.effects.regions.drop_unsure`, 0 to 1; the model's own if None.
 
         Raises:
             ModelError: no model directory there, or it is damaged or foreign.
@@ -106,6 +116,7 @@ class Segmenter:
         own = record.config.evaluation
         threshold = record.threshold if threshold is None else checked_threshold(threshold)
         flip_averaging = own.flip_averaging if flip_averaging is None else flip_averaging
+        sure_share = own.sure_share if sure_share is None else checked_share(sure_share)
         engine = open_engine(
             directory,
             backend=backend,
@@ -114,7 +125,7 @@ class Segmenter:
             threads=threads,
             image_size=image_size,
         )
-        self._take(engine, threshold, flip_averaging, record, directory)
+        self._take(engine, threshold, flip_averaging, sure_share, record, directory)
         self._reopens = True
         chosen = f"{engine.name} {engine.precision} on {engine.device}, {engine.threads} threads"
         _LOG.info("%s: %s (%s)", directory, chosen, engine.reason)
@@ -126,6 +137,7 @@ class Segmenter:
         *,
         threshold: float = 0.5,
         flip_averaging: bool = False,
+        sure_share: float = 0.0,
         record: ModelRecord | None = None,
         model: Path | None = None,
     ) -> Self:
@@ -135,14 +147,16 @@ class Segmenter:
             engine: runs the network.
             threshold: 0 to 1; a pixel is a person where its probability is at least this.
             flip_averaging: average with the mirrored picture, for twice the time.
+            sure_share: leave out regions of which less than this share is surely a person.
             record: what is known of the network.
             model: its directory.
 
         Raises:
-            UsageError: a threshold that is not allowed.
+            UsageError: a threshold or share that is not allowed.
         """
         segmenter = cls.__new__(cls)
-        segmenter._take(engine, checked_threshold(threshold), flip_averaging, record, model)
+        cut, share = checked_threshold(threshold), checked_share(sure_share)
+        segmenter._take(engine, cut, flip_averaging, share, record, model)
         return segmenter
 
     def _take(
@@ -150,6 +164,7 @@ class Segmenter:
         engine: Engine,
         threshold: float,
         flip_averaging: bool,
+        sure_share: float,
         record: ModelRecord | None,
         model: Path | None,
     ) -> None:
@@ -157,6 +172,7 @@ class Segmenter:
         self.image_size: Size = engine.image_size
         self.threshold = threshold
         self.flip_averaging = flip_averaging
+        self.sure_share = sure_share
         self.record = record
         self.model = model
         self._process = os.getpid()
@@ -374,7 +390,7 @@ class Segmenter:
         self, source: ImageLike, loaded: LoadedImage, *, keep: bool = True
     ) -> Callable[[NDArray[np.float32]], Prediction]:
         """What makes the prediction of the grid; holds the image's pixels only to keep them."""
-        return partial(
+        finished = partial(
             Prediction,
             size=loaded.size,
             threshold=self.threshold,
@@ -382,6 +398,11 @@ class Segmenter:
             notes=loaded.notes,
             picture=loaded if keep else None,
         )
+        return lambda grid: finished(self.decided(grid))
+
+    def decided(self, grid: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probabilities of one image on the grid, less the regions that are hardly sure."""
+        return drop_unsure(grid, self.threshold, self.sure_share)
 
     def __repr__(self) -> str:
         model = "" if self.model is None else f"{str(self.model)!r}, "

@@ -58,6 +58,7 @@ def _model(service: Service) -> dict[str, Any]:
         "image_size": [height, width],
         "threshold": segmenter.threshold,
         "flip_averaging": segmenter.flip_averaging,
+        "sure_share": segmenter.sure_share,
         "backend": engine.name,
         "precision": engine.precision,
         "device": engine.device,

@@ -164,6 +164,8 @@ def _private_files(
             "sha256": network.sha256,
             "image_size": image_size or record.preprocessing.image_size,
             "flip_averaging": record.config.evaluation.flip_averaging,
+            "threshold": record.threshold,
+            "sure_share": record.config.evaluation.sure_share,
         },
         "runtime": json.loads((vendor / "manifest.json").read_text(encoding="utf-8")),
     }

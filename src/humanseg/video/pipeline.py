@@ -239,7 +239,7 @@ class _Work:
             return _Done(step)
         size = (frame.pixels.shape[0], frame.pixels.shape[1])
         prediction = Prediction(
-            probability,
+            self.segmenter.decided(probability),
             size=size,
             threshold=self.segmenter.threshold,
             source=frame.pixels,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 from tests.builders.page_visit import Open
 
 from humanseg.effects.compositing import alpha_of_bands
 from humanseg.effects.foreground import estimate_foreground
-from humanseg.effects.regions import SURE, SURE_SHARE
+from humanseg.effects.regions import EXTENT, RATHER_SURE, SURE, SURE_SHARE, drop_unsure
 from humanseg.images import MAX_PIXELS
 from humanseg.images.resize import resize_image, resize_probability
 
@@ -68,6 +69,30 @@ def test_alpha__is_the_servers(visit: Open, server: str, threshold: float) -> No
     assert np.abs(made - expected.astype(int)).max() <= 1
 
 
+@pytest.mark.parametrize("threshold", [0.2, 0.5, 0.7])
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.5])
+def test_unsure_regions__are_those_that_the_package_leaves_out(
+    visit: Open, server: str, threshold: float, share: float
+) -> None:
+    """Blurred noise: dozens of regions, values at the limits among them."""
+    noise = np.random.default_rng(3).random((60, 80))
+    soft = gaussian_filter(noise, 2.0)
+    spread = (soft - soft.mean()) / soft.std()
+    grid = np.clip(0.4 * spread - 0.1, 0.0, 1.0).astype(np.float32).round(1)
+    grid[:10, :10] = 0.0
+    grid[2:8, 2:8] = 1.0  # stays
+    script = """async ([values, size, threshold, share]) => {
+      const { dropUnsure } = await import("/static/regions.js");
+      return [...dropUnsure(Float32Array.from(values), size, threshold, share)];
+    }"""
+    given = [grid.ravel().tolist(), as_size(grid.shape), threshold, share]
+    made = np.array(visit(server).page.evaluate(script, given), dtype=np.float32)
+    expected = drop_unsure(grid, threshold, share)
+    np.testing.assert_array_equal(made.reshape(grid.shape), expected)
+    assert (share == 0.0) == (expected is grid), "nothing is left out, so nothing is compared"
+    assert expected.any()
+
+
 def test_rim__loses_the_backgrounds_colour_as_the_servers_does(visit: Open, server: str) -> None:
     """A red disc on blue with a soft rim: the rim becomes red in both."""
     rows, columns = np.mgrid[:200, :300]
@@ -99,10 +124,12 @@ def test_rim__loses_the_backgrounds_colour_as_the_servers_does(visit: Open, serv
 def test_limits__are_the_packages(visit: Open, server: str) -> None:
     scripts = "\n".join(
         visit(server).page.evaluate(
-            """() => Promise.all(["image", "probability"].map(
+            """() => Promise.all(["image", "probability", "regions"].map(
                  async (name) => (await fetch(`static/${name}.js`)).text()))"""
         )
     )
     assert f"const MAX_PIXELS = {MAX_PIXELS:_};" in scripts
     assert f"const SURE = {SURE};" in scripts
     assert f"const SURE_SHARE = {SURE_SHARE};" in scripts
+    assert f"const RATHER_SURE = {RATHER_SURE};" in scripts
+    assert f"const EXTENT = {EXTENT};" in scripts

@@ -49,8 +49,8 @@ def warnings(study: Study) -> Iterator[str]:
         )
     if len({_cut(record) for record in study.scored}) > 1:
         yield (
-            "The networks were scored at different thresholds, or some with flip averaging: "
-            "differences are not due to the networks alone."
+            "The networks were scored in different ways (threshold, flip averaging, regions left "
+            "out): differences are not due to the networks alone."
         )
     yield from _different_settings(study)
     yield from _probabilities_for_logits(study)
@@ -160,9 +160,9 @@ def _probabilities_for_logits(study: Study) -> Iterator[str]:
             )
 
 
-def _cut(record: Scored) -> tuple[float, bool]:
+def _cut(record: Scored) -> tuple[float, bool, float]:
     settings = settings_of(record)
-    return settings.threshold, settings.flip_averaging
+    return settings.threshold, settings.flip_averaging, settings.sure_share
 
 
 def _scored_by_itself(study: Study) -> Iterator[str]:

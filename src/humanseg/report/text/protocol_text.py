@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from humanseg.report import study_files
-from humanseg.report.formatting import counted, listed
+from humanseg.report.formatting import counted, listed, percent
 from humanseg.report.study import Study, settings_of
 from humanseg.report.study_plan import folds, has_several_seeds, is_cross_validated, repeats
 from humanseg.report.text.caveats import selected_on_test
@@ -87,11 +87,14 @@ def _scoring(study: Study) -> str:
         frozenset({True}): "probabilities are averaged with those of the mirrored picture",
         frozenset({False}): "no flip averaging",
     }.get(frozenset(flips), "some with flip averaging, some without")
+    shares = {settings_of(record).sure_share for record in study.scored} - {0.0}
+    unsure = percent(min(shares, default=None), 0)
+    left_out = f" Regions of which less than {unsure} is sure are left out." if shares else ""
     sizes = {"×".join(map(str, run.config.model.image_size)) for run in study.runs}
     inputs = f"; network input {listed(sorted(sizes), 'or')} pixels" if sizes else ""
     return (
         f"Scored at the original size of each mask{inputs}. A pixel counts as person from "
-        f"probability {thresholds}; {averaged}."
+        f"probability {thresholds}; {averaged}.{left_out}"
     )
 
 

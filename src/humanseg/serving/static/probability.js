@@ -6,6 +6,7 @@
  */
 
 import { fitted } from "./image.js";
+import { connectedRegions } from "./regions.js";
 
 /** Longer side, in pixels, of the small map that colours, blur and people are looked at in. */
 const SMALL = 640;
@@ -95,29 +96,8 @@ export function alphaTable(threshold, softness) {
  * @param {number} threshold
  * @returns {number} pixels of the largest region, connected along sides or corners
  */
-function largestRegion(levels, { height, width }, threshold) {
-  const waiting = Uint8Array.from(levels, (level) => Number(level >= threshold * 255));
-  const stack = [];
+function largestRegion(levels, size, threshold) {
   let largest = 0;
-  for (let start = waiting.indexOf(1); start >= 0; start = waiting.indexOf(1, start)) {
-    let area = 0;
-    waiting[start] = 0;
-    stack.push(start);
-    while (stack.length) {
-      const at = /** @type {number} */ (stack.pop());
-      area++;
-      const [y, x] = [Math.floor(at / width), at % width];
-      for (let row = Math.max(y - 1, 0); row <= Math.min(y + 1, height - 1); row++) {
-        for (let column = Math.max(x - 1, 0); column <= Math.min(x + 1, width - 1); column++) {
-          const next = row * width + column;
-          if (waiting[next]) {
-            waiting[next] = 0;
-            stack.push(next);
-          }
-        }
-      }
-    }
-    largest = Math.max(largest, area);
-  }
+  for (const region of connectedRegions(levels, size, threshold * 255)) largest = Math.max(largest, region.length);
   return largest;
 }

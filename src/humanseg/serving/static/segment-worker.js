@@ -5,13 +5,14 @@
  */
 
 import { PageError, decodeImage, imageBands } from "./image.js";
+import { dropUnsure } from "./regions.js";
 import { resizeImage } from "./resize.js";
 
 /** @type {any} */
 let ort;
 /** @type {any} */
 let session;
-/** @type {{image_size: [number, number], flip_averaging: boolean}} */
+/** @type {{image_size: [number, number], flip_averaging: boolean, threshold: number, sure_share: number}} */
 let model;
 
 self.onmessage = async ({ data: { id, threads, file } }) => {
@@ -118,6 +119,7 @@ async function segment(file) {
     const back = mirror(mirrored, width, 1);
     grid = grid.map((value, i) => (value + back[i]) / 2);
   }
+  grid = dropUnsure(grid, { height, width }, model.threshold, model.sure_share);
   return { grid, gridSize: { height, width } };
 }
 
