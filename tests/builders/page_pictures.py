@@ -12,7 +12,7 @@ from tests.builders.colour_profiles import rgb_profile
 
 from humanseg.data import draw_scene
 
-SCENE = 45
+SCENE = 90
 """A drawn scene whose people the bundled network, which knows photographs, is sure of. Of others
 it changes its mind in int8 when a few pixels change by a single level."""
 

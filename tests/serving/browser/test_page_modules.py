@@ -83,7 +83,9 @@ def test_unsure_regions__are_those_that_the_package_leaves_out(
     grid[2:8, 2:8] = 1.0  # stays
     script = """async ([values, size, threshold, share]) => {
       const { dropUnsure } = await import("/static/regions.js");
-      return [...dropUnsure(Float32Array.from(values), size, threshold, share)];
+      const grid = Float32Array.from(values);
+      dropUnsure(grid, size, threshold, share);
+      return [...grid];
     }"""
     given = [grid.ravel().tolist(), as_size(grid.shape), threshold, share]
     made = np.array(visit(server).page.evaluate(script, given), dtype=np.float32)

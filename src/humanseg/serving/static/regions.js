@@ -39,14 +39,13 @@ export function* connectedRegions(values, { height, width }, lowest) {
 /**
  * Takes out the regions in which a network is hardly anywhere sure of a person, as `drop_unsure`.
  *
- * @param {Float32Array} grid (height, width), 0 to 1
+ * @param {Float32Array} grid (height, width), 0 to 1; set to 0 in what is taken out
  * @param {Size} size
  * @param {number} threshold 0 to 1
  * @param {number} sureShare 0 to 1
- * @returns {Float32Array} the same grid, 0 in what was taken out
  */
 export function dropUnsure(grid, size, threshold, sureShare) {
-  if (sureShare <= 0) return grid;
+  if (sureShare <= 0) return;
   // A grid is in float32: limits too, so that a value at one is on the same side as in Python.
   const [lowest, person] = [Math.fround(EXTENT * threshold), Math.fround(threshold)];
   const sure = Math.fround(threshold + RATHER_SURE * (1 - threshold));
@@ -58,5 +57,4 @@ export function dropUnsure(grid, size, threshold, sureShare) {
     }
     if (sures < sureShare * Math.max(people, 1)) for (const at of region) grid[at] = 0;
   }
-  return grid;
 }

@@ -119,7 +119,7 @@ async function segment(file) {
     const back = mirror(mirrored, width, 1);
     grid = grid.map((value, i) => (value + back[i]) / 2);
   }
-  grid = dropUnsure(grid, { height, width }, model.threshold, model.sure_share);
+  dropUnsure(grid, { height, width }, model.threshold, model.sure_share);
   return { grid, gridSize: { height, width } };
 }
 
