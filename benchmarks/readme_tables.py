@@ -19,6 +19,7 @@ from benchmarks.comparison_file import (
     NetworkSize,
     read_comparison,
 )
+from benchmarks.region_tables import crumbs_table, found_table, unsure_table
 from benchmarks.tables import interval, link, newest, p_value, percent, points, table, three
 from benchmarks.training.figures import figures_table, remarks
 from benchmarks.training.record import Result as TrainingSpeed
@@ -303,6 +304,11 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "presets": lambda: preset_table(newest("reference-lite0"), newest("default-lite0")),
         "throughput": lambda: training_table(newest("training-efficientnet-b0")),
         "whole": lambda: training_table(newest("whole-efficientnet-b0")),
+    },
+    ROOT / "docs" / "predict.md": {
+        "found": lambda: found_table(newest("regions-lite0")),
+        "unsure": lambda: unsure_table(newest("regions-lite0")),
+        "crumbs": lambda: crumbs_table(newest("regions-lite0")),
     },
     ROOT / "docs" / "tutorial-own-pictures.md": {
         "loop": lambda: loop_table(newest("loop-clothing-co-parsing")),

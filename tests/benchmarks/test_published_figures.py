@@ -256,6 +256,48 @@ NOTES = {
 }
 
 
+REGIONS = {
+    "found": """
+        with people: held-out pictures | 58 | 100.0 % | 100.0 % | 100.0 % | 100.0 %
+        with people: close-ups of them | 109 | 100.0 % | 100.0 % | 100.0 % | 100.0 %
+        with people: everyday scenes (VOC) | 108 | 94.4 % | 96.3 % | 92.6 % | 96.3 %
+        all with people | 275 | 97.8 % | 98.6 % | 97.1 % | 98.5 %
+        without: landscapes, rooms, things | 95 | 5.3 % | 8.3 % | 2.1 % | 10.5 %
+        without: animals, vehicles, plants (VOC) | 112 | 15.2 % | 14.3 % | 16.1 % | 17.9 %
+        all without | 207 | 10.6 % | 11.5 % | 9.7 % | 14.5 %
+    """,
+    "unsure": """
+        held-out pictures (58): IoU, gain in points | 0.900 [0.866, 0.930] | +0.1 [-0.0, +0.3] \
+            | +0.2 [+0.0, +0.5] | +0.3 [+0.0, +0.6]
+        held-out pictures (58): Boundary IoU | 0.704 [0.669, 0.739] | +0.2 [-0.0, +0.6] \
+            | +0.3 [+0.0, +0.8] | +0.4 [+0.0, +0.8]
+        close-ups of them (109): IoU, gain in points | 0.935 [0.920, 0.948] | +0.0 [+0.0, +0.0] \
+            | +0.0 [+0.0, +0.1] | +0.1 [+0.0, +0.3]
+        close-ups of them (109): Boundary IoU | 0.694 [0.667, 0.720] | +0.1 [+0.0, +0.1] \
+            | +0.1 [+0.0, +0.1] | +0.2 [+0.0, +0.5]
+        everyday scenes (VOC) (108): IoU, gain in points | 0.697 [0.658, 0.734] \
+            | +0.2 [-0.3, +0.9] | -0.4 [-1.6, +0.7] | -0.4 [-1.8, +0.8]
+        everyday scenes (VOC) (108): Boundary IoU | 0.514 [0.481, 0.547] | +0.2 [-0.3, +0.9] \
+            | -0.2 [-1.3, +0.7] | -0.2 [-1.4, +0.9]
+        landscapes, rooms, things (95): with a region of 0.3 % | 16.8 % | 12.6 % | 10.5 % | 7.4 %
+        landscapes, rooms, things (95): area marked | 0.3 % | 0.3 % | 0.2 % | 0.1 %
+        animals, vehicles, plants (VOC) (112): with a region of 0.3 % | 21.4 % | 20.5 % | 17.9 % \
+            | 16.1 %
+        animals, vehicles, plants (VOC) (112): area marked | 0.9 % | 0.9 % | 0.8 % | 0.7 %
+    """,
+    "crumbs": """
+        drop below 0.1 % | +0.1 [-0.0, +0.1] | +0.1 [-0.0, +0.2] | +0.0 [+0.0, +0.0] \
+            | +0.0 [+0.0, +0.1] | +0.1 [+0.0, +0.1] | +0.1 [+0.0, +0.1]
+        drop below 1 % | +0.3 [+0.0, +0.7] | +0.5 [+0.0, +1.1] | +0.1 [+0.0, +0.2] \
+            | +0.2 [+0.1, +0.4] | -3.0 [-5.6, -0.9] | -2.9 [-5.5, -0.8]
+        fill below 0.1 % | -0.1 [-0.2, +0.0] | -0.2 [-0.5, +0.1] | -0.0 [-0.0, +0.0] \
+            | +0.1 [-0.1, +0.2] | +0.0 [-0.0, +0.1] | +0.2 [-0.0, +0.4]
+        fill below 1 % | -0.1 [-0.3, -0.0] | -0.5 [-1.1, +0.0] | -0.0 [-0.1, +0.0] \
+            | -0.2 [-0.5, +0.1] | +0.1 [-0.0, +0.2] | +0.0 [-0.5, +0.6]
+    """,
+}
+
+
 PAGES = {
     "peers": "README.md",
     "headline": "README.md",
@@ -263,6 +305,7 @@ PAGES = {
     "loop-least-sure": "docs/tutorial-own-pictures.md",
     "loop-drawn": "docs/tutorial-own-pictures.md",
     **dict.fromkeys(EDGES, "docs/edges.md"),
+    **dict.fromkeys(REGIONS, "docs/predict.md"),
 }
 
 
@@ -289,7 +332,7 @@ def _typed(text: str) -> list[list[str]]:
     return [[" ".join(cell.split()) for cell in line.split("|")] for line in lines]
 
 
-@pytest.mark.parametrize(("name", "typed"), (FIGURES | EDGES).items())
+@pytest.mark.parametrize(("name", "typed"), (FIGURES | EDGES | REGIONS).items())
 def test_pages__figures_are_those_read_off_the_files(name: str, typed: str) -> None:
     assert _rows(_section(name)) == _typed(typed)
 
