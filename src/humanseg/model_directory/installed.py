@@ -1,7 +1,7 @@
 """Models that other packages bring: entry points of the group `humanseg.models`.
 
-The entry point's name is the model's; its value is a Python package whose folder is the model
-directory.
+The entry point's name is the model's; its value is a Python package with a model directory in its
+folder `model`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from humanseg.system.errors import ModelError
 
 GROUP = "humanseg.models"
+FOLDER = "model"
 
 
 def installed_models() -> tuple[str, ...]:
@@ -28,7 +29,7 @@ def installed_model(name: str) -> Path | None:
     """
     for entry in entry_points(group=GROUP, name=name):
         try:
-            return Path(str(files(entry.value)))
+            return Path(str(files(entry.value))) / FOLDER
         except ImportError as error:
             raise ModelError(
                 f"{name}: the package {entry.value} that brings it cannot be imported ({error}); "
