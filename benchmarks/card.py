@@ -8,7 +8,8 @@ r"""Write the card of the bundled model: its README.md, every number from a reco
 
 EVERYDAY.json is of `benchmarks.everyday`, BUNDLED.json of `benchmarks.bundled_accuracy`,
 corrupted.json of `benchmarks.corrupted`, evaluation.json of `humanseg evaluate -o`. A section whose
-record is not given says that it was not measured.
+record is not given says that it was not measured; those that `--keep` names stay as they are in the
+present card, such as `Training` where the runs are gone.
 """
 
 from __future__ import annotations
@@ -228,8 +229,25 @@ def card(arguments: argparse.Namespace) -> str:
     """The whole card: the model's own, with the sections before its licence."""
     own = model_card(read_model_record(arguments.model))
     head, licence = own.split("## Licence", maxsplit=1)
-    added = "".join(f"## {title}\n\n{text}\n\n" for title, text in sections(arguments).items())
+    told = sections(arguments) | _kept(arguments.model, arguments.keep)
+    added = "".join(f"## {title}\n\n{text}\n\n" for title, text in told.items())
     return f"{head}{added}## Licence{licence}"
+
+
+def _kept(directory: Path, titles: Sequence[str]) -> dict[str, str]:
+    """Sections of the present card.
+
+    Raises:
+        UsageError: it has no such section.
+    """
+    present = (directory / CARD).read_text("utf-8") if titles else ""
+    kept = {}
+    for title in titles:
+        _, found, rest = present.partition(f"\n## {title}\n\n")
+        if not found:
+            raise UsageError(f"--keep: {directory / CARD} has no section {title}.")
+        kept[title] = rest.partition("\n\n## ")[0]
+    return kept
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -244,6 +262,7 @@ def main(words: Sequence[str] | None = None) -> None:
     add("--before", help="the version before it, by its name in that file")
     add("--seeds", type=Path)
     add("--corrupted", type=Path)
+    add("--keep", nargs="*", default=[], metavar="TITLE", help="sections that stay as they are")
     add("--evaluation", type=Path, nargs="*", default=[])
     arguments = parser.parse_args(words)
     write_text(arguments.model / CARD, card(arguments))

@@ -136,3 +136,13 @@ def test_card__numbers_are_those_of_the_records(
 def test_card__refuses_a_system_that_was_not_measured(model: Path, everyday: Path) -> None:
     with pytest.raises(UsageError, match="measures no system v3"):
         main([str(model), "--everyday", str(everyday), "--system", "v3"])
+
+
+def test_card__keeps_a_section_whose_runs_are_gone(model: Path, everyday: Path) -> None:
+    words = [str(model), "--everyday", str(everyday), "--system", "v2", "--rule"]
+    main([*words, "Seed 42, long ago."])
+    main([*words[:-1], "--keep", "Training"])
+    card = (model / "README.md").read_text("utf-8")
+    assert card.count("## Training\n\nSeed 42, long ago.\n\n## Versions\n") == 1
+    with pytest.raises(UsageError, match=r"^--keep: .*README\.md has no section Weather\.$"):
+        main([*words[:-1], "--keep", "Weather"])

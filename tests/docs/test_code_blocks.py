@@ -40,9 +40,9 @@ RUN_ELSEWHERE = {
 }
 REASONS = {
     "installs packages and runs the whole suite": 1,
-    "installs packages": 2,
+    "installs packages": 3,
     "fetches packages": 3,
-    "takes hours, on data that is not here": 7,
+    "takes hours, on data that is not here": 8,
     "reaches the hub": 2,
     "needs ffmpeg": 3,
     "needs SLURM": 2,

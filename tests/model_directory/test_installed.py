@@ -27,12 +27,12 @@ CLEAN = Path(__file__).parents[2] / "packages" / "clean" / "src" / "humanseg_cle
 def brought(monkeypatch: pytest.MonkeyPatch, **packages: str) -> None:
     """Let packages bring models: the name of each, and the package in which it is."""
     entries = EntryPoints(EntryPoint(*each, group="humanseg.models") for each in packages.items())
-    monkeypatch.setattr("humanseg.model_directory.installed.entry_points", entries.select)
+    monkeypatch.setattr("humanseg.model_directory.directory.entry_points", entries.select)
 
 
 @pytest.fixture
 def without_bundled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("humanseg.model_directory.directory.files", lambda _: tmp_path / "none")
+    monkeypatch.setattr("humanseg.model_directory.directory._bundled", lambda: tmp_path / "none")
 
 
 class TestNames:

@@ -40,7 +40,7 @@ def test_settings__are_those_of_what_was_done(cross_data: Path, evaluation_data:
     assert "folds" in [row.cells[0] for row in changed_settings(plan).rows]
     assert "training.epochs" in [row.cells[0] for row in plan.rows]
     shown = settings_table(load_study(evaluation_data))
-    assert [row.cells[0] for row in shown.rows] == ["threshold", "flip_averaging"]
+    assert [row.cells[0] for row in shown.rows] == ["threshold", "flip_averaging", "sure_share"]
 
 
 def test_settings__side_by_side_mark_what_differs(compared: Path, unfinished_data: Path) -> None:

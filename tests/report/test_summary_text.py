@@ -385,13 +385,13 @@ def test_warnings__scored_in_different_ways(study_of: StudyMaker) -> None:
     study = study_of({"unet": [[0.9]], "fpn": [[0.8]]})
     assert study.result is not None
     first, second = study.result.runs
-    assert "different thresholds" not in " ".join(answer(study).warnings)
-    for change in ({"threshold": 0.4}, {"flip_averaging": True}):
+    assert "scored in different ways" not in " ".join(answer(study).warnings)
+    for change in ({"threshold": 0.4}, {"flip_averaging": True}, {"sure_share": 0.2}):
         scored = second.config.evaluation.model_copy(update=change)
         config = second.config.model_copy(update={"evaluation": scored})
         runs = (first, second.model_copy(update={"config": config}))
         changed = comparison_study(Path(), study.result.model_copy(update={"runs": runs}))
-        assert "different thresholds, or some with flip" in " ".join(answer(changed).warnings)
+        assert "scored in different ways (threshold, flip averaging, regions left out)" in " ".join(answer(changed).warnings)
 
 
 @pytest.mark.parametrize(("iou", "warned"), [(0.98, False), (1.0, True)])

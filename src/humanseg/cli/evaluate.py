@@ -93,8 +93,9 @@ def evaluate(
     values = flags.with_shortcuts(values, shortcuts)
     config = resolve(TrainConfig, overrides=values)
     if not (model.exists() or is_address(model) or str(model) in model_names()):
-        names = " or ".join(model_names())
-        raise UsageError(f"{model}: does not exist; give a model directory, {names}.")
+        *names, last = model_names()
+        told = f"{', '.join(names)} or {last}"
+        raise UsageError(f"{model}: does not exist; give a model directory, {told}.")
     flags.existing_data(data)
     if output is not None:
         flags.required_output(output)

@@ -37,7 +37,7 @@ def ask_bundled_model(sample: LabelSample, trial: Sequence[int], asked: Sequence
     None where it knows no such images as those of the trial. Takes a few seconds at most.
     """
     try:
-        segmenter = Segmenter(backend="onnxruntime")
+        segmenter = Segmenter(backend="onnxruntime", sure_share=0.0)
         right, inverse = _agreements(segmenter, sample, trial[:MAX_TRIAL])
         if not len(right) or float(np.median(np.maximum(right, inverse))) < KNOWN_IOU:
             return []
@@ -59,7 +59,7 @@ def unmarked_people(sample: LabelSample) -> tuple[list[int], list[int]]:
     order = evenly(len(sample), MAX_LOOKS)
     first = order[:: max(1, len(order) // FIRST_LOOK)]
     try:
-        segmenter = Segmenter(backend="onnxruntime")
+        segmenter = Segmenter(backend="onnxruntime", sure_share=0.0)
         looks = {position: _look(segmenter, sample, position) for position in first}
         if any(unmarked for unmarked, _, _ in looks.values()):
             rest = [position for position in order if position not in looks]

@@ -12,25 +12,12 @@ from humanseg.config.sentences import is_number, shown
 from humanseg.system.errors import UsageError
 
 
-def checked_threshold(threshold: float) -> float:
-    """A threshold as a float.
+def checked_share(name: str, value: float) -> float:
+    """A threshold or share as a float.
 
     Raises:
         UsageError: not a number from 0 to 1.
     """
-    return _from_0_to_1("threshold", threshold)
-
-
-def checked_share(sure_share: float) -> float:
-    """A share of what is sure as a float.
-
-    Raises:
-        UsageError: not a number from 0 to 1.
-    """
-    return _from_0_to_1("sure_share", sure_share)
-
-
-def _from_0_to_1(name: str, value: float) -> float:
     if not (is_number(value) and 0 <= value <= 1):
         raise UsageError(f"{name}: got {shown(value)}; give a number from 0 to 1.")
     return float(value)

@@ -9,8 +9,8 @@ call `Segmenter`; none has a path of its own. What it promises them:
   `images.resize`, runs the engine, and averages with the mirrored image if asked to.
 * `Prediction.grid` is the network's own answer. Scores are made from it; everything at the image's
   size is worked out from it when it is asked for, so that equal grids give equal masks everywhere.
-* With `full_size=True`, or for an array, an image is decoded whole, as evaluation does; otherwise
-  a JPEG is decoded at a reduced scale that still covers the grid: faster, not bit-identical.
+* `full_size=True` decodes an image whole, as evaluation does; otherwise a JPEG is decoded at a
+  reduced scale that still covers the grid: faster, not bit-identical.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -34,12 +33,7 @@ from humanseg.effects.regions import drop_unsure
 from humanseg.images import ImageLike, LoadedImage
 from humanseg.images.load_image import rereadable
 from humanseg.images.resize import Size, resize_image
-from humanseg.inference.arguments import (
-    checked_count,
-    checked_share,
-    checked_threshold,
-    refuse_single,
-)
+from humanseg.inference.arguments import checked_count, checked_share, refuse_single
 from humanseg.inference.engines.engine import Engine
 from humanseg.inference.engines.select import BackendName, DeviceName, PrecisionName, open_engine
 from humanseg.inference.prediction import Prediction
@@ -100,8 +94,7 @@ class Segmenter:
                 setting if None.
             image_size: (height, width) of the grid, multiples of 32; the model's own if None.
                 Smaller is faster and loses small people.
-            sure_share: leave out regions of which less than this share is surely a person, see
-                `humanseg.effects.regions.drop_unsure`, 0 to 1; the model's own if None.
+            sure_share: 0 to 1, see `effects.regions.drop_unsure`; the model's own if None.
 
         Raises:
             ModelError: no model directory there, or it is damaged or foreign.
@@ -114,9 +107,11 @@ class Segmenter:
         record = read_model_record(directory)
         warn_if_weak(directory, record)
         own = record.config.evaluation
-        threshold = record.threshold if threshold is None else checked_threshold(threshold)
+        threshold = record.threshold if threshold is None else checked_share("threshold", threshold)
         flip_averaging = own.flip_averaging if flip_averaging is None else flip_averaging
-        sure_share = own.sure_share if sure_share is None else checked_share(sure_share)
+        sure_share = (
+            own.sure_share if sure_share is None else checked_share("sure_share", sure_share)
+        )
         engine = open_engine(
             directory,
             backend=backend,
@@ -155,8 +150,9 @@ class Segmenter:
             UsageError: a threshold or share that is not allowed.
         """
         segmenter = cls.__new__(cls)
-        cut, share = checked_threshold(threshold), checked_share(sure_share)
-        segmenter._take(engine, cut, flip_averaging, share, record, model)
+        threshold = checked_share("threshold", threshold)
+        sure_share = checked_share("sure_share", sure_share)
+        segmenter._take(engine, threshold, flip_averaging, sure_share, record, model)
         return segmenter
 
     def _take(
@@ -296,7 +292,7 @@ class Segmenter:
             take=rereadable,
             decode=decode,
             run=self._run,
-            at_least=self._at_least(full_size=full_size),
+            at_least=None if full_size else max(self.image_size),
             batch_size=batch_size,
             on_error=on_error,
         )
@@ -338,9 +334,7 @@ class Segmenter:
 
     def _run(self, grids: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities (N, height, width) of images (N, height, width, 3) on the grid."""
-        if self.flip_averaging:
-            return _mean(*self._run_both(grids))
-        return self._run_once(grids)
+        return _mean(*self._run_both(grids)) if self.flip_averaging else self._run_once(grids)
 
     def _run_once(self, grids: NDArray[np.uint8]) -> NDArray[np.float32]:
         if self._process != os.getpid():
@@ -380,25 +374,16 @@ class Segmenter:
         Raises:
             ImageError: see `predict`.
         """
-        return images.load(source, at_least=self._at_least(full_size=full_size))
-
-    def _at_least(self, *, full_size: bool) -> int | None:
-        """The shortest side that a picture must be decoded at."""
-        return None if full_size else max(self.image_size)
+        return images.load(source, at_least=None if full_size else max(self.image_size))
 
     def _finishing(
         self, source: ImageLike, loaded: LoadedImage, *, keep: bool = True
     ) -> Callable[[NDArray[np.float32]], Prediction]:
         """What makes the prediction of the grid; holds the image's pixels only to keep them."""
-        finished = partial(
-            Prediction,
-            size=loaded.size,
-            threshold=self.threshold,
-            source=source,
-            notes=loaded.notes,
-            picture=loaded if keep else None,
+        size, notes, cut, kept = loaded.size, loaded.notes, self.threshold, loaded if keep else None
+        return lambda grid: Prediction(
+            self.decided(grid), size=size, threshold=cut, source=source, notes=notes, picture=kept
         )
-        return lambda grid: finished(self.decided(grid))
 
     def decided(self, grid: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities of one image on the grid, less the regions that are hardly sure."""

@@ -20,6 +20,7 @@ from humanseg.model_directory.directory import (
     default_model,
     digests,
     find_model,
+    installed_models,
     model_names,
     name_of,
     read_model_record,
@@ -28,7 +29,6 @@ from humanseg.model_directory.directory import (
     structure_of,
     warn_if_weak,
 )
-from humanseg.model_directory.installed import installed_models
 
 __all__ = [
     "BUNDLED",

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +24,6 @@ from humanseg.config.architectures import ModelConfig, own_settings
 from humanseg.config.loading import suitable
 from humanseg.config.schema import TrainConfig
 from humanseg.model_directory.hub import HUB, fetch, pinned
-from humanseg.model_directory.installed import installed_model, installed_models
 from humanseg.results import Environment, Record, ScoreSummary, read_record
 from humanseg.system.errors import DataError, ModelError, UsageError
 
@@ -35,6 +35,9 @@ WEIGHTS_FILE = "model.safetensors"
 ONNX_FILE = "model.onnx"
 ONNX_INT8_FILE = "model.int8.onnx"
 TRAINING_IMAGES_FILE = "training-images.npz"
+PACKAGES = "humanseg.models"
+"""Entry points of packages that bring models: the model's name, and a package whose folder `model`
+is a model directory."""
 BUNDLED = "bundled"
 CLEAN = "clean"
 """The model of the package humanseg-clean, trained on openly licensed images only."""
@@ -164,9 +167,26 @@ def model_names() -> tuple[str, ...]:
     return (BUNDLED, *VARIANTS, *installed_models())
 
 
+def installed_models() -> tuple[str, ...]:
+    """Names of the models that installed packages bring, in alphabetical order."""
+    return tuple(sorted(entry_points(group=PACKAGES).names))
+
+
+def _installed_model(name: str) -> Path | None:
+    for entry in entry_points(group=PACKAGES, name=name):
+        try:
+            return Path(str(files(entry.value))) / "model"
+        except ImportError as error:
+            raise ModelError(
+                f"{name}: the package {entry.value} that brings it cannot be imported ({error}); "
+                "install it again."
+            ) from error
+    return None
+
+
 def name_of(directory: Path) -> str:
     """The name of a model that comes with humanseg or another package; the path of any other."""
-    named = {installed_model(name): name for name in installed_models()} | {_bundled(): BUNDLED}
+    named = {_installed_model(name): name for name in installed_models()} | {_bundled(): BUNDLED}
     return named.get(directory, str(directory))
 
 
@@ -192,7 +212,7 @@ def find_model(name: str | Path | None = None) -> Path:
             f"{name}: is a way of predicting with `{BUNDLED}`, on images of {height}x{width} "
             f"pixels; give `{BUNDLED}`."
         )
-    if (brought := installed_model(name)) is not None:
+    if (brought := _installed_model(name)) is not None:
         return brought
     path = fetch(name) if name.startswith(HUB) else Path(name).expanduser()
     if not path.is_dir():
