@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 SCENES := demo/scenes/.complete
 WEIGHTS := weights/tf_efficientnet_lite0.in1k.safetensors
 
-.PHONY: install demo test test-fast lint docs benchmark web-runtime check-page release clean
+.PHONY: install demo test test-fast coverage lint docs benchmark web-runtime check-page release clean
 
 install: $(INSTALLED)
 
@@ -45,6 +45,17 @@ test: $(INSTALLED)
 
 test-fast: $(INSTALLED)
 	$(PYTEST) -m unit
+
+# Lines and branches of the package that no test reaches, commands that tests start included.
+coverage: export COVERAGE_FILE = $(CURDIR)/build/coverage/data
+coverage: COVERAGE = $(BIN)/python -m coverage
+coverage: $(INSTALLED)
+	rm -rf build/coverage && mkdir -p build/coverage
+	$(subst -m pytest,-m coverage run -m pytest,$(PYTEST))
+	$(COVERAGE) combine --quiet
+	$(COVERAGE) html --quiet --directory build/coverage/html
+	$(COVERAGE) json --quiet -o build/coverage/coverage.json
+	$(COVERAGE) report --skip-covered
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from benchmarks.branch_coverage import coverage_table
 from benchmarks.comparison_file import (
     ComparisonFile,
     ComparisonRun,
@@ -25,6 +26,7 @@ from benchmarks.training.figures import figures_table, remarks
 from benchmarks.training.record import Result as TrainingSpeed
 from benchmarks.use_tables import (
     accuracy_table,
+    beside_table,
     edges_table,
     everyday_tables,
     loop_table,
@@ -314,6 +316,10 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "loop": lambda: loop_table(newest("loop-clothing-co-parsing")),
         "loop-least-sure": lambda: loop_table(newest("loop-least-sure-clothing-co-parsing")),
         "loop-drawn": lambda: loop_table(newest("loop-drawn")),
+    },
+    ROOT / "docs" / "coverage.md": {"coverage": lambda: coverage_table(newest("coverage"))},
+    ROOT / "docs" / "clean.md": {
+        "clean": lambda: beside_table(newest("everyday-lite0"), ("clean", "bundled", "mediapipe"))
     },
     ROOT / "docs" / "edges.md": {
         "edges": lambda: edges_table(newest("edges-lite0")),

@@ -8,9 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from benchmarks.everyday_record import EverydayRecord, empty_table, people_table
+from benchmarks.everyday_record import (
+    EverydayRecord,
+    empty_table,
+    people_table,
+    percent_interval,
+)
 from benchmarks.peers.record import PeersRecord
-from benchmarks.tables import link, percent, points, table, three
+from benchmarks.tables import interval, link, percent, points, table, three
 from pydantic import BaseModel
 
 from humanseg.benchmark.speed_record import Machine, SpeedRecord
@@ -24,6 +29,24 @@ def everyday_tables(path: Path) -> str:
     """The bundled model, its first version and others on images of many kinds."""
     record = read_record(path, EverydayRecord)
     return f"{people_table(record)}\n\n{empty_table(record)}\n\nFrom {link(path)}."
+
+
+def beside_table(path: Path, systems: Sequence[str]) -> str:
+    """Some systems of a file of many, one a column: IoU with people, regions without."""
+    record = read_record(path, EverydayRecord)
+    rows = []
+    for each in record.sets:
+        measured = {system.system: system for system in each.systems}
+        chosen = [measured[name] for name in systems]
+        if each.people:
+            cells = [interval(system.iou) for system in chosen]
+            rows.append([f"{each.name} ({each.people}): per-image IoU", *cells])
+            cells = [interval(system.boundary_iou) for system in chosen]
+            rows.append([f"{each.name}: Boundary IoU", *cells])
+        if each.nobody:
+            cells = [percent_interval(system.nobody_region) for system in chosen]
+            rows.append([f"{each.name} ({each.nobody}): with a region of 0.3 % or more", *cells])
+    return f"{table(['', *systems], rows)}\n\nFrom {link(path)}."
 
 
 def peers_table(path: Path) -> str:

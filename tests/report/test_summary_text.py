@@ -391,7 +391,9 @@ def test_warnings__scored_in_different_ways(study_of: StudyMaker) -> None:
         config = second.config.model_copy(update={"evaluation": scored})
         runs = (first, second.model_copy(update={"config": config}))
         changed = comparison_study(Path(), study.result.model_copy(update={"runs": runs}))
-        assert "scored in different ways (threshold, flip averaging, regions left out)" in " ".join(answer(changed).warnings)
+        assert "scored in different ways (threshold, flip averaging, regions left out)" in " ".join(
+            answer(changed).warnings
+        )
 
 
 @pytest.mark.parametrize(("iou", "warned"), [(0.98, False), (1.0, True)])
