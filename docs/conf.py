@@ -27,6 +27,7 @@ include_patterns = [
     "benchmarks/README.md",
     "examples/README.md",
     "src/humanseg/model_directory/bundled/README.md",
+    "packages/clean/src/humanseg_clean/model/README.md",
 ]
 exclude_patterns = ["**/.*", "build", "dist", "data", "demo", "runs", "weights", "tests"]
 nitpick_ignore_regex = [  # names of other libraries have no link: a build needs no network

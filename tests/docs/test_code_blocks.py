@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,7 +70,7 @@ SHORTER = {
     "in 1 2 3 4;": "in 4;",
     "rounds=3, calls=50": 'precisions=("fp32",), rounds=1, calls=1, sizes=((48, 64),)',
 }
-LANGUAGES = {"sh", "console", "python", "text", "json", "nginx", "powershell"}
+LANGUAGES = {"sh", "console", "python", "text", "json", "nginx", "powershell", "toml"}
 
 
 class Block(NamedTuple):
@@ -147,6 +148,8 @@ def test_page__its_blocks_run(
             for line in lines:
                 if line and not line.startswith(LINES):
                     _run(line, brightness_model, monkeypatch)
+        elif block.language == "toml":
+            assert tomllib.loads(text)
 
 
 def _run(line: str, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

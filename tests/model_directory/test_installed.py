@@ -43,6 +43,14 @@ class TestNames:
         assert (name_of(CLEAN), name_of(bundled())) == ("clean", "bundled")
         assert name_of(Path("runs/mine/model")) == "runs/mine/model"
 
+    def test_a_folder_of_that_name_comes_first(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        own = shutil.copytree(bundled(), tmp_path / "clean")
+        assert find_model("clean").resolve() == own
+        assert Segmenter("clean").engine.name
+
     def test_without_such_a_package(self, monkeypatch: pytest.MonkeyPatch) -> None:
         brought(monkeypatch)
         assert installed_models() == ()

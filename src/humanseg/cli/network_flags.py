@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Group, Parameter
@@ -83,19 +84,14 @@ class NetworkFlags:
     def identity(self) -> str:
         """The model's name, and what tells it from another of that name."""
         from humanseg.batch.made_record import fingerprint_files
-        from humanseg.model_directory import (
-            BUNDLED,
-            ONNX_FILE,
-            RECORD_FILE,
-            VARIANTS,
-            default_model,
-            find_model,
-        )
+        from humanseg.model_directory import BUNDLED, ONNX_FILE, RECORD_FILE, VARIANTS, find_model
 
-        name = self.model or default_model()
-        if name in (BUNDLED, *VARIANTS):
-            return f"{name} (humanseg {__version__})"
-        return f"{name} ({fingerprint_files(find_model(name), (RECORD_FILE, ONNX_FILE))})"
+        if self.model in (None, BUNDLED, *VARIANTS):  # or what a build without it has instead
+            return f"{self.model or BUNDLED} (humanseg {__version__})"
+        folder = Path(str(self.model)).expanduser()
+        if not folder.is_dir():
+            folder = find_model(self.model)  # says what is wrong
+        return f"{self.model} ({fingerprint_files(folder, (RECORD_FILE, ONNX_FILE))})"
 
     def crew(self, jobs: int) -> tuple[int, int | None]:
         """Workers, and threads of the network for each, None for all cores; jobs share memory.

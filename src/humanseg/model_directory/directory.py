@@ -212,9 +212,9 @@ def find_model(name: str | Path | None = None) -> Path:
             f"{name}: is a way of predicting with `{BUNDLED}`, on images of {height}x{width} "
             f"pixels; give `{BUNDLED}`."
         )
-    if (brought := _installed_model(name)) is not None:
-        return brought
     path = fetch(name) if name.startswith(HUB) else Path(name).expanduser()
+    if not path.exists() and (brought := _installed_model(name)) is not None:
+        return brought
     if not path.is_dir():
         what = "is a file, not a model directory" if path.exists() else "does not exist"
         there = f"`{BUNDLED}`" if name != CLEAN else f"`{BUNDLED}`; `{CLEAN}` is in humanseg-clean"
