@@ -306,6 +306,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "presets": lambda: preset_table(newest("reference-lite0"), newest("default-lite0")),
         "throughput": lambda: training_table(newest("training-efficientnet-b0")),
         "whole": lambda: training_table(newest("whole-efficientnet-b0")),
+        "whole-pretrained": lambda: training_table(newest("whole-lite0")),
     },
     ROOT / "docs" / "predict.md": {
         "found": lambda: found_table(newest("regions-lite0")),
