@@ -44,6 +44,16 @@ def folder(tmp_path: Path, drawn: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     return tmp_path
 
 
+def test_sure_share__is_a_setting_that_a_folder_remembers(folder: Path, run: Run) -> None:
+    words = ["predict", "pictures/images", "-o", "masks", "--quiet"]
+    assert run(*words, "--sure-share", "0")[0] == 0
+    assert run(*words, "--sure-share", "0")[0] == 0
+    code, _, err = run(*words)
+    assert code == 2
+    assert "sure-share" in err
+    assert run(*words, "--sure-share", "2")[0] == 2
+
+
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [

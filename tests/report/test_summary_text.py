@@ -449,11 +449,13 @@ def test_answer__every_sentence_is_one(name: str, request: pytest.FixtureRequest
 
 
 def test_protocol__says_what_was_done(study_of: StudyMaker) -> None:
-    study = study_of({"unet": [[0.9]]}, evaluation={"threshold": 0.4, "flip_averaging": True})
+    settings = {"threshold": 0.4, "flip_averaging": True, "sure_share": 0.2}
+    study = study_of({"unet": [[0.9]]}, evaluation=settings)
     text = plain(" ".join(protocol(study)))
     assert "Hold-out split (seed 42): 40 training pictures, 3 validation pictures, 1 test" in text
     assert "nothing was selected" in text
     assert "from probability 0.4; probabilities are averaged" in text
+    assert "Regions of which less than 20 % is sure are left out." in text
     assert "Encoder efficientnet-b0, starting weights: imagenet." in text
 
 

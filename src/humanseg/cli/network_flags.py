@@ -50,13 +50,7 @@ class NetworkFlags:
             show_default=lambda _: "the model's own",
         ),
     ] = None
-    sure_share: Annotated[
-        float | None,
-        Parameter(
-            help="Leave out regions of which less than this share is surely a person.",
-            show_default=lambda _: "the model's own",
-        ),
-    ] = None
+    sure_share: flags.SureShare = None
     workers: Annotated[
         int | None, flags.option(help="Pictures at a time; one per core if not given.")
     ] = None
