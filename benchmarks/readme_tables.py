@@ -287,7 +287,9 @@ def training_table(path: Path) -> str:
             f"{result.encoder_name}, batch {result.batch_size}, {size[0]}x{size[1]}, "
             f"{result.epochs} epochs, {result.training_pictures} training pictures ({device}). "
             f"{' '.join(remarks(result))} "
-            f"From {link(path)}; median of {rounds} round{'s' if rounds > 1 else ''}.",
+            f"From {link(path)}; images/s: median "
+            f"over the epochs of {'all rounds' if rounds > 1 else 'the round'}; other figures: "
+            f"{f'median of {rounds} rounds' if rounds > 1 else 'one round'}.",
         ]
     )
 

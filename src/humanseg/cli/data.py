@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from humanseg.results import SplitRecord
 
 app = App(name="data")
-app.command("humanseg.cli.data_review:review", name="review")
+app.command(
+    "humanseg.cli.data_review:review",
+    name="review",
+    help="Write a page to say which masks are right, the doubtful ones first.",
+)
 
 _NAMED = 3
 """Files named with one remark."""

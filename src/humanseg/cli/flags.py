@@ -1,7 +1,7 @@
 """Flags made from the configuration classes: one dotted flag per field, its docstring as help.
 
 What arrives in a command is a nested dict of just what was typed, unchecked. It becomes the last
-layer of `configuration.resolve`, which checks all layers together and reports all problems.
+layer of `config.loading.resolve`, which checks all layers together and reports all problems.
 """
 
 from __future__ import annotations

@@ -197,7 +197,7 @@ def _jobs(request: Request, discovery: Discovery, output: Path, *, named: bool) 
 
 
 def _note_ignored(request: Request, jobs: Sequence[Job]) -> None:
-    """Say which flags have no effect on what was discovery."""
+    """Say which flags have no effect on what was found."""
     smoothing = request.files.smoothing
     if smoothing is not None and not any(job.video for job in jobs):
         flag = "--smoothing" if smoothing else "--no-smoothing"

@@ -87,7 +87,7 @@ class CutoutEffect(_SoftEdge):
     """The people on transparency."""
 
     output: Literal["cutout"] = "cutout"
-    """cutout: the person before nothing;"""
+    """cutout: the people on transparency;"""
     trim: bool = False
     """Cut the result down to the people; of a picture with nobody nothing is cut off."""
     decontaminate: bool = True
@@ -98,7 +98,7 @@ class BlurEffect(_SoftEdge):
     """The people before their own background, blurred."""
 
     output: Literal["blur"] = "blur"
-    """blur and replace: another background;"""
+    """blur: their own background, blurred;"""
     blur_radius: Positive | None = None
     """Standard deviation in pixels; 1/50 of the longer side if not given."""
 
@@ -118,7 +118,7 @@ class ReplaceEffect(_SoftEdge):
     """The people before another background: (red, green, blue), or uint8 (h, w, 3) RGB."""
 
     output: Literal["replace"] = "replace"
-    """blur and replace: another background;"""
+    """replace: another background;"""
     background: Annotated[Any, AfterValidator(_checked)] = None
     """Colour (white, #20a040, 32,160,64) or picture, which is scaled to cover."""
     decontaminate: bool = True

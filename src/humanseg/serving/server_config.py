@@ -21,7 +21,8 @@ class ServeConfig(Section):
     port: Annotated[int, Field(ge=0, le=65_535)] = 8000
     """Port to listen on; 0 for any that is free."""
     token: Annotated[str | None, Field(repr=False)] = None
-    """Clients must send it: Authorization: Bearer TOKEN. HUMANSEG_TOKEN says it unseen."""
+    """Clients must send it: Authorization: Bearer TOKEN. Given as HUMANSEG_TOKEN,
+    other users of the machine do not see it."""
     no_auth: bool = False
     """Let everybody who can reach the address ask."""
     allowed_hosts: tuple[str, ...] = ()
