@@ -26,6 +26,7 @@ from humanseg.evaluation.statistics import (
     wilcoxon,
 )
 from humanseg.evaluation.statistics import bootstrap as bootstrap_module
+from humanseg.evaluation.statistics.paired import unseen
 from humanseg.results import Interval, PairAnalysis
 
 GROUPS = ["d", "a", "b", "a", "c", "e", "c", "c", "f", "g"]
@@ -423,6 +424,9 @@ def _clear_pair(**changes: object) -> PairAnalysis:
             (),
         ),
         ({"wilcoxon_p": 0.2, "corrected_p": 0.3}, ("wilcoxon", "folds")),
+        ({"unseen": 0.0299}, ()),
+        ({"unseen": 0.0301}, ("few",)),
+        ({"unseen": None}, ()),
     ],
 )
 def test_finish_pairs__names_every_doubt(
@@ -482,6 +486,8 @@ def test_finish_pairs__folds_and_seeds_are_one_family() -> None:
         ({"trainings": Interval(estimate=0.005, low=-0.03, high=0.04)}, False),
         ({"trainings": None}, False),
         ({"difference": Interval(estimate=0.1, low=-0.1, high=0.3)}, False),
+        ({"trainings": Interval(estimate=0.005, low=-0.01, high=0.014), "unseen": 0.006}, True),
+        ({"trainings": Interval(estimate=0.005, low=-0.01, high=0.015), "unseen": 0.006}, False),
     ],
 )
 def test_finish_pairs__equal_only_within_two_points(
@@ -501,6 +507,15 @@ def test_finish_pairs__a_difference_is_not_equality_however_small_its_interval()
     within = {"trainings": Interval(estimate=0.015, low=0.011, high=0.019)}
     (pair,) = finish_pairs([_clear_pair(**clear, **within)])
     assert (pair.evidence, pair.equivalent) == (True, False)
+
+
+def test_unseen__is_the_rule_of_three() -> None:
+    """None of 60 groups: at most one in twenty fails, and loses half of its score."""
+    assert unseen(60) == pytest.approx(0.025)
+    differences = [0.02, None, 0.03, 0.02]
+    bootstrap = GroupBootstrap(["a", "b", "c", "c"], resamples=100)
+    pair = compare_pair("unet", "fpn", "iou", differences, bootstrap)
+    assert pair.unseen == pytest.approx(3 / 2 * 0.5), "two groups have a difference"
 
 
 def test_compare_pair__two_folds_ten_points_apart_are_not_equal() -> None:

@@ -84,11 +84,14 @@ class NetworkAnalysis(Record):
     """Whether any of its runs scores no better than the mean training mask: no verdict is drawn."""
 
 
-Doubt = Literal["interval", "wilcoxon", "direction", "training", "folds", "seeds", "small", "weak"]
+Doubt = Literal[
+    "interval", "wilcoxon", "direction", "training", "folds", "seeds", "small", "few", "weak"
+]
 """What speaks against a difference: its interval includes zero; the signed ranks are not
 significant, or say the opposite; there is but one training each; the test over folds or the one
-over seeds is not significant, or the folds are not the same; it is below one point; or a network is
-no better than the mean training mask."""
+over seeds is not significant, or the folds are not the same; it is below one point; rare failures
+that so few images do not show could undo it; or a network is no better than the mean training mask.
+"""
 
 
 class PairAnalysis(Record):
@@ -126,6 +129,8 @@ class PairAnalysis(Record):
     trainings: Interval | None = None
     """The difference and its 95 % interval over trainings, by whichever of both t-tests there is;
     None where neither is."""
+    unseen: float | None = None
+    """How far failures that none of these images shows may move the difference (rule of three)."""
     evidence: bool
     """Whether a difference may be claimed; see docs/statistics.md for the rule."""
     equivalent: bool = False
@@ -145,7 +150,9 @@ class FalseAlarms(Record):
     area: Interval
     """Difference of the shares of pixels that are marked, as `false_positive_area`."""
     clear: bool
-    """Whether they differ clearly on enough images; see docs/statistics.md for the rule."""
+    """Whether they differ clearly by either of both; see docs/statistics.md for the rule."""
+    marked_clear: bool = False
+    area_clear: bool = False
 
 
 class SourceAnalysis(Record):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from statistics import fmean
 from typing import Literal
@@ -13,16 +13,24 @@ from numpy.typing import NDArray
 from humanseg.evaluation.analysis.measures import COMPARED, MARKED_SHARE, bootstrap_of
 from humanseg.evaluation.analysis.subjects import Subject, difference_of
 from humanseg.evaluation.statistics import Trainings, compare_pair, finish_pairs
-from humanseg.evaluation.statistics.paired import with_doubts
-from humanseg.results import Doubt, FalseAlarms, Interval, PairAnalysis
+from humanseg.evaluation.statistics.paired import SIGNIFICANCE, with_doubts
+from humanseg.evaluation.statistics.significance import corrected_t, holm, welch_t, wilcoxon
+from humanseg.results import Doubt, FalseAlarms, ImageScore, Interval, PairAnalysis
 from humanseg.results.scores import mean_of
 
-FEWEST_IMAGES = 10
+FEWEST_IMAGES = 30
 """On fewer images without a person no difference is called clear."""
 SMALLEST_MARKED = 0.05
 """Smallest difference of the shares of marked images that is called clear: five in a hundred."""
 SMALLEST_AREA = 0.01
 """Smallest difference of the shares of marked pixels that is called clear: one in a hundred."""
+
+_Alarm = Callable[[ImageScore], float]
+_ALARMS: tuple[tuple[_Alarm, float], ...] = (
+    (lambda score: float((score.false_alarm or 0.0) > MARKED_SHARE), SMALLEST_MARKED),
+    (lambda score: score.false_alarm or 0.0, SMALLEST_AREA),
+)
+"""Whether an image is marked and how much of it, with the smallest difference that is clear."""
 
 
 def analyse_pairs(
@@ -115,38 +123,86 @@ def _fold_differences(first: Subject, second: Subject, metric: str) -> list[floa
 def compare_false_alarms(
     subjects: Sequence[Subject], groups: Mapping[str, str]
 ) -> tuple[FalseAlarms, ...]:
-    """Every pair of networks on the images without a person that both were tested on."""
-    pairs = []
-    for first, second in combinations(subjects, 2):
-        names = [name for name in first.person_free if name in second.person_free]
-        if not names:
-            continue
-        bootstrap = bootstrap_of(names, groups)
-        areas = [
-            [[score.false_alarm for score in subject.person_free[name]] for name in names]
-            for subject in (first, second)
-        ]
-        # Shares of the runs that mark an image, and shares of the image that they mark.
-        shares = [[fmean(a > MARKED_SHARE for a in runs) for runs in own] for own in areas]
-        marked = bootstrap.mean([ours - theirs for ours, theirs in zip(*shares, strict=True)])
-        means = [[fmean(runs) for runs in own] for own in areas]
-        area = bootstrap.mean([ours - theirs for ours, theirs in zip(*means, strict=True)])
-        if marked is None or area is None:
-            continue
-        clear = len(names) >= FEWEST_IMAGES and (
-            _is_clear(marked, SMALLEST_MARKED) or _is_clear(area, SMALLEST_AREA)
-        )
-        pairs.append(
+    """Every pair of networks on the images without a person that both were tested on.
+
+    A difference is clear by the rule for scores: over images and over trainings alike, corrected
+    for all pairs and both measures. One training of each shows nothing clear.
+    """
+    pairs = [
+        (first, second, names)
+        for first, second in combinations(subjects, 2)
+        if (names := [name for name in first.person_free if name in second.person_free])
+    ]
+    tested = [
+        (_by_image(first, second, names, alarm), _alarm_p(first, second, names, alarm))
+        for first, second, names in pairs
+        for alarm, _ in _ALARMS
+    ]
+    corrected = iter(holm([p for _, p in tested]))
+    by_image = iter(differences for differences, _ in tested)
+    found = []
+    for first, second, names in pairs:
+        bootstrap, measured = bootstrap_of(names, groups), []
+        for _, smallest in _ALARMS:
+            difference, p = bootstrap.mean(next(by_image)), next(corrected)
+            assert difference is not None  # every name has both
+            surely = p is not None and p < SIGNIFICANCE and len(names) >= FEWEST_IMAGES
+            measured.append((difference, surely and _is_clear(difference, smallest)))
+        (marked, marked_clear), (area, area_clear) = measured
+        found.append(
             FalseAlarms(
                 first=first.name,
                 second=second.name,
                 images=len(names),
                 marked=marked,
                 area=area,
-                clear=clear,
+                clear=marked_clear or area_clear,
+                marked_clear=marked_clear,
+                area_clear=area_clear,
             )
         )
-    return tuple(pairs)
+    return tuple(found)
+
+
+def _by_image(first: Subject, second: Subject, names: Sequence[str], alarm: _Alarm) -> list[float]:
+    """Difference of every image, each network averaged over its runs."""
+    ours, theirs = (
+        [fmean(map(alarm, subject.person_free[name])) for name in names]
+        for subject in (first, second)
+    )
+    return [a - b for a, b in zip(ours, theirs, strict=True)]
+
+
+def _alarm_p(first: Subject, second: Subject, names: Sequence[str], alarm: _Alarm) -> float | None:
+    """The larger p of the test over images and the one over trainings; None without either."""
+    over_images, _ = wilcoxon(_by_image(first, second, names, alarm))
+    folds = [fold for fold in _folds(first) if fold in _folds(second)]
+    if len(folds) > 1 and _folds(first) == _folds(second):
+        by_fold = []
+        for fold in folds:
+            ours, theirs = first.in_fold(fold), second.in_fold(fold)
+            if own := [name for name in names if name in ours.person_free]:
+                by_fold.append(fmean(_by_image(ours, theirs, own, alarm)))
+        share = fmean(run.test_over_train for run in first.runs)
+        over_trainings = corrected_t(by_fold, share) if by_fold else None
+    else:
+        ours_by_seed, theirs_by_seed = (
+            [_mean_alarm(subject.of_seed(seed), names, alarm) for seed in subject.seeds]
+            for subject in (first, second)
+        )
+        over_trainings = welch_t(ours_by_seed, theirs_by_seed)
+    if over_images is None or over_trainings is None:
+        return None
+    return max(over_images, over_trainings.p)
+
+
+def _mean_alarm(subject: Subject, names: Sequence[str], alarm: _Alarm) -> float:
+    """Mean over the images that this network saw."""
+    return fmean(
+        fmean(map(alarm, subject.person_free[name]))
+        for name in names
+        if name in subject.person_free
+    )
 
 
 def _is_clear(difference: Interval, smallest: float) -> bool:

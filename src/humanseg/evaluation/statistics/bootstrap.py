@@ -56,6 +56,10 @@ class GroupBootstrap:
         if self._groups * resamples * np.dtype(np.uint16).itemsize <= _KEPT_BYTES:
             self._kept = list(self._draw())
 
+    def count(self, values: Values) -> int:
+        """Number of groups that have a number among (pictures,) values."""
+        return len(np.unique(self._index[~np.isnan(self._column(values))]))
+
     def mean(self, values: Values) -> Interval | None:
         """Mean over pictures of (pictures,) values, finite or undefined.
 

@@ -33,6 +33,7 @@ def doubts(study: Study, pair: Pair) -> list[str]:
         ),
         "training": "one training of each cannot tell whether another one would come out the same",
         "small": "it is below one point",
+        "few": "rare failures that so few pictures do not show could undo it",
         "interval": "its interval includes zero",
         "wilcoxon": (
             "every picture has the same score"
