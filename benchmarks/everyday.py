@@ -35,6 +35,7 @@ from humanseg.data.layouts import discover
 from humanseg.data.metadata import derive_facts
 from humanseg.data.samples import Sample
 from humanseg.data.signatures import Signature, signature
+from humanseg.data.sources import GroupTable, read_group_table
 from humanseg.data.training_images import seen_in_training
 from humanseg.effects.regions import PERSON_SHARE, find_regions
 from humanseg.evaluation.analysis.measures import MARKED_SHARE, bootstrap_of
@@ -78,7 +79,7 @@ class ImageSet:
     samples: tuple[Sample, ...]
     labelled: bool = True
     """Whether they have masks; else nobody is in them."""
-    groups: Path | None = None
+    groups: GroupTable | None = None
 
     def truth(self, sample: Sample, image: NDArray[np.uint8]) -> Mask:
         """Bool (height, width)."""
@@ -242,7 +243,11 @@ def sets_of(arguments: argparse.Namespace) -> Iterator[ImageSet]:
     """The labelled sets and then the images without people."""
     groups = {name: Path(path) for name, path in map(_labelled, arguments.groups)}
     for name, path in map(_labelled, arguments.data):
-        yield ImageSet(name, tuple(discover(Path(path), "auto")), groups=groups.get(name))
+        chosen = tuple(discover(Path(path), "auto"))
+        table = (
+            read_group_table(groups[name], [each.id for each in chosen]) if name in groups else None
+        )
+        yield ImageSet(name, chosen, groups=table)
     for name, path in map(_labelled, arguments.nobody):
         files = find([Path(path)])
         ids = names(files)

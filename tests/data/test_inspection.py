@@ -50,7 +50,7 @@ def test_derive_facts__opens_nothing_and_says_the_same(
         for sample, result in zip(samples, results, strict=True)
         if result.digests is not None
     }
-    record = describe_data(samples, facts, digests=digests)
+    record = describe_data(samples, facts, fingerprint(samples, digests=digests))
     assert not decoded
     assert record.fingerprint == fingerprint(samples)
     assert facts == read_facts(samples)

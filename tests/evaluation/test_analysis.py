@@ -270,10 +270,11 @@ def test_false_alarms__equal_networks_differ_clearly_in_at_most_a_twentieth(trai
                 score.model_copy(update={"fp": 2000 * int(mark), "tn": 10_000 - 2000 * int(mark)})
                 for score, mark in zip(whole, marks, strict=True)
             ]
-            part = {"scores": tuple(scores), "seed": number}
             if trainings == "folds":
-                part = {"scores": tuple(scores[number::5]), "fold": (42, number + 1), "seed": 1}
-            runs.append(dataclasses.replace(base, **part))
+                part = tuple(scores[number::5])
+                runs.append(dataclasses.replace(base, scores=part, fold=(42, number + 1)))
+            else:
+                runs.append(dataclasses.replace(base, scores=tuple(scores), seed=number))
         return Subject(name, name, tuple(runs))
 
     claimed = 0

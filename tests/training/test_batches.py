@@ -10,7 +10,7 @@ import torch
 
 from humanseg.config.schema import AugmentationConfig, TrainConfig
 from humanseg.data.layouts import discover
-from humanseg.data.resized import ImagesInMemory, Pixels
+from humanseg.data.resized import ImagesInMemory, Pixels, ResizedImages
 from humanseg.system.errors import DataError, UsageError
 from humanseg.training.augmentation import augment
 from humanseg.training.batches import (
@@ -141,13 +141,13 @@ def test_datamodule__refuses_what_cannot_be_trained_on(
     with pytest.raises(UsageError, match="got 4 for 3 processes on CPUs; at least 6 are needed"):
         SegmentationDataModule(resized, tiny, train=range(20), shard=Shard(0, 3))
 
-    class Empty:
+    class Empty(ResizedImages):
         ids = resized.ids
         size = resized.size
         ignoring = False
 
-        def __len__(self) -> int:
-            return len(self.ids)
+        def __init__(self) -> None:
+            pass
 
         def prepare(self, rows: Sequence[int], progress: object = None) -> None:
             pass

@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from humanseg.data.samples import Sample
+from humanseg.evaluation.metrics import count_pixels
 from humanseg.images import read_mask
 from humanseg.inference.segmenter import Segmenter
 from humanseg.report.gallery.gallery_rows import Mask
@@ -83,7 +84,9 @@ class Looker:
         name, masks = str(sample.image), partial(self._masks, sample.image, sample)
         try:
             predicted, label = masks()
-            overlap = _iou(predicted, label, sample.read_ignored())
+            truth = predicted if label is None else label
+            overlap = count_pixels(predicted, truth, sample.read_ignored()).iou
+            overlap = 1.0 if overlap is None else overlap  # both mark nothing
         except (ImageError, DataError):
             return -np.inf, Reviewed(name, sample.image, (), masks)
         return overlap, Reviewed(name, sample.image, (f"Overlap (IoU) {overlap:.3f}",), masks)
@@ -94,15 +97,6 @@ class Looker:
         if label is not None and label.shape != predicted.shape:
             raise ImageError(f"{file}: the label is of another size than the picture.")
         return predicted, label
-
-
-def _iou(predicted: Mask, label: Mask | None, ignored: Mask | None) -> float:
-    """1 where both mark nothing."""
-    label = predicted if label is None else label
-    if ignored is not None:
-        predicted, label = predicted & ~ignored, label & ~ignored
-    union = np.count_nonzero(predicted | label)
-    return float(np.count_nonzero(predicted & label) / union) if union else 1.0
 
 
 def _unsure(value: float) -> str:

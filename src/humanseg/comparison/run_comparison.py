@@ -20,6 +20,7 @@ from pathlib import Path
 from humanseg.config.comparison_config import CompareConfig, slug
 from humanseg.config.loading import read_stored, to_yaml
 from humanseg.config.schema import TrainConfig
+from humanseg.data.metadata import describe_data
 from humanseg.evaluation.analysis import FinishedPlan, analyse_comparison
 from humanseg.evaluation.external import (
     ExternalData,
@@ -174,7 +175,7 @@ def _prepare(
     """Find out whether anything stands in the way, before the first file is written."""
     _check_folder(config, output)
     data_set = find_data_set(config, cache=cache, progress=progress)
-    data = _describe_data(data_set)
+    data = describe_data(data_set.samples.values(), data_set.facts, data_set.fingerprint)
     _check_data(data, output)
     config = _with_stored_mode(config, output)
     plan = config.runs(_sources(config, data))
@@ -355,17 +356,6 @@ def _check_runs(plan: Mapping[str, TrainConfig], data: DataRecord, output: Path)
             f"{output}: holds a comparison of another configuration (see its plan.yaml): "
             f"{other[0]} is not the same in it. Name another folder."
         )
-
-
-def _describe_data(data_set: DataSet) -> DataRecord:
-    facts = data_set.facts
-    return DataRecord(
-        fingerprint=data_set.fingerprint,
-        images={name: str(sample.image.resolve()) for name, sample in data_set.samples.items()},
-        sources=facts.sources,
-        groups=facts.groups,
-        copies=facts.copies,
-    )
 
 
 def _check_data(record: DataRecord, output: Path) -> None:

@@ -8,18 +8,15 @@ altered.
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from humanseg.data.cache_entries import Grid, pack_facts, sample_keys, unpack_facts
 from humanseg.data.cache_folder import CacheFolder
 from humanseg.data.inspection import InspectedSample, inspect, raise_unreadable
-from humanseg.data.resized import Pixels, refuse
+from humanseg.data.resized import Pixels, ResizedImages, refuse
 from humanseg.data.samples import Sample
 from humanseg.images.resize import Size
 from humanseg.system.errors import DataError, HumansegError
@@ -158,7 +155,7 @@ class Cache:
             )
 
 
-class CachedImages:
+class CachedImages(ResizedImages):
     """`ResizedImages` on a disk: memory holds a key per sample, and what is read.
 
     `prepare` and `get` raise what `ResizedImages` raises, and an OSError if the disk is full or
@@ -167,17 +164,10 @@ class CachedImages:
 
     def __init__(self, cache: Cache, samples: Sequence[Sample], grid: Grid) -> None:
         """Read nothing yet; see `Cache.resized`."""
-        self.ids = tuple(sample.id for sample in samples)
-        self.size = grid.size
-        self.ignoring = any(sample.ignored is not None for sample in samples)
+        super().__init__(samples, grid.size)
         self._cache = cache
-        self._samples = samples
         self._grid = grid
         self._keys: dict[int, str] = {}  # of those that are there
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
     def prepare(self, indices: Sequence[int], progress: ItemProgress | None = None) -> None:
         """See `ResizedImages`."""
@@ -186,9 +176,7 @@ class CachedImages:
     def get(self, indices: Sequence[int]) -> Pixels:
         """See `ResizedImages`; also a DataError if the disk gives wrong bytes again and again."""
         keys = self._prepare(indices)
-        images = np.empty((len(indices), *self.size, 3), dtype=np.uint8)
-        masks = np.empty((len(indices), *self.size), dtype=np.bool_)
-        pixels = Pixels(images, masks, np.zeros_like(masks) if self.ignoring else None)
+        pixels = self._empty(len(indices))
         lost = self._read(indices, keys, pixels)
         if lost:
             self._cache.say(f"{len(lost)} pictures in it are damaged or gone; they are made again.")

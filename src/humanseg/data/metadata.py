@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from humanseg.data.duplicates import CopyKind, find_duplicates, group_ids
-from humanseg.data.fingerprint import fingerprint
 from humanseg.data.inspection import Finding, InspectedSample, Keep, inspect_all, raise_unreadable
 from humanseg.data.samples import Sample
 from humanseg.data.signatures import Signature
@@ -72,7 +71,7 @@ def read_facts(
 def derive_facts(
     samples: Sequence[Sample],
     inspected: Sequence[InspectedSample],
-    table: GroupTable | Path | None = None,
+    table: GroupTable | None = None,
 ) -> Facts:
     """Facts of samples that have been inspected already; opens no image.
 
@@ -81,13 +80,11 @@ def derive_facts(
     `sources_by_size`.
 
     Raises:
-        UsageError, DataError: a table that is not there or not usable.
         ImageError: a file that cannot be read.
         DataError: a sample without a mask.
     """
     ids = [sample.id for sample in samples]
-    if not isinstance(table, GroupTable):
-        table = read_group_table(table, ids) if table else GroupTable()
+    table = table or GroupTable()
     signatures: list[Signature] = []
     sizes: dict[str, Size] = {}
     shares: dict[str, float] = {}
@@ -114,19 +111,10 @@ def derive_facts(
     )
 
 
-def describe_data(
-    samples: Sequence[Sample],
-    facts: Facts,
-    *,
-    digests: Mapping[str, tuple[str, str]] | None = None,
-) -> DataRecord:
-    """Record of a data set, for those who read its results.
-
-    Raises:
-        DataError: a file that cannot be read.
-    """
+def describe_data(samples: Iterable[Sample], facts: Facts, fingerprint: str) -> DataRecord:
+    """Record of a data set, for those who read its results."""
     return DataRecord(
-        fingerprint=fingerprint(samples, digests=digests),
+        fingerprint=fingerprint,
         images={sample.id: str(sample.image.resolve()) for sample in samples},
         sources=facts.sources,
         groups=facts.groups,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import closing
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,20 +36,31 @@ MAX_SHARE = 0.8
 _SHOWN = 3  # problems named in one error
 
 
-class ResizedImages(Protocol):
-    """Samples, each stretched to one size."""
+class ResizedImages(ABC):
+    """Samples, each stretched to one size.
 
-    ids: tuple[str, ...]
-    """Of all samples, in order."""
-    size: Size
-    """(height, width)."""
-    ignoring: bool
-    """Whether any sample has pixels that are ignored, so that `get` gives them of all."""
+    `ids` are of all samples, in order; `size` is (height, width); `ignoring` says whether any
+    sample has pixels that are ignored, so that `get` gives them of all.
+    """
+
+    def __init__(self, samples: Sequence[Sample], size: Size) -> None:
+        """Decode nothing yet."""
+        self.ids = tuple(sample.id for sample in samples)
+        self.size = size
+        self.ignoring = any(sample.ignored is not None for sample in samples)
+        self._samples = samples
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        """Number of samples."""
-        ...
+        return len(self.ids)
 
+    def _empty(self, count: int) -> Pixels:
+        """Arrays of so many samples, in which nothing is ignored."""
+        images = np.empty((count, *self.size, 3), dtype=np.uint8)
+        masks = np.empty((count, *self.size), dtype=np.bool_)
+        return Pixels(images, masks, np.zeros_like(masks) if self.ignoring else None)
+
+    @abstractmethod
     def prepare(self, indices: Sequence[int], progress: ItemProgress | None = None) -> None:
         """Decode what has not been decoded yet.
 
@@ -58,8 +70,8 @@ class ResizedImages(Protocol):
         Raises:
             DataError: files that cannot be read, of which the first few are named, or no room.
         """
-        ...
 
+    @abstractmethod
     def get(self, indices: Sequence[int]) -> Pixels:
         """Arrays of one's own, in the order of `indices`; what is not prepared is, silently.
 
@@ -68,31 +80,19 @@ class ResizedImages(Protocol):
         Raises:
             DataError: as `prepare`.
         """
-        ...
 
 
-class ImagesInMemory:
+class ImagesInMemory(ResizedImages):
     """`ResizedImages` in memory: 4 bytes per pixel of every picture that was ever asked for."""
 
     def __init__(self, samples: Sequence[Sample], size: Size, mask_resize: str) -> None:
         """Decode nothing yet; `size` and `mask_resize` are those of `stretch`."""
-        self.ids = tuple(sample.id for sample in samples)
-        self.size = size
-        self.ignoring = any(sample.ignored is not None for sample in samples)
-        self._samples = samples
+        super().__init__(samples, size)
         self._mask_resize = mask_resize
         self._decoded: dict[int, Pixels] = {}
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
     def prepare(self, indices: Sequence[int], progress: ItemProgress | None = None) -> None:
-        """See `ResizedImages`.
-
-        Raises:
-            DataError: files that cannot be read, or not enough memory for the pictures.
-        """
+        """See `ResizedImages`."""
         with self._lock:
             wanted = list(dict.fromkeys(indices))
             lacking = [index for index in wanted if index not in self._decoded]
@@ -101,22 +101,16 @@ class ImagesInMemory:
                 self._decode(lacking, len(wanted), progress)
 
     def get(self, indices: Sequence[int]) -> Pixels:
-        """See `ResizedImages`.
-
-        Raises:
-            DataError: as `prepare`.
-        """
+        """See `ResizedImages`."""
         lacking = [index for index in indices if index not in self._decoded]
         if lacking:
             self.prepare(lacking)
-        images = np.empty((len(indices), *self.size, 3), dtype=np.uint8)
-        masks = np.empty((len(indices), *self.size), dtype=np.bool_)
-        ignored = np.zeros_like(masks) if self.ignoring else None
+        images, masks, ignored = pixels = self._empty(len(indices))
         for position, index in enumerate(indices):
             images[position], masks[position], without = self._decoded[index]
             if ignored is not None and without is not None:
                 ignored[position] = without
-        return Pixels(images, masks, ignored)
+        return pixels
 
     def keep(self, index: int, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
         """Take a picture and its truth from somebody who has decoded them."""

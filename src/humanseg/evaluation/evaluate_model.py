@@ -127,7 +127,7 @@ def evaluate(
         store=None if output is None else partial(_png, output / "predictions"),
         progress=progress,
     )
-    described = reader.describe(samples, groups)
+    described = reader.describe(samples, table)
     engine = segmenter.engine
     seen = () if segmenter.model is None else seen_in_training(segmenter.model, reader.signatures)
     evaluation = Evaluation(
@@ -210,7 +210,7 @@ class _Reader:
             write_mask(_png(self._truth, sample.id), mask)
         return mask
 
-    def describe(self, samples: Sequence[Sample], groups: Path | None) -> DataRecord:
+    def describe(self, samples: Sequence[Sample], table: GroupTable) -> DataRecord:
         """The data set, from what was seen of all its samples."""
         inspected: list[InspectedSample] = []
         digests: dict[str, Digests] = {}
@@ -219,7 +219,8 @@ class _Reader:
             share, mask_digest = self._masks[sample.id]
             inspected.append(InspectedSample(size, share, image_signature))
             digests[sample.id] = image_digest, mask_digest
-        return describe_data(samples, derive_facts(samples, inspected, groups), digests=digests)
+        facts = derive_facts(samples, inspected, table)
+        return describe_data(samples, facts, fingerprint(samples, digests=digests))
 
 
 def _check_output(output: Path, samples: Sequence[Sample]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TypedDict
@@ -17,6 +16,7 @@ from torch import Tensor
 from humanseg.config.schema import TrainConfig
 from humanseg.data.resized import ResizedImages
 from humanseg.system.errors import DataError, UsageError
+from humanseg.system.threads import ordered_map
 
 _DEVICE_SHARE = 0.5  # of a GPU's free memory that pictures may take; the rest is for training
 _CHUNK = 256  # pictures that are looked at or moved together
@@ -153,15 +153,8 @@ class Batches:
     def __iter__(self) -> Iterator[Batch]:
         order = list(self.sampler)[: self._used]
         starts = range(0, self._used, self._batch_size)
-        with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
-            waiting: list[Future[Batch]] = []
-            for start in starts:
-                chosen = order[start : start + self._batch_size]
-                waiting.append(pool.submit(self._read, chosen))
-                if len(waiting) > _AHEAD:
-                    yield waiting.pop(0).result()
-            while waiting:
-                yield waiting.pop(0).result()
+        batches = (order[start : start + self._batch_size] for start in starts)
+        yield from ordered_map(self._read, batches, threads=1, depth=_AHEAD + 1)
 
     def _read(self, chosen: list[int]) -> Batch:
         own = self._shard.of(len(chosen))

@@ -14,7 +14,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from tests.builders.configurations import changed
 
 from humanseg.config.schema import TrainConfig
-from humanseg.data.resized import Pixels
+from humanseg.data.resized import Pixels, ResizedImages
 from humanseg.evaluation.metrics import score_image, summarise
 from humanseg.models import SegmentationNetwork, build_network
 from humanseg.system.errors import GuardError
@@ -36,15 +36,15 @@ def _network(config: TrainConfig, arch: str = "unet") -> SegmentationNetwork:
     return build_network(changed(config, model={"arch": arch}).model)
 
 
-class _Squares:
+class _Squares(ResizedImages):
     """Bright squares on a noisy ground, as `ResizedImages`."""
 
     size = (64, 64)
     ignoring = False
     ids = tuple(f"picture-{number}" for number in range(8))
 
-    def __len__(self) -> int:
-        return len(self.ids)
+    def __init__(self) -> None:
+        pass
 
     def prepare(self, rows: Sequence[int], progress: object = None) -> None:
         pass

@@ -21,8 +21,6 @@ Everything here is NumPy, SciPy and Pillow, and leaves the global random state a
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -30,7 +28,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from humanseg.evaluation.corruptions.kinds import (
-    KINDS,
+    CORRUPTIONS,
     ROTATION,
     Corruption,
     draw_turn,
@@ -47,9 +45,6 @@ __all__ = [
 
 SEVERITIES = (1, 2, 3, 4, 5)
 """From mild to severe."""
-
-CORRUPTIONS: Mapping[str, Corruption[Any]] = MappingProxyType(KINDS)
-"""All corruptions by name."""
 
 
 def corrupt_pair(

@@ -109,8 +109,6 @@ _JPEG_SIDE = 65_500  # the longest that libjpeg writes
 class Corruption(Generic[Level]):
     """One way to spoil a picture, in five steps."""
 
-    unit: str
-    """What the levels are."""
     levels: tuple[Level, Level, Level, Level, Level]
     """By severity, 1 first."""
     effect: Callable[[Pixels, Level, Generator], Pixels]
@@ -276,29 +274,21 @@ def _turn_plane(plane: Pixels, turn: int, size: Size, *, order: int) -> Pixels:
     return np.asarray(turned, dtype=np.uint8)
 
 
-ROTATION = Corruption("degrees, either way", (15, 30, 45, 90, 180), turn_image)
+ROTATION = Corruption((15, 30, 45, 90, 180), turn_image)  # degrees, either way
 
-KINDS: dict[str, Corruption[Any]] = {
-    "gaussian_noise": Corruption(
-        "standard deviation, on the scale 0 to 1", (0.08, 0.12, 0.18, 0.26, 0.38), _noise
-    ),
-    "defocus_blur": Corruption("radius in pixels of 224", (3, 4, 6, 8, 10), _defocus),
-    "motion_blur": Corruption(
-        "radius and deviation in pixels of 224",
-        ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15)),
-        _motion,
-    ),
-    "brightness": Corruption(
-        "added to the value (HSV), on the scale 0 to 1", (0.1, 0.2, 0.3, 0.4, 0.5), _brightness
-    ),
-    "contrast": Corruption("factor", (0.4, 0.3, 0.2, 0.1, 0.05), _contrast),
-    "fog": Corruption(
-        "strength, and fall of the clouds' detail",
-        ((1.5, 2.0), (2.0, 2.0), (2.5, 1.7), (2.5, 1.5), (3.0, 1.4)),
-        _fog,
-    ),
-    "jpeg": Corruption("quality", (25, 18, 15, 10, 7), _jpeg),
-    "pixelate": Corruption("share of 224 pixels that stay", (0.6, 0.5, 0.4, 0.3, 0.25), _pixelate),
-    "occlusion": Corruption("share of the picture covered", _COVERED, _occlude),
+CORRUPTIONS: dict[str, Corruption[Any]] = {
+    # Standard deviation on the scale 0 to 1; radius, and radius and deviation, in pixels of 224.
+    "gaussian_noise": Corruption((0.08, 0.12, 0.18, 0.26, 0.38), _noise),
+    "defocus_blur": Corruption((3, 4, 6, 8, 10), _defocus),
+    "motion_blur": Corruption(((10, 3), (15, 5), (15, 8), (15, 12), (20, 15)), _motion),
+    # Added to the value (HSV) on the scale 0 to 1; factor; strength, and fall of clouds' detail.
+    "brightness": Corruption((0.1, 0.2, 0.3, 0.4, 0.5), _brightness),
+    "contrast": Corruption((0.4, 0.3, 0.2, 0.1, 0.05), _contrast),
+    "fog": Corruption(((1.5, 2.0), (2.0, 2.0), (2.5, 1.7), (2.5, 1.5), (3.0, 1.4)), _fog),
+    # Quality; share of 224 pixels that stay; share of the picture covered.
+    "jpeg": Corruption((25, 18, 15, 10, 7), _jpeg),
+    "pixelate": Corruption((0.6, 0.5, 0.4, 0.3, 0.25), _pixelate),
+    "occlusion": Corruption(_COVERED, _occlude),
     "rotation": ROTATION,
 }
+"""All corruptions by name."""

@@ -7,12 +7,13 @@ import statistics
 
 from markupsafe import Markup
 
+from humanseg.evaluation.metrics.calibration import add_calibrations
 from humanseg.report.charts.svg import Axis, Box, Panel, tenth_below
 from humanseg.report.formatting import bounded, counted, percent, points, score, signed
 from humanseg.report.ranking import METRIC_NAMES, Metric, Pair, metric_of, pairs_of
 from humanseg.report.study import Network, Study, grouped, image_scores
 from humanseg.report.tables.difference_tables import MARGIN
-from humanseg.results import Calibration, Interval
+from humanseg.results import Interval
 
 WIDE = 480
 NOTHING = Markup("")
@@ -197,13 +198,10 @@ def reliability_plot(study: Study, field: str) -> Markup:
 
 def _bins(network: Network, field: str) -> list[tuple[float, float, int]]:
     """Mean probability, share of person and pixels of every bin, over all that scored."""
-    curves: list[Calibration] = [getattr(record, field) for record in network.scored]
-    pixels = [sum(each) for each in zip(*(curve.pixels for curve in curves), strict=True)]
-    probability = [sum(each) for each in zip(*(curve.probability for curve in curves), strict=True)]
-    person = [sum(each) for each in zip(*(curve.person for curve in curves), strict=True)]
-    least = max(1.0, _FEW * sum(pixels))
+    total = add_calibrations(getattr(record, field) for record in network.scored)
+    least = max(1.0, _FEW * sum(total.pixels))
     return [
         (likely / count, true / count, count)
-        for count, likely, true in zip(pixels, probability, person, strict=True)
+        for count, likely, true in zip(total.pixels, total.probability, total.person, strict=True)
         if count >= least
     ]
