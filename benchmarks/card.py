@@ -45,6 +45,17 @@ from humanseg.results import (
 )
 from humanseg.system.errors import UsageError
 
+SYSTEMS = {
+    "bundled": "the bundled model as `Segmenter()` runs it",
+    "fast": "the same at 256x256",
+    "clean": "the model of openly licensed images",
+    "third version": "an earlier bundled model",
+    "first version": "the first one",
+    "mediapipe": "MediaPipe selfie",
+    "isnet": "imgly's network, which marks whatever stands in front",
+}
+"""What the names in the tables mean."""
+
 Value = Callable[[Measured], Interval | None]
 
 CARD = "README.md"
@@ -86,7 +97,8 @@ def sections(arguments: argparse.Namespace) -> dict[str, str]:
         "Intended use": INTENDED,
         "Out of scope": OUT_OF_SCOPE,
         "People in the data": PEOPLE,
-        "Accuracy by data set": _each(
+        "Accuracy by data set": _named(everyday)
+        + _each(
             [each for each in sets if each.people],
             lambda each: (
                 f"{each.people} images with people, {each.groups} groups; mean per-image "
@@ -111,6 +123,13 @@ def sections(arguments: argparse.Namespace) -> dict[str, str]:
         "Versions": _versions(sets, arguments.system, arguments.before),
         "Files": _files(arguments.model),
     }
+
+
+def _named(record: EverydayRecord | None) -> str:
+    """Which systems the tables compare, in words."""
+    names = [each.name for each in record.systems if each.name in SYSTEMS] if record else []
+    told = "; ".join(f"`{name}` is {SYSTEMS[name]}" for name in names)
+    return f"In the tables, {told}.\n\n" if told else ""
 
 
 def _each(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from benchmarks.bundled_accuracy import Result as SeedsRecord
 from benchmarks.bundled_accuracy import Scores, summaries
-from benchmarks.card import main
+from benchmarks.card import _named, main
 from benchmarks.everyday_record import EverydayRecord, Measured, SetResult, SystemInfo
 from tests.builders.formula_model import write_model
 from tests.builders.records import environment, plain_score, run_result
@@ -22,6 +22,7 @@ from humanseg.results import (
     AttributeGroup,
     CorruptedScores,
     Interval,
+    read_record,
     write_record,
 )
 from humanseg.system.errors import UsageError
@@ -146,3 +147,13 @@ def test_card__keeps_a_section_whose_runs_are_gone(model: Path, everyday: Path) 
     assert card.count("## Training\n\nSeed 42, long ago.\n\n## Versions\n") == 1
     with pytest.raises(UsageError, match=r"^--keep: .*README\.md has no section Weather\.$"):
         main([*words[:-1], "--keep", "Weather"])
+
+
+def test_named__says_what_the_names_of_the_tables_mean(everyday: Path) -> None:
+    record = read_record(everyday, EverydayRecord)
+    assert _named(record) == _named(None) == ""
+    (first, second) = record.systems
+    named = record.model_copy(
+        update={"systems": (first, second.model_copy(update={"name": "mediapipe"}))}
+    )
+    assert _named(named) == "In the tables, `mediapipe` is MediaPipe selfie.\n\n"
