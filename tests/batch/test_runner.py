@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -39,6 +39,7 @@ from humanseg.effects.effect import (
     ReplaceEffect,
     effect_of,
 )
+from humanseg.inference.prediction import Prediction
 from humanseg.system.errors import HumansegError, ImageError, Interrupted, UsageError
 
 MASK = MaskEffect()
@@ -188,6 +189,48 @@ class TestMake:
         with pytest.raises(ImageError, match=r"long\.png: 17000x2 pixels do not fit into webp"):
             predict_image(source, segmenter=BrightIsPerson(), effect=MASK, name="webp")
 
+    def test_heic__keeps_metadata(self, tmp_path: Path) -> None:
+        pillow_heif = pytest.importorskip("pillow_heif")
+        exif = Image.Exif()
+        exif[0x0110] = "Phone 5"
+        file = pillow_heif.from_pillow(_drawn((90, 71), (20, 10, 70, 60)))
+        file.save(tmp_path / "x.heic", exif=exif.tobytes())
+        content, _ = predict_image(
+            tmp_path / "x.heic",
+            segmenter=BrightIsPerson(),
+            effect=MASK,
+            name="png",
+            keep_metadata="camera",
+        )
+        assert _decoded(content).getexif()[0x0110] == "Phone 5"
+
+    def test_damaged_metadata__is_noted(self, tmp_path: Path) -> None:
+        exif = Image.Exif()
+        exif[0x010F] = "M" * 70_000
+        _drawn((90, 71), None).save(tmp_path / "x.png", exif=exif)
+        _, prediction = predict_image(
+            tmp_path / "x.png",
+            segmenter=BrightIsPerson(),
+            effect=MASK,
+            name="png",
+            keep_metadata="camera",
+        )
+        assert prediction.notes == ("damaged or endless EXIF values: left out",)
+
+    def test_file_that_vanishes__is_named_once(self, tmp_path: Path) -> None:
+        class Vanishing(BrightIsPerson):
+            def predict(self, *arguments: Any, **settings: Any) -> Prediction:  # noqa: ANN401
+                found = super().predict(*arguments, **settings)
+                source.unlink()
+                return found
+
+        source = _saved(tmp_path / "x.png", _drawn((90, 71), None))
+        with pytest.raises(ImageError) as caught:
+            predict_image(
+                source, segmenter=Vanishing(), effect=MASK, name="png", keep_metadata="camera"
+            )
+        assert str(caught.value) == f"{source}: no such file."
+
 
 class TestRunJob:
     JOB = Job(Path("in.jpg"), Path("out.png"))
@@ -201,6 +244,7 @@ class TestRunJob:
             (MemoryError(), "in.jpg: not enough memory; make the picture smaller first."),
             (PermissionError(13, "Permission denied", "out.png"), "out.png: permission denied."),
             (OSError("strange"), "in.jpg: strange."),
+            (KeyError(7), "in.jpg: unexpected KeyError (7); please report it."),
         ],
     )
     def test_what_is_wrong_with_one_picture__is_a_sentence(
@@ -216,7 +260,6 @@ class TestRunJob:
             OSError(errno.ENOSPC, "full"),
             OSError(errno.EDQUOT, "full"),
             BrokenPipeError(),
-            KeyError(),
             Interrupted("stopped."),
         ],
     )

@@ -22,7 +22,7 @@ from humanseg.batch.discovery import Job, is_written
 from humanseg.effects.effect import Effect
 from humanseg.effects.encode import FormatName, encode
 from humanseg.system.atomic import write_bytes
-from humanseg.system.errors import HumansegError, ImageError, Interrupted
+from humanseg.system.errors import HumansegError, ImageError, Interrupted, first_line
 
 if TYPE_CHECKING:
     from humanseg.inference.prediction import Prediction
@@ -92,13 +92,14 @@ def predict_image(
     prediction = segmenter.predict(
         source, full_size=effect.needs_image, uncertainty=uncertainty
     ).under(effect)
-    try:
-        metadata = None
-        if keep_metadata is not None:
-            from humanseg.images.camera_metadata import read_camera_metadata
+    metadata = None
+    if keep_metadata is not None:
+        from humanseg.images.camera_metadata import read_camera_metadata
 
-            metadata = read_camera_metadata(source, place=keep_metadata == "all")
-        made = prediction.apply(effect)
+        metadata = read_camera_metadata(source, place=keep_metadata == "all")
+        prediction.notes = (*prediction.notes, *metadata.notes)
+    made = prediction.apply(effect)
+    try:
         return encode(made, name, quality=quality, metadata=metadata), prediction
     except ImageError as error:
         raise ImageError(f"{source if isinstance(source, Path) else 'picture'}: {error}") from error
@@ -125,6 +126,9 @@ def run_job(job: Job, work: Callable[[Job], Outcome]) -> Outcome:
             raise
         where = error.filename or job.source
         text = f"{where}: {(error.strerror or str(error)).lower()}."
+    except Exception as error:  # noqa: BLE001  of one picture; the others go on
+        kind = type(error).__name__
+        text = f"{job.source}: unexpected {kind} ({first_line(error)}); please report it."
     return Outcome(job, "failed", seconds=time.perf_counter() - began, error=text)
 
 
