@@ -7,6 +7,7 @@ import base64
 import io
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from PIL import Image
 from tests.builders.segmenters import BrightIsPerson
 
 from humanseg import Prediction
+from humanseg.effects.effect import CutoutEffect
 from humanseg.system.errors import ImageError, UsageError
 
 PICTURE = np.full((30, 40, 3), 90, np.uint8)
@@ -32,10 +34,11 @@ class TestFromOthers:
         [
             _left_half(),
             _left_half().astype(np.uint8) * 255,
+            _left_half().astype(np.uint8),
             _left_half().astype(np.float32),
             _left_half().astype(np.float64).tolist(),
         ],
-        ids=["bool", "uint8", "float32", "lists"],
+        ids=["bool", "uint8", "uint8 of 0 and 1", "float32", "lists"],
     )
     def test_a_mask_of_any_kind(self, given: object) -> None:
         prediction = Prediction.of(PICTURE, given)  # type: ignore[arg-type]
@@ -64,6 +67,11 @@ class TestFromOthers:
         with pytest.raises(UsageError, match=sentence):
             Prediction.of(PICTURE, given)
 
+    @pytest.mark.parametrize("threshold", [2, -1, float("nan"), "x", None])
+    def test_impossible_threshold_is_refused(self, threshold: Any) -> None:  # noqa: ANN401
+        with pytest.raises(UsageError, match=r"threshold: got .*; give a number from 0 to 1"):
+            Prediction.of(PICTURE, _left_half(), threshold=threshold)
+
 
 class TestToOthers:
     def test_numpy_takes_the_mask(self) -> None:
@@ -86,6 +94,10 @@ class TestToOthers:
     def test_pillow(self, effect: str, mode: str) -> None:
         image = Prediction.of(PICTURE, _left_half()).to_pil(effect)  # type: ignore[arg-type]
         assert (image.mode, image.size) == (mode, (40, 30))
+
+    def test_pillow__settings_beside_an_object_are_refused(self) -> None:
+        with pytest.raises(UsageError, match="feather: has no effect beside an object"):
+            Prediction.of(PICTURE, _left_half()).to_pil(CutoutEffect(), feather=2.0)
 
 
 class TestNotebook:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar, cast
@@ -24,7 +25,7 @@ from PIL import Image
 
 import humanseg
 from humanseg import Prediction, Segmenter, images
-from humanseg.effects.effect import effect_of
+from humanseg.effects.effect import CutoutEffect, effect_of
 from humanseg.images.resize import resize_image, resize_probability
 from humanseg.inference import stream
 from humanseg.inference.engines.engine import FunctionEngine
@@ -220,6 +221,29 @@ class TestPredict:
         path.unlink()
         with pytest.raises(ImageError, match="no such file"):
             gone.cutout()
+
+    def test_prediction__of_a_file_with_another_picture_of_the_same_size_is_refused(
+        self, segmenter: Segmenter, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "photo.jpg"
+        Image.new("RGB", (800, 600)).save(path)
+        changed = segmenter.predict(path)
+        selected = changed.under(CutoutEffect(largest=True))
+        Image.new("RGB", (800, 600), (9, 200, 30)).save(path)
+        for prediction in (changed, selected):
+            with pytest.raises(ImageError, match=r"photo\.jpg: has changed since"):
+                prediction.cutout()
+
+    @pytest.mark.parametrize("opened", [False, True])
+    def test_prediction__of_a_reduced_picture_that_was_loaded_reads_its_file_again(
+        self, segmenter: Segmenter, tmp_path: Path, opened: bool
+    ) -> None:
+        path = tmp_path / "photo.jpg"
+        Image.new("RGB", (800, 600), (250, 250, 250)).save(path)
+        with path.open("rb") as file:
+            loaded = segmenter.load(file if opened else path)
+        assert loaded.reduced
+        assert segmenter.predict(loaded).cutout().shape == (600, 800, 4)
 
     def test_predict__does_not_follow_later_changes_of_an_array(
         self, segmenter: Segmenter, picture: Pixels
@@ -594,6 +618,22 @@ class TestMany:
         with pytest.raises(RuntimeError, match="the camera is gone"):
             list(segmenter.predict_many(failing(), batch_size=1))
 
+    @pytest.mark.parametrize("on_error", [None, lambda *_: None])
+    def test_many__an_error_of_the_caller_comes_after_the_pictures_before_it(
+        self,
+        segmenter: Segmenter,
+        on_error: Any,  # noqa: ANN401
+    ) -> None:
+        def failing() -> Iterator[Pixels]:
+            yield from np.zeros((5, 4, 4, 3), dtype=np.uint8)
+            raise RuntimeError("the camera is gone")
+
+        predictions = segmenter.predict_many(failing(), batch_size=2, on_error=on_error)
+        assert len([next(predictions) for _ in range(5)]) == 5
+        with pytest.raises(RuntimeError, match="the camera is gone"):
+            next(predictions)
+        assert list(predictions) == []
+
     def test_many__threads_end_with_the_work(
         self, segmenter: Segmenter, pictures: list[Pixels]
     ) -> None:
@@ -722,6 +762,23 @@ class TestFormsOfResults:
         with pytest.raises(ConfigError, match=r"output: got 'cut-out'; allowed: mask"):
             prediction.apply(cast("Any", "cut-out"))
 
+    def test_apply__settings_beside_an_object_are_refused(
+        self, segmenter: Segmenter, picture: Pixels, tmp_path: Path
+    ) -> None:
+        prediction = segmenter.predict(picture)
+        for call in (prediction.apply, partial(prediction.save, tmp_path / "x.png")):
+            with pytest.raises(UsageError) as caught:
+                call(CutoutEffect(), feather=50.0)
+            assert str(caught.value) == (
+                "feather: has no effect beside an object; give CutoutEffect(feather=...)."
+            )
+
+    def test_apply__what_is_no_effect_is_refused(
+        self, segmenter: Segmenter, picture: Pixels
+    ) -> None:
+        with pytest.raises(UsageError, match=r"effect: got null; give a name such as 'cutout'"):
+            segmenter.predict(picture).apply(cast("Any", None))
+
     def test_composite__on_a_colour_by_name(self, segmenter: Segmenter, picture: Pixels) -> None:
         prediction = segmenter.predict(picture)
         for colour in ("navy", "#000080", "0,0,128"):
@@ -814,6 +871,15 @@ class TestStream:
         alone = [p.mask for p in segmenter.predict_stream(_moving(6), smoothing=False)]
         changes = [int((after != before).sum()) for before, after in itertools.pairwise(alone)]
         assert min(changes) > 1000  # it does flicker
+
+    def test_stream__a_single_frame_is_refused(self, segmenter: Segmenter) -> None:
+        with pytest.raises(UsageError, match="use predict"):
+            segmenter.predict_stream(np.zeros((4, 5, 3), np.uint8))
+
+    @pytest.mark.parametrize("rate", [0, "30", -5, float("nan"), float("inf"), True])
+    def test_stream__impossible_rate_is_refused(self, segmenter: Segmenter, rate: Any) -> None:  # noqa: ANN401
+        with pytest.raises(UsageError, match=r"frame_rate: got .*; give a number above 0"):
+            segmenter.predict_stream([], frame_rate=rate)
 
     def test_stream__takes_a_frame_at_a_time(self, segmenter: Segmenter) -> None:
         taken: list[int] = []

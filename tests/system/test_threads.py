@@ -51,6 +51,17 @@ def test_ordered_map__an_error_comes_in_its_place() -> None:
         next(results)
 
 
+def test_ordered_map__an_error_of_the_source_comes_after_what_was_begun() -> None:
+    def items() -> Iterator[int]:
+        yield from (1, 2, 3)
+        raise ValueError("broken")
+
+    results = ordered_map(lambda item: item * 2, items(), threads=2, depth=8)
+    assert [next(results) for _ in range(3)] == [2, 4, 6]
+    with pytest.raises(ValueError, match="broken"):
+        next(results)
+
+
 def test_read_ahead__keeps_the_order_and_ends() -> None:
     items = read_ahead(counting(100, []), depth=3)
     assert list(items) == list(range(100))

@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -51,6 +51,10 @@ class LoadedImage:
     """What a user may want to know, such as `animated: first of 12 frames`."""
     reduced: bool
     """Whether the file was decoded at a fraction of its size; both cover exactly the same area."""
+    source: ImageLike | None = None
+    """What was given to `load`."""
+    version: tuple[int, int] | None = None
+    """Of a file that was named: when it was last written to, in ns, and its length in bytes."""
 
     def straight(self) -> NDArray[np.uint8]:
         """The colours before transparency was laid on white.
@@ -97,15 +101,16 @@ def load(source: ImageLike, *, at_least: int | None = None) -> LoadedImage:
             of the wrong type or layout. One sentence.
     """
     if isinstance(source, np.ndarray):
-        return _from_array(source)
+        return replace(_from_array(source), source=source)
     if isinstance(source, Image.Image):
-        return _from_pillow(source)
+        return replace(_from_pillow(source), source=source)
     with _stream(source) as (stream, name):
+        version = _version(stream)
         opened = decode(stream, name, at_least=at_least)
         size, reduced, notes = opened.size, opened.reduced, opened.notes
         with sentences(name), Quiet():
             pixels, alpha = to_rgb(opened.image, name, notes)
-    return LoadedImage(pixels, size, alpha, tuple(notes), reduced)
+    return LoadedImage(pixels, size, alpha, tuple(notes), reduced, source, version)
 
 
 def rereadable(image: ImageLike) -> ImageLike:
@@ -167,6 +172,15 @@ def _seekable(stream: BinaryIO, name: str) -> BinaryIO:
         if not isinstance(data, bytes):
             raise ImageError(f"{name}: gives {type(data).__name__}, not bytes.")
         return io.BytesIO(data)
+
+
+def _version(stream: BinaryIO) -> tuple[int, int] | None:
+    """See `LoadedImage`."""
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError, AttributeError):  # in memory
+        return None
+    return status.st_mtime_ns, status.st_size
 
 
 def _from_pillow(image: Image.Image) -> LoadedImage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Iterable
 from pathlib import Path
@@ -33,6 +34,17 @@ def checked_count(name: str, count: int, *, otherwise: str = "") -> int:
     if not whole or count < 1:
         raise UsageError(f"{name}: got {count!r}; give at least 1, a whole number{otherwise}.")
     return int(count)
+
+
+def checked_rate(name: str, value: float) -> float:
+    """A number of things per second as a float.
+
+    Raises:
+        UsageError: not a number above 0, or endless.
+    """
+    if not (is_number(value) and 0 < value < math.inf):
+        raise UsageError(f"{name}: got {shown(value)}; give a number above 0, such as 25.")
+    return float(value)
 
 
 def refuse_single(sources: object) -> None:

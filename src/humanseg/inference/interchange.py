@@ -16,6 +16,7 @@ from humanseg import images
 from humanseg.effects.effect import Effect, OutputName
 from humanseg.images import ImageLike, LoadedImage
 from humanseg.images.resize import resize_image, size_within
+from humanseg.inference.arguments import checked_share
 from humanseg.system.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
@@ -39,19 +40,20 @@ class Interchange:
         Args:
             image: what it is of, see `Segmenter.predict`.
             probability: (height, width), of the image's shape but of any size: floats from 0 to 1,
-                bool, or uint8 from 0 to 255. An array of any library that NumPy can read, such as
-                a torch tensor on the CPU, is taken without a copy where it is float32.
+                bool, or uint8 from 0 to 255, which without any above 1 are a mask of 0 and 1. An
+                array of any library that NumPy can read, such as a torch tensor on the CPU, is
+                taken without a copy where it is float32.
             threshold: a pixel is a person where its probability is at least this.
 
         Raises:
-            UsageError: an array of another kind, or values beyond 0 to 1.
+            UsageError: an array of another kind, values beyond 0 to 1, or such a threshold.
             ImageError: see `Segmenter.predict`.
         """
         picture = images.load(image)
         made = cast("type[Prediction]", cls)(
             _as_probability(probability),
             size=picture.size,
-            threshold=threshold,
+            threshold=checked_share("threshold", threshold),
             source=image,
             notes=picture.notes,
             picture=picture,
@@ -84,7 +86,7 @@ class Interchange:
         """What `apply` makes, as an image of Pillow: L, I;16, RGB or RGBA.
 
         Raises:
-            ConfigError, ImageError: see `Prediction.apply`.
+            UsageError, ImageError: see `Prediction.apply`.
         """
         return Image.fromarray(_prediction(self).apply(effect, **settings))
 
@@ -122,9 +124,9 @@ def _as_probability(values: ArrayLike) -> NDArray[np.float32]:
     array = np.asarray(values)
     if array.ndim != 2 or array.size == 0:
         raise UsageError(f"probability: got shape {array.shape}; give one of (height, width).")
-    if array.dtype == np.uint8:
+    if array.dtype == np.uint8 and array.max() > 1:
         return array.astype(np.float32) / np.float32(255)
-    if array.dtype != np.bool_ and array.dtype.kind != "f":
+    if array.dtype not in (np.bool_, np.uint8) and array.dtype.kind != "f":
         raise UsageError(
             f"probability: got {array.dtype}; give floats from 0 to 1, bool, or uint8 to 255."
         )

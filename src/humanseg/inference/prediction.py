@@ -13,6 +13,7 @@ from humanseg import images
 from humanseg.annotations.contours import Ring
 from humanseg.annotations.person_regions import TOLERANCE, Region, person_regions
 from humanseg.annotations.rle import RunLengths, encode_mask
+from humanseg.config.sentences import shown
 from humanseg.effects.compositing import Background, soft_alpha
 from humanseg.effects.effect import (
     BlurEffect,
@@ -62,10 +63,12 @@ class Prediction(Interchange):
         source: ImageLike,
         notes: tuple[str, ...] = (),
         picture: LoadedImage | None = None,
+        version: tuple[int, int] | None = None,
     ) -> None:
         """Describe a prediction by its attributes, and the decoded `picture` if it is at hand.
 
-        Where it is missing or reduced, `source` is read again.
+        Where it is missing or reduced, `source` is read again; a file must be of the same
+        `version`, see `LoadedImage`.
         """
         self.grid = _read_only(grid)
         self.size = size
@@ -73,6 +76,7 @@ class Prediction(Interchange):
         self.source = source
         self.notes = notes
         self.uncertainty: Uncertainty | None = None
+        self._version = version
         self._decoded = None if picture is None or picture.reduced else picture
         self._selection: _Selection = (threshold, 0.0, False, 0.0)
         self._selected: Prediction | None = None
@@ -128,7 +132,7 @@ class Prediction(Interchange):
         if self._decoded is not None:
             return self._decoded
         picture = images.load(self.source)
-        if picture.size != self.size:
+        if picture.size != self.size or self._version not in (None, picture.version):
             name = self.source if isinstance(self.source, (str, Path)) else "picture"
             raise ImageError(f"{name}: has changed since its people were looked for.")
         return picture
@@ -256,10 +260,10 @@ class Prediction(Interchange):
 
         Raises:
             ConfigError: no such effect, or a setting that it does not have or allow.
+            UsageError: no effect at all, or settings beside an object.
             ImageError: see `image`.
         """
-        if isinstance(effect, str):
-            effect = effect_of(effect, **settings)
+        effect = _effect(effect, settings)
         selected = self.under(effect)
         if effect.output == "mask" and not effect.refine:
             return show_mask(selected.mask)
@@ -280,8 +284,8 @@ class Prediction(Interchange):
             settings: see `apply`.
 
         Raises:
-            UsageError: a suffix of another format, or of one that cannot hold the result.
-            ConfigError: see `apply`.
+            UsageError: a suffix of another format, or of one that cannot hold the result; see
+                `apply` too.
             ImageError: see `image`; or the format holds no image of this size.
             OSError: the file cannot be written.
         """
@@ -289,8 +293,7 @@ class Prediction(Interchange):
         name = SUFFIXES.get(path.suffix.lower())
         if name is None:
             raise UsageError(f"{path}: give a name that ends in one of {', '.join(SUFFIXES)}.")
-        if isinstance(effect, str):
-            effect = effect_of(effect, **settings)
+        effect = _effect(effect, settings)
         check_format(name, effect.output)
         write_bytes(path, encode(self.apply(effect), name))
 
@@ -318,6 +321,7 @@ class Prediction(Interchange):
                 source=self.source,
                 notes=self.notes,
                 picture=self._decoded,
+                version=self._version,
             )
             selected.uncertainty = self.uncertainty
             selected._selection = selection
@@ -330,6 +334,21 @@ class Prediction(Interchange):
     def __repr__(self) -> str:
         height, width = self.size
         return f"Prediction({height}x{width}, threshold={self.threshold})"
+
+
+def _effect(effect: object, settings: dict[str, Any]) -> Effect:
+    """See `Prediction.apply`."""
+    if isinstance(effect, str):
+        return effect_of(cast("OutputName", effect), **settings)
+    if not isinstance(effect, Effect):
+        raise UsageError(
+            f"effect: got {shown(effect)}; give a name such as 'cutout', or an object such as "
+            "CutoutEffect()."
+        )
+    if settings:
+        kind, name = type(effect).__name__, next(iter(settings))
+        raise UsageError(f"{name}: has no effect beside an object; give {kind}({name}=...).")
+    return effect
 
 
 def _read_only(array: _Array) -> _Array:

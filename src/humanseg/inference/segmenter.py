@@ -19,8 +19,8 @@ import asyncio
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -33,11 +33,11 @@ from humanseg.effects.regions import drop_unsure
 from humanseg.images import ImageLike, LoadedImage
 from humanseg.images.load_image import rereadable
 from humanseg.images.resize import Size, resize_image
-from humanseg.inference.arguments import checked_count, checked_share, refuse_single
+from humanseg.inference.arguments import checked_count, checked_rate, checked_share, refuse_single
 from humanseg.inference.engines.engine import Engine
 from humanseg.inference.engines.select import BackendName, DeviceName, PrecisionName, open_engine
 from humanseg.inference.prediction import Prediction
-from humanseg.inference.stream import Decoded, PredictionStream
+from humanseg.inference.stream import Decoded, PredictionStream, predictions_in_time
 from humanseg.inference.uncertainty import measure_uncertainty
 from humanseg.model_directory import (
     VARIANTS,
@@ -222,14 +222,9 @@ class Segmenter:
             ImageError: missing, not a picture, damaged, too large, or an array of another type or
                 shape.
         """
-        if isinstance(image, LoadedImage):
-            source: ImageLike = image.pixels
-            loaded = image
-        else:
-            source = rereadable(image)
-            loaded = self.load(source, full_size=full_size)
+        loaded = image if isinstance(image, LoadedImage) else self.load(image, full_size=full_size)
         grids = resize_image(loaded.pixels, self.image_size)[None]
-        prediction = self._finishing(source, loaded)
+        prediction = self._finishing(loaded)
         if not uncertainty:
             return prediction(self._run(grids)[0])
         probability, mirrored = self._run_both(grids)
@@ -280,22 +275,21 @@ class Segmenter:
         """
         batch_size = checked_count("batch_size", batch_size)
         refuse_single(images)
-
-        def decode(source: ImageLike) -> Decoded:
-            loaded = self.load(source, full_size=full_size)
-            keep = full_size or not isinstance(source, (str, Path, bytes))
-            grid = resize_image(loaded.pixels, self.image_size)
-            return Decoded(grid, self._finishing(source, loaded, keep=keep), keep)
-
         return PredictionStream(
             images,
             take=rereadable,
-            decode=decode,
+            decode=partial(self._decoded, full_size=full_size),
             run=self._run,
             at_least=None if full_size else max(self.image_size),
             batch_size=batch_size,
             on_error=on_error,
         )
+
+    def _decoded(self, source: ImageLike, *, full_size: bool) -> Decoded:
+        loaded = self.load(source, full_size=full_size)
+        keep = full_size or not isinstance(source, (str, Path, bytes))
+        grid = resize_image(loaded.pixels, self.image_size)
+        return Decoded(grid, self._finishing(loaded, keep=keep), keep)
 
     def predict_stream(
         self,
@@ -311,26 +305,19 @@ class Segmenter:
             smoothing: steady the probability over time, as videos are; see docs/video.md.
             frame_rate: frames per second; if None, frames are of the time at which they come.
 
-        Yields:
-            a prediction per frame, in order, as soon as the frame is there.
+        Returns:
+            Iterator over a prediction per frame, in order, as soon as the frame is there.
 
         Raises:
-            ImageError: see `predict`.
+            UsageError: a single frame instead of many, or a rate that is not above 0.
+            ImageError: see `predict`; when the iterator gets there.
         """
-        from humanseg.video.smoothing import Smoother
-
-        smoother = Smoother() if smoothing else None
-        before = time.monotonic()
-        for frame in frames:
-            now = time.monotonic()
-            image = self.load(frame, full_size=True)
-            grid = resize_image(image.pixels, self.image_size)
-            probability = self._run(grid[None])[0]
-            if smoother is not None:
-                seconds = now - before if frame_rate is None else 1.0 / frame_rate
-                probability = smoother.update(probability, grid, seconds=seconds)
-            before = now
-            yield self._finishing(frame, image)(probability)
+        refuse_single(frames)
+        rate = None if frame_rate is None else checked_rate("frame_rate", frame_rate)
+        decode = partial(self._decoded, full_size=True)
+        return predictions_in_time(
+            frames, decode=decode, run=self._run, smoothing=smoothing, rate=rate
+        )
 
     def _run(self, grids: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities (N, height, width) of images (N, height, width, 3) on the grid."""
@@ -374,16 +361,23 @@ class Segmenter:
         Raises:
             ImageError: see `predict`.
         """
+        source = rereadable(source)
         return images.load(source, at_least=None if full_size else max(self.image_size))
 
     def _finishing(
-        self, source: ImageLike, loaded: LoadedImage, *, keep: bool = True
+        self, loaded: LoadedImage, *, keep: bool = True
     ) -> Callable[[NDArray[np.float32]], Prediction]:
         """What makes the prediction of the grid; holds the image's pixels only to keep them."""
-        size, notes, cut, kept = loaded.size, loaded.notes, self.threshold, loaded if keep else None
-        return lambda grid: Prediction(
-            self.decided(grid), size=size, threshold=cut, source=source, notes=notes, picture=kept
+        made = partial(
+            Prediction,
+            size=loaded.size,
+            threshold=self.threshold,
+            source=loaded.pixels if loaded.source is None else loaded.source,
+            notes=loaded.notes,
+            picture=loaded if keep else None,
+            version=loaded.version,
         )
+        return lambda grid: made(self.decided(grid))
 
     def decided(self, grid: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities of one image on the grid, less the regions that are hardly sure."""

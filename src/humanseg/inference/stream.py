@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -90,6 +91,7 @@ class PredictionStream(Iterator[Prediction]):
             on_error: told the number of a picture and what is wrong with it, instead of raising.
         """
         self._images = iter(images)
+        self._failure: Exception | None = None
         self._take = take
         self._decode = decode
         self._run = run
@@ -119,11 +121,13 @@ class PredictionStream(Iterator[Prediction]):
 
         Raises:
             StopIteration: there are no more pictures.
+            Exception: what `images` raised, after the pictures before it.
         """
         self._begin()
         if not self._begun:
+            failure, self._failure = self._failure, None
             self.close()
-            raise StopIteration
+            raise failure or StopIteration
         outcomes = []
         for begun in list(islice(self._begun, self._batch_size)):
             outcomes.append(begun.outcome())
@@ -142,15 +146,19 @@ class PredictionStream(Iterator[Prediction]):
         while len(self._begun) < _BATCHES * self._batch_size:
             if self._next is None:
                 try:
-                    self._next = self._sized(next(self._images))
+                    image = next(self._images)
                 except StopIteration:
                     return
-            image, pixels = self._next
+                except Exception as error:  # noqa: BLE001  raised in its turn
+                    self._images, self._failure = iter(()), error
+                    return
+                self._next = self._sized(image)
+            source, pixels = self._next
             held = sum(begun.held() for begun in self._begun)
             if held and held + pixels > _MOST_PIXELS:
                 return
             self._next = None
-            self._begun.append(_Begun(self._submitted(image), pixels))
+            self._begun.append(_Begun(self._submitted(source), pixels))
 
     def _sized(self, image: ImageLike) -> tuple[ImageLike | Exception, int]:
         """A picture, or what is wrong with it, and how many pixels it will have in memory."""
@@ -179,6 +187,30 @@ class PredictionStream(Iterator[Prediction]):
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
+
+
+def predictions_in_time(
+    frames: Iterable[NDArray[np.uint8]],
+    *,
+    decode: Callable[[ImageLike], Decoded],
+    run: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
+    smoothing: bool,
+    rate: float | None,
+) -> Iterator[Prediction]:
+    """Predictions of frames that follow one another, one by one; see `Segmenter.predict_stream`."""
+    from humanseg.video.smoothing import Smoother
+
+    smoother = Smoother() if smoothing else None
+    before = time.monotonic()
+    for frame in frames:
+        now = time.monotonic()
+        decoded = decode(frame)
+        probability = run(decoded.grid[None])[0]
+        if smoother is not None:
+            seconds = now - before if rate is None else 1.0 / rate
+            probability = smoother.update(probability, decoded.grid, seconds=seconds)
+        before = now
+        yield decoded.finish(probability)
 
 
 def _pixels(source: ImageLike, at_least: int | None) -> int:

@@ -46,13 +46,24 @@ def ordered_map(
     depth = depth or 4 * threads
     pool = ThreadPoolExecutor(threads, thread_name_prefix="humanseg")
     begun: deque[Future[R]] = deque()
+    failure: Exception | None = None
+    source = iter(items)
     try:
-        for item in items:
+        while True:
+            try:
+                item = next(source)
+            except StopIteration:
+                break
+            except Exception as error:  # noqa: BLE001  raised in its turn
+                failure = error
+                break
             begun.append(pool.submit(work, item))
             if len(begun) >= depth:
                 yield begun.popleft().result()
         while begun:
             yield begun.popleft().result()
+        if failure is not None:
+            raise failure
     finally:
         pool.shutdown(cancel_futures=True)
 
