@@ -364,7 +364,7 @@ class TestManyFiles:
         assert planned() == 305
         results = [name for name in asked if name.startswith("out/")]
         assert len(results) <= 2 * 305
-        assert len(asked) <= 3 * 305 + 20
+        assert len(asked) <= 4 * 305 + 20
 
     def test_folder_that_may_not_be_listed__is_asked_for_each_result(
         self, photos: Path, monkeypatch: pytest.MonkeyPatch

@@ -23,8 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 from tests.builders.segmenters import BrightIsPerson
 
-from humanseg.batch.discovery import Job
-from humanseg.batch.made_record import RECORD_NAME
+from humanseg.batch.discovery import RECORD_NAME, Job
 from humanseg.batch.runner import Outcome
 from humanseg.cli.network_flags import NetworkFlags
 from humanseg.cli.predict_report import Report
@@ -551,6 +550,62 @@ class TestMadeRecord:
         run("predict", "photos/1.jpg", "-o", "out")
         Path("out/1.png").unlink()
         assert run("predict", "photos/1.jpg", "-o", "out", "--as", "cutout")[0] == 0
+
+    def test_another_input_of_the_same_name__is_refused(
+        self, run: Run, photos: Path, opened: list[Any]
+    ) -> None:
+        shutil.copytree("photos", "others")
+        run("predict", "photos", "-o", "out")
+        Path("out/a/2.png").unlink()
+        code, out, err = run("predict", "others", "-o", "out")
+        assert (code, out) == (2, "")
+        assert err == (
+            f"humanseg: out/1.png: exists, and was made of an input in {Path('photos').absolute()},"
+            " not of others/1.jpg; give another folder with -o, or --overwrite to replace it.\n"
+        )
+        assert _files("out") == ["1.png", "a/nobody.png"]
+        assert run("predict", "others", "-o", "out", "--overwrite")[0] == 0
+
+    def test_inputs_that_moved_or_are_beside_each_other__are_taken_up_again(
+        self, run: Run, photos: Path, opened: list[Any]
+    ) -> None:
+        run("predict", "photos/a/2.png", "-o", "out")
+        run("predict", "photos/1.jpg", "-o", "out")
+        assert run("predict", "photos/1.jpg", "photos/a/2.png", "-o", "out")[0] == 0
+        photos.rename("moved")
+        code, out, _ = run("predict", "moved/1.jpg", "-o", "out")
+        assert (code, out.startswith("Left alone: 1 result")) == (0, True)
+
+    def test_result_older_than_its_input__is_told(
+        self, run: Run, photos: Path, opened: list[Any]
+    ) -> None:
+        run("predict", "photos", "-o", "out")
+        later = Path("out/1.png").stat().st_mtime + 10
+        os.utime("photos/1.jpg", (later, later))
+        _, out, _ = run("predict", "photos", "-o", "out")
+        assert "Older than their inputs: 1 result of these, such as out/1.png.\n" in out
+
+    def test_overwriting_a_part_with_other_settings__is_refused(
+        self, run: Run, photos: Path, opened: list[Any]
+    ) -> None:
+        run("predict", "photos", "-o", "out")
+        before = {name: Path("out", name).read_bytes() for name in _files("out")}
+        words = ("predict", "photos/1.jpg", "-o", "out", "--as", "probability", "--overwrite")
+        code, out, err = run(*words)
+        assert (code, out) == (2, "")
+        assert " would stay among these, as none of the inputs gives it: name all inputs, o" in err
+        assert {name: Path("out", name).read_bytes() for name in _files("out")} == before
+        assert run("predict", "photos", "-o", "out")[0] == 0
+
+    def test_folder_of_results_beside__is_no_input(
+        self, run: Run, photos: Path, opened: list[Any]
+    ) -> None:
+        run("predict", "photos", "-o", "photos/masks")
+        code, out, _ = run("predict", "photos", "-o", "photos/cut", "--as", "cutout")
+        assert (code, _files("photos/cut")) == (0, ["1.png", "a/2.png", "a/nobody.png"])
+        assert "Passed over: 1 folder of results, such as photos/masks; name it to read it." in out
+        assert run("predict", "photos/masks", "-o", "again")[0] == 0
+        assert _files("again") == ["1.png", "a/2.png", "a/nobody.png"]
 
 
 class TestWhere:

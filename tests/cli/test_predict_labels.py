@@ -102,6 +102,26 @@ def test_labelme__opens_the_picture_from_where_it_lies(run: Run, photos: Path) -
     assert samples[0].read_mask().any()
 
 
+@pytest.mark.parametrize("kind", ["coco", "yolo", "labelme", "voc"])
+def test_labels__are_made_again_with_other_settings_all_at_once(
+    run: Run, photos: Path, kind: str
+) -> None:
+    run("predict", "photos", "-o", "out", "--as", kind)
+    again = ("-o", "out", "--as", kind, "--threshold", "0.7", "--overwrite")
+    code, _, err = run("predict", "photos/1.jpg", *again)
+    assert (code, " would stay among these" in err) == (2, True)
+    assert run("predict", "photos", *again)[0] == 0
+
+
+def test_labels__of_another_input_of_the_same_name_are_refused(run: Run, photos: Path) -> None:
+    run("predict", "photos", "-o", "out", "--as", "voc")
+    code, _, err = run("predict", "photos/a", "-o", "out", "--as", "voc")
+    assert (code, "SegmentationClass/1.png: exists, and was made of an input in" in err) == (
+        2,
+        True,
+    )
+
+
 def test_labels__another_kind_does_not_get_mixed_in(run: Run, photos: Path) -> None:
     assert run("predict", str(photos), "-o", "out", "--as", "coco")[0] == 0
     code, _, err = run("predict", str(photos), "-o", "out", "--as", "coco", "--tolerance", "3")

@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from humanseg.batch.discovery import discover, output_jobs, pending
-from humanseg.batch.made_record import RECORD_NAME, MadeRecord
+from humanseg.batch.discovery import RECORD_NAME, discover, output_jobs, pending
+from humanseg.batch.made_record import MadeRecord
 from humanseg.cli.network_flags import NetworkFlags
 from humanseg.system.version import __version__
 

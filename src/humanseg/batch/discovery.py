@@ -40,6 +40,9 @@ _SYNC = 0x47
 
 Identity = tuple[int, int]
 
+RECORD_NAME = ".humanseg.json"
+"""In a folder of results: how they were made, see `humanseg.batch.made_record`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -67,6 +70,8 @@ class Discovery:
     """Each file once, in the order of the inputs, sorted by name within a folder or pattern."""
     others: int = 0
     """Files that are neither pictures nor videos."""
+    results: list[Path] = field(default_factory=list)
+    """Folders below the inputs that hold results, which are not read."""
     problems: list[str] = field(default_factory=list)
     """Folders that could not be read, a sentence each."""
     single: bool = False
@@ -80,6 +85,8 @@ class Plan:
     jobs: tuple[Job, ...]
     existing: tuple[Job, ...]
     """Jobs whose results are there already."""
+    older: tuple[Job, ...]
+    """Those of them whose inputs were written to later."""
     other_shards: int
     """Jobs of other shards."""
 
@@ -93,7 +100,7 @@ def discover(
     sub-folders, and for patterns the suffix decides, in upper or lower case; names that begin with
     a dot are passed over, and so is TypeScript, which shares its suffix with videos. Links to
     folders are followed; each folder is read once, so that loops end, and under its own name where
-    it has one. The output folder is not read.
+    it has one. The output folder is not read, nor are folders of results that were not named.
 
     Args:
         inputs: files, folders, patterns with `*`, `?`, `[...]` and `**` for any sub-folders, and
@@ -131,7 +138,7 @@ def _of_input(word: str, output: Path, videos: frozenset[str], discovery: Discov
         raise UsageError(f"{word}: does not exist; give files, folders, patterns or -.")
     elif stat.S_ISDIR(mode):
         _refuse_same_folder(path, output)
-        items = _taken(path, _walk(path, output, discovery.problems), videos, discovery)
+        items = _taken(path, _walk(path, output, discovery), videos, discovery)
         nothing = "holds no picture or video; give a folder that does"
     elif stat.S_ISREG(mode):
         return [Item(path, PurePath(path.name), path.suffix.lower() in videos)]
@@ -171,7 +178,7 @@ def _by_pattern(
         return []
     _refuse_same_folder(root, output)
     depth = None if "**" in wild else len(wild)
-    names = _walk(root, output, discovery.problems, depth=depth)
+    names = _walk(root, output, discovery, depth=depth)
     return _taken(root, [name for name in names if _matches(name.parts, wild)], videos, discovery)
 
 
@@ -214,7 +221,7 @@ def _is_video(path: Path, suffix: str) -> bool:
 
 
 def _walk(
-    root: Path, output: Path, problems: list[str], *, depth: int | None = None
+    root: Path, output: Path, discovery: Discovery, *, depth: int | None = None
 ) -> list[PurePath]:
     """Names of the files below a folder, each folder read once; links wait for real folders."""
     read = {_identity(output)} - {None}
@@ -229,12 +236,17 @@ def _walk(
                 continue
             read.add(identity)
             try:
-                with os.scandir(root / folder) as entries:
-                    for entry in sorted(entries, key=lambda entry: entry.name):
-                        _sort_in(entry, folder, names, folders, linked)
+                with os.scandir(root / folder) as scanned:
+                    entries = sorted(scanned, key=lambda entry: entry.name)
             except OSError as error:
                 reason = (error.strerror or "not allowed").lower()
-                problems.append(f"{root / folder}: cannot be read ({reason}).")
+                discovery.problems.append(f"{root / folder}: cannot be read ({reason}).")
+                continue
+            if folder.parts and any(entry.name == RECORD_NAME for entry in entries):
+                discovery.results.append(root / folder)
+                continue
+            for entry in entries:
+                _sort_in(entry, folder, names, folders, linked)
     return names
 
 
@@ -335,13 +347,12 @@ def pending(
     """
     index, count = shard
     mine = [job for job in jobs if count == 1 or _shard_of(job, output, count) == index]
-    existing = [
-        job for job in _perhaps_done(mine) if not overwrite and is_written(job.target, since)
-    ]
-    done = {job.target for job in existing}
+    asked = () if overwrite else _perhaps_done(mine)
+    done = {job: at for job in asked if (at := _written(job.target)) >= since}
     return Plan(
-        jobs=tuple(job for job in mine if job.target not in done),
-        existing=tuple(existing),
+        jobs=tuple(job for job in mine if job not in done),
+        existing=tuple(done),
+        older=tuple(job for job, at in done.items() if _written(job.source) > at),
         other_shards=len(jobs) - len(mine),
     )
 
@@ -377,8 +388,13 @@ def is_written(path: Path, since: float = 0.0) -> bool:
 
     One that was last written to before `since` (seconds since 1970) does not count.
     """
+    return _written(path) >= since
+
+
+def _written(path: Path) -> float:
+    """When a file was last written to; -1 for one without content, and for what is no file."""
     try:
         status = path.stat()
     except OSError:
-        return False
-    return stat.S_ISREG(status.st_mode) and status.st_size > 0 and status.st_mtime >= since
+        return -1.0
+    return status.st_mtime if stat.S_ISREG(status.st_mode) and status.st_size > 0 else -1.0

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from humanseg.batch.discovery import Job, is_written
+from humanseg.annotations.label_output import LabelOutput, OutputHolder
+from humanseg.batch.discovery import RECORD_NAME, VIDEO_TARGET_SUFFIXES, Job, is_written
+from humanseg.effects.effect import effect_of
 from humanseg.system.atomic import write_bytes
 from humanseg.system.errors import UsageError
 
-RECORD_NAME = ".humanseg.json"
 _COARSE = 0.05
 """Seconds that a file system's clock may be behind the system's."""
 
@@ -27,20 +29,24 @@ class MadeRecord:
     since: float = 0.0
     """Results that were last written to before this time, in seconds since 1970, are of other
     settings: an `--overwrite` was begun and is not at its end."""
+    inputs: frozenset[str] = frozenset()
+    """Folders, absolute, from which on results keep the names of their inputs."""
 
     @classmethod
     def read(cls, folder: Path) -> MadeRecord | None:
         """That of a folder; None if it has none, or none that can be read."""
         try:
             values = json.loads((folder / RECORD_NAME).read_bytes())
-            return cls(dict(values["settings"]), float(values["since"]))
+            inputs = frozenset(map(str, values.get("inputs", ())))
+            return cls(dict(values["settings"]), float(values["since"]), inputs)
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def write(self, folder: Path) -> None:
         """Write it, unless the folder has the same one already."""
         if MadeRecord.read(folder) != self:
-            values = {"settings": dict(self.settings), "since": self.since}
+            inputs = sorted(self.inputs)
+            values = {"settings": dict(self.settings), "since": self.since, "inputs": inputs}
             write_bytes(folder / RECORD_NAME, f"{json.dumps(values, indent=1)}\n".encode())
 
 
@@ -49,10 +55,12 @@ def claim_folder(
 ) -> MadeRecord:
     """The record that a folder gets when work in it begins; `jobs` are those of other shards too.
 
-    With `overwrite`, results of other settings may be replaced.
+    With `overwrite`, results of other settings may be replaced, all of them at once; `jobs` are
+    then gone through twice.
 
     Raises:
-        UsageError: the folder has results of other settings, or of unknown ones.
+        UsageError: the folder has results of other settings, or of unknown ones, or some of them
+            would stay.
     """
     written = None
     if MadeRecord.read(folder) is None:
@@ -68,7 +76,70 @@ def claim_folder(
         return MadeRecord(settings)
     if not overwrite:
         raise UsageError(f"{reason}; give another folder with -o, or --overwrite to replace them.")
+    made = settings if before is None else before.settings
+    replaced = {job.target.with_suffix("") for job in jobs}
+    kept = next(
+        (path for path in _results(folder, made) if path.with_suffix("") not in replaced), None
+    )
+    if kept is not None:
+        raise UsageError(
+            f"{reason}; {kept} would stay among these, as none of the inputs gives it: name all "
+            "inputs, or give another folder with -o."
+        )
     return MadeRecord(settings, time.time() - _COARSE)
+
+
+def with_inputs(
+    record: MadeRecord, folder: Path, jobs: Iterable[Job], existing: Sequence[Job]
+) -> MadeRecord:
+    """The record with the inputs of the jobs; `existing` are those whose results are left alone.
+
+    Inputs that have moved, or are seen from another machine, count as the same.
+
+    Raises:
+        UsageError: one of these results was made of another input.
+    """
+    others: dict[str, str | None] = {}
+    for job in existing:
+        place = _place(job, folder)
+        if place not in others:
+            others[place] = _other(place, record.inputs)
+        if (other := others[place]) is not None:
+            raise UsageError(
+                f"{job.target}: exists, and was made of an input in {other}, not of {job.source}; "
+                "give another folder with -o, or --overwrite to replace it."
+            )
+    return replace(record, inputs=record.inputs | {_place(job, folder) for job in jobs})
+
+
+def _place(job: Job, folder: Path) -> str:
+    """The folder of an input from which on its result, below `folder`, keeps its name."""
+    parts = len(job.target.relative_to(folder).parts)
+    return os.path.abspath(job.source).rsplit(os.sep, parts)[0] or os.sep  # noqa: PTH100
+
+
+def _other(place: str, inputs: Iterable[str]) -> str | None:
+    """One of the folders of inputs that is there, if this one is none of them."""
+    there = [each for each in sorted(inputs) if Path(each).is_dir()]
+    if any(each == place or Path(each).samefile(place) for each in there):
+        return None
+    return next(iter(there), None)
+
+
+def _results(folder: Path, made: Mapping[str, str]) -> Iterator[Path]:
+    """Files in a folder that look like results of these settings."""
+    suffixes: tuple[str, ...] = (f".{made.get('--format')}", *VIDEO_TARGET_SUFFIXES, ".tar")
+    if "--format" not in made:
+        labels = effect_of(made.get("--as", ""), among=OutputHolder)  # type: ignore[arg-type]
+        if isinstance(labels, LabelOutput):
+            folder, suffixes = folder / labels.folder, (labels.suffix,)
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (
+            Path(root, name)
+            for name in names
+            if name.endswith(suffixes) and not name.startswith(".")
+        )
 
 
 def _shows_anything(folder: Path) -> bool:

@@ -122,7 +122,7 @@ def _predict_files(request: Request) -> int:
 def _planned(request: Request, report: Report) -> _Plan:
     """What is to be done; nothing is done yet."""
     from humanseg.batch.discovery import discover, pending, refuse_collisions
-    from humanseg.batch.made_record import claim_folder
+    from humanseg.batch.made_record import claim_folder, with_inputs
     from humanseg.system.atomic import remove_leftovers
 
     output, overwrite = Path(request.output), request.files.overwrite
@@ -137,12 +137,15 @@ def _planned(request: Request, report: Report) -> _Plan:
     record = None if named else claim_folder(root, settings, jobs, overwrite=overwrite)
     since = 0.0 if record is None else record.since
     chosen = pending(jobs, output=root, shard=request.files.shard, overwrite=overwrite, since=since)
+    if record is not None:
+        below = root if request.labels is None else root / request.labels.folder
+        record = with_inputs(record, below, jobs, chosen.existing)
     _note_ignored(request, jobs)
     if not request.files.dry_run:
         _check_writable(root)
         remove_leftovers({job.target.parent for job in jobs})
     report.unreadable(discovery.problems)
-    report.left_out(chosen, others=discovery.others)
+    report.left_out(chosen, others=discovery.others, results=discovery.results)
     return _Plan(chosen.jobs, jobs, output if named else None, root, record)
 
 

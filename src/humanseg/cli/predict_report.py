@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from humanseg.cli.terminal import complain, duration, note, numbered, say
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from humanseg.batch.discovery import Job, Plan
     from humanseg.batch.runner import Outcome
 
@@ -72,8 +74,13 @@ class Report:
         """Exit code: 1 if anything could not be done."""
         return 1 if self._failed else 0
 
-    def left_out(self, plan: Plan, *, others: int) -> None:
+    def left_out(self, plan: Plan, *, others: int = 0, results: Sequence[Path] = ()) -> None:
         """Take note of what is not done: results that exist, other shards' jobs, other files."""
+        if plan.older:
+            self._remarks.append(
+                f"Older than their inputs: {numbered(len(plan.older), 'result')} of these, such as "
+                f"{plan.older[0].target}."
+            )
         self._existing = len(plan.existing)
         for job in plan.existing:
             self._line(job, status="skipped")
@@ -82,6 +89,12 @@ class Report:
         if others:
             self._remarks.append(
                 f"Passed over: {numbered(others, 'file')} without the suffix of a picture or video."
+            )
+
+        if results:
+            self._remarks.append(
+                f"Passed over: {numbered(len(results), 'folder')} of results, such as "
+                f"{results[0]}; name it to read it."
             )
 
     def remark(self, text: str) -> None:

@@ -43,7 +43,7 @@ def predict_shards(request: Request) -> int:
 def _from_tars(request: Request, report: Report) -> None:
     """Each tar file becomes one of its own."""
     from humanseg.batch.discovery import Job, pending, refuse_collisions
-    from humanseg.batch.made_record import claim_folder
+    from humanseg.batch.made_record import claim_folder, with_inputs
     from humanseg.batch.runner import Outcome
     from humanseg.batch.tar_shards import read_shard
 
@@ -55,13 +55,14 @@ def _from_tars(request: Request, report: Report) -> None:
             for shard in shards]  # fmt: skip
     refuse_collisions(jobs, inputs=request.read_files)
     root = output.parent if is_tar(request.output) else output
-    overwrite, since = request.files.overwrite, 0.0
+    overwrite, record = request.files.overwrite, None
     if not is_tar(request.output):
         record = claim_folder(root, request.settings(), jobs, overwrite=overwrite)
-        since = record.since
-        record.write(root)
+    since = 0.0 if record is None else record.since
     plan = pending(jobs, output=root, shard=request.files.shard, overwrite=overwrite, since=since)
-    report.left_out(plan, others=0)
+    if record is not None:
+        with_inputs(record, root, jobs, plan.existing).write(root)
+    report.left_out(plan)
     if not plan.jobs:
         return
     writer = _Writer(request, report)
