@@ -514,7 +514,25 @@ class TestMadeRecord:
         assert run(*words)[0] == 0
         Image.new("RGB", (8, 8), (3, 2, 1)).save("back.png")
         code, _, err = run(*words)
-        assert (code, "made with --background back.png (" in err) == (2, True)
+        assert (code, "made with --background picture (" in err) == (2, True)
+
+    @pytest.mark.parametrize(
+        ("first", "again"),
+        [
+            ("back.png", "./back.png"),
+            ("white", "White"),
+            ("white", "#ffffff"),
+            ("1,2,3", "#010203"),
+        ],
+    )
+    def test_same_background_in_other_words__is_the_same(
+        self, run: Run, photos: Path, opened: list[Any], first: str, again: str
+    ) -> None:
+        Image.new("RGB", (8, 8), (1, 2, 3)).save("back.png")
+        words = ("predict", "photos", "-o", "out", "--as", "replace", "--background")
+        assert run(*words, first)[0] == 0
+        assert run(*words, again)[0] == 0
+        assert run(*words, "black")[0] == 2
 
     def test_results_of_unknown_origin__are_refused(
         self, run: Run, photos: Path, opened: list[Any]

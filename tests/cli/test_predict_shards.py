@@ -7,6 +7,7 @@ import json
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -75,6 +76,21 @@ class TestIntoTar:
         assert run("predict", "photos", "-o", "masks.tar", "--overwrite", "--quiet")[0] == 0
         assert Path("masks.tar").read_bytes() == first  # the same bytes again
 
+    def test_of_other_or_unknown_settings_is_refused(self, run: Run) -> None:
+        run("predict", "photos", "-o", "masks.tar", "--quiet")
+        code, out, err = run("predict", "photos", "-o", "masks.tar", "--as", "cutout")
+        assert (code, out) == (2, "")
+        assert err == (
+            "humanseg: masks.tar: its results were made with --as mask, and these would be with "
+            "--as cutout; give another name with -o, or --overwrite to replace it.\n"
+        )
+        _tar("masks.tar", _photos())
+        code, _, err = run("predict", "photos", "-o", "masks.tar")
+        assert (code, "masks.tar: exists, and how it was made is not known; give" in err) == (
+            2,
+            True,
+        )
+
     def test_shards_have_files_of_their_own(self, run: Run) -> None:
         for index in (1, 2):
             run("predict", "photos", "-o", "masks.tar", "--shard", f"{index}/2", "--quiet")
@@ -133,6 +149,56 @@ class TestFromTar:
         assert code == 1
         assert "bad.tar: is no tar file, or damaged" in err
         assert [path.name for path in Path("out").glob("*.tar")] == ["good.tar"]
+
+    def test_of_other_settings_is_refused(self, run: Run) -> None:
+        _tar("shard.tar", _photos())
+        assert run("predict", "shard.tar", "-o", "masks.tar", "--quiet")[0] == 0
+        assert run("predict", "shard.tar", "-o", "masks.tar", "--quiet")[0] == 0
+        code, _, err = run("predict", "shard.tar", "-o", "masks.tar", "--threshold", "0.7")
+        assert (code, "made with no --threshold, and these" in err) == (2, True)
+
+    def test_folder_of_such_a_name_is_a_folder(self, run: Run) -> None:
+        Path("photos").rename("photos.tar")
+        assert run("predict", "photos.tar", "-o", "out", "--quiet")[0] == 0
+        assert sorted(path.name for path in Path("out").rglob("*.png")) == [
+            "1.png",
+            "2.png",
+            "3.png",
+        ]
+
+    def test_one_that_may_not_be_read_does_not_stop_the_others(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in ("closed.tar", "good.tar"):
+            _tar(name, {"1.png": _photos()["1.png"]})
+        opened = Path.open
+
+        def guarded(path: Path, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401
+            if path.name == "closed.tar":
+                raise PermissionError(13, "Permission denied")
+            return opened(path, *arguments, **named)
+
+        monkeypatch.setattr(Path, "open", guarded)
+        code, _, err = run("predict", "closed.tar", "good.tar", "-o", "out", "--quiet")
+        assert (code, err) == (1, "humanseg: closed.tar: may not be read (permission denied).\n")
+        assert Path("out/good.tar").exists()
+
+    def test_hidden_members_are_passed_over(self, run: Run) -> None:
+        content = _photos()["1.png"]
+        _tar("shard.tar", {"._1.png": b"attributes", "./a/1.png": content, ".x/2.png": content})
+        assert run("predict", "shard.tar", "-o", "masks.tar", "--quiet")[0] == 0
+        assert list(_contents("masks.tar")) == ["a/1.png"]
+
+    def test_too_large_a_member_is_told(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        content = _photos()["1.png"]
+        _tar("shard.tar", {"large.png": content + bytes(20_000), "1.png": content})
+        monkeypatch.setattr("humanseg.batch.tar_shards.MAX_BYTES", 20_000)
+        code, _, err = run("predict", "shard.tar", "-o", "masks.tar", "--quiet")
+        assert code == 1
+        assert err == (
+            "humanseg: shard.tar/large.png: 0.0 GB; pictures of at most 0.0 GB are read.\n"
+        )
+        assert list(_contents("masks.tar")) == ["1.png"]
 
     def test_names_that_lead_elsewhere_stay_inside(self, run: Run) -> None:
         _tar("shard.tar", {"/etc/1.png": _photos()["1.png"], "../2.png": _photos()["1.png"]})

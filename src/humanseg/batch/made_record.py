@@ -69,7 +69,7 @@ def claim_folder(
     if before is not None and before.settings == settings:
         return before
     if before is not None and _shows_anything(folder):
-        reason = f"{folder}: its results were made with {_difference(before.settings, settings)}"
+        reason = f"{folder}: its results were made with {difference(before.settings, settings)}"
     elif before is None and written is not None:
         reason = f"{written.target}: exists, and how it was made is not known"
     else:
@@ -146,7 +146,7 @@ def _shows_anything(folder: Path) -> bool:
     return any(not path.name.startswith(".") for path in folder.iterdir())
 
 
-def _difference(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+def difference(before: Mapping[str, str], now: Mapping[str, str]) -> str:
     """Both values of every setting that is not the same."""
     flags = dict.fromkeys([*before, *now])
     changed = [flag for flag in flags if before.get(flag) != now.get(flag)]

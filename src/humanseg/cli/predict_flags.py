@@ -41,8 +41,8 @@ _FILES = Group("Files", sort_key=2)
 
 
 def is_tar(word: str) -> bool:
-    """Whether a name is that of a tar file."""
-    return word.lower().endswith(TAR_SUFFIXES)
+    """Whether a name is that of a tar file, and not of a folder that is there."""
+    return word.lower().endswith(TAR_SUFFIXES) and not Path(word).is_dir()
 
 
 def refuse_options(command: Callable[..., object], words: Sequence[str]) -> None:
@@ -292,9 +292,12 @@ class Request:
         given += [(name, getattr(self.files, name)) for name in _SETTINGS_OF_FILES]
         settings |= dict(_typed(*each) for each in given if each[1] not in (None, "auto"))
         if self.background is not None:
-            path = Path(self.background)
-            content = f" ({fingerprint_files(path.parent, [path.name])})" if path.is_file() else ""
-            settings["--background"] = f"{self.background}{content}"
+            path, colour = Path(self.background), getattr(self.effect, "background", None)
+            settings["--background"] = (
+                ",".join(map(str, colour))
+                if isinstance(colour, (tuple, list))
+                else f"picture ({fingerprint_files(path.parent, [path.name])})"
+            )
         return settings
 
     def maker(self, segmenter: Segmenter, target: Path | None = None) -> Callable[..., Encoded]:

@@ -45,7 +45,7 @@ def _from_tars(request: Request, report: Report) -> None:
     from humanseg.batch.discovery import Job, pending, refuse_collisions
     from humanseg.batch.made_record import claim_folder, with_inputs
     from humanseg.batch.runner import Outcome
-    from humanseg.batch.tar_shards import read_shard
+    from humanseg.batch.tar_shards import claim_tar, read_shard
 
     output = Path(request.output)
     shards = list(_shards(request.inputs))
@@ -56,7 +56,9 @@ def _from_tars(request: Request, report: Report) -> None:
     refuse_collisions(jobs, inputs=request.read_files)
     root = output.parent if is_tar(request.output) else output
     overwrite, record = request.files.overwrite, None
-    if not is_tar(request.output):
+    if is_tar(request.output):
+        claim_tar(output, request.settings(), overwrite=overwrite)
+    else:
         record = claim_folder(root, request.settings(), jobs, overwrite=overwrite)
     since = 0.0 if record is None else record.since
     plan = pending(jobs, output=root, shard=request.files.shard, overwrite=overwrite, since=since)
@@ -92,6 +94,7 @@ def _stem(shard: Path) -> str:
 def _into_tar(request: Request, report: Report) -> None:
     """All pictures into one tar file; those of a shard into `NAME-I-of-N.tar`."""
     from humanseg.batch.discovery import Item, discover, output_jobs, pending, refuse_collisions
+    from humanseg.batch.tar_shards import claim_tar
 
     index, count = request.files.shard
     target = Path(request.output)
@@ -108,9 +111,10 @@ def _into_tar(request: Request, report: Report) -> None:
         raise UsageError(f"{target}: videos do not go into tar files; predict them on their own.")
     jobs = output_jobs(discovery.items, output=target, suffix_of=suffix_of, keep_suffix=False)
     refuse_collisions(jobs)
+    claim_tar(target, request.settings(), overwrite=request.files.overwrite)
     report.unreadable(discovery.problems)
     plan = pending(jobs, output=target, shard=request.files.shard)
-    report.left_out(plan, others=discovery.others)
+    report.left_out(plan, others=discovery.others, results=discovery.results)
     if target.exists() and not request.files.overwrite:
         report.remark(f"Left alone: {target}, which exists; --overwrite makes it again.")
     else:
@@ -123,6 +127,7 @@ class _Writer:
     def __init__(self, request: Request, report: Report) -> None:
         self._request, self._report = request, report
         self._workers, threads = request.network.crew(_MANY)
+        self._settings = request.settings()
         self._make = request.maker(request.network.open(threads=threads))
 
     def write(self, target: Path, pictures: Iterable[tuple[Job, Source]]) -> None:
@@ -130,7 +135,9 @@ class _Writer:
         from humanseg.batch.tar_shards import write_shard
 
         with shown(target.name, unit="pictures", quiet=self._request.no_bar) as progress:
-            outcomes = write_shard(target, pictures, self._make, workers=self._workers)
+            outcomes = write_shard(
+                target, pictures, self._make, settings=self._settings, workers=self._workers
+            )
             for number, outcome in enumerate(outcomes, start=1):
                 self._report.tell(outcome)
                 progress(number, None)
