@@ -19,6 +19,12 @@ def test_manifest__keeps_paths_as_they_are_written(tmp_path: Path) -> None:
     ]
 
 
+def test_manifest__of_windows_begins_with_a_mark(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbfa/1.jpg\r\n# b\r\nc.jpg\r\n")
+    names = [name.as_posix() for _, name in read_manifest(tmp_path / "list.txt")]
+    assert names == ["a/1.jpg", "c.jpg"]
+
+
 def test_manifest__of_absolute_paths_counts_from_what_they_share(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("/data/x/a/1.jpg\n/data/x/b/2.jpg\n")
     names = [name.as_posix() for _, name in read_manifest(tmp_path / "list.txt")]

@@ -34,7 +34,7 @@ from humanseg.results import (
     ScoreSummary,
     SplitRecord,
 )
-from humanseg.system.errors import DataError, Interrupted
+from humanseg.system.errors import ConfigError, Interrupted
 
 Run = Callable[..., tuple[int, str, str]]
 Replace = Callable[..., None]
@@ -594,7 +594,7 @@ class TestFailures:
     @pytest.mark.parametrize(
         ("error", "code", "told"),
         [
-            (DataError("a: is broken.\nb: too."), 1, ["a: is broken.", "b: too."]),
+            (ConfigError(["a: is broken.", "b: too."]), 2, ["a: is broken.", "b: too."]),
             (Interrupted("stopped; run it again to continue."), 130, None),
             (KeyboardInterrupt(), 130, ["stopped."]),
             (

@@ -84,6 +84,9 @@ class TestBadUse:
         [
             ("", "INPUT is missing; give files, folders, patterns, or - for a pipe."),
             ("photos", "-o is missing; give the folder for the results with -o OUT."),
+            ("https://example.org/1.jpg", "https://example.org/1.jpg: is an address; download"),
+            ("photos/*.jpg", "-o is missing; give the folder for the results with -o OUT."),
+            ("https://example.org/", "https://example.org/: is an address; download the image"),
             ("nothing.jpg", "nothing.jpg: does not exist; give files, folders, patterns or -."),
             ("photos -o", "-o needs a value; see --help."),
             ("photos -o --json", "-o needs a value; see --help."),
@@ -172,6 +175,53 @@ class TestBadUse:
         assert len(err.splitlines()) == 1
         assert opened == []
         assert _files(".") == before
+
+    @pytest.mark.parametrize(
+        ("words", "name"),
+        [
+            (("", "-o", "out"), "INPUT"),
+            (("photos", "", "-o", "out"), "INPUT"),
+            (("photos/1.jpg", "-o", ""), "-o"),
+        ],
+    )
+    def test_empty_word__is_refused(
+        self, run: Run, photos: Path, opened: list[Any], words: tuple[str, ...], name: str
+    ) -> None:
+        assert run("predict", *words) == (
+            2,
+            "",
+            f"humanseg: {name} is empty; give a name, or . for the working folder.\n",
+        )
+        assert not Path("out").exists()
+
+    def test_name_with_a_line_break__is_one_line(self, run: Run, photos: Path) -> None:
+        code, _, err = run("predict", "photos/a\nb.jpg", "-o", "out")
+        assert (code, err) == (
+            2,
+            "humanseg: photos/a\\nb.jpg: does not exist; give files, folders, patterns or -.\n",
+        )
+
+    def test_broken_picture_with_a_line_break__is_one_line(
+        self, run: Run, photos: Path, opened: list[Any]
+    ) -> None:
+        (photos / "a\nb.jpg").write_bytes(b"no picture")
+        code, _, err = run("predict", "photos", "-o", "out", "--quiet")
+        assert (code, err) == (
+            1,
+            "humanseg: photos/a\\nb.jpg: not a picture in a known format.\n",
+        )
+
+    @pytest.mark.parametrize("words", ["photos -o out", "photos/clip.mp4 -o out.webm"])
+    def test_trimmed_video__is_refused_beforehand(
+        self, run: Run, photos: Path, opened: list[Any], words: str
+    ) -> None:
+        (photos / "clip.mp4").write_bytes(b"x")
+        code, _, err = run("predict", *words.split(), "--as", "cutout", "--trim")
+        assert (code, opened) == (2, [])
+        assert err == (
+            "humanseg: photos/clip.mp4: is a video, whose frames are of one size; leave --trim "
+            "out, or name the pictures alone.\n"
+        )
 
     def test_one_output_name_for_two_inputs__names_both(
         self, run: Run, photos: Path, opened: list[Any]

@@ -12,8 +12,8 @@ def read_manifest(path: Path) -> list[tuple[Path, PurePath]]:
     """Files that a text file names, none of which is looked at.
 
     Args:
-        path: UTF-8 text with a file's path per line, from the working folder on; empty lines and
-            lines that begin with # are passed over.
+        path: UTF-8 text, with or without a byte order mark, with a file's path per line, from the
+            working folder on; empty lines and lines that begin with # are passed over.
 
     Returns:
         Each file, and the name that its result keeps: its path as it is written, or, where one of
@@ -23,7 +23,7 @@ def read_manifest(path: Path) -> list[tuple[Path, PurePath]]:
         UsageError: the file is missing, no text, or names nothing.
     """
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")  # Windows writes a mark first
         if "\0" in text:
             raise ValueError("no path may hold a zero byte")
     except (OSError, ValueError) as error:

@@ -146,7 +146,7 @@ def measure_speed(
     if not measured:
         failures = _unavailable(latency)
         raise HumansegError(
-            "\n".join(f"{way.backend} {way.precision}: {way.reason}" for way in failures)
+            " ".join(f"{way.backend} {way.precision}: {way.reason}" for way in failures)
         )
     if describe_model(directory) != files_before:
         raise HumansegError(f"{directory}: changed while it was measured; measure it again.")

@@ -8,7 +8,7 @@ import sys
 
 from cyclopts import CycloptsError, MissingArgumentError, RepeatArgumentError, UnusedCliTokensError
 
-from humanseg.system.errors import HumansegError
+from humanseg.system.errors import ConfigError, HumansegError
 
 _TRAINING_PARTS = {
     "imagehash", "jinja2", "lightning", "onnx", "onnxscript", "pooch", "pycocotools", "safetensors",
@@ -36,7 +36,8 @@ _NOT_OURS = {
 def explain(error: BaseException) -> tuple[list[str], int] | None:
     """Sentences and exit code for an error that a user can act on; None for a bug."""
     if isinstance(error, HumansegError):
-        return str(error).splitlines() or [type(error).__name__], error.exit_code
+        lines = error.problems if isinstance(error, ConfigError) else [str(error)]
+        return lines if any(lines) else [type(error).__name__], error.exit_code
     if isinstance(error, CycloptsError):
         return [_misuse(error)], 2
     if _interrupted(error):

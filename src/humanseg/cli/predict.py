@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from humanseg.batch.discovery import Discovery, Item, Job
     from humanseg.batch.made_record import MadeRecord
     from humanseg.batch.runner import Encoded
+    from humanseg.effects.effect import Effect
     from humanseg.inference.segmenter import Segmenter
     from humanseg.system.progress import Progress
 
@@ -180,6 +181,7 @@ def _jobs(request: Request, discovery: Discovery, output: Path, *, named: bool) 
     if request.labels is not None:
         return planned_jobs(request, request.labels, discovery, output)
     transparent = request.effect.output == "cutout"
+    _refuse_trimmed_videos(request.effect, discovery)
     if named:
         item = discovery.items[0]
         if request.files.keep_suffix:
@@ -197,6 +199,15 @@ def _jobs(request: Request, discovery: Discovery, output: Path, *, named: bool) 
 
     keep = request.files.keep_suffix
     return output_jobs(discovery.items, output=output, suffix_of=suffix_of, keep_suffix=keep)
+
+
+def _refuse_trimmed_videos(effect: Effect, discovery: Discovery) -> None:
+    video = next((item.path for item in discovery.items if item.video), None)
+    if video is not None and getattr(effect, "trim", False):
+        raise UsageError(
+            f"{video}: is a video, whose frames are of one size; leave --trim out, or name the "
+            "pictures alone."
+        )
 
 
 def _note_ignored(request: Request, jobs: Sequence[Job]) -> None:

@@ -141,6 +141,7 @@ class FileFlags:
             self._check_camera(inputs)
         elif not inputs:
             raise UsageError("INPUT is missing; give files, folders, patterns, or - for a pipe.")
+        _refuse_empty(inputs, self.to)
         one_file = len(inputs) == 1 and (inputs[0] == PIPE or Path(inputs[0]).is_file())
         if self.to is None and not one_file:
             _refuse_missing_image(inputs)
@@ -334,20 +335,29 @@ def _typed_effect(typed: flags.Values) -> Effect:
     """The effect that was typed.
 
     Raises:
-        UsageError: values that are impossible, or that the output has no use for.
+        ConfigError: values that are impossible, or that the output has no use for.
         ImageError: the background's file cannot be read as an image.
     """
     try:
         return effect_of(among=OutputHolder, **{"output": "mask", **typed})
     except ConfigError as error:
-        said = "\n".join(map(flags.as_flag, error.problems)).replace(" output ", " --as ")
-        raise UsageError(said.replace("--output:", "--as:")) from error
+        said = [flags.as_flag(text).replace(" output ", " --as ") for text in error.problems]
+        raise ConfigError([text.replace("--output:", "--as:") for text in said]) from error
+
+
+def _refuse_empty(inputs: Sequence[str], output: str | None) -> None:
+    """Refuse words without a letter, as of a variable that a script forgot to set."""
+    if output == "" or "" in inputs:
+        name = "-o" if output == "" else "INPUT"
+        raise UsageError(f"{name} is empty; give a name, or . for the working folder.")
 
 
 def _refuse_missing_image(inputs: Sequence[str]) -> None:
     """Name an image that is not there, which explains more than what else is missing."""
+    from humanseg.batch.discovery import discover
     from humanseg.images import SUFFIXES
 
     for word in inputs:
-        if Path(word).suffix.lower() in SUFFIXES and not Path(word).exists():
-            raise UsageError(f"{word}: does not exist; give files, folders, patterns or -.")
+        image = Path(word).suffix.lower() in SUFFIXES and not Path(word).exists()
+        if image or word.startswith(("http://", "https://")):
+            discover([word], output=Path(PIPE))

@@ -85,13 +85,13 @@ def _config(typed: flags.Values) -> ServeConfig:
     """The settings that were typed.
 
     Raises:
-        UsageError: values that are impossible or do not go together.
+        ConfigError: values that are impossible or do not go together.
     """
     token = os.environ.get("HUMANSEG_TOKEN")
     try:
         return ServeConfig(**({"token": token} if token else {}) | typed)
     except ConfigError as error:
-        raise UsageError("\n".join(map(flags.as_flag, error.problems))) from error
+        raise ConfigError([flags.as_flag(problem) for problem in error.problems]) from error
 
 
 def _opened(network: NetworkFlags, threads: int | None) -> Segmenter:

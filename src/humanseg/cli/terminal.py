@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from humanseg.system.progress import Progress
+
+_BREAKS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+"""Ends of lines, and what else a terminal takes for more than a sign."""
 
 
 def say(*lines: str) -> None:
@@ -20,8 +24,12 @@ def say(*lines: str) -> None:
 
 
 def note(*lines: str) -> None:
-    """Write remarks that are no result to stderr."""
-    sys.stderr.writelines(f"{line}\n" for line in lines)
+    """Write remarks that are no result to stderr, a line each, whatever names of files hold."""
+    sys.stderr.writelines(f"{_BREAKS.sub(_escaped, line)}\n" for line in lines)
+
+
+def _escaped(sign: re.Match[str]) -> str:
+    return repr(sign[0])[1:-1]
 
 
 def complain(*lines: str) -> None:
