@@ -86,6 +86,7 @@ class TestBadUse:
             ("photos", "-o is missing; give the folder for the results with -o OUT."),
             ("https://example.org/1.jpg", "https://example.org/1.jpg: is an address; download"),
             ("photos/*.jpg", "-o is missing; give the folder for the results with -o OUT."),
+            ("https://example.org/?a=1.jpg", "https://example.org/?a=1.jpg: is an address; downl"),
             ("https://example.org/", "https://example.org/: is an address; download the image"),
             ("nothing.jpg", "nothing.jpg: does not exist; give files, folders, patterns or -."),
             ("photos -o", "-o needs a value; see --help."),

@@ -129,12 +129,12 @@ def _of_input(word: str, output: Path, videos: frozenset[str], discovery: Discov
         named = read_manifest(Path(word[1:]))
         return [Item(path, name, path.suffix.lower() in videos) for path, name in named]
     path, mode = Path(word), _mode(word)
+    if mode is None and word.startswith(("http://", "https://")):
+        raise UsageError(f"{word}: is an address; download the image, and give its file.")
     if mode is None and _MAGIC & set(word):
         items = _by_pattern(path, output, videos, discovery)
         nothing = "matches no picture; put the pattern in quotes, with ** for sub-folders"
     elif mode is None:
-        if word.startswith(("http://", "https://")):
-            raise UsageError(f"{word}: is an address; download the image, and give its file.")
         raise UsageError(f"{word}: does not exist; give files, folders, patterns or -.")
     elif stat.S_ISDIR(mode):
         _refuse_same_folder(path, output)
