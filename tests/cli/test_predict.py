@@ -634,6 +634,8 @@ class TestMadeRecord:
         )
         assert _files("out") == ["1.png", "a/nobody.png"]
         assert run("predict", "others", "-o", "out", "--overwrite")[0] == 0
+        assert run("predict", "others", "-o", "out")[0] == 0
+        assert run("predict", "photos", "-o", "out")[0] == 2
 
     def test_inputs_that_moved_or_are_beside_each_other__are_taken_up_again(
         self, run: Run, photos: Path, opened: list[Any]

@@ -55,8 +55,8 @@ def claim_folder(
 ) -> MadeRecord:
     """The record that a folder gets when work in it begins; `jobs` are those of other shards too.
 
-    With `overwrite`, results of other settings may be replaced, all of them at once; `jobs` are
-    then gone through twice.
+    With `overwrite`, results of other settings may be replaced, all of them at once; where all are,
+    their inputs are forgotten. `jobs` are then gone through twice.
 
     Raises:
         UsageError: the folder has results of other settings, or of unknown ones, or some of them
@@ -67,7 +67,8 @@ def claim_folder(
         written = next((job for job in jobs if is_written(job.target)), None)
     before = MadeRecord.read(folder)  # once more: another shard may have begun meanwhile
     if before is not None and before.settings == settings:
-        return before
+        anew = overwrite and _kept(folder, settings, jobs) is None
+        return replace(before, inputs=frozenset()) if anew else before
     if before is not None and _shows_anything(folder):
         reason = f"{folder}: its results were made with {difference(before.settings, settings)}"
     elif before is None and written is not None:
@@ -76,11 +77,7 @@ def claim_folder(
         return MadeRecord(settings)
     if not overwrite:
         raise UsageError(f"{reason}; give another folder with -o, or --overwrite to replace them.")
-    made = settings if before is None else before.settings
-    replaced = {job.target.with_suffix("") for job in jobs}
-    kept = next(
-        (path for path in _results(folder, made) if path.with_suffix("") not in replaced), None
-    )
+    kept = _kept(folder, settings if before is None else before.settings, jobs)
     if kept is not None:
         raise UsageError(
             f"{reason}; {kept} would stay among these, as none of the inputs gives it: name all "
@@ -124,6 +121,13 @@ def _other(place: str, inputs: Iterable[str]) -> str | None:
     if any(each == place or Path(each).samefile(place) for each in there):
         return None
     return next(iter(there), None)
+
+
+def _kept(folder: Path, made: Mapping[str, str], jobs: Iterable[Job]) -> Path | None:
+    """A result of these settings that none of the jobs would replace, if there is one."""
+    replaced = {job.target.with_suffix("") for job in jobs}
+    results = _results(folder, made)
+    return next((path for path in results if path.with_suffix("") not in replaced), None)
 
 
 def _results(folder: Path, made: Mapping[str, str]) -> Iterator[Path]:
