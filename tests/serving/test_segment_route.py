@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from starlette.testclient import TestClient
 from tests.builders.segmenters import BrightIsPerson
@@ -23,6 +24,7 @@ from humanseg.cli import main
 from humanseg.cli.network_flags import NetworkFlags
 from humanseg.effects.effect import OutputName, effect_of
 from humanseg.effects.encode import FormatName
+from humanseg.serving.pool import Pool
 from humanseg.system.errors import ImageError
 
 JPEG = {"Content-Type": "image/jpeg"}
@@ -99,6 +101,9 @@ def test_segment__tells_what_was_done_to_the_picture(client: TestClient) -> None
         ("image/jpeg;q=0.1, image/png;q=0.9", "?output=blur", "image/png"),
         ("image/webp", "?output=blur&format=png", "image/png"),
         ("application/json;q=0.5, image/*;q=0.1", "?output=overlay", "image/jpeg"),
+        ("image/png;q=0, */*", "", "image/webp"),
+        ("*/*;q=0.1, image/*;q=0, image/tiff", "", "image/tiff"),
+        (",", "", "image/png"),
     ],
 )
 def test_segment__format_by_accept(
@@ -111,7 +116,7 @@ def test_segment__format_by_accept(
     Image.open(io.BytesIO(response.content)).load()
 
 
-@pytest.mark.parametrize("accept", ["image/jpeg", "application/pdf, image/png;q=0"])
+@pytest.mark.parametrize("accept", ["image/jpeg", "image/png;q=0", "image/*;q=0, */*"])
 def test_segment__nothing_acceptable(client: TestClient, accept: str) -> None:
     response = client.post("/v1/segment", content=packed(), headers={**JPEG, "Accept": accept})
     assert response.status_code == 406
@@ -168,10 +173,49 @@ def test_segment__bad_options(client: TestClient, query: str, sentence: str) -> 
 def test_segment__unknown_and_idle_options_are_all_told(client: TestClient) -> None:
     response = client.post("/v1/segment?trim=1&thresh=0.5", content=packed(), headers=JPEG)
     assert response.status_code == 422
-    trim, threshold = _problem(response)["errors"]
+    threshold, trim = _problem(response)["errors"]
     assert trim.startswith("trim: got")
     assert "belongs to output cutout" in trim
     assert "threshold" in threshold
+
+
+@pytest.mark.parametrize(
+    ("query", "sentences"),
+    [
+        ("as=cutout", ["as: no such option; did you mean output?"]),
+        ("qality=3", ["qality: no such option; did you mean quality?"]),
+        (
+            "threshold=2&quality=0&as=mask&background=a.png",
+            [
+                "as: no such option; did you mean output?",
+                "quality: got 0; must be at least 1 and at most 100, or null.",
+                "threshold: got 2; must be at least 0 and at most 1, or null.",
+                "background: got 'a.png'; give a colour, such as white, #20a040 or 32,160,64, or "
+                "send a picture as a part of the form.",
+            ],
+        ),
+        (
+            "output=yolo&quality=9&format=png",
+            [
+                "format has no effect on output yolo; leave it out.",
+                "quality has no effect on output yolo; leave it out.",
+            ],
+        ),
+    ],
+)
+def test_segment__all_that_is_wrong_with_options(
+    client: TestClient, query: str, sentences: list[str]
+) -> None:
+    problem = _problem(client.post(f"/v1/segment?{query}", content=packed(), headers=JPEG))
+    assert problem["detail"] == " ".join(sentences)
+    assert problem.get("errors", [problem["detail"]]) == sentences
+
+
+def test_segment__names_every_option_where_one_is_unknown(client: TestClient) -> None:
+    response = client.post("/v1/segment?x=1", content=packed(), headers=JPEG)
+    detail = _problem(response)["detail"]
+    assert detail.startswith("x: no such option; there are output, threshold, ")
+    assert detail.endswith(", format, quality, keep_metadata.")
 
 
 BAD_IMAGES = {
@@ -242,6 +286,26 @@ def test_segment__a_form_that_is_none(client: TestClient) -> None:
     response = client.post("/v1/segment", content=b"--y\r\n\r\n--y--", headers=kind)
     assert response.status_code == 400
     assert _problem(response)["type"].endswith("malformed-body")
+
+
+@pytest.mark.parametrize("charset", ["undefined", "punycode"])
+def test_segment__a_form_in_a_charset_that_cannot_be(client: TestClient, charset: str) -> None:
+    kind = {"Content-Type": f"multipart/form-data; boundary=x; charset={charset}"}
+    part = b'--x\r\nContent-Disposition: form-data; name="a-!"\r\n\r\n\r\n--x--\r\n'
+    response = client.post("/v1/segment", content=part, headers=kind)
+    assert response.status_code == 400
+    problem = _problem(response)
+    assert problem["type"].endswith("malformed-body")
+    assert problem["detail"].startswith("form: cannot be decoded (")
+    assert problem["detail"].endswith("); send it without a charset.")
+
+
+def test_segment__bytes_are_counted_while_they_arrive(client_of: MakeClient) -> None:
+    client = client_of(max_held_bytes=1000)
+    response = client.post("/v1/segment", content=iter([bytes(500)] * 3), headers=JPEG)
+    assert response.status_code == 413
+    assert _problem(response)["detail"].startswith("The request has 1500 bytes; at most 1000 are")
+    assert "humanseg_held_bytes 0.0" in client.get("/metrics").text
 
 
 def test_segment__large_parts_stay_in_memory(
@@ -316,6 +380,44 @@ def test_batch__results_by_number_and_what_is_told_of_each(client: TestClient) -
     assert [row["output"] for row in told] == ["0001.png", None, "0003.png"]
     assert [row.get("people") for row in told] == [True, None, False]
     assert told[1]["problem"]["detail"] == "picture: not a picture in a known format."
+
+
+def test_batch__results_do_not_gather_in_memory(client_of: MakeClient) -> None:
+    pools: list[Pool] = []
+    held: list[int] = []
+
+    class Watching(BrightIsPerson):
+        """Remembers how many bytes are held while it works."""
+
+        def find(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+            held.extend(pool.held for pool in pools)
+            return super().find(image)
+
+    client = client_of(Watching(), workers=1)
+    pools.append(client.app.state.service.pool)  # type: ignore[attr-defined]
+    noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
+    content = packed(Image.fromarray(noise), quality=5)
+    files = [("image", content)] * 12
+    response = client.post("/v1/segment/batch?output=overlay&format=tiff", files=files)
+    assert response.status_code == 200
+    assert "content-length" not in response.headers
+    with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
+        assert archive.testzip() is None
+        assert len(archive.namelist()) == 13
+        assert not any(entry.flag_bits & 8 for entry in archive.infolist())
+        result = archive.getinfo("0001.tiff").file_size
+    assert result > 10 * len(content)
+    assert len(held) >= 12
+    assert max(held) < 13 * len(content) + 3 * result
+    assert "humanseg_held_bytes 0.0" in client.get("/metrics").text
+
+
+def test_batch__more_pictures_than_are_ever_taken_on(client_of: MakeClient) -> None:
+    client = client_of(queue=2)
+    response = client.post("/v1/segment/batch", files=[("image", packed())] * 4)
+    assert response.status_code == 413
+    assert "Send fewer in a request." in _problem(response)["detail"]
+    assert "Retry-After" not in response.headers
 
 
 def test_batch__needs_a_form(client: TestClient) -> None:

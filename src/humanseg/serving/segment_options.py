@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import difflib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import Field
 
@@ -21,7 +22,9 @@ from humanseg.effects.encode import (
     usual_format,
 )
 from humanseg.serving.problem_details import Problem
-from humanseg.system.errors import UsageError
+from humanseg.system.errors import ConfigError, UsageError
+
+T = TypeVar("T")
 
 MEDIA_TYPES = {
     "png": "image/png",
@@ -74,24 +77,41 @@ def wanted_of(options: Mapping[str, str | bytes], accept: str) -> Wanted:
         accept: the header; empty for none.
 
     Raises:
-        UsageError: options that do not exist, are not allowed or do not go together.
+        UsageError: options that do not exist, are not allowed or do not go together; a ConfigError
+            with a sentence for each, where there are several.
         ImageError: the background cannot be read.
         Problem: none of the accepted formats can hold the result.
     """
-    background = options.get("background")
-    if isinstance(background, str) and parse_colour(background) is None:
-        # A name would be taken for one of the server's own files.
-        raise UsageError(
-            f"background: got {background[:80]!r}; give a colour, such as white, #20a040 or "
+    packing = EncodingOptions.model_fields
+    known = [*owners(OutputHolder.model_fields["effect"]), *packing]
+    problems = [_unknown(key, known) for key in options if key not in known]
+    settings: dict[str, Any] = {
+        key: options[key] for key in options if key in known and key not in packing
+    }
+    background = settings.get("background")
+    no_colour = isinstance(background, str) and parse_colour(background) is None
+    if no_colour:
+        settings["background"] = "white"  # a name would be taken for one of the server's own files
+    encoding = _collected(
+        problems,
+        lambda: EncodingOptions(**{key: options[key] for key in packing if key in options}),
+    )
+    effect = _collected(
+        problems, lambda: effect_of(among=OutputHolder, **{"output": "mask", **settings})
+    )
+    if no_colour:
+        problems = [text for text in problems if not text.startswith("background: ")]
+        problems.append(
+            f"background: got {str(background)[:80]!r}; give a colour, such as white, #20a040 or "
             "32,160,64, or send a picture as a part of the form."
         )
-    packing = EncodingOptions.model_fields
-    encoding = EncodingOptions(**{key: options[key] for key in packing if key in options})
-    settings: dict[str, Any] = {key: options[key] for key in options if key not in packing}
-    effect = effect_of(among=OutputHolder, **{"output": "mask", **settings})
+    if encoding is None or effect is None or problems:
+        raise ConfigError(problems)
     if isinstance(effect, LabelOutput):
-        for key in encoding.model_fields_set:
-            raise UsageError(f"{key} has no effect on output {effect.output}; leave it out.")
+        idle = [key for key in packing if key in encoding.model_fields_set]
+        if idle:
+            told = f"has no effect on output {effect.output}; leave it out."
+            raise ConfigError([f"{key} {told}" for key in idle])
         return Wanted(effect, _accepted(accept, [effect.suffix.removeprefix(".")]))
     formats = [usual_format(effect.output), *(name for name in get_args(FormatName))]
     able = [name for name in formats if _can_hold(name, effect.output)]
@@ -101,33 +121,55 @@ def wanted_of(options: Mapping[str, str | bytes], accept: str) -> Wanted:
     return Wanted(effect, name, quality, metadata)
 
 
+def _collected(problems: list[str], make: Callable[[], T]) -> T | None:
+    """What is made, or None where that fails: what is wrong is added to the problems."""
+    try:
+        return make()
+    except ConfigError as error:
+        problems += error.problems
+        return None
+
+
+def _unknown(key: str, known: Sequence[str]) -> str:
+    """What is said of an option that does not exist."""
+    given = key[:80] if key.isprintable() else repr(key[:80])
+    near = ["output"] if key == "as" else difflib.get_close_matches(key, known, n=1)
+    if near:
+        return f"{given}: no such option; did you mean {near[0]}?"
+    return f"{given}: no such option; there are {', '.join(known)}."
+
+
 def _accepted(accept: str, suffixes: Sequence[str]) -> str:
     """Which of the possible results, the usual one first, is accepted best."""
-    types = list(_by_preference(accept))
-    for accepted in types or ["*/*"]:
-        for suffix in suffixes:
-            own = MEDIA_TYPES[suffix].partition(";")[0]
-            if accepted in (own, f"{own.partition('/')[0]}/*", "*/*"):
-                return suffix
+    weights = _weights(accept) or {"*/*": 1.0}
+
+    def weight(suffix: str) -> float:
+        own = MEDIA_TYPES[suffix].partition(";")[0]
+        ranges = (own, f"{own.partition('/')[0]}/*", "*/*")  # the narrowest that is named counts
+        return next((weights[range_] for range_ in ranges if range_ in weights), 0.0)
+
+    best = max(suffixes, key=weight)
+    if weight(best) > 0:
+        return best
     able = ", ".join(dict.fromkeys(MEDIA_TYPES[suffix] for suffix in suffixes))
     raise Problem(
         "not-acceptable",
-        f"Accept: none of {', '.join(types)[:200]} can hold this output; give {able}.",
+        f"Accept: got {accept[:200]!r}, which excludes all that can hold this output; give {able}.",
     )
 
 
-def _by_preference(accept: str) -> Iterator[str]:
-    """Media types of the header, best first, without those that are excluded."""
+def _weights(accept: str) -> dict[str, float]:
+    """How much each media range of the header is wanted; 0 for not at all."""
     weights = {}
     for item in accept.split(","):
-        media_type, *parameters = (part.strip().lower() for part in item.split(";"))
+        media_range, *parameters = (part.strip().lower() for part in item.split(";"))
         given = next((text[2:] for text in parameters if text.startswith("q=")), "1")
         try:
-            weights[media_type] = float(given)
+            weights[media_range] = float(given)
         except ValueError:
-            weights[media_type] = 0.0
-    ordered = sorted(weights, key=lambda media_type: -weights[media_type])
-    return (media_type for media_type in ordered if media_type and weights[media_type] > 0)
+            weights[media_range] = 0.0
+    weights.pop("", None)
+    return weights
 
 
 def _can_hold(name: FormatName, output: str) -> bool:
