@@ -8,7 +8,7 @@ import struct
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx2
@@ -84,6 +84,18 @@ def test_slow_body__is_answered_and_closed(server: Server) -> None:
     assert b"urn:humanseg:problem:slow-body" in answer
 
 
+def test_announced_bytes__keep_nobody_out(brightness_model: Path) -> None:
+    flags = ("--max-held-bytes", "5000000")
+    with started(brightness_model, *flags) as small, ExitStack() as clients:
+        for _ in range(20):
+            client = clients.enter_context(_connected(small))
+            client.sendall(POST + b"Content-Length: 4000000\r\n\r\n")
+        answer = httpx2.post(
+            f"{small.url}/v1/segment", content=packed(), headers={"Content-Type": "image/jpeg"}
+        )
+        assert answer.status_code == 200
+
+
 def test_oversize__is_refused_before_it_is_sent(server: Server) -> None:
     with _connected(server) as client:
         client.sendall(POST + b"Content-Length: 2000001\r\n\r\n")
@@ -134,6 +146,7 @@ def test_content_length__shorter_than_the_body(server: Server) -> None:
         b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 20_000,
         POST + b"Content-Length: ten\r\n\r\n",
         POST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n",
+        POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
     ],
 )
 def test_no_http__is_refused(server: Server, sent: bytes) -> None:

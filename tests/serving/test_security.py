@@ -6,8 +6,14 @@ import logging
 from collections.abc import Callable
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from starlette.testclient import TestClient
+from tests.builders.segmenters import BrightIsPerson
 from tests.builders.sent_images import packed
+
+from humanseg.serving.application import create_app
+from humanseg.serving.server_config import ServeConfig
 
 MakeClient = Callable[..., TestClient]
 TOKEN = "0123456789abcdef"
@@ -39,6 +45,25 @@ def test_site__pages_of_others_may_not_post(client: TestClient, site: str, statu
     assert client.get("/healthz", headers=headers).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://masks.example:8000", 200),
+        ("HTTP://Masks.Example:8000", 200),
+        ("http://masks.example", 403),
+        ("http://evil.example:8000", 403),
+        ("null", 403),
+    ],
+)
+def test_site__by_the_origin_where_browsers_tell_no_site(
+    client_of: MakeClient, origin: str, status: int
+) -> None:
+    client = client_of(allowed_hosts=("masks.example",))
+    headers = {"Host": "masks.example:8000", "Origin": origin, "Content-Type": "image/jpeg"}
+    assert client.post("/v1/segment", content=packed(), headers=headers).status_code == status
+    assert client.get("/healthz", headers=headers).status_code == 200
+
+
 @pytest.mark.parametrize("given", ["", "Bearer", f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer é"])
 def test_token__missing_or_wrong(client_of: MakeClient, given: str) -> None:
     client = client_of(token=TOKEN)
@@ -62,6 +87,19 @@ def test_token__right_one(client_of: MakeClient) -> None:
     assert "HTTPBearer" in client.get("/openapi.json").json()["components"]["securitySchemes"]
 
 
+def test_mounted__under_a_prefix_all_is_guarded_as_without() -> None:
+    config = ServeConfig(token=TOKEN, max_bytes=1000, max_batch_bytes=3000)
+    app = Starlette(routes=[Mount("/seg", create_app(BrightIsPerson(), config, workers=1))])
+    client = TestClient(app, base_url="http://localhost")
+    for path in ("/seg/v1/models", "/seg/metrics"):
+        assert client.get(path).status_code == 401
+        assert client.get(path, headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+    assert client.get("/seg/healthz").status_code == 200
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "image/jpeg"}
+    batch = client.post("/seg/v1/segment/batch", content=bytes(1001), headers=headers)
+    assert batch.status_code == 415
+
+
 def test_size__declared(client_of: MakeClient) -> None:
     client = client_of(max_bytes=1000, max_batch_bytes=3000)
     headers = {"Content-Type": "image/jpeg"}
@@ -81,6 +119,24 @@ def test_size__counted_while_it_arrives(client_of: MakeClient) -> None:
     )
     assert response.status_code == 413
     assert response.json()["type"] == "urn:humanseg:problem:too-large"
+
+
+def test_size__declared_and_sent_in_chunks(client: TestClient) -> None:
+    headers = {"Content-Type": "image/jpeg", "Content-Length": "1", "Transfer-Encoding": "chunked"}
+    response = client.post("/v1/segment", content=packed(), headers=headers)
+    assert response.status_code == 400
+    assert response.json()["type"] == "urn:humanseg:problem:malformed-body"
+    sentence = "The request has both Content-Length and Transfer-Encoding; send one of them."
+    assert response.json()["detail"] == sentence
+
+
+def test_size__of_headers(client_of: MakeClient) -> None:
+    client = client_of(max_header_bytes=1024)
+    assert client.get("/healthz", headers={"X": "a" * 800}).status_code == 200
+    response = client.get("/healthz", headers={"X": "a" * 1024})
+    assert response.status_code == 431
+    assert response.json()["type"] == "urn:humanseg:problem:large-headers"
+    assert response.json()["detail"].endswith(" bytes; at most 1024 are taken.")
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/nowhere", "/v1/segment", "/openapi.json"])

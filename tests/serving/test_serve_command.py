@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -165,6 +166,43 @@ def test_serve__token_from_the_environment(
         assert httpx2.get(f"{server.url}/v1/models").status_code == 401
         headers = {"Authorization": "Bearer 0123456789abcdef"}
         assert httpx2.get(f"{server.url}/v1/models", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("flags", [(), ("--drain-seconds", "1")], ids=["again", "drained"])
+def test_serve__stops_at_once_and_says_so(brightness_model: Path, flags: tuple[str, ...]) -> None:
+    content = packed(drawn((6000, 8000)))
+
+    def ask(url: str) -> httpx2.Response:
+        return httpx2.post(
+            f"{url}/v1/segment?output=cutout&refine=true",
+            content=content,
+            headers={"Content-Type": "image/jpeg"},
+            timeout=300,
+        )
+
+    with started(brightness_model, "--workers", "1", *flags) as server:
+        half = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+        half.sendall(
+            b"POST /v1/segment HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n"
+            b"Content-Length: 100\r\n\r\nhalf"
+        )
+        with ThreadPoolExecutor(3) as clients, half:
+            answers = [clients.submit(ask, server.url) for _ in range(3)]
+            while "humanseg_waiting 3.0" not in httpx2.get(f"{server.url}/metrics").text:
+                assert not any(answer.done() for answer in answers)
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", server.port))
+            if not flags:
+                server.process.send_signal(signal.SIGTERM)
+            told = time.monotonic()
+            assert server.process.wait(timeout=60) == 0
+            assert time.monotonic() - told < 3
+            for answer in answers:
+                assert answer.result().status_code == 503
+                assert answer.result().json()["type"] == "urn:humanseg:problem:stopping"
+            assert half.recv(65_536).startswith(b"HTTP/1.1 503 ")
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])

@@ -60,8 +60,17 @@ def test_ready__never_with_a_model_that_fails(
     assert response.status_code == 500
     assert response.json()["type"] == "urn:humanseg:problem:internal-error"
     assert "broke" not in response.text
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert 'humanseg_refused_total{problem="internal-error"} 1.0' in client.get("/metrics").text
     assert client.get("/readyz").status_code == 503
     assert "the first prediction failed" in caplog.text
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/metrics", "/v1/models", "/readyz"])
+def test_head__is_answered_like_get_without_a_body(client: TestClient, path: str) -> None:
+    client.post("/v1/segment", content=packed(), headers={"Content-Type": "image/jpeg"})
+    response = client.head(path)
+    assert (response.status_code, response.content) == (200, b"")
 
 
 def test_metrics__requests_pictures_and_refusals(client: TestClient) -> None:

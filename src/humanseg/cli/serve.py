@@ -78,7 +78,10 @@ def serve(
             say(f"Serving at {address(listener)} with {workers} workers; Ctrl-C ends it.")
             if config.no_auth:
                 note("humanseg: note: everybody who can reach this address may ask.")
-        run_server(app, config, listener)
+        if not run_server(app, config, listener):
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0)  # nobody waits for what threads are still computing
 
 
 def _config(typed: flags.Values) -> ServeConfig:

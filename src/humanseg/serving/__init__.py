@@ -3,6 +3,7 @@
 server_config    `ServeConfig`: where to listen, who may ask, how much
 application      `create_app`: routes, guards and error documents put together
 segment_route    POST /v1/segment and /v1/segment/batch
+batch_answer     the zip of a batch, sent as it is made
 service_routes   GET /v1/models, /healthz, /readyz, /metrics
 request_body     what was sent: pictures and options, within limits, never on a disk
 segment_options  from options to an effect and a format, and their description in OpenAPI

@@ -62,11 +62,11 @@ def create_app(
     )
     app.state.service = service
     handled: tuple[Any, ...] = (
-        Problem, HumansegError, HTTPException, ClientDisconnect, MemoryError, Exception,
+        Problem, HumansegError, HTTPException, ClientDisconnect, MemoryError,
     )  # fmt: skip
     for error in handled:
         app.add_exception_handler(error, answer_error)
-    app.add_middleware(Guard, config=config, metrics=service.metrics)
+    app.add_middleware(Guard, service=service)
     # For the schema alone: `Guard` is what asks for the token.
     bearer = [Security(HTTPBearer(auto_error=False))] if config.token else []
     app.include_router(segment_routes(service), dependencies=bearer)

@@ -62,7 +62,7 @@ def refusals(*kinds: str) -> dict[int | str, dict[str, Any]]:
         kinds: keys of `PROBLEMS`.
     """
     answers: dict[int | str, dict[str, Any]] = {}
-    for kind in (*kinds, "unknown-host", "token-needed", "internal-error"):
+    for kind in (*kinds, "unknown-host", "token-needed", "large-headers", "internal-error"):
         status, title = PROBLEMS[kind]
         content = {"schema": _PROBLEM, "examples": {}}
         answer = answers.setdefault(status, {"content": {MEDIA_TYPE: content}})

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect
 
-from humanseg.serving.problem_details import Problem
+from humanseg.serving.problem_details import Problem, stopping
 from humanseg.serving.serve_metrics import ServeMetrics
 
 T = TypeVar("T")
@@ -55,45 +55,58 @@ class Pool:
         metrics.watch("humanseg_held_bytes", "Bytes of requests.", lambda: self.held)
 
     @contextmanager
-    def holding(self, size: int) -> Iterator[None]:
+    def holding(self, declared: int) -> Iterator[Callable[[int], None]]:
         """Hold room for the bytes of a request, which are read from here on, in the block.
 
         Args:
-            size: bytes of the request.
+            declared: bytes that the request says it has. They take no room before they are here:
+                who only announces much would keep all others out.
+
+        Yields:
+            What is told of bytes as they arrive; raises Problem where there is no room for them.
 
         Raises:
             Problem: there is no room for them or their pictures, or the server is being stopped.
         """
         if self.draining:
-            raise Problem(
-                "stopping",
-                "The server is being stopped; ask another one.",
-                headers={"Retry-After": "5"},
-            )
-        if self.held + size > self._max_held:
-            raise self._busy(f"{self.held} bytes are under way; at most {self._max_held}")
-        self._check_room(1)
-        self.held += size
-        try:
-            yield
-        finally:
-            self.held -= size
+            raise stopping()
+        self._check_bytes(declared, of=declared)
+        self.check_room(1)
+        own = 0
 
-    @contextmanager
-    def admitted(self, images: int) -> Iterator[None]:
-        """Hold room for pictures, which are there, in the block.
+        def hold(arrived: int) -> None:
+            nonlocal own
+            self._check_bytes(arrived, of=own + arrived)
+            own += arrived
+            self.held += arrived
+
+        try:
+            yield hold
+        finally:
+            self.held -= own
+
+    def _check_bytes(self, more: int, *, of: int) -> None:
+        if of > self._max_held:
+            raise Problem(
+                "too-large",
+                f"The request has {of} bytes; at most {self._max_held} are taken on at a time. "
+                "Send a smaller one.",
+            )
+        if self.held + more > self._max_held:
+            raise self._busy(f"{self.held} bytes are under way; at most {self._max_held}")
+
+    def check_room(self, images: int) -> None:
+        """See whether so many pictures more are taken on.
 
         Raises:
-            Problem: there is no room.
+            Problem: there is no room for them.
         """
-        self._check_room(images)
-        self._admit(images)
-        try:
-            yield
-        finally:
-            self._admit(-images)
-
-    def _check_room(self, images: int) -> None:
+        if images > self._limit:
+            raise Problem(
+                "too-large",
+                f"The request has {images} pictures; at most {self._limit} are taken on at a time. "
+                "Send fewer in a request.",
+            )
         if self.images + images > self._limit:
             raise self._busy(f"{self.images} pictures are under way; at most {self._limit}")
 
@@ -105,8 +118,8 @@ class Pool:
             headers={"Retry-After": str(seconds)},
         )
 
-    def _admit(self, images: int) -> None:
-        with self._lock:  # threads that nobody waits for end on their own
+    def _count(self, images: int) -> None:
+        with self._lock:  # threads end on their own
             self.images += images
 
     async def run(self, work: Callable[[], T], *, gone: asyncio.Future[None], seconds: float) -> T:
@@ -120,6 +133,7 @@ class Pool:
         Raises:
             Problem: the time is over.
             ClientDisconnect: the client has gone.
+            CancelledError: the task was cancelled, as by a stop that does not wait any longer.
             Exception: what `work` raised.
         """
         asked = time.perf_counter()
@@ -133,7 +147,10 @@ class Pool:
                 self._mean += 0.1 * (took - self._mean)
                 self._metrics.computed(waited=began - asked, computed=took)
 
+        self._count(1)
         future = self._executor.submit(timed)
+        # A thread cannot be stopped: its picture counts until it is done, whoever waits for it.
+        future.add_done_callback(lambda _: self._count(-1))
         job = asyncio.wrap_future(future)
         try:
             futures: set[asyncio.Future[Any]] = {job, gone}
@@ -149,15 +166,15 @@ class Pool:
                 headers={"Retry-After": "5"},
             )
         finally:
-            if not future.cancel() and future.running():
-                # A thread cannot be stopped: its picture counts until it is done.
-                self._admit(1)
-                future.add_done_callback(lambda _: self._admit(-1))
+            future.cancel()  # if it is not begun
             job.cancel()
 
     def close(self) -> None:
-        """End the threads when they have done what they have begun; further work gets new ones."""
-        self._executor.shutdown(cancel_futures=True)
+        """End the threads when they have done what they have begun; further work gets new ones.
+
+        This waits for them, except when draining: what was worth it was waited for by then.
+        """
+        self._executor.shutdown(wait=not self.draining, cancel_futures=True)
         self._executor = self._new_executor()
 
     def _new_executor(self) -> ThreadPoolExecutor:

@@ -35,6 +35,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "damaged-picture": (422, "The picture cannot be read"),
     "bad-option": (422, "An option is not allowed"),
     "busy": (429, "Too much work is waiting"),
+    "large-headers": (431, "The headers are too large"),
     "client-gone": (499, "The client has gone"),
     "internal-error": (500, "The server failed"),
     "timeout": (503, "The answer took too long"),
@@ -91,6 +92,15 @@ class Problem(Exception):
             headers={**self.headers, "Humanseg-Problem": self.kind},
             media_type=MEDIA_TYPE,
         )
+
+
+def stopping() -> Problem:
+    """The refusal of all that a stop leaves no time for."""
+    return Problem(
+        "stopping",
+        "The server is being stopped; ask another one.",
+        headers={"Retry-After": "5"},
+    )
 
 
 def problem_of(error: Exception) -> Problem:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -47,17 +48,24 @@ class _MemoryParser(MultiPartParser):
     spool_max_size = MAX_BYTES
 
 
-async def read_request(request: Request, config: ServeConfig, *, form_only: bool = False) -> Sent:
+async def read_request(
+    request: Request,
+    config: ServeConfig,
+    hold: Callable[[int], None],
+    *,
+    form_only: bool = False,
+) -> Sent:
     """Read the body of a request, and the options in its address.
 
     Args:
         request: its body is not begun.
         config: the limits.
+        hold: is told how many bytes arrive, as they do; see `Pool.holding`.
         form_only: refuse the bytes of a picture without a form around them.
 
     Raises:
         Problem: a body of another kind, that cannot be taken apart, is too slow, or without a
-            picture; or an option twice.
+            picture; an option twice; or what `hold` raises.
         HTTPException: it is too large, counted while it arrives.
         ClientDisconnect: the client has gone.
     """
@@ -76,7 +84,9 @@ async def read_request(request: Request, config: ServeConfig, *, form_only: bool
         )
     try:
         async with asyncio.timeout(config.read_seconds):
-            images, fields = await (_read_raw(request) if raw else _read_form(request, config))
+            stream = _counted(request, hold)
+            reading = _read_raw(stream) if raw else _read_form(request, stream, config)
+            images, fields = await reading
     except TimeoutError:
         raise Problem(
             "slow-body", f"The body did not arrive within {config.read_seconds:g} s."
@@ -88,15 +98,23 @@ async def read_request(request: Request, config: ServeConfig, *, form_only: bool
     return Sent(images, dict(options))
 
 
-async def _read_raw(request: Request) -> _Parts:
-    return (SentImage("", await request.body()),), []
+async def _counted(request: Request, hold: Callable[[int], None]) -> AsyncGenerator[bytes, None]:
+    async for chunk in request.stream():
+        hold(len(chunk))
+        yield chunk
 
 
-async def _read_form(request: Request, config: ServeConfig) -> _Parts:
+async def _read_raw(stream: AsyncGenerator[bytes, None]) -> _Parts:
+    return (SentImage("", b"".join([chunk async for chunk in stream])),), []
+
+
+async def _read_form(
+    request: Request, stream: AsyncGenerator[bytes, None], config: ServeConfig
+) -> _Parts:
     """Pictures and fields of a form."""
     parser = _MemoryParser(
         request.headers,
-        request.stream(),
+        stream,
         max_files=config.max_parts,
         max_fields=config.max_parts,
         max_part_size=_FIELD_BYTES,
@@ -106,6 +124,10 @@ async def _read_form(request: Request, config: ServeConfig) -> _Parts:
     except MultiPartException as error:
         kind = "too-large" if error.message.startswith(("Too many", "Part exceeded")) else ""
         raise Problem(kind or "malformed-body", f"form: {error.message.rstrip('.')}.") from error
+    except (LookupError, ValueError) as error:  # a charset that cannot be: text is decoded by it
+        raise Problem(
+            "malformed-body", f"form: cannot be decoded ({error}); send it without a charset."
+        ) from error
     try:
         return await _taken_apart(form)
     finally:

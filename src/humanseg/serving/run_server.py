@@ -45,15 +45,20 @@ def address(listener: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def run_server(app: FastAPI, config: ServeConfig, listener: socket.socket) -> None:
+def run_server(app: FastAPI, config: ServeConfig, listener: socket.socket) -> bool:
     """Serve until SIGTERM or Ctrl-C; a second one ends at once.
 
-    Readiness goes first, then what was taken on is finished, for `drain_seconds` at most.
+    Readiness goes first, then what was taken on is finished, for `drain_seconds` at most. What is
+    not finished by then is answered that the server is being stopped.
 
     Args:
         app: see `create_app`.
         config: its limits.
         listener: see `listen`.
+
+    Returns:
+        Whether no thread is computing any more. One that does cannot be stopped, and Python waits
+        for it: the process ends when it is done, or by `os._exit`.
     """
     settings = uvicorn.Config(
         app,
@@ -68,7 +73,9 @@ def run_server(app: FastAPI, config: ServeConfig, listener: socket.socket) -> No
         h11_max_incomplete_event_size=config.max_header_bytes,
         timeout_graceful_shutdown=math.ceil(config.drain_seconds),
     )
-    _Server(settings, app.state.service).run(sockets=[listener])
+    service: Service = app.state.service
+    _Server(settings, service).run(sockets=[listener])
+    return service.pool.images == 0
 
 
 class _Server(uvicorn.Server):
@@ -79,5 +86,8 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal stops politely; uvicorn's own would raise it anew at the end."""
         self._service.stop()
-        self.force_exit = self.should_exit
+        if self.should_exit:
+            self.force_exit = True
+            for task in list(self.server_state.tasks):
+                task.cancel()
         self.should_exit = True

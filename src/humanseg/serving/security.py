@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import logging
 import time
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from humanseg.serving.problem_details import Problem
-from humanseg.serving.serve_metrics import ServeMetrics
-from humanseg.serving.server_config import ServeConfig
+from humanseg.serving.problem_details import Problem, problem_of, stopping
+from humanseg.serving.service import Service
 
 BATCH_PATH = "/v1/segment/batch"
 
+_LOG = logging.getLogger(__name__)
 _REQUESTS = logging.getLogger("humanseg.requests")
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -27,27 +29,28 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
 }
 """Of every answer that does not say otherwise itself, as the page does."""
-_OWN_SITE = (None, "same-origin", "none")  # none: typed into the address line
+_OWN_SITE = ("same-origin", "none")  # none: typed into the address line
 
 
 class Guard:
     """Middleware: host, site, token and declared size of requests; headers, log and metrics.
 
+    It answers what nothing within it has answered: bugs, and requests that are cut off by a stop.
+
     Plain ASGI: Starlette's `BaseHTTPMiddleware` would hide from the application that a client has
     gone.
     """
 
-    def __init__(self, app: ASGIApp, *, config: ServeConfig, metrics: ServeMetrics) -> None:
+    def __init__(self, app: ASGIApp, *, service: Service) -> None:
         """Guard an application.
 
         Args:
             app: what is guarded.
-            config: the limits.
-            metrics: are told of every answer.
+            service: has the limits, and the metrics that are told of every answer.
         """
         self._app = app
-        self._config = config
-        self._metrics = metrics
+        self._service = service
+        self._config = config = service.config
         self._hosts = {"localhost", config.host, *(name.lower() for name in config.allowed_hosts)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,20 +73,38 @@ class Guard:
 
         try:
             try:
-                self._check(scope["method"], scope["path"], Headers(scope=scope))
-            except Problem as refusal:
-                await refusal.response()(scope, receive, send_guarded)
-            else:
+                self._check(scope["method"], _route_path(scope), Headers(scope=scope))
                 await self._app(scope, receive, send_guarded)
+            except (Exception, asyncio.CancelledError) as error:
+                refusal = self._refusal_of(error)
+                if not status:
+                    await refusal.response()(scope, receive, send_guarded)
+                elif isinstance(error, Exception):
+                    raise  # half an answer cannot be taken back: the server closes the connection
         finally:
             seconds = time.perf_counter() - began
             route = getattr(scope.get("route"), "path", "other")
-            self._metrics.answered(route, status or 500, problem, seconds)
+            self._service.metrics.answered(route, status or 500, problem, seconds)
             # The path of no route is the client's own words.
             _REQUESTS.info(
                 "%s %s %d %s%.0f ms", scope["method"], route, status, problem and f"{problem} ",
                 1000 * seconds,
             )  # fmt: skip
+
+    def _refusal_of(self, error: BaseException) -> Problem:
+        """What is answered for an error that nothing else answers.
+
+        Raises:
+            BaseException: the error, if it is a cancellation, and not for a stop of the server.
+        """
+        if isinstance(error, Problem):
+            return error
+        if isinstance(error, Exception):
+            _LOG.error("a request failed", exc_info=error)
+            return problem_of(error)
+        if not self._service.pool.draining:
+            raise error
+        return stopping()
 
     def _check(self, method: str, path: str, headers: Headers) -> None:
         """Refuse what needs no look at the body.
@@ -91,14 +112,26 @@ class Guard:
         Raises:
             Problem: at the first of them.
         """
+        size = sum(len(name) + len(value) + 4 for name, value in headers.raw)
+        most = self._config.max_header_bytes
+        if size > most:
+            raise Problem(
+                "large-headers", f"The headers have {size} bytes; at most {most} are taken."
+            )
         self._check_host(headers.get("host", ""))
-        # A browser says whose page asks; pages of other sites could otherwise use up the machine.
-        if method not in ("GET", "HEAD") and headers.get("sec-fetch-site") not in _OWN_SITE:
+        # Pages of other sites could otherwise use up the machine.
+        if method not in ("GET", "HEAD") and not _is_own_site(headers):
             raise Problem("other-site", "The request comes from a page of another site.")
         if path.startswith("/v1/") or path == "/metrics":
             self._check_token(headers.get("authorization", ""))
         limit = self._config.max_batch_bytes if path == BATCH_PATH else self._config.max_bytes
         length = headers.get("content-length", "0")
+        if "content-length" in headers and "transfer-encoding" in headers:
+            raise Problem(
+                "malformed-body",
+                "The request has both Content-Length and Transfer-Encoding; send one of them.",
+                headers={"Connection": "close"},
+            )
         if length.isdecimal() and int(length) > limit:
             raise Problem(
                 "too-large",
@@ -133,3 +166,19 @@ class Guard:
                 "Send the server's token in the header Authorization: Bearer TOKEN.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
+
+
+def _route_path(scope: Scope) -> str:
+    """The path that routes are looked up by: without the prefix that another server gives us."""
+    path: str = scope["path"]
+    inner = path.removeprefix(scope.get("root_path", ""))
+    return inner if inner.startswith("/") else path
+
+
+def _is_own_site(headers: Headers) -> bool:
+    """Whether no page of another site asks, by what a browser says of the page that does."""
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None:
+        return site in _OWN_SITE
+    # Browsers tell the site to https addresses and this machine alone, but the origin to all.
+    return origin is None or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()

@@ -18,14 +18,17 @@ def service_routes(service: Service) -> APIRouter:
     """Routes that never touch the pool."""
     router = APIRouter(tags=["service"], responses=refusals())
 
+    @router.head("/v1/models", include_in_schema=False)
     @router.get("/v1/models", summary="The model that answers")
     async def models() -> dict[str, Any]:
         return {"humanseg": __version__, "models": [_model(service)]}
 
+    @router.head("/healthz", include_in_schema=False)
     @router.get("/healthz", summary="Whether the server lives", response_class=JSONResponse)
     async def health() -> dict[str, str]:
         return {"status": "alive"}
 
+    @router.head("/readyz", include_in_schema=False)
     @router.get(
         "/readyz",
         summary="Whether the server can segment now",
@@ -40,6 +43,7 @@ def service_routes(service: Service) -> APIRouter:
             )
         return {"status": "ready"}
 
+    @router.head("/metrics", include_in_schema=False)
     @router.get("/metrics", summary="For Prometheus", response_class=Response)
     async def metrics() -> Response:
         return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
