@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ pytest.importorskip("starlette")
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import bundled, read_model_record
 from humanseg.serving import static_files
 from humanseg.serving.static_files import page_files, page_routes
@@ -26,7 +28,7 @@ BEFORE_PRIVATE_MODE = 300_000
 
 @pytest.fixture(scope="module")
 def client() -> TestClient:
-    return TestClient(Starlette(routes=page_routes()))
+    return TestClient(Starlette(routes=page_routes(Segmenter(threads=1))))
 
 
 def test_vendored_runtime__is_what_its_manifest_says() -> None:
@@ -58,6 +60,28 @@ def test_manifest__is_read_from_the_model(client: TestClient) -> None:
     assert model["bytes"] == len(content)
     assert tuple(model["image_size"]) == record.preprocessing.image_size
     assert model["flip_averaging"] is record.config.evaluation.flip_averaging
+
+
+def test_manifest__runs_the_network_as_the_server_does() -> None:
+    segmenter = Segmenter(
+        threads=1, image_size=(256, 192), flip_averaging=True, sure_share=0.0, threshold=0.25
+    )
+    client = TestClient(Starlette(routes=page_routes(segmenter)))
+    model = client.get("/private/manifest.json").json()["model"]
+    assert model["image_size"] == [256, 192]
+    assert model["flip_averaging"] is True
+    assert (model["sure_share"], model["threshold"]) == (0.0, 0.25)
+    assert 'data-threshold="0.25"' in client.get("/").text
+
+
+def test_network__is_sent_as_the_manifest_says_when_its_file_changes(tmp_path: Path) -> None:
+    for name in ("humanseg.json", "config.json", "model.safetensors", "model.onnx"):
+        shutil.copy(bundled() / name, tmp_path)
+    client = TestClient(Starlette(routes=page_routes(Segmenter(tmp_path, threads=1))))
+    (tmp_path / "model.onnx").write_bytes(b"another")
+    model = client.get("/private/manifest.json").json()["model"]
+    content = client.get("/private/model.onnx").content
+    assert model["sha256"] == hashlib.sha256(content).hexdigest()
 
 
 def test_files__carry_the_policy_and_a_tag(client: TestClient) -> None:

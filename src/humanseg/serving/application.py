@@ -71,5 +71,5 @@ def create_app(
     bearer = [Security(HTTPBearer(auto_error=False))] if config.token else []
     app.include_router(segment_routes(service), dependencies=bearer)
     app.include_router(service_routes(service))
-    app.router.routes.extend(page_routes(segmenter.model, segmenter.image_size))
+    app.router.routes.extend(page_routes(segmenter))
     return app

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -50,12 +51,31 @@ class ServeConfig(Section):
     drain_seconds: Positive = 60.0
     """Seconds that requests under way are given when the server is told to stop."""
 
+    @field_validator("host")
+    @classmethod
+    def _address(cls, host: str) -> str:
+        if "/" in host:
+            raise ValueError(f"got {host!r}; give an address or a name, such as 127.0.0.1.")
+        return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _names(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for host in hosts:
+            if not re.fullmatch(r"[\w.-]+", host, re.ASCII):
+                raise ValueError(
+                    f"got {host!r}; give names without scheme, port and path, such as "
+                    "masks.example."
+                )
+        return hosts
+
     @field_validator("token")
     @classmethod
     def _long_enough(cls, token: str | None) -> str | None:
-        if token is not None and not (len(token) >= 16 and token.isascii() and token.isprintable()):
+        if token is not None and not re.fullmatch(r"[\x21-\x7e]{16,}", token):
             raise ValueError(
-                "give at least 16 letters, digits or signs that nobody guesses, such as those of: "
+                "give at least 16 letters, digits or signs, without spaces, that nobody guesses, "
+                "such as those of: "
                 'python -c "import secrets; print(secrets.token_urlsafe())"'
             )
         return token

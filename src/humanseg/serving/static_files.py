@@ -6,16 +6,18 @@ import hashlib
 import json
 import mimetypes
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
+from typing import Self
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from humanseg.images.resize import Size
+from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import (
     ONNX_FILE,
     ONNX_INT8_FILE,
@@ -84,14 +86,38 @@ class PageFile:
         return hashlib.sha256(self.content).hexdigest()
 
 
+@dataclass(frozen=True)
+class PageNetwork:
+    """How private mode runs a network."""
+
+    image_size: Size
+    """(height, width) of its grid."""
+    flip_averaging: bool
+    threshold: float
+    sure_share: float
+
+    @classmethod
+    def of_record(cls, record: ModelRecord) -> Self:
+        """As the model itself says."""
+        own = record.config.evaluation
+        size = record.preprocessing.image_size
+        return cls(size, own.flip_averaging, record.threshold, own.sure_share)
+
+    @classmethod
+    def of_segmenter(cls, segmenter: Segmenter) -> Self:
+        """As it is run here."""
+        flips, share = segmenter.flip_averaging, segmenter.sure_share
+        return cls(segmenter.image_size, flips, segmenter.threshold, share)
+
+
 def page_files(
-    model: Path | None = None, *, image_size: Size | None = None, api: bool = True
+    model: Path | None = None, *, network: PageNetwork | None = None, api: bool = True
 ) -> Mapping[str, PageFile]:
     """All files of the page, by their addresses relative to its own; the page's own is empty.
 
     Args:
         model: directory of the model that private mode runs; the bundled one if None.
-        image_size: (height, width) of its grid; the model's own if None.
+        network: how it is run; as the model says if None.
         api: whether there is a server that segments; else there is private mode alone.
 
     Raises:
@@ -104,25 +130,25 @@ def page_files(
     directory = find_model(model)
     record = read_model_record(directory)
     warn_if_weak(directory, record)
-    private = _private_files(static / "vendor", directory, record, image_size, required=not api)
+    network = network or PageNetwork.of_record(record)
+    private = _private_files(static / "vendor", directory, network, required=not api)
     modes = [name for name, offered in (("server", api), ("private", private)) if offered]
     described = index.replace(
-        _OFFER, f'data-modes="{" ".join(modes)}" data-threshold="{record.threshold}"'
+        _OFFER, f'data-modes="{" ".join(modes)}" data-threshold="{network.threshold}"'
     )
     return {"": PageFile(described.encode("utf-8"), "text/html"), **pages, **private}
 
 
-def page_routes(model: Path | None = None, image_size: Size | None = None) -> list[BaseRoute]:
+def page_routes(segmenter: Segmenter) -> list[BaseRoute]:
     """Routes of the page and of its private mode; no other file can be asked for.
 
     Args:
-        model: see `page_files`.
-        image_size: see `page_files`.
+        segmenter: whose model private mode runs, in the same way.
 
     Raises:
         UsageError, ModelError: see `page_files`.
     """
-    offered = page_files(model, image_size=image_size)
+    offered = page_files(segmenter.model, network=PageNetwork.of_segmenter(segmenter))
     return [_route(f"/{address}", file) for address, file in offered.items()]
 
 
@@ -131,9 +157,8 @@ def _route(address: str, file: PageFile) -> Route:
         headers = {**HEADERS, "ETag": f'"{file.sha256}"'}
         if request.headers.get("if-none-match") == headers["ETag"]:
             return Response(status_code=304, headers=headers)
-        if isinstance(file.source, bytes):
-            return Response(file.source, media_type=file.media_type, headers=headers)
-        return FileResponse(file.source, media_type=file.media_type, headers=headers)
+        # Not what lies on the disk by now: it may no longer be what manifest and tag say.
+        return Response(file.content, media_type=file.media_type, headers=headers)
 
     return Route(address, send, include_in_schema=False)
 
@@ -144,7 +169,7 @@ def _page_file(path: Path) -> PageFile:
 
 
 def _private_files(
-    vendor: Path, model: Path, record: ModelRecord, image_size: Size | None, *, required: bool
+    vendor: Path, model: Path, network: PageNetwork, *, required: bool
 ) -> dict[str, PageFile]:
     """What private mode loads, and a manifest with versions, sizes and SHA-256 sums."""
     networks = [model / name for name in (ONNX_INT8_FILE, ONNX_FILE) if (model / name).is_file()]
@@ -155,23 +180,20 @@ def _private_files(
             f"{model}: has no {ONNX_FILE}, which the page's private mode runs; make one with "
             "`humanseg export`."
         )
-    network = _page_file(networks[0])
+    weights = _page_file(networks[0])
     manifest = {
         "humanseg": __version__,
         "model": {
             "file": networks[0].name,
-            "bytes": len(network.content),
-            "sha256": network.sha256,
-            "image_size": image_size or record.preprocessing.image_size,
-            "flip_averaging": record.config.evaluation.flip_averaging,
-            "threshold": record.threshold,
-            "sure_share": record.config.evaluation.sure_share,
+            "bytes": len(weights.content),
+            "sha256": weights.sha256,
+            **asdict(network),
         },
         "runtime": json.loads((vendor / "manifest.json").read_text(encoding="utf-8")),
     }
     return {
         **{f"private/{name}": _page_file(vendor / file) for name, file in RUNTIME.items()},
-        f"private/{networks[0].name}": network,
+        f"private/{networks[0].name}": weights,
         "private/manifest.json": PageFile(json.dumps(manifest).encode("utf-8"), "application/json"),
     }
 
