@@ -38,7 +38,12 @@ def test_token__is_asked_for_once(browser: Browser, pictures: Pictures) -> None:
         visited = open_page(context, server.url)
         content = pictures["00-plain.jpg"]
         visited.drop({"a.jpg": content, "b.jpg": content, "c.jpg": content})
-        for token in ("a wrong one", TOKEN):
+        for token in (
+            "a-wrong-one",
+            "a token of words",
+            "密码密码密码密码密码密码密码密码",
+            f" {TOKEN} ",
+        ):
             visited.page.get_by_label("Token", exact=True).fill(token)
             visited.page.get_by_role("button", name="Continue").click()
         visited.wait_until_done(3)
@@ -72,6 +77,44 @@ def test_busy_server__is_asked_again(answered: Callable[..., Visit], pictures: P
     visited.drop({"a.jpg": pictures["00-plain.jpg"]})
     visited.wait_until_done()
     assert tries == ["POST", "POST"]
+
+
+@pytest.mark.parametrize("busy", [True, False], ids=["between-tries", "on-its-way"])
+def test_private_mode__sends_nothing_more(
+    answered: Callable[..., Visit], pictures: Pictures, busy: bool
+) -> None:
+    asked: list[Route] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route)
+        if busy:
+            route.fulfill(status=429, headers={"Retry-After": "3"}, body="{}")
+
+    visited = answered(answer)
+    ended: list[str] = []
+    visited.page.on("requestfailed", lambda request: ended.append(request.method))
+    with visited.page.expect_request("**/v1/segment**"):
+        visited.drop({"a.jpg": pictures["00-plain.jpg"]})
+    if busy:
+        visited.page.wait_for_timeout(500)
+    visited.go_private()
+    visited.wait_until_done()
+    visited.page.wait_for_timeout(4000 if busy else 0)
+    assert len(asked) == 1
+    assert ended == ([] if busy else ["POST"])
+
+
+def test_removed_picture__is_sent_no_more(
+    answered: Callable[..., Visit], pictures: Pictures
+) -> None:
+    visited = answered(lambda _: None)
+    ended: list[str] = []
+    visited.page.on("requestfailed", lambda request: ended.append(request.method))
+    with visited.page.expect_request("**/v1/segment**"):
+        visited.drop({"a.jpg": pictures["00-plain.jpg"]})
+    visited.page.get_by_role("button", name="Remove this picture").click()
+    visited.page.wait_for_timeout(300)
+    assert ended == ["POST"]
 
 
 def test_refusal__is_shown_in_the_servers_words(

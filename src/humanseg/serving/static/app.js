@@ -4,7 +4,7 @@
  * @typedef {import("./resize.js").Size} Size
  * @typedef {{file: File, size: Size, state: "waiting" | "working" | "done" | "failed", problem: string,
  *   thumbnail: HTMLCanvasElement | null, probability: import("./probability.js").Probability | null,
- *   strokes: import("./render.js").Stroke[]}} Picture
+ *   strokes: import("./render.js").Stroke[], stopping: AbortController | null}} Picture
  */
 
 import { PageError, decodeImage } from "./image.js";
@@ -30,6 +30,9 @@ let current = null;
 /** @type {ImageBitmap | null} */
 let backdrop = null;
 let running = 0;
+let sending = 0; // pictures that are on their way to the server
+/** @type {Set<string>} buttons whose files are being made */
+const saving = new Set();
 
 const stage = new Stage(settings, brush, update);
 const segmenters = { server: serverSegmenter(askToken), private: new PrivateSegmenter(tellWhere) };
@@ -57,7 +60,7 @@ async function add(files) {
     /** @type {Picture} */
     const picture = {
       file, size: { height: 0, width: 0 }, state: "waiting", problem: "", thumbnail: null,
-      probability: null, strokes: [],
+      probability: null, strokes: [], stopping: null,
     };
     pictures.push(picture);
     return picture;
@@ -82,17 +85,23 @@ async function work() {
   if (running >= LANES[mode()]) return;
   const picture = pictures.find(({ state, thumbnail }) => state === "waiting" && thumbnail);
   if (!picture) return;
+  const where = mode();
+  const { signal } = (picture.stopping = new AbortController());
   running++;
+  sending += Number(where === "server");
   picture.state = "working";
   update();
   work();
   try {
-    picture.probability = await segmenters[mode()].segment(picture.file, picture.size);
+    picture.probability = await segmenters[where].segment(picture.file, picture.size, signal);
     picture.state = "done";
   } catch (error) {
-    fail(picture, error);
+    if (signal.aborted) picture.state = "waiting";
+    else fail(picture, error);
   }
   running--;
+  sending -= Number(where === "server");
+  tellWhere();
   update();
   work();
 }
@@ -124,8 +133,8 @@ function update() {
   const done = pictures.filter(({ state }) => state === "done").length;
   const button = (/** @type {string} */ id) => /** @type {HTMLButtonElement} */ (element(id));
   for (const id of ["undo", "clear"]) button(id).disabled = strokes === 0;
-  button("save").disabled = current?.state !== "done";
-  button("save-all").disabled = done < 2;
+  button("save").disabled = saving.has("save") || current?.state !== "done";
+  button("save-all").disabled = saving.has("save-all") || done < 2;
   tellSummary(done);
 }
 
@@ -154,20 +163,23 @@ function tellWhere() {
   const count = threads === 1 ? "1 thread" : `${threads} threads`;
   const reason = self.crossOriginIsolated ? note : "This address allows no more: not secure, or not isolated.";
   if (mode() === "server") where.textContent = `Pictures go to ${location.host}, which stores none.`;
+  else if (sending) where.textContent = "Stopping what is on its way to the server";
   else if (state === "failed") where.textContent = problem;
   else if (state === "ready") where.textContent = `No picture leaves this browser. ${count}. ${reason}`;
   else where.textContent = total ? `Loading the network: ${megabytes(loaded)} of ${megabytes(total)} MB` : "Loading the network";
 }
 
+const dialog = /** @type {HTMLDialogElement} */ (element("token-dialog"));
+
+/** @returns {Promise<string>} what a header can hold */
 function askToken() {
-  const dialog = /** @type {HTMLDialogElement} */ (element("token-dialog"));
   input("token").value = "";
   dialog.returnValue = "";
   dialog.showModal();
   return new Promise((resolve, reject) => {
     dialog.onclose = () => {
-      const token = input("token").value;
-      if (dialog.returnValue === "give" && token) resolve(token);
+      const token = input("token").value.trim();
+      if (dialog.returnValue === "give" && /^[!-~]+$/.test(token)) resolve(token);
       else reject(new PageError("The server asks for a token, and none was given. Add the picture again."));
     };
   });
@@ -176,8 +188,12 @@ function askToken() {
 /** @param {"server" | "private"} wanted */
 function setMode(wanted) {
   input(`mode-${wanted}`).checked = true;
-  if (wanted === "private") segmenters.private.start().catch(() => {}); // `tellWhere` says why
+  if (wanted === "private") {
+    segmenters.private.start().catch(() => {}); // `tellWhere` says why
+    dialog.close();
+  }
   for (const picture of pictures) {
+    if (wanted === "private") picture.stopping?.abort();
     if (picture.state === "failed" && picture.thumbnail) picture.state = "waiting";
   }
   tellWhere();
@@ -296,15 +312,18 @@ function listenToSaving(id, make) {
   const button = /** @type {HTMLButtonElement} */ (element(id));
   button.onclick = async () => {
     const words = [...button.childNodes];
-    button.disabled = true;
+    let problem = "";
+    saving.add(id);
+    update();
     try {
       download(await make(button));
     } catch (error) {
-      element("summary").textContent = `Not saved: ${error instanceof Error ? error.message : error}`;
-    } finally {
-      button.replaceChildren(...words);
-      button.disabled = false;
+      problem = `Not saved: ${error instanceof Error ? error.message : error}`;
     }
+    saving.delete(id);
+    button.replaceChildren(...words);
+    update();
+    if (problem) element("summary").textContent = problem;
   };
 }
 
@@ -320,13 +339,16 @@ function listenToButtons() {
   element("clear").onclick = () => takeBack("clear");
   element("remove").onclick = () => {
     const index = pictures.indexOf(/** @type {Picture} */ (current));
-    pictures.splice(index, 1);
+    const [removed] = pictures.splice(index, 1);
+    removed.stopping?.abort();
     choose(pictures[Math.min(index, pictures.length - 1)] ?? null);
+    if (!current) input("choose").focus(); // the button is gone
   };
   addEventListener("keydown", (event) => {
     if (document.querySelector("dialog[open]")) return;
-    if ((event.ctrlKey || event.metaKey) && event.key === "z") takeBack("undo");
-    const step = { "[": -1, "]": 1 }[event.key];
+    const { ctrlKey, metaKey, shiftKey, key } = event;
+    if ((ctrlKey || metaKey) && !shiftKey && key.toLowerCase() === "z") takeBack("undo"); // Caps Lock gives Z
+    const step = { "[": -1, "]": 1 }[key];
     if (!step) return;
     input("brush").valueAsNumber += step;
     form.dispatchEvent(new Event("input"));

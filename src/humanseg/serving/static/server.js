@@ -24,22 +24,23 @@ export function serverSegmenter(askToken) {
 
   /**
    * @param {File} file
+   * @param {AbortSignal} signal nothing is sent after it
    * @returns {Promise<Response>} a good one
    */
-  async function send(file) {
+  async function send(file, signal) {
     const address = new URL("v1/segment?output=probability", document.baseURI);
     for (let attempt = 1; ; attempt++) {
+      signal.throwIfAborted();
       const used = token;
-      /** @type {Record<string, string>} */
-      const headers = { "Content-Type": file.type || "application/octet-stream", Accept: "image/png" };
-      if (used) headers.Authorization = `Bearer ${used}`;
-      const response = await fetch(address, { method: "POST", body: file, headers }).catch(() => {
+      const headers = new Headers({ "Content-Type": file.type || "application/octet-stream", Accept: "image/png" });
+      if (used) headers.set("Authorization", `Bearer ${used}`);
+      const response = await fetch(address, { method: "POST", body: file, headers, signal }).catch(() => {
         throw new PageError("The server does not answer. Is humanseg serve still running?");
       });
       if (response.ok) return response;
       const busy = response.status === 429 || response.status === 503;
       if (attempt === TRIES || !(busy || response.status === 401)) throw await refusal(response);
-      if (busy) await pause(response.headers.get("Retry-After"));
+      if (busy) await pause(response.headers.get("Retry-After"), signal);
       else await renewToken(used);
     }
   }
@@ -48,18 +49,25 @@ export function serverSegmenter(askToken) {
     /**
      * @param {File} file
      * @param {import("./resize.js").Size} size of the image
+     * @param {AbortSignal} signal
      */
-    async segment(file, size) {
-      const answer = await (await send(file)).blob();
+    async segment(file, size, signal) {
+      const answer = await (await send(file, signal)).blob();
       return Probability.of((wanted) => levelsOf(answer, wanted), size);
     },
   };
 }
 
-/** @param {string | null} retryAfter seconds */
-function pause(retryAfter) {
+/**
+ * @param {string | null} retryAfter seconds
+ * @param {AbortSignal} signal ends it early
+ */
+function pause(retryAfter, signal) {
   const seconds = Math.min(Math.max(Number(retryAfter) || 1, 0.2), LONGEST_WAIT);
-  return new Promise((done) => setTimeout(done, 1000 * seconds));
+  return new Promise((done) => {
+    setTimeout(done, 1000 * seconds);
+    signal.addEventListener("abort", done, { once: true });
+  });
 }
 
 /**

@@ -25,6 +25,8 @@ export class Stage {
   #shown = null;
   /** @type {import("./render.js").Stroke | null} */
   #stroke = null;
+  /** @type {number | null} the pointer that is pressed, the first one of several fingers */
+  #pointer = null;
   /** @type {Promise<void> | null} */
   #drawing = null;
   #again = false;
@@ -42,6 +44,7 @@ export class Stage {
     frame.onpointerdown = (event) => this.#press(event);
     frame.onpointermove = (event) => this.#point(event);
     frame.onpointerleave = () => (cursor.hidden = true);
+    frame.onlostpointercapture = ({ pointerId }) => this.#release(pointerId);
     this.#moveDivider(50);
   }
 
@@ -115,18 +118,37 @@ export class Stage {
   /** @param {PointerEvent} event */
   #press(event) {
     if (this.#picture?.state !== "done" || event.button !== 0) return;
+    if (this.#pointer !== null) return this.#dropStroke();
     frame.setPointerCapture(event.pointerId);
+    this.#pointer = event.pointerId;
     const { tool, width } = this.brush();
     if (tool === "add" || tool === "erase") {
       this.#stroke = { mode: tool, width, points: [] };
       this.#picture.strokes.push(this.#stroke);
-      frame.addEventListener("lostpointercapture", this.onStroke, { once: true });
     }
     this.#point(event);
   }
 
+  /** A second finger wants to zoom, or slipped: what the first one painted was not meant. */
+  #dropStroke() {
+    const strokes = this.#picture?.strokes ?? [];
+    const index = this.#stroke ? strokes.indexOf(this.#stroke) : -1;
+    if (index >= 0) strokes.splice(index, 1);
+    this.#stroke = null;
+    this.onStroke();
+  }
+
+  /** @param {number} pointer */
+  #release(pointer) {
+    if (pointer !== this.#pointer) return;
+    this.#pointer = null;
+    this.#stroke = null;
+    this.onStroke();
+  }
+
   /** @param {PointerEvent} event */
   #point(event) {
+    if (this.#pointer !== null && event.pointerId !== this.#pointer) return;
     const { tool, width } = this.brush();
     const box = frame.getBoundingClientRect();
     const shares = (/** @type {PointerEvent} */ { clientX, clientY }) => [
@@ -138,7 +160,7 @@ export class Stage {
     cursor.hidden = !brushing;
     const diameter = `${width * Math.max(box.width, box.height)}px`;
     Object.assign(cursor.style, { left: `${100 * x}%`, top: `${100 * y}%`, width: diameter, height: diameter });
-    if (!frame.hasPointerCapture(event.pointerId)) return;
+    if (this.#pointer === null) return;
     if (!brushing) return this.#moveDivider(Math.min(Math.max(100 * x, 0), 100));
     const moves = event.getCoalescedEvents?.() ?? [];
     this.#stroke?.points.push(...(moves.length ? moves : [event]).map(shares));
