@@ -49,11 +49,11 @@ export class PrivateSegmenter {
   /**
    * @param {File} file
    * @param {import("./resize.js").Size} size of the image
-   * @param {AbortSignal} signal nothing is begun after it
+   * @param {AbortSignal} [signal] nothing is begun after it
    */
   async segment(file, size, signal) {
     await this.start();
-    signal.throwIfAborted();
+    signal?.throwIfAborted();
     let answer;
     try {
       answer = await this.#ask({ file });
