@@ -73,7 +73,7 @@ class Guard:
 
         try:
             try:
-                self._check(scope["method"], _route_path(scope), Headers(scope=scope))
+                self._check(scope)
                 await self._app(scope, receive, send_guarded)
             except (Exception, asyncio.CancelledError) as error:
                 refusal = self._refusal_of(error)
@@ -106,17 +106,20 @@ class Guard:
             raise error
         return stopping()
 
-    def _check(self, method: str, path: str, headers: Headers) -> None:
+    def _check(self, scope: Scope) -> None:
         """Refuse what needs no look at the body.
 
         Raises:
             Problem: at the first of them.
         """
-        size = sum(len(name) + len(value) + 4 for name, value in headers.raw)
+        method, path, headers = scope["method"], _route_path(scope), Headers(scope=scope)
+        size = len(scope["path"]) + len(scope["query_string"])
+        size += sum(len(name) + len(value) + 4 for name, value in headers.raw)
         most = self._config.max_header_bytes
         if size > most:
             raise Problem(
-                "large-headers", f"The headers have {size} bytes; at most {most} are taken."
+                "large-headers",
+                f"The address and headers have {size} bytes; at most {most} are taken.",
             )
         self._check_host(headers.get("host", ""))
         # Pages of other sites could otherwise use up the machine.
