@@ -17,7 +17,7 @@ from humanseg.results import write_record
 from humanseg.system.errors import DataError, UsageError
 from humanseg.training import train
 from humanseg.training.further_data import Start, check_start
-from humanseg.training.preparation import RunData, find_data
+from humanseg.training.preparation import RunData, find_data, find_data_set
 
 pytestmark = pytest.mark.training
 
@@ -54,6 +54,25 @@ def test_extra_pictures__are_trained_on_and_nothing_else(
     ids = trained_on(data, tiny)
     assert ids[: len(plain.split.train)] == list(plain.split.train)
     assert ids[len(plain.split.train) :] == [f"more/{name}" for name in sorted(plain.split.train)]
+
+
+def test_extra_pictures__named_like_own_ones_do_not_take_their_place(
+    tiny: TrainConfig, drawn: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(drawn / "images", tmp_path / "own/images/more")
+    shutil.copytree(drawn / "masks", tmp_path / "own/masks/more")
+    shutil.copytree(drawn / "images", tmp_path / "own/images/b")  # or all would lie in one folder
+    shutil.copytree(drawn / "masks", tmp_path / "own/masks/b")
+    name = find_data(tiny).split.train[0]
+    extras = [copy_some(drawn, tmp_path / folder / "more", [name], "x") for folder in "cd"]
+    config = with_extra(tiny, *extras)
+    config = config.model_copy(
+        update={"data": config.data.model_copy(update={"root": tmp_path / "own"})}
+    )
+    data_set = find_data_set(config)
+    assert data_set.rows(["b/000", "more/000", "more/019"]) == [0, 20, 39]
+    assert [data.name for data in data_set.extra] == ["more-2", "more-3"]
+    assert data_set.resized.ids[40:] == (f"more-2/{name}", f"more-3/{name}")
 
 
 def test_repeated_pictures__are_shown_more_often(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
-from humanseg.annotations.label_set import PERSON
 from humanseg.config.comparison_config import slug
-from humanseg.config.schema import TrainConfig
+from humanseg.config.schema import DataConfig, TrainConfig
 from humanseg.data.composition import RECORD_FILE, CompositionRecord
 from humanseg.data.duplicates import find_shared
 from humanseg.data.fingerprint import fingerprint
@@ -58,14 +58,28 @@ class Start:
     """Its training pictures; None where it does not know them."""
 
 
-def find_extra(root: Path, classes: Sequence[str] = PERSON) -> ExtraData:
-    """Find and fingerprint a further data set; `inspected` looks at its images.
+def find_extra(config: DataConfig, own: Sequence[Sample]) -> list[ExtraData]:
+    """Find and fingerprint the further data sets; `inspected` looks at their images.
+
+    They are called by their folders, with a number where another one, or a folder of the samples
+    `own`, is called so.
 
     Raises:
         UsageError: it does not exist.
         DataError: pictures without masks, scenes that were not composed to the end, or a damaged
             record of them.
     """
+    taken = {sample.id.partition("/")[0] for sample in own}
+    found = []
+    for root in config.extra:
+        numbered = (f"{slug(root.name)}{f'-{n}' if n > 1 else ''}" for n in count(1))
+        name = next(name for name in numbered if name not in taken)
+        taken.add(name)
+        found.append(_find_one(root, name, config.classes))
+    return found
+
+
+def _find_one(root: Path, name: str, classes: Sequence[str]) -> ExtraData:
     if not root.exists():
         raise UsageError(
             f"data.extra: {root} does not exist; give a folder, CSV or file of labels."
@@ -78,7 +92,6 @@ def find_extra(root: Path, classes: Sequence[str] = PERSON) -> ExtraData:
             f"data.extra: {root} holds {len(samples)} of {sum(composition.kinds.values())} scenes; "
             "composing was interrupted. Compose them again into a new folder."
         )
-    name = slug(root.name)
     named = tuple(replace(sample, id=f"{name}/{sample.id}") for sample in samples)
     return ExtraData(name, named, fingerprint(samples), composition, {}, root)
 

@@ -49,7 +49,7 @@ class DataSet:
 
     @cached_property
     def _places(self) -> dict[str, int]:
-        return {name: row for row, name in enumerate(self.resized.ids)}
+        return {name: row for row, name in enumerate(self.samples)}
 
     @property
     def further_signatures(self) -> list[Signature]:
@@ -164,7 +164,7 @@ def find_data_set(
     if config.data.root is None:
         raise UsageError("data.root: not given; name the folder with --data.")
     samples = discover(config.data.root, config.data.layout, config.data.classes)
-    extra = [find_extra(root, config.data.classes) for root in config.data.extra]
+    extra = find_extra(config.data, samples)
     every = [*samples, *(sample for data in extra for sample in data.samples)]
     store = None if cache is None else Cache(cache, note=_log.warning)
     resized, keep = _resized(every, config, store, processes=processes, progress=progress)
