@@ -57,15 +57,30 @@ def _document(path: Path) -> dict[str, Any]:
                 row[field] = convert(row[field])
             except ValueError as error:
                 raise DataError(f"{where}.{field} is {row[field]!r}; {error}.") from error
+    for section in ("images", "categories"):
+        _refuse_repeated(path, section, document[section])
     return dict(document)
 
 
+def _refuse_repeated(path: Path, section: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse two entries with one id: whose an annotation is could not be said."""
+    places: dict[int | str, int] = {}
+    for index, row in enumerate(rows):
+        first = places.setdefault(row["id"], index)
+        if first != index:
+            raise DataError(
+                f"{path}: {section}[{first}] and {section}[{index}] both have the id "
+                f"{row['id']!r}; give each its own."
+            )
+
+
 def _identifier(value: object) -> int | str:
-    """Numbers, whatever a tool writes them as: 7, 7.0 and "7" are one; other text as it is."""
+    """Numbers, whatever a tool writes them as: 7, 7.0 and "7" are one, "07" is another."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, str):
-        return int(value) if value.isascii() and value.isdigit() else value
+        number = value.isascii() and value.isdigit() and str(int(value)) == value
+        return int(value) if number else value
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     raise ValueError("a whole number or a text is needed")

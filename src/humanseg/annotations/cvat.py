@@ -12,6 +12,7 @@ import numpy as np
 from humanseg.annotations.label_set import Classes, LabelledImage, LabelSet
 from humanseg.annotations.outlines import Segmentation
 from humanseg.annotations.rle import encode_mask
+from humanseg.images import MAX_PIXELS
 from humanseg.images.resize import Size
 from humanseg.system.errors import DataError
 
@@ -102,15 +103,17 @@ class _Reader:
 def _outline(tag: str, values: Mapping[str, str], size: Size) -> Segmentation:
     """Of one shape; ValueError: a mask that reaches beyond its picture, or has other runs."""
     if tag == "polygon":
-        points = (point.split(",") for point in values["points"].split(";"))
+        points = [point.split(",") for point in values["points"].split(";")]
+        if any(len(point) != 2 for point in points):
+            raise ValueError(f"{values['points'][:40]!r} are not points of two numbers each")
         return [[float(value) for point in points for value in point]]
     if tag != "mask":
         return []  # a box or line is no outline
     left, top, width, height = (int(values[name]) for name in ("left", "top", "width", "height"))
+    if width * height > min(size[0] * size[1], MAX_PIXELS):
+        raise ValueError(f"a mask of {width}x{height} pixels is larger than its picture")
     runs = np.array([int(run) for run in values["rle"].split(",")])
     if runs.min() < 0 or runs.sum() != width * height or min(width, height) < 1:
         raise ValueError(f"the runs of a mask do not fill its {width}x{height} pixels")
-    if width * height > size[0] * size[1]:
-        raise ValueError(f"a mask of {width}x{height} pixels is larger than its picture")
     rows = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
     return encode_mask(rows, size=size, corner=(top, left))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -27,6 +27,9 @@ from humanseg.images.resize import Size
 from humanseg.system.errors import DataError
 
 _KINDS = ("brushlabels", "polygonlabels", "rectanglelabels", "ellipselabels")
+_SHAPES = {"rle": "brush", "points": "polygon", "radiusX": "ellipse", "width": "rectangle"}
+"""What a region without a label of its kind is, by what only such a region has."""
+_UNLABELLED = "no label"
 _UPLOAD = re.compile(r"^[0-9a-f]{8}-")
 """What Label Studio puts before the names of files that are uploaded."""
 _CHANNELS = 4
@@ -35,6 +38,7 @@ _CHANNELS = 4
 class _Result(BaseModel):
     type: str
     value: dict[str, Any]
+    to_name: str | None = None
     original_width: int | None = None
     original_height: int | None = None
 
@@ -74,9 +78,11 @@ def read_label_studio(path: Path, classes: Sequence[str]) -> LabelSet:
     if not isinstance(tasks, list):
         raise DataError(f"{path}: is not an export of Label Studio, which is a list of tasks.")
     wanted = Classes(classes)
-    entries = tuple(
-        _entry(parsed(_Task, _whole(task), path, "Label Studio"), path, wanted) for task in tasks
-    )
+    whole = [parsed(_Task, _whole(task), path, "Label Studio") for task in tasks]
+    shown = {
+        raw.get("to_name") for task in whole for each in task.annotations for raw in each.result
+    }
+    entries = tuple(_entry(task, _names(task.data, shown, path), path, wanted) for task in whole)
     return LabelSet(entries, (path.parent, path.parent / "images"), wanted.taken(path))
 
 
@@ -88,22 +94,41 @@ def _whole(task: object) -> object:
               for value in listed if isinstance(value, dict)]  # fmt: skip
     results = [{**value, "type": kind, "value": value}
                for value in values for kind in _KINDS if kind in value]  # fmt: skip
+    for value in values:
+        shape = next((_SHAPES[key] for key in _SHAPES if key in value), None)
+        if shape is not None and not any(kind in value for kind in _KINDS):
+            kind = "labels" if "labels" in value else shape
+            place = str([value.get(key) for key in (*_SHAPES, "x", "y")])
+            results.append({**value, "type": kind, "value": value, "id": place})
     data = {name: value for name, value in task.items() if isinstance(value, str)}
     return {"data": data, "annotations": [{"result": results}]}
 
 
-def _entry(task: _Task, path: Path, classes: Classes) -> LabelledImage:
-    names = _names(task.data, path)
+def _regions(results: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Results that are outlines, with their labels, which may stand in a result of the same id."""
+    labels = {
+        str(raw.get("id")): raw["value"].get("labels")
+        for raw in results
+        if raw.get("type") == "labels" and isinstance(raw.get("value"), dict)
+    }
+    for raw in results:
+        kind, value = raw.get("type"), raw.get("value")
+        if kind in _KINDS:
+            yield raw
+        elif kind in _SHAPES.values() and isinstance(value, dict):
+            given = {f"{kind}labels": labels.get(str(raw.get("id")))}
+            yield {**raw, "type": f"{kind}labels", "value": {**value, **given}}
+
+
+def _entry(task: _Task, names: tuple[str, ...], path: Path, classes: Classes) -> LabelledImage:
     annotations = [each for each in task.annotations if not each.was_cancelled]
     if len(annotations) != 1:
         several = f"has {len(annotations)} annotations in {path.name}; keep one of each picture"
         return LabelledImage(names, path, (1, 1), (), problem=several)
     results: list[_Result] = []
-    for raw in annotations[0].result:
-        if raw.get("type") not in _KINDS:
-            continue
+    for raw in _regions(annotations[0].result):
         result = parsed(_Result, raw, path, "Label Studio")
-        given = result.value.get(result.type, [])
+        given = result.value.get(result.type) or _UNLABELLED
         labels = [str(label) for label in (given if isinstance(given, list) else [given])]
         if not sum(map(classes.person, labels)):  # all are counted
             continue
@@ -115,15 +140,34 @@ def _entry(task: _Task, path: Path, classes: Classes) -> LabelledImage:
     return LabelledImage(names, path, size, people, problem=problem)
 
 
-def _names(data: dict[str, Any], path: Path) -> tuple[str, ...]:
-    """A picture's file by its address: as written, by its last name, and without the upload's."""
-    texts = (str(value).rpartition("?d=")[2] for value in data.values())
-    for text in texts:
-        name = unquote(text).replace("\\", "/")
-        base = name.rpartition("/")[2]
-        if Path(base).suffix.lower() in SUFFIXES:
-            return tuple(dict.fromkeys((name.lstrip("/"), base, _UPLOAD.sub("", base))))
+def _names(data: dict[str, Any], shown: Set[object], path: Path) -> tuple[str, ...]:
+    """A picture's file by its address: as written, by its last name, and without the upload's.
+
+    Where several data name pictures, it is the one that is called as what labels are drawn on.
+    """
+    found = {key: names for key, value in data.items() if (names := _picture(str(value)))}
+    if len(set(found.values())) > 1:
+        found = {key: found[key] for key in found if key in shown} or found
+    if len(set(found.values())) > 1:
+        raise DataError(
+            f"{path}: a task names several pictures ({', '.join(found)}); leave the one that is "
+            "labelled in its data."
+        )
+    for names in found.values():
+        return names
     raise DataError(f"{path}: a task names no picture; its data are {', '.join(data) or 'empty'}.")
+
+
+def _picture(text: str) -> tuple[str, ...]:
+    """Names of the file of an address; none if it is not one of a picture."""
+    address = text.rpartition("?d=")[2]
+    if "://" in address:
+        address = re.split("[?#]", address, maxsplit=1)[0]  # signatures and versions
+    name = unquote(address).replace("\\", "/")
+    base = name.rpartition("/")[2]
+    if Path(base).suffix.lower() not in SUFFIXES:
+        return ()
+    return tuple(dict.fromkeys((name.lstrip("/"), base, _UPLOAD.sub("", base))))
 
 
 def _outline(result: _Result) -> Segmentation:

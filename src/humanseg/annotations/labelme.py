@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -78,6 +79,8 @@ def _entry(path: Path, classes: Classes) -> LabelledImage:
 
 def _outline(shape: _Shape, size: Size) -> Segmentation:
     if shape.shape_type == "mask" and shape.mask is not None and shape.points:
+        if not all(map(math.isfinite, shape.points[0])):
+            raise ValueError("a mask has no place in its picture")
         left, top = (int(value) for value in shape.points[0])
         return encode_mask(png_mask(shape.mask), size=size, corner=(top, left))
     if shape.shape_type in ("polygon", None):

@@ -16,6 +16,8 @@ Segmentation = list[Any] | dict[str, Any]
 """COCO's `segmentation`: a list of polygons [x1, y1, x2, y2, ...], or a run-length dict."""
 
 _SMALLEST_POLYGON = 6  # numbers of three points
+_LARGEST = 1e300
+"""Coordinates are below: JSON's whole numbers may be larger than any float."""
 _BEYOND = 0.02
 """Share of a side by which a polygon may reach out of its picture: tools let pens slip a little."""
 
@@ -70,7 +72,7 @@ def segmentation_problem(segmentation: object, size: Size) -> str | None:
         return "a person has a box but no outline; give it polygons or run lengths"
     for polygon in segmentation:
         numbers = isinstance(polygon, list) and all(
-            isinstance(value, int | float) and np.isfinite(value) for value in polygon
+            isinstance(value, int | float) and abs(value) < _LARGEST for value in polygon
         )
         if not numbers or len(polygon) % 2:
             return "a polygon is not a list of x, y pairs"
@@ -84,7 +86,7 @@ def segmentation_problem(segmentation: object, size: Size) -> str | None:
 
 def _outside(polygons: list[list[float]], size: Size) -> str | None:
     """Where polygons reach out of their picture; None if they do not."""
-    values = np.concatenate([np.reshape(polygon, (-1, 2)) for polygon in polygons])
+    values = np.concatenate([np.array(ring, dtype=np.float64).reshape(-1, 2) for ring in polygons])
     beyond = np.maximum(-values, values - size[::-1]) / size[::-1]
     worst = int(np.argmax(beyond.max(axis=1)))
     if beyond[worst].max() <= _BEYOND:

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from humanseg.images import MAX_PIXELS
 from humanseg.images.resize import Size
 
 RunLengths: TypeAlias = dict[str, Any]
@@ -27,10 +28,12 @@ def encode_mask(
     (row, column).
 
     Raises:
-        ValueError: the mask reaches beyond the picture.
+        ValueError: the mask reaches beyond the picture, or that is too large.
     """
     height, width = size or mask.shape
     top, left = corner
+    if height * width > MAX_PIXELS:
+        raise ValueError(f"a mask is of a picture of {width}x{height} pixels, which is too large")
     if min(top, left) < 0 or top + mask.shape[0] > height or left + mask.shape[1] > width:
         raise ValueError(
             f"a mask of {mask.shape[1]}x{mask.shape[0]} pixels at column {left}, row {top} reaches "

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from humanseg.annotations.label_set import Classes, LabelledImage, LabelSet, Missing, read_text
+from humanseg.annotations.partners import by_stem, paired
 from humanseg.annotations.rle import encode_mask
 from humanseg.images import SUFFIXES, open_image
 from humanseg.system.errors import DataError
@@ -57,28 +58,30 @@ def read_voc(root: Path, classes: Sequence[str]) -> LabelSet:
     people = [colour for name, colour in colours.items() if wanted.is_person(name)]
     names = {_packed(np.array(colour)).item(): name for name, colour in colours.items()}
     folder = next(path for path in (root / PICTURES, root / "images") if path.is_dir())
-    pictures = {file.stem: file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES}
-    masks = sorted(file for file in (root / MASKS).glob("*.png") if not file.name.startswith("."))
-    missing = [
+    missing: list[Missing] = []
+    pictures = by_stem(folder, SUFFIXES, missing)
+    masks = by_stem(root / MASKS, {".png"}, missing)
+    partners = paired(masks.keys(), pictures.keys())
+    missing += [
         Missing(mask, f"{mask.name} has no picture in {folder.name}/")
-        for mask in masks
-        if mask.stem not in pictures
+        for stem, mask in masks.items()
+        if stem not in partners
     ]
-    paired = [mask for mask in masks if mask.stem in pictures]
 
-    def read(mask: Path) -> tuple[LabelledImage, list[int], int]:
+    def read(stem: str) -> tuple[LabelledImage, list[int], int]:
+        mask = masks[stem]
         codes, values = _codes(mask, colours)
         chosen = np.isin(codes, _packed(np.array(people).reshape(-1, 3)))[values]
         void = (codes == _packed(voc_palette()[_VOID]))[values] & ~chosen
         size = (values.shape[0], values.shape[1])
         outlines = (encode_mask(chosen),) if chosen.any() else ()
-        name = str(pictures[mask.stem].absolute())
+        name = str(pictures[partners[stem]].absolute())
         ignored = encode_mask(void) if void.any() else None
         entry = LabelledImage((name,), mask, size, outlines, ignored)
         return entry, codes[np.unique(values)].tolist(), int(void.sum())
 
     entries, voids = [], []
-    with closing(ordered_map(read, paired)) as results:
+    with closing(ordered_map(read, sorted(partners))) as results:
         for entry, present, void in results:
             entries.append(entry)
             voids.append(void)

@@ -1,6 +1,6 @@
 """YOLO's text for segmentation: a line per outline, a class number and x, y as shares of the sides.
 
-Pictures lie in folders called images/, texts of the same names in labels/ beside them; data.yaml,
+Pictures lie in folders called images/, texts of the same names in labels/ beside them; a YAML file,
 classes.txt or obj.names says which class has which number.
 """
 
@@ -16,6 +16,7 @@ import yaml
 from humanseg.annotations.contours import bridged
 from humanseg.annotations.label_set import Classes, LabelledImage, LabelSet, Missing, read_text
 from humanseg.annotations.outlines import Segmentation
+from humanseg.annotations.partners import by_stem, paired
 from humanseg.annotations.person_regions import Region
 from humanseg.config.loading import YAML_ERRORS
 from humanseg.images import SUFFIXES
@@ -48,14 +49,15 @@ def read_yolo(path: Path, classes: Sequence[str]) -> LabelSet:
     entries: list[LabelledImage] = []
     missing: list[Missing] = []
     for folder in label_folders(root):
-        pictures = _by_stem(folder.with_name("images"), SUFFIXES, missing)
-        texts = _by_stem(folder, frozenset({".txt"}), missing)
+        pictures = by_stem(folder.with_name("images"), SUFFIXES, missing)
+        texts = by_stem(folder, {".txt"}, missing)
+        partners = paired(pictures.keys(), texts.keys())
         for stem, picture in pictures.items():
-            if stem not in texts:
+            if stem not in partners:
                 message = f"{picture.name} has no text in {folder.name}/; an empty one says nobody"
                 missing.append(Missing(picture, message))
                 continue
-            text = texts.pop(stem)
+            text = texts.pop(partners[stem])
             people, problem = _people(text, names, wanted)
             name = str(picture.absolute())
             entries.append(LabelledImage((name,), text, None, people, problem=problem))
@@ -63,39 +65,49 @@ def read_yolo(path: Path, classes: Sequence[str]) -> LabelSet:
             Missing(text, f"{text.name} has no picture in images/") for text in texts.values()
         ]
     taken = wanted.taken(table, names.values() if names else None)
+    if not names and wanted.is_person("person"):
+        taken += f"; no file names the classes, so class 0 was taken for people ({CONFIG} can tell)"
     return LabelSet(tuple(entries), (root,), taken, tuple(missing))
 
 
-def _by_stem(folder: Path, suffixes: frozenset[str], missing: list[Missing]) -> dict[str, Path]:
-    """Files below a folder by their path without suffix; a second one of a name is noted."""
-    files: dict[str, Path] = {}
-    for file in sorted(folder.rglob("*")):
-        if file.suffix.lower() in suffixes and not file.name.startswith("."):
-            stem = file.relative_to(folder).with_suffix("").as_posix()
-            other = files.setdefault(stem, file)
-            if other is not file:
-                missing.append(Missing(file, f"{file.name} has the name of {other.name}"))
-    return files
-
-
 def _class_names(root: Path, path: Path) -> tuple[Path, Mapping[int, str]]:
-    """The file that says it, and names by number; `root` and none where no file does."""
+    """The file that says it, and names by number; `root` and none where no file does.
+
+    It is `path`, data.yaml, or the only YAML file with names, whatever it is called.
+    """
     config = path if path.is_file() else root / CONFIG
     if config.is_file():
-        try:
-            document = yaml.safe_load(read_text(config))
-        except YAML_ERRORS as error:
-            raise DataError(f"{config}: is not YAML ({' '.join(str(error).split())}).") from error
-        names = document.get("names") if isinstance(document, dict) else None
-        if isinstance(names, list):
-            names = dict(enumerate(names))
-        if not isinstance(names, dict) or not all(isinstance(key, int) for key in names):
+        names = _names_in(config)
+        if names is None:
             raise DataError(f"{config}: has no list of class names under `names`; add it.")
-        return config, {key: str(name) for key, name in names.items()}
+        return config, names
+    files = sorted(file for file in root.glob("*.y*ml") if not file.name.startswith("."))
+    having = {file: names for file in files if (names := _names_in(file)) is not None}
+    if len(having) > 1:
+        raise DataError(
+            f"{root}: several files have names of classes "
+            f"({', '.join(file.name for file in having)}); call the right one {CONFIG}."
+        )
+    for named in having.items():
+        return named
     for table in (root / name for name in _LISTS):
         if table.is_file():
             return table, dict(enumerate(read_text(table).splitlines()))
     return root, {}
+
+
+def _names_in(config: Path) -> dict[int, str] | None:
+    """Names of classes by number, of a YAML file; None if it has no such list."""
+    try:
+        document = yaml.safe_load(read_text(config))
+    except YAML_ERRORS as error:
+        raise DataError(f"{config}: is not YAML ({' '.join(str(error).split())}).") from error
+    names = document.get("names") if isinstance(document, dict) else None
+    if isinstance(names, list):
+        names = dict(enumerate(names))
+    if not isinstance(names, dict) or not all(isinstance(key, int) for key in names):
+        return None
+    return {key: str(name) for key, name in names.items()}
 
 
 def _people(
@@ -110,10 +122,13 @@ def _people(
         try:
             kind, *values = (float(word) for word in words)
             label = int(kind)
+            if label != kind or kind < 0:
+                raise ValueError("no number of a class")
         except (ValueError, OverflowError) as error:  # infinity is no class
             raise DataError(f"{path}: line {number} is not YOLO's, but {line[:40]!r}.") from error
-        # Without names class 0 is a person, as in YOLO's own list.
-        unnamed = str(label) if names or label else "person"
+        # Without names class 0 is a person, as in YOLO's own list, where its number is not asked.
+        first = not names and not label and classes.is_person("person")
+        unnamed = "person" if first else str(label)
         if not classes.person(names.get(label, unnamed)):
             continue
         if len(values) == _BOX:

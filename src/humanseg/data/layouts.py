@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +22,12 @@ from humanseg.annotations.cvat import read_cvat
 from humanseg.annotations.label_set import PERSON, LabelSet, Missing
 from humanseg.annotations.label_studio import read_label_studio
 from humanseg.annotations.labelme import labelme_files, read_labelme
+from humanseg.annotations.partners import by_look, folded, paired
 from humanseg.annotations.supervisely import annotation_folders, read_supervisely
 from humanseg.annotations.voc import MASKS, PICTURES, read_voc
 from humanseg.annotations.yolo import label_folders, read_yolo
 from humanseg.config.schema import Layout
-from humanseg.data.pairs import Pairs, folded, pair_labels, read_csv
+from humanseg.data.pairs import Pairs, pair_labels, read_csv
 from humanseg.data.samples import Sample
 from humanseg.images import SUFFIXES
 from humanseg.system.errors import DataError, UsageError
@@ -168,7 +169,12 @@ def _refuse_mixed(root: Path, choices: Sequence[DetectedLayout]) -> None:
 def _choices(root: Path) -> list[DetectedLayout]:
     """Every layout that `root` could be read as, the likeliest first."""
     if root.is_file():
-        by_suffix: dict[str, KnownLayout] = {".csv": "csv", ".xml": "cvat", ".yaml": "yolo"}
+        by_suffix: dict[str, KnownLayout] = {
+            ".csv": "csv",
+            ".xml": "cvat",
+            ".yaml": "yolo",
+            ".yml": "yolo",
+        }
         suffix = root.suffix.lower()
         kind = (_json_kind(root) or "coco") if suffix == ".json" else by_suffix.get(suffix)
         return [DetectedLayout(kind, root)] if kind else []
@@ -242,17 +248,14 @@ def _pair_folders(images: Path, masks: Path) -> Pairs:
     """Pair two folder trees by relative path without suffix."""
     with ThreadPoolExecutor(2) as pool:  # on a network's disk, most of the time is waiting
         image_files, mask_files = pool.map(_files_by_id, (images, masks))
-    partners = {name: name for name in image_files.keys() & mask_files.keys()}
-    for look in (folded, _without_words):
-        lone = image_files.keys() - partners.keys(), mask_files.keys() - set(partners.values())
-        partners |= _alike(*lone, look)
+    partners = paired(image_files.keys(), mask_files.keys(), (folded, _without_words))
     samples = [
         Sample(id=name, image=image_files[name], mask=mask_files[partner])
         for name, partner in sorted(partners.items())
     ]
     lone_images = image_files.keys() - partners.keys()
     lone_masks = mask_files.keys() - set(partners.values())
-    several = _by_look(lone_masks, _without_words)
+    several = by_look(lone_masks, _without_words)
     missing = []
     for name in sorted(lone_images | lone_masks):
         if name in lone_images:
@@ -268,26 +271,6 @@ def _pair_folders(images: Path, masks: Path) -> Pairs:
 
 def _without_words(name: str) -> str:
     return _WORDS.sub("", folded(name))
-
-
-def _alike(
-    images: Iterable[str], masks: Iterable[str], look: Callable[[str], str]
-) -> dict[str, str]:
-    """Mask ids by image id, where exactly one of each looks the same."""
-    by_look, several = _by_look(images, look), _by_look(masks, look)
-    return {
-        alike[0]: several[name][0]
-        for name, alike in by_look.items()
-        if len(alike) == len(several.get(name, ())) == 1
-    }
-
-
-def _by_look(names: Iterable[str], look: Callable[[str], str]) -> dict[str, list[str]]:
-    """Ids by what they look like."""
-    alike = defaultdict(list)
-    for name in names:
-        alike[look(name)].append(name)
-    return alike
 
 
 def _files_by_id(folder: Path) -> dict[str, Path]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,12 +12,16 @@ from unicodedata import normalize
 
 from humanseg.annotations.label_set import LabelledImage, LabelSet, Missing
 from humanseg.annotations.outlines import segmentation_problem
+from humanseg.annotations.partners import by_look, folded
 from humanseg.data.samples import Sample
-from humanseg.images import read_size
+from humanseg.images import MAX_PIXELS, read_size
 from humanseg.images.resize import Size
 from humanseg.system.errors import DataError, ImageError
 
 _COLUMNS = ("images", "masks")
+_LONGEST_PART, _LONGEST = 255, 3000
+"""Bytes of a name in a folder, and of all parts of a path, that no file system here exceeds."""
+_SHOWN = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ class Files:
     """Files as tables name them: as written, or with leading folders dropped.
 
     A name that is not there as written is taken for the one file whose name looks the same, see
-    `folded`.
+    `partners.folded`.
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
@@ -113,7 +116,7 @@ class Files:
         """The file that `name` means; None if there is none, or several may be meant."""
         parts = PurePosixPath(name.replace("\\", "/")).parts
         for exact in (True, False):
-            for start in range(len(parts)):
+            for start in range(_first_possible(parts), len(parts)):
                 for parent in self._existing(parts[start:-1], exact):
                     path = self._child(parent, parts[-1], exact)
                     if path is not None and path.is_file():
@@ -144,20 +147,35 @@ class Files:
         return None
 
 
-def folded(name: str) -> str:
-    """What two names have in common that a person would call the same.
+def _first_possible(parts: Sequence[str]) -> int:
+    """From which part on a name is short enough for a file system."""
+    lengths = [len(part.encode(errors="surrogatepass")) for part in parts]
+    return next(
+        (
+            start
+            for start in range(len(parts))
+            if max(lengths[start:]) <= _LONGEST_PART and sum(lengths[start:]) <= _LONGEST
+        ),
+        len(parts),
+    )
 
-    Accents in one or two characters (Unicode's NFC, and NFD as a Mac's archives have it), capitals
-    or not.
-    """
-    return normalize("NFC", normalize("NFC", name).casefold())
+
+def _short(name: str) -> str:
+    """A name for a message: signed addresses have hundreds of characters."""
+    return name if len(name) <= _SHOWN else f"{name[: _SHOWN // 2]}...{name[-_SHOWN // 2 :]}"
+
+
+def _without_folders(file: Path, name: str, names: Sequence[str]) -> bool:
+    """Whether a file was found without the folders in its name, and `names` never lack them."""
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    found = file.parts[-len(parts) :]
+    return parts[-1] not in names and [folded(part) for part in found] != [
+        folded(part) for part in parts
+    ]
 
 
 def _names_by_look(folder: Path) -> dict[str, list[str]]:
-    names: dict[str, list[str]] = defaultdict(list)
-    for path in folder.iterdir():
-        names[folded(path.name)].append(path.name)
-    return names
+    return by_look(path.name for path in folder.iterdir())
 
 
 def _short_ids(paths: Sequence[Path]) -> list[str]:
@@ -188,12 +206,16 @@ def pair_labels(labels: LabelSet, path: Path) -> Pairs:
     files = Files(labels.folders)
     entries: dict[Path, LabelledImage] = {}
     missing = list(labels.missing)
+    dropped: list[str] = []
     for entry in labels.images:
-        file = next((file for name in entry.names if (file := files.find(name))), None)
+        found = ((name, file) for name in entry.names if (file := files.find(name)))
+        name, file = next(found, ("", None))
         if file is None:
-            lost = labels.folders[0] / entry.names[0]
-            missing.append(Missing(lost, f"{entry.names[0]} does not exist"))
+            lost = _short(entry.names[0])
+            missing.append(Missing(labels.folders[0] / lost, f"{lost} does not exist"))
             continue
+        if _without_folders(file, name, entry.names):
+            dropped.append(name)
         if file in entries:
             both = dict.fromkeys((entries[file].labels.name, entry.labels.name))
             raise DataError(
@@ -210,7 +232,8 @@ def pair_labels(labels: LabelSet, path: Path) -> Pairs:
             continue
         entry = entry if entry.size else entry.scaled(size)
         problems = (segmentation_problem(outline, size) for outline in entry.people)
-        problem = entry.problem or next((text for text in problems if text), None)
+        problem = _size_problem(size) or entry.problem
+        problem = problem or next((text for text in problems if text), None)
         if problem is None:
             samples.append((file, entry, size))
         else:
@@ -222,5 +245,23 @@ def pair_labels(labels: LabelSet, path: Path) -> Pairs:
             for name, (file, entry, size) in zip(ids, samples, strict=True)
         ),
         tuple(missing),
-        labels.taken,
+        labels.taken + _dropped_folders(dropped),
     )
+
+
+def _size_problem(size: Size) -> str | None:
+    """Why no picture has such a size, as half a sentence."""
+    if min(size) > 0 and size[0] * size[1] <= MAX_PIXELS:
+        return None
+    return (
+        f"its labels say that it has {size[1]}x{size[0]} pixels; allowed are 1x1 to "
+        f"{MAX_PIXELS // 1_000_000} million pixels"
+    )
+
+
+def _dropped_folders(names: Sequence[str]) -> str:
+    """What is to be said of pictures that do not lie in the folders that labels name."""
+    if not names:
+        return ""
+    count = f"{len(names)} pictures were" if len(names) > 1 else "1 picture was"
+    return f"; {count} found without the folders in the labels, such as {_short(names[0])}"
