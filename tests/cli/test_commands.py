@@ -366,6 +366,29 @@ class TestTrain:
         assert callable(calls[0][1].pop("progress"))
         assert calls == [(stored, {"output": tmp_path, "cache": None, "resume": True})]
 
+    def test_resume__takes_where_data_are_now_and_what_is_accepted(
+        self, run: Run, replace: Replace, tmp_path: Path
+    ) -> None:
+        calls = self.train(replace)
+        stored = TrainConfig.model_validate(
+            {"training": {"epochs": 9}, "data": {"root": tmp_path / "gone", "classes": ["rider"]}}
+        )
+        (tmp_path / "config.yaml").write_text(to_yaml(stored))
+        assert run("train", "--resume", str(tmp_path))[0] == 2
+        words = "--data . --accept mask-values --data.extra more"
+        assert run("train", "--resume", str(tmp_path), *words.split())[0] == 0
+        ((config, _),) = calls
+        assert config == TrainConfig.model_validate(
+            {
+                "training": {"epochs": 9},
+                "data": {
+                    "root": ".", "classes": ["rider"], "accept": ["mask-values"], "extra": ["more"]
+                },
+            }
+        )  # fmt: skip
+        code, _, err = run("train", "--resume", str(tmp_path), "--data", ".", "--classes", "dog")
+        assert (code, "leave out --classes." in err) == (2, True)
+
 
 class TestOtherCommands:
     def evaluate(self, replace: Replace, **changes: object) -> dict[str, Any]:

@@ -72,18 +72,24 @@ def test_further_data__have_every_mask_in_its_row(tiny: TrainConfig, tmp_path: P
         synthesize(tmp_path / name, count=3, size=(64, 64), seed=seed)
     config = changed(tiny, data={"extra": (tmp_path / "a", tmp_path / "b")})
     pictures = find_data(config).data_set
-    for data in pictures.extra:
-        for sample in data.samples:
-            image, mask, _ = pictures.resized.get(pictures.rows([sample.id]))
-            assert (image[0] == sample.read_image()).all()
-            assert (mask[0] == sample.read_mask()).all()
+    samples = [sample for data in pictures.extra for sample in data.samples]
+    images, masks, _ = pictures.resized.get(pictures.further_rows)
+    for sample, image, mask in zip(samples, images, masks, strict=True):
+        assert (image == sample.read_image()).all()
+        assert (mask == sample.read_mask()).all()
 
 
 def test_learned_labels__accepted_errors_are_said() -> None:
     finding = Finding(code="inverted-masks", severity="error", file="set", message="look.")
-    with pytest.raises(GuardError, match=r"^set: look, or train .* --accept inverted-masks\.$"):
-        check_learned_labels([finding], ())
-    assert check_learned_labels([finding], ("inverted-masks",)) == ("set: look.",)
+    with pytest.raises(
+        GuardError,
+        match=(
+            r"^set: look, or take what was trained all the same with humanseg train "
+            r"--resume runs/a --accept inverted-masks\.$"
+        ),
+    ):
+        check_learned_labels([finding], (), Path("runs/a"))
+    assert check_learned_labels([finding], ("inverted-masks",), Path()) == ("set: look.",)
 
 
 def test_mask_values__are_counted_and_named() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,7 @@ from humanseg.cli.terminal import (
     verdict,
 )
 from humanseg.config.loading import read_stored, resolve, to_yaml
-from humanseg.config.schema import TrainConfig
+from humanseg.config.schema import MOVABLE, TrainConfig
 from humanseg.model_directory import structure_of
 from humanseg.system.errors import UsageError
 
@@ -44,7 +45,10 @@ def train(
     ] = None,
     output: flags.Output = None,
     resume: Annotated[
-        Path | None, Parameter(help="Continue this run with its own settings.")
+        Path | None,
+        Parameter(
+            help="Continue this run with its own settings; --data says where its pictures are now."
+        ),
     ] = None,
     classes: flags.Classes = None,
     accept: flags.Accept = None,
@@ -78,10 +82,8 @@ def train(
         chosen = resolve(TrainConfig, preset=preset, start=base, file=config, overrides=values)
     else:
         elsewhere = output is not None and output.resolve() != resume.resolve()
-        others = {flag: value for flag, (_, value) in shortcuts.items()}
-        others |= {"--preset": preset, "--config": config, "-o": output if elsewhere else None}
-        given = [flag for flag, value in others.items() if value is not None]
-        chosen = _stored(resume, refused=given + flags.typed_flags(values))
+        others = {"--preset": preset, "--config": config, "-o": output if elsewhere else None}
+        chosen = _stored(resume, values, shortcuts, others)
     if show_config:
         say(to_yaml(chosen).rstrip())
         return 0
@@ -91,8 +93,19 @@ def train(
     return _run(chosen, folder, cache, resume=resume is not None, quiet=quiet)
 
 
-def _stored(run: Path, *, refused: list[str]) -> TrainConfig:
-    """Settings of a run to resume, which no flag may change."""
+def _stored(
+    run: Path,
+    values: flags.Values,
+    shortcuts: Mapping[str, tuple[str, object]],
+    others: Mapping[str, object],
+) -> TrainConfig:
+    """Settings of a run to resume: flags may only say where its data are, and accept errors."""
+    movable = {f"data.{name}" for name in MOVABLE}
+    fixed = {flag: value for flag, (key, value) in shortcuts.items() if key not in movable}
+    refused = [flag for flag, value in {**fixed, **others}.items() if value is not None]
+    refused += [
+        flag for flag in flags.typed_flags(values) if flag.removeprefix("--") not in movable
+    ]
     if refused:
         raise UsageError(
             f"--resume continues {run} with the settings and in the folder it has; "
@@ -101,7 +114,7 @@ def _stored(run: Path, *, refused: list[str]) -> TrainConfig:
     file = run / "config.yaml"
     if not file.is_file():
         raise UsageError(f"{run}: holds no run to resume (no config.yaml in it).")
-    return read_stored(TrainConfig, file)
+    return read_stored(TrainConfig, file, flags.with_shortcuts(values, shortcuts))
 
 
 def _run(

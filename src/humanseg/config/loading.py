@@ -158,14 +158,16 @@ def resolve(
         ) from error
 
 
-def read_stored(kind: type[T], file: Path) -> T:
+def read_stored(kind: type[T], file: Path, overrides: Mapping[str, Any] | None = None) -> T:
     """A configuration that a folder keeps, of which nobody thinks who gives the folder.
+
+    `overrides` win over it.
 
     Raises:
         ConfigError, UsageError: see `resolve`; every sentence begins with the file.
     """
     try:
-        return resolve(kind, file=file)
+        return resolve(kind, file=file, overrides=overrides)
     except ConfigError as error:
         texts = (problem.removeprefix(file.name).lstrip(":, ") for problem in error.problems)
         told = f" in {file.name};"  # at the beginning already

@@ -42,6 +42,10 @@ class DataConfig(Section):
     """Errors of the data check, by name, that do not stop a training."""
 
 
+MOVABLE = ("root", "extra", "accept")
+"""Settings of `data` that may be others when a run goes on: its pictures are known by content."""
+
+
 class AugmentationConfig(Section):
     """Random changes of training pictures, drawn per picture, on the training device."""
 

@@ -80,8 +80,10 @@ def refuse_errors(
     )
 
 
-def check_learned_labels(findings: Sequence[Finding], accept: Sequence[Code]) -> tuple[str, ...]:
-    """Stop where a trained network says that the masks it learned from are wrong.
+def check_learned_labels(
+    findings: Sequence[Finding], accept: Sequence[Code], run: Path
+) -> tuple[str, ...]:
+    """Stop where the trained network of a run says that the masks it learned from are wrong.
 
     Returns:
         What it says all the same, a sentence each.
@@ -92,7 +94,7 @@ def check_learned_labels(findings: Sequence[Finding], accept: Sequence[Code]) ->
     for finding in findings:
         if finding.severity == "error" and finding.code not in accept:
             raise GuardError(
-                f"{finding.file}: {finding.message.rstrip('.')}, or train all the same with "
-                f"--accept {finding.code}."
+                f"{finding.file}: {finding.message.rstrip('.')}, or take what was trained all the "
+                f"same with humanseg train --resume {run} --accept {finding.code}."
             )
     return tuple(f"{finding.file}: {finding.message}" for finding in findings)

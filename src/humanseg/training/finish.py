@@ -72,11 +72,12 @@ def finish_run(
     train = data.split.train[:: -(-len(data.split.train) // MAX_TRAINING_SCORED)]
     learned: list[NDArray[np.bool_]] = []
     trained = _score(run, segmenter, train, learned=learned)
-    doubts = check_learned_labels(_label_findings(run, train, learned), config.data.accept)
     baselines = _baselines(run)
+    _save_model(run, network, state, scored.summary, baselines)  # first: no training is lost
+    findings = _label_findings(run, train, learned)
+    doubts = check_learned_labels(findings, config.data.accept, run.folder.root)
     if config.split.protocol != "source":  # failing on a source is what that test is to show
         check_scored(scored.summary)
-    _save_model(run, network, state, scored.summary, baselines)
     result = RunResult(
         name=run.folder.root.name,
         config=config,

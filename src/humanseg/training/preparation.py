@@ -25,7 +25,7 @@ from humanseg.data.samples import Sample
 from humanseg.data.signatures import ImageBits, Signature, image_bits
 from humanseg.data.splits import make_split
 from humanseg.results import Leak, SplitRecord
-from humanseg.system.errors import UsageError
+from humanseg.system.errors import DataError, UsageError
 from humanseg.system.progress import Progress, of_stage
 from humanseg.training.data_gate import check_data
 from humanseg.training.further_data import ExtraData, check_extra, find_extra, inspected
@@ -78,9 +78,16 @@ class DataSet:
         """These pictures in parts.
 
         Raises:
-            DataError: see `make_split`; or further pictures that give held-out ones away.
+            DataError: see `make_split`; no test picture has a person; or further pictures that
+                give held-out ones away.
         """
         split = make_split(list(self.samples.values()), config, facts=self.facts)
+        # On a source without people, all that is asked is what a network marks there.
+        if config.protocol != "source" and not any(self.facts.shares[name] for name in split.test):
+            raise DataError(
+                f"None of the {len(split.test)} test pictures has a person in its mask, so the "
+                "result would mean nothing. Use more pictures with people, or another split.seed."
+            )
         run = RunData(self, split)
         for data in self.extra:
             check_extra(data, self.fingerprint, run.held_out)

@@ -11,6 +11,8 @@ result.json      `RunResult`; its presence says that the run is finished
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,7 +22,7 @@ from typing import Literal
 from pydantic import Field
 
 from humanseg.config.loading import read_stored, to_yaml
-from humanseg.config.schema import TrainConfig
+from humanseg.config.schema import MOVABLE, TrainConfig
 from humanseg.data.signatures import ImageBits
 from humanseg.data.training_images import read_training_images, write_training_images
 from humanseg.results import (
@@ -46,6 +48,8 @@ class RunState(Record):
     """run.json: what must be the same when a run goes on."""
 
     schema_version: Literal[1] = 1
+    settings: str | None = None
+    """See `settings_digest`; None in runs that began before it was kept."""
     data_fingerprint: str
     extra: dict[str, str] = Field(default={})
     """Fingerprints of the further data sets by name."""
@@ -59,6 +63,13 @@ class RunState(Record):
     resolved: Resolved
     environment: Environment
     """Where the run began; a resumed run keeps it."""
+
+
+def settings_digest(config: TrainConfig) -> str:
+    """SHA-256 of the settings that a run may not change: all but where pictures lie, and doubts."""
+    movable = {"data": {*MOVABLE}, "split": {"groups"}}
+    settings = config.model_dump(mode="json", exclude_defaults=True, exclude=movable)
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
 class RunFolder:
@@ -97,8 +108,8 @@ class RunFolder:
         """See that a run of this configuration can begin or go on here; writes nothing.
 
         Raises:
-            UsageError: it exists and resuming was not asked for, or belongs to another
-                configuration.
+            UsageError: it exists and resuming was not asked for, belongs to another configuration,
+                or its config.yaml was changed.
         """
         if self._config.exists():
             if not resume:
@@ -106,7 +117,15 @@ class RunFolder:
                     f"{self.root}: holds a run already; go on with --resume, or name another "
                     "folder."
                 )
-            if read_stored(TrainConfig, self._config) != config:
+            if self._state.exists():
+                began = read_record(self._state, RunState).settings
+                stored = settings_digest(read_stored(TrainConfig, self._config))
+                if began not in (None, stored):
+                    raise UsageError(
+                        f"{self._config}: has changed since this run began; restore it, or begin "
+                        "anew in another folder."
+                    )
+            if settings_digest(read_stored(TrainConfig, self._config)) != settings_digest(config):
                 raise UsageError(
                     f"{self.root}: holds a run of another configuration (see its config.yaml); "
                     "name another folder."

@@ -18,7 +18,7 @@ from humanseg.training.distributed import Processes, process_count
 from humanseg.training.environment import describe_environment
 from humanseg.training.further_data import check_start, find_starts
 from humanseg.training.preparation import RunData
-from humanseg.training.run_folder import RunFolder, RunState
+from humanseg.training.run_folder import RunFolder, RunState, settings_digest
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,7 @@ def _first_state(run: RunContext, network: SegmentationNetwork) -> RunState:
         processes=process_count(),
     )
     return RunState(
+        settings=settings_digest(config),
         data_fingerprint=data.fingerprint,
         extra=data.extra_fingerprints,
         started_from=tuple({name: None for start in starts for name in start.fingerprints}),
