@@ -122,6 +122,11 @@ class TestReview:
             ("nowhere -o r.html", "nowhere: does not exist; give a folder, or lines of JSON"),
             ("photos -o photos", "photos: is a folder; -o needs a file."),
             ("x.jsonl -o r.html --model m", "--model has no effect on x.jsonl, which has masks"),
+            (
+                "x.jsonl -o r.html --layout yolo --classes dog",
+                "--layout and --classes have no effect on x.jsonl, which has masks; leave it out.",
+            ),
+            ("photos -o r.html --classes dog", "--classes has no effect on photos, which has no"),
         ],
     )
     def test_bad_use(self, photos: Path, run: Run, words: str, sentence: str) -> None:

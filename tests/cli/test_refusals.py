@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.builders.files import coco_document
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -41,7 +42,29 @@ def folder(tmp_path: Path, drawn: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     (tmp_path / "tasks.json").write_text(json.dumps([TASK]))
     (tmp_path / "labels.json").write_bytes(b"\xff\xfe\x00{")
     (tmp_path / "other.json").write_text('{"a": 1}')
+    (tmp_path / "mixed").mkdir()
+    for part in ("images", "masks"):
+        (tmp_path / "mixed" / part).symlink_to(drawn / part)
+    document = coco_document(categories=[{"id": 1, "name": "dog"}])
+    for path in ("mixed/people.json", "dogs.json"):
+        (tmp_path / path).write_text(json.dumps(document))
     return tmp_path
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "data compose new --data mixed --count 2 --layout coco --classes person",
+        "data review mixed -o new.html --layout coco --classes person",
+        "train --data mixed --layout coco --classes person -o run",
+        "compare --data mixed --layout coco --classes person -o run",
+    ],
+)
+def test_labels__are_read_as_flags_say(words: str, folder: Path, run: Run) -> None:
+    code, _, err = run(*words.split())
+    assert (code, "no class is 'person'; its classes are 2, dog" in err) == (1, True)
+    code, _, err = run(*words.replace("person", "dog").split())
+    assert (code, "b.jpg does not exist" in err) == (1, True)
 
 
 def test_sure_share__is_a_setting_that_a_folder_remembers(folder: Path, run: Run) -> None:
@@ -66,6 +89,12 @@ def test_sure_share__is_a_setting_that_a_folder_remembers(folder: Path, run: Run
             "data check tasks.json --layout label_studio", 1,
             "00001.jpg has no original_width and original_height",
         ),
+        ("train --data mixed -o run", 2, "(folders, coco); say which are meant with --layout, "),
+        ("train --layout coco --data.layout coco -o run", 2, "--layout and --data.layout are the"),
+        ("data compose new --data dogs.json --count 1", 1, "people with --classes."),
+        ("data review dogs.json -o new.html", 1, "people with --classes."),
+        ("data review mixed -o new.html", 2, "(folders, coco); say which are meant with --layout"),
+        ("train --data pictures --data.extra mixed -o run", 2, "give the file of labels itself."),
         ("data check other.json --layout label_studio", 2, "needs a JSON export of Label Studio"),
     ],
 )  # fmt: skip

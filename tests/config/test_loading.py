@@ -405,6 +405,30 @@ class TestSentences:
             "loss.bcee: unknown key in the given values",
         ]
 
+    def test_true_and_false__are_no_numbers(self, tmp_path: Path) -> None:
+        file = write(
+            tmp_path,
+            "training: {epochs: yes, seed: false, ema_decay: no, onnx: yes}\n"
+            "augmentation: {blur: on, scale: [yes, 1.2]}\n"
+            "model: {image_size: [64, yes]}\n",
+        )
+        with pytest.raises(ConfigError) as caught:
+            resolve(TrainConfig, file=file)
+        assert caught.value.problems == [
+            "model.image_size: got true in my.yaml; must be a whole number, at least 32, at most "
+            "4096 and a multiple of 32.",
+            "augmentation.scale: got true in my.yaml; must be a number, above 0.",
+            "augmentation.blur: got true in my.yaml; must be a number, at least 0 and at most 1.",
+            "training.seed: got false in my.yaml; must be a whole number, at least 0 and below "
+            "4294967296.",
+            "training.epochs: got true in my.yaml; must be a whole number, at least 1.",
+            "training.ema_decay: got false in my.yaml; must be a number, above 0 and below 1, or "
+            "null.",
+        ]
+        assert problems_of({"seeds": [True]}) == [
+            "seeds: got true; must be a whole number, at least 0 and below 4294967296."
+        ]
+
     def test_describe_problems__serves_other_callers(self) -> None:
         with pytest.raises(ValidationError) as caught:
             TrainConfig.model_validate({"training": {"epochs": 0}, "split": {"sed": 1}})

@@ -35,6 +35,7 @@ def compare(
     learning_rate: flags.LearningRate = None,
     batch_size: flags.BatchSize = None,
     output: flags.Output = None,
+    layout: flags.LayoutName = None,
     classes: flags.Classes = None,
     accept: flags.Accept = None,
     cache: flags.Cache = None,
@@ -49,7 +50,7 @@ def compare(
     """
     shortcuts = {
         "--data": ("data.root", data),
-        "--classes": ("data.classes", classes or None),
+        **flags.labels_of(layout, classes),
         "--accept": ("data.accept", accept or None),
         "--epochs": ("training.epochs", epochs),
         "--lr": ("optimiser.learning_rate", learning_rate),

@@ -38,7 +38,7 @@ def check(
     path: _Root,
     /,
     *,
-    layout: flags.LayoutName = "auto",
+    layout: flags.LayoutName = None,
     classes: flags.Classes = None,
     cache: Annotated[
         Path | None,
@@ -50,7 +50,7 @@ def check(
     json: Annotated[bool, flags.option(help="Print the findings as JSON.")] = False,
 ) -> int:
     """Look for pictures and masks that would spoil a training."""
-    chosen = _resolve(path, layout, classes=classes).data
+    chosen = _resolve(path, layout, classes).data
     from humanseg.data.audit import audit
     from humanseg.data.cache import Cache
 
@@ -131,6 +131,8 @@ def compose(
             "empty parts serve as backgrounds."
         ),
     ],
+    layout: flags.LayoutName = None,
+    classes: flags.Classes = None,
     extra: Annotated[
         tuple[Path, ...],
         Parameter(
@@ -150,7 +152,7 @@ def compose(
     settings: flags.SplitFlags | None = None,
 ) -> None:
     """Lay people of photographs elsewhere: small, several, hidden in part, or nobody at all."""
-    config = _resolve(data, "auto", settings)
+    config = _resolve(data, layout, classes, settings)
     from humanseg.data.composition import compose as compose_scenes
 
     people = _people(data, extra, config)
@@ -172,13 +174,13 @@ def split(
     path: _Root,
     /,
     *,
-    layout: flags.LayoutName = "auto",
+    layout: flags.LayoutName = None,
     classes: flags.Classes = None,
     output: Annotated[Path | None, flags.output("JSON file; stdout if not given.")] = None,
     settings: flags.SplitFlags | None = None,
 ) -> None:
     """Draw the parts for training, validation and test, and write their names."""
-    config = _resolve(path, layout, settings, classes)
+    config = _resolve(path, layout, classes, settings)
     flags.free_output_file(output)
     from humanseg.data.layouts import discover
     from humanseg.results import write_record
@@ -196,13 +198,13 @@ def _people(data: Path, extra: Sequence[Path], config: TrainConfig) -> People:
     """People of the training part of a data set, and all of those of further ones."""
     from humanseg.data.layouts import discover
 
-    samples = discover(data, "auto")
+    samples = discover(data, config.data.layout, config.data.classes)
     people: dict[str, tuple[Sequence[Sample], Sequence[str]]] = {
         data.name: (samples, _divided(samples, config.split).train)
     }
     for root in extra:
         flags.existing_data(root)
-        further = discover(root, "auto")
+        further = discover(root, "auto", config.data.classes)
         people[str(root)] = (further, [sample.id for sample in further])
     return people
 
@@ -228,13 +230,13 @@ def _divided(samples: Sequence[Sample], config: SplitConfig) -> SplitRecord:
 
 def _resolve(
     path: Path,
-    layout: str,
+    layout: str | None,
+    classes: tuple[str, ...] | None,
     split: flags.Values | None = None,
-    classes: tuple[str, ...] | None = None,
 ) -> TrainConfig:
     """Check what was typed, then that the data are there."""
-    values = {"data": {"root": path, "layout": layout}, "split": split or {}}
-    values = flags.with_shortcuts(values, {"--classes": ("data.classes", classes or None)})
+    values = {"data": {"root": path}, "split": split or {}}
+    values = flags.with_shortcuts(values, flags.labels_of(layout, classes))
     config = resolve(TrainConfig, overrides=values)
     flags.existing_data(path)
     return config

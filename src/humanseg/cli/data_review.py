@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from humanseg.cli import flags
 from humanseg.cli.terminal import say, shown
 from humanseg.config.loading import resolve
-from humanseg.config.schema import TrainConfig
+from humanseg.config.schema import DataConfig, TrainConfig
 from humanseg.system.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ def review(
         str | None,
         Parameter(help="Model directory that looks at pictures; the bundled one if not given."),
     ] = None,
-    layout: flags.LayoutName = "auto",
+    layout: flags.LayoutName = None,
+    classes: flags.Classes = None,
     most: Annotated[int, Parameter(help="Show so many pictures, the first in order.")] = 200,
     overwrite: Annotated[bool, flags.option(help="Replace a page that exists.")] = False,
 ) -> None:
@@ -56,13 +57,19 @@ def review(
 
     stored = source.suffix.lower() in (".jsonl", ".ndjson")
     if stored or any((source / name).is_file() for name in RECORD_FILES):
-        if model is not None:
-            raise UsageError(f"--model has no effect on {source}, which has masks; leave it out.")
+        typed = flags.typed({"--model": model, "--layout": layout, "--classes": classes})
+        if typed:
+            names = " and ".join(typed)
+            raise UsageError(
+                f"{names} {'has' if len(typed) == 1 else 'have'} no effect on {source}, which has "
+                "masks; leave it out."
+            )
         ranked = told(source) if stored else list(reviewed_run(source))
         order = _BY_UNCERTAINTY if stored else _BY_OVERLAP
     else:
+        chosen = _labels(source, layout, classes)
         with shown("Looking", unit="pictures") as progress:
-            ranked, order = _looked_at(source, model, layout, progress)
+            ranked, order = _looked_at(source, model, chosen, progress)
     if not ranked:
         raise DataError(f"{source}: names no picture with a mask; nothing can be shown.")
     pictures = [picture for _, picture in ranked[:most]]
@@ -70,23 +77,32 @@ def review(
     say(f"{output}: {count} of {len(ranked)} pictures.")
 
 
+def _labels(source: Path, layout: str | None, classes: tuple[str, ...] | None) -> DataConfig | None:
+    """How labels are read; None of pictures that have none."""
+    from humanseg.data.layouts import has_layout
+
+    values = flags.with_shortcuts({}, flags.labels_of(layout, classes))
+    chosen = resolve(TrainConfig, overrides=values).data
+    if chosen.layout != "auto" or has_layout(source):
+        return chosen
+    if classes:
+        raise UsageError(f"--classes has no effect on {source}, which has no labels; leave it out.")
+    return None
+
+
 def _looked_at(
-    source: Path, model: str | None, layout: str, progress: Progress
+    source: Path, model: str | None, labels: DataConfig | None, progress: Progress
 ) -> tuple[list[tuple[float, Reviewed]], str]:
     """Pictures that a network looks at now: held against their labels, if they have any."""
     from humanseg.batch.discovery import discover as discover_files
     from humanseg.cli.review_order import Looker
-    from humanseg.data.layouts import discover, find_layout
+    from humanseg.data.layouts import discover
     from humanseg.inference.segmenter import Segmenter
 
-    chosen = resolve(TrainConfig, overrides={"data": {"layout": layout}}).data.layout
-    try:
-        labelled = chosen != "auto" or bool(find_layout(source))
-    except UsageError:  # no labels that are known here
-        labelled = False
     looker = Looker(Segmenter(model, threads=1))
-    if labelled:
-        return looker.order(looker.against_label, discover(source, chosen), progress), _BY_OVERLAP
+    if labels is not None:
+        samples = discover(source, labels.layout, labels.classes)
+        return looker.order(looker.against_label, samples, progress), _BY_OVERLAP
     files = discover_files([str(source)], output=Path(), video_suffixes=frozenset()).items
     paths = [item.path for item in files]
     return looker.order(looker.by_uncertainty, paths, progress), _BY_UNCERTAINTY

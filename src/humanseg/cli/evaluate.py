@@ -43,7 +43,7 @@ def evaluate(
     /,
     *,
     data: Annotated[Path, Parameter(help="Folder, CSV or file of labels with images and masks.")],
-    layout: flags.LayoutName = "auto",
+    layout: flags.LayoutName = None,
     classes: flags.Classes = None,
     groups: Annotated[
         Path | None,
@@ -85,9 +85,9 @@ def evaluate(
     ] = None,
 ) -> None:
     """Score a model as `humanseg predict` runs it, with confidence intervals and a page."""
-    values: flags.Values = {"data": {"root": data, "layout": layout}}
+    values: flags.Values = {"data": {"root": data}}
     shortcuts = {
-        "--classes": ("data.classes", classes or None),
+        **flags.labels_of(layout, classes),
         "--threshold": ("evaluation.threshold", threshold),
     }
     values = flags.with_shortcuts(values, shortcuts)

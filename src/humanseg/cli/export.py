@@ -9,6 +9,8 @@ from cyclopts import Parameter
 
 from humanseg.cli import flags
 from humanseg.cli.terminal import note, say, score, shown, table
+from humanseg.config.loading import resolve
+from humanseg.config.schema import TrainConfig
 from humanseg.model_directory import find_model
 from humanseg.model_directory.hub import publish
 from humanseg.system.errors import UsageError
@@ -16,6 +18,7 @@ from humanseg.system.errors import UsageError
 if TYPE_CHECKING:
     from humanseg.exporting import ExportRecord
 
+_COUNT, _SEED = 32, 42
 _NAMES = {"onnx": "ONNX", "openvino": "OpenVINO IR"}
 
 
@@ -36,13 +39,18 @@ def export(
         Parameter(help="Pictures for int8: a folder or data set of the kind to be segmented."),
     ] = None,
     calibration_pictures: Annotated[
-        int, Parameter(help="How many of them to draw, at least 8.")
-    ] = 32,
-    seed: Annotated[int, Parameter(help="Seed of that draw.")] = 42,
+        int | None,
+        Parameter(help="How many of them to draw, at least 8.", show_default=lambda _: str(_COUNT)),
+    ] = None,
+    seed: Annotated[
+        int | None, Parameter(help="Seed of that draw.", show_default=lambda _: str(_SEED))
+    ] = None,
     data: Annotated[
         Path | None,
         Parameter(help="Labelled pictures to measure on what int8 costs; best untrained ones."),
     ] = None,
+    layout: flags.LayoutName = None,
+    classes: flags.Classes = None,
     half: Annotated[bool, flags.option(help="Store weights as float16.")] = False,
     tolerance: Annotated[
         float | None,
@@ -64,8 +72,19 @@ def export(
 ) -> None:
     """Write a trained network as one file that takes RGB bytes and gives probabilities."""
     directory = find_model(model)
+    for_int8: dict[str, object] = {
+        "--calibrate": calibrate,
+        "--data": data,
+        "--calibration-pictures": calibration_pictures,
+        "--seed": seed,
+        "--layout": layout,
+        "--classes": classes,
+    }
     if hub is not None:
-        _refuse_beside_hub(output, format, quantize, calibrate, data, half=half)
+        quantized = None if quantize == "none" else quantize
+        for_files = {"-o": output, "--format": format, "--quantize": quantized, "--half": half}
+        tolerated = {"--tolerance": tolerance, "--overwrite": overwrite}
+        _refuse_beside_hub(flags.typed({**for_files, **for_int8, **tolerated}))
         say(publish(directory, hub))
         return
     if output is None:
@@ -73,22 +92,20 @@ def export(
     flags.free_output_file(output)
     if data is not None:
         flags.existing_data(data)
-    if not 8 <= calibration_pictures <= 1000:
+    if calibration_pictures is not None and not 8 <= calibration_pictures <= 1000:
         raise UsageError(
             f"--calibration-pictures: got {calibration_pictures}; allowed are 8 to 1000."
         )
-    if quantize == "int8" and calibrate is None:
-        raise UsageError(
-            "int8 needs calibration pictures; name a folder of 24 to 64 pictures of the kind that "
-            "will be segmented with --calibrate."
-        )
-    if quantize == "none" and (calibrate or data):
-        what = "--calibrate" if calibrate else "--data"
-        raise UsageError(f"{what} serves int8 only; add --quantize int8 or leave it out.")
+    _check_int8(quantize, flags.typed(for_int8))
+    labels = resolve(
+        TrainConfig, overrides=flags.with_shortcuts({}, flags.labels_of(layout, classes))
+    ).data
     from humanseg.exporting import Int8Options
     from humanseg.exporting import export as write
 
-    int8 = Int8Options(calibrate, calibration_pictures, seed, data) if calibrate else None
+    count, drawn = calibration_pictures or _COUNT, _SEED if seed is None else seed
+    read = labels.layout, labels.classes
+    int8 = Int8Options(calibrate, count, drawn, data, *read) if calibrate else None
     with shown("Measuring") as progress:
         record = write(
             directory,
@@ -104,12 +121,29 @@ def export(
     _remark(record, directory)
 
 
-def _refuse_beside_hub(*values: object, half: bool) -> None:
+def _refuse_beside_hub(typed: list[str]) -> None:
     """Refuse what says how a file is written: a directory goes to the hub as it is."""
-    if half or any(value not in (None, "none") for value in values):
+    if typed:
         raise UsageError(
-            "--hub takes the model directory as it is; give it alone, after `humanseg export` has "
-            "written what the directory is to hold."
+            f"--hub takes the model directory as it is; leave out {', '.join(typed)}, and give it "
+            "alone, after `humanseg export` has written what the directory is to hold."
+        )
+
+
+def _check_int8(quantize: str, typed: list[str]) -> None:
+    """Refuse what int8 lacks, and what without it has no effect."""
+    if quantize == "int8":
+        if "--calibrate" not in typed:
+            raise UsageError(
+                "int8 needs calibration pictures; name a folder of 24 to 64 pictures of the kind "
+                "that will be segmented with --calibrate."
+            )
+        if "--layout" in typed and "--data" not in typed:
+            raise UsageError("--layout says how --data is read; give --data, or leave it out.")
+    elif typed:
+        serve = "serves" if len(typed) == 1 else "serve"
+        raise UsageError(
+            f"{' and '.join(typed)} {serve} int8 only; add --quantize int8 or leave it out."
         )
 
 

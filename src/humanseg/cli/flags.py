@@ -26,6 +26,8 @@ from humanseg.config.split_config import Split
 from humanseg.system.errors import UsageError
 
 Values: TypeAlias = dict[str, Any]
+Shortcuts: TypeAlias = Mapping[str, tuple[str, object]]
+"""By short flag the key that it stands for, and the value."""
 
 
 def _flat(field: FieldInfo, hidden: FieldInfo) -> type[BaseModel]:
@@ -196,7 +198,10 @@ SureShare: TypeAlias = Annotated[
     Parameter(help=EvaluationConfig.model_fields["sure_share"].description, show_default=_models),
 ]
 LayoutName: TypeAlias = Annotated[
-    Layout, _FIELD, _UNCHECKED, Parameter(help="How pairs are found.")
+    Layout | None,
+    _FIELD,
+    _UNCHECKED,
+    Parameter(help="How pairs are found; recognised if not given."),
 ]
 Data: TypeAlias = Annotated[
     Path | None, Parameter(help="Folder, CSV or file of labels with images and masks.")
@@ -258,7 +263,7 @@ def output(text: str) -> Parameter:
 Output: TypeAlias = Annotated[Path | None, output("Folder for everything that is made.")]
 
 
-def with_shortcuts(values: Values, shortcuts: Mapping[str, tuple[str, object]]) -> Values:
+def with_shortcuts(values: Values, shortcuts: Shortcuts) -> Values:
     """Add what short flags such as `--data` say: by flag, the key that it stands for, and value."""
     for flag, (key, value) in shortcuts.items():
         section, name = key.split(".")
@@ -285,6 +290,21 @@ def typed_flags(values: Values, prefix: str = "--") -> list[str]:
         flag = prefix + name.replace("_", "-")
         names += typed_flags(value, f"{flag}.") if isinstance(value, dict) else [flag]
     return names
+
+
+def labels_of(layout: str | None, classes: tuple[str, ...] | None) -> Shortcuts:
+    """What `--layout` and `--classes` stand for."""
+    return {
+        "--layout": ("data.layout", layout),
+        "--classes": ("data.classes", classes or None),
+    }
+
+
+def typed(options: Mapping[str, object]) -> list[str]:
+    """Options that were typed: those that have a value and are no switch that is off."""
+    return [
+        name for name, value in options.items() if value not in (None, ()) and value is not False
+    ]
 
 
 def required_output(output: Path | None) -> Path:

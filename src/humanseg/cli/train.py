@@ -50,6 +50,7 @@ def train(
             help="Continue this run with its own settings; --data says where its pictures are now."
         ),
     ] = None,
+    layout: flags.LayoutName = None,
     classes: flags.Classes = None,
     accept: flags.Accept = None,
     cache: flags.Cache = None,
@@ -65,7 +66,7 @@ def train(
     shortcuts = {
         "--arch": ("model.arch", arch),
         "--data": ("data.root", data),
-        "--classes": ("data.classes", classes or None),
+        **flags.labels_of(layout, classes),
         "--accept": ("data.accept", accept or None),
         "--seed": ("training.seed", seed),
         "--epochs": ("training.epochs", epochs),
@@ -96,7 +97,7 @@ def train(
 def _stored(
     run: Path,
     values: flags.Values,
-    shortcuts: Mapping[str, tuple[str, object]],
+    shortcuts: flags.Shortcuts,
     others: Mapping[str, object],
 ) -> TrainConfig:
     """Settings of a run to resume: flags may only say where its data are, and accept errors."""

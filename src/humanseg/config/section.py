@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 
 from humanseg.system.errors import ConfigError
@@ -15,6 +22,36 @@ Positive = Annotated[float, Field(gt=0.0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Side = Annotated[int, Field(ge=32, le=4096, multiple_of=32)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+class _Truth:
+    """True or false where a number is needed: YAML reads `yes` so, and Python takes it for 1."""
+
+    def __init__(self, value: bool) -> None:
+        self._text = str(value).lower()
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def _no_number(value: object) -> object:
+    """A value that no number is made of if it, or one in a list, is true or false."""
+    if isinstance(value, list | tuple):
+        return [_no_number(item) for item in value]
+    return _Truth(value) if isinstance(value, bool) else value
+
+
+def _is_number(annotation: object) -> bool:
+    """Whether numbers alone, or lists of them, are allowed."""
+    parts = set(_parts(annotation))
+    return bool not in parts and bool(parts & {int, float})
+
+
+def _parts(annotation: object) -> Iterator[object]:
+    """All that an annotation is made of."""
+    yield annotation
+    for part in get_args(annotation):
+        yield from _parts(part)
 
 
 class Section(BaseModel):
@@ -27,6 +64,14 @@ class Section(BaseModel):
         allow_inf_nan=False,
         use_attribute_docstrings=True,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_truth(cls, values: object) -> object:
+        if not isinstance(values, dict):
+            return values
+        numbers = {name for name, field in cls.model_fields.items() if _is_number(field.annotation)}
+        return {k: _no_number(v) if k in numbers else v for k, v in values.items()}
 
     def __init__(self, **values: Any) -> None:  # noqa: ANN401  whatever a caller gives
         """Check all values.

@@ -127,6 +127,11 @@ def find_pairs(root: Path, layout: Layout = "auto", classes: Sequence[str] = PER
     return pairs
 
 
+def has_layout(root: Path) -> bool:
+    """Whether `root` could be read as a data set, in one way or in several."""
+    return bool(_choices(root))
+
+
 def find_layout(root: Path, layout: Layout = "auto") -> DetectedLayout:
     """Recognise the layout of `root`, or check that it has the one asked for.
 
@@ -162,7 +167,8 @@ def _refuse_mixed(root: Path, choices: Sequence[DetectedLayout]) -> None:
     if len(kinds) > 1:
         raise UsageError(
             f"{root}: holds labels of several kinds ({', '.join(kinds)}); say which are meant with "
-            f"--layout, such as --layout {kinds[0]}."
+            f"--layout, such as --layout {kinds[0]}, or, of further data, give the file of labels "
+            "itself."
         )
 
 

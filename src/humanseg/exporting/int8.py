@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
 from humanseg.evaluation.scoring import score_samples
+from humanseg.exporting.int8_calibration import Int8Options
 from humanseg.inference.engines.engine import Engine
 from humanseg.inference.engines.onnx_check import INPUT
 from humanseg.inference.engines.runtimes import import_onnxruntime
@@ -96,18 +97,21 @@ def quantise(model: ModelProto, images: NDArray[np.uint8]) -> ModelProto:
 
 def quantisation_cost(
     record: ModelRecord,
-    data: Path,
+    options: Int8Options,
     *,
     full: Engine,
     int8: Engine,
     progress: ItemProgress | None = None,
-) -> QuantisationCost:
-    """Score both on the same labelled pictures, as `humanseg evaluate` does.
+) -> QuantisationCost | None:
+    """Score both on the same labelled pictures, as `humanseg evaluate` does; None without any.
 
     Raises:
         UsageError, DataError, ImageError: see `evaluate`; or nobody is in any picture.
     """
-    samples = discover(data)
+    data = options.data
+    if data is None:
+        return None
+    samples = discover(data, options.layout, options.classes)
 
     def score(engine: Engine, done_before: int) -> tuple[float, float]:
         segmenter = Segmenter.of_engine(

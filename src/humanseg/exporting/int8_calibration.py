@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from humanseg.annotations.label_set import PERSON
+from humanseg.config.schema import Layout
 from humanseg.data.layouts import find_pairs
 from humanseg.images import SUFFIXES, read_image
 from humanseg.images.resize import Size, resize_image
@@ -32,6 +34,10 @@ class Int8Options:
     """Of that draw."""
     data: Path | None = None
     """Labelled pictures to measure on what int8 costs; best none that were trained on."""
+    layout: Layout = "auto"
+    """How pairs of `data` are found."""
+    classes: Sequence[str] = PERSON
+    """Names of the labels' classes that are people."""
 
 
 def calibration_images(options: Int8Options, size: Size) -> NDArray[np.uint8]:
@@ -50,7 +56,7 @@ def calibration_images(options: Int8Options, size: Size) -> NDArray[np.uint8]:
         ImageError: a drawn picture that cannot be read.
     """
     source = options.calibration
-    files = _files(source) if isinstance(source, Path) else list(source)
+    files = _files(source, options.classes) if isinstance(source, Path) else list(source)
     if len(files) < FEWEST:
         where = source if isinstance(source, Path) else "the calibration pictures"
         raise UsageError(
@@ -62,12 +68,12 @@ def calibration_images(options: Int8Options, size: Size) -> NDArray[np.uint8]:
     return np.stack([resize_image(read_image(files[index]), size) for index in drawn])
 
 
-def _files(root: Path) -> list[Path]:
+def _files(root: Path, classes: Sequence[str]) -> list[Path]:
     """Picture files of a data set, or of a folder that is none."""
     if not root.exists():
         raise UsageError(f"{root}: does not exist; give a folder of pictures or a data set.")
     try:
-        return [sample.image for sample in find_pairs(root).samples]
+        return [sample.image for sample in find_pairs(root, classes=classes).samples]
     except (UsageError, DataError):
         if not root.is_dir():
             raise

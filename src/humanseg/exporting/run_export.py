@@ -179,9 +179,7 @@ def _write(
     quantisation = None
     if job.int8 is not None and calibration is not None:
         full = open_exported(plain.SerializeToString(), job.size)
-        cost = job.int8.data and quantisation_cost(
-            job.record, job.int8.data, full=full, int8=engine, progress=progress
-        )
+        cost = quantisation_cost(job.record, job.int8, full=full, int8=engine, progress=progress)
         quantisation = Quantisation(
             method=METHOD, calibration_pictures=len(calibration), parity=parity, cost=cost
         )
