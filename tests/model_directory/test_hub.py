@@ -193,7 +193,7 @@ class TestPublish:
         ("words", "sentence"),
         [
             ("--hub mine", "--hub: got 'mine'; give OWNER/NAME."),
-            ("--hub me/mine --half", "--hub takes the model directory as it is; give it alone"),
+            ("--hub me/mine --half", "as it is; leave out --half, and give it alone"),
             ("--hub me/mine -o x.onnx", "--hub takes the model directory as it is"),
         ],
     )
