@@ -55,7 +55,7 @@ def test_no_person_to_test_on__is_said_before_training(
         with Image.open(mask) as image:
             size = image.size
         Image.new("L", size).save(mask)
-    with pytest.raises(DataError, match="^None of the 4 test pictures has a person in its mask"):
+    with pytest.raises(DataError, match=r"^None of the 4 test pictures has a person in its mask"):
         train(config, output=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

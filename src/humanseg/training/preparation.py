@@ -82,8 +82,10 @@ class DataSet:
                 give held-out ones away.
         """
         split = make_split(list(self.samples.values()), config, facts=self.facts)
-        # On a source without people, all that is asked is what a network marks there.
-        if config.protocol != "source" and not any(self.facts.shares[name] for name in split.test):
+        # On a source without people, all that is asked is what a network marks there. Where nobody
+        # is anywhere, there is nothing to learn, which `SegmentationDataModule` says.
+        people = {name for name, share in self.facts.shares.items() if share}
+        if config.protocol != "source" and people and people.isdisjoint(split.test):
             raise DataError(
                 f"None of the {len(split.test)} test pictures has a person in its mask, so the "
                 "result would mean nothing. Use more pictures with people, or another split.seed."
