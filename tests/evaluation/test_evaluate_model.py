@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from humanseg.images.stored_maps import read_probability, write_probability
 from humanseg.inference.engines.engine import FunctionEngine
 from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import read_model_record
-from humanseg.results import DataRecord, Evaluation, ScoringSetup, read_record
+from humanseg.results import DataRecord, Evaluation, ScoringSetup, read_record, write_record
 from humanseg.system.errors import DataError, UsageError
 
 open_model = partial(Segmenter, backend="onnxruntime", precision="fp32")
@@ -54,6 +55,17 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         monkeypatch.setattr(module, "decode", count)
     return counts
+
+
+def test_says_which_weights_and_what_threshold_were_its_own(
+    brightness_model: Path, data: Path, tmp_path: Path
+) -> None:
+    model = Path(shutil.copytree(brightness_model, tmp_path / "model"))
+    record = read_model_record(model)
+    changes = {"files": {"model.safetensors": "ab" * 32}, "threshold": 0.4}
+    write_record(model / "humanseg.json", record.model_copy(update=changes))
+    result = evaluate(open_model(model, threshold=0.3), data=data)
+    assert (result.weights, result.model_threshold) == ("ab" * 32, 0.4)
 
 
 def test_describes_itself(brightness_model: Path, data: Path, tmp_path: Path) -> None:

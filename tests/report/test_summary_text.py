@@ -35,8 +35,8 @@ def test_headline__clear_difference_is_a_recommendation_with_its_interval(
     scores = {"unet": [0.90, 0.91], "fpn": [0.85, 0.86], "deeplabv3plus": [0.7, 0.7]}
     study = study_of({arch: [values] * 2 for arch, values in scores.items()})
     assert plain(headline(study)) == (
-        "Use U-Net: per-image IoU 0.905 [0.900, 0.910], 5.0 points above FPN "
-        "(95 % interval 4.5 to 5.5)."
+        "Use U-Net on the evidence of one split: per-image IoU 0.905 [0.900, 0.910], 5.0 points "
+        "above FPN (95 % interval 4.5 to 5.5)."
     )
 
 
@@ -45,7 +45,7 @@ def test_headline__one_training_each_is_no_recommendation(study_of: StudyMaker) 
     assert plain(headline(study)) == (
         "U-Net scored highest here: per-image IoU 0.905 [0.900, 0.910], 5.0 points above FPN "
         "(95 % interval 4.5 to 5.5). One training of each cannot tell whether another one would "
-        "come out the same; five folds or more can."
+        "come out the same; several seeds of each, or five folds or more, can."
     )
     said = answer(study)
     texts = " ".join((said.headline, *said.findings))
@@ -57,8 +57,8 @@ def test_headline__no_winner_by_the_third_decimal(study_of: StudyMaker) -> None:
     scores = {"unet": 0.902, "fpn": 0.900, "deeplabv3plus": 0.8}
     study = study_of({arch: [[value] * 6] * 2 for arch, value in scores.items()})
     assert plain(headline(study)) == (
-        "U-Net and FPN are equal within 2 points of per-image IoU (DeepLabV3+ scored lower): use "
-        "FPN, which needs the fewest MACs (2.01 G per picture)."
+        "U-Net and FPN are equal within 2 points of per-image IoU on the evidence of one split "
+        "(DeepLabV3+ scored lower): use FPN, which needs the fewest MACs (2.01 G per picture)."
     )
 
 
@@ -134,7 +134,9 @@ def test_headline__names_what_is_marked_where_nobody_is(study_of: StudyMaker, se
         "(0.0 % of the area) with U-Net and 100 % of them (50.0 % of the area) with FPN."
     )
     if seeds > 1:  # equal by IoU, and FPN needs fewer MACs
-        assert "use U-Net, which marks less where nobody is." in headline(loud)
+        assert "use U-Net, which marks fewer pictures and less area where nobody is." in headline(
+            loud
+        )
     quiet = with_analysis(study, networks=networks, false_alarms=[alarms | {"clear": False}])
     assert "without people" not in headline(quiet)
 
@@ -168,9 +170,9 @@ def test_headline__level_networks_are_told_apart_by_contours_and_cost(study_of: 
         pairs.append(values)
     changed = with_analysis(study, pairs=pairs)
     assert plain(headline(changed)) == (
-        "U-Net and FPN are equal within 2 points of per-image IoU: use U-Net, which has the better "
-        "contours (Boundary IoU 3.2 points above FPN), or FPN, which needs the fewest MACs (2.01 G "
-        "per picture)."
+        "U-Net and FPN are equal within 2 points of per-image IoU on the evidence of one split: "
+        "use U-Net, which has the better contours (Boundary IoU 3.2 points above FPN), or FPN, "
+        "which needs the fewest MACs (2.01 G per picture)."
     )
     for values in pairs:
         values["difference"]["estimate"] *= -1 if values["metric"] == "boundary_iou" else 1
@@ -190,7 +192,7 @@ def test_headline__equal_networks_by_time_only_where_times_compare(study_of: Stu
     threads = runs[0].environment.model_copy(update={"threads": 16})
     runs[0] = runs[0].model_copy(update={"environment": threads})
     apart = comparison_study(Path(), study.result.model_copy(update={"runs": tuple(runs)}))
-    assert headline(apart).endswith("of per-image IoU: choose by other criteria.")
+    assert headline(apart).endswith("evidence of one split: choose by other criteria.")
     assert any("numbers of threads" in text for text in answer(apart).warnings)
 
 
@@ -205,8 +207,8 @@ def test_headline__does_not_recommend_what_did_worse_than_those_behind(
         for pair in study.analysis.pairs
     ]
     assert headline(with_analysis(study, pairs=pairs)) == (
-        "U-Net and DeepLabV3+ are equal within 2 points of per-image IoU (FPN scored lower): use "
-        "U-Net, which has the highest mean."
+        "U-Net and DeepLabV3+ are equal within 2 points of per-image IoU on the evidence of one "
+        "split (FPN scored lower): use U-Net, which has the highest mean."
     )
 
 
@@ -386,13 +388,37 @@ def test_warnings__scored_in_different_ways(study_of: StudyMaker) -> None:
     assert study.result is not None
     first, second = study.result.runs
     assert "scored in different ways" not in " ".join(answer(study).warnings)
-    for change in ({"threshold": 0.4}, {"flip_averaging": True}, {"sure_share": 0.2}):
-        scored = second.config.evaluation.model_copy(update=change)
-        config = second.config.model_copy(update={"evaluation": scored})
-        runs = (first, second.model_copy(update={"config": config}))
+    config, setup = second.config, second.setup
+    ways: list[tuple[str, dict[str, object]]] = [
+        (
+            name,
+            {
+                "config": config.model_copy(
+                    update={"evaluation": config.evaluation.model_copy(update=change)}
+                )
+            },
+        )
+        for name, change in (
+            ("threshold", {"threshold": 0.4}),
+            ("flip averaging", {"flip_averaging": True}),
+            ("regions left out", {"sure_share": 0.2}),
+        )
+    ]
+    ways += [
+        ("runtime", {"setup": setup.model_copy(update={"backend": "onnxruntime"})}),
+        ("precision", {"setup": setup.model_copy(update={"precision": "int8"})}),
+        ("reading of files", {"setup": setup.model_copy(update={"whole_files": False})}),
+        (
+            "version of humanseg",
+            {"environment": second.environment.model_copy(update={"humanseg": "0.0.1"})},
+        ),
+    ]
+    for name, update in ways:
+        runs = (first, second.model_copy(update=update))
         changed = comparison_study(Path(), study.result.model_copy(update={"runs": runs}))
-        assert "scored in different ways (threshold, flip averaging, regions left out)" in " ".join(
-            answer(changed).warnings
+        assert (
+            f"The networks were scored in different ways ({name}): differences are not due to the "
+            "networks alone." in answer(changed).warnings
         )
 
 
@@ -457,6 +483,16 @@ def test_protocol__says_what_was_done(study_of: StudyMaker) -> None:
     assert "from probability 0.4; probabilities are averaged" in text
     assert "Regions of which less than 20 % is sure are left out." in text
     assert "Encoder efficientnet-b0, starting weights: imagenet." in text
+    assert "Run by torch in fp32 on cpu, whole files, humanseg 0.1.0." in text
+
+
+def test_protocol__says_what_ran_each_network_where_they_differ(study_of: StudyMaker) -> None:
+    study = study_of({"unet": [[0.9, 0.9]], "fpn": [[0.8, 0.8]]})
+    setup = study.runs[1].setup.model_copy(update={"backend": "onnxruntime", "precision": "int8"})
+    assert plain(" ".join(protocol(_with_runs(study, {}, {"setup": setup})))).count(
+        "Run differently: U-Net by torch in fp32 on cpu, whole files, humanseg 0.1.0; FPN by "
+        "onnxruntime in int8 on cpu, whole files, humanseg 0.1.0."
+    )
 
 
 def _with_runs(study: Study, *changes: dict[str, object]) -> Study:
@@ -517,6 +553,26 @@ def test_cautions__a_threshold_that_the_test_pictures_may_have_chosen(
         "that, scores are too high for new ones."
     ]
     assert "0.37" not in " ".join(answer(study).cautions)
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        (0.4, "A pixel counts as a person from probability 0.05, not 0.4: if these test"),
+        (None, "A pixel counts as a person from probability 0.05, not 0.5: if these test"),
+        (0.05, ""),
+    ],
+)
+def test_cautions__a_threshold_that_an_evaluation_was_asked_for(
+    evaluation_data: Path, own: float | None, said: str
+) -> None:
+    study = load_study(evaluation_data)
+    changes = {"evaluation": EvaluationConfig(threshold=0.05), "model_threshold": own}
+    changed = study.evaluations[0].model_copy(update=changes)
+    network = dataclasses.replace(study.networks[0], scored=(changed,))
+    cautions = plain(" ".join(answer(dataclasses.replace(study, networks=(network,))).cautions))
+    assert said in cautions
+    assert ("A pixel counts" in cautions) is bool(said)
 
 
 def test_warnings__figures_that_were_changed_by_hand(study_of: StudyMaker) -> None:

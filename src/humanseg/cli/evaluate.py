@@ -158,10 +158,8 @@ def _summary(result: Evaluation) -> list[str]:
         if name in metrics
     ]
     rows.append(("Batch IoU, as published", score(summary.batch_iou), ""))
-    setup = result.setup
-    files = "whole files" if setup.whole_files else "files read as for predict"
     lines = table(rows)
-    lines.append(f"Run by {setup.backend} in {setup.precision} on {setup.device}, {files}.")
+    lines.append(f"Run by {result.setup.words}.")
     if analysis and analysis.groups > 1:
         lines.append(f"In brackets: 95 % intervals over {numbered(analysis.groups, 'group')}.")
     for attribute in analysis.attributes if analysis else ():

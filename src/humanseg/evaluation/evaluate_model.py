@@ -37,7 +37,7 @@ from humanseg.evaluation.scoring import Image, score_samples, setup_of
 from humanseg.images.resize import Size
 from humanseg.images.stored_maps import write_mask
 from humanseg.inference.segmenter import Segmenter
-from humanseg.model_directory import VARIANTS, default_model, name_of
+from humanseg.model_directory import VARIANTS, WEIGHTS_FILE, default_model, name_of
 from humanseg.results import DataRecord, Evaluation, read_record, write_record
 from humanseg.results.provenance import describe_environment
 from humanseg.system.errors import UsageError
@@ -144,6 +144,8 @@ def evaluate(
             sure_share=segmenter.sure_share,
         ),
         setup=setup_of(segmenter, whole_files=whole_files),
+        weights=record.files.get(WEIGHTS_FILE) if record else None,
+        model_threshold=record.threshold if record else None,
         **vars(scored),
         sources=described.sources,
         groups=described.groups,

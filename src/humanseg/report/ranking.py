@@ -33,6 +33,16 @@ class Pair:
         """Whether there is evidence that `first` is higher."""
         return self.record.evidence and self.difference.estimate > 0
 
+    @property
+    def turned(self) -> Pair:
+        """`second` minus `first`."""
+        return Pair(self.second, self.first, _turned(self.record))
+
+    @property
+    def alike(self) -> bool:
+        """Whether both have the same score in every picture."""
+        return self.record.wilcoxon_p is None
+
     def p(self, test: Literal["wilcoxon", "corrected", "seeds"]) -> float | None:
         """P-value of a test, corrected for the number of pairs where that was done."""
         corrected: float | None = getattr(self.record, f"{test}_holm")
@@ -78,9 +88,12 @@ def ranked(study: Study, metric: Metric) -> tuple[Network, ...]:
 
 
 def is_weak(study: Study, network: Network) -> bool:
-    """Whether a network is no better than the mean training mask, so that no verdict is drawn."""
+    """Whether a network is no better than the mean training mask, so that no verdict is drawn.
+
+    By its runs too: analyses of earlier versions do not say it.
+    """
     analysed = study.analysed(network)
-    return analysed is not None and analysed.weak
+    return bool(analysed and analysed.weak) or any(run.weak for run in network.runs)
 
 
 def candidates(study: Study) -> tuple[Network, ...]:
@@ -102,8 +115,16 @@ def pair_of(study: Study, metric: Metric, first: Network, second: Network) -> Pa
     """What was analysed of two networks; None where they share no scored image."""
     for record in study.analysis.pairs:
         if record.metric == metric and {record.first, record.second} == {first.name, second.name}:
+            if is_weak(study, first) or is_weak(study, second):
+                record = _without_verdict(record)
             return Pair(first, second, record if record.first == first.name else _turned(record))
     return None
+
+
+def _without_verdict(record: PairAnalysis) -> PairAnalysis:
+    """A pair of which nothing is said, because one of its networks is weak."""
+    doubts = tuple(dict.fromkeys((*record.doubts, "weak")))
+    return record.model_copy(update={"doubts": doubts, "evidence": False, "equivalent": False})
 
 
 def pairs_of(study: Study, metric: Metric) -> list[Pair]:

@@ -36,6 +36,26 @@ def settings_of(record: Scored) -> EvaluationConfig:
     return record.config.evaluation if isinstance(record, RunResult) else record.evaluation
 
 
+def way_of(record: Scored) -> dict[str, object]:
+    """How something was scored, by the names of what may be different in another record."""
+    settings, setup = settings_of(record), record.setup
+    return {
+        "threshold": settings.threshold,
+        "flip averaging": settings.flip_averaging,
+        "regions left out": settings.sure_share,
+        "runtime": setup.backend,
+        "precision": setup.precision,
+        "reading of files": setup.whole_files,
+        "version of humanseg": record.environment.humanseg,
+    }
+
+
+def different_ways(records: Iterable[Scored]) -> list[str]:
+    """In what the ways differ in which these were scored; empty where they are one."""
+    first, *others = [way_of(record) for record in records] or [{}]
+    return [name for name in first if any(other[name] != first[name] for other in others)]
+
+
 SLOTS = 8
 """Colours and markers that the page has."""
 
@@ -84,6 +104,17 @@ class Network:
     def runs(self) -> tuple[RunResult, ...]:
         """Those of `scored` that are trainings."""
         return tuple(record for record in self.scored if isinstance(record, RunResult))
+
+    @property
+    def seeds(self) -> set[int]:
+        """Training seeds of its runs; none of a saved model that was only evaluated."""
+        return {run.config.training.seed for run in self.runs}
+
+    @property
+    def weights(self) -> str | None:
+        """Digest of a saved model's weights; None of trainings, and where nobody recorded it."""
+        evaluations = (record for record in self.scored if isinstance(record, Evaluation))
+        return next((evaluation.weights for evaluation in evaluations), None)
 
     def cost(self, name: str) -> Spread:
         """A field of `Cost` over the runs."""

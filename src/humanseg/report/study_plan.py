@@ -62,8 +62,7 @@ def split_seed(study: Study) -> int:
 
 def has_several_seeds(study: Study) -> bool:
     """Whether any network finished with more than one seed."""
-    each = ({run.config.training.seed for run in network.runs} for network in study.finished)
-    return any(len(own) > 1 for own in each)
+    return any(len(network.seeds) > 1 for network in study.finished)
 
 
 def folds(study: Study) -> int | None:

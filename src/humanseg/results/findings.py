@@ -85,13 +85,22 @@ class NetworkAnalysis(Record):
 
 
 Doubt = Literal[
-    "interval", "wilcoxon", "direction", "training", "folds", "seeds", "small", "few", "weak"
+    "interval",
+    "wilcoxon",
+    "direction",
+    "training",
+    "folds",
+    "seeds",
+    "small",
+    "few",
+    "pictures",
+    "weak",
 ]
 """What speaks against a difference: its interval includes zero; the signed ranks are not
-significant, or say the opposite; there is but one training each; the test over folds or the one
-over seeds is not significant, or the folds are not the same; it is below one point; rare failures
-that so few images do not show could undo it; or a network is no better than the mean training mask.
-"""
+significant, or say the opposite; there is but one training of a network, or one that was not tested
+on all images; the test over folds or the one over seeds is not significant, or the folds are not
+the same; it is below one point; rare failures that so few images do not show could undo it; the
+images are not the same; or a network is no better than the mean training mask."""
 
 
 class PairAnalysis(Record):

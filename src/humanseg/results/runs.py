@@ -162,6 +162,10 @@ class Evaluation(Record):
     evaluation: EvaluationConfig
     setup: ScoringSetup
     """What ran the model, and how files were read."""
+    weights: str | None = None
+    """SHA-256 of the model's weights; None of a network without a model directory."""
+    model_threshold: float | None = None
+    """The model's own threshold; None where there is no record of the model."""
     scores: tuple[ImageScore, ...]
     summary: ScoreSummary
     calibration: Calibration

@@ -22,6 +22,12 @@ class ScoringSetup(Record):
     """Whether JPEGs were decoded whole and colour profiles ignored, as in training; otherwise files
     were read as `humanseg predict` reads them."""
 
+    @property
+    def words(self) -> str:
+        """As a sentence names it."""
+        files = "whole files" if self.whole_files else "files read as for predict"
+        return f"{self.backend} in {self.precision} on {self.device}, {files}"
+
 
 def iou_of(tp: int, fp: int, fn: int) -> float | None:
     """Intersection over union of pixel counts, 0 to 1; None if neither mask has a person."""

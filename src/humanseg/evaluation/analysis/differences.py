@@ -39,8 +39,8 @@ def analyse_pairs(
     """Every pair of networks by every compared metric, where an image has a score from both.
 
     A pair is doubted where its networks may not be compared at all: those that were not tested on
-    the same folds did not train on the same images either, and of one that is no better than the
-    mean training mask nothing is said.
+    the same images, or not on the same folds, for which they did not train on the same images
+    either; and of one that is no better than the mean training mask nothing is said.
     """
     pairs = [
         pair
@@ -53,6 +53,7 @@ def analyse_pairs(
     for pair in finish_pairs(pairs):
         first, second = by_name[pair.first], by_name[pair.second]
         more: list[Doubt] = ["folds"] if _folds(first) != _folds(second) else []
+        more += ["pictures"] if first.by_image.keys() != second.by_image.keys() else []
         more += ["weak"] if first.weak or second.weak else []
         qualified.append(with_doubts(pair, *more) if more else pair)
     return tuple(qualified)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from humanseg.evaluation.statistics import EQUAL_MARGIN
 from humanseg.report.formatting import (
     UNKNOWN,
@@ -14,7 +16,7 @@ from humanseg.report.formatting import (
     signed,
 )
 from humanseg.report.ranking import METRIC_NAMES, Metric, Pair, is_weak, pairs_of
-from humanseg.report.study import Study
+from humanseg.report.study import Network, Study, different_ways
 from humanseg.report.tables.table import Column, Row, Table, numbers, words
 from humanseg.results import Doubt
 
@@ -27,11 +29,12 @@ def doubts(study: Study, pair: Pair) -> list[str]:
     ranks_p, folds_p = pair.p("wilcoxon"), pair.p("corrected")
     weak = [network.label for network in (pair.first, pair.second) if is_weak(study, network)]
     reasons: dict[Doubt, str] = {
+        "pictures": "the networks were not tested on the same pictures",
         "weak": (
             f"{listed(weak)} {'is' if len(weak) == 1 else 'are'} no better than the mean training "
             "mask"
         ),
-        "training": "one training of each cannot tell whether another one would come out the same",
+        "training": untested((pair.first, pair.second)),
         "small": "it is below one point",
         "few": "rare failures that so few pictures do not show could undo it",
         "interval": "its interval includes zero",
@@ -51,6 +54,29 @@ def doubts(study: Study, pair: Pair) -> list[str]:
     return [text for doubt, text in reasons.items() if doubt in pair.record.doubts]
 
 
+def untested(networks: Sequence[Network]) -> str:
+    """Why nothing is known of the luck of these networks' trainings, in words."""
+    first, second, *_ = networks
+    if len(networks) == 2 and is_same_model(first, second):
+        return f"both are {the_same_model(networks)}"
+    once = [network.label for network in networks if len(network.seeds) < 2]
+    if not once:
+        return "not every training was tested on all of the pictures"
+    whose = "each" if len(once) == len(networks) else listed(once)
+    return f"one training of {whose} cannot tell whether another one would come out the same"
+
+
+def is_same_model(first: Network, second: Network) -> bool:
+    """Whether two evaluations are of the same weights."""
+    return first.weights is not None and first.weights == second.weights
+
+
+def the_same_model(networks: Sequence[Network]) -> str:
+    """What several evaluations of the same weights are, and in what they differ."""
+    ways = different_ways(record for network in networks for record in network.scored)
+    return f"the same model, run differently ({listed(ways)})" if ways else "the same model"
+
+
 def _direction(pair: Pair) -> str:
     """The mean says one thing and the signed ranks another."""
     mean = pair.difference.estimate
@@ -66,7 +92,8 @@ def reading(study: Study, pair: Pair, because: str = ", because ") -> str:
         return "a clear difference"
     if pair.record.equivalent:
         return f"equal within {MARGIN}"
-    verdict = "no verdict" if "weak" in pair.record.doubts else "undecided"
+    none = {"weak", "pictures"} & set(pair.record.doubts)
+    verdict = "no verdict" if none else "undecided"
     return f"{verdict}{because}{listed(doubts(study, pair))}"
 
 

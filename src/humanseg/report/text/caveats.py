@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Iterable, Iterator
 
 from humanseg.report.formatting import counted, listed, score
-from humanseg.report.study import Scored, Study, image_scores, settings_of
+from humanseg.report.study import Study, different_ways, image_scores, settings_of
 from humanseg.report.study_plan import has_several_seeds, is_cross_validated
-from humanseg.results import RunResult
+from humanseg.results import Evaluation, RunResult
 
 FEW_IMAGES = 30
 """Below this many test images, or groups of them, the report says that they are few."""
@@ -47,10 +47,10 @@ def warnings(study: Study) -> Iterator[str]:
             "The runs used different splits: the networks were not trained on the same pictures, "
             "so their scores are not comparable."
         )
-    if len({_cut(record) for record in study.scored}) > 1:
+    if ways := different_ways(study.scored):
         yield (
-            "The networks were scored in different ways (threshold, flip averaging, regions left "
-            "out): differences are not due to the networks alone."
+            f"The networks were scored in different ways ({listed(ways)}): differences are not due "
+            "to the networks alone."
         )
     yield from _different_settings(study)
     yield from _probabilities_for_logits(study)
@@ -160,11 +160,6 @@ def _probabilities_for_logits(study: Study) -> Iterator[str]:
             )
 
 
-def _cut(record: Scored) -> tuple[float, bool, float]:
-    settings = settings_of(record)
-    return settings.threshold, settings.flip_averaging, settings.sure_share
-
-
 def _scored_by_itself(study: Study) -> Iterator[str]:
     for evaluation in study.evaluations:
         ious = [image.iou for image in evaluation.scores if image.iou is not None]
@@ -257,6 +252,7 @@ def cautions(study: Study) -> Iterator[str]:
         return
     yield from _unfinished(study)
     yield from _of_the_plan(study)
+    yield from _of_the_threshold(study)
     count = len(image_scores(study))
     if count < FEW_IMAGES:
         yield f"Only {counted(count, 'test picture')}: intervals are rough."
@@ -298,12 +294,6 @@ def _of_the_plan(study: Study) -> Iterator[str]:
             f"One training seed{' per network' if several else ''}: variation between seeds was "
             f"not measured{order}."
         )
-    thresholds = {run.config.evaluation.threshold for run in study.runs} - {0.5}
-    if thresholds:
-        yield (
-            f"A pixel counts as a person from probability {listed([f'{t:g}' for t in thresholds])}"
-            ", not 0.5: if these test pictures chose that, scores are too high for new ones."
-        )
     runs = {network.label: len(network.runs) for network in study.trained}
     if len(set(runs.values())) > 1:
         counts = [f"{label} {counted(count, 'run')}" for label, count in runs.items()]
@@ -312,6 +302,20 @@ def _of_the_plan(study: Study) -> Iterator[str]:
         yield (
             "One split: intervals cover the choice of these test pictures, not that of the "
             "training pictures."
+        )
+
+
+def _of_the_threshold(study: Study) -> Iterator[str]:
+    """Thresholds that are neither half nor, with a saved model, its own."""
+    pairs = set()
+    for record in study.scored:
+        own = record.model_threshold if isinstance(record, Evaluation) else None
+        pairs.add((settings_of(record).threshold, 0.5 if own is None else own))
+    chosen = [f"{used:g}, not {own:g}" for used, own in sorted(pairs) if used != own]
+    if chosen:
+        yield (
+            f"A pixel counts as a person from probability {listed(chosen, 'or')}: if these test "
+            "pictures chose that, scores are too high for new ones."
         )
 
 

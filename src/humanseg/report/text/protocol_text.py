@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from humanseg.report import study_files
 from humanseg.report.formatting import counted, listed, percent
-from humanseg.report.study import Study, settings_of
+from humanseg.report.study import Study, grouped, settings_of
 from humanseg.report.study_plan import folds, has_several_seeds, is_cross_validated, repeats
 from humanseg.report.text.caveats import selected_on_test
 from humanseg.results import RunResult
@@ -28,7 +28,7 @@ def protocol(study: Study) -> tuple[str, ...]:
         trained = [f"{name}: {note}" for name, part in named for note in _training(part)]
     else:
         trained = list(_training(study))
-    return (*trained, _scoring(study), *_intervals(study))
+    return (*trained, _scoring(study), _run_by(study), *_intervals(study))
 
 
 def _training(study: Study) -> Iterator[str]:
@@ -96,6 +96,19 @@ def _scoring(study: Study) -> str:
         f"Scored at the original size of each mask{inputs}. A pixel counts as person from "
         f"probability {thresholds}; {averaged}.{left_out}"
     )
+
+
+def _run_by(study: Study) -> str:
+    """What ran the networks, by network where they differ."""
+    ways = grouped(
+        (f"{record.setup.words}, humanseg {record.environment.humanseg}", network.label)
+        for network in study.finished
+        for record in network.scored
+    )
+    if len(ways) == 1:
+        return f"Run by {''.join(ways)}."
+    each = (f"{listed(list(dict.fromkeys(ways[way])))} by {way}" for way in ways)
+    return f"Run differently: {'; '.join(each)}."
 
 
 def _intervals(study: Study) -> Iterator[str]:

@@ -65,9 +65,13 @@ def _behind(study: Study, best: Network, network: Network, metric: Metric) -> st
     pair, value = pair_of(study, metric, best, network), value_of(study, network, metric)
     if pair is None:
         return f"{network.label} reaches {value}."
-    side = "lower" if pair.difference.estimate >= 0 else "higher on the shared pictures"
-    apart = f"{gap(pair.difference.estimate)} {side}{interval_of(pair)}"
-    return f"{network.label} ({value}) is {apart}: {reading(study, pair)}."
+    side, shown = "lower", pair
+    if pair.difference.estimate < 0:
+        side, shown = "higher on the shared pictures", pair.turned
+    apart = f"is {gap(pair.difference.estimate)} {side}{interval_of(shown)}"
+    if pair.alike:
+        apart = "scored the same in every picture"
+    return f"{network.label} ({value}) {apart}: {reading(study, pair)}."
 
 
 def basis(study: Study) -> str:
@@ -87,9 +91,8 @@ def basis(study: Study) -> str:
 
 def _seeds(study: Study) -> str:
     """Training seeds of each network: networks side by side may have different ones."""
-    seeds = [{run.config.training.seed for run in network.runs} for network in study.trained]
-    counts = sorted({len(own) for own in seeds})
-    each = " per network" if len(seeds) > 1 else ""
+    counts = sorted({len(network.seeds) for network in study.trained})
+    each = " per network" if len(study.trained) > 1 else ""
     few = f"{counts[0]} to " if len(counts) > 1 else ""
     return f"{few}{counted(counts[-1], 'training seed')}{each}"
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
 from humanseg.report.formatting import (
     bounded,
     bounds,
+    capitalised,
     counted,
-    duration,
     gap,
-    large,
     listed,
     percent,
     points,
@@ -27,8 +27,14 @@ from humanseg.report.ranking import (
 )
 from humanseg.report.study import Network, Study
 from humanseg.report.study_plan import folds, is_cross_validated
-from humanseg.report.tables.difference_tables import MARGIN, doubts
-from humanseg.report.text.caveats import comparable_times
+from humanseg.report.tables.difference_tables import (
+    MARGIN,
+    doubts,
+    is_same_model,
+    the_same_model,
+    untested,
+)
+from humanseg.report.text.equal_networks import advice
 
 _NBSP = "\N{NO-BREAK SPACE}"
 _ENOUGH_FOLDS = 5
@@ -81,29 +87,56 @@ def _verdict(study: Study, order: Sequence[Network]) -> str:
         return "No network finished all of its runs: there is nothing to compare yet."
     if not order:
         return _nothing_to_say(study)
-    best = order[0]
     if len(order) == 1:
-        return _alone(study, best)
-    pairs = {network: pair_of(study, "iou", best, network) for network in order[1:]}
-    analysed = [pair for pair in pairs.values() if pair is not None]
-    if not analysed:
-        mean = value_of(study, best, "iou")
+        return _alone(study, order[0])
+    if any(first.image_scores.keys() != order[0].image_scores.keys() for first in order):
+        return _strangers(order)
+    models: dict[Network, list[Network]] = {}
+    for network in order:
+        first = next((first for first in models if is_same_model(first, network)), network)
+        models.setdefault(first, []).append(network)
+    said = _one_model(study, order) if len(models) == 1 else _between(study, list(models))
+    also = [own for own in models.values() if len(own) > 1 and len(models) > 1]
+    return " ".join((said, *(f"{labels(own)} are {the_same_model(own)}." for own in also)))
+
+
+def _between(study: Study, order: Sequence[Network]) -> str:
+    """The verdict between networks that were tested on the same pictures, highest first."""
+    best = order[0]
+    pairs = [pair for other in order[1:] if (pair := pair_of(study, "iou", best, other))]
+    if any("training" in pair.record.doubts for pair in pairs):
+        return _untested(study, order, pairs)
+    level, behind = _levels(study, order)
+    if len(level) == 1:
+        nearest = min(pairs, key=lambda pair: pair.difference.estimate)
         return (
-            f"{best.label} has the highest per-image IoU, {mean}, but no picture was scored by "
-            "several networks: no difference can be tested."
+            f"Use {best.label}{_scope(study)}: per-image IoU {value_of(study, best, 'iou')}, "
+            f"{_above(nearest)}."
         )
-    nearest = min(analysed, key=lambda pair: pair.difference.estimate)
-    if any("training" in pair.record.doubts for pair in analysed):
-        return _single_trainings(study, best, nearest)
-    level = [network for network, pair in pairs.items() if pair is None or not pair.above]
-    if not level:
-        return f"Use {best.label}: per-image IoU {value_of(study, best, 'iou')}, {_above(nearest)}."
-    behind = [network for network in pairs if network not in level]
-    apart = [pairs[network] for network in level]
+    apart = [pair_of(study, "iou", *both) for both in combinations(level, 2)]
     undecided = [pair for pair in apart if pair is None or not pair.record.equivalent]
+    lower = f" ({labels(behind)} scored lower)" if behind else ""
     if undecided:
-        return _undecided(study, best, level, behind, undecided)
-    return _equal(study, [best, *level], behind)
+        return _undecided(study, level, lower, [pair for pair in undecided if pair])
+    return (
+        f"{labels(level)} are equal within {MARGIN} of per-image IoU{_scope(study)}{lower}: "
+        f"{advice(study, level, behind)}."
+    )
+
+
+def _levels(study: Study, order: Sequence[Network]) -> tuple[list[Network], list[Network]]:
+    """Networks that none of the first ones clearly beats, and those that one of them does."""
+    level: list[Network] = []
+    behind: list[Network] = []
+    for network in order:
+        pairs = (pair_of(study, "iou", other, network) for other in level)
+        (behind if any(pair and pair.above for pair in pairs) else level).append(network)
+    return level, behind
+
+
+def _scope(study: Study) -> str:
+    """Seeds test the luck of the trainings, not that of the pictures that were trained on."""
+    return "" if is_cross_validated(study) else " on the evidence of one split"
 
 
 def _nothing_to_say(study: Study) -> str:
@@ -120,122 +153,77 @@ def _nothing_to_say(study: Study) -> str:
 
 def _alone(study: Study, network: Network) -> str:
     weak = [other for other in ranked(study, "iou") if is_weak(study, other)]
+    unfinished = [other for other in study.networks if not (other.complete and other.scored)]
+    end = ""
     if weak:
         end = (
             f"; there is no verdict on {labels(weak)}, no better than the mean training mask, the "
             "same answer to every picture"
         )
-    else:
-        end = "" if study.kind in ("evaluation", "run") else "; no other network was scored"
+    if unfinished:
+        are = "is" if len(unfinished) == 1 else "are"
+        end += f"; {labels(unfinished)} {are} unfinished and not compared"
+    if not end and study.kind not in ("evaluation", "run"):
+        end = "; no other network was scored"
     return f"{network.label} reaches {value_of(study, network, 'iou')} per-image IoU{end}."
 
 
-def _above(pair: Pair) -> str:
-    return f"{gap(pair.difference.estimate)} above {pair.second.label}{interval_of(pair)}"
-
-
-def _single_trainings(study: Study, best: Network, nearest: Pair) -> str:
+def _strangers(order: Sequence[Network]) -> str:
+    """Means of other pictures say nothing of networks."""
+    counts = listed([f"{len(network.image_scores):,}" for network in order])
+    shared = set(order[0].image_scores).intersection(*(each.image_scores for each in order))
     return (
-        f"{best.label} scored highest here: per-image IoU {value_of(study, best, 'iou')}, "
-        f"{_above(nearest)}. One training of each cannot tell whether another one would come out "
-        "the same; five folds or more can."
+        f"No verdict between {labels(order)}: they were not tested on the same pictures ({counts}, "
+        f"of which they share {len(shared):,})."
     )
 
 
-def _undecided(
-    study: Study,
-    best: Network,
-    level: Sequence[Network],
-    behind: Sequence[Network],
-    pairs: Sequence[Pair | None],
-) -> str:
+def _one_model(study: Study, order: Sequence[Network]) -> str:
+    """What a way of running costs, or that it costs nothing."""
+    each = listed([f"{value_of(study, network, 'iou')} with {network.label}" for network in order])
+    return (
+        f"{labels(order)} are {the_same_model(order)}: per-image IoU is {each}. Nothing follows "
+        "from it about networks or trainings."
+    )
+
+
+def _above(pair: Pair) -> str:
+    side, shown = ("above", pair) if pair.difference.estimate >= 0 else ("below", pair.turned)
+    return f"{gap(pair.difference.estimate)} {side} {pair.second.label}{interval_of(shown)}"
+
+
+def _untested(study: Study, order: Sequence[Network], pairs: Sequence[Pair]) -> str:
+    """The luck of trainings could not be tested."""
+    best = order[0]
+    same = [pair.second for pair in pairs if pair.alike]
+    rest = [pair for pair in pairs if not pair.alike]
+    highest = "the same in every picture" if same else "highest here"
+    nearest = min(rest, key=lambda pair: pair.difference.estimate, default=None)
+    once = any(len(network.seeds) < 2 for network in order)
+    way = "several seeds of each, or five folds or more, can" if once else "score all of them"
+    return (
+        f"{labels([best, *same])} scored {highest}: per-image IoU {value_of(study, best, 'iou')}"
+        f"{f', {_above(nearest)}' if nearest else ''}. {capitalised(untested(order))}; {way}."
+    )
+
+
+def _undecided(study: Study, level: Sequence[Network], lower: str, pairs: Sequence[Pair]) -> str:
     """No network is ahead, and it is not known that they are equal."""
-    analysed = [pair for pair in pairs if pair is not None]
-    text = f"Undecided between {labels([best, *level])} in per-image IoU"
-    if behind:
-        text += f" ({labels(behind)} scored lower)"
-    more = [
-        f"{gap(pair.difference.estimate)} higher than {pair.second.label}{interval_of(pair)}"
-        for pair in analysed
-    ]
-    reason = ""
-    if len(analysed) == 1:
-        reason = f", but {listed(doubts(study, analysed[0]))}"
-    scored = f": {best.label} scored {listed(more)}{reason}" if more else ""
+    text = f"Undecided between {labels(level)} in per-image IoU{lower}"
+    scored = []
+    for first in dict.fromkeys(pair.first for pair in pairs):
+        own = (pair for pair in pairs if pair.first is first)
+        more = [
+            f"{gap(pair.difference.estimate)} higher than {pair.second.label}{interval_of(pair)}"
+            for pair in own
+        ]
+        scored.append(f"{first.label} scored {listed(more)}")
+    if scored:
+        text += f": {listed(scored)}"
+    if len(pairs) == 1 and (why := doubts(study, pairs[0])):
+        text += f", but {listed(why)}"
     enough = is_cross_validated(study) and (folds(study) or 0) >= _ENOUGH_FOLDS
     way = "More pictures, or the folds repeated, may" if enough else "Five folds or more can"
-    return f"{text}{scored}. {way} decide."
-
-
-def _equal(study: Study, level: Sequence[Network], behind: Sequence[Network]) -> str:
-    """What to use where networks are equal: what sees nobody where nobody is, contours, cost."""
-    text = f"{labels(level)} are equal within {MARGIN} of per-image IoU"
-    if behind:
-        text += f" ({labels(behind)} scored lower)"
-    # Too uncertain to be called lower is no reason to use what did worse than those that are.
-    order = candidates(study)
-    worst = min((order.index(network) for network in behind), default=len(order))
-    able = [network for network in level if order.index(network) < worst]
-    if len(able) == 1:
-        return f"{text}: use {able[0].label}, which has the highest mean."
-    able = _quiet(study, able) or able
-    if len(able) == 1:
-        return f"{text}: use {able[0].label}, which marks less where nobody is."
-    cheapest, why = _cheapest(study, able)
-    sharpest, ahead = _sharpest(study, able, cheapest)
-    reasons: dict[Network, list[str]] = {}
-    for network, reason in ((sharpest, ahead), (cheapest, why)):
-        if network is not None:
-            reasons.setdefault(network, []).append(reason)
-    if not reasons:
-        return f"{text}: choose by other criteria."
-    uses = (f"{network.label}, which {' and '.join(own)}" for network, own in reasons.items())
-    return f"{text}: use {', or '.join(uses)}."
-
-
-def _quiet(study: Study, networks: Sequence[Network]) -> list[Network]:
-    """Those that mark not clearly more than any other where nobody is."""
-    louder = set()
-    for pair in clear_alarms(study, networks):
-        difference = pair.area.estimate or pair.marked.estimate
-        louder.add(pair.first if difference > 0 else pair.second)
-    return [network for network in networks if network.name not in louder]
-
-
-def _cheapest(study: Study, level: Sequence[Network]) -> tuple[Network | None, str]:
-    """The network of least cost and what it needs; by time only where times compare."""
-    if any(not network.runs for network in level):
-        return None, ""
-    macs = {network: network.cost("macs").mean or 0.0 for network in level}
-    cheapest = min(level, key=lambda network: macs[network])
-    if list(macs.values()).count(macs[cheapest]) == 1:
-        return cheapest, f"needs the fewest MACs ({large(macs[cheapest])} per picture)"
-    if not comparable_times(study):
-        return None, ""
-    seconds = {network: network.cost("train_seconds").mean or 0.0 for network in level}
-    cheapest = min(level, key=lambda network: seconds[network])
-    return cheapest, f"trains fastest ({duration(seconds[cheapest])})"
-
-
-def _sharpest(
-    study: Study, level: Sequence[Network], cheapest: Network | None
-) -> tuple[Network | None, str]:
-    """The network of better contours, where there is evidence for it.
-
-    Against the cheapest network if there is one, so that the higher price buys something; else
-    against all.
-    """
-    order = [network for network in ranked(study, "boundary_iou") if network in level]
-    if not order:
-        return None, ""
-    best = order[0]
-    rivals = [network for network in level if network is not best]
-    if cheapest is not None and best is not cheapest:
-        rivals = [cheapest]
-    pairs = [pair_of(study, "boundary_iou", best, rival) for rival in rivals]
-    ahead = [pair for pair in pairs if pair is not None and pair.above]
-    if not ahead or len(ahead) < len(pairs):
-        return None, ""
-    nearest = min(ahead, key=lambda pair: pair.difference.estimate)
-    higher = f"{gap(nearest.difference.estimate)} above {nearest.second.label}"
-    return best, f"has the better contours (Boundary IoU {higher})"
+    if any("folds" in pair.record.doubts and pair.p("corrected") is None for pair in pairs):
+        way = "A test of all of them on the same folds can"
+    return f"{text}. {way} decide."
