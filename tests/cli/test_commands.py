@@ -478,7 +478,7 @@ class TestOtherCommands:
         def group(name: str, images: int, iou: float | None) -> AttributeGroup:
             interval = Interval(estimate=iou or 0.0, low=0.25, high=0.75)
             metrics = {} if iou is None else {"iou": interval}
-            return AttributeGroup(name=name, images=images, metrics=metrics)
+            return AttributeGroup(name=name, images=images, metrics=metrics, independent=images)
 
         scored = AttributeAnalysis(
             attribute="luminance",
@@ -487,6 +487,7 @@ class TestOtherCommands:
             worst="dark",
             best="bright",
             gap=Interval(estimate=0.125, low=0.0625, high=0.1875),
+            gap_p=0.21,
         )
         analysis = ANALYSIS.model_copy(update={"attributes": (scored,)})
         calls = self.evaluate(replace, analysis=analysis)
@@ -497,10 +498,13 @@ class TestOtherCommands:
         lines = [line.split() for line in out.splitlines()]
         assert ["By", "luminance", "pictures", "IoU"] in lines
         assert ["dark", "40", "0.5000", "[0.2500,", "0.7500]"] in lines
-        assert ["medium", "12", "-", "fewer", "than", "20,", "not", "scored"] in lines
+        assert "- fewer than 20 independent, not scored" in " ".join(out.split())
         assert ["not", "known", "2", "-", "not", "scored"] in lines
-        said = "Worst: dark. Largest gap, bright less dark: 0.1250 [0.0625, 0.1875]."
-        assert said in out.splitlines()
+        said = (
+            "Worst: dark. Largest gap, bright less dark: 0.1250 [0.0625, 0.1875], no more than "
+            "chance makes (p = 0.210)."
+        )
+        assert said in out.replace("\N{NO-BREAK SPACE}", " ").splitlines()
 
     def test_evaluate__says_when_the_model_knows_the_pictures(
         self, run: Run, replace: Replace, tmp_path: Path

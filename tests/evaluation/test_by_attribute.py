@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from scipy.stats import bootstrap
 from tests.builders.records import plain_score
 
 from humanseg.data.sources import GroupTable
+from humanseg.evaluation import by_attribute
 from humanseg.evaluation.by_attribute import (
     ScenePeople,
     analyse_attribute,
@@ -17,7 +18,7 @@ from humanseg.evaluation.by_attribute import (
     describe_people,
     labels_of,
 )
-from humanseg.results import ImageScore
+from humanseg.results import ImageScore, Interval
 from humanseg.system.errors import UsageError
 
 
@@ -109,7 +110,7 @@ def test_labels__number_and_cut() -> None:
     assert labels_of("cut-off", people) == {"a": "whole", "b": "cut off", "c": "cut off"}
 
 
-def _scores(parts: Mapping[str, list[float]]) -> tuple[list[ImageScore], dict[str, str]]:
+def _scores(parts: Mapping[str, Iterable[float]]) -> tuple[list[ImageScore], dict[str, str]]:
     scores, labels = [], {}
     for part, ious in parts.items():
         for number, iou in enumerate(ious):
@@ -161,13 +162,86 @@ def test_analyse__interval_of_the_gap_is_that_of_two_samples() -> None:
 
 
 def test_analyse__images_of_a_group_are_resampled_together() -> None:
-    scores, labels = _scores({"a": [0.9, 0.5] * 15, "b": [0.4, 0.2] * 15})
-    alone = analyse_attribute("tone", scores, labels, {}).groups[0].metrics["iou"]
-    people = {score.id: f"{labels[score.id]}{score.iou}" for score in scores}
-    together = analyse_attribute("tone", scores, labels, people).groups[0].metrics["iou"]
-    assert (together.low, together.high) == pytest.approx((0.5, 0.9))
-    assert alone.low is not None
-    assert alone.low > 0.6
+    """Four images each of twenty people: half as many points as images, twice the interval."""
+    scores, labels = _scores({"a": [0.9, 0.5] * 40, "b": [0.4, 0.2] * 40})
+    people = {score.id: f"{labels[score.id]}{n % 2}-{n // 8}" for n, score in enumerate(scores)}
+    alone, together = (
+        analyse_attribute("tone", scores, labels, groups).groups[0] for groups in ({}, people)
+    )
+    assert (alone.independent, together.independent) == (80, 20)
+    narrow, wide = alone.metrics["iou"], together.metrics["iou"]
+    assert narrow.low is not None
+    assert wide.low is not None
+    # Half a standard deviation of 0.2 by the roots of 80 and of 20.
+    assert narrow.estimate - narrow.low == pytest.approx(1.96 * 0.2 / 80**0.5, abs=0.005)
+    assert wide.estimate - wide.low == pytest.approx(1.96 * 0.2 / 20**0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("people", [19, 20])
+def test_analyse__images_of_few_people_are_no_group(people: int) -> None:
+    scores, labels = _scores({"few": [0.5] * 40, "many": [0.9] * 40})
+    groups = {score.id: f"person {n % people}" for n, score in enumerate(scores[:40])}
+    result = analyse_attribute("tone", scores, labels, groups)
+    assert [(group.images, group.independent) for group in result.groups] == [
+        (40, people),
+        (40, 40),
+    ]
+    assert bool(result.groups[0].metrics) is (people == 20)
+    assert result.worst == ("few" if people == 20 else None)
+    assert (result.gap is None) is (result.gap_p is None) is (people == 19)
+
+
+def test_analyse__a_gap_that_chance_does_not_make() -> None:
+    rng = np.random.default_rng(2)
+    parts = {name: list(rng.normal(mean, 0.1, 30)) for name, mean in (("a", 0.6), ("b", 0.8))}
+    scores, labels = _scores(parts)
+    assert analyse_attribute("tone", scores, labels, {}).gap_p == pytest.approx(1 / 2001)
+    constant, of = _scores({"a": [0.5] * 30, "b": [0.5] * 30})
+    assert analyse_attribute("tone", constant, of, {}).gap_p == 1.0
+
+
+def _of_one_each(rng: np.random.Generator) -> tuple[Mapping[str, list[float]], dict[str, str]]:
+    """Four groups of thirty images, all alike."""
+    return {name: list(rng.normal(0.8, 0.08, 30)) for name in "abcd"}, {}
+
+
+def _of_people(rng: np.random.Generator) -> tuple[Mapping[str, list[float]], dict[str, str]]:
+    """Three groups of twenty people with one to six alike images each."""
+    parts: dict[str, list[float]] = {}
+    groups: dict[str, str] = {}
+    for name in "abc":
+        own: list[float] = []
+        for person in range(20):
+            mean, count = rng.normal(0.8, 0.08), int(rng.integers(1, 7))
+            groups |= {f"{name}{len(own) + n}": f"{name}-{person}" for n in range(count)}
+            own += list(rng.normal(mean, 0.01, count))
+        parts[name] = own
+    return parts, groups
+
+
+@pytest.mark.simulation
+@pytest.mark.parametrize("world", [_of_one_each, _of_people])
+def test_analyse__equal_groups_are_seldom_said_to_differ(
+    world: Callable[[np.random.Generator], tuple[Mapping[str, list[float]], dict[str, str]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In at most 5 % of 400 worlds."""
+    monkeypatch.setattr(by_attribute, "SHUFFLES", 199)
+    monkeypatch.setattr(by_attribute, "_means", lambda part, _: {"iou": _mean(part)})
+    monkeypatch.setattr(by_attribute, "_gap", lambda *_: None)
+    rng = np.random.default_rng(5)
+    said = 0
+    for _ in range(400):
+        parts, groups = world(rng)
+        scores, labels = _scores({name: np.clip(own, 0, 1) for name, own in parts.items()})
+        p = analyse_attribute("tone", scores, labels, groups).gap_p
+        assert p is not None
+        said += p < 0.05
+    assert said <= 20
+
+
+def _mean(part: Sequence[ImageScore]) -> Interval:
+    return Interval(estimate=float(np.mean([score.iou for score in part])))
 
 
 def test_columns__are_those_of_the_table() -> None:

@@ -226,7 +226,8 @@ def test_strata_table__thirds_and_sources(cross_data: Path) -> None:
 def test_attribute_table__groups_and_the_largest_gap(cross_data: Path) -> None:
     def group(name: str, images: int, iou: float | None) -> AttributeGroup:
         metrics = {} if iou is None else {"iou": Interval(estimate=iou, low=0.25, high=0.75)}
-        return AttributeGroup(name=name, images=images, metrics=metrics)
+        independent = {7: 2, 25: None}.get(images, images)
+        return AttributeGroup(name=name, images=images, metrics=metrics, independent=independent)
 
     scored = AttributeAnalysis(
         attribute="people",
@@ -237,11 +238,17 @@ def test_attribute_table__groups_and_the_largest_gap(cross_data: Path) -> None:
         gap=Interval(estimate=0.25, low=0.125, high=0.375),
     )
     study = load_study(cross_data)
-    analysis = study.analysis.model_copy(update={"attributes": (scored,)})
-    assert shown(attribute_table(dataclasses.replace(study, analysis=analysis))) == [
+    told, chance = (scored.model_copy(update={"gap_p": p}) for p in (0.049, 0.05))
+    analysis = study.analysis.model_copy(update={"attributes": (scored, told, chance)})
+    rows = shown(attribute_table(dataclasses.replace(study, analysis=analysis)))
+    assert [rows[7][0], rows[11][0]] == [
+        "people: largest gap, 1 less 2, more than chance makes (p = 0.049)",
+        "people: largest gap, 1 less 2, no more than chance makes (p = 0.050)",
+    ]
+    assert rows[:4] == [
         ["people: 1", "40", "0.750 [0.250, 0.750]", "–"],
         ["people: 2", "25", "0.500 [0.250, 0.750]", "–"],
-        ["people: 3+", "7", "–", "–"],
+        ["people: 3+", "7 in 2 groups", "–", "–"],
         ["people: largest gap, 1 less 2", "", "0.250 [0.125, 0.375]", ""],
     ]
 

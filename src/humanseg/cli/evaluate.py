@@ -169,6 +169,7 @@ def _summary(result: Evaluation) -> list[str]:
 
 def _by_group(scored: AttributeAnalysis) -> list[str]:
     from humanseg.evaluation.by_attribute import SMALLEST_GROUP
+    from humanseg.report.tables.score_tables import independent, luck
 
     rows = [(f"By {scored.attribute}", "pictures", "IoU", "")]
     for group in scored.groups:
@@ -176,15 +177,16 @@ def _by_group(scored: AttributeAnalysis) -> list[str]:
         cells = (
             (score(iou.estimate), bracket(iou.low, iou.high))
             if iou
-            else ("-", f"fewer than {SMALLEST_GROUP}, not scored")
+            else ("-", f"fewer than {SMALLEST_GROUP} independent, not scored")
         )
-        rows.append((f"  {group.name}", str(group.images), *cells))
+        rows.append((f"  {group.name}", independent(group), *cells))
     if scored.unlabelled:
         rows.append(("  not known", str(scored.unlabelled), "-", "not scored"))
     lines = table(rows)
     if scored.gap:
         lines.append(
             f"Worst: {scored.worst}. Largest gap, {scored.best} less {scored.worst}: "
-            f"{score(scored.gap.estimate)} {bracket(scored.gap.low, scored.gap.high)}."
+            f"{score(scored.gap.estimate)} {bracket(scored.gap.low, scored.gap.high)}"
+            f"{luck(scored)}."
         )
     return lines

@@ -18,12 +18,15 @@ from humanseg.results import AttributeAnalysis, AttributeGroup, ImageScore, Inte
 from humanseg.system.errors import UsageError
 
 SMALLEST_GROUP = 20
-"""Images; the mean of fewer says too little to be quoted."""
+"""Independent images; the mean of fewer says too little to be quoted."""
+SHUFFLES = 2000
+"""How often images are dealt to the groups by lot, for the p-value of the largest gap."""
 CUT_SHARE = 0.02
 """Of the image's border pixels: from here on people count as cut off."""
 SURROUNDINGS = 20
 """The diagonal over it is how far the surroundings of a person reach: 5 %."""
 _SIDE = 256  # pixels of the longer side on which light is measured
+_ROUNDING = 1e-9
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -147,7 +150,12 @@ def analyse_attribute(
         if score.id in labels:
             parts[labels[score.id]].append(score)
     results = tuple(
-        AttributeGroup(name=name, images=len(part), metrics=_means(part, groups))
+        AttributeGroup(
+            name=name,
+            images=len(part),
+            metrics=_means(part, groups),
+            independent=_independent(part, groups),
+        )
         for name, part in parts.items()
         if part
     )
@@ -163,11 +171,16 @@ def analyse_attribute(
         worst=worst,
         best=best,
         gap=_gap(parts[best], parts[worst], groups) if best and worst else None,
+        gap_p=_gap_p([parts[group.name] for group in ranked], groups) if best else None,
     )
 
 
+def _independent(part: Sequence[ImageScore], groups: Mapping[str, str]) -> int:
+    return len({groups.get(score.id, score.id) for score in part})
+
+
 def _means(part: Sequence[ImageScore], groups: Mapping[str, str]) -> dict[str, Interval]:
-    if len(part) < SMALLEST_GROUP:
+    if _independent(part, groups) < SMALLEST_GROUP:
         return {}
     bootstrap = bootstrap_of([score.id for score in part], groups)
     means = {name: bootstrap.mean([getattr(score, name) for score in part]) for name in COMPARED}
@@ -185,3 +198,43 @@ def _gap(
     return bootstrap_of([score.id for score in both], groups).of_sums(
         columns, lambda sums: sums[:, 1] / sums[:, 0] - sums[:, 3] / sums[:, 2]
     )
+
+
+def _gap_p(parts: Sequence[Sequence[ImageScore]], groups: Mapping[str, str]) -> float:
+    """How often chance makes a gap as clear as that of the first and the last part.
+
+    A permutation test of the largest of all gaps, each over its standard error (Janssen 1997), so
+    that parts of unequal size or spread count alike. Images of a group are dealt out one after the
+    other, as they are found: a part has as many of one group as it had.
+    """
+    scores = [score for part in parts for score in part]
+    names = [groups.get(score.id, score.id) for score in scores]
+    group = np.unique(np.array(names, dtype=np.str_), return_inverse=True)[1]
+    order = np.argsort(group, kind="stable")
+    group = group[order]
+    ious = np.array([score.iou for score in scores], dtype=np.float64)[order]
+    labels = np.repeat(np.arange(len(parts)), [len(part) for part in parts])[order]
+    rng = np.random.default_rng(0)
+    reached = 1  # the parts as they are
+    found = _clearness(ious, labels, group)[0, -1]
+    for _ in range(SHUFFLES):
+        dealt = np.argsort(rng.permutation(group[-1] + 1)[group] + rng.random(len(group)))
+        reached += bool(_clearness(ious[dealt], labels, group[dealt]).max() >= found - _ROUNDING)
+    return reached / (SHUFFLES + 1)
+
+
+def _clearness(
+    values: NDArray[np.float64], labels: NDArray[np.intp], group: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Gaps of the labels' means, two by two, over their standard errors: (labels, labels)."""
+    counts = np.bincount(labels)
+    means = np.bincount(labels, weights=values) / counts
+    cells = group * len(counts) + labels
+    shares = (values - means[labels]) / counts[labels]
+    sums = np.bincount(cells, weights=shares, minlength=(group.max() + 1) * len(counts))
+    by_group = sums.reshape(-1, len(counts))
+    covariance = by_group.T @ by_group
+    own = np.diag(covariance)
+    errors = np.sqrt(np.maximum(own[:, None] + own - 2 * covariance, 0.0))
+    gaps = np.abs(means[:, None] - means)
+    return np.where(gaps > _ROUNDING, gaps / np.maximum(errors, _ROUNDING), 0.0)

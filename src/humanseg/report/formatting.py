@@ -49,6 +49,11 @@ def probability(value: float | None) -> str:
     return f"<{_SPACE}0.001" if value < 0.001 else f"{value:.3f}"
 
 
+def p_value(value: float) -> str:
+    """A p-value in a sentence, as `p = 0.012` or `p < 0.001`."""
+    return f"p = {probability(value)}".replace("= <", "<").replace(" ", _SPACE)
+
+
 def points(difference: float, *, sign: bool = False) -> str:
     """A difference of scores in hundredths, as `2.3`; with `sign`, `+2.3` or `−2.3`."""
     text = f"{100 * difference:+.1f}" if sign else f"{100 * difference:.1f}"

@@ -34,7 +34,10 @@ class AttributeGroup(Record):
     images: int
     """With a person in the truth; others have no per-image score."""
     metrics: dict[str, Interval]
-    """`iou` and `boundary_iou`; empty where there are fewer than 20 images."""
+    """`iou` and `boundary_iou`; empty where fewer than 20 are independent."""
+    independent: int | None = None
+    """How many of the images are independent: those that show the same, or that a table puts
+    together, count once. None in older records."""
 
 
 class AttributeAnalysis(Record):
@@ -50,6 +53,9 @@ class AttributeAnalysis(Record):
     best: str | None
     gap: Interval | None
     """Mean IoU of `best` less that of `worst`."""
+    gap_p: float | None = None
+    """How often the largest gap is as clear where the groups are drawn by lot; None without a gap,
+    and in older records."""
 
 
 class NetworkAnalysis(Record):

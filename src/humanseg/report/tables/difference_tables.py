@@ -11,6 +11,7 @@ from humanseg.report.formatting import (
     bounds,
     capitalised,
     listed,
+    p_value,
     probability,
     score,
     signed,
@@ -41,15 +42,15 @@ def doubts(study: Study, pair: Pair) -> list[str]:
         "wilcoxon": (
             "every picture has the same score"
             if ranks_p is None
-            else f"the signed-rank test over pictures is not significant ({_p(ranks_p)})"
+            else f"the signed-rank test over pictures is not significant ({p_value(ranks_p)})"
         ),
         "direction": _direction(pair),
         "folds": (
             "the networks were not tested on the same folds"
             if folds_p is None
-            else f"the corrected t-test over folds is not significant ({_p(folds_p)})"
+            else f"the corrected t-test over folds is not significant ({p_value(folds_p)})"
         ),
-        "seeds": f"the t-test over seeds is not significant ({_p(pair.p('seeds') or 0.0)})",
+        "seeds": f"the t-test over seeds is not significant ({p_value(pair.p('seeds') or 0.0)})",
     }
     return [text for doubt, text in reasons.items() if doubt in pair.record.doubts]
 
@@ -95,10 +96,6 @@ def reading(study: Study, pair: Pair, because: str = ", because ") -> str:
     none = {"weak", "pictures"} & set(pair.record.doubts)
     verdict = "no verdict" if none else "undecided"
     return f"{verdict}{because}{listed(doubts(study, pair))}"
-
-
-def _p(value: float) -> str:
-    return f"p = {probability(value)}".replace("= <", "<").replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def pair_table(study: Study) -> Table:

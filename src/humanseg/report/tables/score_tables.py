@@ -6,12 +6,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from humanseg.report.formatting import bounded, capitalised, counted, listed, percent, score
+from humanseg.evaluation.statistics.paired import SIGNIFICANCE
+from humanseg.report.formatting import (
+    bounded,
+    capitalised,
+    counted,
+    listed,
+    p_value,
+    percent,
+    score,
+)
 from humanseg.report.ranking import METRIC_NAMES, metric_of
 from humanseg.report.study import Network, Study, image_scores
 from humanseg.report.study_plan import repeats
 from humanseg.report.tables.table import NETWORK, Column, Row, Table, network_row, numbers, words
-from humanseg.results import Bound, RunResult, Stratum
+from humanseg.results import AttributeAnalysis, AttributeGroup, Bound, RunResult, Stratum
 
 BOUND_NAMES = {
     "mean_mask": "Baseline: mean training mask",
@@ -180,13 +189,32 @@ def attribute_table(study: Study) -> Table:
     for each in study.analysis.attributes:
         for group in each.groups:
             cells = (bounded(group.metrics.get(metric)) for metric in METRIC_NAMES)
-            rows.append(Row((f"{each.attribute}: {group.name}", str(group.images), *cells)))
+            number = independent(group)
+            rows.append(Row((f"{each.attribute}: {group.name}", number, *cells)))
         if each.gap:
-            name = f"{each.attribute}: largest gap, {each.best} less {each.worst}"
+            name = f"{each.attribute}: largest gap, {each.best} less {each.worst}{luck(each)}"
             rows.append(Row((name, "", bounded(each.gap), ""), "spread"))
-    caption = "Means by attributes; groups of fewer than 20 pictures are not scored."
+    caption = (
+        "Means by attributes; fewer than 20 pictures that are independent of each other are not "
+        "scored."
+    )
     columns = (*words("Pictures"), *numbers("Number", *map(capitalised, METRIC_NAMES.values())))
     return Table("attributes", caption, columns, rows)
+
+
+def independent(group: AttributeGroup) -> str:
+    """How many pictures a group has, and of how many people or scenes where these are fewer."""
+    if group.independent is None or group.independent == group.images:
+        return f"{group.images:,}"
+    return f"{group.images:,} in {counted(group.independent, 'group')}"
+
+
+def luck(scored: AttributeAnalysis) -> str:
+    """Whether chance alone makes so large a gap, to follow it; empty in older records."""
+    if scored.gap_p is None:
+        return ""
+    more = "more" if scored.gap_p < SIGNIFICANCE else "no more"
+    return f", {more} than chance makes ({p_value(scored.gap_p)})"
 
 
 _KINDS = {"size": "Foreground", "source": "Source"}
