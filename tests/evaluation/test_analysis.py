@@ -459,9 +459,20 @@ def test_sources__a_single_split_has_no_seen_pictures() -> None:
     assert (found.seen, found.gap) == (None, None)
 
 
+def test_external__copies_count_as_one_picture() -> None:
+    """Two photographs, each of them five times: the interval is that of two, not of ten."""
+    values = {f"{number}-{copy}": 0.6 + 0.2 * number for number in range(2) for copy in range(5)}
+    scores = tuple(plain_score(name, iou) for name, iou in values.items())
+    run = RunScores("a", 1, (0, 0), 0.0, scores, None, None, None, None)
+    groups = {name: name[0] for name in values}
+    found = analyse_external(Subject("a", "a", (run,)), groups, name="x", fingerprint="f" * 64)
+    iou = found.metrics["iou"]
+    assert (iou.estimate, iou.low, iou.high) == pytest.approx((0.7, 0.6, 0.8))
+
+
 def test_external__all_runs_on_all_pictures() -> None:
     subject = Subject("a", "unet", (run({"x": 0.8, "y": 0.6}), run({"x": 0.6, "y": 0.6})))
-    found = analyse_external(subject, name="elsewhere", fingerprint="f" * 64)
+    found = analyse_external(subject, {}, name="elsewhere", fingerprint="f" * 64)
     assert (found.data, found.images, found.person_free) == ("elsewhere", 2, 0)
     assert found.metrics["iou"].estimate == pytest.approx(0.65)
 

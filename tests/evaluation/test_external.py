@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from zlib import crc32
@@ -12,9 +13,10 @@ from tests.builders.records import plain_score, run_result, summarise
 
 from humanseg.config.schema import TrainConfig
 from humanseg.data.samples import Sample
+from humanseg.data.signatures import image_bits
 from humanseg.evaluation import external
 from humanseg.evaluation.corruptions import CORRUPTIONS, SEVERITIES, corrupt_pair
-from humanseg.results import CorruptedScores
+from humanseg.results import CorruptedScores, Evaluation, read_record, write_record
 
 
 def _bright(image: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -58,6 +60,43 @@ def scored(
     run = tmp_path / "run"
     run.mkdir()
     return external.score_corrupted(run, result, samples, list(samples))
+
+
+def test_external_data__copies_are_one_group_and_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scored before without groups, they are added, and nothing is scored again."""
+    for part in ("images", "masks"):
+        (tmp_path / "other" / part).mkdir(parents=True)
+    rng = np.random.default_rng(4)
+    for name in "abc":
+        source = _pair(tmp_path, name if name != "c" else "a", rng if name == "b" else _again())
+        assert source.mask is not None
+        shutil.copy(source.image, tmp_path / "other" / "images" / f"{name}.png")
+        shutil.copy(source.mask, tmp_path / "other" / "masks" / f"{name}.png")
+    data = external.find_external_data(tmp_path / "other", image_bits([]))
+    assert data.groups == {"a": "a", "b": "b", "c": "a"}
+    stub = SimpleNamespace(
+        predict=lambda image: SimpleNamespace(grid=_bright(image)),
+        threshold=0.5,
+        record=None,
+        engine=SimpleNamespace(name="torch", precision="fp32", device="cpu"),
+    )
+    monkeypatch.setattr(external, "_segmenter", lambda _: stub)
+    monkeypatch.setattr(external, "seen_in_training", lambda *_: ())
+    result = run_result("unet-seed42", TrainConfig(), [plain_score("a", 0.9)], baselines={})
+    first = external.score_external(tmp_path / "run", result, data)
+    assert first.groups == {"a": "a", "b": "b", "c": "a"}
+    file = tmp_path / "run" / "external" / "other.json"
+    write_record(file, first.model_copy(update={"groups": {}}))
+    monkeypatch.setattr(external, "_segmenter", None)
+    assert external.score_external(tmp_path / "run", result, data) == first
+    assert read_record(file, Evaluation) == first
+
+
+def _again() -> np.random.Generator:
+    """The same picture every time."""
+    return np.random.default_rng(9)
 
 
 def _iou(image: NDArray[np.uint8], truth: NDArray[np.bool_]) -> float:

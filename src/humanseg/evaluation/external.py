@@ -21,6 +21,7 @@ import numpy as np
 from humanseg.annotations.label_set import PERSON
 from humanseg.config.comparison_config import slug
 from humanseg.config.split_config import SplitConfig
+from humanseg.data.duplicates import find_duplicates, group_ids
 from humanseg.data.fingerprint import fingerprint
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
@@ -52,6 +53,8 @@ class ExternalData:
     fingerprint: str
     signatures: dict[str, Signature]
     """By id."""
+    groups: dict[str, str]
+    """Group by id: copies of an image are one."""
 
     def of_split(self, split: SplitConfig) -> tuple[Sample, ...]:
         """Images that the network of this split scores: all, or with folds every K-th.
@@ -88,7 +91,10 @@ def find_external_data(
             f"{root}: holds {len(samples)} pictures, too few for the networks of {folds} folds. "
             "Add pictures or leave it out."
         )
-    return ExternalData(slug(root.name), tuple(samples), fingerprint(samples), signatures)
+    ids = [sample.id for sample in samples]
+    copies = find_duplicates([signatures[name] for name in ids])
+    groups = group_ids(ids, ((pair.first, pair.second) for pair in copies))
+    return ExternalData(slug(root.name), tuple(samples), fingerprint(samples), signatures, groups)
 
 
 def score_external(
@@ -104,11 +110,15 @@ def score_external(
     """
     file = run / "external" / f"{data.name}.json"
     samples = data.of_split(result.config.split)
+    groups = {sample.id: data.groups[sample.id] for sample in samples}
     if file.exists():
         before = read_record(file, Evaluation)
         same_samples = [score.id for score in before.scores] == [sample.id for sample in samples]
         origin = (before.data_fingerprint, before.environment)
         if same_samples and origin == (data.fingerprint, result.environment):
+            if before.groups != groups:  # earlier versions had none
+                before = before.model_copy(update={"groups": groups})
+                write_record(file, before)
             return before
     segmenter = _segmenter(run)
     scored = score_samples(
@@ -132,7 +142,7 @@ def score_external(
         setup=setup_of(segmenter, whole_files=True),
         **vars(scored),
         sources={},
-        groups={},
+        groups=groups,
         environment=result.environment,
     )
     write_record(file, evaluation)

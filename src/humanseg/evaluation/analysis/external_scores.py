@@ -48,8 +48,10 @@ def analyse_sources(
     return tuple(analyses)
 
 
-def analyse_external(subject: Subject, *, name: str, fingerprint: str) -> ExternalAnalysis:
-    """One network on another data set, by its scores there; the set's name and fingerprint."""
+def analyse_external(
+    subject: Subject, groups: Mapping[str, str], *, name: str, fingerprint: str
+) -> ExternalAnalysis:
+    """One network on another data set, by its scores and groups there; its name and fingerprint."""
     ious = subject.metric("iou")
     return ExternalAnalysis(
         network=subject.name,
@@ -57,7 +59,7 @@ def analyse_external(subject: Subject, *, name: str, fingerprint: str) -> Extern
         fingerprint=fingerprint,
         images=len(ious),
         undefined=sum(value is None for value in ious.values()),
-        metrics=measure(subject, {}),
+        metrics=measure(subject, groups),
         person_free=len(subject.person_free),
     )
 

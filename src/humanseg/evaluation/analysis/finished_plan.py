@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import ChainMap, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -128,7 +128,10 @@ def _external(finished: FinishedPlan) -> list[ExternalAnalysis]:
                     f"external/ in {finished.folder / 'runs'} and run it again."
                 )
             subject = Subject(arch, arch, tuple(map(of_evaluation, evaluations)))
-            analyses.append(analyse_external(subject, name=name, fingerprint=fingerprints.pop()))
+            groups = dict(ChainMap(*(evaluation.groups for evaluation in evaluations)))
+            analyses.append(
+                analyse_external(subject, groups, name=name, fingerprint=fingerprints.pop())
+            )
     return analyses
 
 
