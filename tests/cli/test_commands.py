@@ -451,7 +451,9 @@ class TestOtherCommands:
     def test_evaluate__prints_scores_and_leaves_a_folder(
         self, run: Run, replace: Replace, tmp_path: Path
     ) -> None:
-        calls = self.evaluate(replace)
+        scores = [plain_score(name, 0.7) for name in "abcd"]
+        scores[3] = scores[3].model_copy(update={"tp": 0, "fn": 0, "tn": 2000})
+        calls = self.evaluate(replace, scores=tuple(scores), groups={"a": "b"})
         out_folder, table = tmp_path / "out", tmp_path / "g.csv"
         words = (str(tmp_path), "--data", str(tmp_path), "--threshold", "0.4")
         more = ("-o", str(out_folder), "--groups", str(table), "--flip-averaging")
@@ -462,7 +464,8 @@ class TestOtherCommands:
         assert lines[0].split() == ["Pictures", "4"]
         assert lines[2].split()[-3:] == ["0.7000", "[0.6000,", "0.8000]"]
         assert "Run by torch in fp32 on cpu, whole files." in lines
-        assert "In brackets: 95 % intervals over 4 groups." in lines
+        said = "In brackets: 95 % intervals over 3 groups, 2 of them with people."
+        assert said in lines
         assert "U-Net reaches 0.700 [0.600, 0.800] per-image IoU." in lines
         assert lines[-1] == f"Report: {out_folder / 'report.html'}"
         assert calls["model"] == tmp_path

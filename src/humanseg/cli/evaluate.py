@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -17,6 +18,7 @@ from humanseg.results.scores import iou_of, mean_of
 from humanseg.system.errors import UsageError
 
 if TYPE_CHECKING:
+    from humanseg.report.study import Study
     from humanseg.results import AttributeAnalysis, Evaluation
 
 _ROWS = {
@@ -127,8 +129,14 @@ def evaluate(
     from humanseg.report.load_study import evaluation_study
     from humanseg.report.text.summary_text import answer
 
-    said = answer(evaluation_study(output or Path(), result))
-    say(*_summary(result), *verdict(said.headline, said.warnings, len(said.cautions)))
+    study = evaluation_study(output or Path(), result)
+    said = answer(study)
+    say(
+        *_summary(result),
+        *_intervals(study),
+        *_by_groups(result),
+        *verdict(said.headline, said.warnings, len(said.cautions)),
+    )
     inverse = _inverse_iou(result)
     if inverse is not None and inverse > (result.summary.iou_mean or 0.0):
         note(
@@ -160,11 +168,21 @@ def _summary(result: Evaluation) -> list[str]:
     rows.append(("Batch IoU, as published", score(summary.batch_iou), ""))
     lines = table(rows)
     lines.append(f"Run by {result.setup.words}.")
-    if analysis and analysis.groups > 1:
-        lines.append(f"In brackets: 95 % intervals over {numbered(analysis.groups, 'group')}.")
-    for attribute in analysis.attributes if analysis else ():
-        lines += ["", *_by_group(attribute)]
     return lines
+
+
+def _intervals(study: Study) -> Iterator[str]:
+    from humanseg.report.study import extent
+
+    groups, people = extent(study).groups, extent(study, people=True).groups
+    some = f", {people:,} of them with people" if people < groups else ""
+    if groups > 1:
+        yield f"In brackets: 95 % intervals over {numbered(groups, 'group')}{some}."
+
+
+def _by_groups(result: Evaluation) -> Iterator[str]:
+    for attribute in result.analysis.attributes if result.analysis else ():
+        yield from ("", *_by_group(attribute))
 
 
 def _by_group(scored: AttributeAnalysis) -> list[str]:

@@ -131,6 +131,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,}{_SPACE}{noun}{'' if count == 1 else 's'}"
 
 
+def in_groups(count: int, groups: int) -> str:
+    """To follow a count of pictures: of how many groups they are, where these are fewer."""
+    return f" in {counted(groups, 'group')}" if groups < count else ""
+
+
 def capitalised(text: str) -> str:
     """A text that begins with a capital, the rest as it is."""
     return text[:1].upper() + text[1:]

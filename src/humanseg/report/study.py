@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from humanseg.config.schema import EvaluationConfig
 from humanseg.results import (
@@ -230,6 +230,20 @@ class Study:
 def image_scores(study: Study) -> dict[str, ImageScore]:
     """Counts of every scored image, by the first network that has it."""
     return dict(ChainMap(*(network.image_scores for network in study.finished)))
+
+
+class Extent(NamedTuple):
+    """How many pictures there are, and groups of those that show the same."""
+
+    images: int
+    groups: int
+
+
+def extent(study: Study, *, people: bool = False) -> Extent:
+    """Of all scored pictures, or of those with a person, by which alone IoU is known."""
+    scores = image_scores(study).values()
+    names = [score.id for score in scores if not (people and score.person_free)]
+    return Extent(len(names), len({study.groups.get(name, name) for name in names}))
 
 
 def scores_by_network(study: Study, name: str) -> dict[str, dict[str, float]]:

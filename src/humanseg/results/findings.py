@@ -23,6 +23,7 @@ class Stratum(Record):
     name: str
     """`small`, `medium` and `large` thirds of foreground shares; the source's name."""
     images: int
+    """With a person in the truth; others have no per-image score."""
     metrics: dict[str, Interval]
     """`iou` and `boundary_iou`."""
 
@@ -176,6 +177,7 @@ class SourceAnalysis(Record):
     network: str
     source: str
     images: int
+    """With a person in the truth; others have no per-image score."""
     seen: Interval | None
     """Mean per-image IoU of networks that trained on other images of the source; None without
     cross-validation."""

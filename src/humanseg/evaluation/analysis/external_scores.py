@@ -39,7 +39,7 @@ def analyse_sources(
                 SourceAnalysis(
                     network=other.name,
                     source=source,
-                    images=len(unseen),
+                    images=sum(value is not None for value in unseen.values()),
                     seen=bootstrap.mean([own.get(name) for name in unseen]),
                     unseen=mean,
                     gap=bootstrap.mean(paired),

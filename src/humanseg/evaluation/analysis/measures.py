@@ -147,7 +147,12 @@ def _strata(
     if len(set(named.values())) > 1:
         kinds.append(("source", sorted(set(named.values())), named))
     return tuple(
-        Stratum(kind=kind, name=part, images=len(ids), metrics=_few(subject, ids, groups))
+        Stratum(
+            kind=kind,
+            name=part,
+            images=sum(shares[name] > 0 for name in ids),
+            metrics=_few(subject, ids, groups),
+        )
         for kind, parts, labels in kinds
         for part in parts
         if (ids := [name for name in labels if labels[name] == part])

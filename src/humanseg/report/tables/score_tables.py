@@ -11,13 +11,14 @@ from humanseg.report.formatting import (
     bounded,
     capitalised,
     counted,
+    in_groups,
     listed,
     p_value,
     percent,
     score,
 )
 from humanseg.report.ranking import METRIC_NAMES, metric_of
-from humanseg.report.study import Network, Study, image_scores
+from humanseg.report.study import Network, Study, extent
 from humanseg.report.study_plan import repeats
 from humanseg.report.tables.table import NETWORK, Column, Row, Table, network_row, numbers, words
 from humanseg.results import AttributeAnalysis, AttributeGroup, Bound, RunResult, Stratum
@@ -125,7 +126,9 @@ def pixel_table(study: Study) -> Table:
 
 
 def _scored(study: Study) -> str:
-    return f"on {counted(len(image_scores(study)), 'picture')}"
+    every, people = extent(study), extent(study, people=True)
+    some = f", {people.images:,} of them with people" if people != every else ""
+    return f"on {counted(every.images, 'picture')}{some}"
 
 
 def _score_table(id_: str, study: Study, measures: Sequence[_Measure], caption: str) -> Table:
@@ -204,9 +207,8 @@ def attribute_table(study: Study) -> Table:
 
 def independent(group: AttributeGroup) -> str:
     """How many pictures a group has, and of how many people or scenes where these are fewer."""
-    if group.independent is None or group.independent == group.images:
-        return f"{group.images:,}"
-    return f"{group.images:,} in {counted(group.independent, 'group')}"
+    groups = group.images if group.independent is None else group.independent
+    return f"{group.images:,}{in_groups(group.images, groups)}"
 
 
 def luck(scored: AttributeAnalysis) -> str:

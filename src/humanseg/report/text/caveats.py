@@ -6,12 +6,12 @@ import statistics
 from collections.abc import Iterable, Iterator
 
 from humanseg.report.formatting import counted, listed, score
-from humanseg.report.study import Study, different_ways, image_scores, settings_of
+from humanseg.report.study import Study, different_ways, extent, image_scores, settings_of
 from humanseg.report.study_plan import has_several_seeds, is_cross_validated
 from humanseg.results import Evaluation, RunResult
 
 FEW_IMAGES = 30
-"""Below this many test images, or groups of them, the report says that they are few."""
+"""Below this many test images with people, or groups of them, the report says that they are few."""
 OWN_LABELS = 0.99
 """Median IoU from which on a model seems to have made the masks itself that it is scored by."""
 FAR_APART = 0.3
@@ -253,14 +253,16 @@ def cautions(study: Study) -> Iterator[str]:
     yield from _unfinished(study)
     yield from _of_the_plan(study)
     yield from _of_the_threshold(study)
-    count = len(image_scores(study))
-    if count < FEW_IMAGES:
-        yield f"Only {counted(count, 'test picture')}: intervals are rough."
-    elif study.analysis.groups < FEW_IMAGES:
+    images, groups = people = extent(study, people=True)
+    pictures = counted(images, "test picture")
+    if people != extent(study):
+        pictures += " with people"
+    if images < FEW_IMAGES:
+        yield f"Only {pictures}: intervals are rough."
+    elif groups < FEW_IMAGES:
         yield (
-            f"The {counted(count, 'test picture')} are of only "
-            f"{counted(study.analysis.groups, 'group')}, such as people or scenes: intervals are "
-            "too narrow for new ones."
+            f"The {pictures} are of only {counted(groups, 'group')}, such as people or scenes: "
+            "intervals are too narrow for new ones."
         )
     yield from _of_the_images(study)
     yield from _of_the_truth(study)

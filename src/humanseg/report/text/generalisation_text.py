@@ -54,9 +54,11 @@ def _on_external_data(study: Study) -> Iterator[str]:
             f"{bounded(record.metrics.get('iou'))} with {study.network(record.network).label}"
             for record in records
         ]
+        images, undefined = records[0].images, records[0].undefined
+        some = f", {images - undefined:,} with people" if undefined else ""
         yield (
-            f"On the external data set {data} ({counted(records[0].images, 'picture')}), per-image "
-            f"IoU is {listed(each)}."
+            f"On the external data set {data} ({counted(images, 'picture')}{some}), per-image IoU "
+            f"is {listed(each)}."
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from humanseg.report import study_files
 from humanseg.report.formatting import counted, listed, percent
-from humanseg.report.study import Study, grouped, settings_of
+from humanseg.report.study import Study, extent, grouped, settings_of
 from humanseg.report.study_plan import folds, has_several_seeds, is_cross_validated, repeats
 from humanseg.report.text.caveats import selected_on_test
 from humanseg.results import RunResult
@@ -112,10 +112,11 @@ def _run_by(study: Study) -> str:
 
 
 def _intervals(study: Study) -> Iterator[str]:
+    every, people = extent(study), extent(study, people=True)
+    some = f", {people.groups:,} of them with people" if people.groups < every.groups else ""
     yield (
-        "Intervals are 95 % bootstrap intervals over "
-        f"{counted(study.analysis.groups, 'group')} of pictures; related pictures form one "
-        "group."
+        f"Intervals are 95 % bootstrap intervals over {counted(every.groups, 'group')} of "
+        f"pictures{some}; related pictures form one group."
     )
     if has_several_seeds(study):
         yield (

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from humanseg.report.formatting import counted, duration, gap, large, listed, milliseconds
+from humanseg.report.formatting import (
+    counted,
+    duration,
+    gap,
+    in_groups,
+    large,
+    listed,
+    milliseconds,
+)
 from humanseg.report.ranking import METRIC_NAMES, Metric, pair_of, ranked
-from humanseg.report.study import Network, Study, image_scores
+from humanseg.report.study import Network, Study, extent
 from humanseg.report.study_plan import folds, is_cross_validated, repeats
 from humanseg.report.tables.difference_tables import reading
 from humanseg.report.text.caveats import cautions, warnings
@@ -76,9 +84,10 @@ def _behind(study: Study, best: Network, network: Network, metric: Metric) -> st
 
 def basis(study: Study) -> str:
     """How many images, folds and seeds the answer rests on."""
-    parts = [counted(len(image_scores(study)), "test picture")]
-    if study.analysis.groups < study.analysis.images:
-        parts[0] += f" in {counted(study.analysis.groups, 'group')}"
+    every, people = extent(study), extent(study, people=True)
+    parts = [f"{counted(every.images, 'test picture')}{in_groups(*every)}"]
+    if people != every:
+        parts.append(f"{people.images:,} with people{in_groups(*people)}")
     count = folds(study)
     if is_cross_validated(study) and count:
         parts.append(counted(count, "fold"))
