@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from humanseg.report.formatting import counted, listed, score
 from humanseg.report.study import Study, different_ways, extent, image_scores, settings_of
 from humanseg.report.study_plan import has_several_seeds, is_cross_validated
+from humanseg.report.text.contradictions import changed_by_hand, contradictions
 from humanseg.results import Evaluation, RunResult
 
 FEW_IMAGES = 30
@@ -18,8 +19,6 @@ FAR_APART = 0.3
 """IoU in training less that in validation, above which the averages of a short run lag behind."""
 SHOWN_DOUBTS = 5
 """Doubts about training masks that are shown; every run of a plan may have its own."""
-ROUNDING = 1e-6
-"""Difference of two means of the same scores."""
 LIKE_LOGITS = 7
 """Lowest bins of fifteen, below 0.47, that are empty where sigmoids are taken of probabilities."""
 _SETTINGS = ("data", "model", "augmentation", "loss", "optimiser", "training")
@@ -35,7 +34,8 @@ FEW_STEPS = 500
 
 def warnings(study: Study) -> Iterator[str]:
     """What makes scores or their comparison untrustworthy."""
-    yield from _changed_by_hand(study)
+    yield from contradictions(study)
+    yield from changed_by_hand(study)
     yield from _selected_on_scored(study)
     if len({record.data_fingerprint for record in study.scored}) > 1:
         yield "The runs used different data (their fingerprints differ): do not compare them."
@@ -60,25 +60,6 @@ def warnings(study: Study) -> Iterator[str]:
     yield from _doubted_masks(study)
     yield from _below_baseline(study)
     yield from _different_machines(study)
-
-
-def _changed_by_hand(study: Study) -> Iterator[str]:
-    """Figures that cannot have been computed from the scores beside them."""
-    analysed = {network.name: network.metrics.get("iou") for network in study.analysis.networks}
-    for network in study.finished:
-        shown, scores = analysed.get(network.name), network.by_image("iou").values()
-        pairs = [(shown.estimate if shown else None, list(scores))]
-        for record in network.scored:
-            own = [image.iou for image in record.scores if image.iou is not None]
-            pairs.append((record.summary.iou_mean, own))
-        if any(
-            figure is not None and values and abs(figure - statistics.fmean(values)) > ROUNDING
-            for figure, values in pairs
-        ):
-            yield (
-                f"The per-image IoU of {network.label} is not the mean of its pictures: a record "
-                "was changed after it was written. Score its model again with humanseg evaluate."
-            )
 
 
 def selected_on_test(runs: Iterable[RunResult]) -> bool:

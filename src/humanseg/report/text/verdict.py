@@ -34,6 +34,7 @@ from humanseg.report.tables.difference_tables import (
     the_same_model,
     untested,
 )
+from humanseg.report.text.contradictions import contradictions
 from humanseg.report.text.equal_networks import advice
 
 _NBSP = "\N{NO-BREAK SPACE}"
@@ -83,6 +84,8 @@ def false_alarms(study: Study, networks: Sequence[Network]) -> str:
 def _verdict(study: Study, order: Sequence[Network]) -> str:
     if not study.finished:
         return "No run finished: there is nothing to compare."
+    if any(contradictions(study)):
+        return "No verdict: the records contradict themselves, as the warnings say."
     if not study.compared:
         return "No network finished all of its runs: there is nothing to compare yet."
     if not order:
