@@ -382,6 +382,34 @@ def over_seeds(name: str, means: list[float]) -> Subject:
     return Subject(name, name, tuple(runs))
 
 
+def test_pairs__other_pictures_are_no_evidence() -> None:
+    """Ten points on all 40 shared pictures, in three seeds each; one network has 40 more."""
+    shared = {f"{number:02}": 0.6 + number / 200 for number in range(40)}
+    more = {f"more-{number}": 0.9 for number in range(40)}
+    better = {name: iou + 0.1 for name, iou in shared.items()}
+    seeds = (1, 2, 3)
+    first = Subject("a", "a", tuple(run(better | more, seed=seed) for seed in seeds))
+    second = Subject("b", "b", tuple(run(shared, seed=seed) for seed in seeds))
+    analysis = analyse([first, second], groups={}, sources={})
+    (found,) = [each for each in analysis.pairs if each.metric == "iou"]
+    assert found.difference.estimate == pytest.approx(0.1, abs=0.002)
+    assert (found.evidence, found.equivalent) == (False, False)
+    assert "pictures" in found.doubts
+
+
+def test_parts__count_the_pictures_with_a_person() -> None:
+    """Two of source s have somebody in them, and one has not."""
+    known = run({"x": 0.9, "y": 0.8, "z": 0.0, "w": 0.7})
+    empty = known.scores[2].model_copy(update={"fn": 0, "tn": 2000})
+    tested = dataclasses.replace(known, scores=(*known.scores[:2], empty, known.scores[3]))
+    subject = Subject("a", "a", (tested,))
+    sources = {"x": "s", "y": "s", "z": "s", "w": "t"}
+    analysis = analyse([subject], groups={}, sources=sources, without={"s": [subject]})
+    strata = {each.name: each.images for each in analysis.networks[0].strata}
+    assert (strata["s"], strata["t"]) == (2, 1)
+    assert analysis.sources[0].images == 3
+
+
 def test_pairs__several_seeds_are_tested_over_seeds() -> None:
     first, second = over_seeds("a", [0.90, 0.91, 0.92]), over_seeds("b", [0.80, 0.82, 0.81])
     found = analyse([first, second], groups={}, sources={}).pairs[0]

@@ -80,8 +80,8 @@ DEFINITIONS: dict[str, str] = {
     "t-test over trainings": (
         "With folds the corrected resampled t-test (Nadeau and Bengio 2003), which allows for "
         "training pictures shared between folds; without folds Welch's t-test over seeds. "
-        "Corrected for the number of pairs (Holm), with its own 95 % interval. One training each "
-        "leaves nothing to test."
+        "Corrected for the number of pairs (Holm), with its own 95 % interval. One training of a "
+        "network leaves nothing to test."
     ),
     "Clear difference": (
         "At least one point, its interval excludes zero, the signed ranks are significant and "
@@ -89,7 +89,7 @@ DEFINITIONS: dict[str, str] = {
     ),
     "Equal": (
         f"Not a clear difference, and both intervals of it, over pictures and over trainings, lie "
-        f"within {MARGIN}. Only then does cost decide."
+        f"within {MARGIN}; of several networks that holds for every two. Only then cost decides."
     ),
     "Undecided": (
         "Neither a clear difference nor equal: either network may be better, by as much as the "
