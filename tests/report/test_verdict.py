@@ -203,6 +203,23 @@ def test_headline__says_by_what_a_network_marks_less_where_nobody_is(
     assert said in plain(headline(study))
 
 
+def test_headline__false_alarms_on_other_pictures_are_not_compared(study_of: StudyMaker) -> None:
+    result = study_of({"unet": [[0.9] * 6] * 2, "fpn": [[0.9] * 6] * 2}).result
+    assert result is not None
+    assert result.analysis is not None
+    alarms = _alarms((-0.5, -0.4, -0.3), (-0.5, -0.4, -0.3))
+    analysis = Analysis.model_validate(result.analysis.model_dump() | {"false_alarms": [alarms]})
+    result = result.model_copy(update={"analysis": analysis})
+    assert "differ clearly" in headline(comparison_study(Path(), result))
+    other = renamed(comparison_study(Path(), result), {"0": "x"}).result
+    assert other is not None
+    runs = (*result.runs[:2], *other.runs[2:])
+    assert headline(comparison_study(Path(), result.model_copy(update={"runs": runs}))) == (
+        "No verdict between U-Net and FPN: they were not tested on the same pictures (6 and 6, of "
+        "which they share 5)."
+    )
+
+
 def test_headline__analyses_that_do_not_say_weak_are_not_believed(study_of: StudyMaker) -> None:
     study = study_of({"unet": [[0.35] * 6] * 2, "fpn": [[0.3] * 6] * 2})
     values = study.analysis.model_dump()

@@ -60,6 +60,8 @@ def interval_of(pair: Pair) -> str:
 def headline(study: Study) -> str:
     """Which network to use and how sure that is, in one or two sentences."""
     order = candidates(study)
+    if reason := _incomparable(study, order):
+        return f"No verdict{reason}."
     said = _verdict(study, order)
     alarms = false_alarms(study, order)
     return f"{said} {alarms}" if alarms else said
@@ -81,19 +83,30 @@ def false_alarms(study: Study, networks: Sequence[Network]) -> str:
     return f"In {count} without people they differ clearly: somebody is marked in {listed(each)}."
 
 
+def _incomparable(study: Study, order: Sequence[Network]) -> str:
+    """Why neither scores nor false alarms are held against each other; empty where they may be."""
+    if any(contradictions(study)):
+        return ": the records contradict themselves, as the warnings say"
+    pictures = [network.image_scores.keys() for network in order]
+    if all(own == pictures[0] for own in pictures):
+        return ""
+    counts = listed([f"{len(own):,}" for own in pictures])
+    shared = set(pictures[0]).intersection(*pictures)
+    return (
+        f" between {labels(order)}: they were not tested on the same pictures ({counts}, of which "
+        f"they share {len(shared):,})"
+    )
+
+
 def _verdict(study: Study, order: Sequence[Network]) -> str:
     if not study.finished:
         return "No run finished: there is nothing to compare."
-    if any(contradictions(study)):
-        return "No verdict: the records contradict themselves, as the warnings say."
     if not study.compared:
         return "No network finished all of its runs: there is nothing to compare yet."
     if not order:
         return _nothing_to_say(study)
     if len(order) == 1:
         return _alone(study, order[0])
-    if any(first.image_scores.keys() != order[0].image_scores.keys() for first in order):
-        return _strangers(order)
     models: dict[Network, list[Network]] = {}
     for network in order:
         first = next((first for first in models if is_same_model(first, network)), network)
@@ -169,16 +182,6 @@ def _alone(study: Study, network: Network) -> str:
     if not end and study.kind not in ("evaluation", "run"):
         end = "; no other network was scored"
     return f"{network.label} reaches {value_of(study, network, 'iou')} per-image IoU{end}."
-
-
-def _strangers(order: Sequence[Network]) -> str:
-    """Means of other pictures say nothing of networks."""
-    counts = listed([f"{len(network.image_scores):,}" for network in order])
-    shared = set(order[0].image_scores).intersection(*(each.image_scores for each in order))
-    return (
-        f"No verdict between {labels(order)}: they were not tested on the same pictures ({counts}, "
-        f"of which they share {len(shared):,})."
-    )
 
 
 def _one_model(study: Study, order: Sequence[Network]) -> str:
