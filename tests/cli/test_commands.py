@@ -39,7 +39,7 @@ from humanseg.system.errors import ConfigError, Interrupted
 Run = Callable[..., tuple[int, str, str]]
 Replace = Callable[..., None]
 
-SPLIT = SplitRecord(train=("1", "2"), validation=("3",), test=("4",), validation_is_test=False)
+SPLIT = SplitRecord(train=("1", "2"), validation=("3",), test=("a",), validation_is_test=False)
 
 
 def summary(iou: float, *, undefined: int = 0) -> ScoreSummary:
