@@ -127,6 +127,8 @@ def test_headline__names_what_is_marked_where_nobody_is(study_of: StudyMaker, se
         "marked": {"estimate": -1.0, "low": -1.0, "high": -1.0},
         "area": {"estimate": -0.5, "low": -0.5, "high": -0.5},
         "clear": True,
+        "marked_clear": True,
+        "area_clear": True,
     }
     loud = with_analysis(study, networks=networks, false_alarms=[alarms])
     assert plain(headline(loud)).endswith(

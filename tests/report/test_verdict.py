@@ -167,7 +167,12 @@ def _alarms(marked: tuple[float, float, float], area: tuple[float, float, float]
         return {"estimate": estimate, "low": low, "high": high}
 
     both = {"marked": interval(*marked), "area": interval(*area)}
-    return {"first": "unet", "second": "fpn", "images": 60, "clear": True, **both}
+    clear = {
+        "clear": True,
+        "marked_clear": marked[2] < 0,
+        "area_clear": area[2] < 0 and area[1] <= -0.01,
+    }
+    return {"first": "unet", "second": "fpn", "images": 60, **clear, **both}
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from humanseg.evaluation.analysis.differences import SMALLEST_AREA, SMALLEST_MARKED
 from humanseg.report.formatting import duration, gap, large
 from humanseg.report.ranking import candidates, clear_alarms, pair_of, ranked
 from humanseg.report.study import Network, Study
 from humanseg.report.text.caveats import comparable_times
 from humanseg.results import FalseAlarms
 
-_SMALLEST = {"marked": SMALLEST_MARKED, "area": SMALLEST_AREA}
 _QUIET = {
     frozenset({"marked"}): "marks fewer pictures where nobody is",
     frozenset({"area"}): "marks less area where nobody is",
@@ -60,16 +58,15 @@ def _louder(pair: FalseAlarms) -> tuple[str, set[str]]:
 
     By none where one network surely marks more pictures and the other one more area.
     """
-    sides: dict[str, bool] = {}
-    for measure in _SMALLEST:
+    more: dict[str, bool] = {}
+    for measure in ("marked", "area"):
         low, high = getattr(pair, measure).low, getattr(pair, measure).high
         if low is not None and high is not None and not low <= 0 <= high:
-            sides[measure] = low > 0
-    name = pair.first if any(sides.values()) else pair.second
-    if len(set(sides.values())) > 1:
-        return name, set()
-    large_enough = (each for each in sides if abs(getattr(pair, each).estimate) >= _SMALLEST[each])
-    return name, set(large_enough)
+            more[measure] = low > 0
+    if len(set(more.values())) > 1:
+        return "", set()
+    clear = {measure for measure in more if getattr(pair, f"{measure}_clear")}
+    return pair.first if any(more.values()) else pair.second, clear
 
 
 def _cheapest(study: Study, level: Sequence[Network]) -> tuple[Network | None, str]:
