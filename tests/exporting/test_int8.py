@@ -15,11 +15,14 @@ from PIL import Image
 from tests.builders.onnx_metadata import metadata
 
 from humanseg.evaluation.evaluate_model import evaluate
-from humanseg.exporting import Int8Options, calibration_images, export
+from humanseg.exporting import Int8Options, calibration_images, export, run_export
 from humanseg.exporting.int8 import quantise
-from humanseg.inference.engines.onnxruntime_engine import open_onnxruntime
+from humanseg.images.resize import Size
+from humanseg.inference.engines.onnxruntime_engine import OnnxRuntimeEngine, open_onnxruntime
 from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import read_model_record
+from humanseg.models.onnx_file import open_exported
+from humanseg.system.cpu import Processor
 from humanseg.system.errors import DataError, ExportError, ImageError, ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -145,6 +148,32 @@ class TestExport:
         assert record.quantisation is not None
         assert record.quantisation.cost is None
         assert record.parity.mask_agreement > 0.98
+
+    @pytest.mark.parametrize("exact", [True, False])
+    def test_file_is_right_where_this_processor_overflows(
+        self,
+        exact: bool,
+        model: Path,
+        drawn: Path,
+        tmp_path: Path,
+        quick: None,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """Without VNNI pairs of int8 products overflow; the file is held to what it says."""
+        opened: list[bool] = []
+
+        def opening(content: bytes, size: Size, *, as_written: bool = False) -> OnnxRuntimeEngine:
+            opened.append(as_written)
+            return open_exported(content, size, as_written=True)
+
+        features = frozenset({"avx2", "avx512_vnni"} if exact else {"avx2"})
+        monkeypatch.setattr(run_export, "processor", lambda: Processor("p", "x86_64", features))
+        monkeypatch.setattr(run_export, "open_exported", opening)
+        record = export(model, tmp_path / "x.onnx", int8=Int8Options(drawn))
+        assert record.parity.mask_agreement > 0.98
+        assert opened == [not exact, False], "int8, then what it was made of"
+        assert ("overflows on this processor" in caplog.text) is not exact
 
     def test_other_masks_are_refused(
         self, model: Path, drawn: Path, tmp_path: Path, quick: None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -51,12 +52,15 @@ from humanseg.models.parity import (
 )
 from humanseg.results import write_record
 from humanseg.system.atomic import replacing_together
+from humanseg.system.cpu import processor
 from humanseg.system.errors import ExportError, ModelError, UsageError, first_line
 from humanseg.system.progress import ItemProgress
 from humanseg.system.version import __version__
 
 if TYPE_CHECKING:
     from onnx import ModelProto
+
+_log = logging.getLogger(__name__)
 
 SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "openvino": ".xml"}
 
@@ -165,11 +169,18 @@ def _write(
     wrapped = FromBytes(halved(job.network) if half else job.network)
     plain = onnx_model(wrapped, job.size, half=half and job.kind == "onnx")
     model = plain if calibration is None else quantise(plain, calibration)
-    if job.kind == "onnx":
-        engine: Engine = open_exported(model.SerializeToString(), job.size)
-    else:
+    # Where int8 overflows, the file is held to what it says: it is right, this processor is not.
+    as_written = calibration is not None and not processor().exact_int8
+    if as_written:
+        _log.warning(
+            "int8 overflows on this processor, so what was written was compared and scored by ONNX "
+            "Runtime in float32, as it computes elsewhere; predictions here take fp32."
+        )
+    if job.kind == "openvino":
         described = description(job.record, job.precision)
-        engine = _write_openvino(model, job.size, file, described, half=half)
+        engine: Engine = _write_openvino(model, job.size, file, described, half=half)
+    if job.kind == "onnx" or as_written:
+        engine = open_exported(model.SerializeToString(), job.size, as_written=as_written)
     # Ranges of int8 fit no pictures but real ones.
     images = probe_images(job.size) if calibration is None else calibration[:_COMPARED]
     network = TorchEngine.of_network(job.network, job.size)

@@ -63,15 +63,21 @@ class FromBytes(nn.Module):
             return np.asarray(self(torch.from_numpy(np.array(images))).numpy())
 
 
-def open_exported(content: bytes, size: Size) -> OnnxRuntimeEngine:
+def open_exported(content: bytes, size: Size, *, as_written: bool = False) -> OnnxRuntimeEngine:
     """An ONNX file that was just made, in whole batches, so that its free batch size is tried too.
+
+    For `as_written` see `open_onnxruntime`.
 
     Raises:
         ExportError: ONNX Runtime cannot load it.
     """
     try:
         return open_onnxruntime(
-            content, image_size=size, whole_batches=True, reason="to compare with torch"
+            content,
+            image_size=size,
+            whole_batches=True,
+            as_written=as_written,
+            reason="to compare with torch",
         )
     except ModelError as error:
         cause = error.__cause__ or error

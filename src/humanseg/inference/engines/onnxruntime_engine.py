@@ -51,13 +51,14 @@ def open_onnxruntime(
     threads: int | None = None,
     reason: str = "asked for",
     whole_batches: bool | None = None,
+    as_written: bool = False,
 ) -> OnnxRuntimeEngine:
     """Load an ONNX file, a path or content, into ONNX Runtime.
 
     `image_size`, (height, width) of the grid, is needed if the file leaves it free; `precision`
     is what the file computes in; `cuda` needs ONNX Runtime's build for GPUs; the threads are for
     one image, by default all usable cores; `whole_batches`, see `OnnxRuntimeEngine`, by default on
-    CUDA.
+    CUDA; `as_written` computes node by node, int8 in float32: slow, and exact on every processor.
 
     Raises:
         ModelError: the file cannot be run, or is for another size.
@@ -70,6 +71,8 @@ def open_onnxruntime(
     options = runtime.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
     options.intra_op_num_threads = threads
+    if as_written:
+        options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
     for name, side in zip((HEIGHT, WIDTH), size, strict=True):
         options.add_free_dimension_override_by_name(name, side)
     # Threads that spin between images take the cores from whatever decodes the next one.

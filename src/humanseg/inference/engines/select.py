@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -28,6 +29,8 @@ from humanseg.model_directory import (
 )
 from humanseg.system.cpu import processor
 from humanseg.system.errors import ModelError, UsageError, first_line
+
+_log = logging.getLogger(__name__)
 
 BackendName = Literal["auto", "onnxruntime", "openvino", "torch"]
 PrecisionName = Literal["auto", "fp32", "bf16", "int8"]
@@ -208,6 +211,11 @@ def _open_onnx(
     )
     if int8:
         _require(model, ONNX_INT8_FILE, "precision int8")
+        if device != "cuda" and not processor().exact_int8:
+            _log.warning(
+                "int8 overflows on this processor, which has no VNNI: contours are coarser than "
+                "with fp32, which auto takes here."
+            )
     path = model / (ONNX_INT8_FILE if int8 else ONNX_FILE)
     if path.is_file():
         refuse_changed(model, read_model_record(model), path.name)
