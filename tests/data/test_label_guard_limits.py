@@ -63,8 +63,8 @@ MIRRORED = "are mirrored against their images; mirror them left to right, or the
     [
         (7, ""),
         (8, f"warning: 8 of 100 masks (0, 1, 2, 3, 4 and 3 more) {MIRRORED} one alone."),
-        (29, f"warning: 29 of 100 masks (0, 1, 2, 3, 4 and 24 more) {MIRRORED} one alone."),
-        (30, f"error: 30 of 100 masks (0, 1, 2, 3, 4 and 25 more) {MIRRORED} one alone."),
+        (14, f"warning: 14 of 100 masks (0, 1, 2, 3, 4 and 9 more) {MIRRORED} one alone."),
+        (15, f"error: 15 of 100 masks (0, 1, 2, 3, 4 and 10 more) {MIRRORED} one alone."),
         (69, f"error: 69 of 100 masks (0, 1, 2, 3, 4 and 64 more) {MIRRORED} one alone."),
         (70, f"error: masks {MIRRORED} one alone."),
     ],
@@ -81,7 +81,7 @@ def test_altered__must_gain_and_stand_out() -> None:
     assert _message(agreement) == ""
     agreement.altered["turned by 90"][:5] = 0.59
     assert _message(agreement) == (
-        "warning: 5 of 20 masks (0, 1, 2, 3, 4) are turned by 270 degrees against their images; "
+        "error: 5 of 20 masks (0, 1, 2, 3, 4) are turned by 270 degrees against their images; "
         "images are shown as their EXIF orientation says: masks made of the file as it is stored "
         "must be turned alike."
     )
@@ -142,14 +142,34 @@ def test_strange__from_eight_in_a_hundred_on(strange: int, start: str) -> None:
     assert bool(message) == bool(start)
 
 
-@pytest.mark.parametrize(("rest", "said"), [(0.29, False), (0.31, True)])
-def test_strange__only_where_most_masks_stand_out(rest: float, *, said: bool) -> None:
+@pytest.mark.parametrize(
+    ("rest", "strange", "said"),
+    [(0.37, 5, False), (0.39, 5, True), (0.39, 4, False), (0.39, 9, True)],
+)
+def test_strange__only_where_most_others_stand_out(
+    rest: float, strange: int, *, said: bool
+) -> None:
     agreement = _agreement(20)
     agreement.own[:] = rest
-    agreement.own[:5] = 0.1
+    agreement.own[:strange] = 0.1
     for name in agreement.altered:
         agreement.altered[name][:] = 0.05
     assert bool(_message(agreement)) == said
+
+
+@pytest.mark.parametrize(("strange", "said"), [(14, False), (15, True)])
+def test_strange__of_close_ups_from_fifteen_in_a_hundred_on(strange: int, *, said: bool) -> None:
+    sample = _sample(100)
+    sample.masks[:, 5:-5, 5:-5] = True
+    sample.masks[:, 20, 20:60] = np.random.default_rng(1).random((100, 40)) < 0.5
+    agreement = _agreement(100)
+    agreement.own[:strange] = 0.1
+    for name in agreement.altered:
+        agreement.altered[name][:] = 0.05
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(label_guards, "straight", lambda masks: np.zeros(len(masks), dtype=np.bool_))
+        patch.setattr(label_guards, "solidity", lambda _: 0.8)
+        assert bool(_says(agreement, sample)) == said
 
 
 @pytest.mark.parametrize(("step", "whose"), [(1, "previous"), (-1, "next")])
@@ -190,6 +210,29 @@ def test_shifted__says_where_masks_lie(shift: tuple[int, int], gain: float, text
     assert _message(agreement) == text
 
 
+def test_strange__some_of_the_image_beside() -> None:
+    agreement = _agreement(20)
+    for name in agreement.altered:
+        agreement.altered[name][:] = 0.05
+    agreement.own[:9] = 0.1
+    for image in range(9):
+        agreement.others[image, image - 1] = 0.21
+    assert _message(agreement) == (
+        "error: 9 of 20 masks (0, 1, 2, 3, 4 and 4 more) are moved on by one: each lies under the "
+        "name of the previous image in the order of names; pair them anew."
+    )
+
+
+def test_shifted__not_at_the_end_of_the_window_and_not_where_masks_are_turned() -> None:
+    agreement = _agreement(20)
+    agreement.shift, agreement.shift_gain = (28, 0), np.full(20, 0.05)
+    assert _message(agreement) == ""
+    agreement.shift = (27, 0)
+    assert "masks are shifted" in _message(agreement)
+    agreement.altered["turned by 90"][:] = 0.6
+    assert "masks are turned by 270 degrees" in _message(agreement)
+
+
 def test_shifted__most_masks_must_gain_and_more_than_by_another_remedy() -> None:
     agreement = _agreement(20)
     agreement.shift = (0, 5)
@@ -225,17 +268,39 @@ def _box(width: int) -> Masks:
     return mask
 
 
-@pytest.mark.parametrize(("width", "count", "said"), [(20, 11, 0), (20, 12, 12), (19, 12, 0)])
+@pytest.mark.parametrize(
+    ("width", "count", "severity"),
+    [(20, 11, None), (20, 12, "warning"), (20, 14, "warning"), (20, 15, "error"), (19, 15, None)],
+)
 def test_coarse__an_eighth_of_masks_with_fewer_corners_than_15_per_cent(
-    width: int, count: int, said: int
+    width: int, count: int, severity: str | None
 ) -> None:
     sample = _sample(100)
     for index in range(count):
         sample.masks[index] = np.roll(_box(width), index, axis=0)
     findings = _says(_agreement(100), sample)
-    assert [(each.code, len(each.images)) for each in findings] == [("coarse-masks", said)] * (
-        said > 0
-    )
+    said = [(each.code, each.severity, len(each.images)) for each in findings]
+    assert said == ([("coarse-masks", severity, count)] if severity else [])
+
+
+@pytest.mark.parametrize(("solid", "said"), [(0.93, False), (0.95, True)])
+def test_coarse__hulls_by_their_median(solid: float, *, said: bool) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(label_guards, "solidity", lambda _: solid)
+        message = _message(_agreement(20))
+    assert message.startswith("error: masks are convex hulls, ellipses or tilted boxes") == said
+
+
+@pytest.mark.parametrize(
+    ("full", "severity"), [(7, None), (8, "warning"), (14, "warning"), (15, "error")]
+)
+def test_full__from_eight_in_a_hundred_on(full: int, severity: str | None) -> None:
+    sample = _sample(100)
+    sample.masks[:full] = True
+    findings = _says(_agreement(100), sample)
+    said = [(each.code, each.severity, len(each.images)) for each in findings]
+    assert said == ([("full-mask", severity, full)] if severity else [])
+    assert all(f"{full} of 100 masks" in each.message for each in findings)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial import ConvexHull
 
 from humanseg.data import bundled_witness, discover, label_guards, synthesize
 from humanseg.data.bundled_witness import unmarked_people
@@ -70,6 +71,27 @@ def _shrunk(margin: int) -> Spoil:
     )
 
 
+def _top_left(masks: Masks) -> Masks:
+    """Of images framed at the right to three quarters of their width."""
+    columns = np.linspace(0, 95, 72).round().astype(int)
+    return np.pad(masks[:, :, columns], ((0, 0), (0, 0), (0, 24)))
+
+
+def _second_half_moved_on(masks: Masks) -> Masks:
+    return np.concatenate([masks[:30], np.roll(masks[30:], 1, axis=0)])
+
+
+def _hull(mask: Masks) -> Masks:
+    """All pixels within every side of the hull."""
+    if not mask.any():
+        return mask
+    points = np.argwhere(mask)
+    planes = ConvexHull(points[:, ::-1]).equations
+    rows, columns = np.mgrid[:96, :96]
+    inside = [a * columns + b * rows + c <= 1e-6 for a, b, c in planes]
+    return np.asarray(np.all(inside, axis=0), dtype=np.bool_)
+
+
 def _turned(alteration: str) -> Spoil:
     return lambda masks: alter(masks, alteration)
 
@@ -90,6 +112,12 @@ def test_sound__nothing(drawn: LabelSample) -> None:
         (_shift(20), "shifted-masks", "21 % of the image's width too far to the right"),
         (lambda masks: ~masks, "inverted-masks", "masks mark the background"),
         (_every(2, lambda masks: ~masks), "inverted-masks", r"of \d+ masks .* background"),
+        (_turned("transposed"), "turned-masks", "masks are transposed .* rows and columns"),
+        (_turned("anti-transposed"), "turned-masks", "masks are anti-transposed .* from the end"),
+        (_every(5, _turned("turned by 180")), "turned-masks", r"\d+ of \d+ masks .* turned by 180"),
+        (_top_left, "scaled-masks", "masks are scaled"),
+        (_second_half_moved_on, "shuffled-masks", r"\d+ of \d+ masks .* are moved on by one"),
+        (lambda masks: np.ones_like(masks), "full-mask", "every mask is entirely person, so there"),
         (lambda masks: np.roll(masks, 1, 0), "shuffled-masks", "under the name of the next image"),
         (lambda masks: np.roll(masks, -1, 0), "shuffled-masks", "name of the previous image"),
         (lambda masks: np.roll(masks, 7, 0), "shuffled-masks", "do not belong to their images"),
@@ -116,9 +144,29 @@ def test_boxes__are_coarse(drawn: LabelSample) -> None:
         if rows.size:
             box[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
     first, *_ = label_findings(dataclasses.replace(drawn, masks=masks), "SET")
-    assert (first.code, first.severity) == ("coarse-masks", "warning")
+    assert (first.code, first.severity) == ("coarse-masks", "error")
     assert "are boxes or blocks instead of outlines of people" in first.message
     assert len(first.images) >= 45
+
+
+def test_hulls__are_coarse(drawn: LabelSample) -> None:
+    (finding,) = _findings(drawn, lambda masks: np.stack([_hull(mask) for mask in masks]))
+    assert (finding.code, finding.severity) == ("coarse-masks", "error")
+    assert finding.message.startswith("masks are convex hulls, ellipses or tilted boxes instead")
+
+
+def test_boxes_of_some__leave_the_others_to_be_judged(drawn: LabelSample) -> None:
+    def spoil(masks: Masks) -> Masks:
+        masks = masks[:, :, ::-1].copy()
+        masks[:12] = False
+        for index in range(12):
+            masks[index, 20 + index : 60, 30:70] = True
+        return masks
+
+    coarse, mirrored = _findings(drawn, spoil)
+    assert (coarse.code, len(coarse.images)) == ("coarse-masks", 12)
+    assert mirrored.code == "mirrored-masks"
+    assert not set(coarse.images) & set(mirrored.images)
 
 
 def test_some__lists_exactly_those(drawn: LabelSample) -> None:
@@ -195,9 +243,15 @@ def test_people_at_the_border__are_not_taken_for_background(drawn: LabelSample) 
     assert [each for each in label_findings(sample, "SET") if each.code == "inverted-masks"] == []
 
 
-def test_few_pairs__are_not_judged(drawn: LabelSample) -> None:
-    few = LabelSample(drawn.ids[:12], drawn.images[:12], ~drawn.masks[:12], drawn.read)
-    assert label_findings(few, "SET") == []
+def test_few_pairs__are_judged_by_their_border_alone(drawn: LabelSample) -> None:
+    few = LabelSample(drawn.ids[:12], drawn.images[:12], drawn.masks[:12], drawn.read)
+    assert label_findings(dataclasses.replace(few, masks=few.masks[:, :, ::-1]), "SET") == []
+    (finding,) = label_findings(dataclasses.replace(few, masks=~few.masks), "SET")
+    assert finding.message.startswith("masks mark the background")
+    high = few.masks.copy()
+    high[:, 9:] = False
+    high[:, 1:9, 30:66] = True  # more of the border than of the middle, and little of both
+    assert label_findings(dataclasses.replace(few, masks=high), "SET") == []
 
 
 def test_shift__is_found_to_the_pixel(drawn: LabelSample) -> None:

@@ -23,9 +23,11 @@ MAX_SHIFT = 28
 
 Floats = NDArray[np.float32]
 
-ALTERATIONS = ("mirrored", "upside-down", "turned by 180", "turned by 90", "turned by 270")
+ALTERATIONS = (
+    *("mirrored", "upside-down", "turned by 180", "turned by 90", "turned by 270"),
+    *("transposed", "anti-transposed"),
+)
 """What is done to masks, see `alter`."""
-
 
 REMEDIES = ("too wide", "too narrow", "scaled", "shifted")
 """What may be wrong with masks that `remedied` ones fit better."""
@@ -37,16 +39,27 @@ SCALES = (
     *((1.0, factor) for factor in (0.75, 0.85, 1.18, 1.33)),
 )
 """Height and width of scaled masks over those of the masks, about the middle of the image."""
+CORNER_SCALES = tuple(
+    scale for factor in (0.67, 0.75, 1.33, 1.5) for scale in ((factor, 1.0), (1.0, factor))
+)
+"""The same about the top left corner: frames that were added, or forgotten, at two sides only."""
 SHIFTS = (5, 10)
 """Pixels of the small grid by which single masks are shifted, in eight directions."""
 
 
 def alter(masks: NDArray[np.bool_], alteration: str) -> NDArray[np.bool_]:
-    """Masks (N, S, S) mirrored left to right, upside down, or turned anticlockwise."""
+    """Masks (N, S, S) mirrored left to right, upside down, transposed, or turned anticlockwise.
+
+    Transposed: rows and columns exchanged; anti-transposed: counted from the end.
+    """
     if alteration == "mirrored":
         return masks[:, :, ::-1]
     if alteration == "upside-down":
         return masks[:, ::-1]
+    if alteration == "transposed":
+        return masks.swapaxes(1, 2)
+    if alteration == "anti-transposed":
+        return masks[:, ::-1, ::-1].swapaxes(1, 2)
     quarters = {"turned by 90": 1, "turned by 180": 2, "turned by 270": 3}[alteration]
     return np.rot90(masks, quarters, axes=(1, 2))
 
@@ -57,8 +70,11 @@ def remedied(masks: NDArray[np.bool_]) -> Iterator[tuple[str, NDArray[np.bool_]]
         around = (1, 2 * pixels + 1, 2 * pixels + 1)
         yield "too wide", ndimage.minimum_filter(masks, around)
         yield "too narrow", ndimage.maximum_filter(masks, around)
+    middle = (masks.shape[1] - 1) / 2
     for scale in SCALES:
-        yield "scaled", _scaled(masks, scale)
+        yield "scaled", _scaled(masks, scale, middle)
+    for scale in CORNER_SCALES:
+        yield "scaled", _scaled(masks, scale, -0.5)
     for step in SHIFTS:
         for down in (-step, 0, step):
             for right in (-step, 0, step):
@@ -76,10 +92,12 @@ def shift(masks: NDArray[np.bool_], down: int, right: int) -> NDArray[np.bool_]:
     return moved
 
 
-def _scaled(masks: NDArray[np.bool_], scale: tuple[float, float]) -> NDArray[np.bool_]:
+def _scaled(
+    masks: NDArray[np.bool_], scale: tuple[float, float], fixed: float
+) -> NDArray[np.bool_]:
+    """Masks made larger or smaller about the pixel that stays, in rows and columns alike."""
     side = masks.shape[1]
-    middle = (side - 1) / 2
-    rows, columns = ((np.arange(side) - middle) / factor + middle for factor in scale)
+    rows, columns = ((np.arange(side) - fixed) / factor + fixed for factor in scale)
     outside = [(axis < -0.5) | (axis > side - 0.5) for axis in (rows, columns)]
     rows, columns = (axis.round().clip(0, side - 1).astype(int) for axis in (rows, columns))
     scaled = masks[:, rows][:, :, columns]

@@ -10,19 +10,27 @@ lie between what sound sets of photographs and drawings show and what planted mi
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from humanseg.config.finding_codes import Code
 from humanseg.data.bundled_witness import MAX_TRIAL, ask_bundled_model, unmarked_people
-from humanseg.data.edge_agreement import REMEDIES, EdgeAgreement, edge_agreement, has_outline
+from humanseg.data.edge_agreement import (
+    MAX_SHIFT,
+    REMEDIES,
+    EdgeAgreement,
+    edge_agreement,
+    has_outline,
+)
 from humanseg.data.inspection import Finding, Severity
 from humanseg.data.label_sample import SIDE, LabelSample, evenly
+from humanseg.data.outline_shapes import solidity, straight
 
 MIN_PAIRS = 16
 """Sets with fewer masks that can be tested are not judged."""
-MOST = 0.3
+MOST = 0.15
 """From this share of all masks on, a mistake is one of the set, and always an error ..."""
 SOME, SOME_MASKS = 0.08, 4
 """... and from this share, and so many masks, on it is worth saying."""
@@ -32,25 +40,30 @@ other images, as their chance is lower among shuffled ones."""
 SAME_SHARE, DIFFERENT_IMAGES = 0.2, 8.0
 """From this share on, masks that are the same although their images are not: mean absolute
 difference of grey levels."""
-CORNERS, SOME_COARSE = 0.15, 0.12
-"""Corners of a mask's pixels over the length of its outline: of boxes and blocks less, of people
-0.3 and more; and the share of such masks from which on it is said."""
+SOME_COARSE, SOLID = 0.12, 0.94
+"""The share of boxes and blocks from which on it is said; median share of their convex hulls that
+masks fill: of people 0.7 to 0.8 and of the closest close-ups 0.92, of hulls and ellipses 0.95."""
 
 MIN_SHIFT, SHIFT_GAIN, SHIFT_SHARE = 2, 0.04, 0.75
 """Pixels of the small grid, mean gain in edge strength, and share of masks that gain."""
 ALTERED_GAIN, ALTERED_DEVIATIONS = 0.08, 2.0
 """An altered mask fits better if it gains so much and stands out so far from other masks."""
-STRANGE_DEVIATIONS = 1.5
-"""A mask that stands out less than this from the masks of other images may be one of them."""
-CLEAR_DEVIATIONS = 3.0
-"""Some masks are called strange only where most stand out this far: coarse outlines never do."""
+STRANGE_DEVIATIONS, STRANGE_MASKS = 1.5, 5
+"""A mask that stands out less than this from the masks of other images may be one of them; and so
+many of them are worth saying."""
+CLEAR_DEVIATIONS = 3.8
+"""Some masks are called strange only where most others stand out so far: coarse outlines do not."""
 NEIGHBOUR_GAIN = 0.1
 """The mask of the image beside fits better by this if masks are moved on by one."""
+CLOSE_UP, SOME_CLOSE_UPS = 0.5, 0.15
+"""Where masks mark more than this share of their images, fewer strange ones are not worth saying:
+short outlines at the border tell less."""
 
 BORDER = 8
 """Pixels of the small grid: the width of the border where people are rarer than in the middle."""
-INVERTED_SHARE = 0.6
-"""Of masks that mark more of the border than of the middle: so many only if all are inverted."""
+INVERTED_SHARE, INVERTED_BORDER = 0.6, 0.6
+"""Of masks that mark more of the border than of the middle: so many only if all are inverted; of
+fewer masks than are judged otherwise, they must also mark so much of the border."""
 FRAME, FRAMED, FRAMED_GAIN = 4, 0.8, 0.05
 """A mask that marks this share of the strips at the top, left and right, so many pixels of the
 small grid wide, and so much more of the border than of the middle, is inverted: people hardly ever
@@ -76,6 +89,8 @@ _CODES: dict[str, Code] = {
     "turned by 180": "turned-masks",
     "turned by 90": "turned-masks",
     "turned by 270": "turned-masks",
+    "transposed": "turned-masks",
+    "anti-transposed": "turned-masks",
 }
 _BACK = {"turned by 90": "turned by 270", "turned by 270": "turned by 90"}  # what was done to it
 _ADVICE = {
@@ -84,6 +99,10 @@ _ADVICE = {
     "too wide": "people's edges lie inside their outlines; look what widened them",
     "too narrow": "people's edges lie outside their outlines; look what made them smaller",
     "scaled": "crop, frame and stretch an image and its mask alike",
+    "transposed": "their rows and columns are exchanged: look where x and y, or height and width, "
+    "were taken for one another, or for images with an EXIF orientation of 5",
+    "anti-transposed": "their rows and columns are exchanged, counted from the end: look at how "
+    "they were turned, or for images with an EXIF orientation of 7",
     "shifted": "shift them back, or look what cut or framed images and masks differently",
 }
 _TURNED = (
@@ -94,11 +113,17 @@ _TURNED = (
 
 def label_findings(sample: LabelSample, where: str) -> list[Finding]:
     """What is wrong with the masks of a data set, all or some; findings name `where` it is."""
-    if np.count_nonzero(has_outline(sample.masks)) < MIN_PAIRS:
-        return []
     judge = _EdgeJudge(sample, where)
-    misplaced = judge.repeated() or [*judge.coarse(), *judge.placed()]
-    return [*misplaced, *judge.inverted()] or list(judge.unmarked())
+    outlines = count_outlines(sample)
+    misplaced = judge.repeated() or judge.shaped_and_placed() if outlines >= MIN_PAIRS else []
+    if outlines < SOME_MASKS:
+        return list(judge.full())
+    return [*misplaced, *(list(judge.inverted()) or judge.full())] or list(judge.unmarked())
+
+
+def count_outlines(sample: LabelSample) -> int:
+    """How many masks can be judged by their outlines; `MIN_PAIRS` are needed."""
+    return int(np.count_nonzero(has_outline(sample.masks)))
 
 
 class Judge:
@@ -132,6 +157,7 @@ class _EdgeJudge(Judge):
     def __init__(self, sample: LabelSample, where: str) -> None:
         super().__init__(sample.ids, where)
         self._sample, self._usable = sample, has_outline(sample.masks)
+        self._close_ups = bool(sample.masks.mean() > CLOSE_UP)
 
     def repeated(self) -> list[Finding]:
         """The same mask for images that differ."""
@@ -150,28 +176,56 @@ class _EdgeJudge(Judge):
         )
         return [self.finding("shuffled-masks", "error", message, same)]
 
-    def coarse(self) -> Iterator[Finding]:
-        """Boxes and blocks: outlines with few corners."""
-        masks = self._sample.masks
-        down, right = masks[:, :-1] ^ masks[:, 1:], masks[:, :, :-1] ^ masks[:, :, 1:]
-        corners = (down[:, :, :-1] ^ down[:, :, 1:]).sum(axis=(1, 2))
-        length = down.sum(axis=(1, 2)) + right.sum(axis=(1, 2))
-        straight = self._usable & (corners < CORNERS * length)
-        if _matters(straight, self._usable, SOME_COARSE):
+    def full(self) -> Iterator[Finding]:
+        """Masks without any background."""
+        full = np.asarray(self._sample.masks.all(axis=(1, 2)))
+        if full.all():
             message = (
-                f"{self.count(straight, self._usable)} are boxes or blocks instead of outlines of "
-                "people: a network that learns them, and scores against them, are as coarse."
+                "every mask is entirely person, so there is nothing to learn; look at the values "
+                "or colours that stand for background."
             )
-            yield self.finding("coarse-masks", "warning", message, straight)
+            yield self.finding("full-mask", "error", message, full)
+        elif _matters(full, ~np.zeros_like(full)):
+            message = (
+                f"{self.count(full)} are entirely person; look whether their values or colours "
+                "stand for a person and background."
+            )
+            yield self.finding("full-mask", _severity(full, ~np.zeros_like(full)), message, full)
 
-    def placed(self) -> Iterator[Finding]:
+    def shaped_and_placed(self) -> list[Finding]:
+        """Masks that are no outlines; of the others, those that lie elsewhere than their images."""
+        masks, usable = self._sample.masks, self._usable
+        which = usable & straight(masks)
+        message = (
+            f"{self.count(which, usable)} are boxes or blocks instead of outlines of people: a "
+            "network that learns them, and scores against them, are as coarse."
+        )
+        if not _matters(which, usable, SOME_COARSE):
+            if np.median([solidity(mask) for mask in masks[usable]]) < SOLID:
+                return list(self.placed(edge_agreement(self._sample)))
+            which = usable
+            message = (
+                "masks are convex hulls, ellipses or tilted boxes instead of outlines of people: a "
+                "network that learns them, and scores against them, are as coarse."
+            )
+        found = [self.finding("coarse-masks", _severity(which, usable), message, which)]
+        if np.count_nonzero(usable & ~which) >= MIN_PAIRS:
+            rest = replace(self._sample, masks=masks & ~which[:, None, None])
+            found += self.placed(edge_agreement(rest))
+        return found
+
+    def placed(self, agreement: EdgeAgreement) -> Iterator[Finding]:
         """Masks that lie elsewhere than their images' edges: shifted, altered, or of others."""
-        agreement = edge_agreement(self._sample)
+        if _beside(agreement, agreement.testable):
+            yield self._shuffled(agreement, agreement.testable)
+            return
         names = list(agreement.altered)
         gains = np.stack([agreement.altered[name] - agreement.own for name in names])
         shifted = self._shifted(agreement)
         if shifted is not None and agreement.shift_gain.mean() >= max(
-            gains[names.index(name), agreement.testable].mean() for name in REMEDIES[:-1]
+            gains[names.index(name), agreement.testable].mean()
+            for name in names
+            if name != "shifted"
         ):
             yield shifted
             return
@@ -182,6 +236,7 @@ class _EdgeJudge(Judge):
         explained = np.zeros(len(self._sample), dtype=np.bool_)
         named = []
         strange = agreement.testable & (own < STRANGE_DEVIATIONS)
+        rest = own[agreement.testable & ~strange]
         remedied = fits.any(axis=0) & (best >= len(names) - len(REMEDIES))
         mended = remedied.sum() >= REMEDIED_STRANGE * strange.sum()
         for index, name in enumerate(names):
@@ -195,9 +250,11 @@ class _EdgeJudge(Judge):
         yield from (self._altered(*each, agreement.testable, severity) for each in named)
         # Where whole groups are altered, the rest is judged once those are mended.
         clear = strange.sum() >= 0.5 * agreement.testable.sum() or (
-            float(np.median(own[agreement.testable])) >= CLEAR_DEVIATIONS
+            float(np.median(rest)) >= CLEAR_DEVIATIONS
         )
-        if clear and not named and _matters(strange, agreement.testable):
+        share = SOME_CLOSE_UPS if self._close_ups else SOME
+        some = strange.sum() >= STRANGE_MASKS and _matters(strange, agreement.testable, share)
+        if clear and not named and some:
             yield self._shuffled(agreement, strange)
 
     def inverted(self) -> Iterator[Finding]:
@@ -207,7 +264,8 @@ class _EdgeJudge(Judge):
         border[BORDER:-BORDER, BORDER:-BORDER] = False
         middle = slice(SIDE // 4, -SIDE // 4)
         outer, inner = masks[:, border].mean(axis=1), masks[:, middle, middle].mean(axis=(1, 2))
-        if float((outer > inner).mean()) >= INVERTED_SHARE and outer.mean() > inner.mean():
+        least = inner.mean() if self._usable.sum() >= MIN_PAIRS else INVERTED_BORDER
+        if float((outer > inner).mean()) >= INVERTED_SHARE and outer.mean() > least:
             yield self.finding(
                 "inverted-masks",
                 "error",
@@ -224,7 +282,8 @@ class _EdgeJudge(Judge):
         if len(asked) >= SOME_MASKS:
             trial = evenly(len(masks), MAX_TRIAL)
             suspected[ask_bundled_model(self._sample, trial, asked.tolist())] = True
-        if framed.sum() >= max(FRAMED_MASKS, FRAMED_SHARE * len(masks)) or suspected.sum() >= max(
+        share = SOME if self._close_ups else FRAMED_SHARE
+        if framed.sum() >= max(FRAMED_MASKS, share * len(masks)) or suspected.sum() >= max(
             SOME_MASKS, SOME / 2 * len(masks)
         ):
             message = (
@@ -250,7 +309,7 @@ class _EdgeJudge(Judge):
         gain = agreement.shift_gain
         size = max(abs(step) for step in agreement.shift)
         clear = gain.mean() >= SHIFT_GAIN and (gain > 0).mean() >= SHIFT_SHARE
-        if size < MIN_SHIFT or not clear:
+        if not MIN_SHIFT <= size < MAX_SHIFT or not clear:  # at the end of the window is none
             return None
         # The outlines would have to go there, so the masks lie the other way.
         down, right = (-100 * step / SIDE for step in agreement.shift)
@@ -270,8 +329,7 @@ class _EdgeJudge(Judge):
 
     def _altered(self, name: str, which: Which, usable: Which, severity: Severity) -> Finding:
         done = _BACK.get(name, name)
-        all_of_them = which.sum() >= 0.7 * usable.sum()
-        subject = "masks are" if all_of_them else f"{self.count(which, usable)} are"
+        subject = self._subject(which, usable)
         turn = f"{done} degrees" if done.startswith("turned") else done
         return self.finding(
             _CODES[name],
@@ -280,33 +338,47 @@ class _EdgeJudge(Judge):
             which,
         )
 
+    def _subject(self, which: Which, usable: Which) -> str:
+        all_of_them = which.sum() >= 0.7 * usable.sum()
+        return "masks are" if all_of_them else f"{self.count(which, usable)} are"
+
     def _shuffled(self, agreement: EdgeAgreement, strange: Which) -> Finding:
-        usable, severity = agreement.testable, _severity(strange, agreement.testable, most=0.15)
-        message = (
-            "masks do not belong to their images: they fit them no better than the masks of other "
-            "images do; pair them anew."
-        )
-        order = np.arange(len(self._sample))
-        if strange.sum() < 0.5 * usable.sum():
+        usable, whose = agreement.testable, _beside(agreement, strange)
+        most = strange.sum() >= 0.5 * usable.sum()
+        if whose:
+            subject = self._subject(strange, usable)
+            message = (
+                f"{subject} moved on by one: each lies under the name of the {whose} image in the "
+                "order of names; pair them anew."
+            )
+        elif most:
+            message = (
+                "masks do not belong to their images: they fit them no better than the masks of "
+                "other images do; pair them anew."
+            )
+        else:
             message = (
                 f"{self.count(strange, usable)} fit their images no better than the masks of other "
                 "images do, while the rest fits; look at these pairs."
             )
-        else:
-            for step, whose in ((1, "previous"), (-1, "next")):
-                # Mask j fits image j - step, the one after or before it in the order of names.
-                beside = agreement.others[order, np.roll(order, step)] - agreement.own
-                if np.nanmean(beside[usable]) > NEIGHBOUR_GAIN:
-                    message = (
-                        f"masks are moved on by one: each lies under the name of the {whose} image "
-                        "in the order of names; pair them anew."
-                    )
-        return self.finding("shuffled-masks", severity, message, strange)
+        return self.finding("shuffled-masks", _severity(strange, usable), message, strange)
+
+
+def _beside(agreement: EdgeAgreement, which: Which) -> str:
+    """Whose masks fit these images better than their own: the image's beside, if any."""
+    order = np.arange(len(which))
+    for step, whose in ((1, "previous"), (-1, "next")):
+        # Mask j fits image j - step, the one after or before it in the order of names.
+        gain = (agreement.others[order, np.roll(order, step)] - agreement.own)[which]
+        gain = gain[~np.isnan(gain)]
+        if len(gain) >= SOME_MASKS and gain.mean() > NEIGHBOUR_GAIN:
+            return whose
+    return ""
 
 
 def _matters(which: Which, usable: Which, share: float = SOME) -> bool:
     return bool(which.sum() >= max(SOME_MASKS, share * usable.sum()))
 
 
-def _severity(which: Which, usable: Which, most: float = MOST) -> Severity:
-    return "error" if which.sum() >= most * usable.sum() else "warning"
+def _severity(which: Which, usable: Which) -> Severity:
+    return "error" if which.sum() >= MOST * usable.sum() else "warning"
