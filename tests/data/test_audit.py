@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from humanseg.data import AuditReport, Finding, audit
-from humanseg.data.mask_values import mask_problem
+from humanseg.data.mask_values import colour_problem, mask_problem
 from humanseg.results import read_record, write_record
 from humanseg.system.errors import DataError, UsageError
 
@@ -213,6 +213,54 @@ def test_mask_problem__refuses_what_a_cut_would_invent() -> None:
     for mask in (disc(127), disc(2), trimap, ignored, matte, disc(200, 60)):
         assert mask_problem(mask) is not None
     assert "% of its pixels are neither 0 nor 255" in (mask_problem(trimap) or "")
+
+
+def test_mask_problem__of_two_values_names_both() -> None:
+    said = "its values are 0 and 200; use 0 for background and 255 (or 1) for person."
+    assert mask_problem(disc(200)) == said
+
+
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+
+
+def painted(
+    inside: tuple[int, int, int], outside: tuple[int, int, int] = (0, 0, 0), *, side: int = 200
+) -> NDArray[np.uint8]:
+    return np.where(disc(side=side)[..., None] > 0, inside, outside).astype(np.uint8)
+
+
+def test_colour_problem__accepts_one_colour_of_people(tmp_path: Path) -> None:
+    large = Image.fromarray(painted(RED, side=800))
+    soft = np.asarray(large.resize((200, 200), Image.Resampling.LANCZOS))
+    masks = [painted((255, 255, 255)), painted(RED), painted(RED, (0, 40, 90)), soft]
+    for quality in (30, 60, 90, 95):
+        path = tmp_path / f"{quality}.jpg"
+        Image.fromarray(painted(RED)).save(path, quality=quality)
+        masks.append(np.asarray(Image.open(path)))
+    thin = painted(RED)
+    thin[:1] = GREEN  # within 3 pixels of black
+    assert [colour_problem(mask) for mask in [*masks, thin]] == [None] * (len(masks) + 1)
+
+
+def test_colour_problem__refuses_colours_that_a_cut_would_merge() -> None:
+    classes = painted(RED)
+    classes[:20] = GREEN
+    assert colour_problem(classes) == (
+        "its colours number classes: 2 of them ((255, 0, 0), (0, 255, 0)) would all be people; "
+        "use black for background and white for person."
+    )
+    large = classes.repeat(5, axis=0).repeat(5, axis=1)
+    for mask in (painted(RED, BLUE), painted((255, 255, 255), BLUE), large):
+        assert "its colours number classes" in (colour_problem(mask) or "")
+
+
+def test_audit__colours_that_number_classes(root: Path, write: Write) -> None:
+    classes = np.zeros((12, 16, 3), np.uint8)
+    classes[:, :7], classes[:, 9:] = RED, GREEN
+    path = write("masks/b.png", classes.repeat(4, axis=0).repeat(4, axis=1))
+    finding = next(each for each in audit(root).findings if each.code == "mask-values")
+    assert (finding.file, finding.severity) == (str(path), "error")
+    assert finding.message.startswith("its colours number classes: 2 of them ")
 
 
 def test_audit__nothing_to_check(tmp_path: Path) -> None:

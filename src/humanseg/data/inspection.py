@@ -16,10 +16,10 @@ from PIL import Image
 from humanseg.annotations.outlines import draw_outlines
 from humanseg.config.finding_codes import Code
 from humanseg.data.fingerprint import sample_digests
-from humanseg.data.mask_values import mask_problem
+from humanseg.data.mask_values import colour_problem, mask_problem
 from humanseg.data.samples import Sample
 from humanseg.data.signatures import Signature, signature
-from humanseg.images.dataset import mask_of, read_grey
+from humanseg.images.dataset import mask_of, read_grey_and_colours
 from humanseg.images.resize import Size
 from humanseg.results import Record
 from humanseg.system.errors import DataError, HumansegError
@@ -220,8 +220,8 @@ def _inspect_mask(sample: Sample, add: Add) -> NDArray[np.bool_] | None:
         elif sample.mask is None:
             mask = sample.read_mask()  # raises
         else:
-            values = read_grey(sample.mask)
-            mask, problem = mask_of(values), mask_problem(values)
+            values, colours = read_grey_and_colours(sample.mask)
+            mask, problem = mask_of(values), mask_problem(values) or colour_problem(colours)
             _, deep, lossy = _storage(sample.mask)
             if deep:
                 add("sixteen-bit", "warning", "more than 8 bits per pixel; it is read as 8-bit.")

@@ -87,6 +87,19 @@ def read_grey(source: Source) -> NDArray[np.uint8]:
     Raises:
         ImageError: see `open_image`.
     """
+    return read_grey_and_colours(source)[0]
+
+
+def read_grey_and_colours(
+    source: Source,
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """What `read_grey` gives, and the colours, uint8 (height, width, 3), that it was made of.
+
+    None of a mask that has other values than the largest of its channels.
+
+    Raises:
+        ImageError: see `open_image`.
+    """
     image, name = _opened(source)
     with sentences(name):
         if image.mode in WIDE_MODES:
@@ -94,12 +107,13 @@ def read_grey(source: Source) -> NDArray[np.uint8]:
         if image.has_transparency_data:
             opacity = _opacity_mask(image.convert("RGBA"))
             if opacity is not None:
-                return opacity
+                return opacity, None
         if image.mode == "L" or (image.mode == "P" and not _by_colours(image)):
-            return np.asarray(image)
+            return np.asarray(image), None
         if image.mode in ("1", "LA"):
-            return np.asarray(image.convert("L"))
-        return np.asarray(np.asarray(image.convert("RGB")).max(axis=2), dtype=np.uint8)
+            return np.asarray(image.convert("L")), None
+        colours = np.asarray(image.convert("RGB"))
+        return np.asarray(colours.max(axis=2), dtype=np.uint8), colours
 
 
 def read_mask(source: Source) -> NDArray[np.bool_]:
