@@ -552,6 +552,8 @@ class TestOtherCommands:
         assert (code, err) == (1, "")
         assert out.splitlines() == [
             "Looked at 19 images and their masks (folders): 2 errors, 4 warnings.",
+            "Not judged: only 15 masks have an outline, so whether masks belong to their images "
+            "was not judged (16 are needed).",
             f"error: {images}/003.png: has no mask in masks/.",
             f"warning: {masks}/000.png, {masks}/001.png: no pixel is a person.",
             f"error: {images}/002.png: not a picture in a known format.",
@@ -567,6 +569,19 @@ class TestOtherCommands:
         code, out, _ = run("data", "check", str(tmp_path), "--json")
         assert code == 1
         assert AuditReport.model_validate_json(out).totals["empty-mask"] == 2
+
+    def test_check__one_line_for_each_kind(self, run: Run, drawn: Path, tmp_path: Path) -> None:
+        shutil.copytree(drawn, tmp_path, dirs_exist_ok=True)
+        masks = tmp_path / "masks"
+        for number in range(6):
+            Image.new("L", (28 + number, 72), 255).save(masks / f"{number:03}.png")
+        lines = run("data", "check", str(tmp_path))[1].splitlines()
+        (line,) = (each for each in lines if "picture 56x72" in each)
+        assert line == (
+            f"error: {masks}/000.png: picture 56x72, mask 28x72; their shapes differ too, so they "
+            "cannot show the same; make the mask anew. The like (size-differs) of 5 others, which "
+            f"--json lists: {masks}/001.png, {masks}/002.png, {masks}/003.png and 2 more."
+        )
 
     def test_check__sound_pictures(self, run: Run, drawn: Path) -> None:
         assert run("data", "check", str(drawn)) == (

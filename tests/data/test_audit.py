@@ -139,6 +139,56 @@ def test_audit__duplicates(root: Path, write: Write) -> None:
     assert report.findings[1].message.startswith("a changed copy")
 
 
+def _blocks(seed: int) -> NDArray[np.uint8]:
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (8, 8, 3)).astype(np.uint8).repeat(9, axis=0).repeat(9, axis=1)
+
+
+@pytest.mark.parametrize(("height", "severity"), [(40, "warning"), (33, "warning"), (28, "error")])
+def test_audit__copies_whose_masks_differ(
+    root: Path, write: Write, height: int, severity: str
+) -> None:
+    for name, rows in (("a", 40), ("b", height)):
+        write(f"images/{name}.png", _blocks(9))
+        mask = np.zeros((72, 72), dtype=np.bool_)
+        mask[:rows, :30] = True
+        write(f"masks/{name}.png", mask)
+    finding = only(audit(root))
+    assert (finding.code, finding.severity) == ("exact-duplicate", severity)
+    differ = "the same pixels as b, and their masks differ, so one of them is wrong; keep one of"
+    assert finding.message.startswith(differ) == (severity == "error")
+
+
+@pytest.mark.parametrize(
+    ("count", "have"), [(1, "1 mask has"), (3, "3 masks have"), (15, "15 masks have"), (16, None)]
+)
+def test_audit__says_that_too_few_masks_have_an_outline(
+    tmp_path: Path, write: Write, count: int, have: str | None
+) -> None:
+    for number in range(count):
+        write(f"images/{number}.png", _blocks(number))
+        mask = np.zeros((72, 72), dtype=np.bool_)
+        mask[20:50, 20:50] = np.random.default_rng(number).random((30, 30)) < 0.7
+        write(f"masks/{number}.png", mask)
+    said = audit(tmp_path).not_judged
+    assert said == (
+        f"only {have} an outline, so whether masks belong to their images was not judged (16 are "
+        "needed)" if have else ""
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("blue", [False, True])
+def test_audit__every_mask_full(root: Path, write: Write, *, blue: bool) -> None:
+    for name in "abc":
+        if blue:
+            write(f"masks/{name}.png", np.full((12, 16, 3), BLUE, np.uint8))
+        else:
+            write(f"masks/{name}.png", np.ones((12, 16), np.bool_))
+    (error,) = audit(root).errors
+    assert (error.code, error.file) == ("full-mask", str(root))
+    assert error.message.startswith("every mask is entirely person, so there is nothing to learn")
+
+
 def test_audit__grey_and_deep_pictures(root: Path, write: Write) -> None:
     rng = np.random.default_rng(5)
     write("images/a.png", rng.integers(0, 256, (12, 16)).astype(np.uint8))

@@ -283,11 +283,19 @@ def test_coarse__an_eighth_of_masks_with_fewer_corners_than_15_per_cent(
     assert said == ([("coarse-masks", severity, count)] if severity else [])
 
 
-@pytest.mark.parametrize(("solid", "said"), [(0.93, False), (0.95, True)])
-def test_coarse__hulls_by_their_median(solid: float, *, said: bool) -> None:
+@pytest.mark.parametrize(
+    ("solid", "own", "said"), [(0.93, 0.29, False), (0.95, 0.29, True), (0.95, 0.31, False)]
+)
+def test_coarse__hulls_by_their_median_and_their_edges(
+    solid: float, own: float, *, said: bool
+) -> None:
+    agreement = _agreement(20)
+    agreement.own[:] = own
+    for name in agreement.altered:
+        agreement.altered[name][:] = 0.05
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(label_guards, "solidity", lambda _: solid)
-        message = _message(_agreement(20))
+        message = _message(agreement)
     assert message.startswith("error: masks are convex hulls, ellipses or tilted boxes") == said
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from humanseg.config.split_config import SplitConfig
     from humanseg.data.audit import AuditReport
     from humanseg.data.composition.compose import People
+    from humanseg.data.inspection import Finding
     from humanseg.data.samples import Sample
     from humanseg.results import SplitRecord
 
@@ -66,19 +67,35 @@ def check(
 
 def _lines(report: AuditReport) -> list[str]:
     """How much was looked at, one line per kind of finding, then how many of each code."""
-    alike: dict[tuple[str, str], list[str]] = {}
+    alike: dict[tuple[str, ...], list[Finding]] = {}
     for finding in report.findings:
-        alike.setdefault((finding.severity, finding.message), []).append(finding.file)
+        of_the_set = finding.message if finding.images else ""
+        alike.setdefault((finding.severity, finding.code, of_the_set), []).append(finding)
     errors = numbered(len(report.errors), "error")
     warnings = numbered(len(report.warnings), "warning")
     looked = f"Looked at {numbered(report.pairs, 'image')} and their masks"
     lines = [f"{looked} ({report.layout}): {errors}, {warnings}."]
     if report.taken:
         lines.append(f"What the labels mean: {report.taken}.")
-    lines += [f"{severity}: {_files(files)}: {text}" for (severity, text), files in alike.items()]
+    if report.not_judged:
+        lines.append(f"Not judged: {report.not_judged}.")
+    lines += [_line(findings) for findings in alike.values()]
     if len(report.findings) > 1:
         lines += ["", *(f"  {code}: {count}" for code, count in report.totals.items())]
     return lines
+
+
+def _line(findings: Sequence[Finding]) -> str:
+    """One line for findings of one kind: their message, or the first one's where they differ."""
+    first = findings[0]
+    if len({finding.message for finding in findings}) == 1:
+        files = _files([finding.file for finding in findings])
+        return f"{first.severity}: {files}: {first.message}"
+    others = _files([finding.file for finding in findings[1:]])
+    return (
+        f"{first.severity}: {first.file}: {first.message} The like ({first.code}) of "
+        f"{numbered(len(findings) - 1, 'other')}, which --json lists: {others}."
+    )
 
 
 def _files(files: Sequence[str]) -> str:

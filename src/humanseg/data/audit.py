@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from humanseg.annotations.label_set import PERSON
 from humanseg.config.finding_codes import Code
 from humanseg.config.schema import Layout
+from humanseg.data.bundled_witness import iou
 from humanseg.data.duplicates import find_duplicates, group_ids
 from humanseg.data.inspection import (
     Finding,
@@ -25,17 +26,22 @@ from humanseg.data.inspection import (
     inspect_all,
     message_without_name,
 )
-from humanseg.data.label_guards import MIN_PAIRS, label_findings
+from humanseg.data.label_guards import MIN_PAIRS, count_outlines, label_findings
 from humanseg.data.label_sample import SIDE, evenly, label_sample
 from humanseg.data.layouts import KnownLayout, find_layout, find_pairs
 from humanseg.data.resized import ImagesInMemory, ResizedImages
 from humanseg.data.samples import Sample
+from humanseg.images.resize import resize_mask
 from humanseg.results import Record
-from humanseg.system.errors import DataError
+from humanseg.system.errors import DataError, HumansegError
 from humanseg.system.progress import ItemProgress
 
 if TYPE_CHECKING:
     from humanseg.data.cache import Cache
+
+SAME_MASK = 0.8
+"""IoU, on a small grid, below which two masks of the same image contradict each other: what two
+people draw of one person does not."""
 
 
 class AuditReport(Record):
@@ -51,6 +57,8 @@ class AuditReport(Record):
     """Number of findings by code."""
     taken: str = ""
     """Which classes of labels were taken for people, and which left out; empty of masks."""
+    not_judged: str = ""
+    """What was not judged for want of masks with an outline; empty if all was."""
 
     @property
     def ok(self) -> bool:
@@ -111,11 +119,13 @@ def audit(
         for position, row in enumerate(rows)
         if inspected[row].size is not None and inspected[row].share is not None
     }
-    if sum(0 < (share or 0.0) < 1 for share in shares.values()) >= MIN_PAIRS:
+    outlines = 0
+    if any(shares.values()):
         together = label_sample(
             small, list(shares), lambda each: pairs.samples[rows[each]].read_image()
         )
         findings += label_findings(together, str(root))
+        outlines = count_outlines(together)
     totals = Counter(str(finding.code) for finding in findings)
     return AuditReport(
         root=str(root),
@@ -124,6 +134,15 @@ def audit(
         findings=tuple(findings),
         totals=dict(sorted(totals.items())),
         taken=pairs.taken,
+        not_judged="" if outlines >= MIN_PAIRS else _not_judged(outlines),
+    )
+
+
+def _not_judged(outlines: int) -> str:
+    have = "1 mask has" if outlines == 1 else f"{outlines} masks have"
+    return (
+        f"only {have} an outline, so whether masks belong to their images was not judged "
+        f"({MIN_PAIRS} are needed)"
     )
 
 
@@ -161,7 +180,7 @@ def _duplicates(samples: Sequence[Sample], inspected: Sequence[InspectedSample])
     pairs = find_duplicates(list(signatures.values()))
     changed = "a changed copy (saved again, resized, cropped, turned or in other light)"
     codes: dict[Code, str] = {"exact-duplicate": "the same pixels", "near-duplicate": changed}
-    files = {sample.id: str(sample.image) for sample in samples}
+    known = {sample.id: sample for sample in samples}
     findings = []
     for code, what in codes.items():
         exact = code == "exact-duplicate"
@@ -171,12 +190,28 @@ def _duplicates(samples: Sequence[Sample], inspected: Sequence[InspectedSample])
             if name != leader:
                 copies[leader].append(name)
         for first, others in sorted(copies.items()):
+            severity: Severity = "warning"
             message = (
                 f"{what} as {', '.join(others)}; a split keeps them in one part, scores count "
                 "them more than once."
             )
-            findings.append(_finding(code, "warning", files[first], message))
+            if exact and _contradict([known[name] for name in (first, *others)]):
+                severity = "error"
+                message = (
+                    f"{what} as {', '.join(others)}, and their masks differ, so one of them is "
+                    "wrong; keep one of each."
+                )
+            findings.append(_finding(code, severity, str(known[first].image), message))
     return findings
+
+
+def _contradict(copies: Sequence[Sample]) -> bool:
+    """Whether masks of the same image, those that can be read, say different things."""
+    masks = []
+    for sample in copies:
+        with suppress(HumansegError):
+            masks.append(resize_mask(sample.read_mask(), (SIDE, SIDE)))
+    return any(iou(masks[0], mask) < SAME_MASK for mask in masks[1:])
 
 
 def _finding(code: Code, severity: Severity, file: str, message: str) -> Finding:

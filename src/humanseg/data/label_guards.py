@@ -40,9 +40,10 @@ other images, as their chance is lower among shuffled ones."""
 SAME_SHARE, DIFFERENT_IMAGES = 0.2, 8.0
 """From this share on, masks that are the same although their images are not: mean absolute
 difference of grey levels."""
-SOME_COARSE, SOLID = 0.12, 0.94
+SOME_COARSE, SOLID, SOLID_DEVIATIONS = 0.12, 0.94, 3.0
 """The share of boxes and blocks from which on it is said; median share of their convex hulls that
-masks fill: of people 0.7 to 0.8 and of the closest close-ups 0.92, of hulls and ellipses 0.95."""
+masks fill: of people 0.7 to 0.8 and of the closest close-ups 0.92, of hulls and ellipses 0.95; they
+stand out by 2 deviations at most, and outlines of things that are convex by 7."""
 
 MIN_SHIFT, SHIFT_GAIN, SHIFT_SHARE = 2, 0.04, 0.75
 """Pixels of the small grid, mean gain in edge strength, and share of masks that gain."""
@@ -201,8 +202,11 @@ class _EdgeJudge(Judge):
             "network that learns them, and scores against them, are as coarse."
         )
         if not _matters(which, usable, SOME_COARSE):
-            if np.median([solidity(mask) for mask in masks[usable]]) < SOLID:
-                return list(self.placed(edge_agreement(self._sample)))
+            agreement = edge_agreement(self._sample)
+            own = agreement.deviations(agreement.own)[agreement.testable]
+            solid = float(np.median([solidity(mask) for mask in masks[usable]]))
+            if solid < SOLID or np.median(own) > SOLID_DEVIATIONS:
+                return list(self.placed(agreement))
             which = usable
             message = (
                 "masks are convex hulls, ellipses or tilted boxes instead of outlines of people: a "
