@@ -29,6 +29,7 @@ from benchmarks.planted_training import MISTAKES as TRAINING_MISTAKES
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
+from scipy.spatial import ConvexHull
 
 from humanseg.data import audit, synthesize
 from humanseg.results.provenance import describe_environment
@@ -104,6 +105,33 @@ def _boxes(masks: Masks) -> Masks:
     return boxes
 
 
+def _hulls(masks: Masks) -> Masks:
+    return np.stack([_hull(mask) for mask in masks])
+
+
+def _hull(mask: Masks) -> Masks:
+    if not mask.any():
+        return mask
+    rows, columns = np.nonzero(mask)
+    planes = ConvexHull(np.stack([columns, rows], axis=1)).equations
+    down, right = np.indices(mask.shape)
+    inside = [a * right + b * down + c <= 1e-6 for a, b, c in planes]
+    return np.asarray(255 * np.all(inside, axis=0), dtype=np.uint8)
+
+
+def _second_half_moved_on(masks: Masks) -> Masks:
+    half = len(masks) // 2
+    return np.concatenate([masks[:half], np.roll(masks[half:], 1, axis=0)])
+
+
+def _colour_classes(masks: Masks) -> Masks:
+    """People in red, and a block beside the middle in green: (N, H, W, 3)."""
+    colours = np.zeros((*masks.shape, 3), dtype=np.uint8)
+    colours[..., 0] = masks
+    colours[:, 40:60, 20:40] = (0, 255, 0)
+    return colours
+
+
 def _leftmost(image: Masks, mask: Masks, number: int) -> tuple[Masks, Masks]:
     labels, _ = ndimage.label(mask)
     columns = np.where(labels > 0, np.arange(mask.shape[1]), mask.shape[1])
@@ -151,6 +179,12 @@ MISTAKES: dict[str, Plant] = {
     "masks framed above and below, images stretched": _squeezed(12, 0),
     "the first mask under every name": lambda masks: masks[:1].repeat(len(masks), axis=0),
     "boxes instead of outlines": _boxes,
+    "the second half of the masks moved on by one": _second_half_moved_on,
+    "every mask full": lambda masks: np.full_like(masks, 255),
+    "classes in colours": _colour_classes,
+    "masks transposed": lambda masks: masks.swapaxes(1, 2),
+    "every fifth mask turned by 180": _some(5, lambda masks: masks[:, ::-1, ::-1]),
+    "convex hulls instead of outlines": _hulls,
 }
 PlantInPhoto = Callable[[Masks, Masks, int], tuple[Masks, Masks]]
 IN_PHOTOS: dict[str, PlantInPhoto] = {
@@ -163,6 +197,7 @@ _TINY = ["--quiet", "--training.no-onnx", "--batch-size", "4", "--model.image-si
 _TINY += ["--model.encoder-name", "tu-test_efficientnet", "--model.encoder-weights", "none"]
 SOUND_TRAINING, LATER = "no mistake", " from the second epoch on"
 EXIF = "EXIF orientation 3 in every second image"
+COPIES = "four images copied, with the masks of others"
 LEARNED = ("every tenth mask inverted",)
 """Told by a trained network alone, where the bundled model does not know the images."""
 
@@ -170,6 +205,12 @@ LEARNED = ("every tenth mask inverted",)
 def _planted(sound: Path, folder: Path, mistake: str) -> None:
     shutil.copytree(sound, folder)
     files = sorted((folder / "masks").iterdir())
+    if mistake == COPIES:
+        for number, file in enumerate(files[:4]):
+            photo = next((folder / "images").glob(f"{file.stem}.*"))
+            shutil.copy(photo, photo.with_stem(f"copy-{number}"))
+            shutil.copy(files[number - 4], file.with_stem(f"copy-{number}"))
+        return
     if mistake != EXIF:
         masks = np.stack([np.asarray(Image.open(file)) for file in files])
         for file, mask in zip(files, MISTAKES[mistake](masks), strict=True):
@@ -272,7 +313,7 @@ def _missing(
     """Rows that the result does not have yet, with their section."""
     sound = synthesize(scratch / "sound", count=COUNT, size=SIZE, seed=SEED)
     there = {row.get("mistake", row.get("set")) for rows in result.values() for row in rows}
-    for mistake in [*MISTAKES, EXIF, *(IN_PHOTOS if options.photos else ())]:
+    for mistake in [*MISTAKES, EXIF, COPIES, *(IN_PHOTOS if options.photos else ())]:
         if mistake not in there:
             where = options.photos if mistake in IN_PHOTOS else sound
             yield "planted", _row(where, mistake, options.weights)

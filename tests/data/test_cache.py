@@ -208,7 +208,7 @@ def test_audit__findings_come_from_the_cache(
     assert audit(cached.root, cache=cached.open()) == report
     decoded.clear()
     assert audit(cached.root, cache=cached.open()) == report
-    assert not decoded
+    assert set(decoded) == {"masks/06", "masks/07"}  # of copies, compared
 
 
 def test_audit__of_a_set_that_can_be_judged_decodes_each_file_once(

@@ -19,6 +19,7 @@ from humanseg.config.finding_codes import Code
 from humanseg.config.schema import Layout
 from humanseg.data.bundled_witness import iou
 from humanseg.data.duplicates import find_duplicates, group_ids
+from humanseg.data.fingerprint import sample_digests
 from humanseg.data.inspection import (
     Finding,
     InspectedSample,
@@ -26,7 +27,7 @@ from humanseg.data.inspection import (
     inspect_all,
     message_without_name,
 )
-from humanseg.data.label_guards import MIN_PAIRS, count_outlines, label_findings
+from humanseg.data.label_guards import ALL_FULL, MIN_PAIRS, count_outlines, label_findings
 from humanseg.data.label_sample import SIDE, evenly, label_sample
 from humanseg.data.layouts import KnownLayout, find_layout, find_pairs
 from humanseg.data.resized import ImagesInMemory, ResizedImages
@@ -88,8 +89,8 @@ def audit(
 
     Each is read once; at most 200 pairs are kept small for the checks of the whole set. Findings
     about pictures that have not changed are taken from a cache, and others kept in it, so that a
-    check that was interrupted goes on where it stopped; the report is the same. Of labels,
-    `classes` are people.
+    check that was interrupted goes on where it stopped; the report is the same, except that fewer
+    than 16 masks are not looked at for inverted ones. Of labels, `classes` are people.
 
     Raises:
         UsageError: no such path, or not of this layout.
@@ -119,13 +120,15 @@ def audit(
         for position, row in enumerate(rows)
         if inspected[row].size is not None and inspected[row].share is not None
     }
-    outlines = 0
-    if any(shares.values()):
+    outlines = sum(0 < (share or 0.0) < 1 for share in shares.values())
+    if defined and min(defined) == 1:
+        findings.append(_finding("full-mask", "error", str(root), ALL_FULL))
+    elif outlines >= MIN_PAIRS or (outlines and cache is None):  # few are not kept small by a cache
         together = label_sample(
             small, list(shares), lambda each: pairs.samples[rows[each]].read_image()
         )
         findings += label_findings(together, str(root))
-        outlines = count_outlines(together)
+        outlines = min(outlines, count_outlines(together)) if outlines >= MIN_PAIRS else outlines
     totals = Counter(str(finding.code) for finding in findings)
     return AuditReport(
         root=str(root),
@@ -206,11 +209,12 @@ def _duplicates(samples: Sequence[Sample], inspected: Sequence[InspectedSample])
 
 
 def _contradict(copies: Sequence[Sample]) -> bool:
-    """Whether masks of the same image, those that can be read, say different things."""
+    """Whether masks of the same image say different things."""
     masks = []
-    for sample in copies:
-        with suppress(HumansegError):
-            masks.append(resize_mask(sample.read_mask(), (SIDE, SIDE)))
+    with suppress(HumansegError):  # the inspection says what cannot be read
+        if len({sample_digests(sample)[1] for sample in copies}) == 1:
+            return False
+        masks = [resize_mask(sample.read_mask(), (SIDE, SIDE)) for sample in copies]
     return any(iou(masks[0], mask) < SAME_MASK for mask in masks[1:])
 
 

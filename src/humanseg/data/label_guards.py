@@ -75,6 +75,11 @@ FRAMED_SHARE, FRAMED_MASKS = 0.02, 3
 SOME_UNMARKED = 0.15
 """Share of the images asked about in which people are left out, from which on it is said."""
 
+ALL_FULL = (
+    "every mask is entirely person, so there is nothing to learn; look at the values or colours "
+    "that stand for background."
+)
+
 _SHOWN = 5  # ids in one message
 
 Which = NDArray[np.bool_]
@@ -117,9 +122,9 @@ def label_findings(sample: LabelSample, where: str) -> list[Finding]:
     judge = _EdgeJudge(sample, where)
     outlines = count_outlines(sample)
     misplaced = judge.repeated() or judge.shaped_and_placed() if outlines >= MIN_PAIRS else []
-    if outlines < SOME_MASKS:
-        return list(judge.full())
-    return [*misplaced, *(list(judge.inverted()) or judge.full())] or list(judge.unmarked())
+    background = list(judge.inverted()) if outlines >= SOME_MASKS else []
+    found = [*misplaced, *(background or judge.full())]
+    return found or (list(judge.unmarked()) if outlines >= MIN_PAIRS else [])
 
 
 def count_outlines(sample: LabelSample) -> int:
@@ -181,11 +186,7 @@ class _EdgeJudge(Judge):
         """Masks without any background."""
         full = np.asarray(self._sample.masks.all(axis=(1, 2)))
         if full.all():
-            message = (
-                "every mask is entirely person, so there is nothing to learn; look at the values "
-                "or colours that stand for background."
-            )
-            yield self.finding("full-mask", "error", message, full)
+            yield self.finding("full-mask", "error", ALL_FULL, full)
         elif _matters(full, ~np.zeros_like(full)):
             message = (
                 f"{self.count(full)} are entirely person; look whether their values or colours "
