@@ -20,7 +20,10 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ("the second half of the masks moved on by one", "are moved on by one"),
         ("every mask full", "error: every mask is entirely person"),
-        ("classes in colours", "error: its colours number classes: 2 of them"),
+        (
+            "classes in colours",
+            "error: its colours number classes, or people one by one: 2 of them",
+        ),
         ("masks transposed", "error: masks are transposed"),
         ("every fifth mask turned by 180", "are turned by 180 degrees"),
         ("convex hulls instead of outlines", "error: masks are convex hulls"),

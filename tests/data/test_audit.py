@@ -296,8 +296,9 @@ def test_colour_problem__refuses_colours_that_a_cut_would_merge() -> None:
     classes = painted(RED)
     classes[:20] = GREEN
     assert colour_problem(classes) == (
-        "its colours number classes: 2 of them ((255, 0, 0), (0, 255, 0)) would all be people; "
-        "use black for background and white for person."
+        "its colours number classes, or people one by one: 2 of them ((255, 0, 0), (0, 255, 0)) "
+        "would all be people; use black for background and white for person, or --accept "
+        "mask-values if they all are people."
     )
     large = classes.repeat(5, axis=0).repeat(5, axis=1)
     for mask in (painted(RED, BLUE), painted((255, 255, 255), BLUE), large):
@@ -310,7 +311,7 @@ def test_audit__colours_that_number_classes(root: Path, write: Write) -> None:
     path = write("masks/b.png", classes.repeat(4, axis=0).repeat(4, axis=1))
     finding = next(each for each in audit(root).findings if each.code == "mask-values")
     assert (finding.file, finding.severity) == (str(path), "error")
-    assert finding.message.startswith("its colours number classes: 2 of them ")
+    assert finding.message.startswith("its colours number classes, or people one by one: 2 of ")
 
 
 def test_audit__nothing_to_check(tmp_path: Path) -> None:

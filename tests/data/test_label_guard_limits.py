@@ -300,7 +300,7 @@ def test_coarse__hulls_by_their_median_and_their_edges(
 
 
 @pytest.mark.parametrize(
-    ("full", "severity"), [(7, None), (8, "warning"), (14, "warning"), (15, "error")]
+    ("full", "severity"), [(7, None), (8, "warning"), (90, "warning")]
 )
 def test_full__from_eight_in_a_hundred_on(full: int, severity: str | None) -> None:
     sample = _sample(100)

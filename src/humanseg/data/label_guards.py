@@ -192,7 +192,7 @@ class _EdgeJudge(Judge):
                 f"{self.count(full)} are entirely person; look whether their values or colours "
                 "stand for a person and background."
             )
-            yield self.finding("full-mask", _severity(full, ~np.zeros_like(full)), message, full)
+            yield self.finding("full-mask", "warning", message, full)
 
     def shaped_and_placed(self) -> list[Finding]:
         """Masks that are no outlines; of the others, those that lie elsewhere than their images."""

@@ -70,8 +70,9 @@ def colour_problem(colours: NDArray[np.uint8] | None) -> str | None:
         return None
     shown = ", ".join(str(tuple(colour)) for colour in people[:3]) + " ..." * (len(people) > 3)
     return (
-        f"its colours number classes: {len(people)} of them ({shown}) would all be people; use "
-        "black for background and white for person."
+        f"its colours number classes, or people one by one: {len(people)} of them ({shown}) would "
+        "all be people; use black for background and white for person, or --accept mask-values if "
+        "they all are people."
     )
 
 
