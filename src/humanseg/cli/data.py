@@ -58,10 +58,7 @@ def check(
     opened = None if cache is None else Cache(cache, note=note)
     with shown("Reading", unit="images") as progress:
         report = audit(path, chosen.layout, classes=chosen.classes, cache=opened, progress=progress)
-    if json:
-        say(report.model_dump_json(indent=1))
-    else:
-        say(*_lines(report))
+    say(*([report.model_dump_json(indent=1)] if json else _lines(report)))
     return 0 if report.ok else 1
 
 

@@ -21,10 +21,7 @@ def doctor(
     from humanseg.inference.diagnosis import examine
 
     report = examine()
-    if json:
-        say(report.model_dump_json(indent=1))
-    else:
-        say(*_told(report))
+    say(*([report.model_dump_json(indent=1)] if json else _told(report)))
     return 0 if report.ok else 1
 
 

@@ -17,10 +17,11 @@ from humanseg.config.section import Positive, Probability, Section, Seed, Share,
 from humanseg.config.split_config import HoldoutSplit, SplitConfig
 
 Preset: TypeAlias = Literal["default", "reference", "finetune"]
-Layout: TypeAlias = Literal[
-    "auto", "folders", "original", "csv",
+KnownLayout: TypeAlias = Literal[
+    "folders", "original", "csv",
     "coco", "yolo", "labelme", "cvat", "supervisely", "label_studio", "voc",
 ]  # fmt: skip
+Layout: TypeAlias = Literal["auto", KnownLayout]
 
 
 class DataConfig(Section):

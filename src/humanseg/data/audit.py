@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from humanseg.annotations.label_set import PERSON
 from humanseg.config.finding_codes import Code
-from humanseg.config.schema import Layout
+from humanseg.config.schema import KnownLayout, Layout
 from humanseg.data.bundled_witness import iou
 from humanseg.data.duplicates import find_duplicates, group_ids
 from humanseg.data.fingerprint import sample_digests
@@ -29,7 +29,7 @@ from humanseg.data.inspection import (
 )
 from humanseg.data.label_guards import ALL_FULL, MIN_PAIRS, count_outlines, label_findings
 from humanseg.data.label_sample import SIDE, evenly, label_sample
-from humanseg.data.layouts import KnownLayout, find_layout, find_pairs
+from humanseg.data.layouts import find_layout, find_pairs
 from humanseg.data.resized import ImagesInMemory, ResizedImages
 from humanseg.data.samples import Sample
 from humanseg.images.resize import resize_mask

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 from unicodedata import normalize
 
 from humanseg.annotations.coco import read_coco
@@ -26,16 +25,11 @@ from humanseg.annotations.partners import by_look, folded, paired
 from humanseg.annotations.supervisely import annotation_folders, read_supervisely
 from humanseg.annotations.voc import MASKS, PICTURES, read_voc
 from humanseg.annotations.yolo import label_folders, read_yolo
-from humanseg.config.schema import Layout
+from humanseg.config.schema import KnownLayout, Layout
 from humanseg.data.pairs import Pairs, pair_labels, read_csv
 from humanseg.data.samples import Sample
 from humanseg.images import SUFFIXES
 from humanseg.system.errors import DataError, UsageError
-
-KnownLayout = Literal[
-    "folders", "original", "csv",
-    "coco", "yolo", "labelme", "cvat", "supervisely", "label_studio", "voc",
-]  # fmt: skip
 
 _FOLDERS: dict[KnownLayout, tuple[str, str]] = {
     "original": ("Training_Images", "Ground_Truth"),
