@@ -299,9 +299,7 @@ def test_coarse__hulls_by_their_median_and_their_edges(
     assert message.startswith("error: masks are convex hulls, ellipses or tilted boxes") == said
 
 
-@pytest.mark.parametrize(
-    ("full", "severity"), [(7, None), (8, "warning"), (90, "warning")]
-)
+@pytest.mark.parametrize(("full", "severity"), [(7, None), (8, "warning"), (90, "warning")])
 def test_full__from_eight_in_a_hundred_on(full: int, severity: str | None) -> None:
     sample = _sample(100)
     sample.masks[:full] = True

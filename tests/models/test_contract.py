@@ -35,6 +35,11 @@ from humanseg.training.environment import describe_environment
 pytestmark = pytest.mark.contract
 
 
+def _assert_close(actual: torch.Tensor, expected: torch.Tensor) -> None:
+    """The same arithmetic in another order; attention differs most, and by processor."""
+    torch.testing.assert_close(actual, expected, atol=1e-4, rtol=1e-4)
+
+
 def _images(size: tuple[int, int] = (64, 96)) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
     return torch.randint(0, 256, (2, 3, *size), generator=generator, dtype=torch.uint8)
@@ -119,12 +124,12 @@ class TestEveryArchitecture:
         assert network.mean.flatten().tolist() == pytest.approx(mean)
         assert network.std.flatten().tolist() == pytest.approx(std)
         outside = (_images(config.image_size) / 255.0 - network.mean) / network.std
-        torch.testing.assert_close(network(_images(config.image_size)), network.network(outside))
+        _assert_close(network(_images(config.image_size)), network.network(outside))
 
     def test_forward__without_normalisation_only_scales(self, config: ModelConfig) -> None:
         plain = config.model_copy(update={"normalisation": "none"})
         network = build_network(plain).eval()
-        torch.testing.assert_close(
+        _assert_close(
             network(_images(config.image_size)),
             network.network(_images(config.image_size) / 255.0),
         )

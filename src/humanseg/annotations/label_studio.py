@@ -80,7 +80,11 @@ def read_label_studio(path: Path, classes: Sequence[str]) -> LabelSet:
     wanted = Classes(classes)
     whole = [parsed(_Task, _whole(task), path, "Label Studio") for task in tasks]
     shown = {
-        raw.get("to_name") for task in whole for each in task.annotations for raw in each.result
+        name
+        for task in whole
+        for each in task.annotations
+        for raw in each.result
+        if isinstance(name := raw.get("to_name"), str)
     }
     entries = tuple(_entry(task, _names(task.data, shown, path), path, wanted) for task in whole)
     return LabelSet(entries, (path.parent, path.parent / "images"), wanted.taken(path))

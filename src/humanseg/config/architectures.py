@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
-from humanseg.config.section import Section, Side, default_kind
+from humanseg.config.section import FileSection, Side, default_kind
 from humanseg.system.errors import ConfigError
 
 Arch: TypeAlias = Literal[
@@ -37,12 +37,12 @@ _Width = Annotated[int, Field(ge=1, le=2048)]
 Widths: TypeAlias = tuple[_Width, _Width, _Width, _Width, _Width]
 
 
-class _Named(Section):
+class _Named(FileSection):
     arch: Arch
     """Architecture."""
 
 
-class SharedModel(Section):
+class SharedModel(FileSection):
     """Settings that every network has."""
 
     encoder_name: str = "efficientnet-b0"
@@ -256,7 +256,7 @@ def model_settings(arch: Arch = "unet", **values: Any) -> AnyModel:  # noqa: ANN
     return holder.model
 
 
-class _Holder(Section):
+class _Holder(FileSection):
     model: AnyModel
 
 

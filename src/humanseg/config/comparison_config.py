@@ -29,7 +29,7 @@ from humanseg.config.schema import (
     TrainConfig,
     TrainingConfig,
 )
-from humanseg.config.section import Section, Seed, default_kind
+from humanseg.config.section import FileSection, Seed, default_kind
 from humanseg.config.split_config import (
     DrawnSplit,
     FoldSplit,
@@ -88,7 +88,7 @@ def with_protocol(values: Mapping[str, Any]) -> dict[str, Any]:
     return dict(values)
 
 
-class CompareConfig(Section):
+class CompareConfig(FileSection):
     """A plan: every architecture with every seed on every split, all else equal."""
 
     archs: tuple[Arch, ...] = PUBLISHED

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from humanseg.config.architectures import AnyModel, UNetModel, problem_of_size
 from humanseg.config.finding_codes import Code
-from humanseg.config.section import Positive, Probability, Section, Seed, Share, Side
+from humanseg.config.section import FileSection, Positive, Probability, Seed, Share, Side
 from humanseg.config.split_config import HoldoutSplit, SplitConfig
 
 Preset: TypeAlias = Literal["default", "reference", "finetune"]
@@ -24,7 +24,7 @@ KnownLayout: TypeAlias = Literal[
 Layout: TypeAlias = Literal["auto", KnownLayout]
 
 
-class DataConfig(Section):
+class DataConfig(FileSection):
     """Where the pictures are and how they reach the network's grid."""
 
     root: Path | None = None
@@ -47,7 +47,7 @@ MOVABLE = ("root", "extra", "accept")
 """Settings of `data` that may be others when a run goes on: its pictures are known by content."""
 
 
-class AugmentationConfig(Section):
+class AugmentationConfig(FileSection):
     """Random changes of training pictures, drawn per picture, on the training device."""
 
     horizontal_flip: Probability = 0.5
@@ -87,7 +87,7 @@ class AugmentationConfig(Section):
         return value
 
 
-class LossConfig(Section):
+class LossConfig(FileSection):
     """Weights of the summed loss terms."""
 
     dice: Annotated[float, Field(ge=0.0)] = 1.0
@@ -112,7 +112,7 @@ class LossConfig(Section):
         return self
 
 
-class OptimiserConfig(Section):
+class OptimiserConfig(FileSection):
     """How weights move."""
 
     name: Literal["adam", "adamw"] = "adam"
@@ -129,12 +129,12 @@ class OptimiserConfig(Section):
     """Share of all steps in which the rate rises linearly."""
 
 
-class _Seeded(Section):
+class _Seeded(FileSection):
     seed: Seed = 42
     """Seed of initial weights, order and augmentation."""
 
 
-class LoopConfig(Section):
+class LoopConfig(FileSection):
     """The loop."""
 
     epochs: Annotated[int, Field(ge=1)] = 25
@@ -186,7 +186,7 @@ class TrainingConfig(LoopConfig, _Seeded):
     """The loop."""
 
 
-class EvaluationConfig(Section):
+class EvaluationConfig(FileSection):
     """How finished networks are scored."""
 
     threshold: Probability = 0.5
@@ -197,7 +197,7 @@ class EvaluationConfig(Section):
     """Leave out regions of which less than this share is surely a person; 0: leave all in."""
 
 
-class TrainConfig(Section):
+class TrainConfig(FileSection):
     """Everything one training run depends on."""
 
     data: DataConfig = DataConfig()

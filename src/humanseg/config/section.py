@@ -65,14 +65,6 @@ class Section(BaseModel):
         use_attribute_docstrings=True,
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_truth(cls, values: object) -> object:
-        if not isinstance(values, dict):
-            return values
-        numbers = {name for name, field in cls.model_fields.items() if _is_number(field.annotation)}
-        return {k: _no_number(v) if k in numbers else v for k, v in values.items()}
-
     def __init__(self, **values: Any) -> None:  # noqa: ANN401  whatever a caller gives
         """Check all values.
 
@@ -88,6 +80,18 @@ class Section(BaseModel):
 
     # Sections within sections are checked by pydantic itself, so that all problems come at once.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+
+class FileSection(Section):
+    """A section that YAML files hold, in which true and false are no numbers."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_truth(cls, values: object) -> object:
+        if not isinstance(values, dict):
+            return values
+        numbers = {name for name, field in cls.model_fields.items() if _is_number(field.annotation)}
+        return {k: _no_number(v) if k in numbers else v for k, v in values.items()}
 
 
 def default_kind(key: str, kind: str) -> BeforeValidator:

@@ -7,10 +7,10 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
-from humanseg.config.section import Section, Seed, Share, default_kind
+from humanseg.config.section import FileSection, Seed, Share, default_kind
 
 
-class Split(Section):
+class Split(FileSection):
     """Which pictures train, choose and test."""
 
     protocol: Literal["holdout", "folds", "source", "reference"]
