@@ -315,10 +315,10 @@ def _of_the_images(study: Study) -> Iterator[str]:
 def _of_the_truth(study: Study) -> Iterator[str]:
     suspects = len({suspect.id for suspect in study.analysis.suspects})
     if suspects:
-        masks = "mask" if suspects == 1 else "masks"
+        masks, scored = ("mask", "it was") if suspects == 1 else ("masks", "they were")
         yield (
             f"The true {masks} of {counted(suspects, 'picture')} may be wrong (see the checks); "
-            "they were scored as they are."
+            f"{scored} scored all the same."
         )
     scenes = sum(leak.divided and leak.kind == "scene" for leak in study.analysis.leaks)
     if scenes:
