@@ -117,15 +117,15 @@ class RunFolder:
                     f"{self.root}: holds a run already; go on with --resume, or name another "
                     "folder."
                 )
+            stored = settings_digest(read_stored(TrainConfig, self._config))
             if self._state.exists():
                 began = read_record(self._state, RunState).settings
-                stored = settings_digest(read_stored(TrainConfig, self._config))
                 if began not in (None, stored):
                     raise UsageError(
                         f"{self._config}: has changed since this run began; restore it, or begin "
                         "anew in another folder."
                     )
-            if settings_digest(read_stored(TrainConfig, self._config)) != settings_digest(config):
+            if stored != settings_digest(config):
                 raise UsageError(
                     f"{self.root}: holds a run of another configuration (see its config.yaml); "
                     "name another folder."
