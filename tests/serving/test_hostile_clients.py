@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.builders.sent_images import bomb, drawn, packed
-from tests.serving.conftest import Server, started
+from tests.serving.conftest import Server, refined_cutout, started
 
 from humanseg import images
 from humanseg.system.errors import ImageError
@@ -246,17 +246,9 @@ def test_disconnects__in_the_middle_of_the_work(server: Server) -> None:
 def test_load__more_than_the_queue_is_answered_429(brightness_model: Path) -> None:
     content = packed(drawn((1000, 1500)))
 
-    def ask(url: str) -> httpx2.Response:
-        return httpx2.post(
-            f"{url}/v1/segment?output=cutout&refine=true",
-            content=content,
-            headers={"Content-Type": "image/jpeg"},
-            timeout=300,
-        )
-
     flags = ("--workers", "1", "--queue", "3")
     with started(brightness_model, *flags) as small, ThreadPoolExecutor(12) as clients:
-        answers = list(clients.map(ask, [small.url] * 12))
+        answers = list(clients.map(refined_cutout, [small.url] * 12, [content] * 12))
     statuses = [answer.status_code for answer in answers]
     assert set(statuses) == {200, 429}
     assert statuses.count(200) >= 4

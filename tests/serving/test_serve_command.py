@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.builders.sent_images import drawn, packed
-from tests.serving.conftest import Server, started
+from tests.serving.conftest import Server, refined_cutout, started
 
 from humanseg.data.synthesis import draw_scene
 from humanseg.model_directory import BUNDLED
@@ -172,14 +172,6 @@ def test_serve__token_from_the_environment(
 def test_serve__stops_at_once_and_says_so(brightness_model: Path, flags: tuple[str, ...]) -> None:
     content = packed(drawn((6000, 8000)))
 
-    def ask(url: str) -> httpx2.Response:
-        return httpx2.post(
-            f"{url}/v1/segment?output=cutout&refine=true",
-            content=content,
-            headers={"Content-Type": "image/jpeg"},
-            timeout=300,
-        )
-
     with started(brightness_model, "--workers", "1", *flags) as server:
         half = socket.create_connection(("127.0.0.1", server.port), timeout=60)
         half.sendall(
@@ -187,7 +179,7 @@ def test_serve__stops_at_once_and_says_so(brightness_model: Path, flags: tuple[s
             b"Content-Length: 100\r\n\r\nhalf"
         )
         with ThreadPoolExecutor(3) as clients, half:
-            answers = [clients.submit(ask, server.url) for _ in range(3)]
+            answers = [clients.submit(refined_cutout, server.url, content) for _ in range(3)]
             while "humanseg_waiting 3.0" not in httpx2.get(f"{server.url}/metrics").text:
                 assert not any(answer.done() for answer in answers)
             server.process.send_signal(signal.SIGTERM)
