@@ -285,6 +285,29 @@ def test_false_alarms__equal_networks_differ_clearly_in_at_most_a_twentieth(trai
     assert claimed <= 6  # 5 % of 60, and chance: P(more than 6) is 3 % at 5 %
 
 
+def test_false_alarms__of_unfinished_or_other_folds_show_nothing_clear() -> None:
+    def network(name: str, marked: int, *, left: int, empty: int) -> Subject:
+        whole = half_empty(name, marked).runs[0]
+        runs = [dataclasses.replace(whole, seed=1, fold=(42, number + 1)) for number in range(left)]
+        second = dataclasses.replace(whole, seed=2, fold=(42, 1), scores=whole.scores[: 60 + empty])
+        return Subject(name, name, (*runs, second))
+
+    both = [network("a", 0, left=2, empty=0), network("b", 5000, left=3, empty=0)]
+    (pair,) = compare_false_alarms(both, {})
+    assert not pair.clear
+
+
+def test_false_alarms__a_seed_that_saw_no_empty_picture_counts_for_nothing() -> None:
+    def network(name: str, marked: int) -> Subject:
+        whole = half_empty(name, marked).runs[0]
+        runs = [dataclasses.replace(whole, seed=seed, fold=(42, 0)) for seed in (1, 2)]
+        blind = dataclasses.replace(whole, seed=3, fold=(42, 0), scores=whole.scores[:60])
+        return Subject(name, name, (*runs, blind))
+
+    (pair,) = compare_false_alarms([network("a", 0), network("b", 5000)], {})
+    assert pair.clear
+
+
 def test_false_alarms__none_without_empty_pictures() -> None:
     both = [cross_validated("a", 0.0), cross_validated("b", 0.1)]
     assert analyse(both, groups={}, sources={}).false_alarms == ()

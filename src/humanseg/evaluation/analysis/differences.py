@@ -177,19 +177,20 @@ def _by_image(first: Subject, second: Subject, names: Sequence[str], alarm: _Ala
 def _alarm_p(first: Subject, second: Subject, names: Sequence[str], alarm: _Alarm) -> float | None:
     """The larger p of the test over images and the one over trainings; None without either."""
     over_images, _ = wilcoxon(_by_image(first, second, names, alarm))
-    folds = [fold for fold in _folds(first) if fold in _folds(second)]
-    if len(folds) > 1 and _folds(first) == _folds(second):
+    folds = _folds(first)
+    if folds != _folds(second):
+        return None
+    if folds:
         by_fold = []
         for fold in folds:
             ours, theirs = first.in_fold(fold), second.in_fold(fold)
             if own := [name for name in names if name in ours.person_free]:
                 by_fold.append(fmean(_by_image(ours, theirs, own, alarm)))
         share = fmean(run.test_over_train for run in first.runs)
-        over_trainings = corrected_t(by_fold, share) if by_fold else None
+        over_trainings = corrected_t(by_fold, share)
     else:
         ours_by_seed, theirs_by_seed = (
-            [_mean_alarm(subject.of_seed(seed), names, alarm) for seed in subject.seeds]
-            for subject in (first, second)
+            _alarms_by_seed(each, names, alarm) for each in (first, second)
         )
         over_trainings = welch_t(ours_by_seed, theirs_by_seed)
     if over_images is None or over_trainings is None:
@@ -197,13 +198,14 @@ def _alarm_p(first: Subject, second: Subject, names: Sequence[str], alarm: _Alar
     return max(over_images, over_trainings.p)
 
 
-def _mean_alarm(subject: Subject, names: Sequence[str], alarm: _Alarm) -> float:
-    """Mean over the images that this network saw."""
-    return fmean(
-        fmean(map(alarm, subject.person_free[name]))
-        for name in names
-        if name in subject.person_free
-    )
+def _alarms_by_seed(subject: Subject, names: Sequence[str], alarm: _Alarm) -> list[float]:
+    """Mean over images of every training seed that saw some of them."""
+    seen = (subject.of_seed(seed).person_free for seed in subject.seeds)
+    return [
+        fmean(fmean(map(alarm, own[name])) for name in names if name in own)
+        for own in seen
+        if not own.keys().isdisjoint(names)
+    ]
 
 
 def _is_clear(difference: Interval, smallest: float) -> bool:
