@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.exporting.export_record import ExportRecord, Format
 from humanseg.exporting.int8 import METHOD, quantisation_cost, quantise
 from humanseg.exporting.int8_calibration import Int8Options, calibration_images
 from humanseg.images.resize import Size
@@ -50,7 +46,8 @@ from humanseg.models.parity import (
     measure_parity,
     probe_images,
 )
-from humanseg.results import write_record
+from humanseg.results import SCHEMA_VERSION, Record, write_record
+from humanseg.results.provenance import versions_of
 from humanseg.system.atomic import replacing_together
 from humanseg.system.cpu import processor
 from humanseg.system.errors import ExportError, ModelError, UsageError, first_line
@@ -62,6 +59,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+Format = Literal["onnx", "openvino"]
 SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "openvino": ".xml"}
 
 _WRITERS = {
@@ -70,6 +68,33 @@ _WRITERS = {
 }
 _COMPARED = 8
 """Calibration pictures that int8 is held against torch on."""
+
+
+class ExportRecord(Record):
+    """One exported network: FILE.json beside it."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    model: str
+    """Model directory that was exported."""
+    format: Format
+    precision: Literal["fp32", "fp16", "int8"]
+    """How weights are stored; `fp16` computes in float32, `int8` in whole numbers."""
+    files: dict[str, str]
+    """SHA-256 of every file that was written, by name."""
+    size_bytes: int
+    """Of all these files."""
+    image_size: tuple[int, int]
+    """Height and width in pixels that the file takes pictures in."""
+    threshold: float
+    """A pixel is a person where its probability is at least this."""
+    parity: Parity
+    """The file, loaded again, against torch."""
+    tolerance: float
+    """What was allowed."""
+    quantisation: Quantisation | None = None
+    """How int8 was calibrated and what it lost; None for other precisions."""
+    versions: dict[str, str]
+    """Of humanseg and of the packages that wrote the file."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +159,7 @@ def export(
     precision: Literal["fp32", "fp16", "int8"] = "int8" if int8 else "fp16" if half else "fp32"
     own = is_own_file(output, directory, precision)
     check_output(output, kind, overwrite=overwrite)
-    warn_if_weak(directory, read_model_record(directory))
+    warn_if_weak(directory, read_model_record(directory))  # also of one that cannot be loaded
     network, record = load_network(directory)
     if own and int8 and record.onnx is None:
         raise ModelError(
@@ -208,10 +233,6 @@ def _write_openvino(
     """Write OpenVINO's IR (.xml with a .bin beside it) and load it again, in float32 on the CPU.
 
     `described` is kept as `rt_info` under `humanseg`; `half` stores weights as float16.
-
-    Raises:
-        UsageError: OpenVINO is not installed.
-        ExportError: OpenVINO cannot read the network.
     """
     openvino: Any = import_openvino()
     core = openvino.Core()
@@ -247,34 +268,22 @@ def _record(
         parity=parity,
         tolerance=job.tolerance,
         quantisation=quantisation,
-        versions={"humanseg": __version__} | _versions(_WRITERS[job.kind]),
+        versions={"humanseg": __version__} | versions_of(_WRITERS[job.kind]),
     )
-
-
-def _versions(packages: Sequence[str]) -> dict[str, str]:
-    versions = {}
-    for package in packages:
-        with suppress(PackageNotFoundError):  # ONNX Runtime's GPU build has a name of its own
-            versions[package] = version(package)
-    return versions
 
 
 def _note_in_directory(directory: Path, record: ModelRecord, written: ExportRecord) -> None:
     if written.quantisation is None:
-        int8 = record.onnx.int8 if record.onnx else None
-        onnx = OnnxRecord(precision="fp32", parity=written.parity, int8=int8)
+        made = {"precision": "fp32", "parity": written.parity}
     else:
-        assert record.onnx is not None
-        onnx = record.onnx.model_copy(update={"int8": written.quantisation})
+        made = {"int8": written.quantisation}
+    onnx = record.onnx or OnnxRecord(precision="fp32", parity=written.parity)
+    onnx = onnx.model_copy(update=made)
     write_model_record(directory, record.model_copy(update={"onnx": onnx}))
 
 
 def format_of(output: Path, asked: str | None) -> Format:
-    """Format of a file, by its suffix, or the one asked for if the suffix is its own.
-
-    Raises:
-        UsageError: unknown suffix or format, or the two do not belong together.
-    """
+    """Format of a file, by its suffix, or the one asked for if the suffix is its own."""
     if asked is not None and asked not in get_args(Format):
         raise UsageError(f"format: got {asked!r}; allowed are {', '.join(SUFFIXES)}.")
     for name, suffix in SUFFIXES.items():
@@ -293,11 +302,7 @@ def record_file(output: Path) -> Path:
 
 
 def check_output(output: Path, kind: Format, *, overwrite: bool) -> None:
-    """Refuse a place that cannot or must not be written to.
-
-    Raises:
-        UsageError: a folder, below a file, or there already.
-    """
+    """Refuse a place that cannot or must not be written to."""
     if output.is_dir():
         raise UsageError(f"{output}: is a folder; -o needs a file.")
     above = next(folder for folder in output.absolute().parents if folder.exists())
@@ -310,12 +315,7 @@ def check_output(output: Path, kind: Format, *, overwrite: bool) -> None:
 
 
 def is_own_file(output: Path, model: Path, precision: str) -> bool:
-    """Whether the output is one of the model directory's own ONNX files.
-
-    Raises:
-        UsageError: model.int8.onnx is to be written without int8, or model.onnx with it or with
-            rounded weights.
-    """
+    """Whether the output is one of the model directory's own ONNX files, each in its precision."""
     if output.parent.resolve() != model.resolve():
         return False
     if output.name == ONNX_FILE and precision != "fp32":

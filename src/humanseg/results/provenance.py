@@ -7,6 +7,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -45,13 +46,14 @@ def describe_environment(*, device: str, threads: int | None) -> Environment:
         cores=os.cpu_count() or 1,
         threads=threads,
         device=device,
-        versions=_versions(),
+        versions=versions_of(_PACKAGES),
     )
 
 
-def _versions() -> dict[str, str]:
+def versions_of(packages: Iterable[str]) -> dict[str, str]:
+    """Versions of those of the packages that are installed."""
     versions = {}
-    for name in _PACKAGES:
+    for name in packages:
         try:
             versions[name] = version(name)
         except PackageNotFoundError:
