@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from humanseg import images
 from humanseg.benchmark.inputs import find, names
-from humanseg.benchmark.machine import describe_machine, describe_model, load
+from humanseg.benchmark.machine import describe_machine, load
 from humanseg.cli.terminal import shown
 from humanseg.data.fingerprint import fingerprint
 from humanseg.data.inspection import InspectedSample
@@ -48,6 +48,7 @@ from humanseg.evaluation.by_attribute import (
 )
 from humanseg.evaluation.metrics import score_image
 from humanseg.images.resize import resize_mask
+from humanseg.model_directory import digests
 from humanseg.results import Environment, ImageScore, Interval, write_record
 from humanseg.results.provenance import describe_environment
 from humanseg.system.errors import UsageError
@@ -206,7 +207,7 @@ def measure(
             SystemInfo(
                 name=each.system.name,
                 settings=each.system.settings,
-                files=describe_model(each.model) if each.model else {},
+                files=digests(each.model) if each.model else {},
                 seconds=medians[each.system.name] if against else None,
                 time_ratio=medians[each.system.name] / medians[against] if against else None,
             )

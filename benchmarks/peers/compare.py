@@ -17,7 +17,7 @@ from benchmarks.peers.systems import Ours, Peer, System
 from numpy.typing import NDArray
 
 from humanseg.benchmark.inputs import find, names
-from humanseg.benchmark.machine import describe_machine, describe_model, load
+from humanseg.benchmark.machine import describe_machine, load
 from humanseg.benchmark.timing import summarise_times
 from humanseg.config.schema import Layout
 from humanseg.data.fingerprint import fingerprint
@@ -31,7 +31,7 @@ from humanseg.evaluation.metrics import score_image, summarise
 from humanseg.evaluation.statistics import GroupBootstrap
 from humanseg.images import read_image
 from humanseg.images.resize import resize_mask
-from humanseg.model_directory import find_model
+from humanseg.model_directory import digests, find_model
 from humanseg.results import ImageScore, SplitRecord, read_record
 from humanseg.results.provenance import describe_environment
 from humanseg.system.errors import DataError, UsageError
@@ -141,7 +141,7 @@ def compare_with_peers(
     trained_on = next(note.system.trained_on for note in notes if isinstance(note.system, Ours))
     return PeersRecord(
         model=str(model or "bundled"),
-        model_files=describe_model(directory),
+        model_files=digests(directory),
         trained_on=trained_on[0],
         also_trained_on=trained_on[1:],
         seen_images=seen_in_training(directory, labelled.signatures),

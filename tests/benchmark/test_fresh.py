@@ -10,11 +10,12 @@ from PIL import Image
 
 from humanseg.benchmark import fresh
 from humanseg.benchmark.fresh import ProbeAnswer, ProbeRequest, run_probe
+from humanseg.benchmark.speed_record import Configuration
 
 SEGMENTER = """
     import sys, types
     class Engine:
-        name, precision, device, threads = "onnxruntime", "fp32", "cpu", 1
+        way = {{"backend": "onnxruntime", "precision": "fp32", "device": "cpu", "threads": 1}}
         def __call__(self, images):
             assert images.shape == (1, 8, 8, 3) and images.dtype == "uint8"
             return images[..., 0] / 255
@@ -37,10 +38,7 @@ def request_(tmp_path: Path) -> ProbeRequest:
     Image.new("RGB", (4, 3)).save(tmp_path / "a.png")
     return ProbeRequest(
         model="x",
-        backend="onnxruntime",
-        precision="fp32",
-        device="cpu",
-        threads=1,
+        way=Configuration(backend="onnxruntime", precision="fp32", device="cpu", threads=1),
         pictures=(str(tmp_path / "a.png"), str(tmp_path / "a.png")),
         usual=1,
         calls=3,

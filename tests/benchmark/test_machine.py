@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import hashlib
 import os
-from pathlib import Path
 
 import pytest
 
@@ -25,8 +23,3 @@ def test_describe_machine__has_load_memory_and_thread_variables(
 def test_load__unknown_where_the_system_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "getloadavg")
     assert machine.load() is None
-
-
-def test_describe_model__digests_the_weights_alone(model: Path) -> None:
-    expected = {"model.onnx": hashlib.sha256(b"weights").hexdigest()}
-    assert machine.describe_model(model) == expected

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,17 +26,18 @@ class Probe:
 
     def __call__(self, request: ProbeRequest) -> ProbeAnswer | str:
         self.requests.append(request)
-        if request.backend in self.missing:
-            return self.missing[request.backend]
-        if request.precision == "bf16" and request.backend == "onnxruntime":
+        way = request.way
+        if way.backend in self.missing:
+            return self.missing[way.backend]
+        if way.precision == "bf16" and way.backend == "onnxruntime":
             return "does not compute in bf16."
         number = float(len(self.requests))
         return ProbeAnswer(
             opened=Configuration(
-                backend="onnxruntime" if request.backend == "auto" else request.backend,
-                precision="fp32" if request.precision == "auto" else request.precision,
+                backend="onnxruntime" if way.backend == "auto" else way.backend,
+                precision="fp32" if way.precision == "auto" else way.precision,
                 device="cpu",
-                threads=request.threads,
+                threads=way.threads,
             ),
             image_size=(8, 8),
             flip_averaging=False,
@@ -51,7 +53,8 @@ class Probe:
 
 
 def names(requests: list[ProbeRequest]) -> list[str]:
-    return [f"{job.backend} {job.precision} {job.threads} {job.workers}" for job in requests]
+    ways = [(request.way, request.workers) for request in requests]
+    return [f"{way.backend} {way.precision} {way.threads} {workers}" for way, workers in ways]
 
 
 def test_measure_speed__every_round_sees_every_way_and_every_other_goes_backwards(
@@ -104,7 +107,7 @@ def test_measure_speed__keeps_times_by_round(model: Path) -> None:
     assert record.throughput[0].rates == (2.0, 3.0)
     assert record.throughput[0].median == 2.5
     assert record.image_size == (8, 8)
-    assert list(record.model_files) == ["model.onnx"]
+    assert record.model_files == {"model.onnx": hashlib.sha256(b"weights").hexdigest()}
 
 
 def test_measure_speed__lists_what_is_not_there_once_and_does_not_ask_again(model: Path) -> None:
@@ -121,12 +124,13 @@ def test_measure_speed__lists_what_is_not_there_once_and_does_not_ask_again(mode
     ]
     assert {way.configuration.backend for way in record.measured} == {"onnxruntime", "openvino"}
     assert len(record.measured) == 5 * 2
-    assert sum(request.backend == "torch" for request in probe.requests) == 3 * (2 + 1)
+    assert sum(request.way.backend == "torch" for request in probe.requests) == 3 * (2 + 1)
 
 
 def test_measure_speed__does_not_take_one_way_for_another(model: Path) -> None:
     def silently_fp32(request: ProbeRequest) -> ProbeAnswer | str:
-        answer = Probe()(request.model_copy(update={"precision": "fp32"}))
+        way = request.way.model_copy(update={"precision": "fp32"})
+        answer = Probe()(request.model_copy(update={"way": way}))
         assert isinstance(answer, ProbeAnswer)
         return answer
 
@@ -153,7 +157,7 @@ def test_measure_speed__drops_what_fails_in_a_later_round(model: Path) -> None:
     good = Probe()
 
     def dies(request: ProbeRequest) -> ProbeAnswer | str:
-        late = len(good.requests) > 4 and request.backend == "openvino"
+        late = len(good.requests) > 4 and request.way.backend == "openvino"
         return "its process ended with signal 9" if late else good(request)
 
     record = measure_speed(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,17 +11,21 @@ from humanseg.benchmark.speed_record import Timing
 from humanseg.benchmark.timing import summarise_times, time_calls
 
 
-def test_time_calls__times_each_call_alone(fake_clock: Callable[..., Any]) -> None:
+def test_time_calls__times_each_call_alone(
+    fake_clock: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = fake_clock(0.5, 10.0, 0.25, 10.0, 0.125)  # call, pause, call, pause, call
-    assert time_calls(lambda: None, calls=3, clock=clock) == (0.5, 0.25, 0.125)
+    monkeypatch.setattr("humanseg.benchmark.timing.time", SimpleNamespace(perf_counter=clock))
+    assert time_calls(lambda: None, calls=3, warm_up=0) == (0.5, 0.25, 0.125)
 
 
-def test_time_calls__does_not_time_the_warm_up() -> None:
+def test_time_calls__does_not_time_the_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[int] = []
-    ticks = iter(range(100))
-    seconds = time_calls(
-        lambda: called.append(1), calls=4, warm_up=3, clock=lambda: float(next(ticks))
+    ticks = map(float, range(100))
+    monkeypatch.setattr(
+        "humanseg.benchmark.timing.time", SimpleNamespace(perf_counter=ticks.__next__)
     )
+    seconds = time_calls(lambda: called.append(1), calls=4, warm_up=3)
     assert len(called) == 7
     assert seconds == (1.0, 1.0, 1.0, 1.0)
 

@@ -25,10 +25,8 @@ class ProbeRequest(Record):
 
     model: str
     """Model directory."""
-    backend: str
-    precision: str
-    device: str
-    threads: int
+    way: Configuration
+    """How to run the network, as `Segmenter` takes it: each may be `auto`."""
     pictures: tuple[str, ...]
     """Files that are timed."""
     usual: int

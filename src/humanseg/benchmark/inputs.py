@@ -28,7 +28,7 @@ _FADING = 0.6  # of each finer octave
 _NOISE = 6.0  # of a sensor, in steps of brightness: files of photographs' size, 2 bits per pixel
 
 
-def generate(folder: Path, sizes: Sequence[Size] = SIZES, *, seed: int = 0) -> list[Path]:
+def generate(folder: Path, sizes: Sequence[Size]) -> list[Path]:
     """Write one JPEG per size: clouds of every scale, as noisy as photographs, and a figure.
 
     What a decoder takes depends on how much there is in the file, hence the clouds. What the
@@ -37,7 +37,7 @@ def generate(folder: Path, sizes: Sequence[Size] = SIZES, *, seed: int = 0) -> l
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for height, width in sizes:
-        image = _clouds((height, width), np.random.default_rng(seed))
+        image = _clouds((height, width), np.random.default_rng(0))
         _add_figure(image)
         path = folder / f"{width}x{height}.jpg"
         image.save(path, quality=_QUALITY)

@@ -1,10 +1,8 @@
-"""Describe the machine and the model of a measurement, without importing torch."""
+"""Describe the machine of a measurement, without importing torch."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-from pathlib import Path
 
 from humanseg.benchmark.speed_record import Machine
 from humanseg.system.cpu import processor, usable_cores
@@ -20,7 +18,6 @@ _THREAD_VARIABLES = (
     "OPENBLAS_NUM_THREADS",
     "KMP_BLOCKTIME",
 )
-_WEIGHT_SUFFIXES = (".onnx", ".safetensors")
 
 
 def load() -> float | None:
@@ -43,16 +40,6 @@ def describe_machine(load_before: float | None) -> Machine:
             name: os.environ[name] for name in _THREAD_VARIABLES if name in os.environ
         },
     )
-
-
-def describe_model(directory: Path) -> dict[str, str]:
-    """SHA-256 by name of the files with weights in a model directory."""
-    digests = {}
-    for path in sorted(directory.iterdir()):
-        if path.is_file() and path.suffix in _WEIGHT_SUFFIXES:
-            with path.open("rb") as stream:
-                digests[path.name] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return digests
 
 
 def _memory() -> int | None:

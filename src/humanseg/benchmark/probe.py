@@ -27,13 +27,7 @@ def _main() -> None:
     imported = time.perf_counter() - start
     try:
         start = time.perf_counter()
-        segmenter = Segmenter(
-            request["model"],
-            backend=request["backend"],
-            precision=request["precision"],
-            device=request["device"],
-            threads=request["threads"],
-        )
+        segmenter = Segmenter(request["model"], **request["way"])
         loaded = time.perf_counter() - start
     except (UsageError, ModelError) as error:
         answer: dict[str, Any] = {"unavailable": str(error)}
@@ -45,7 +39,7 @@ def _main() -> None:
         from humanseg.system.memory import peak_memory
 
         answer |= {
-            "opened": _opened(segmenter),
+            "opened": segmenter.engine.way,
             "image_size": segmenter.image_size,
             "flip_averaging": segmenter.flip_averaging,
             "memory": peak_memory(),
@@ -99,16 +93,6 @@ def _throughput(segmenter: Segmenter, request: dict[str, Any]) -> dict[str, Any]
         for _ in pool.map(segmenter.mask, [path] * count):
             pass
         return {"rate": count / (time.perf_counter() - start)}
-
-
-def _opened(segmenter: Segmenter) -> dict[str, Any]:
-    engine = segmenter.engine
-    return {
-        "backend": engine.name,
-        "precision": engine.precision,
-        "device": engine.device,
-        "threads": engine.threads,
-    }
 
 
 if __name__ == "__main__":

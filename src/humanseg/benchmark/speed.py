@@ -17,7 +17,7 @@ from pathlib import Path
 
 from humanseg.benchmark.fresh import Probe, ProbeAnswer, ProbeRequest, run_probe
 from humanseg.benchmark.inputs import SIZES, describe, find, generate, usual
-from humanseg.benchmark.machine import describe_machine, describe_model, load
+from humanseg.benchmark.machine import describe_machine, load
 from humanseg.benchmark.speed_record import (
     ColdStart,
     Configuration,
@@ -31,6 +31,7 @@ from humanseg.benchmark.timing import summarise_times
 from humanseg.model_directory import (
     VARIANTS,
     default_model,
+    digests,
     find_model,
     read_model_record,
     warn_if_weak,
@@ -136,7 +137,7 @@ def measure_speed(
     directory = find_model(None if name in VARIANTS else name)
     with suppress(ModelError):  # whoever opens it says what is missing
         warn_if_weak(directory, read_model_record(directory))
-    files_before, load_before = describe_model(directory), load()
+    files_before, load_before = digests(directory), load()
     with tempfile.TemporaryDirectory(prefix="humanseg-benchmark-") as scratch:
         opened = name if name in VARIANTS else str(directory.absolute())
         pictures, latency, throughput = _plan(opened, Path(scratch), options)
@@ -148,7 +149,7 @@ def measure_speed(
         raise HumansegError(
             " ".join(f"{way.backend} {way.precision}: {way.reason}" for way in failures)
         )
-    if describe_model(directory) != files_before:
+    if digests(directory) != files_before:
         raise HumansegError(f"{directory}: changed while it was measured; measure it again.")
     answer = next(job for job in latency if job.failure is None).answers[0]
     return SpeedRecord(
@@ -177,24 +178,25 @@ def _plan(
     given = find(options.pictures)
     paths = given or generate(scratch, options.sizes)
     pictures = describe(paths, generated=not given)
-    request = ProbeRequest(
-        model=model,
-        backend=AUTO,
-        precision=AUTO,
-        device=options.device,
-        threads=1,
-        pictures=tuple(str(path.absolute()) for path in paths),
-        usual=usual(pictures),
-        calls=options.calls,
-        warm_up=options.warm_up,
-    )
 
-    def job(way: tuple[str, str], **changes: int) -> _Job:
-        return _Job(request.model_copy(update={"backend": way[0], "precision": way[1]} | changes))
+    def job(backend: str, precision: str, *, threads: int = 1, workers: int = 0) -> _Job:
+        way = Configuration(
+            backend=backend, precision=precision, device=options.device, threads=threads
+        )
+        request = ProbeRequest(
+            model=model,
+            way=way,
+            pictures=tuple(str(path.absolute()) for path in paths),
+            usual=usual(pictures),
+            calls=options.calls,
+            warm_up=options.warm_up,
+            workers=workers,
+        )
+        return _Job(request)
 
     ways = list(product(options.backends, options.precisions))
-    latency = [job(way, threads=count) for way in ways for count in options.thread_counts]
-    return pictures, latency, [job(way, workers=usable_cores()) for way in ways]
+    latency = [job(*way, threads=count) for way in ways for count in options.thread_counts]
+    return pictures, latency, [job(*way, workers=usable_cores()) for way in ways]
 
 
 def _run(jobs: Sequence[_Job], rounds: int, probe: Probe, progress: Progress | None) -> None:
@@ -203,7 +205,7 @@ def _run(jobs: Sequence[_Job], rounds: int, probe: Probe, progress: Progress | N
         if job.failure is None:
             answer = probe(job.request)
             if isinstance(answer, ProbeAnswer):
-                job.failure = _mismatch(job.request, answer.opened)
+                job.failure = _mismatch(job.request.way, answer.opened)
                 job.answers.append(answer)
             else:
                 job.failure = answer
@@ -216,7 +218,7 @@ def _turns(jobs: Sequence[_Job], rounds: int) -> Iterator[_Job]:
         yield from jobs if number % 2 == 0 else reversed(jobs)
 
 
-def _mismatch(asked: ProbeRequest, opened: Configuration) -> str | None:
+def _mismatch(asked: Configuration, opened: Configuration) -> str | None:
     """What is wrong if something else was opened than was asked for."""
     for name in ("backend", "precision", "device"):
         wanted, got = getattr(asked, name), getattr(opened, name)
@@ -263,11 +265,9 @@ def _peaks(answers: Sequence[ProbeAnswer]) -> tuple[int, ...] | None:
 
 def _unavailable(jobs: Iterable[_Job]) -> list[Unavailable]:
     """What could not be measured, each reason once whatever the number of threads."""
-    reasons = {
-        (job.request.backend, job.request.precision, job.failure): Unavailable(
-            backend=job.request.backend, precision=job.request.precision, reason=job.failure
-        )
-        for job in jobs
-        if job.failure is not None
-    }
-    return list(reasons.values())
+    ways = ((job.request.way, job.failure) for job in jobs if job.failure is not None)
+    reasons = (
+        Unavailable(backend=way.backend, precision=way.precision, reason=failure)
+        for way, failure in ways
+    )
+    return list(dict.fromkeys(reasons))

@@ -9,27 +9,18 @@ import numpy as np
 
 from humanseg.benchmark.speed_record import Timing
 
-Clock = Callable[[], float]
-"""Seconds that only grow, such as `time.perf_counter`."""
-
 _DIGITS = 7  # a tenth of a microsecond; clocks are no finer
 
 
-def time_calls(
-    call: Callable[[], object],
-    *,
-    calls: int,
-    warm_up: int = 0,
-    clock: Clock = time.perf_counter,
-) -> tuple[float, ...]:
+def time_calls(call: Callable[[], object], *, calls: int, warm_up: int) -> tuple[float, ...]:
     """Seconds of each of `calls` calls, after `warm_up` that are not timed."""
     for _ in range(warm_up):
         call()
     seconds = []
     for _ in range(calls):
-        start = clock()
+        start = time.perf_counter()
         call()
-        seconds.append(clock() - start)
+        seconds.append(time.perf_counter() - start)
     return tuple(seconds)
 
 

@@ -156,8 +156,6 @@ def _checked(name: str, look: Callable[[], str], *, needs: str | None = None) ->
         with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")  # what matters is raised
             return Check(name=name, status="ok", detail=look())
-    except HumansegError as error:
-        return Check(name=name, status="broken", detail=str(error))
     except Exception as error:  # noqa: BLE001  broken packages raise anything
         text = " ".join(str(error).split()) or type(error).__name__
         return Check(name=name, status="broken", detail=text)
@@ -264,10 +262,7 @@ def _smoke() -> tuple[Smoke | None, Check]:
         opened = segmenter.engine
         smoke.append(
             Smoke(
-                backend=opened.name,
-                precision=opened.precision,
-                device=opened.device,
-                threads=opened.threads,
+                **opened.way,
                 reason=opened.reason,
                 image_size=opened.image_size,
                 load_seconds=loaded - began,
@@ -283,8 +278,7 @@ def _smoke() -> tuple[Smoke | None, Check]:
 
 def _versions() -> dict[str, str]:
     names = (*_BASE, *(package for parts in EXTRAS.values() for package, _ in parts))
-    versions = {name: _version(name) for name in names}
-    return {name: number for name, number in versions.items() if number is not None}
+    return {name: number for name in names if (number := _version(name)) is not None}
 
 
 def _version(package: str) -> str | None:

@@ -19,6 +19,7 @@ import asyncio
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -37,7 +38,7 @@ from humanseg.inference.arguments import checked_count, checked_rate, checked_sh
 from humanseg.inference.engines.engine import Engine
 from humanseg.inference.engines.select import BackendName, DeviceName, PrecisionName, open_engine
 from humanseg.inference.prediction import Prediction
-from humanseg.inference.stream import Decoded, PredictionStream, predictions_in_time
+from humanseg.inference.stream import Decoded, PredictionStream
 from humanseg.inference.uncertainty import measure_uncertainty
 from humanseg.model_directory import (
     VARIANTS,
@@ -65,6 +66,9 @@ class Segmenter:
         flip_averaging: whether the probability is averaged with that of the mirrored picture.
         sure_share: regions of which a smaller share is surely a person are left out.
     """
+
+    _reopen: Callable[[], Engine] | None = None
+    """Opens the same model in the same way, in another process; None for an engine of one's own."""
 
     def __init__(
         self,
@@ -121,7 +125,7 @@ class Segmenter:
             image_size=image_size,
         )
         self._take(engine, threshold, flip_averaging, sure_share, record, directory)
-        self._reopens = True
+        self._reopen = partial(open_engine, directory, image_size=self.image_size, **engine.way)
         chosen = f"{engine.name} {engine.precision} on {engine.device}, {engine.threads} threads"
         _LOG.info("%s: %s (%s)", directory, chosen, engine.reason)
 
@@ -172,35 +176,23 @@ class Segmenter:
         self.record = record
         self.model = model
         self._process = os.getpid()
-        self._reopens = False
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickling: without the engine of a model directory, which is opened anew there."""
-        return {**self.__dict__, **({"engine": self._settings()} if self._reopens else {})}
+        return self.__dict__ | ({"engine": None} if self._reopen else {})
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Open the model in this process."""
         self.__dict__.update(state, _process=os.getpid())
-        if self._reopens and self.model is not None:
-            self.engine = open_engine(self.model, **state["engine"])
-
-    def _settings(self) -> dict[str, Any]:
-        """What opens the same model in the same way."""
-        engine = self.engine
-        return {
-            "backend": engine.name,
-            "precision": engine.precision,
-            "device": engine.device.partition(":")[0],
-            "threads": engine.threads,
-            "image_size": engine.image_size,
-        }
+        if self._reopen:
+            self.engine = self._reopen()
 
     def _after_fork(self) -> None:
         """Open the model anew in a forked process: threads of a runtime do not come along."""
         with _FORKED:
-            if self._process != os.getpid() and self._reopens and self.model is not None:
+            if self._process != os.getpid() and self._reopen:
                 _ABANDONED.append(self.engine)  # ending its threads, which are not here, crashes
-                self.engine = open_engine(self.model, **self._settings())
+                self.engine = self._reopen()
             self._process = os.getpid()
 
     def predict(
@@ -277,7 +269,6 @@ class Segmenter:
         refuse_single(images)
         return PredictionStream(
             images,
-            take=rereadable,
             decode=partial(self._decoded, full_size=full_size),
             run=self._run,
             at_least=None if full_size else max(self.image_size),
@@ -314,10 +305,24 @@ class Segmenter:
         """
         refuse_single(frames)
         rate = None if frame_rate is None else checked_rate("frame_rate", frame_rate)
-        decode = partial(self._decoded, full_size=True)
-        return predictions_in_time(
-            frames, decode=decode, run=self._run, smoothing=smoothing, rate=rate
-        )
+        return self._in_time(frames, smoothing, rate)
+
+    def _in_time(
+        self, frames: Iterable[NDArray[np.uint8]], smoothing: bool, rate: float | None
+    ) -> Iterator[Prediction]:
+        from humanseg.video.smoothing import Smoother
+
+        smoother = Smoother() if smoothing else None
+        before = time.monotonic()
+        for frame in frames:
+            now = time.monotonic()
+            decoded = self._decoded(frame, full_size=True)
+            probability = self._run(decoded.grid[None])[0]
+            if smoother is not None:
+                seconds = now - before if rate is None else 1.0 / rate
+                probability = smoother.update(probability, decoded.grid, seconds=seconds)
+            before = now
+            yield decoded.finish(probability)
 
     def _run(self, grids: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities (N, height, width) of images (N, height, width, 3) on the grid."""

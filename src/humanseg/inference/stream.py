@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +17,7 @@ from PIL import Image
 
 from humanseg.images import ImageLike
 from humanseg.images.files import Quiet, identify
+from humanseg.images.load_image import rereadable
 from humanseg.inference.prediction import Prediction
 from humanseg.system.cpu import usable_cores
 
@@ -72,7 +72,6 @@ class PredictionStream(Iterator[Prediction]):
         self,
         images: Iterable[ImageLike],
         *,
-        take: Callable[[ImageLike], ImageLike],
         decode: Callable[[ImageLike], Decoded],
         run: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
         at_least: int | None,
@@ -83,8 +82,7 @@ class PredictionStream(Iterator[Prediction]):
 
         Args:
             images: iterated in the thread that asks for predictions.
-            take: makes of a picture something that can be read twice; called in that thread too.
-            decode: decodes what `take` gave; called in threads.
+            decode: decodes a picture that is no file object; called in threads.
             run: probabilities (N, H, W) of pictures (N, H, W, 3) on the network's grid.
             at_least: as `decode` gives it to `images.load`.
             batch_size: pictures given to the network at a time.
@@ -92,13 +90,13 @@ class PredictionStream(Iterator[Prediction]):
         """
         self._images = iter(images)
         self._failure: Exception | None = None
-        self._take = take
         self._decode = decode
         self._run = run
         self._at_least = at_least
         self._batch_size = batch_size
         self._on_error = on_error
-        self._pool: ThreadPoolExecutor | None = None
+        readers = min(_MOST_READERS, usable_cores())
+        self._pool = ThreadPoolExecutor(readers, thread_name_prefix="humanseg-reader")
         self._next: tuple[ImageLike | Exception, int] | None = None
         self._begun: deque[_Begun] = deque()
         self._done: deque[Prediction | Exception] = deque()
@@ -163,7 +161,7 @@ class PredictionStream(Iterator[Prediction]):
     def _sized(self, image: ImageLike) -> tuple[ImageLike | Exception, int]:
         """A picture, or what is wrong with it, and how many pixels it will have in memory."""
         try:
-            source = self._take(image)
+            source = rereadable(image)
         except Exception as error:  # noqa: BLE001  raised again at the picture's place
             return error, 0
         return source, _pixels(source, self._at_least)
@@ -173,9 +171,6 @@ class PredictionStream(Iterator[Prediction]):
             failed: Future[Decoded] = Future()
             failed.set_exception(image)
             return failed
-        if self._pool is None:
-            readers = max(1, min(_MOST_READERS, usable_cores()))
-            self._pool = ThreadPoolExecutor(readers, thread_name_prefix="humanseg-reader")
         return self._pool.submit(self._decode, image)
 
     def close(self) -> None:
@@ -184,33 +179,7 @@ class PredictionStream(Iterator[Prediction]):
         self._next = None
         self._begun.clear()
         self._done.clear()
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
-
-
-def predictions_in_time(
-    frames: Iterable[NDArray[np.uint8]],
-    *,
-    decode: Callable[[ImageLike], Decoded],
-    run: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
-    smoothing: bool,
-    rate: float | None,
-) -> Iterator[Prediction]:
-    """Predictions of frames that follow one another, one by one; see `Segmenter.predict_stream`."""
-    from humanseg.video.smoothing import Smoother
-
-    smoother = Smoother() if smoothing else None
-    before = time.monotonic()
-    for frame in frames:
-        now = time.monotonic()
-        decoded = decode(frame)
-        probability = run(decoded.grid[None])[0]
-        if smoother is not None:
-            seconds = now - before if rate is None else 1.0 / rate
-            probability = smoother.update(probability, decoded.grid, seconds=seconds)
-        before = now
-        yield decoded.finish(probability)
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _pixels(source: ImageLike, at_least: int | None) -> int:

@@ -63,9 +63,6 @@ def _model(service: Service) -> dict[str, Any]:
         "threshold": segmenter.threshold,
         "flip_averaging": segmenter.flip_averaging,
         "sure_share": segmenter.sure_share,
-        "backend": engine.name,
-        "precision": engine.precision,
-        "device": engine.device,
-        "threads": engine.threads,
+        **engine.way,
         "workers": service.pool.workers,
     }

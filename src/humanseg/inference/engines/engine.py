@@ -1,4 +1,4 @@
-"""The interface of what runs a network, and the registry of engines that other packages bring.
+"""The interface of what runs a network, and the way to the engine that stands above: torch's.
 
 There is one class per runtime: `OnnxRuntimeEngine` and `OpenVinoEngine` beside this module, and
 `TorchEngine` in `humanseg.models`, which needs the extra `train` and so is not imported from here.
@@ -22,9 +22,6 @@ from humanseg.system.errors import UsageError, first_line
 EngineName = Literal["onnxruntime", "openvino", "torch"]
 Precision = Literal["fp32", "bf16", "int8"]
 
-ENTRY_POINTS = "humanseg.engines"
-"""Group of entry points whose objects open engines; see `registered_opener`."""
-
 BatchFunction: TypeAlias = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """From uint8 (N, H, W, 3) RGB on the network's grid to float32 (N, H, W), 0 to 1."""
 
@@ -47,6 +44,16 @@ class Engine:
     """(height, width) of the network's grid."""
     reason: str
     """Why this engine, in words."""
+
+    @property
+    def way(self) -> dict[str, Any]:
+        """By what `open_engine` opens it again: backend, precision, device, threads."""
+        return {
+            "backend": self.name,
+            "precision": self.precision,
+            "device": self.device,
+            "threads": self.threads,
+        }
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities (N, H, W), float32, of uint8 RGB (N, H, W, 3) on the network's grid.
@@ -75,25 +82,30 @@ class FunctionEngine(Engine):
         return self.function(images)
 
 
-def registered_opener(name: str, *, extra: str) -> Callable[..., Engine]:
-    """What opens an engine that is registered as an entry point; `extra` installs what it needs.
+def one_by_one(images: NDArray[np.uint8], run: BatchFunction) -> NDArray[np.float32]:
+    """Probabilities (N, H, W) of images (N, H, W, 3), each of which is a batch of its own."""
+    images = np.ascontiguousarray(images)
+    probabilities = np.empty(images.shape[:3], dtype=np.float32)
+    for index in range(len(images)):
+        probabilities[index] = run(images[index : index + 1])[0]
+    return probabilities
 
-    Raises:
-        UsageError: what the engine needs is not installed, or the entry point is missing.
-    """
-    registered = entry_points(group=ENTRY_POINTS, name=name)
+
+def torch_opener() -> Callable[..., Engine]:
+    """`humanseg.models.torch_engine.open_torch`, by its entry point."""
+    registered = entry_points(group="humanseg.engines", name="torch")
     if not registered:
         raise UsageError(
-            f"backend {name}: this installation of humanseg does not register it, as when it runs "
-            f"from its sources without having been installed; install it: pip install "
-            f'"humanseg[{extra}]", or pip install -e ".[{extra}]" in a checkout.'
+            "backend torch: this installation of humanseg does not register it, as when it runs "
+            "from its sources without having been installed; install it: pip install "
+            '"humanseg[train]", or pip install -e ".[train]" in a checkout.'
         )
     try:
         opener: Callable[..., Engine] = next(iter(registered)).load()
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"backend {name}: {error.name} is not installed; install it with: "
-            f'pip install "humanseg[{extra}]"'
+            f"backend torch: {error.name} is not installed; install it with: "
+            'pip install "humanseg[train]"'
         ) from error
     return opener
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg.images.resize import Size
-from humanseg.inference.engines.engine import Engine, Precision, cannot_run
+from humanseg.inference.engines.engine import Engine, Precision, cannot_run, one_by_one
 from humanseg.inference.engines.onnx_check import HEIGHT, INPUT, OUTPUT, WIDTH, read_onnx
 from humanseg.inference.engines.runtimes import import_onnxruntime
 from humanseg.system.cpu import usable_cores
@@ -32,14 +32,12 @@ class OnnxRuntimeEngine(Engine):
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities of a batch; see `Engine`."""
-        images = np.ascontiguousarray(images)
         if self.whole_batches:
-            return np.asarray(self.session.run([OUTPUT], {INPUT: images})[0])
-        probabilities = np.empty(images.shape[:3], dtype=np.float32)
-        for index in range(len(images)):
-            inputs = {INPUT: images[index : index + 1]}
-            probabilities[index] = self.session.run([OUTPUT], inputs)[0][0]
-        return probabilities
+            return self._run(np.ascontiguousarray(images))
+        return one_by_one(images, self._run)
+
+    def _run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return np.asarray(self.session.run([OUTPUT], {INPUT: images})[0])
 
 
 def open_onnxruntime(
@@ -50,14 +48,14 @@ def open_onnxruntime(
     device: Literal["cpu", "cuda"] = "cpu",
     threads: int | None = None,
     reason: str = "asked for",
-    whole_batches: bool | None = None,
+    whole_batches: bool = False,
     as_written: bool = False,
 ) -> OnnxRuntimeEngine:
     """Load an ONNX file, a path or content, into ONNX Runtime.
 
     `image_size`, (height, width) of the grid, is needed if the file leaves it free; `precision`
     is what the file computes in; `cuda` needs ONNX Runtime's build for GPUs; the threads are for
-    one image, by default all usable cores; `whole_batches`, see `OnnxRuntimeEngine`, by default on
+    one image, by default all usable cores; `whole_batches`, see `OnnxRuntimeEngine`, always on
     CUDA; `as_written` computes node by node, int8 in float32: slow, and exact on every processor.
 
     Raises:
@@ -101,5 +99,5 @@ def open_onnxruntime(
         image_size=size,
         reason=reason,
         session=session,
-        whole_batches=device == "cuda" if whole_batches is None else whole_batches,
+        whole_batches=whole_batches or device == "cuda",
     )

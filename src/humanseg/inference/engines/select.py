@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -17,7 +18,7 @@ from humanseg.config.architectures import problem_of_size
 from humanseg.config.section import Side
 from humanseg.images.resize import Size
 from humanseg.inference.arguments import checked_count
-from humanseg.inference.engines.engine import Engine, EngineName, Precision, registered_opener
+from humanseg.inference.engines.engine import Engine, EngineName, Precision, torch_opener
 from humanseg.inference.engines.onnxruntime_engine import CUDA_PROVIDER, open_onnxruntime
 from humanseg.inference.engines.openvino_engine import open_openvino
 from humanseg.inference.engines.runtimes import import_onnxruntime, import_openvino
@@ -74,7 +75,7 @@ def open_engine(
     name, reason = _choose(model, backend, precision, device)
     _refuse_mismatch(name, precision, device)
     if name == "torch":
-        engine = registered_opener("torch", extra="train")(
+        return torch_opener()(
             model,
             precision="bf16" if precision == "bf16" else "fp32",
             device=None if device == "auto" else device,
@@ -82,11 +83,14 @@ def open_engine(
             image_size=size,
             reason=reason,
         )
-    elif name == "openvino" and backend == "auto":
-        engine = _open_openvino_if_it_works(model, precision, threads, size, reason)
-    else:
-        engine = _open_onnx(model, name, precision, device, threads, size, reason)
-    return engine
+    opened = partial(_open_onnx, model, precision, device, threads, size)
+    try:
+        return opened(name, reason)
+    except (ModelError, UsageError) as error:
+        if (name, backend) != ("openvino", "auto") or precision == "bf16":  # OpenVINO's alone
+            raise
+        cause = first_line(error.__cause__ or error).rstrip(".")
+        return opened("onnxruntime", f"OpenVINO, which is faster, fails here ({cause})")
 
 
 def _check_words(backend: str, precision: str, device: str) -> None:
@@ -179,27 +183,13 @@ def _refuse_mismatch(name: EngineName, precision: str, device: str) -> None:
         )
 
 
-def _open_openvino_if_it_works(
-    model: Path, precision: PrecisionName, threads: int | None, size: Size, reason: str
-) -> Engine:
-    """`auto` on the CPU: OpenVINO, or ONNX Runtime where OpenVINO fails."""
-    try:
-        return _open_onnx(model, "openvino", precision, "cpu", threads, size, reason)
-    except (ModelError, UsageError) as error:
-        if precision == "bf16":  # which ONNX Runtime does not compute in
-            raise
-        cause = first_line(error.__cause__ or error).rstrip(".")
-        reason = f"OpenVINO, which is faster, fails here ({cause})"
-        return _open_onnx(model, "onnxruntime", precision, "cpu", threads, size, reason)
-
-
 def _open_onnx(
     model: Path,
-    name: EngineName,
     precision: PrecisionName,
     device: str,
     threads: int | None,
     size: Size,
+    name: EngineName,
     reason: str,
 ) -> Engine:
     int8 = precision == "int8" or (
