@@ -161,49 +161,36 @@ def _checked_size(content: bytes) -> Size | None:
     graphs = _parts(content, 7)
     if len(graphs) != 1:
         raise _Damaged("it is no ONNX file")
-    inputs = [_signature(part) for part in _parts(graphs[0], 11)]
-    outputs = [_signature(part) for part in _parts(graphs[0], 12)]
-    match inputs:
-        case [(name, kind, (str(), int() | str() as height, int() | str() as width, 3))] if (
-            name,
-            kind,
-        ) == (INPUT, _UINT8):
-            sides = (height, width)
+    match [_signature(part) for part in _parts(graphs[0], 11)]:
+        case [(name, kind, (str(), height, width, 3))] if (name, kind) == (INPUT, _UINT8):
+            pass
         case _:
             raise _Damaged(f"its input must be {INPUT!r}, uint8 (N, height, width, 3)")
-    match outputs:
-        case [(name, kind, (_, *made))] if (
-            name == OUTPUT
-            and kind == _FLOAT
-            and len(made) == 2
-            and all(
-                isinstance(side, str) or side == given
-                for side, given in zip(made, sides, strict=True)
-            )
+    match [_signature(part) for part in _parts(graphs[0], 12)]:
+        case [(name, kind, (_, rows, columns))] if (
+            (name, kind) == (OUTPUT, _FLOAT)
+            and (isinstance(rows, str) or rows == height)
+            and (isinstance(columns, str) or columns == width)
         ):
             pass
         case _:
-            raise _Damaged(f"its output must be {OUTPUT!r}, float32 (N, {sides[0]}, {sides[1]})")
-    match sides:
-        case (int() as rows, int() as columns):
-            return rows, columns
-        case _ if sides == (HEIGHT, WIDTH):
-            return None
-        case _:
-            raise _Damaged(f"free sides of its input must be called {HEIGHT!r} and {WIDTH!r}")
+            raise _Damaged(f"its output must be {OUTPUT!r}, float32 (N, {height}, {width})")
+    if isinstance(height, int) and isinstance(width, int):
+        return height, width
+    if (height, width) != (HEIGHT, WIDTH):
+        raise _Damaged(f"free sides of its input must be called {HEIGHT!r} and {WIDTH!r}")
+    return None
 
 
 def _signature(value_info: memoryview) -> _Signature:
     """Name, element type and shape of an input or output; a text for a free dimension."""
-    names = [_text(part) for part in _parts(value_info, 1)]
     tensors = [tensor for kind in _parts(value_info, 2) for tensor in _parts(kind, 1)]
-    if len(names) != 1 or len(tensors) != 1:
-        return "", 0, ()
-    kinds = [value for number, value in _fields(tensors[0]) if number == 1]
-    shapes = _parts(tensors[0], 2)
-    if len(kinds) != 1 or not isinstance(kinds[0], int) or len(shapes) != 1:
-        return names[0], 0, ()
-    return names[0], kinds[0], tuple(_dimension(part) for part in _parts(shapes[0], 1))
+    kinds = [value for tensor in tensors for number, value in _fields(tensor) if number == 1]
+    shapes = [shape for tensor in tensors for shape in _parts(tensor, 2)]
+    match _parts(value_info, 1), kinds, shapes:
+        case [name], [int() as kind], [shape]:
+            return _text(name), kind, tuple(_dimension(part) for part in _parts(shape, 1))
+    return "", 0, ()
 
 
 def _dimension(part: memoryview) -> int | str:
