@@ -109,7 +109,7 @@ def test_examine__torch_and_torchvision_that_do_not_fit(monkeypatch: pytest.Monk
 def test_examine__what_is_not_installed_is_absent_and_no_fault(
     installed: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = [package for parts in EXTRAS.values() for package, _ in parts]
+    names = [package for packages in EXTRAS.values() for package in packages]
     installed(**dict.fromkeys(names))
     monkeypatch.setattr("humanseg.inference.engines.select._installed", lambda _: False)
     report = examine()
@@ -175,8 +175,8 @@ def test_extras__are_those_of_the_package() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     assert set(EXTRAS) <= set(extras)
-    for name, parts in EXTRAS.items():
-        for package, _ in parts:
+    for name, packages in EXTRAS.items():
+        for package in packages:
             assert any(line.startswith(package) for line in extras[name]), package
 
 

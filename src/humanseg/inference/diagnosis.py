@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,19 +31,14 @@ from humanseg.results import Record
 from humanseg.system.cpu import Processor, processor, usable_cores
 from humanseg.system.errors import HumansegError
 
-EXTRAS: dict[str, tuple[tuple[str, str], ...]] = {
-    "train": (
-        ("torch", "torch"),
-        ("torchvision", "torchvision"),
-        ("lightning", "lightning"),
-        ("segmentation-models-pytorch", "segmentation_models_pytorch"),
-    ),
-    "openvino": (("openvino", "openvino"),),
-    "video": (("av", "av"),),
-    "heic": (("pillow-heif", "pillow_heif"),),
-    "tensorboard": (("tensorboard", "tensorboard"),),
+EXTRAS = {
+    "train": ("torch", "torchvision", "lightning", "segmentation-models-pytorch"),
+    "openvino": ("openvino",),
+    "video": ("av",),
+    "heic": ("pillow-heif",),
+    "tensorboard": ("tensorboard",),
 }
-"""By extra of the package: what it installs, and by which name that is imported."""
+"""By extra of the package: what it installs, which is imported with `_` for `-`."""
 
 _BASE = ("numpy", "pillow", "pydantic", "onnxruntime")
 _X86 = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
@@ -124,8 +120,8 @@ def examine() -> DoctorReport:
             _checked("torch", _torch, needs="torch"),
             _checked("torchvision", _torchvision, needs="torchvision"),
             *(
-                _checked(name, partial(_imports, parts), needs=parts[0][0])
-                for name, parts in EXTRAS.items()
+                _checked(name, partial(_imports, packages), needs=packages[0])
+                for name, packages in EXTRAS.items()
                 if name not in ("openvino", "train")
             ),
             _training(),
@@ -149,7 +145,7 @@ def _instructions(machine: Processor) -> dict[str, bool] | None:
 def _checked(name: str, look: Callable[[], str], *, needs: str | None = None) -> Check:
     """The outcome of a look at what needs a package; whatever it raises is what is broken."""
     if needs is not None and _version(needs) is None:
-        extra = next(name for name, parts in EXTRAS.items() if needs in dict(parts))
+        extra = next(name for name, packages in EXTRAS.items() if needs in packages)
         how = f'not installed; pip install "humanseg[{extra}]"'
         return Check(name=name, status="absent", detail=how)
     try:
@@ -205,16 +201,16 @@ def _torchvision() -> str:
     return f"{torchvision.__version__}; fits torch {_version('torch')}"
 
 
-def _imports(parts: Sequence[tuple[str, str]]) -> str:
+def _imports(packages: Sequence[str]) -> str:
     """Versions of packages that only have to import."""
-    for _, module in parts:
-        importlib.import_module(module)
-    return ", ".join(f"{package} {_version(package)}" for package, _ in parts)
+    for package in packages:
+        importlib.import_module(package.replace("-", "_"))
+    return ", ".join(f"{package} {_version(package)}" for package in packages)
 
 
 def _training() -> Check:
     """The training parts; torch and torchvision, which fail most, have checks of their own."""
-    absent = [package for package, _ in EXTRAS["train"] if _version(package) is None]
+    absent = [package for package in EXTRAS["train"] if _version(package) is None]
 
     def look() -> str:
         if absent:
@@ -222,9 +218,7 @@ def _training() -> Check:
                 f"{', '.join(absent)} missing beside the rest; "
                 'pip install "humanseg[train]" completes it.'
             )
-        return _imports(
-            [part for part in EXTRAS["train"] if part[0] not in ("torch", "torchvision")]
-        )
+        return _imports([name for name in EXTRAS["train"] if name not in ("torch", "torchvision")])
 
     return _checked("train", look, needs=absent[0] if len(absent) == len(EXTRAS["train"]) else None)
 
@@ -241,9 +235,10 @@ def _model(name: str) -> str:
 
 def _smoke() -> tuple[Smoke | None, Check]:
     """A prediction as a user would make it; before torch is imported, which changes timings."""
-    smoke: list[Smoke] = []
+    smoke: Smoke | None = None
 
     def look() -> str:
+        nonlocal smoke
         rows, columns = np.mgrid[0:480, 0:640]
         image = np.stack([rows // 2, columns // 3, rows // 4 + columns // 8], axis=-1)
         began = time.perf_counter()
@@ -260,24 +255,22 @@ def _smoke() -> tuple[Smoke | None, Check]:
                 "backend or precision, and report this."
             )
         opened = segmenter.engine
-        smoke.append(
-            Smoke(
-                **opened.way,
-                reason=opened.reason,
-                image_size=opened.image_size,
-                load_seconds=loaded - began,
-                first_seconds=times[0],
-                seconds=float(np.median(times[1:])),
-            )
+        smoke = Smoke(
+            **opened.way,
+            reason=opened.reason,
+            image_size=opened.image_size,
+            load_seconds=loaded - began,
+            first_seconds=times[0],
+            seconds=float(np.median(times[1:])),
         )
         return f"{opened.name}, {opened.precision} on {opened.device}"
 
     check = _checked("prediction", look)
-    return (smoke[0] if smoke else None), check
+    return smoke, check
 
 
 def _versions() -> dict[str, str]:
-    names = (*_BASE, *(package for parts in EXTRAS.values() for package, _ in parts))
+    names = chain(_BASE, *EXTRAS.values())
     return {name: number for name in names if (number := _version(name)) is not None}
 
 
