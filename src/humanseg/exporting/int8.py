@@ -44,9 +44,6 @@ def quantise(model: ModelProto, images: NDArray[np.uint8]) -> ModelProto:
 
     The convolution that gives the logits stays in float, so that probabilities keep their levels.
     Ranges of activations are those of the images, uint8 (N, H, W, 3) on the network's grid.
-
-    Raises:
-        ExportError: ONNX Runtime cannot quantise it.
     """
     import_onnxruntime()  # first, for its telemetry is switched off there
     import onnx
@@ -103,11 +100,7 @@ def quantisation_cost(
     int8: Engine,
     progress: ItemProgress | None = None,
 ) -> QuantisationCost | None:
-    """Score both on the same labelled pictures, as `humanseg evaluate` does; None without any.
-
-    Raises:
-        UsageError, DataError, ImageError: see `evaluate`; or nobody is in any picture.
-    """
+    """Score both on the same labelled pictures, as `humanseg evaluate` does; None without any."""
     data = options.data
     if data is None:
         return None

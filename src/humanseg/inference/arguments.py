@@ -14,22 +14,14 @@ from humanseg.system.errors import UsageError
 
 
 def checked_share(name: str, value: float) -> float:
-    """A threshold or share as a float.
-
-    Raises:
-        UsageError: not a number from 0 to 1.
-    """
+    """A threshold or share, from 0 to 1, as a float."""
     if not (is_number(value) and 0 <= value <= 1):
         raise UsageError(f"{name}: got {shown(value)}; give a number from 0 to 1.")
     return float(value)
 
 
 def checked_count(name: str, count: int, *, otherwise: str = "") -> int:
-    """A number of things as an int.
-
-    Raises:
-        UsageError: not a whole number from 1; says `otherwise` too, what else could be given.
-    """
+    """A number of things, from 1, as an int; `otherwise` is told where it is none."""
     whole = isinstance(count, numbers.Integral) and not isinstance(count, bool)
     if not whole or count < 1:
         raise UsageError(f"{name}: got {count!r}; give at least 1, a whole number{otherwise}.")
@@ -37,22 +29,14 @@ def checked_count(name: str, count: int, *, otherwise: str = "") -> int:
 
 
 def checked_rate(name: str, value: float) -> float:
-    """A number of things per second as a float.
-
-    Raises:
-        UsageError: not a number above 0, or endless.
-    """
+    """A number of things per second, above 0, as a float."""
     if not (is_number(value) and 0 < value < math.inf):
         raise UsageError(f"{name}: got {shown(value)}; give a number above 0, such as 25.")
     return float(value)
 
 
 def refuse_single(sources: object) -> None:
-    """Refuse one picture where many are wanted: its letters, lines or rows are no pictures.
-
-    Raises:
-        UsageError: a single picture, or nothing that can be iterated.
-    """
+    """Refuse one picture where many are wanted: its letters, lines or rows are no pictures."""
     single = isinstance(sources, (str, bytes, Path)) or hasattr(sources, "read")
     rows = isinstance(sources, np.ndarray) and sources.ndim != 4
     if single or rows or not isinstance(sources, Iterable):

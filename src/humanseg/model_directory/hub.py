@@ -62,18 +62,9 @@ def pinned(name: str, directory: Path) -> str:
 
 
 def publish(directory: Path, repository: str) -> str:
-    """Put a model directory on the hub, in one commit; a repository that is new is private.
+    """Put a model directory on the hub as `owner/name`, in one commit; a new one is private.
 
-    Args:
-        directory: the model directory.
-        repository: `owner/name`.
-
-    Returns:
-        Its address, pinned to the commit.
-
-    Raises:
-        UsageError: no such name, or huggingface_hub is missing.
-        HumansegError: the hub cannot be reached, or refuses.
+    Gives its address, pinned to the commit. For errors see `fetch`.
     """
     if not _REPOSITORY.fullmatch(repository):
         raise UsageError(f"--hub: got {repository!r}; give OWNER/NAME.")

@@ -56,12 +56,7 @@ class OnnxFile:
     """(height, width) of the network's grid; None if the file leaves it free."""
 
     def size(self, asked: Size | None) -> Size:
-        """(height, width) of the grid that the file is run with, where `asked` is wanted.
-
-        Raises:
-            ModelError: the file is for another one.
-            UsageError: it is for any, and none is asked for.
-        """
+        """(height, width) of the grid that the file is run with, where `asked` is wanted."""
         size = asked or self.fixed_size
         if size is None:
             raise UsageError(f"{self.name}: takes images of any size; give image_size.")

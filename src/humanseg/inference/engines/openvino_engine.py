@@ -118,11 +118,7 @@ def open_openvino(
 
 
 def _start_openvino() -> tuple[Any, bool]:
-    """OpenVINO's core, and whether it computes in bf16 natively.
-
-    Raises:
-        UsageError: OpenVINO is not installed, or its plugin for the CPU does not work.
-    """
+    """OpenVINO's core, and whether it computes in bf16 natively."""
     openvino = import_openvino()
     try:
         core = openvino.Core()

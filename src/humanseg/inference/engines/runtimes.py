@@ -22,21 +22,13 @@ _lock = threading.Lock()
 
 
 def import_onnxruntime() -> ModuleType:
-    """The package `onnxruntime`.
-
-    Raises:
-        UsageError: it is not installed, or broken.
-    """
+    """The package `onnxruntime`; `UsageError` where it is not installed, or broken."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     return _imported("onnxruntime", "pip install --force-reinstall onnxruntime")
 
 
 def import_openvino() -> ModuleType:
-    """The package `openvino`.
-
-    Raises:
-        UsageError: it is not installed, or broken.
-    """
+    """The package `openvino`; `UsageError` where it is not installed, or broken."""
     with _lock:
         hidden = "openvino" not in sys.modules and _TELEMETRY not in sys.modules
         if hidden:
