@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from humanseg.benchmark.speed_record import Configuration
 from humanseg.results import Record
 
@@ -84,7 +82,7 @@ def _read(done: subprocess.CompletedProcess[str]) -> ProbeAnswer | str:
         if "unavailable" in answer:
             return str(answer["unavailable"])
         return ProbeAnswer.model_validate(answer)
-    except (ValueError, TypeError, ValidationError):
+    except (ValueError, TypeError):  # no JSON, or no answer
         errors = done.stderr.strip().splitlines()
         how = f"signal {-done.returncode}" if done.returncode < 0 else f"code {done.returncode}"
         return f"its process ended with {how}{f': {errors[-1].strip()}' if errors else ''}"

@@ -52,19 +52,15 @@ def _clouds(size: Size, rng: np.random.Generator) -> Image.Image:
     weight = 1.0
     for octave in range(_OCTAVES):
         side = 2 ** (octave + 2)
-        cells = (min(side * width // height + 1, width), min(side, height))
+        cells = (min(side, height), min(side * width // height + 1, width))
         for channel in range(3):
-            field = _field(cells, rng).resize((width, height), Image.Resampling.BICUBIC)
+            values = Image.fromarray(rng.normal(size=cells).astype(np.float32))
+            field = values.resize((width, height), Image.Resampling.BICUBIC)
             total[:, :, channel] += weight * np.asarray(field)
         weight *= _FADING
     noise = rng.normal(scale=_NOISE, size=(height, width, 1)).astype(np.float32)
     pixels: NDArray[np.float32] = np.clip(128 + 55 * total + noise, 0, 255)
     return Image.fromarray(pixels.astype(np.uint8))
-
-
-def _field(cells: tuple[int, int], rng: np.random.Generator) -> Image.Image:
-    values = rng.normal(size=(cells[1], cells[0])).astype(np.float32)
-    return Image.fromarray(values)
 
 
 def _add_figure(image: Image.Image) -> None:
@@ -77,11 +73,7 @@ def _add_figure(image: Image.Image) -> None:
 
 
 def find(paths: Sequence[Path]) -> list[Path]:
-    """Image files among paths; folders are searched with all that is in them, sorted.
-
-    Raises:
-        UsageError: a path that does not exist, or a folder without pictures.
-    """
+    """Image files among paths; folders are searched with all that is in them, sorted."""
     files: list[Path] = []
     for path in paths:
         if not path.exists():
@@ -101,12 +93,7 @@ def find(paths: Sequence[Path]) -> list[Path]:
 
 
 def describe(paths: Sequence[Path], *, generated: bool) -> tuple[ImageFile, ...]:
-    """Name, size and bytes of pictures; each is opened, so that a bad one is found beforehand.
-
-    Raises:
-        UsageError: more than `MOST`.
-        ImageError: a file that is no picture.
-    """
+    """Name, size and bytes of pictures; each is opened, so that a bad one is found beforehand."""
     if len(paths) > MOST:
         raise UsageError(
             f"{len(paths)} pictures; at most {MOST} can be timed, since each is read many times in "

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 
 from humanseg.benchmark.fresh import Probe, ProbeAnswer, ProbeRequest, run_probe
@@ -41,8 +41,6 @@ from humanseg.system.cpu import usable_cores
 from humanseg.system.errors import HumansegError, ModelError, UsageError
 from humanseg.system.progress import Progress
 
-BACKENDS = ("onnxruntime", "openvino", "torch")
-PRECISIONS = ("fp32", "bf16", "int8")
 AUTO = "auto"
 
 
@@ -50,9 +48,9 @@ AUTO = "auto"
 class SpeedOptions:
     """What is measured, and how often."""
 
-    backends: tuple[str, ...] = BACKENDS
+    backends: tuple[str, ...] = ("onnxruntime", "openvino", "torch")
     """Names that `Segmenter` takes; `auto` is what a user gets who chooses nothing."""
-    precisions: tuple[str, ...] = PRECISIONS
+    precisions: tuple[str, ...] = ("fp32", "bf16", "int8")
     """Likewise."""
     threads: tuple[int, ...] = ()
     """Numbers of threads of one network; 1 and all usable physical cores if empty."""
@@ -70,11 +68,7 @@ class SpeedOptions:
     """Untimed calls of the network before them."""
 
     def __post_init__(self) -> None:
-        """Refuse what gives no times.
-
-        Raises:
-            UsageError: no round, no call, or no thread.
-        """
+        """Refuse what gives no times."""
         if self.rounds < 1 or self.calls < 1 or self.warm_up < 0:
             raise UsageError(
                 f"{self.rounds} rounds, {self.calls} calls, {self.warm_up} calls to warm up: give "
@@ -201,7 +195,8 @@ def _plan(
 
 def _run(jobs: Sequence[_Job], rounds: int, probe: Probe, progress: Progress | None) -> None:
     """Every job once a round; one that fails is not tried again."""
-    for done, job in enumerate(_turns(jobs, rounds), start=1):
+    turns = (jobs if number % 2 == 0 else jobs[::-1] for number in range(rounds))
+    for done, job in enumerate(chain.from_iterable(turns), start=1):
         if job.failure is None:
             answer = probe(job.request)
             if isinstance(answer, ProbeAnswer):
@@ -211,11 +206,6 @@ def _run(jobs: Sequence[_Job], rounds: int, probe: Probe, progress: Progress | N
                 job.failure = answer
         if progress:
             progress(done, rounds * len(jobs))
-
-
-def _turns(jobs: Sequence[_Job], rounds: int) -> Iterator[_Job]:
-    for number in range(rounds):
-        yield from jobs if number % 2 == 0 else reversed(jobs)
 
 
 def _mismatch(asked: Configuration, opened: Configuration) -> str | None:

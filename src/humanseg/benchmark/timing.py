@@ -25,22 +25,14 @@ def time_calls(call: Callable[[], object], *, calls: int, warm_up: int) -> tuple
 
 
 def summarise_times(rounds: Sequence[Sequence[float]]) -> Timing:
-    """Median, 95th percentile, quartiles and drift of seconds by round; empty rounds are left out.
-
-    Raises:
-        ValueError: no times.
-    """
-    nonempty = tuple(
-        tuple(round(value, _DIGITS) for value in times) for times in rounds if len(times)
-    )
-    if not nonempty:
-        raise ValueError("No times to summarise.")
-    every = np.array([value for times in nonempty for value in times], dtype=np.float64)
+    """Median, 95th percentile, quartiles and drift of seconds by round, each of at least one."""
+    rounded = tuple(tuple(round(value, _DIGITS) for value in times) for times in rounds)
+    every = np.concatenate(rounded)
     lower, median, upper, p95 = (
         round(float(value), _DIGITS) for value in np.percentile(every, (25, 50, 75, 95))
     )
     return Timing(
-        rounds=nonempty,
+        rounds=rounded,
         count=len(every),
         median=median,
         p95=p95,
@@ -48,7 +40,7 @@ def summarise_times(rounds: Sequence[Sequence[float]]) -> Timing:
         upper_quartile=upper,
         minimum=float(every.min()),
         maximum=float(every.max()),
-        drift=_drift(nonempty, median),
+        drift=_drift(rounded, median),
     )
 
 

@@ -16,11 +16,6 @@ from humanseg.model_directory.directory import (
 )
 from humanseg.results import write_record, write_text
 
-_METRICS = {
-    "mean_iou": "IoU, mean over images",
-    "boundary_iou": "Boundary IoU, mean over images",
-}
-
 
 def write_model_record(directory: Path, record: ModelRecord) -> ModelRecord:
     """Write humanseg.json and the model card; gives the record, with the digests of the files."""
@@ -94,10 +89,18 @@ def _front_matter(record: ModelRecord) -> str:
     }
     summary = record.summary
     if summary is not None and summary.iou_mean is not None:
-        scores = {"mean_iou": summary.iou_mean, "boundary_iou": summary.boundary_iou_mean}
+        measured = (
+            ("mean_iou", summary.iou_mean, "IoU, mean over images"),
+            ("boundary_iou", summary.boundary_iou_mean, "Boundary IoU, mean over images"),
+        )
+        scores = [
+            {"type": kind, "value": round(value, 4), "name": name}
+            for kind, value, name in measured
+            if value is not None
+        ]
         root = record.config.data.root
         name = root.name if root else "not named"
-        values |= {"metrics": [kind for kind, value in scores.items() if value is not None]}
+        values["metrics"] = [score["type"] for score in scores]
         values["model-index"] = [
             {
                 "name": f"{record.arch} with {record.encoder_name}",
@@ -109,11 +112,7 @@ def _front_matter(record: ModelRecord) -> str:
                             "type": name,
                             "revision": record.data_fingerprint,
                         },
-                        "metrics": [
-                            {"type": kind, "value": round(value, 4), "name": _METRICS[kind]}
-                            for kind, value in scores.items()
-                            if value is not None
-                        ],
+                        "metrics": scores,
                     }
                 ],
             }
