@@ -264,7 +264,7 @@ class TestChoice:
         def broken() -> None:
             raise UsageError("openvino cannot be loaded (libtbb is gone)")
 
-        monkeypatch.setattr(select, "import_openvino", broken)
+        monkeypatch.setattr(openvino_engine, "import_openvino", broken)
         opened = open_engine(brightness_model)
         assert opened.name == "onnxruntime"
         assert "libtbb is gone" in opened.reason

@@ -43,10 +43,6 @@ EXTRAS = {
 _BASE = ("numpy", "pillow", "pydantic", "onnxruntime")
 _X86 = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
 _ARM = ("asimddp", "i8mm", "bf16")  # dot products and products of matrices of int8, and bf16
-_PAIRING = (
-    "torch and torchvision do not belong together; install both at once from one index: "
-    "pip install --force-reinstall torch torchvision"
-)
 _CALLS = 5
 
 Status = Literal["ok", "absent", "broken"]
@@ -197,7 +193,10 @@ def _torchvision() -> str:
     try:
         torchvision: Any = importlib.import_module("torchvision")
     except Exception as error:  # `operator torchvision::nms does not exist`, or a missing symbol
-        raise HumansegError(f"{' '.join(str(error).split())}: {_PAIRING}") from error
+        raise HumansegError(
+            f"{' '.join(str(error).split())}: torch and torchvision do not belong together; "
+            "install both at once from one index: pip install --force-reinstall torch torchvision"
+        ) from error
     return f"{torchvision.__version__}; fits torch {_version('torch')}"
 
 

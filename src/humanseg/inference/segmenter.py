@@ -215,13 +215,13 @@ class Segmenter:
                 shape.
         """
         loaded = image if isinstance(image, LoadedImage) else self.load(image, full_size=full_size)
-        grids = resize_image(loaded.pixels, self.image_size)[None]
-        prediction = self._finishing(loaded)
+        decoded = self._decoded(loaded)
+        grids = decoded.grid[None]
         if not uncertainty:
-            return prediction(self._run(grids)[0])
+            return decoded.finish(self._run(grids)[0])
         probability, mirrored = self._run_both(grids)
         grid = _mean(probability, mirrored) if self.flip_averaging else probability
-        measured = prediction(grid[0])
+        measured = decoded.finish(grid[0])
         measured.uncertainty = measure_uncertainty(probability[0], mirrored[0])
         return measured
 
@@ -269,18 +269,16 @@ class Segmenter:
         refuse_single(images)
         return PredictionStream(
             images,
-            decode=partial(self._decoded, full_size=full_size),
+            decode=partial(self._loaded, full_size=full_size),
             run=self._run,
             at_least=None if full_size else max(self.image_size),
             batch_size=batch_size,
             on_error=on_error,
         )
 
-    def _decoded(self, source: ImageLike, *, full_size: bool) -> Decoded:
-        loaded = self.load(source, full_size=full_size)
+    def _loaded(self, source: ImageLike, *, full_size: bool) -> Decoded:
         keep = full_size or not isinstance(source, (str, Path, bytes))
-        grid = resize_image(loaded.pixels, self.image_size)
-        return Decoded(grid, self._finishing(loaded, keep=keep), keep)
+        return self._decoded(self.load(source, full_size=full_size), keep=keep)
 
     def predict_stream(
         self,
@@ -316,7 +314,7 @@ class Segmenter:
         before = time.monotonic()
         for frame in frames:
             now = time.monotonic()
-            decoded = self._decoded(frame, full_size=True)
+            decoded = self._loaded(frame, full_size=True)
             probability = self._run(decoded.grid[None])[0]
             if smoother is not None:
                 seconds = now - before if rate is None else 1.0 / rate
@@ -369,10 +367,8 @@ class Segmenter:
         source = rereadable(source)
         return images.load(source, at_least=None if full_size else max(self.image_size))
 
-    def _finishing(
-        self, loaded: LoadedImage, *, keep: bool = True
-    ) -> Callable[[NDArray[np.float32]], Prediction]:
-        """What makes the prediction of the grid; holds the image's pixels only to keep them."""
+    def _decoded(self, loaded: LoadedImage, *, keep: bool = True) -> Decoded:
+        """An image that is ready for the network; its pixels are held only to keep them."""
         made = partial(
             Prediction,
             size=loaded.size,
@@ -382,7 +378,8 @@ class Segmenter:
             picture=loaded if keep else None,
             version=loaded.version,
         )
-        return lambda grid: made(self.decided(grid))
+        grid = resize_image(loaded.pixels, self.image_size)
+        return Decoded(grid, lambda probability: made(self.decided(probability)), keep)
 
     def decided(self, grid: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities of one image on the grid, less the regions that are hardly sure."""

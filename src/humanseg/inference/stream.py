@@ -80,13 +80,9 @@ class PredictionStream(Iterator[Prediction]):
     ) -> None:
         """Describe the work; nothing is read before the first prediction is asked for.
 
-        Args:
-            images: iterated in the thread that asks for predictions.
-            decode: decodes a picture that is no file object; called in threads.
-            run: probabilities (N, H, W) of pictures (N, H, W, 3) on the network's grid.
-            at_least: as `decode` gives it to `images.load`.
-            batch_size: pictures given to the network at a time.
-            on_error: told the number of a picture and what is wrong with it, instead of raising.
+        `images` are iterated in the thread that asks; `decode` gets no file objects, and is called
+        in threads; `run` gives probabilities (N, H, W) of pictures (N, H, W, 3) on the network's
+        grid; `at_least` is as `decode` gives it to `images.load`. See `Segmenter.predict_many`.
         """
         self._images = iter(images)
         self._failure: Exception | None = None

@@ -21,7 +21,7 @@ from humanseg.inference.arguments import checked_count
 from humanseg.inference.engines.engine import Engine, EngineName, Precision, torch_opener
 from humanseg.inference.engines.onnxruntime_engine import CUDA_PROVIDER, open_onnxruntime
 from humanseg.inference.engines.openvino_engine import open_openvino
-from humanseg.inference.engines.runtimes import import_onnxruntime, import_openvino
+from humanseg.inference.engines.runtimes import import_onnxruntime
 from humanseg.model_directory import (
     ONNX_FILE,
     ONNX_INT8_FILE,
@@ -141,12 +141,6 @@ def _choose(
                 'pip install "humanseg[openvino]", or give precision fp32.'
             )
         return "onnxruntime", "OpenVINO, which is faster, is not installed"
-    try:
-        import_openvino()
-    except UsageError as error:
-        if precision == "bf16":
-            raise
-        return "onnxruntime", str(error)
     return "openvino", "installed, and the fastest on CPUs"
 
 
