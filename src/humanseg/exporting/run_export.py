@@ -62,10 +62,8 @@ _log = logging.getLogger(__name__)
 Format = Literal["onnx", "openvino"]
 SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "openvino": ".xml"}
 
-_WRITERS = {
-    "onnx": ("torch", "onnx", "onnxscript", "onnxruntime"),
-    "openvino": ("torch", "onnx", "onnxscript", "onnxruntime", "openvino"),
-}
+_WRITERS = ("torch", "onnx", "onnxscript", "onnxruntime")
+"""Packages that write every file, beside the one that its format is named after."""
 _COMPARED = 8
 """Calibration pictures that int8 is held against torch on."""
 
@@ -268,7 +266,7 @@ def _record(
         parity=parity,
         tolerance=job.tolerance,
         quantisation=quantisation,
-        versions={"humanseg": __version__} | versions_of(_WRITERS[job.kind]),
+        versions={"humanseg": __version__} | versions_of([*_WRITERS, job.kind]),
     )
 
 

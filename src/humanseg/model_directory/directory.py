@@ -23,7 +23,7 @@ from pydantic import Field, field_validator
 from humanseg.config.architectures import ModelConfig, own_settings
 from humanseg.config.loading import suitable
 from humanseg.config.schema import TrainConfig
-from humanseg.model_directory.hub import HUB, fetch, pinned
+from humanseg.model_directory.hub import fetch, is_address, pinned
 from humanseg.results import Environment, Record, ScoreSummary, read_record
 from humanseg.system.errors import DataError, ModelError, UsageError
 
@@ -212,7 +212,7 @@ def find_model(name: str | Path | None = None) -> Path:
             f"{name}: is a way of predicting with `{BUNDLED}`, on images of {height}x{width} "
             f"pixels; give `{BUNDLED}`."
         )
-    path = fetch(name) if name.startswith(HUB) else Path(name).expanduser()
+    path = fetch(name) if is_address(name) else Path(name).expanduser()
     if not path.exists() and (brought := _installed_model(name)) is not None:
         return brought
     if not path.is_dir():

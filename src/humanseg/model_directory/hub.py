@@ -27,13 +27,9 @@ _FILES = (
 )
 
 
-HUB = "hf:/"
-"""What a name begins with that means a model on the hub; `Path` leaves one slash of `hf://`."""
-
-
 def is_address(name: str | Path) -> bool:
-    """Whether a name means a model on the hub."""
-    return str(name).startswith(HUB)
+    """Whether a name means a model on the hub; `Path` leaves one slash of `hf://`."""
+    return str(name).startswith("hf:/")
 
 
 def fetch(address: str | Path) -> Path:

@@ -110,7 +110,7 @@ def torch_opener() -> Callable[..., Engine]:
     return opener
 
 
-def cannot_run(file: Any, runtime: str, error: Exception) -> str:  # noqa: ANN401  anything shown
+def cannot_run(file: str, runtime: str, error: Exception) -> str:
     """The sentence for a file that a runtime refuses."""
     return (
         f"{file}: {runtime} cannot run it ({first_line(error)}). Copy the file again, or make it "
