@@ -56,6 +56,9 @@ class TestFrontDoor:
         assert (result.returncode, result.stderr) == (0, "")
         assert result.stdout.splitlines()[-1] == "[]"
 
+    def test_no_word__is_asked_for_help(self) -> None:
+        assert humanseg().stdout == humanseg("--help").stdout != ""
+
     def test_version(self) -> None:
         result = humanseg("--version")
         assert (result.returncode, result.stdout) == (0, f"humanseg {__version__}\n")

@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -107,7 +108,7 @@ def _with_values(words: Sequence[str]) -> list[str]:
     """The words, with the first of its values after a flag of `_BARE` that stands alone."""
     return [
         f"{word}={_BARE[word][0]}" if word in _BARE and following not in _BARE[word] else word
-        for word, following in zip(words, [*words[1:], ""], strict=True)
+        for word, following in pairwise([*words, ""])
     ]
 
 
