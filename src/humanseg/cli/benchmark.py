@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -19,50 +19,28 @@ from humanseg.system.errors import UsageError
 if TYPE_CHECKING:
     from humanseg.benchmark.speed import SpeedOptions
 
-_Backend: TypeAlias = Literal["auto", "onnxruntime", "openvino", "torch"]
-_Precision: TypeAlias = Literal["auto", "fp32", "bf16", "int8"]
-_Device: TypeAlias = Literal["auto", "cpu", "cuda"]
 
-_MANY = Parameter(consume_multiple=True, negative_iterable="")
-
-
-@Parameter(name="*")
+@Parameter(name="*", consume_multiple=True, negative_iterable="")
 @dataclass(frozen=True)
 class SpeedFlags:
-    """What was typed; None where nothing was."""
+    """What was typed of `SpeedOptions`; None where nothing was."""
 
-    backends: Annotated[
-        tuple[_Backend, ...] | None,
-        _MANY,
-        Parameter(help="What runs the network; every one by default, `auto` with --quick."),
-    ] = None
-    precisions: Annotated[
-        tuple[_Precision, ...] | None,
-        _MANY,
-        Parameter(help="Its arithmetic; every one by default, `auto` with --quick."),
-    ] = None
-    threads: Annotated[
-        tuple[int, ...] | None,
-        _MANY,
-        Parameter(help="Threads of the network; 1 and all cores by default."),
-    ] = None
-    device: Annotated[_Device | None, Parameter(help="Where the network runs; cpu by default.")] = (
-        None
-    )
-    pictures: Annotated[
-        tuple[Path, ...] | None,
-        _MANY,
-        Parameter(help="Files or folders to time; generated ones by default."),
-    ] = None
-    sizes: Annotated[
-        tuple[str, ...] | None,
-        _MANY,
-        Parameter(help="WIDTHxHEIGHT of generated pictures, such as 4000x3000."),
-    ] = None
-    rounds: Annotated[
-        int | None, Parameter(help="Fresh processes per configuration; 5 by default.")
-    ] = None
-    calls: Annotated[int | None, Parameter(help="Timed calls per round; 20 by default.")] = None
+    backends: tuple[flags.Backend, ...] | None = None
+    """What runs the network; every one by default, `auto` with --quick."""
+    precisions: tuple[flags.Precision, ...] | None = None
+    """Its arithmetic; every one by default, `auto` with --quick."""
+    threads: tuple[int, ...] | None = None
+    """Threads of the network; 1 and all cores by default."""
+    device: flags.Device | None = None
+    """Where the network runs; cpu by default."""
+    pictures: tuple[Path, ...] | None = None
+    """Files or folders to time; generated ones by default."""
+    sizes: tuple[str, ...] | None = None
+    """WIDTHxHEIGHT of generated pictures, such as 4000x3000."""
+    rounds: int | None = None
+    """Fresh processes per configuration; 5 by default."""
+    calls: int | None = None
+    """Timed calls per round; 20 by default."""
 
     def over(self, options: SpeedOptions) -> SpeedOptions:
         """The options, with what was typed in their place.

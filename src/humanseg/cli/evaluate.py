@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -61,15 +61,15 @@ def evaluate(
         ),
     ] = (),
     backend: Annotated[
-        Literal["auto", "onnxruntime", "openvino", "torch"],
+        flags.Backend,
         Parameter(help="What runs the network; as for `humanseg predict` by default."),
     ] = "auto",
     precision: Annotated[
-        Literal["auto", "fp32", "bf16", "int8"],
+        flags.Precision,
         Parameter(help="Arithmetic of the network; as for `humanseg predict` by default."),
     ] = "auto",
     device: Annotated[
-        Literal["auto", "cpu", "cuda"],
+        flags.Device,
         Parameter(help="Where it runs; a device that is missing is an error."),
     ] = "auto",
     whole_files: Annotated[

@@ -25,6 +25,9 @@ from humanseg.config.section import kinds_of, owners
 from humanseg.config.split_config import Split
 from humanseg.system.errors import UsageError
 
+Backend: TypeAlias = Literal["auto", "onnxruntime", "openvino", "torch"]
+Precision: TypeAlias = Literal["auto", "fp32", "bf16", "int8"]
+Device: TypeAlias = Literal["auto", "cpu", "cuda"]
 Values: TypeAlias = dict[str, Any]
 Shortcuts: TypeAlias = Mapping[str, tuple[str, object]]
 """By short flag the key that it stands for, and the value."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Group, Parameter
 
@@ -25,39 +25,26 @@ class NetworkFlags:
 
     model: Annotated[
         str | None,
-        flags.option(
+        Parameter(
             help="Model directory or name; the bundled one if not given. `fast` is that one, in "
             "less time; `humanseg doctor` lists further models that are installed."
         ),
     ] = None
-    backend: Annotated[
-        Literal["auto", "onnxruntime", "openvino", "torch"],
-        Parameter(help="What runs the network; the fastest that is installed."),
-    ] = "auto"
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16", "int8"],
-        Parameter(help="Arithmetic of the network; the fastest that there is."),
-    ] = "auto"
-    device: Annotated[
-        Literal["auto", "cpu", "cuda"],
-        Parameter(help="Where it runs; a device that is missing is an error."),
-    ] = "auto"
+    backend: flags.Backend = "auto"
+    """What runs the network; the fastest that is installed."""
+    precision: flags.Precision = "auto"
+    """Arithmetic of the network; the fastest that there is."""
+    device: flags.Device = "auto"
+    """Where it runs; a device that is missing is an error."""
     flip_averaging: Annotated[
-        bool | None,
-        Parameter(
-            negative="--no-flip-averaging",
-            help="Average with the mirrored picture: twice the network's time.",
-            show_default=lambda _: "the model's own",
-        ),
+        flags.FlipAveraging,
+        Parameter(help="Average with the mirrored picture: twice the network's time."),
     ] = None
     sure_share: flags.SureShare = None
-    workers: Annotated[
-        int | None, flags.option(help="Pictures at a time; one per core if not given.")
-    ] = None
-    threads: Annotated[
-        int | None,
-        flags.option(help="Threads of the network per picture; cores / workers if not given."),
-    ] = None
+    workers: int | None = None
+    """Pictures at a time; one per core if not given."""
+    threads: int | None = None
+    """Threads of the network per picture; cores / workers if not given."""
 
     def check(self, single: str | None) -> None:
         """Refuse numbers that are impossible, and `--workers` where there is one image at a time.

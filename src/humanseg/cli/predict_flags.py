@@ -74,7 +74,7 @@ def refuse_flags(given: object, where: str, *names: str) -> None:
             raise UsageError(f"{flag} has no effect {where}; leave it out.")
 
 
-@Parameter(name="*", group=_FILES)
+@flags.option(name="*", group=_FILES)
 @dataclass(frozen=True)
 class FileFlags:
     """Where results go and which are made."""
@@ -88,48 +88,25 @@ class FileFlags:
             "standard output.",
         ),
     ] = None
-    format: Annotated[
-        FormatName | None,
-        flags.option(help="File format; png for masks, probabilities and cut-outs, otherwise jpg."),
-    ] = None
-    quality: Annotated[
-        int | None,
-        flags.option(help="Of jpg and webp, 1 to 100; jpg 95 and webp lossless if not given."),
-    ] = None
-    keep_metadata: Annotated[
-        Literal["camera", "all"] | None,
-        flags.option(
-            help="Keep date, camera and dpi, the same as camera; all: the place too. None if "
-            "not given."
-        ),
-    ] = None
-    keep_suffix: Annotated[
-        bool, flags.option(help="Keep the input's suffix in the name: 1.jpg becomes 1.jpg.png.")
-    ] = False
-    overwrite: Annotated[bool, flags.option(help="Make results again that are there already.")] = (
-        False
-    )
-    shard: Annotated[flags.Shard, Parameter(group=_FILES)] = (1, 1)
-    dry_run: Annotated[
-        bool, flags.option(help="Name the inputs that are still to be done, and do nothing.")
-    ] = False
-    rank: Annotated[
-        bool,
-        flags.option(
-            help="Order pictures by how unsure the network is, least sure first; twice its time."
-        ),
-    ] = False
-    smoothing: Annotated[
-        bool | None,
-        flags.option(
-            help="Steady the masks of videos over time, or not; done if not given.",
-            negative="--no-smoothing",
-        ),
-    ] = None
-    camera: Annotated[
-        int | None,
-        flags.option(help="Record from camera N instead of reading INPUTs; Ctrl-C ends it."),
-    ] = None
+    format: FormatName | None = None
+    """File format; png for masks, probabilities and cut-outs, otherwise jpg."""
+    quality: int | None = None
+    """Of jpg and webp, 1 to 100; jpg 95 and webp lossless if not given."""
+    keep_metadata: Literal["camera", "all"] | None = None
+    """Keep date, camera and dpi, the same as camera; all: the place too. None if not given."""
+    keep_suffix: bool = False
+    """Keep the input's suffix in the name: 1.jpg becomes 1.jpg.png."""
+    overwrite: bool = False
+    """Make results again that are there already."""
+    shard: flags.Shard = (1, 1)
+    dry_run: bool = False
+    """Name the inputs that are still to be done, and do nothing."""
+    rank: bool = False
+    """Order pictures by how unsure the network is, least sure first; twice its time."""
+    smoothing: Annotated[bool | None, Parameter(negative="--no-smoothing")] = None
+    """Steady the masks of videos over time, or not; done if not given."""
+    camera: int | None = None
+    """Record from camera N instead of reading INPUTs; Ctrl-C ends it."""
 
     def check(self, inputs: Sequence[str], *, as_json: bool, film: bool) -> None:
         """Refuse what is missing or does not go together.

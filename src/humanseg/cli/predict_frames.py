@@ -7,14 +7,14 @@ import sys
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from cyclopts import Group, Parameter
 
-from humanseg.cli import flags
 from humanseg.cli.predict_flags import PIPE, Request, refuse_flags
 from humanseg.system.errors import ImageError, UsageError
 
+_Frames: TypeAlias = Literal["raw", "y4m"]
 _PIPES = Group("Frames through pipes", sort_key=4)
 
 
@@ -23,25 +23,20 @@ _PIPES = Group("Frames through pipes", sort_key=4)
 class FrameFlags:
     """Frames on standard input and output, for ffmpeg and the like."""
 
-    input_format: Annotated[
-        Literal["raw", "y4m"] | None,
-        flags.option(help="Standard input is a film: raw (rgb24) or y4m. A picture if not given."),
-    ] = None
+    input_format: _Frames | None = None
+    """Standard input is a film: raw (rgb24) or y4m. A picture if not given."""
     output_format: Annotated[
-        Literal["raw", "y4m"] | None,
-        flags.option(
+        _Frames | None,
+        Parameter(
             help="What goes to standard output, as --input-format if not given. raw: rgb24, of "
             "cut-outs rgba, of masks and probabilities gray; y4m: 4:2:0, of masks and "
             "probabilities mono."
         ),
     ] = None
-    size: Annotated[
-        str | None, flags.option(help="Of raw frames, WIDTHxHEIGHT as ffmpeg has it: 1280x720.")
-    ] = None
-    rate: Annotated[
-        str | None,
-        flags.option(help="Raw frames per second, such as 30 or 30000/1001; 25 if not given."),
-    ] = None
+    size: str | None = None
+    """Of raw frames, WIDTHxHEIGHT as ffmpeg has it: 1280x720."""
+    rate: str | None = None
+    """Raw frames per second, such as 30 or 30000/1001; 25 if not given."""
 
     def check(self, request: Request) -> bool:
         """Whether frames are to be predicted.
