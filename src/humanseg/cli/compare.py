@@ -50,7 +50,8 @@ def compare(
     """
     shortcuts = {
         "--data": ("data.root", data),
-        **flags.labels_of(layout, classes),
+        "--layout": ("data.layout", layout),
+        "--classes": ("data.classes", classes or None),
         "--accept": ("data.accept", accept or None),
         "--epochs": ("training.epochs", epochs),
         "--lr": ("optimiser.learning_rate", learning_rate),
@@ -64,7 +65,7 @@ def compare(
         return 0
     folder = flags.required_output(output)
     flags.existing_data(plan.data.root)
-    flags.free_cache(cache)
+    flags.refuse_file(cache, "--cache")
     _note_what_cannot_be_proved(plan)
     return _run(plan, folder, cache, shard, quiet=quiet)
 

@@ -10,10 +10,9 @@ from cyclopts import App, Parameter
 
 from humanseg.cli import flags
 from humanseg.cli.terminal import note, numbered, say, shown
-from humanseg.config.loading import resolve
-from humanseg.config.schema import TrainConfig
 
 if TYPE_CHECKING:
+    from humanseg.config.schema import TrainConfig
     from humanseg.config.split_config import SplitConfig
     from humanseg.data.audit import AuditReport
     from humanseg.data.composition.compose import People
@@ -31,12 +30,10 @@ app.command(
 _NAMED = 3
 """Files named with one remark."""
 
-_Root = Annotated[Path, Parameter(help="Folder, CSV or file of labels with images and masks.")]
-
 
 @app.command
 def check(
-    path: _Root,
+    path: flags.Root,
     /,
     *,
     layout: flags.LayoutName = None,
@@ -51,7 +48,7 @@ def check(
     json: Annotated[bool, flags.option(help="Print the findings as JSON.")] = False,
 ) -> int:
     """Look for pictures and masks that would spoil a training."""
-    chosen = _resolve(path, layout, classes).data
+    chosen = flags.settings_of_data(path, layout, classes).data
     from humanseg.data.audit import audit
     from humanseg.data.cache import Cache
 
@@ -166,7 +163,7 @@ def compose(
     settings: flags.SplitFlags | None = None,
 ) -> None:
     """Lay people of photographs elsewhere: small, several, hidden in part, or nobody at all."""
-    config = _resolve(data, layout, classes, settings)
+    config = flags.settings_of_data(data, layout, classes, split=settings)
     from humanseg.data.composition import compose as compose_scenes
 
     people = _people(data, extra, config)
@@ -185,7 +182,7 @@ def compose(
 
 @app.command
 def split(
-    path: _Root,
+    path: flags.Root,
     /,
     *,
     layout: flags.LayoutName = None,
@@ -194,7 +191,7 @@ def split(
     settings: flags.SplitFlags | None = None,
 ) -> None:
     """Draw the parts for training, validation and test, and write their names."""
-    config = _resolve(path, layout, classes, settings)
+    config = flags.settings_of_data(path, layout, classes, split=settings)
     flags.free_output_file(output)
     from humanseg.data.layouts import discover
     from humanseg.results import write_record
@@ -240,17 +237,3 @@ def _divided(samples: Sequence[Sample], config: SplitConfig) -> SplitRecord:
             "between training and test."
         )
     return record
-
-
-def _resolve(
-    path: Path,
-    layout: str | None,
-    classes: tuple[str, ...] | None,
-    split: flags.Values | None = None,
-) -> TrainConfig:
-    """Check what was typed, then that the data are there."""
-    values = {"data": {"root": path}, "split": split or {}}
-    values = flags.with_shortcuts(values, flags.labels_of(layout, classes))
-    config = resolve(TrainConfig, overrides=values)
-    flags.existing_data(path)
-    return config

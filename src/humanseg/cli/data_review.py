@@ -9,11 +9,10 @@ from cyclopts import Parameter
 
 from humanseg.cli import flags
 from humanseg.cli.terminal import say, shown
-from humanseg.config.loading import resolve
-from humanseg.config.schema import DataConfig, TrainConfig
 from humanseg.system.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    from humanseg.config.schema import DataConfig
     from humanseg.report.review import Reviewed
     from humanseg.system.progress import Progress
 
@@ -81,8 +80,7 @@ def _labels(source: Path, layout: str | None, classes: tuple[str, ...] | None) -
     """How labels are read; None of pictures that have none."""
     from humanseg.data.layouts import has_layout
 
-    values = flags.with_shortcuts({}, flags.labels_of(layout, classes))
-    chosen = resolve(TrainConfig, overrides=values).data
+    chosen = flags.settings_of_data(None, layout, classes).data
     if chosen.layout != "auto" or has_layout(source):
         return chosen
     if classes:

@@ -10,8 +10,6 @@ from cyclopts import Parameter
 
 from humanseg.cli import flags
 from humanseg.cli.terminal import bracket, note, numbered, say, score, shown, table, verdict
-from humanseg.config.loading import resolve
-from humanseg.config.schema import TrainConfig
 from humanseg.model_directory import model_names
 from humanseg.model_directory.hub import is_address
 from humanseg.results.scores import iou_of, mean_of
@@ -44,7 +42,7 @@ def evaluate(
     ],
     /,
     *,
-    data: Annotated[Path, Parameter(help="Folder, CSV or file of labels with images and masks.")],
+    data: flags.Root,
     layout: flags.LayoutName = None,
     classes: flags.Classes = None,
     groups: Annotated[
@@ -87,20 +85,12 @@ def evaluate(
     ] = None,
 ) -> None:
     """Score a model as `humanseg predict` runs it, with confidence intervals and a page."""
-    values: flags.Values = {"data": {"root": data}}
-    shortcuts = {
-        **flags.labels_of(layout, classes),
-        "--threshold": ("evaluation.threshold", threshold),
-    }
-    values = flags.with_shortcuts(values, shortcuts)
-    config = resolve(TrainConfig, overrides=values)
+    config = flags.settings_of_data(data, layout, classes, threshold=threshold)
     if not (model.exists() or is_address(model) or str(model) in model_names()):
         *names, last = model_names()
         told = f"{', '.join(names)} or {last}"
         raise UsageError(f"{model}: does not exist; give a model directory, {told}.")
-    flags.existing_data(data)
-    if output is not None:
-        flags.required_output(output)
+    flags.refuse_file(output, "-o")
     from humanseg.evaluation.evaluate_model import evaluate as evaluate_model
     from humanseg.inference.segmenter import Segmenter
 

@@ -9,8 +9,6 @@ from cyclopts import Parameter
 
 from humanseg.cli import flags
 from humanseg.cli.terminal import note, say, score, shown, table
-from humanseg.config.loading import resolve
-from humanseg.config.schema import TrainConfig
 from humanseg.model_directory import find_model
 from humanseg.model_directory.hub import publish
 from humanseg.system.errors import UsageError
@@ -97,9 +95,7 @@ def export(
             f"--calibration-pictures: got {calibration_pictures}; allowed are 8 to 1000."
         )
     _check_int8(quantize, flags.typed(for_int8))
-    labels = resolve(
-        TrainConfig, overrides=flags.with_shortcuts({}, flags.labels_of(layout, classes))
-    ).data
+    labels = flags.settings_of_data(None, layout, classes).data
     from humanseg.exporting import Int8Options
     from humanseg.exporting import export as write
 

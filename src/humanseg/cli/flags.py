@@ -206,9 +206,9 @@ LayoutName: TypeAlias = Annotated[
     _UNCHECKED,
     Parameter(help="How pairs are found; recognised if not given."),
 ]
-Data: TypeAlias = Annotated[
-    Path | None, Parameter(help="Folder, CSV or file of labels with images and masks.")
-]
+_DATA = Parameter(help="Folder, CSV or file of labels with images and masks.")
+Root: TypeAlias = Annotated[Path, _DATA]
+Data: TypeAlias = Annotated[Path | None, _DATA]
 Accept: TypeAlias = Annotated[
     tuple[Code, ...] | None,
     _UNCHECKED,
@@ -295,12 +295,26 @@ def typed_flags(values: Values, prefix: str = "--") -> list[str]:
     return names
 
 
-def labels_of(layout: str | None, classes: tuple[str, ...] | None) -> Shortcuts:
-    """What `--layout` and `--classes` stand for."""
-    return {
-        "--layout": ("data.layout", layout),
-        "--classes": ("data.classes", classes or None),
-    }
+def settings_of_data(
+    root: Path | None,
+    layout: str | None,
+    classes: tuple[str, ...] | None,
+    *,
+    split: Values | None = None,
+    threshold: float | None = None,
+) -> TrainConfig:
+    """Settings with which labelled pictures are read, checked; then that these are there."""
+    from humanseg.config.loading import resolve
+
+    data = {"root": root, "layout": layout, "classes": classes or None}
+    given = {name: value for name, value in data.items() if value is not None}
+    values: Values = {"data": given, "split": split or {}}
+    if threshold is not None:
+        values["evaluation"] = {"threshold": threshold}
+    settings = resolve(TrainConfig, overrides=values)
+    if root is not None:
+        existing_data(root)
+    return settings
 
 
 def typed(options: Mapping[str, object]) -> list[str]:
@@ -314,15 +328,14 @@ def required_output(output: Path | None) -> Path:
     """The folder of `-o`, checked before anything slow begins."""
     if output is None:
         raise UsageError("-o is missing; give the folder for the results with -o RUN.")
-    if output.exists() and not output.is_dir():
-        raise UsageError(f"{output}: is a file; -o needs a folder.")
+    refuse_file(output, "-o")
     return output
 
 
-def free_cache(cache: Path | None) -> None:
-    """Refuse a `--cache` that is a file, before anything slow begins."""
-    if cache is not None and cache.exists() and not cache.is_dir():
-        raise UsageError(f"{cache}: is a file; --cache needs a folder.")
+def refuse_file(folder: Path | None, flag: str) -> None:
+    """Refuse a file where a folder is needed, before anything slow begins."""
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder}: is a file; {flag} needs a folder.")
 
 
 def free_output_file(output: Path | None) -> None:

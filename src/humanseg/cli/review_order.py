@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import TypeVar
 
@@ -42,7 +43,7 @@ def told(file: Path) -> list[Ranked]:
         raise DataError(
             f"{file}: is not what `humanseg predict --rank --json` prints; write that into a file."
         ) from error
-    return sorted(ranked, key=_key)
+    return sorted(ranked, key=itemgetter(0))
 
 
 def _told(name: str, mask: Path, uncertainty: float) -> Ranked:
@@ -67,7 +68,7 @@ class Looker:
         for done, item in enumerate(ordered_map(look, items), start=1):
             ranked.append(item)
             progress(done, len(items))
-        return sorted(ranked, key=_key)
+        return sorted(ranked, key=itemgetter(0))
 
     def by_uncertainty(self, file: Path) -> Ranked:
         """A picture without a label; what cannot be read comes first."""
@@ -101,7 +102,3 @@ class Looker:
 
 def _unsure(value: float) -> str:
     return f"Uncertainty {value:.3f}"
-
-
-def _key(ranked: Ranked) -> float:
-    return ranked[0]

@@ -66,7 +66,8 @@ def train(
     shortcuts = {
         "--arch": ("model.arch", arch),
         "--data": ("data.root", data),
-        **flags.labels_of(layout, classes),
+        "--layout": ("data.layout", layout),
+        "--classes": ("data.classes", classes or None),
         "--accept": ("data.accept", accept or None),
         "--seed": ("training.seed", seed),
         "--epochs": ("training.epochs", epochs),
@@ -90,7 +91,7 @@ def train(
         return 0
     folder = resume or flags.required_output(output)
     flags.existing_data(chosen.data.root)
-    flags.free_cache(cache)
+    flags.refuse_file(cache, "--cache")
     return _run(chosen, folder, cache, resume=resume is not None, quiet=quiet)
 
 
