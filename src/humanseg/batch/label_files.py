@@ -24,18 +24,10 @@ def predict_labelled(
     path: str,
     uncertainty: bool = False,
 ) -> tuple[Labelled, Prediction]:
-    """Take one image file through the network, for its labels.
+    """Take one image file, or its content, through the network, for its labels.
 
-    Args:
-        source: an image file or its content.
-        segmenter: finds the people.
-        labels: what will be written.
-        name: see `Labelled`.
-        path: see `Labelled`.
-        uncertainty: see `Segmenter.predict`.
-
-    Returns:
-        The people, and the prediction as the labels show it.
+    Gives the people, with `name` and `path` as `Labelled` has them, and the prediction as the
+    labels show it.
 
     Raises:
         ImageError: not an image, or damaged.
@@ -49,18 +41,7 @@ def predict_labelled(
 def labels_made(
     job: Job, *, segmenter: Segmenter, labels: LabelOutput, folder: Path, uncertainty: bool = False
 ) -> Encoded:
-    """The labels of one image, for `predict_images`.
-
-    Args:
-        job: of which the result lies in `folder`.
-        segmenter: finds the people.
-        labels: what is written.
-        folder: that of the files of single images.
-        uncertainty: see `Segmenter.predict`.
-
-    Raises:
-        ImageError: not an image, or damaged.
-    """
+    """The labels of one image, for `predict_images`; its result lies somewhere in `folder`."""
     picture, prediction = predict_labelled(
         job.source,
         segmenter=segmenter,

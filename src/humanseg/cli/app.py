@@ -120,11 +120,7 @@ def _open_closed_streams() -> None:
 
 
 def _refuse_file(words: Sequence[str]) -> None:
-    """Say what is missing where a file or a folder stands in the command's place.
-
-    Raises:
-        UsageError: it does.
-    """
+    """Say what is missing where a file or a folder stands in the command's place."""
     if words and words[0] not in _COMMANDS and Path(words[0]).exists():
         meant = shlex.join(["humanseg", "predict", *words])
         raise UsageError(f"{words[0]}: is no command; did you mean: {meant}")

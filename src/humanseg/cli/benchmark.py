@@ -43,11 +43,7 @@ class SpeedFlags:
     """Timed calls per round; 20 by default."""
 
     def over(self, options: SpeedOptions) -> SpeedOptions:
-        """The options, with what was typed in their place.
-
-        Raises:
-            UsageError: values that cannot be, or that exclude each other.
-        """
+        """The options, with what was typed in their place."""
         if self.sizes and self.pictures:
             raise UsageError("--sizes is for generated pictures; leave it or --pictures out.")
         typed = vars(self) | {"sizes": parsed_sizes(self.sizes)}

@@ -85,11 +85,7 @@ def serve(
 
 
 def _config(typed: flags.Values) -> ServeConfig:
-    """The settings that were typed.
-
-    Raises:
-        ConfigError: values that are impossible or do not go together.
-    """
+    """The settings that were typed, and the token from the environment."""
     token = os.environ.get("HUMANSEG_TOKEN")
     try:
         return ServeConfig(**({"token": token} if token else {}) | typed)
