@@ -26,6 +26,7 @@ from tests.builders.segmenters import BrightIsPerson
 from humanseg.batch.discovery import RECORD_NAME, Job
 from humanseg.batch.runner import Outcome
 from humanseg.cli.network_flags import NetworkFlags
+from humanseg.cli.predict_flags import FileFlags, Request
 from humanseg.cli.predict_report import Report
 from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import ONNX_FILE, ONNX_INT8_FILE, bundled
@@ -403,7 +404,15 @@ class TestFiles:
         assert err.endswith(", and 16 more.\n")
 
     def test_remarks__take_no_memory_for_what_is_not_shown(self) -> None:
-        report = Report("out", as_json=False, quiet=True)
+        request = Request.checked(
+            ("a.png",),
+            files=FileFlags(to="out"),
+            effect={},
+            network=NetworkFlags(),
+            as_json=False,
+            quiet=True,
+        )
+        report = Report(request)
         job = Job(Path("a.png"), Path("b.png"))
 
         def tell(count: int) -> int:

@@ -38,8 +38,6 @@ _PACKETS = (188, 192, 204)
 """Bytes in a packet of a transport stream: plain, with times, with checksums."""
 _SYNC = 0x47
 
-Identity = tuple[int, int]
-
 RECORD_NAME = ".humanseg.json"
 """In a folder of results: how they were made, see `humanseg.batch.made_record`."""
 
@@ -156,8 +154,11 @@ def _mode(word: str) -> int | None:
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     except OSError as error:
-        reason = (error.strerror or "not allowed").lower()
-        raise UsageError(f"{word}: cannot be read ({reason}).") from error
+        raise UsageError(f"{word}: {_unreadable(error)}") from error
+
+
+def _unreadable(error: OSError) -> str:
+    return f"cannot be read ({(error.strerror or 'not allowed').lower()})."
 
 
 def _refuse_same_folder(path: Path, output: Path) -> None:
@@ -226,27 +227,24 @@ def _walk(
     """Names of the files below a folder, each folder read once; links wait for real folders."""
     read = {_identity(output)} - {None}
     names: list[PurePath] = []
-    linked = [PurePath()]
-    while linked:
-        folders = [linked.pop(0)]
-        while folders:
-            folder = folders.pop()
-            identity = _identity(root / folder)
-            if identity in read or (depth is not None and len(folder.parts) >= depth):
-                continue
-            read.add(identity)
-            try:
-                with os.scandir(root / folder) as scanned:
-                    entries = sorted(scanned, key=lambda entry: entry.name)
-            except OSError as error:
-                reason = (error.strerror or "not allowed").lower()
-                discovery.problems.append(f"{root / folder}: cannot be read ({reason}).")
-                continue
-            if folder.parts and any(entry.name == RECORD_NAME for entry in entries):
-                discovery.results.append(root / folder)
-                continue
-            for entry in entries:
-                _sort_in(entry, folder, names, folders, linked)
+    folders, linked = [PurePath()], list[PurePath]()
+    while folders or linked:
+        folder = folders.pop() if folders else linked.pop(0)
+        identity = _identity(root / folder)
+        if identity in read or (depth is not None and len(folder.parts) >= depth):
+            continue
+        read.add(identity)
+        try:
+            with os.scandir(root / folder) as scanned:
+                entries = sorted(scanned, key=lambda entry: entry.name)
+        except OSError as error:
+            discovery.problems.append(f"{root / folder}: {_unreadable(error)}")
+            continue
+        if folder.parts and any(entry.name == RECORD_NAME for entry in entries):
+            discovery.results.append(root / folder)
+            continue
+        for entry in entries:
+            _sort_in(entry, folder, names, folders, linked)
     return names
 
 
@@ -270,7 +268,7 @@ def _sort_in(
         names.append(name)
 
 
-def _identity(path: Path) -> Identity | None:
+def _identity(path: Path) -> tuple[int, int] | None:
     try:
         status = path.stat()
     except OSError:
@@ -279,7 +277,7 @@ def _identity(path: Path) -> Identity | None:
 
 
 def output_jobs(
-    items: Iterable[Item], *, output: Path, suffix_of: Callable[[Item], str], keep_suffix: bool
+    items: Iterable[Item], *, output: Path, suffix_of: Callable[[Path], str], keep_suffix: bool
 ) -> list[Job]:
     """Jobs whose results keep the names and sub-folders of their inputs.
 
@@ -288,7 +286,7 @@ def output_jobs(
     jobs = []
     for item in items:
         stem = item.name.name if keep_suffix else item.name.stem
-        target = output / item.name.parent / f"{stem}{suffix_of(item)}"
+        target = output / item.name.parent / f"{stem}{suffix_of(item.path)}"
         jobs.append(Job(item.path, target, item.video))
     return jobs
 

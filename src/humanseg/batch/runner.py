@@ -27,6 +27,7 @@ from humanseg.system.errors import HumansegError, ImageError, Interrupted, first
 if TYPE_CHECKING:
     from humanseg.inference.prediction import Prediction
     from humanseg.inference.segmenter import Segmenter
+    from humanseg.video.pipeline import VideoReport
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _READ_AHEAD = 2  # jobs handed out per worker: none waits for the main thread
@@ -55,6 +56,12 @@ class Outcome:
     notes: tuple[str, ...] = ()
     uncertainty: float | None = None
     """How unsure the network is, 0 to 1; None where it was not measured."""
+
+    @classmethod
+    def of_video(cls, job: Job, made: VideoReport) -> Outcome:
+        """The outcome of a job that made a video."""
+        people = made.frames_with_people > 0
+        return cls(job, "done", people=people, coverage=made.coverage, notes=made.notes)
 
     @classmethod
     def of_prediction(cls, job: Job, prediction: Prediction) -> Outcome:
@@ -139,14 +146,7 @@ def run_image(
     *,
     called: str = "picture",
 ) -> Outcome:
-    """Do the job of one image; see `run_job`.
-
-    Args:
-        job: what is told of.
-        make: the result and its prediction.
-        write: takes the result.
-        called: what errors call an image that is no file.
-    """
+    """Do the job of one image; see `run_job`. `called` is what errors call one that is no file."""
 
     def work(job: Job) -> Outcome:
         try:
@@ -170,15 +170,10 @@ def predict_images(
 ) -> Generator[Outcome]:
     """Make files of images, each written at once or not at all.
 
-    Args:
-        jobs: the images; read lazily, so that memory does not grow with their number.
-        make: a job's result and its prediction, as `predict_image` gives them; called from all
-            workers at once.
-        workers: images at a time.
-        overwrite: replace results that are there, or have come since the jobs were planned;
-            otherwise they are left alone.
-        since: see `is_written`.
-        stop: when set, no further image is begun; those begun are finished.
+    The jobs are read lazily, so that memory does not grow with their number; `make` is called from
+    all workers at once. Without `overwrite`, results that are there, or have come since the jobs
+    were planned, are left alone; see `is_written` for `since`. Once `stop` is set no further image
+    is begun; those begun are finished.
 
     Yields:
         the outcome of each job as soon as it is done, in no particular order.
@@ -229,8 +224,7 @@ def predict_video(
             overwrite=True,
             progress=progress,
         )
-        people = made.frames_with_people > 0
-        return Outcome(job, "done", people=people, coverage=made.coverage, notes=made.notes)
+        return Outcome.of_video(job, made)
 
     return run_job(job, work)
 

@@ -42,10 +42,7 @@ class _Member(tarfile.TarInfo):
 def read_shard(shard: Path, target: Path, suffix: str) -> Iterator[tuple[Job, Source]]:
     """Pictures of a tar file, in its order; other and hidden members are passed over.
 
-    Args:
-        shard: tar file, compressed or not.
-        target: tar file for the results, which are named like the pictures.
-        suffix: of the results.
+    Results go into the tar file `target`, named like the pictures but with their own suffix.
 
     Yields:
         a job, whose paths are those of the members below both files, and the picture's content.
@@ -68,13 +65,9 @@ def read_shard(shard: Path, target: Path, suffix: str) -> Iterator[tuple[Job, So
                 job = Job(shard / inside, (target / inside).with_suffix(suffix))
                 stream = tar.extractfile(member)
                 if member.size > MAX_BYTES:
-                    yield (
-                        job,
-                        ImageError(
-                            f"picture: {member.size / 1e9:.1f} GB; pictures of at most "
-                            f"{MAX_BYTES / 1e9:.1f} GB are read."
-                        ),
-                    )
+                    large = f"{member.size / 1e9:.1f} GB"
+                    most = f"pictures of at most {MAX_BYTES / 1e9:.1f} GB are read."
+                    yield job, ImageError(f"picture: {large}; {most}")
                 elif stream is not None:
                     yield job, stream.read()
     except (tarfile.TarError, EOFError) as error:
@@ -116,13 +109,8 @@ def write_shard(
     """Make results of pictures and write them into a tar file, all of it or nothing.
 
     The same pictures give the same bytes: results come in their order, without times or owners.
-
-    Args:
-        target: tar file to write.
-        pictures: jobs, whose targets lie below `target`, and what is to be read.
-        make: see `predict_image`; called in threads.
-        settings: what makes the results what they are, by flag; see `claim_tar`.
-        workers: threads.
+    Targets of jobs lie below `target`; `make`, see `predict_image`, is called in threads. The file
+    keeps the settings for `claim_tar`.
 
     Yields:
         what came of each picture, in order. A second result of one name is a failure.

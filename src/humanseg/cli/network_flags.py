@@ -49,11 +49,7 @@ class NetworkFlags:
     def check(self, single: str | None) -> None:
         """Refuse numbers that are impossible, and `--workers` where there is one image at a time.
 
-        Args:
-            single: what gives one image at a time, such as `a pipe`; None for files and folders.
-
-        Raises:
-            UsageError: at the first of them.
+        `single` is what gives one image at a time, such as `a pipe`; None for files and folders.
         """
         for name in ("workers", "threads"):
             value = getattr(self, name)
@@ -75,11 +71,7 @@ class NetworkFlags:
         return f"{self.model} ({fingerprint_files(folder, (RECORD_FILE, ONNX_FILE))})"
 
     def crew(self, jobs: int) -> tuple[int, int | None]:
-        """Workers, and threads of the network for each, None for all cores; jobs share memory.
-
-        Args:
-            jobs: how many pictures there are; more workers would have nothing to do.
-        """
+        """Workers for so many pictures, and threads of the network for each, None for all cores."""
         if jobs <= 1:
             return 1, self.threads
         from humanseg.system.cpu import usable_cores

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from humanseg.annotations.label_output import LabelOutput
 from humanseg.cli import flags
 from humanseg.cli.network_flags import NetworkFlags
 from humanseg.cli.predict_flags import PIPE, EffectFlags, FileFlags, Request, refuse_options
 from humanseg.cli.predict_frames import FrameFlags, predict_frames
-from humanseg.cli.predict_labels import check_labels, planned_jobs
 from humanseg.cli.predict_report import Report
 from humanseg.cli.predict_shards import predict_shards
 from humanseg.cli.predict_streams import predict_pipe, record_camera
@@ -28,7 +28,7 @@ from humanseg.cli.terminal import note, numbered, shown
 from humanseg.system.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
-    from humanseg.batch.discovery import Discovery, Item, Job
+    from humanseg.batch.discovery import Discovery, Job
     from humanseg.batch.made_record import MadeRecord
     from humanseg.batch.runner import Encoded
     from humanseg.effects.effect import Effect
@@ -63,8 +63,6 @@ def predict(
         quiet=quiet,
         film=frames is not None and frames.input_format is not None,
     )
-    if request.labels is not None:
-        check_labels(request, request.labels)
     with terminable():
         if frames is not None and frames.check(request):
             return predict_frames(request, frames)
@@ -87,66 +85,53 @@ class _Plan:
     named: Path | None
     """The file that `-o` names, if it names one."""
     folder: Path
-    record: MadeRecord | None
-    """How the results in the folder are made; None of a named file."""
+    record: MadeRecord
+    """How the results are made."""
 
     def begin(self) -> None:
         """Write the record: nothing stands in the way of the work any more."""
-        if self.record is not None:
+        if self.named is None:
             self.record.write(self.folder)
-
-    @property
-    def since(self) -> float:
-        """See `MadeRecord`."""
-        return 0.0 if self.record is None else self.record.since
 
 
 def _predict_files(request: Request) -> int:
     """Predict files, folders and patterns into a folder, or one file into a file."""
-    report = Report(
-        str(Path(request.output)),
-        as_json=request.as_json,
-        quiet=request.quiet,
-        ranked=request.files.rank,
-    )
-    plan = _planned(request, report)
-    try:
+    with closing(Report(request)) as report:
+        plan = _planned(request, report)
         if request.files.dry_run:
             report.missing(plan.jobs)
         else:
             _work(request, plan, report)
-    finally:
-        report.close()
     return report.code
 
 
 def _planned(request: Request, report: Report) -> _Plan:
     """What is to be done; nothing is done yet."""
     from humanseg.batch.discovery import discover, pending, refuse_collisions
-    from humanseg.batch.made_record import claim_folder, with_inputs
+    from humanseg.batch.made_record import MadeRecord, claim_folder, with_inputs
     from humanseg.system.atomic import remove_leftovers
 
     output, overwrite = Path(request.output), request.files.overwrite
     discovery = discover(request.inputs, output=output)
     named = request.labels is None and _names_a_file(request.output, discovery)
     root = output.parent if named else output
-    jobs = _jobs(request, discovery, output, named=named)
+    jobs = _jobs(request, discovery, named=named)
     refuse_collisions(jobs, inputs=request.read_files)
     if named and output.exists() and not overwrite:
         raise UsageError(f"{output}: exists already; give another name with -o, or --overwrite.")
-    settings = request.settings()
-    record = None if named else claim_folder(root, settings, jobs, overwrite=overwrite)
-    since = 0.0 if record is None else record.since
-    chosen = pending(jobs, output=root, shard=request.files.shard, overwrite=overwrite, since=since)
-    if record is not None:
-        below = root if request.labels is None else root / request.labels.folder
-        record = with_inputs(record, below, jobs, chosen.existing)
+    record = MadeRecord(request.settings())
+    if not named:
+        record = claim_folder(root, record.settings, jobs, overwrite=overwrite)
+    chosen = pending(
+        jobs, output=root, shard=request.files.shard, overwrite=overwrite, since=record.since
+    )
+    if not named:
+        record = with_inputs(record, request.below(root), jobs, chosen.existing)
     _note_ignored(request, jobs)
     if not request.files.dry_run:
         _check_writable(root)
         remove_leftovers({job.target.parent for job in jobs})
-    report.unreadable(discovery.problems)
-    report.left_out(chosen, others=discovery.others, results=discovery.results)
+    report.left_out(chosen, discovery)
     return _Plan(chosen.jobs, jobs, output if named else None, root, record)
 
 
@@ -175,34 +160,40 @@ def _names_a_file(typed: str, discovery: Discovery) -> bool:
     return True
 
 
-def _jobs(request: Request, discovery: Discovery, output: Path, *, named: bool) -> list[Job]:
+def _jobs(request: Request, discovery: Discovery, *, named: bool) -> list[Job]:
     from humanseg.batch.discovery import Job, output_jobs
 
-    if request.labels is not None:
-        return planned_jobs(request, request.labels, discovery, output)
-    transparent = request.effect.output == "cutout"
-    _refuse_trimmed_videos(request.effect, discovery)
+    output, effect, keep = Path(request.output), request.effect, request.files.keep_suffix
+    _refuse_videos(effect, discovery)
     if named:
         item = discovery.items[0]
-        if request.files.keep_suffix:
+        if keep:
             raise UsageError(f"--keep-suffix has no effect on -o {output}; leave it out.")
         if item.video:
             from humanseg.video.writer import check_suffix
 
-            check_suffix(output, transparent=transparent)
+            check_suffix(output, transparent=effect.output == "cutout")
         else:
             request.format_of(output)
         return [Job(item.path, output, item.video)]
+    # Parts of one document may well be called 1.jpg.json, texts for YOLO may not.
+    keep = keep or effect.output == "coco"
+    return output_jobs(
+        discovery.items,
+        output=request.below(output),
+        suffix_of=request.suffix_of,
+        keep_suffix=keep,
+    )
 
-    def suffix_of(item: Item) -> str:
-        return request.suffix_of(item.path)
 
-    keep = request.files.keep_suffix
-    return output_jobs(discovery.items, output=output, suffix_of=suffix_of, keep_suffix=keep)
-
-
-def _refuse_trimmed_videos(effect: Effect, discovery: Discovery) -> None:
+def _refuse_videos(effect: Effect, discovery: Discovery) -> None:
+    """Refuse videos of which the result cannot be made."""
     video = next((item.path for item in discovery.items if item.video), None)
+    if video is not None and isinstance(effect, LabelOutput):
+        raise UsageError(
+            f"{video}: is a video; --as {effect.output} labels pictures. Name these alone, such as "
+            '"photos/**/*.jpg".'
+        )
     if video is not None and getattr(effect, "trim", False):
         raise UsageError(
             f"{video}: is a video, whose frames are of one size; leave --trim out, or name the "
@@ -245,10 +236,9 @@ def _work(request: Request, plan: _Plan, report: Report) -> None:
     if request.labels is not None:
         from humanseg.batch.discovery import is_written
 
-        targets = (job.target for job in plan.every)
-        request.labels.finish(
-            plan.folder, (path for path in targets if is_written(path, plan.since))
-        )
+        since = plan.record.since
+        made = (job.target for job in plan.every if is_written(job.target, since))
+        request.labels.finish(plan.folder, made)
 
 
 def _predict_images(request: Request, plan: _Plan, report: Report, stop: Stop) -> None:
@@ -261,13 +251,14 @@ def _predict_images(request: Request, plan: _Plan, report: Report, stop: Stop) -
     make = _maker(request, plan, request.network.open(threads=threads))
     plan.begin()
     outcomes = predict_images(
-        jobs, make, workers=workers, overwrite=request.files.overwrite, since=plan.since, stop=stop
+        jobs,
+        make,
+        workers=workers,
+        overwrite=request.files.overwrite,
+        since=plan.record.since,
+        stop=stop,
     )
-    drawn = shown("Predicting", unit="pictures", quiet=request.no_bar)
-    with closing(outcomes), drawn as progress:
-        for number, outcome in enumerate(outcomes, start=1):
-            report.tell(outcome)
-            progress(number, len(jobs))
+    report.tell_all(outcomes, "Predicting", total=len(jobs))
 
 
 def _maker(request: Request, plan: _Plan, segmenter: Segmenter) -> Callable[[Job], Encoded]:
@@ -279,7 +270,7 @@ def _maker(request: Request, plan: _Plan, segmenter: Segmenter) -> Callable[[Job
             labels_made,
             segmenter=segmenter,
             labels=request.labels,
-            folder=plan.folder / request.labels.folder,
+            folder=request.below(plan.folder),
             uncertainty=request.files.rank,
         )
     make = request.maker(segmenter, plan.named)
@@ -310,7 +301,7 @@ def _predict_videos(request: Request, plan: _Plan, report: Report, stop: Stop) -
                     effect=request.effect,
                     smooth=request.files.smoothing is not False,
                     overwrite=request.files.overwrite,
-                    since=plan.since,
+                    since=plan.record.since,
                     progress=progress,
                 )
             except Interrupted:
@@ -351,13 +342,8 @@ def terminable() -> Iterator[None]:
 class Stop(threading.Event):
     """Set by the first Ctrl-C or SIGTERM; the second one ends at once."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._terminated = False
-
-    def error(self, text: str) -> Interrupted:
-        """What to raise for work that is left, by what stopped it."""
-        return Terminated(text) if self._terminated else Interrupted(text)
+    error: type[Interrupted] = Interrupted
+    """What to raise for work that is left, by what stopped it."""
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -367,7 +353,7 @@ class Stop(threading.Event):
             terminated = number == signal.SIGTERM
             if self.is_set():
                 raise _Terminate if terminated else KeyboardInterrupt
-            self._terminated = terminated
+            self.error = Terminated if terminated else Interrupted
             self.set()
 
         numbers = (signal.SIGINT, signal.SIGTERM)

@@ -35,6 +35,7 @@ TAR_SUFFIXES = (".tar.gz", ".tar", ".tgz")
 
 FormatName: TypeAlias = Literal["png", "jpg", "webp", "tiff"]
 
+_NOT_FOLDERS = (".json", ".tar", ".txt", ".xml", ".yaml", ".yml", ".zip", ".png")
 _OF_NETWORK = ("precision", "flip_averaging", "sure_share")
 _SETTINGS_OF_FILES = ("quality", "keep_metadata", "smoothing")
 _FILES = Group("Files", sort_key=2)
@@ -46,11 +47,7 @@ def is_tar(word: str) -> bool:
 
 
 def refuse_options(command: Callable[..., object], words: Sequence[str]) -> None:
-    """Refuse options that do not exist, which inputs that may be `-` let through.
-
-    Raises:
-        UsageError: at the first of them, with the flag that was perhaps meant.
-    """
+    """Refuse options that do not exist, which inputs that may be `-` let through."""
     word = next((word for word in words if word.startswith("-") and word != PIPE), None)
     if word is None:
         return
@@ -62,11 +59,7 @@ def refuse_options(command: Callable[..., object], words: Sequence[str]) -> None
 
 
 def refuse_flags(given: object, where: str, *names: str) -> None:
-    """Refuse flags that have no effect, as in `on a pipe`.
-
-    Raises:
-        UsageError: at the first of them that was given.
-    """
+    """Refuse flags that have no effect somewhere, such as `on a pipe`."""
     for name in names:
         value = getattr(given, name)
         if value != getattr(type(given), name):
@@ -109,11 +102,7 @@ class FileFlags:
     """Record from camera N instead of reading INPUTs; Ctrl-C ends it."""
 
     def check(self, inputs: Sequence[str], *, as_json: bool, film: bool) -> None:
-        """Refuse what is missing or does not go together.
-
-        Raises:
-            UsageError: at the first of them.
-        """
+        """Refuse what is missing or does not go together."""
         if self.camera is not None:
             self._check_camera(inputs)
         elif not inputs:
@@ -192,6 +181,8 @@ class Request:
         background = effect.get("background")
         output = files.to or PIPE
         request = cls(inputs, files, made, network, output, background, as_json, quiet)
+        if request.labels is not None:
+            _check_labels(request, request.labels)
         if files.to is not None or inputs == (PIPE,):
             return request
         source = Path(inputs[0])
@@ -202,6 +193,10 @@ class Request:
     def labels(self) -> LabelOutput | None:
         """The labels that are asked for; None of pictures."""
         return self.effect if isinstance(self.effect, LabelOutput) else None
+
+    def below(self, output: Path) -> Path:
+        """The folder, in the one for all results, below which they have the names of inputs."""
+        return output if self.labels is None else output / self.labels.folder
 
     @property
     def tars(self) -> bool:
@@ -219,10 +214,7 @@ class Request:
         return self.quiet or (self.as_json and sys.stdout.isatty())
 
     def format_of(self, target: Path | None = None) -> FormatName:
-        """Format of pictures: as asked for, as the target's suffix says, or the usual one.
-
-        Args:
-            target: the file that was named with `-o`, if one was.
+        """Format of pictures: as asked for, as the file that `-o` names says, or the usual one.
 
         Raises:
             UsageError: the two do not agree, or the format cannot hold the result.
@@ -246,6 +238,8 @@ class Request:
         """Suffix of the result of a file, an image's or a video's."""
         from humanseg.batch.discovery import VIDEO_SUFFIXES, VIDEO_TARGET_SUFFIXES
 
+        if self.labels is not None:
+            return self.labels.suffix
         suffix = source.suffix.lower()
         if suffix not in VIDEO_SUFFIXES:
             return f".{self.format_of()}"
@@ -298,6 +292,20 @@ def _single_at_a_time(files: FileFlags, inputs: Sequence[str]) -> str | None:
     if files.camera is not None:
         return "a camera"
     return "a pipe" if PIPE in (files.to, *inputs) else None
+
+
+def _check_labels(request: Request, labels: LabelOutput) -> None:
+    """Refuse what labels cannot be made of, and flags that they have no use for."""
+    files, flag = request.files, f"--as {labels.output}"
+    if files.camera is not None or files.to in (None, PIPE) or PIPE in request.inputs:
+        raise UsageError(f"{flag} labels files in a folder; give pictures, and -o FOLDER.")
+    output = Path(request.output)
+    if any(map(is_tar, request.inputs)):
+        raise UsageError(f"{flag} does not read tar files; unpack them first.")
+    if output.is_file() or (output.suffix.lower() in _NOT_FOLDERS and not output.is_dir()):
+        raise UsageError(f"{output}: {flag} needs a folder with -o, such as -o labels.")
+    alike = () if labels.output == "labelme" else ("keep_suffix",)
+    refuse_flags(files, f"on {flag}", "format", "quality", "keep_metadata", *alike)
 
 
 def _typed(name: str, value: object) -> tuple[str, str]:

@@ -39,11 +39,7 @@ class FrameFlags:
     """Raw frames per second, such as 30 or 30000/1001; 25 if not given."""
 
     def check(self, request: Request) -> bool:
-        """Whether frames are to be predicted.
-
-        Raises:
-            UsageError: flags that do not go together.
-        """
+        """Whether frames are to be predicted; refuses flags that do not go together."""
         if self.input_format is None:
             refuse_flags(self, "without --input-format", "output_format", "size", "rate")
             return False

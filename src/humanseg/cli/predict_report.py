@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from humanseg.cli.terminal import complain, duration, note, numbered, say
+from humanseg.cli.predict_flags import PIPE, Request
+from humanseg.cli.terminal import complain, duration, note, numbered, say, shown
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from humanseg.batch.discovery import Job, Plan
+    from humanseg.batch.discovery import Discovery, Job, Plan
     from humanseg.batch.runner import Outcome
 
 _TEXTS = 100  # different remarks
@@ -41,23 +41,13 @@ class _Some:
 class Report:
     """Collects outcomes and tells them."""
 
-    def __init__(
-        self, place: str | None, *, as_json: bool, quiet: bool, ranked: bool = False
-    ) -> None:
-        """Begin to count and to take the time.
-
-        Args:
-            place: where results go; None for standard output, which then takes no text.
-            as_json: print a line of JSON per input.
-            quiet: say nothing but what went wrong.
-            ranked: name the pictures in the end, the network's least sure first; lines of JSON wait
-                for that too.
-        """
-        self._ranked: list[tuple[float, dict[str, object]]] | None = [] if ranked else None
-        self._place = place
-        self._as_json = as_json
-        self._quiet = quiet
-        self._lines = sys.stdout  # a bar on the terminal puts itself in its place
+    def __init__(self, request: Request) -> None:
+        """Begin to count and to take the time."""
+        self._ranked: list[tuple[float, dict[str, object]]] | None
+        self._ranked = [] if request.files.rank else None  # lines of JSON wait for their order too
+        # Standard output takes no text if it takes the picture.
+        self._place = None if request.output == PIPE else Path(request.output)
+        self._as_json, self._quiet, self._no_bar = request.as_json, request.quiet, request.no_bar
         self._began = time.perf_counter()
         self._failed = 0
         self._nobody = _Some()
@@ -74,10 +64,14 @@ class Report:
         """Exit code: 1 if anything could not be done."""
         return 1 if self._failed else 0
 
-    def left_out(self, plan: Plan, *, others: int = 0, results: Sequence[Path] = ()) -> None:
+    def left_out(self, plan: Plan, found: Discovery | None = None) -> None:
         """Take note of what is not done: results that exist, other shards' jobs, other files."""
+        for problem in found.problems if found else ():
+            self._fail(problem)
+            place, _, _ = problem.rpartition(": ")
+            self._print(_record(place, None, status="failed", error=problem))
         if plan.older:
-            self._remarks.append(
+            self.remark(
                 f"Older than their inputs: {numbered(len(plan.older), 'result')} of these, such as "
                 f"{plan.older[0].target}."
             )
@@ -85,28 +79,17 @@ class Report:
         for job in plan.existing:
             self._line(job, status="skipped")
         if plan.other_shards:
-            self._remarks.append(f"Left to other shards: {numbered(plan.other_shards, 'input')}.")
-        if others:
-            self._remarks.append(
-                f"Passed over: {numbered(others, 'file')} without the suffix of a picture or video."
-            )
-
-        if results:
-            self._remarks.append(
-                f"Passed over: {numbered(len(results), 'folder')} of results, such as "
-                f"{results[0]}; name it to read it."
-            )
+            self.remark(f"Left to other shards: {numbered(plan.other_shards, 'input')}.")
+        if found and found.others:
+            others = numbered(found.others, "file")
+            self.remark(f"Passed over: {others} without the suffix of a picture or video.")
+        if found and found.results:
+            results, first = numbered(len(found.results), "folder"), found.results[0]
+            self.remark(f"Passed over: {results} of results, such as {first}; name it to read it.")
 
     def remark(self, text: str) -> None:
         """Say a sentence in the end."""
         self._remarks.append(text)
-
-    def unreadable(self, problems: Iterable[str]) -> None:
-        """Take note of folders that could not be read, a sentence each."""
-        for problem in problems:
-            self._fail(problem)
-            place, _, _ = problem.rpartition(": ")
-            self._print(_record(place, None, status="failed", error=problem))
 
     def missing(self, jobs: Iterable[Job]) -> None:
         """Name the inputs whose results are missing, which is all that is done about them."""
@@ -116,6 +99,16 @@ class Report:
             self._line(job, status="missing")
             if not self._as_json:
                 say(str(job.source))
+
+    def tell_all(
+        self, outcomes: Generator[Outcome], stage: str, *, total: int | None = None
+    ) -> None:
+        """Take note of what comes of jobs, and show how many of them are done."""
+        bar = shown(stage, unit="pictures", quiet=self._no_bar)
+        with closing(outcomes), bar as progress:
+            for number, outcome in enumerate(outcomes, start=1):
+                self.tell(outcome)
+                progress(number, total)
 
     def tell(self, outcome: Outcome) -> None:
         """Take note of what came of a job."""
@@ -195,8 +188,7 @@ class Report:
 
     def _print(self, record: dict[str, object]) -> None:
         if self._as_json:
-            self._lines.write(json.dumps(record) + "\n")
-            self._lines.flush()
+            say(json.dumps(record))
 
 
 def _ranking(ranked: Sequence[tuple[float, dict[str, object]]]) -> list[str]:

@@ -28,8 +28,7 @@ def predict_pipe(request: Request) -> int:
     made: list[bytes] = []
     write = made.append if target is None else partial(write_bytes, target)
     make = partial(request.maker(request.network.open(), target), source)
-    place = None if target is None else str(target)
-    report = Report(place, as_json=request.as_json, quiet=request.quiet)
+    report = Report(request)
     report.tell(run_image(job, make, write, called="standard input"))
     for content in made:
         sys.stdout.buffer.write(content)
@@ -96,7 +95,7 @@ def record_camera(request: Request, camera: int) -> int:
     check_suffix(target, transparent=request.effect.output == "cutout")
     network = request.network
     segmenter = network.open()
-    report = Report(str(target), as_json=request.as_json, quiet=request.quiet)
+    report = Report(request)
     with shown(f"Camera {camera}", unit="frames", quiet=request.no_bar) as progress:
         made = process_video(
             segmenter,
@@ -108,15 +107,7 @@ def record_camera(request: Request, camera: int) -> int:
             faster=None if network.model else replace(network, model="fast").open,
             progress=progress,
         )
-    report.tell(
-        Outcome(
-            Job(Path(f"camera {camera}"), target, video=True),
-            "done",
-            seconds=made.seconds,
-            people=made.frames_with_people > 0,
-            coverage=made.coverage,
-            notes=made.notes,
-        )
-    )
+    job = Job(Path(f"camera {camera}"), target, video=True)
+    report.tell(replace(Outcome.of_video(job, made), seconds=made.seconds))
     report.close()
     return report.code
