@@ -404,15 +404,8 @@ class TestFiles:
         assert err.endswith(", and 16 more.\n")
 
     def test_remarks__take_no_memory_for_what_is_not_shown(self) -> None:
-        request = Request.checked(
-            ("a.png",),
-            files=FileFlags(to="out"),
-            effect={},
-            network=NetworkFlags(),
-            as_json=False,
-            quiet=True,
-        )
-        report = Report(request)
+        files, network = FileFlags(to="out"), NetworkFlags()
+        report = Report(Request(("a.png",), files, {}, network, as_json=False, quiet=True))
         job = Job(Path("a.png"), Path("b.png"))
 
         def tell(count: int) -> int:

@@ -54,11 +54,11 @@ def predict(
 ) -> int:
     """Find the people in pictures and videos, and write masks, cut-outs or other backgrounds."""
     refuse_options(predict, inputs)
-    request = Request.checked(
+    request = Request(
         inputs,
-        files=files or FileFlags(),
-        effect=effect or {},
-        network=network or NetworkFlags(),
+        files or FileFlags(),
+        effect or {},
+        network or NetworkFlags(),
         as_json=json,
         quiet=quiet,
         film=frames is not None and frames.input_format is not None,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
@@ -148,46 +148,50 @@ class Request:
 
     inputs: tuple[str, ...]
     files: FileFlags
-    effect: Effect
+    typed: flags.Values
+    """Of the effect."""
     network: NetworkFlags
-    output: str
-    """`-o`; `-` for standard output."""
-    background: str | None
-    """`--background`, as it was typed."""
     as_json: bool
     quiet: bool
+    film: bool = False
+    """Whether a pipe carries frames that follow one another."""
 
-    @classmethod
-    def checked(
-        cls,
-        inputs: tuple[str, ...],
-        *,
-        files: FileFlags,
-        effect: flags.Values,
-        network: NetworkFlags,
-        as_json: bool,
-        quiet: bool,
-        film: bool = False,
-    ) -> Request:
-        """Put together what was typed; `film` if a pipe carries frames that follow one another.
+    def __post_init__(self) -> None:
+        """Refuse values that are impossible, missing, or do not go together."""
+        self.files.check(self.inputs, as_json=self.as_json, film=self.film)
+        piped = PIPE in (self.files.to, *self.inputs)
+        single = "a camera" if self.files.camera is not None else "a pipe" if piped else None
+        self.network.check(single)
+        if self.labels is not None:
+            _check_labels(self, self.labels)
+
+    @cached_property
+    def effect(self) -> Effect:
+        """The effect that was typed.
 
         Raises:
-            UsageError: values that are impossible, missing, or do not go together.
-            ImageError: the background cannot be read.
+            ConfigError: values that are impossible, or that the output has no use for.
+            ImageError: the background's file cannot be read as an image.
         """
-        files.check(inputs, as_json=as_json, film=film)
-        network.check(_single_at_a_time(files, inputs))
-        made = _typed_effect(effect)
-        background = effect.get("background")
-        output = files.to or PIPE
-        request = cls(inputs, files, made, network, output, background, as_json, quiet)
-        if request.labels is not None:
-            _check_labels(request, request.labels)
-        if files.to is not None or inputs == (PIPE,):
-            return request
-        source = Path(inputs[0])
-        name = f"{source.stem}-{made.output}{request.suffix_of(source)}"
-        return replace(request, output=str(source.with_name(name)))
+        try:
+            return effect_of(among=OutputHolder, **{"output": "mask", **self.typed})
+        except ConfigError as error:
+            said = [flags.as_flag(text).replace(" output ", " --as ") for text in error.problems]
+            raise ConfigError([text.replace("--output:", "--as:") for text in said]) from error
+
+    @cached_property
+    def output(self) -> str:
+        """`-o`, or the file beside the only input; `-` for standard output."""
+        if self.files.to is not None or self.inputs == (PIPE,):
+            return self.files.to or PIPE
+        source = Path(self.inputs[0])
+        name = f"{source.stem}-{self.effect.output}{self.suffix_of(source)}"
+        return str(source.with_name(name))
+
+    @property
+    def background(self) -> str | None:
+        """`--background`, as it was typed."""
+        return self.typed.get("background")
 
     @property
     def labels(self) -> LabelOutput | None:
@@ -287,13 +291,6 @@ class Request:
         )
 
 
-def _single_at_a_time(files: FileFlags, inputs: Sequence[str]) -> str | None:
-    """What gives one image at a time, in words; None for files and folders."""
-    if files.camera is not None:
-        return "a camera"
-    return "a pipe" if PIPE in (files.to, *inputs) else None
-
-
 def _check_labels(request: Request, labels: LabelOutput) -> None:
     """Refuse what labels cannot be made of, and flags that they have no use for."""
     files, flag = request.files, f"--as {labels.output}"
@@ -314,20 +311,6 @@ def _typed(name: str, value: object) -> tuple[str, str]:
     if isinstance(value, bool):
         return f"--{flag}" if value else f"--no-{flag}", ""
     return f"--{flag}", str(value)
-
-
-def _typed_effect(typed: flags.Values) -> Effect:
-    """The effect that was typed.
-
-    Raises:
-        ConfigError: values that are impossible, or that the output has no use for.
-        ImageError: the background's file cannot be read as an image.
-    """
-    try:
-        return effect_of(among=OutputHolder, **{"output": "mask", **typed})
-    except ConfigError as error:
-        said = [flags.as_flag(text).replace(" output ", " --as ") for text in error.problems]
-        raise ConfigError([text.replace("--output:", "--as:") for text in said]) from error
 
 
 def _refuse_empty(inputs: Sequence[str], output: str | None) -> None:
