@@ -8,9 +8,10 @@ altered.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from humanseg.data.cache_entries import Grid, pack_facts, sample_keys, unpack_facts
@@ -69,14 +70,14 @@ class Cache:
             DataError: no room on the disk.
         """
         keys = sample_keys(samples)
-        results = self._facts(keys)
-        if any(result is None for result in results):
-            with self.filling():
-                results = self._facts(keys)  # the process before may have filled this data set
-                lacking = {i: keys[i] for i, result in enumerate(results) if result is None}
-                self.announce(len(lacking), len(samples), None)
-                for index, result in self.decode(samples, lacking, None, progress):
-                    results[index] = result
+        results: list[InspectedSample | None] = []
+
+        def lacking() -> dict[int, str]:
+            results[:] = self._facts(keys)
+            return {index: keys[index] for index, known in enumerate(results) if known is None}
+
+        for index, result in self.fill(samples, lacking, None, progress):
+            results[index] = result
         return [result for result in results if result is not None]
 
     def digests(self, samples: Sequence[Sample]) -> dict[str, tuple[str, str]]:
@@ -92,53 +93,54 @@ class Cache:
         """Tell the user about this cache: a sentence without its subject."""
         self._note(f"cache {self.folder}: {text}")
 
-    def filling(self) -> AbstractContextManager[None]:
-        """Hold this while decoding: one process fills at a time."""
-        text = "waiting for another process that fills it."
-        return held(self.folder / "lock", waiting=lambda: self.say(text))
-
-    def announce(self, count: int, total: int, grid: Grid | None) -> None:
-        """Say how many samples are to be decoded, if there are any."""
-        there = f", changed or not yet there at {grid}" if grid else " or changed"
-        rest = f"{total - count} are taken as they are."
-        if count:
-            self.say(f"{count} of {total} pictures are new{there}; {rest}")
-
-    def decode(
+    def fill(
         self,
         samples: Sequence[Sample],
-        lacking: Mapping[int, str],
+        lacking: Callable[[], dict[int, str]],
         grid: Grid | None,
         progress: ItemProgress | None,
+        *,
+        silent: bool = False,
     ) -> Iterator[tuple[int, InspectedSample]]:
         """Decode samples and keep what can be kept: facts, and pixels where there is a grid.
 
-        `lacking` has the keys of those to decode by index. Yields index and facts of each; what has
-        no digests could not be kept.
+        `lacking` looks which are to be decoded: their keys by index. Yields index and facts of
+        each; what has no digests could not be kept. Nothing is said beforehand where `silent`.
 
         Raises:
             DataError: no room on the disk.
         """
-        self._check_room(len(lacking), grid)
+        if not lacking():
+            return
+        waiting = "waiting for another process that fills it."
+        with held(self.folder / "lock", waiting=lambda: self.say(waiting)):
+            keys = lacking()  # the process before may have made them
+            done = len(samples) - len(keys)
+            if keys and not silent:
+                there = f", changed or not yet there at {grid}" if grid else " or changed"
+                rest = f"{done} are taken as they are."
+                self.say(f"{len(keys)} of {len(samples)} pictures are new{there}; {rest}")
+            self._check_room(len(keys), grid)
 
-        def work(index: int) -> InspectedSample:
-            key, inspection = lacking[index], inspect(samples[index], digests=True)
-            result, image, mask = inspection.result, inspection.image, inspection.mask
-            if not key or result.digests is None or image is None or mask is None:
-                return replace(result, digests=None)
-            if grid is None or not self.store.has(FACTS, key):
-                self.store.put(FACTS, key, pack_facts(result))
-            if grid is not None:
-                ignored = samples[index].read_ignored()
-                self.store.put(grid.kind, key, grid.pack(image, mask, ignored))
-            return result
+            def work(index: int) -> InspectedSample:
+                return self._decode(samples[index], keys[index], grid)
 
-        done = len(samples) - len(lacking)
-        with keep_freed_memory(), closing(ordered_map(work, lacking)) as results:
-            for count, pair in enumerate(zip(lacking, results, strict=True), start=1):
-                yield pair
-                if progress is not None:
-                    progress(done + count, len(samples))
+            with keep_freed_memory(), closing(ordered_map(work, keys)) as results:
+                for count, pair in enumerate(zip(keys, results, strict=True), start=1):
+                    yield pair
+                    if progress is not None:
+                        progress(done + count, len(samples))
+
+    def _decode(self, sample: Sample, key: str, grid: Grid | None) -> InspectedSample:
+        inspection = inspect(sample, digests=True)
+        result, image, mask = inspection.result, inspection.image, inspection.mask
+        if not key or result.digests is None or image is None or mask is None:
+            return replace(result, digests=None)
+        if not self.store.has(FACTS, key):
+            self.store.put(FACTS, key, pack_facts(result))
+        if grid is not None:
+            self.store.put(grid.kind, key, grid.pack(image, mask, sample.read_ignored()))
+        return result
 
     def _facts(self, keys: Sequence[str]) -> list[InspectedSample | None]:
         values = (self.store.get(FACTS, key) if key else None for key in keys)
@@ -165,26 +167,22 @@ class CachedImages(ResizedImages):
     def __init__(self, cache: Cache, samples: Sequence[Sample], grid: Grid) -> None:
         """Read nothing yet; see `Cache.resized`."""
         super().__init__(samples, grid.size)
-        self._cache = cache
-        self._grid = grid
+        self._cache, self._grid = cache, grid
         self._keys: dict[int, str] = {}  # of those that are there
 
     def prepare(self, indices: Sequence[int], progress: ItemProgress | None = None) -> None:
         """See `ResizedImages`."""
-        self._prepare(indices, self._cache.announce, progress)
+        self._prepare(indices, progress)
 
     def get(self, indices: Sequence[int]) -> Pixels:
         """See `ResizedImages`; also a DataError if the disk gives wrong bytes again and again."""
-        keys = self._prepare(indices)
         pixels = self._empty(len(indices))
-        lost = self._read(indices, keys, pixels)
-        if lost:
+        if lost := self._read(indices, pixels):
             self._cache.say(f"{len(lost)} pictures in it are damaged or gone; they are made again.")
             with self._lock:
-                for index, key in lost.items():
+                for index in lost:
                     self._keys.pop(index, None)
-                    self._cache.store.drop(self._grid.kind, key)
-            if self._read(indices, self._prepare(indices), pixels):
+            if self._read(indices, pixels):
                 raise DataError(
                     f"cache {self._cache.folder}: does not give back what was just written to it; "
                     "its disk may be failing. Give --cache a folder on another disk."
@@ -192,35 +190,19 @@ class CachedImages(ResizedImages):
         return pixels
 
     def _prepare(
-        self,
-        indices: Sequence[int],
-        announce: Callable[[int, int, Grid], None] | None = None,
-        progress: ItemProgress | None = None,
+        self, indices: Sequence[int], progress: ItemProgress | None, *, silent: bool = False
     ) -> list[str]:
         """Decode what is not there; returns the key of each."""
         with self._lock:
             if wanted := [index for index in dict.fromkeys(indices) if index not in self._keys]:
                 samples = [self._samples[index] for index in wanted]
                 keys = sample_keys(samples)
-                if self._lacking(keys):
-                    self._decode(samples, keys, announce, progress)
+                lacking = partial(self._lacking, keys)
+                decoded = self._cache.fill(samples, lacking, self._grid, progress, silent=silent)
+                unreadable = [samples[index] for index, facts in decoded if facts.digests is None]
+                refuse([_problem(sample) for sample in unreadable], len(samples))
                 self._keys.update(zip(wanted, keys, strict=True))
             return [self._keys[index] for index in indices]
-
-    def _decode(
-        self,
-        samples: Sequence[Sample],
-        keys: Sequence[str],
-        announce: Callable[[int, int, Grid], None] | None,
-        progress: ItemProgress | None,
-    ) -> None:
-        with self._cache.filling():
-            lacking = self._lacking(keys)  # the process before may have made them
-            if announce is not None:
-                announce(len(lacking), len(samples), self._grid)
-            decoded = self._cache.decode(samples, lacking, self._grid, progress)
-            unreadable = [samples[i] for i, result in decoded if result.digests is None]
-        refuse([_problem(sample) for sample in unreadable], len(samples))
 
     def _lacking(self, keys: Sequence[str]) -> dict[int, str]:
         """Keys of which there are no pixels, by index; the last of several samples of one file."""
@@ -228,16 +210,14 @@ class CachedImages(ResizedImages):
         has, kind = self._cache.store.has, self._grid.kind
         return {index: keys[index] for key, index in last.items() if not has(kind, key)}
 
-    def _read(self, indices: Sequence[int], keys: Sequence[str], pixels: Pixels) -> dict[int, str]:
-        """Fill a batch; returns the indices and keys of what is not there."""
-        lost = {}
+    def _read(self, indices: Sequence[int], pixels: Pixels) -> set[int]:
+        """Fill a batch; returns the indices of what is damaged or gone."""
+        lost = set()
+        keys = self._prepare(indices, None, silent=True)
         for position, (index, key) in enumerate(zip(indices, keys, strict=True)):
             value = self._cache.store.get(self._grid.kind, key)
-            length = self._grid.row_bytes
-            if self._samples[index].ignored is not None:
-                length += self._grid.mask_bytes
-            if value is None or len(value) != length:
-                lost[index] = key
+            if value is None:
+                lost.add(index)
             else:
                 arrays = (each[position] for each in pixels if each is not None)
                 self._grid.unpack(value, *arrays)

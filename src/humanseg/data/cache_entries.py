@@ -54,10 +54,7 @@ class Grid:
         return (self.size[0] * self.size[1] + 7) // 8
 
     def pack(
-        self,
-        image: NDArray[np.uint8],
-        mask: NDArray[np.bool_],
-        ignored: NDArray[np.bool_] | None = None,
+        self, image: NDArray[np.uint8], mask: NDArray[np.bool_], ignored: NDArray[np.bool_] | None
     ) -> bytes:
         """The row of an image, uint8 (height, width, 3), and its masks, bool, of any size."""
         image, *masks = stretch(image, mask, self.size, self.mask_resize, ignored)
@@ -78,10 +75,9 @@ class Grid:
 
 def sample_keys(samples: Sequence[Sample]) -> list[str]:
     """A key for each sample as its files are now; empty where a file is missing."""
-
-    @cache
-    def absolute(folder: Path) -> Path:
-        return folder.resolve()
+    # Another Pillow may decode to other pixels. Neither a path nor a digest holds two NULs.
+    maker = f"{FORMAT} {PIL.__version__}".encode()
+    absolute = cache(Path.resolve)
 
     def stamp(path: Path) -> bytes:
         status = path.stat()
@@ -90,24 +86,18 @@ def sample_keys(samples: Sequence[Sample]) -> list[str]:
 
     def key(sample: Sample) -> str:
         try:
-            mask = annotations_digest(sample).encode() if not sample.mask else stamp(sample.mask)
-            return _hash(stamp(sample.image), mask)
+            truth = stamp(sample.mask) if sample.mask else annotations_digest(sample).encode()
+            content = b"\0\0".join((maker, stamp(sample.image), truth))
         except OSError:
             return ""
+        return blake2b(content, digest_size=16).hexdigest()
 
-    parts = (
-        samples[start : start + _STAT_AT_ONCE] for start in range(0, len(samples), _STAT_AT_ONCE)
-    )
-    with closing(
-        ordered_map(lambda part: [key(sample) for sample in part], parts, threads=_STAT_THREADS)
-    ) as results:
+    def keys(start: int) -> list[str]:
+        return [key(sample) for sample in samples[start : start + _STAT_AT_ONCE]]
+
+    starts = range(0, len(samples), _STAT_AT_ONCE)
+    with closing(ordered_map(keys, starts, threads=_STAT_THREADS)) as results:
         return [key for part in results for key in part]
-
-
-def _hash(*parts: bytes) -> str:
-    # Another Pillow may decode to other pixels. Neither a path nor a digest holds two NULs.
-    maker = f"{FORMAT} {PIL.__version__}".encode()
-    return blake2b(b"\0\0".join((maker, *parts)), digest_size=16).hexdigest()
 
 
 def pack_facts(result: InspectedSample) -> bytes:

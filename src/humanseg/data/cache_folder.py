@@ -52,19 +52,19 @@ class CacheFolder:
         return (self.root / kind / key).is_file()
 
     def get(self, kind: str, key: str) -> bytes | None:
-        """A value; None where there is none, or not what was put there."""
+        """A value; None where there is none. What is not as it was put there is removed."""
+        file = self.root / kind / key
         try:
-            content = (self.root / kind / key).read_bytes()
+            content = file.read_bytes()
         except FileNotFoundError:
             return None
         value, checksum = content[:-4], content[-4:]
-        return value if zlib.crc32(value).to_bytes(4, "little") == checksum else None
+        if value and zlib.crc32(value).to_bytes(4, "little") == checksum:
+            return value
+        file.unlink(missing_ok=True)
+        return None
 
     def put(self, kind: str, key: str, value: bytes) -> None:
         """Keep a value, in place of one that was there."""
         content = value + zlib.crc32(value).to_bytes(4, "little")
         write_bytes(self.root / kind / key, content)
-
-    def drop(self, kind: str, key: str) -> None:
-        """Forget a value, if there is one."""
-        (self.root / kind / key).unlink(missing_ok=True)
