@@ -16,7 +16,7 @@ from scipy.spatial import ConvexHull
 
 from humanseg.data import bundled_witness, discover, label_guards, synthesize
 from humanseg.data.bundled_witness import unmarked_people
-from humanseg.data.edge_agreement import alter, edge_agreement
+from humanseg.data.edge_agreement import ALTERATIONS, edge_agreement
 from humanseg.data.inspection import Finding
 from humanseg.data.label_guards import label_findings
 from humanseg.data.label_sample import LabelSample, evenly, label_sample
@@ -93,7 +93,7 @@ def _hull(mask: Masks) -> Masks:
 
 
 def _turned(alteration: str) -> Spoil:
-    return lambda masks: alter(masks, alteration)
+    return ALTERATIONS[alteration]
 
 
 def test_sound__nothing(drawn: LabelSample) -> None:

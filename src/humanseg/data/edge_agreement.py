@@ -1,18 +1,20 @@
-"""Whether the outlines of masks run along the edges of their images, without any network.
+"""What the outlines of masks say of them, without any network: their shapes, and where they run.
 
 A mask's outline lies where its image changes: on photographs and drawings alike the edges under it
 are stronger than under the same outline mirrored, turned, shifted, made wider or smaller, or laid
-on another image.
+on another image. Boxes, blocks, ellipses and hulls are outlines of no people.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial import ConvexHull
 
 from humanseg.data.label_sample import LabelSample
 
@@ -20,14 +22,24 @@ MIN_OUTLINE = 24
 """Pixels of an outline, on the small grid, below which nothing is said of its mask."""
 MAX_SHIFT = 28
 """Pixels of the small grid by which masks are shifted at most."""
+CORNERS = 0.15
+"""Corners of a mask's pixels over the length of its outline: of boxes and blocks less, of people
+0.3 and more."""
 
 Floats = NDArray[np.float32]
+Masks = NDArray[np.bool_]
 
-ALTERATIONS = (
-    *("mirrored", "upside-down", "turned by 180", "turned by 90", "turned by 270"),
-    *("transposed", "anti-transposed"),
-)
-"""What is done to masks, see `alter`."""
+ALTERATIONS: dict[str, Callable[[Masks], Masks]] = {
+    "mirrored": lambda masks: masks[:, :, ::-1],
+    "upside-down": lambda masks: masks[:, ::-1],
+    "turned by 180": lambda masks: masks[:, ::-1, ::-1],
+    "turned by 90": lambda masks: np.rot90(masks, 1, axes=(1, 2)),
+    "turned by 270": lambda masks: np.rot90(masks, 3, axes=(1, 2)),
+    "transposed": lambda masks: masks.swapaxes(1, 2),
+    "anti-transposed": lambda masks: masks[:, ::-1, ::-1].swapaxes(1, 2),
+}
+"""What may have been done to masks (N, S, S); turned is anticlockwise. Transposed: rows and columns
+exchanged; anti-transposed: counted from the end."""
 
 REMEDIES = ("too wide", "too narrow", "scaled", "shifted")
 """What may be wrong with masks that `remedied` ones fit better."""
@@ -47,24 +59,7 @@ SHIFTS = (5, 10)
 """Pixels of the small grid by which single masks are shifted, in eight directions."""
 
 
-def alter(masks: NDArray[np.bool_], alteration: str) -> NDArray[np.bool_]:
-    """Masks (N, S, S) mirrored left to right, upside down, transposed, or turned anticlockwise.
-
-    Transposed: rows and columns exchanged; anti-transposed: counted from the end.
-    """
-    if alteration == "mirrored":
-        return masks[:, :, ::-1]
-    if alteration == "upside-down":
-        return masks[:, ::-1]
-    if alteration == "transposed":
-        return masks.swapaxes(1, 2)
-    if alteration == "anti-transposed":
-        return masks[:, ::-1, ::-1].swapaxes(1, 2)
-    quarters = {"turned by 90": 1, "turned by 180": 2, "turned by 270": 3}[alteration]
-    return np.rot90(masks, quarters, axes=(1, 2))
-
-
-def remedied(masks: NDArray[np.bool_]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+def remedied(masks: Masks) -> Iterator[tuple[str, Masks]]:
     """Masks (N, S, S) changed so that wrong ones would be right, with one of `REMEDIES` each."""
     for pixels in OFFSETS:
         around = (1, 2 * pixels + 1, 2 * pixels + 1)
@@ -76,13 +71,12 @@ def remedied(masks: NDArray[np.bool_]) -> Iterator[tuple[str, NDArray[np.bool_]]
     for scale in CORNER_SCALES:
         yield "scaled", _scaled(masks, scale, -0.5)
     for step in SHIFTS:
-        for down in (-step, 0, step):
-            for right in (-step, 0, step):
-                if (down, right) != (0, 0):
-                    yield "shifted", shift(masks, down, right)
+        for move in product((-step, 0, step), repeat=2):
+            if any(move):
+                yield "shifted", shift(masks, *move)
 
 
-def shift(masks: NDArray[np.bool_], down: int, right: int) -> NDArray[np.bool_]:
+def shift(masks: Masks, down: int, right: int) -> Masks:
     """Masks (N, S, S) moved by some pixels; background comes in."""
     moved = np.zeros_like(masks)
     height, width = masks.shape[1:]
@@ -92,9 +86,7 @@ def shift(masks: NDArray[np.bool_], down: int, right: int) -> NDArray[np.bool_]:
     return moved
 
 
-def _scaled(
-    masks: NDArray[np.bool_], scale: tuple[float, float], fixed: float
-) -> NDArray[np.bool_]:
+def _scaled(masks: Masks, scale: tuple[float, float], fixed: float) -> Masks:
     """Masks made larger or smaller about the pixel that stays, in rows and columns alike."""
     side = masks.shape[1]
     rows, columns = ((np.arange(side) - fixed) / factor + fixed for factor in scale)
@@ -141,21 +133,14 @@ def edge_agreement(sample: LabelSample) -> EdgeAgreement:
     np.fill_diagonal(others, np.nan)
     others[:, ~usable] = np.nan
     best, gain = _best_shift(edges[usable], outlines[usable])
-    altered = {name: _under(edges, alter(outlines, name)) for name in ALTERATIONS}
+    altered = {name: _under(edges, alter(outlines)) for name, alter in ALTERATIONS.items()}
     altered |= {name: np.zeros_like(own) for name in REMEDIES}
     for name, masks in remedied(sample.masks):
         altered[name] = np.maximum(altered[name], _under(edges, _outlines(masks)))
-    return EdgeAgreement(
-        testable=usable,
-        own=own,
-        others=others,
-        altered=altered,
-        shift=best,
-        shift_gain=gain,
-    )
+    return EdgeAgreement(usable, own, others, altered, best, gain)
 
 
-def has_outline(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def has_outline(masks: Masks) -> NDArray[np.bool_]:
     """Which of masks (N, S, S) have an outline long enough, bool (N,)."""
     return np.asarray(_outlines(masks).sum(axis=(1, 2)) >= MIN_OUTLINE)
 
@@ -174,10 +159,10 @@ def _edges(images: NDArray[np.uint8]) -> Floats:
     return (ranks / max(1, flat.shape[1] - 1)).astype(np.float32).reshape(gradient.shape)
 
 
-def _outlines(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _outlines(masks: Masks) -> Masks:
     """Pixels on either side of an outline; the image's border is none."""
     outline = np.zeros_like(masks)
-    down, right = masks[:, :-1] ^ masks[:, 1:], masks[:, :, :-1] ^ masks[:, :, 1:]
+    down, right = _steps(masks)
     outline[:, :-1] |= down
     outline[:, 1:] |= down
     outline[:, :, :-1] |= right
@@ -186,14 +171,19 @@ def _outlines(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return outline
 
 
-def _under(edges: Floats, outlines: NDArray[np.bool_]) -> Floats:
+def _steps(masks: Masks) -> tuple[Masks, Masks]:
+    """Where a pixel differs from the one below it, and from the one to its right."""
+    return masks[:, :-1] ^ masks[:, 1:], masks[:, :, :-1] ^ masks[:, :, 1:]
+
+
+def _under(edges: Floats, outlines: Masks) -> Floats:
     """Mean edge strength; 0 under outlines that are too short to say anything."""
     lengths = outlines.sum(axis=(1, 2))
     sums = (edges * outlines).sum(axis=(1, 2))
     return np.where(lengths < MIN_OUTLINE, 0.0, sums / np.maximum(lengths, 1)).astype(np.float32)
 
 
-def _best_shift(edges: Floats, outlines: NDArray[np.bool_]) -> tuple[tuple[int, int], Floats]:
+def _best_shift(edges: Floats, outlines: Masks) -> tuple[tuple[int, int], Floats]:
     """Where the mean agreement of all outlines, shifted alike, is highest, and each one's gain.
 
     Cross-correlation by the Fourier transform, padded so that nothing comes in again at the other
@@ -210,3 +200,28 @@ def _best_shift(edges: Floats, outlines: NDArray[np.bool_]) -> tuple[tuple[int, 
     down, right = np.unravel_index(int(shifted.mean(axis=0).argmax()), shifted.shape[1:])
     gain = shifted[:, down, right] - shifted[:, 0, 0]
     return (int(window[down]), int(window[right])), gain
+
+
+def straight(masks: Masks) -> NDArray[np.bool_]:
+    """Which of masks (N, S, S) are boxes or blocks: outlines with few corners."""
+    down, right = _steps(masks)
+    corners = (down[:, :, :-1] ^ down[:, :, 1:]).sum(axis=(1, 2))
+    length = down.sum(axis=(1, 2)) + right.sum(axis=(1, 2))
+    return np.asarray(corners < CORNERS * length)
+
+
+def solidity(mask: Masks) -> float:
+    """Area of a mask's parts over that of their convex hulls: 0.8 of people, nearly 1 of hulls."""
+    labels, _ = ndimage.label(mask, np.ones((3, 3)))
+    boxes = enumerate(ndimage.find_objects(labels), start=1)
+    hulls = sum(_area_of_hull(labels[box] == part) for part, box in boxes)
+    return float(np.count_nonzero(mask) / hulls) if hulls else 0.0
+
+
+def _area_of_hull(part: Masks) -> float:
+    """Pixels that the hull of all pixels' corners covers."""
+    rows = np.flatnonzero(part.any(axis=1))
+    left = part[rows].argmax(axis=1)
+    right = part.shape[1] - part[rows, ::-1].argmax(axis=1)
+    corners = [np.stack([rows + down, side], 1) for down in (0, 1) for side in (left, right)]
+    return float(ConvexHull(np.concatenate(corners)).volume)  # in two dimensions the area

@@ -23,10 +23,11 @@ from humanseg.data.edge_agreement import (
     EdgeAgreement,
     edge_agreement,
     has_outline,
+    solidity,
+    straight,
 )
 from humanseg.data.inspection import Finding, Severity
 from humanseg.data.label_sample import SIDE, LabelSample, evenly
-from humanseg.data.outline_shapes import solidity, straight
 
 MIN_PAIRS = 16
 """Sets with fewer masks that can be tested are not judged."""

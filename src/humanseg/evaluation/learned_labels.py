@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg.config.finding_codes import Code
-from humanseg.data.edge_agreement import alter, shift
+from humanseg.data.edge_agreement import ALTERATIONS, shift
 from humanseg.data.inspection import Finding, Severity
 from humanseg.data.label_guards import Judge, Which
 from humanseg.evaluation.metrics import Mask
@@ -70,7 +70,10 @@ def learned_findings(
     names = [ids[index] for index in np.flatnonzero(usable).tolist()]
     doubt = _Doubt(names, predicted[usable], truths[usable], where)
     findings = [
-        *(doubt.altered(alter(doubt.truths, how), how, code) for how, code in _ALTERED.items()),
+        *(
+            doubt.altered(ALTERATIONS[how](doubt.truths), how, code)
+            for how, code in _ALTERED.items()
+        ),
         doubt.altered(~doubt.truths, "inverted", "inverted-masks"),
         doubt.shifted(),
         doubt.of_others(),
