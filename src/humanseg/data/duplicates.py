@@ -11,12 +11,13 @@ come from tables of 16-bit keys. Thousands of frames of one scene are all candid
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from humanseg.data.signatures import (
     BITS,
@@ -56,8 +57,7 @@ _TURNS = len(ORIENTATIONS)
 _PAIRS_AT_ONCE = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Duplicate:
+class Duplicate(NamedTuple):
     """Two images, by position, that show the same."""
 
     first: int
@@ -209,18 +209,10 @@ def group_ids(ids: Sequence[str], pairs: Iterable[tuple[int, int]]) -> dict[str,
 
     The name of the group of every image, by id, is the first id of the group in string order.
     """
-    leader = list(range(len(ids)))
-
-    def lead(index: int) -> int:
-        while leader[index] != index:
-            leader[index] = leader[leader[index]]  # shorter for the next one
-            index = leader[index]
-        return index
-
-    for pair in pairs:
-        first, second = lead(pair[0]), lead(pair[1])
-        if ids[first] <= ids[second]:
-            leader[second] = first
-        else:
-            leader[first] = second
-    return {name: ids[lead(index)] for index, name in enumerate(ids)}
+    first, second = np.array([*pairs], dtype=np.intp).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(first)), (first, second)), shape=(len(ids), len(ids)))
+    groups = connected_components(graph, directed=False)[1].tolist()
+    leaders: dict[int, str] = {}
+    for name, group in sorted(zip(ids, groups, strict=True)):
+        leaders.setdefault(group, name)
+    return {name: leaders[group] for name, group in zip(ids, groups, strict=True)}

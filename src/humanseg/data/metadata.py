@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,11 +95,12 @@ def derive_facts(
         sizes[sample.id], shares[sample.id] = result.size, result.share
         findings += result.findings(sample)
     copies = find_duplicates(signatures)
-    members: dict[str, list[int]] = defaultdict(list)
-    for position, name in enumerate(ids):
-        if name in table.groups:
-            members[table.groups[name]].append(position)
-    told = [(first, other) for first, *others in members.values() for other in others]
+    first: dict[str, int] = {}  # position by group
+    told = [
+        (first.setdefault(table.groups[name], position), position)
+        for position, name in enumerate(ids)
+        if name in table.groups
+    ]
     return Facts(
         groups=group_ids(ids, [*((pair.first, pair.second) for pair in copies), *told]),
         shares=shares,

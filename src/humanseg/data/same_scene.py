@@ -8,7 +8,7 @@ there is a list to look at, not a verdict: people in like poses before like wall
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,22 +30,18 @@ Divided = Callable[[str, str], bool]
 
 
 def known_leaks(
-    splits: Iterable[SplitRecord], copies: Iterable[Copies], groups: Mapping[str, str]
+    splits: Collection[SplitRecord], copies: Iterable[Copies], groups: Mapping[str, str]
 ) -> list[Leak]:
-    """Copies, and images of one group that a split of the runs divides; see `group_leaks`."""
-    parts = list(parts_of(splits))
-    pairs = leaks(copies, divided=divider(parts))
-    return [*pairs, *group_leaks(parts, groups, {(leak.first, leak.second) for leak in pairs})]
+    """Copies, and images of one group that a split of the runs divides."""
+    pairs = leaks(copies, divided=divider(splits))
+    return [*pairs, *_group_leaks(splits, groups, {(leak.first, leak.second) for leak in pairs})]
 
 
-def parts_of(splits: Iterable[SplitRecord]) -> Iterator[dict[str, str]]:
-    """For each split, `train` or `test` by id."""
-    for split in splits:
-        yield dict.fromkeys(split.train, "train") | dict.fromkeys(split.test, "test")
-
-
-def divider(parts: Sequence[Mapping[str, str]]) -> Divided:
-    """See `Divided`; `parts` as of `parts_of`."""
+def divider(splits: Iterable[SplitRecord]) -> Divided:
+    """See `Divided`."""
+    parts = [
+        dict.fromkeys(split.train, "train") | dict.fromkeys(split.test, "test") for split in splits
+    ]
 
     def divided(first: str, second: str) -> bool:
         return any({part.get(first), part.get(second)} == {"train", "test"} for part in parts)
@@ -61,25 +57,22 @@ def leaks(copies: Iterable[Copies], *, divided: Divided) -> list[Leak]:
     ]
 
 
-def group_leaks(
-    parts: Iterable[Mapping[str, str]],
-    groups: Mapping[str, str],
-    copies: Container[tuple[str, str]],
+def _group_leaks(
+    splits: Iterable[SplitRecord], groups: Mapping[str, str], copies: Container[tuple[str, str]]
 ) -> list[Leak]:
     """Images that were tested by a network that trained on others of their group.
 
     One pair for each tested image of each split, its first partner, in the order of the ids.
-    `parts` has `train` or `test` by id for each split; `copies` are pairs that are reported
-    already.
+    `copies` are pairs that are reported already.
     """
     pairs: set[tuple[str, str]] = set()
-    for part in parts:
+    for split in splits:
         trained: dict[str, list[str]] = defaultdict(list)
-        for name in sorted(part):
-            if part[name] == "train" and name in groups:
+        for name in sorted(split.train):
+            if name in groups:
                 trained[groups[name]].append(name)
-        for name, role in part.items():
-            partners = trained.get(groups.get(name, ""), []) if role == "test" else []
+        for name in split.test:
+            partners = trained.get(groups.get(name, ""), [])
             both = [(min(name, other), max(name, other)) for other in partners]
             if both and not any(pair in copies or pair[::-1] in copies for pair in both):
                 pairs.add(both[0])

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from humanseg.data.label_checks import suspects
-from humanseg.data.same_scene import divider, known_leaks, parts_of, scene_pairs
+from humanseg.data.same_scene import divider, known_leaks, scene_pairs
 from humanseg.data.samples import Sample
 from humanseg.evaluation.analysis import FinishedPlan, Subject
 from humanseg.evaluation.bounds import ceilings
@@ -71,7 +71,7 @@ def find_leaks(runs: Sequence[RunResult], data: DataRecord, features: Path) -> t
     scenes: Sequence[Leak] = ()
     if features.exists():
         ids, vectors = _read_features(features)
-        divided = divider(list(parts_of(splits)))
+        divided = divider(splits)
         scenes = scene_pairs(ids, vectors, groups=data.groups, divided=divided)
     return (*known_leaks(splits, data.copies, data.groups), *scenes)
 
