@@ -23,7 +23,7 @@ from humanseg.data.fingerprint import sample_digests
 from humanseg.data.inspection import (
     Finding,
     InspectedSample,
-    Severity,
+    finding,
     inspect_all,
     message_without_name,
 )
@@ -69,12 +69,12 @@ class AuditReport(Record):
     @property
     def errors(self) -> tuple[Finding, ...]:
         """Findings that spoil training."""
-        return tuple(finding for finding in self.findings if finding.severity == "error")
+        return tuple(each for each in self.findings if each.severity == "error")
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
         """Findings that do not."""
-        return tuple(finding for finding in self.findings if finding.severity == "warning")
+        return tuple(each for each in self.findings if each.severity == "warning")
 
 
 def audit(
@@ -98,7 +98,7 @@ def audit(
     """
     pairs = find_pairs(root, layout, classes)
     findings = [
-        _finding(
+        finding(
             "missing-partner",
             "error",
             str(missing.path),
@@ -114,7 +114,7 @@ def audit(
     defined = [result.share for result in inspected if result.share is not None]
     if defined and not any(defined):
         message = f"none of the {len(defined)} masks has a person in it; there is nothing to learn."
-        findings.append(_finding("no-person", "error", str(root), message))
+        findings.append(finding("no-person", "error", str(root), message))
     shares = {
         position: inspected[row].share
         for position, row in enumerate(rows)
@@ -122,14 +122,14 @@ def audit(
     }
     outlines = sum(0 < (share or 0.0) < 1 for share in shares.values())
     if defined and min(defined) == 1:
-        findings.append(_finding("full-mask", "error", str(root), ALL_FULL))
+        findings.append(finding("full-mask", "error", str(root), ALL_FULL))
     elif outlines >= MIN_PAIRS or (outlines and cache is None):  # few are not kept small by a cache
         together = label_sample(
             small, list(shares), lambda each: pairs.samples[rows[each]].read_image()
         )
         findings += label_findings(together, str(root))
         outlines = min(outlines, count_outlines(together)) if outlines >= MIN_PAIRS else outlines
-    totals = Counter(str(finding.code) for finding in findings)
+    totals = Counter(str(each.code) for each in findings)
     return AuditReport(
         root=str(root),
         layout=find_layout(root, layout).layout,
@@ -193,18 +193,18 @@ def _duplicates(samples: Sequence[Sample], inspected: Sequence[InspectedSample])
             if name != leader:
                 copies[leader].append(name)
         for first, others in sorted(copies.items()):
-            severity: Severity = "warning"
-            message = (
-                f"{what} as {', '.join(others)}; a split keeps them in one part, scores count "
-                "them more than once."
+            contradict = exact and _contradict([known[name] for name in (first, *others)])
+            consequence = (
+                ", and their masks differ, so one of them is wrong; keep one of each."
+                if contradict
+                else "; a split keeps them in one part, scores count them more than once."
             )
-            if exact and _contradict([known[name] for name in (first, *others)]):
-                severity = "error"
-                message = (
-                    f"{what} as {', '.join(others)}, and their masks differ, so one of them is "
-                    "wrong; keep one of each."
+            message = f"{what} as {', '.join(others)}{consequence}"
+            findings.append(
+                finding(
+                    code, "error" if contradict else "warning", str(known[first].image), message
                 )
-            findings.append(_finding(code, severity, str(known[first].image), message))
+            )
     return findings
 
 
@@ -216,7 +216,3 @@ def _contradict(copies: Sequence[Sample]) -> bool:
             return False
         masks = [resize_mask(sample.read_mask(), (SIDE, SIDE)) for sample in copies]
     return any(iou(masks[0], mask) < SAME_MASK for mask in masks[1:])
-
-
-def _finding(code: Code, severity: Severity, file: str, message: str) -> Finding:
-    return Finding(code=code, severity=severity, file=file, message=message)

@@ -53,6 +53,13 @@ class Finding(Record):
     """Ids of the images that a finding about the whole set concerns."""
 
 
+def finding(
+    code: Code, severity: Severity, file: str, message: str, images: tuple[str, ...] = ()
+) -> Finding:
+    """A finding, without names of its fields."""
+    return Finding(code=code, severity=severity, file=file, message=message, images=images)
+
+
 @dataclass(frozen=True, slots=True)
 class Remark:
     """A finding before it is known by which name the files will be called."""
@@ -81,12 +88,7 @@ class InspectedSample:
         """The remarks, with the files named as the sample names them."""
         files = {"image": str(sample.image), "mask": str(sample.mask or sample.image)}
         return [
-            Finding(
-                code=remark.code,
-                severity=remark.severity,
-                file=files[remark.about],
-                message=remark.message,
-            )
+            finding(remark.code, remark.severity, files[remark.about], remark.message)
             for remark in self.remarks
         ]
 

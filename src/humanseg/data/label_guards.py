@@ -26,7 +26,7 @@ from humanseg.data.edge_agreement import (
     solidity,
     straight,
 )
-from humanseg.data.inspection import Finding, Severity
+from humanseg.data.inspection import Finding, Severity, finding
 from humanseg.data.label_sample import SIDE, LabelSample, evenly
 
 MIN_PAIRS = 16
@@ -152,10 +152,7 @@ class Judge:
 
     def finding(self, code: Code, severity: Severity, message: str, which: Which) -> Finding:
         """A finding about some of the images."""
-        images = self._names(which)
-        return Finding(
-            code=code, severity=severity, file=self._where, message=message, images=images
-        )
+        return finding(code, severity, self._where, message, self._names(which))
 
 
 class _EdgeJudge(Judge):
