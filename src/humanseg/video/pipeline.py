@@ -306,7 +306,7 @@ def _run(
     progress: Callable[[int, int | None], None] | None,
 ) -> _Tally:
     """Keep decoder, network, effects and, in this thread, the encoder going."""
-    source.decode_sound(writer.sound_to_decode)
+    source.decode_sound = writer.sound == "encode"
     tally = _Tally()
     with closing(_rendered(work, source.steps(), source.timeline.time_base)) as rendered:
         for done in rendered:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self, cast
 
 import numpy as np
@@ -76,7 +75,8 @@ class VideoSource:
             self.sounds: list[AudioStream] = list(self._container.streams.audio)
             self._pending_sound: list[tuple[int, Packet[AudioStream]]] = []
             self._sound: list[tuple[int, Packet[AudioStream] | AudioFrame]] = []
-            self._decoded: frozenset[int] = frozenset()
+            self.decode_sound = False
+            """Whether sound is to come as frames. Set it before `steps`."""
             self._events = self._read()
             self._pending = self._first()
             self._describe(self._pending)
@@ -117,10 +117,6 @@ class VideoSource:
         if first.interlaced_frame:
             self._note("interlaced frames are written as they are, not as fields")
 
-    def decode_sound(self, numbers: frozenset[int]) -> None:
-        """Have the sound of these streams come as frames. Call it before `steps`."""
-        self._decoded = numbers
-
     def steps(self) -> Generator[Step, None, None]:
         """All frames in order, with the sound that lies between them; once.
 
@@ -150,7 +146,7 @@ class VideoSource:
 
         if packet.pts is not None and packet.duration and packet.time_base:
             self.timeline.add_sound((packet.pts + packet.duration) * packet.time_base)
-        if number not in self._decoded:
+        if not self.decode_sound:
             if packet.dts is not None:  # what ends a stream is nothing to copy
                 self._sound.append((number, packet))
             return
@@ -242,11 +238,6 @@ class VideoSource:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with contextlib.suppress(OSError):
             self._container.close()

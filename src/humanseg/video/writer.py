@@ -46,7 +46,8 @@ _OPTIONS: dict[str, dict[str, str]] = {
 }
 _BITS_PER_PIXEL = Fraction(1, 8)
 """For encoders that take a bit rate instead of a quality."""
-_SOUND_RATES = {"aac": 48_000, "libopus": 48_000}
+_SOUND_RATE = 48_000
+"""Of Opus, and at most of AAC."""
 _METADATA = {"title", "artist", "comment", "date", "creation_time", "copyright", "description"}
 
 SoundMode = Literal["copy", "encode", "drop"]
@@ -212,15 +213,10 @@ class VideoTarget:
 
     def _encoded(self, stream: AudioStream) -> AudioStream:
         codec = "libopus" if self._suffix == ".webm" else "aac"
-        rate = stream.rate if codec == "aac" and stream.rate <= _SOUND_RATES[codec] else 48_000
+        rate = min(stream.rate, _SOUND_RATE) if codec == "aac" else _SOUND_RATE
         ours = cast("AudioStream", self._container.add_stream(codec, rate=rate))
         ours.layout = stream.layout.name
         return ours
-
-    @property
-    def sound_to_decode(self) -> frozenset[int]:
-        """Numbers of the streams whose sound is wanted as frames, not packets."""
-        return frozenset(range(len(self._sounds)) if self.sound == "encode" else ())
 
     def write(self, image: NDArray[np.uint8], *, pts: int, duration: int) -> None:
         """Encode an image, uint8 (H, W, 3), (H, W, 4) or (H, W) as promised, of the source's size.
