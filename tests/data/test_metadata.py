@@ -59,14 +59,14 @@ def test_sources_by_size__a_single_picture_is_no_source() -> None:
 
 def test_table__groups_alone_or_sources_alone(tmp_path: Path) -> None:
     only_groups = read_group_table(table(tmp_path, "id,group\na,x\nb,\n"), ["a", "b"])
-    assert (only_groups.groups, only_groups.sources) == ({"a": "x"}, {})
+    assert only_groups == {"group": {"a": "x"}}
     only_sources = read_group_table(table(tmp_path, "\ufeffid, source\na,x\nb,y\n"), ["a", "b"])
-    assert (only_sources.groups, only_sources.sources) == ({}, {"a": "x", "b": "y"})
+    assert only_sources == {"source": {"a": "x", "b": "y"}}
 
 
 def test_table__further_columns(tmp_path: Path) -> None:
     text = "id,group,tone , age\na,x, dark,\nb,y,light,,surplus\n"
-    columns = read_group_table(table(tmp_path, text), ["a", "b"]).columns
+    columns = read_group_table(table(tmp_path, text), ["a", "b"])
     assert columns == {
         "group": {"a": "x", "b": "y"},
         "tone": {"a": "dark", "b": "light"},
@@ -77,7 +77,7 @@ def test_table__further_columns(tmp_path: Path) -> None:
 def test_table__ids_in_any_unicode_form(tmp_path: Path) -> None:
     text = normalize("NFD", "id,group\né,x\n")
     groups = read_group_table(table(tmp_path, text), [normalize("NFC", "é")])
-    assert groups.groups == {normalize("NFC", "é"): "x"}
+    assert groups == {"group": {normalize("NFC", "é"): "x"}}
 
 
 @pytest.mark.parametrize(

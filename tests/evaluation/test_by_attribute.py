@@ -9,7 +9,6 @@ import pytest
 from scipy.stats import bootstrap
 from tests.builders.records import plain_score
 
-from humanseg.data.sources import GroupTable
 from humanseg.evaluation import by_attribute
 from humanseg.evaluation.by_attribute import (
     ScenePeople,
@@ -245,7 +244,7 @@ def _mean(part: Sequence[ImageScore]) -> Interval:
 
 
 def test_columns__are_those_of_the_table() -> None:
-    table = GroupTable({"group": {"a": "x"}, "tone": {"a": "5"}, "empty": {}, "people": {"a": "2"}})
+    table = {"group": {"a": "x"}, "tone": {"a": "5"}, "empty": {}, "people": {"a": "2"}}
     assert columns_of(["tone", "luminance", "group"], table) == {
         "tone": {"a": "5"},
         "group": {"a": "x"},
@@ -258,4 +257,4 @@ def test_columns__are_those_of_the_table() -> None:
         with pytest.raises(UsageError, match=message):
             columns_of([attribute], table)
     with pytest.raises(UsageError, match=r"by tone: unknown; .*\(no table was given\)\.$"):
-        columns_of(["tone"], GroupTable())
+        columns_of(["tone"], {})

@@ -59,7 +59,7 @@ def read_facts(
         DataError: a sample without a mask.
     """
     # A table that cannot be used is refused before anything is decoded.
-    groups = read_group_table(table, [each.id for each in samples]) if table else GroupTable()
+    groups = read_group_table(table, [each.id for each in samples]) if table else None
     if cache is None:
         inspected = inspect_all(samples, keep=keep, progress=progress)
     else:
@@ -83,7 +83,8 @@ def derive_facts(
         DataError: a sample without a mask.
     """
     ids = [sample.id for sample in samples]
-    table = table or GroupTable()
+    table = table or {}
+    groups = table.get("group", {})
     signatures: list[Signature] = []
     sizes: dict[str, Size] = {}
     shares: dict[str, float] = {}
@@ -97,14 +98,14 @@ def derive_facts(
     copies = find_duplicates(signatures)
     first: dict[str, int] = {}  # position by group
     told = [
-        (first.setdefault(table.groups[name], position), position)
+        (first.setdefault(groups[name], position), position)
         for position, name in enumerate(ids)
-        if name in table.groups
+        if name in groups
     ]
     return Facts(
         groups=group_ids(ids, [*((pair.first, pair.second) for pair in copies), *told]),
         shares=shares,
-        sources=table.sources or sources_by_size(sizes),
+        sources=table.get("source") or sources_by_size(sizes),
         copies=tuple((ids[pair.first], ids[pair.second], pair.kind) for pair in copies),
         findings=tuple(findings),
         signatures=dict(zip(ids, signatures, strict=True)),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from unicodedata import normalize
 
@@ -22,23 +21,9 @@ OTHER = "other"
 
 _SHOWN = 3
 
-
-@dataclass(frozen=True)
-class GroupTable:
-    """What a table says of pictures; ids that a column leaves out are not in it."""
-
-    columns: Mapping[str, dict[str, str]] = field(default_factory=dict)
-    """By name of every column but `id`: its values by id."""
-
-    @property
-    def groups(self) -> dict[str, str]:
-        """Group by id."""
-        return self.columns.get("group", {})
-
-    @property
-    def sources(self) -> dict[str, str]:
-        """Source by id."""
-        return self.columns.get("source", {})
+GroupTable = dict[str, dict[str, str]]
+"""What a table says of pictures: by name of every column but `id`, its values by id. Ids whose cell
+is empty are not in it."""
 
 
 def read_group_table(path: Path, ids: Sequence[str]) -> GroupTable:
@@ -61,16 +46,15 @@ def read_group_table(path: Path, ids: Sequence[str]) -> GroupTable:
                 "each picture has one line at most, with its name as `humanseg data split` "
                 "prints it."
             )
-    columns: dict[str, dict[str, str]] = {}
+    table: GroupTable = {}
     for row in rows:
         for column, value in row.items():
-            values = columns.setdefault(column, {})
+            values = table.setdefault(column, {})
             if value:
                 values[row["id"]] = value
-    columns.pop("id", None)
-    table = GroupTable(columns)
-    if table.sources and len(table.sources) < len(ids):
-        lacking = sorted(set(ids) - set(table.sources))
+    table.pop("id", None)
+    lacking = sorted(set(ids) - table.get("source", {}).keys())
+    if table.get("source") and lacking:
         raise DataError(
             f"{path}: names no source for {len(lacking)} pictures ({', '.join(lacking[:_SHOWN])}); "
             "name one for every picture or leave the column out."

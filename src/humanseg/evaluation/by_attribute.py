@@ -110,21 +110,21 @@ def columns_of(by: Sequence[str], table: GroupTable) -> dict[str, dict[str, str]
     columns: dict[str, dict[str, str]] = {}
     for attribute in by:
         if attribute in GROUPS:
-            if attribute in table.columns:
+            if attribute in table:
                 raise UsageError(
                     f"by {attribute}: is an attribute of the images and a column of the table of "
                     "groups too; rename the column."
                 )
-        elif attribute not in table.columns:
-            columns_given = ", ".join(table.columns) or "no table was given"
+        elif attribute not in table:
+            columns_given = ", ".join(table) or "no table was given"
             raise UsageError(
                 f"by {attribute}: unknown; give {', '.join(GROUPS)} or a column of the table of "
                 f"groups ({columns_given})."
             )
-        elif not table.columns[attribute]:
+        elif not table[attribute]:
             raise UsageError(f"by {attribute}: the column has no value; fill it or leave it out.")
         else:
-            columns[attribute] = table.columns[attribute]
+            columns[attribute] = table[attribute]
     return columns
 
 
