@@ -31,15 +31,15 @@ FIRST_LOOK, MAX_LOOKS, NEAR = 8, 24, 3
 that are still near a mask."""
 
 
-def ask_bundled_model(sample: LabelSample, trial: Sequence[int], asked: Sequence[int]) -> list[int]:
+def ask_bundled_model(sample: LabelSample, asked: Sequence[int]) -> list[int]:
     """Positions of masks, of those asked, that the bundled model says are inverted.
 
-    None where it knows no such images as those of the trial. Takes a few seconds at most.
+    None where it knows no such images. Takes a few seconds at most.
     """
     try:
         segmenter = Segmenter(backend="onnxruntime", sure_share=0.0)
-        right, inverse = _agreements(segmenter, sample, trial[:MAX_TRIAL])
-        if not len(right) or float(np.median(np.maximum(right, inverse))) < KNOWN_IOU:
+        right, inverse = _agreements(segmenter, sample, evenly(len(sample), MAX_TRIAL))
+        if float(np.median(np.maximum(right, inverse))) < KNOWN_IOU:
             return []
         chosen = list(asked)[:MAX_ASKED]
         right, inverse = _agreements(segmenter, sample, chosen)
@@ -50,11 +50,9 @@ def ask_bundled_model(sample: LabelSample, trial: Sequence[int], asked: Sequence
 
 
 def unmarked_people(sample: LabelSample) -> tuple[list[int], list[int]]:
-    """Ask where there are people of whom a mask knows nothing.
+    """Positions of images asked about, and of those in which a mask knows nothing of some people.
 
-    Returns:
-        Positions of the images asked about, and of those in which there are; none where the model
-        is unsure of most that it sees, as it is of drawings.
+    None of these where the model is unsure of most that it sees, as it is of drawings.
     """
     order = evenly(len(sample), MAX_LOOKS)
     first = order[:: max(1, len(order) // FIRST_LOOK)]
@@ -84,13 +82,14 @@ def _agreements(
     segmenter: Segmenter, sample: LabelSample, positions: Sequence[int]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """IoU of the model's masks with the given ones, and with their inverses."""
-    right, inverse = [], []
+    scores = []
     for position in positions:
         grid = segmenter.predict(sample.read(position)).grid
         mask = resize_mask_from_probability(grid, (SIDE, SIDE), segmenter.threshold)
-        right.append(iou(mask, sample.masks[position]))
-        inverse.append(iou(mask, ~sample.masks[position]))
-    return np.array(right), np.array(inverse)
+        truth = sample.masks[position]
+        scores.append((iou(mask, truth), iou(mask, ~truth)))
+    right, inverse = np.array(scores).T
+    return right, inverse
 
 
 def iou(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:

@@ -27,11 +27,7 @@ class CacheFolder:
     """
 
     def __init__(self, root: Path) -> None:
-        """See that a folder is a cache, or make it one.
-
-        Raises:
-            UsageError: it is something else.
-        """
+        """Make a folder a cache, or raise a UsageError where it is something else."""
         self.root = root
         advice = "give --cache a new or empty folder, or one that humanseg made"
         if root.exists() and not root.is_dir():

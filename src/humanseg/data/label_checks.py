@@ -98,52 +98,46 @@ def _parts(
     return Parts(int(np.count_nonzero(sizes)), int(sizes.sum()) / person if person else 0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Opinion:
-    """Where all networks are sure of a person, and of background; bool (height, width)."""
-
-    person: Mask
-    background: Mask
-
-    @classmethod
-    def of(cls, probabilities: NDArray[np.float32], size: tuple[int, int]) -> _Opinion:
-        resized = [resize_probability(each, size) for each in probabilities]
-        return cls(np.min(resized, axis=0) >= SURE, np.max(resized, axis=0) <= 1 - SURE)
-
-    def contradicts(self, mask: Mask) -> bool:
-        """Whether the mask is the opposite on much of the person, off its outline."""
-        side = 1 + 2 * max(1, round(NEAR_OUTLINE * float(np.hypot(*mask.shape))))
-        inner = ndimage.minimum_filter(mask, side), ndimage.minimum_filter(~mask, side)
-        wrong = (inner[0] & self.background) | (inner[1] & self.person)
-        return bool(wrong.sum() > MIN_WRONG * np.count_nonzero(mask | self.person))
-
-
 def suspects(
     masks: Iterable[tuple[str, Mask]], best_iou: Mapping[str, float], said: Probabilities
 ) -> list[SuspectLabel]:
     """List the truth masks that may be wrong, by reason, and within it the largest value first.
 
     `holes`: at least `MIN_PARTS` holes that all networks fill, or more than `MAX_HOLE_SHARE`;
-    `specks` alike; `disagreement`: see `disagreements`, where all networks are sure of something
-    else than the mask. A picture can be listed for several reasons. Masks are read one at a time;
+    `specks` alike; `disagreement`: see `failures`, where all networks are sure of something else
+    than the mask. A picture can be listed for several reasons. Masks are read one at a time;
     `best_iou` has, by id, the highest of all networks' IoUs.
     """
-    failed = {suspect.id: suspect for suspect in disagreements(best_iou)}
+    failed = failures(best_iou)
     suspected: list[SuspectLabel] = []
     for name, mask in masks:
         probabilities = said(name) if name in failed or _odd_parts(name, mask) else None
         if probabilities is None:
             continue
-        opinion = _Opinion.of(probabilities, (mask.shape[0], mask.shape[1]))
-        suspected += _odd_parts(name, mask, opinion)
-        if name in failed and opinion.contradicts(mask):
-            suspected.append(failed[name])
-    return sorted(suspected, key=lambda each: (_ORDER.index(each.reason), *_rank(each)))
+        size = (mask.shape[0], mask.shape[1])
+        resized = [resize_probability(each, size) for each in probabilities]
+        person, background = np.min(resized, axis=0) >= SURE, np.max(resized, axis=0) <= 1 - SURE
+        suspected += _odd_parts(name, mask, person, background)
+        if name in failed and _contradicted(mask, person, background):
+            value = 1.0 - best_iou[name]
+            suspected.append(SuspectLabel(id=name, reason="disagreement", value=value))
+    return sorted(
+        suspected, key=lambda each: (_ORDER.index(each.reason), -each.value, -each.count, each.id)
+    )
 
 
-def _odd_parts(name: str, mask: Mask, opinion: _Opinion | None = None) -> list[SuspectLabel]:
-    """Many or large holes or specks; with an opinion, of those that it contradicts."""
-    person, background = (opinion.person, opinion.background) if opinion else (None, None)
+def _contradicted(mask: Mask, person: Mask, background: Mask) -> bool:
+    """Whether the mask is the opposite of much of a person that is sure, off its outline."""
+    side = 1 + 2 * max(1, round(NEAR_OUTLINE * float(np.hypot(*mask.shape))))
+    inner = ndimage.minimum_filter(mask, side), ndimage.minimum_filter(~mask, side)
+    wrong = (inner[0] & background) | (inner[1] & person)
+    return bool(wrong.sum() > MIN_WRONG * np.count_nonzero(mask | person))
+
+
+def _odd_parts(
+    name: str, mask: Mask, person: Mask | None = None, background: Mask | None = None
+) -> list[SuspectLabel]:
+    """Many or large holes or specks; of those that are a person, or background, if that is sure."""
     checks: tuple[tuple[Reason, Parts, float], ...] = (
         ("holes", holes(mask, person), MAX_HOLE_SHARE),
         ("specks", specks(mask, background), MAX_SPECK_SHARE),
@@ -155,26 +149,17 @@ def _odd_parts(name: str, mask: Mask, opinion: _Opinion | None = None) -> list[S
     ]
 
 
-def disagreements(best_iou: Mapping[str, float]) -> list[SuspectLabel]:
+def failures(best_iou: Mapping[str, float]) -> set[str]:
     """Pictures that even the best network fails on, against what it does on the others.
 
-    A picture is listed where its IoU is more than a robust deviation (1.4826 median absolute
-    deviations) below the median, however many they are: a fifth of all masks can be wrong, and
-    networks that learned from such are unsure everywhere.
+    Their IoU is more than a robust deviation (1.4826 median absolute deviations) below the median,
+    however many they are: a fifth of all masks can be wrong, and networks that learned from such
+    are unsure everywhere.
     """
     if not best_iou:
-        return []
+        return set()
     values = np.array(list(best_iou.values()), dtype=np.float64)
     median = float(np.median(values))
     deviation = _DEVIATION_OF_MAD * float(np.median(np.abs(values - median)))
     bound = median - OUTLIER_DEVIATIONS * deviation
-    suspected = [
-        SuspectLabel(id=name, reason="disagreement", value=1.0 - iou)
-        for name, iou in best_iou.items()
-        if iou < bound
-    ]
-    return sorted(suspected, key=_rank)
-
-
-def _rank(suspect: SuspectLabel) -> tuple[float, int, str]:
-    return (-suspect.value, -suspect.count, suspect.id)
+    return {name for name, iou in best_iou.items() if iou < bound}

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg.config.finding_codes import Code
-from humanseg.data.bundled_witness import MAX_TRIAL, ask_bundled_model, unmarked_people
+from humanseg.data.bundled_witness import ask_bundled_model, unmarked_people
 from humanseg.data.edge_agreement import (
     MAX_SHIFT,
     REMEDIES,
@@ -27,7 +27,7 @@ from humanseg.data.edge_agreement import (
     straight,
 )
 from humanseg.data.inspection import Finding, Severity, finding
-from humanseg.data.label_sample import SIDE, LabelSample, evenly
+from humanseg.data.label_sample import SIDE, LabelSample
 
 MIN_PAIRS = 16
 """Sets with fewer masks that can be tested are not judged."""
@@ -283,8 +283,7 @@ class _EdgeJudge(Judge):
         suspected = framed.copy()
         asked = np.flatnonzero(outer > inner)
         if len(asked) >= SOME_MASKS:
-            trial = evenly(len(masks), MAX_TRIAL)
-            suspected[ask_bundled_model(self._sample, trial, asked.tolist())] = True
+            suspected[ask_bundled_model(self._sample, asked.tolist())] = True
         share = SOME if self._close_ups else FRAMED_SHARE
         if framed.sum() >= max(FRAMED_MASKS, share * len(masks)) or suspected.sum() >= max(
             SOME_MASKS, SOME / 2 * len(masks)

@@ -118,11 +118,7 @@ class ImagesInMemory(ResizedImages):
         self._decoded[index] = stretch(image, mask, self.size, self._mask_resize, ignored)
 
     def check_room(self, count: int, *, processes: int = 1) -> None:
-        """See that memory can hold so many pictures.
-
-        Raises:
-            DataError: it cannot.
-        """
+        """Raise a DataError where memory cannot hold so many pictures."""
         needed = processes * count * self.size[0] * self.size[1] * 4
         available = available_memory()
         if available is not None and needed > MAX_SHARE * available:
@@ -169,11 +165,7 @@ def stretch(
 
 
 def refuse(problems: Sequence[str], count: int) -> None:
-    """Refuse samples that cannot be read, in one message for all, if there are any.
-
-    Raises:
-        DataError: the first few of `problems`, which are sentences.
-    """
+    """Raise a DataError with the first few of `problems`, sentences about samples, if any."""
     if problems:
         raise DataError(
             f"{len(problems)} of {count} samples cannot be read. {' '.join(problems[:_SHOWN])} "
