@@ -23,11 +23,7 @@ pictures, which it would play as well, are not among them."""
 
 
 def require_av() -> None:
-    """See that PyAV is there.
-
-    Raises:
-        UsageError: it is not.
-    """
+    """Raise a UsageError where PyAV is missing."""
     try:
         import av  # noqa: F401
     except ImportError as error:
@@ -37,7 +33,7 @@ def require_av() -> None:
 
 
 def open_camera(number: int) -> InputContainer:
-    """Open a camera: v4l2 on Linux, AVFoundation on macOS, DirectShow on Windows.
+    """Open a camera, see `camera_address`.
 
     Raises:
         UsageError: there is no such camera, or none can be reached on this system.
@@ -55,8 +51,7 @@ def open_camera(number: int) -> InputContainer:
 def camera_address(number: int) -> tuple[str, str, dict[str, str]]:
     """What FFmpeg opens for a camera: address, format and options.
 
-    Raises:
-        UsageError: there is no such camera, or none can be reached on this system.
+    v4l2 on Linux, AVFoundation on macOS, DirectShow on Windows.
     """
     import av
 
@@ -142,11 +137,7 @@ def choose_stream(container: InputContainer, name: str) -> tuple[VideoStream, li
 
 
 def check_pixels(width: int, height: int, name: str) -> None:
-    """Refuse a video of too many pixels.
-
-    Raises:
-        ImageError: more than `MAX_PIXELS`.
-    """
+    """Refuse a video of more than `MAX_PIXELS` with an ImageError."""
     if width * height > MAX_PIXELS:
         raise ImageError(
             f"{name}: {width}x{height} pixels; at most {MAX_PIXELS // 1_000_000} million "

@@ -18,13 +18,9 @@ _SMALLEST_PEAK = 0.1
 
 
 def blurred_luma(image: NDArray[np.uint8]) -> NDArray[np.int16]:
-    """Brightness, averaged over 3x3 pixels so that sensor noise counts for a third.
+    """Brightness of uint8 (H, W, 3) RGB, 0 to 255 grey levels as int16 (H, W).
 
-    Args:
-        image: uint8 (H, W, 3), RGB.
-
-    Returns:
-        int16 (H, W), 0 to 255 grey levels.
+    Averaged over 3x3 pixels, so that sensor noise counts for a third.
     """
     grey = Image.fromarray(image).convert("L").filter(ImageFilter.BoxBlur(1))
     return np.asarray(grey, dtype=np.int16)
@@ -38,17 +34,11 @@ def box_mean(values: NDArray[np.uint8], radius: int) -> NDArray[np.uint8]:
 def estimate_shift(
     before: NDArray[np.int16], after: NDArray[np.int16]
 ) -> tuple[float, float] | None:
-    """How far the whole image moved, by phase correlation at half the resolution.
+    """How far the whole image moved between the brightnesses (H, W) of two frames.
 
-    Kuglin and Hines, "The phase correlation image alignment method", 1975; the peak is refined by
-    a parabola through its neighbours.
-
-    Args:
-        before: brightness (H, W).
-        after: brightness (H, W) of the next frame.
-
-    Returns:
-        (rows, columns) down and to the right, in pixels; None where no one shift explains much.
+    (rows, columns) down and to the right, in pixels; None where no one shift explains much. By
+    phase correlation at half the resolution: Kuglin and Hines, "The phase correlation image
+    alignment method", 1975; the peak is refined by a parabola through its neighbours.
     """
     # A shift in space is a phase in frequency: of the cross spectrum only the phases stay, and its
     # inverse transform peaks at the shift, whatever the brightness. Every second row and column is

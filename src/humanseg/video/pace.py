@@ -24,17 +24,11 @@ class Pace:
         """That the networks were exchanged, and why; None where they were not."""
 
     def after(self, spent: float, passed: float) -> Segmenter | None:
-        """Count a frame.
+        """Count a frame; returns the network for the next ones, if it is another.
 
-        A network that is too slow works all the time: frames wait for it, or are lost, until the
-        time between those that it gets is the time that it takes.
-
-        Args:
-            spent: seconds that the network took for a frame.
-            passed: seconds between this frame and the one before.
-
-        Returns:
-            The network for the next frames, if it is another.
+        The network spent so many seconds on a frame, and so many passed since the one before. One
+        that is too slow works all the time: frames wait for it, or are lost, until the time
+        between those that it gets is the time that it takes.
         """
         if self.note is not None:
             return None

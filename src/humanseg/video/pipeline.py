@@ -38,6 +38,7 @@ _DEPTH = 2
 """Frames that may wait between two threads."""
 _EFFECT_THREADS = 4
 """At most; effects leave Python's lock to others nearly always."""
+_CHANNELS: dict[str, Channels] = {"cutout": "rgba", "mask": "gray", "probability": "gray"}
 
 
 @dataclass(frozen=True)
@@ -108,11 +109,12 @@ def process_video(
     require_av()
     check_suffix(target, transparent=effect.output == "cutout")
     _check_target(source, target, overwrite)
+    channels = _CHANNELS.get(effect.output, "rgb24")
     stop = stop or threading.Event()
     pace = Pace(faster) if faster is not None and isinstance(source, int) else None
     begin = time.perf_counter()
     with VideoSource(source, stopped=stop) as opened, replacing(target) as temporary:
-        writer = VideoTarget(temporary, target, opened, channels=_channels(effect))
+        writer = VideoTarget(temporary, target, opened, channels=channels)
         try:
             with _ctrl_c_sets(stop) if opened.live else nullcontext():
                 work = _Work(segmenter, effect.sized(opened.size), smoothing, pace)
@@ -173,12 +175,6 @@ def _ctrl_c_sets(stop: threading.Event) -> Iterator[None]:
         yield
     finally:
         restore()
-
-
-def _channels(effect: Effect) -> Channels:
-    if effect.output == "cutout":
-        return "rgba"
-    return "gray" if effect.output in ("mask", "probability") else "rgb24"
 
 
 class _Done(NamedTuple):
@@ -261,18 +257,11 @@ def process_frames(
     effect: Effect,
     smoothing: Smoother | None,
 ) -> Generator[NDArray[np.uint8], None, None]:
-    """Apply an effect to frames that come one by one, such as from a pipe.
+    """Apply an effect to frames that come one by one, such as from a pipe; see `process_video`.
 
-    Args:
-        segmenter: see `process_video`.
-        frames: uint8 (height, width, 3), RGB; read about ten ahead of what is given out.
-        size: (height, width) of all of them.
-        rate: frames per second.
-        effect: see `process_video`.
-        smoothing: see `process_video`.
-
-    Yields:
-        uint8, as `Prediction.apply` makes it, probabilities in 8 bits.
+    Frames are uint8 (height, width, 3) RGB, all of `size`, `rate` of them per second, and read
+    about ten ahead of what is given out: uint8, as `Prediction.apply` makes it, probabilities in 8
+    bits.
 
     Raises:
         UsageError: a cut-out that is to be trimmed.

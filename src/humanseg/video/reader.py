@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self, cast
 
@@ -73,13 +74,12 @@ class VideoSource:
             self._video, notes = choose_stream(self._container, self.name)
             self._notes = dict.fromkeys(notes)
             self.sounds: list[AudioStream] = list(self._container.streams.audio)
-            self._pending_sound: list[tuple[int, Packet[AudioStream]]] = []
+            self._begun: list[VideoFrame | tuple[int, Packet[AudioStream]]] = []
             self._sound: list[tuple[int, Packet[AudioStream] | AudioFrame]] = []
             self.decode_sound = False
             """Whether sound is to come as frames. Set it before `steps`."""
             self._events = self._read()
-            self._pending = self._first()
-            self._describe(self._pending)
+            self._describe(self._first())
         except BaseException:
             self._container.close()
             raise
@@ -93,11 +93,11 @@ class VideoSource:
         return tuple(self._notes)
 
     def _first(self) -> VideoFrame:
-        """The first frame; the sound before it waits in `_pending_sound`."""
+        """The first frame; with the sound before it, it waits in `_begun`."""
         for event in self._events:
+            self._begun.append(event)
             if not isinstance(event, tuple):
                 return event
-            self._pending_sound.append(event)
         raise ImageError(f"{self.name}: holds no picture that could be decoded.")
 
     def _describe(self, first: VideoFrame) -> None:
@@ -123,10 +123,7 @@ class VideoSource:
         Raises:
             ImageError: the file is damaged or cut short.
         """
-        for number, packet in self._pending_sound:
-            self._add_sound(number, packet)
-        yield Step(self._take_sound(), self._convert(self._pending))
-        for event in self._events:
+        for event in chain(self._begun, self._events):
             if not isinstance(event, tuple):
                 yield Step(self._take_sound(), self._convert(event))
                 continue

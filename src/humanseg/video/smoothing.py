@@ -76,15 +76,10 @@ class Smoother:
         *,
         seconds: float = 1 / 30,
     ) -> NDArray[np.float32]:
-        """The next frame's smoothed probability.
+        """The next frame's smoothed probability, in a new array: float32 (H, W), 0 to 1.
 
-        Args:
-            probability: float32 (H, W), 0 to 1, on the network's grid.
-            image: uint8 (H, W, 3), RGB, what the network saw.
-            seconds: time since the frame before.
-
-        Returns:
-            float32 (H, W), 0 to 1. A new array; keep or change it as you like.
+        `probability` is the same of this frame alone, on the network's grid; `image` what the
+        network saw, uint8 (H, W, 3) RGB; `seconds` the time since the frame before.
         """
         luma = blurred_luma(image)
         if self._average is None or self._luma is None or self._average.shape != probability.shape:

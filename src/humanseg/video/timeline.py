@@ -58,11 +58,9 @@ class Timeline:
         return stated - self.begin if from_zero else stated
 
     def add(self, frame: VideoFrame) -> tuple[int, bool]:
-        """The next frame's time.
+        """The next frame's time, and whether its own was not later than the one before.
 
-        Returns:
-            The time in `time_base` from the file's beginning, later than the frame's before; and
-            whether the frame's own was not, and had to be moved.
+        In `time_base` from the file's beginning; always growing.
         """
         step = frame.duration or max(1, round(1 / (self.rate * self.time_base)))
         if frame.pts is not None:

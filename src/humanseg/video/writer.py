@@ -54,11 +54,7 @@ SoundMode = Literal["copy", "encode", "drop"]
 
 
 def check_suffix(target: Path, *, transparent: bool) -> None:
-    """See that a file of this suffix can hold what is asked for.
-
-    Raises:
-        UsageError: it cannot; names the suffixes that can.
-    """
+    """Raise a UsageError where a file of this suffix cannot hold what is asked for."""
     suffix = target.suffix.lower()
     if transparent and suffix not in _TRANSPARENT:
         raise UsageError(
@@ -118,7 +114,11 @@ def _coding(suffix: str, channels: Channels, size: Size, colour: Colour) -> _Cod
 
 
 class VideoTarget:
-    """A video file being written under a temporary name. Call `close` or `abandon` in the end."""
+    """A video file being written under a temporary name. Call `close` or `abandon` in the end.
+
+    All methods but `abandon` raise an OSError if the disk is full or gone, and a HumansegError if
+    the encoder or container refuses.
+    """
 
     def __init__(
         self, temporary: Path, target: Path, source: VideoSource, *, channels: Channels
@@ -129,7 +129,6 @@ class VideoTarget:
 
         Raises:
             UsageError: no encoder here can write this size.
-            HumansegError: the encoder or container refuses.
         """
         self._temporary, self._target, self._source = temporary, target, source
         self._channels: Channels = channels
@@ -222,10 +221,6 @@ class VideoTarget:
         """Encode an image, uint8 (H, W, 3), (H, W, 4) or (H, W) as promised, of the source's size.
 
         Times are in the source's time base; the duration is 0 where unknown.
-
-        Raises:
-            OSError: the disk is full or gone.
-            HumansegError: the encoder or container refuses.
         """
         from av import VideoFrame
 
@@ -247,12 +242,7 @@ class VideoTarget:
         )
 
     def write_sound(self, sound: Iterable[tuple[int, Packet[AudioStream] | AudioFrame]]) -> None:
-        """Copy packets of sound, or encode its frames, with the source's times.
-
-        Raises:
-            OSError: the disk is full or gone.
-            HumansegError: the encoder or container refuses.
-        """
+        """Copy packets of sound, or encode its frames, with the source's times."""
         if self.sound == "drop":
             return
         with self._sentences():
@@ -297,12 +287,7 @@ class VideoTarget:
         return OSError(number, os.strerror(number), str(self._target))
 
     def close(self) -> None:
-        """Write what the encoders still hold, and the index.
-
-        Raises:
-            OSError: the disk is full or gone.
-            HumansegError: the encoder or container refuses.
-        """
+        """Write what the encoders still hold, and the index."""
         with self._sentences():
             self._mux(self._video.encode(None))
             if self.sound == "encode":
