@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from humanseg.data import cache_entries, cache_folder, discover, read_facts
+from humanseg.data import cache_entries, discover, read_facts
 from humanseg.data.cache import Cache
-from humanseg.data.cache_folder import CacheFolder
+from humanseg.data.cache_entries import CacheFolder
 from humanseg.data.resized import ImagesInMemory
 from humanseg.system.atomic import write_bytes
 from humanseg.system.errors import DataError, UsageError
@@ -226,7 +226,7 @@ def test_cache__full_disk_keeps_what_was_there(
         write_bytes(path, content)
 
     with monkeypatch.context() as disk:
-        disk.setattr(cache_folder, "write_bytes", write)
+        disk.setattr(cache_entries, "write_bytes", write)
         with pytest.raises(OSError, match="No space left") as raised:
             cached.resized().prepare(range(COUNT))
     assert raised.value.errno == errno.ENOSPC

@@ -14,8 +14,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from humanseg.data.cache_entries import Grid, pack_facts, sample_keys, unpack_facts
-from humanseg.data.cache_folder import CacheFolder
+from humanseg.data.cache_entries import CacheFolder, Grid, pack_facts, sample_keys, unpack_facts
 from humanseg.data.inspection import InspectedSample, inspect, raise_unreadable
 from humanseg.data.resized import Pixels, ResizedImages, refuse
 from humanseg.data.samples import Sample
