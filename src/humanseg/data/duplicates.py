@@ -54,6 +54,7 @@ _KEY_BITS = 16
 _KEYS = tuple(np.arange(start, start + 2 * _KEY_BITS, 2) for start in (0, 1, 12))
 _MAX_DISTANCE = 37  # of 119 bits, between a copy and the window that it is nearest to
 _TURNS = len(ORIENTATIONS)
+_KINDS: dict[str, CopyKind] = {"as it is": "near", "mirrored": "mirrored"}
 _PAIRS_AT_ONCE = 1 << 20
 
 
@@ -94,7 +95,10 @@ class CopyIndex:
         for entry, agreement in self._matches(image):
             position, turn = divmod(entry, _TURNS)
             best[position] = max((agreement, -turn), best.get(position, (0.0, 0)))
-        kinds = {position: _kind(-turn) for position, (_, turn) in best.items()}
+        kinds: dict[int, CopyKind] = {
+            position: _KINDS.get(ORIENTATIONS[-turn], "turned")
+            for position, (_, turn) in best.items()
+        }
         for position in self._digests.get(bytes.fromhex(image.exact[:16]), ()):
             kinds[position] = "exact"
         return kinds
@@ -184,12 +188,6 @@ def _copies(
         for position, image in enumerate(images)
         for other, kind in index.copies(image).items()
     }
-
-
-def _kind(turn: int) -> CopyKind:
-    if turn == 0:
-        return "near"
-    return "mirrored" if ORIENTATIONS[turn] == "mirrored" else "turned"
 
 
 def _numbers(bits: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -122,8 +122,10 @@ def label_findings(sample: LabelSample, where: str) -> list[Finding]:
     """What is wrong with the masks of a data set, all or some; findings name `where` it is."""
     judge = _EdgeJudge(sample, where)
     outlines = count_outlines(sample)
-    misplaced = judge.repeated() or judge.shaped_and_placed() if outlines >= MIN_PAIRS else []
-    background = list(judge.inverted()) if outlines >= SOME_MASKS else []
+    misplaced = []
+    if outlines >= MIN_PAIRS:
+        misplaced = [*judge.repeated()] or [*judge.shaped_and_placed()]
+    background = [*judge.inverted()] if outlines >= SOME_MASKS else []
     found = [*misplaced, *(background or judge.full())]
     return found or (list(judge.unmarked()) if outlines >= MIN_PAIRS else [])
 
@@ -163,7 +165,7 @@ class _EdgeJudge(Judge):
         self._sample, self._usable = sample, has_outline(sample.masks)
         self._close_ups = bool(sample.masks.mean() > CLOSE_UP)
 
-    def repeated(self) -> list[Finding]:
+    def repeated(self) -> Iterator[Finding]:
         """The same mask for images that differ."""
         masks, images, usable = self._sample.masks, self._sample.images, self._usable
         whose = np.unique(masks.reshape(len(masks), -1), axis=0, return_inverse=True)[1]
@@ -172,13 +174,12 @@ class _EdgeJudge(Judge):
             alike = np.flatnonzero(whose == mask)
             apart = np.abs(images[alike].astype(np.int16) - images[alike[0]]).mean(axis=(1, 2, 3))
             same[alike] = apart.max() > DIFFERENT_IMAGES
-        if not _matters(same, usable, SAME_SHARE):
-            return []
-        message = (
-            f"{self.count(same, usable)} are exactly that of another image, though the images "
-            "differ; look what wrote them."
-        )
-        return [self.finding("shuffled-masks", "error", message, same)]
+        if _matters(same, usable, SAME_SHARE):
+            message = (
+                f"{self.count(same, usable)} are exactly that of another image, though the images "
+                "differ; look what wrote them."
+            )
+            yield self.finding("shuffled-masks", "error", message, same)
 
     def full(self) -> Iterator[Finding]:
         """Masks without any background."""
@@ -192,30 +193,27 @@ class _EdgeJudge(Judge):
             )
             yield self.finding("full-mask", "warning", message, full)
 
-    def shaped_and_placed(self) -> list[Finding]:
+    def shaped_and_placed(self) -> Iterator[Finding]:
         """Masks that are no outlines; of the others, those that lie elsewhere than their images."""
         masks, usable = self._sample.masks, self._usable
         which = usable & straight(masks)
-        message = (
-            f"{self.count(which, usable)} are boxes or blocks instead of outlines of people: a "
-            "network that learns them, and scores against them, are as coarse."
-        )
+        what = f"{self.count(which, usable)} are boxes or blocks"
         if not _matters(which, usable, SOME_COARSE):
             agreement = edge_agreement(self._sample)
             own = agreement.deviations(agreement.own)[agreement.testable]
             solid = float(np.median([solidity(mask) for mask in masks[usable]]))
             if solid < SOLID or np.median(own) > SOLID_DEVIATIONS:
-                return list(self.placed(agreement))
-            which = usable
-            message = (
-                "masks are convex hulls, ellipses or tilted boxes instead of outlines of people: a "
-                "network that learns them, and scores against them, are as coarse."
-            )
-        found = [self.finding("coarse-masks", _severity(which, usable), message, which)]
+                yield from self.placed(agreement)
+                return
+            which, what = usable, "masks are convex hulls, ellipses or tilted boxes"
+        message = (
+            f"{what} instead of outlines of people: a network that learns them, and scores against "
+            "them, are as coarse."
+        )
+        yield self.finding("coarse-masks", _severity(which, usable), message, which)
         if np.count_nonzero(usable & ~which) >= MIN_PAIRS:
             rest = replace(self._sample, masks=masks & ~which[:, None, None])
-            found += self.placed(edge_agreement(rest))
-        return found
+            yield from self.placed(edge_agreement(rest))
 
     def placed(self, agreement: EdgeAgreement) -> Iterator[Finding]:
         """Masks that lie elsewhere than their images' edges: shifted, altered, or of others."""
