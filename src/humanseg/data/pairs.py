@@ -110,7 +110,7 @@ class Files:
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = folders
         self._existing = cache(self._parents)
-        self._names = cache(_names_by_look)
+        self._names = cache(lambda folder: by_look(path.name for path in folder.iterdir()))
 
     def find(self, name: str) -> Path | None:
         """The file that `name` means; None if there is none, or several may be meant."""
@@ -174,27 +174,14 @@ def _without_folders(file: Path, name: str, names: Sequence[str]) -> bool:
     ]
 
 
-def _names_by_look(folder: Path) -> dict[str, list[str]]:
-    return by_look(path.name for path in folder.iterdir())
-
-
 def _short_ids(paths: Sequence[Path]) -> list[str]:
     """Paths without the folders that all share and without suffix: `12`, `sub/a`."""
-    if not paths:
-        return []
-
-    @cache
-    def whole(folder: Path) -> Path:
-        # Two dots in a name would lead out of every folder that is made from it.
-        return Path(os.path.normpath(folder.absolute()))
-
-    common = Path(os.path.commonpath({whole(path.parent) for path in paths}))
-
-    @cache
-    def within(folder: Path) -> Path:
-        return whole(folder).relative_to(common)
-
-    return [normalize("NFC", (within(path.parent) / path.stem).as_posix()) for path in paths]
+    folders = {path.parent for path in paths}
+    # Two dots in a name would lead out of every folder that is made from it.
+    whole = {folder: Path(os.path.normpath(folder.absolute())) for folder in folders}
+    common = os.path.commonpath(whole.values()) if whole else ""
+    within = {folder: path.relative_to(common) for folder, path in whole.items()}
+    return [normalize("NFC", (within[path.parent] / path.stem).as_posix()) for path in paths]
 
 
 def pair_labels(labels: LabelSet, path: Path) -> Pairs:

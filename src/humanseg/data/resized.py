@@ -44,7 +44,6 @@ class ResizedImages(ABC):
     """
 
     def __init__(self, samples: Sequence[Sample], size: Size) -> None:
-        """Decode nothing yet."""
         self.ids = tuple(sample.id for sample in samples)
         self.size = size
         self.ignoring = any(sample.ignored is not None for sample in samples)
@@ -83,10 +82,12 @@ class ResizedImages(ABC):
 
 
 class ImagesInMemory(ResizedImages):
-    """`ResizedImages` in memory: 4 bytes per pixel of every picture that was ever asked for."""
+    """`ResizedImages` in memory: 4 bytes per pixel of every picture that was ever asked for.
+
+    Nothing is decoded before that; `size` and `mask_resize` are those of `stretch`.
+    """
 
     def __init__(self, samples: Sequence[Sample], size: Size, mask_resize: str) -> None:
-        """Decode nothing yet; `size` and `mask_resize` are those of `stretch`."""
         super().__init__(samples, size)
         self._mask_resize = mask_resize
         self._decoded: dict[int, Pixels] = {}

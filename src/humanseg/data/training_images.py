@@ -76,6 +76,6 @@ def copied(trained_on: ImageBits, images: Mapping[str, Signature]) -> tuple[str,
     return tuple(name for name, image in images.items() if index.copies(image))
 
 
-def some(names: Sequence[str], most: int = 3) -> str:
-    """The first of many names, for a sentence."""
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+def some(names: Sequence[str]) -> str:
+    """The first three of many names, for a sentence."""
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
