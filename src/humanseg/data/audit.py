@@ -19,7 +19,7 @@ from humanseg.config.finding_codes import Code
 from humanseg.config.schema import KnownLayout, Layout
 from humanseg.data.bundled_witness import iou
 from humanseg.data.duplicates import find_duplicates, group_ids
-from humanseg.data.fingerprint import sample_digests
+from humanseg.data.fingerprint import truth_digest
 from humanseg.data.inspection import (
     Finding,
     InspectedSample,
@@ -212,7 +212,7 @@ def _contradict(copies: Sequence[Sample]) -> bool:
     """Whether masks of the same image say different things."""
     masks = []
     with suppress(HumansegError):  # the inspection says what cannot be read
-        if len({sample_digests(sample)[1] for sample in copies}) == 1:
+        if len({truth_digest(sample) for sample in copies}) == 1:
             return False
         masks = [resize_mask(sample.read_mask(), (SIDE, SIDE)) for sample in copies]
     return any(iou(masks[0], mask) < SAME_MASK for mask in masks[1:])

@@ -1,4 +1,4 @@
-"""One number for the whole content of a data set."""
+"""One number for the whole content of a data set. A file that cannot be read is a DataError."""
 
 from __future__ import annotations
 
@@ -39,21 +39,18 @@ def fingerprint(
 
 
 def sample_digests(sample: Sample) -> tuple[str, str]:
-    """SHA-256 of a sample's picture file and of its truth, a file's bytes or its annotations.
-
-    Raises:
-        DataError: a file that cannot be read.
-    """
-    truth = annotations_digest(sample) if sample.mask is None else file_digest(sample.mask)
+    """SHA-256 of a sample's picture file and of its truth."""
+    truth = truth_digest(sample)
     return file_digest(sample.image), truth
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, read in pieces, as 64 hexadecimal digits.
+def truth_digest(sample: Sample) -> str:
+    """SHA-256 of a sample's truth, a file's bytes or its annotations."""
+    return annotations_digest(sample) if sample.mask is None else file_digest(sample.mask)
 
-    Raises:
-        DataError: it cannot be read.
-    """
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, read in pieces, as 64 hexadecimal digits."""
     try:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()

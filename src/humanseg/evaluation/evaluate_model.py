@@ -15,7 +15,7 @@ from pathlib import Path
 
 from humanseg.annotations.label_set import PERSON
 from humanseg.config.schema import EvaluationConfig, Layout
-from humanseg.data.fingerprint import annotations_digest, file_digest, fingerprint
+from humanseg.data.fingerprint import file_digest, fingerprint, truth_digest
 from humanseg.data.inspection import Digests, InspectedSample
 from humanseg.data.layouts import discover
 from humanseg.data.metadata import derive_facts, describe_data
@@ -204,8 +204,7 @@ class _Reader:
     def mask(self, sample: Sample) -> Mask:
         """The truth of a sample, bool (H, W)."""
         mask = sample.read_mask()
-        digest = annotations_digest(sample) if sample.mask is None else file_digest(sample.mask)
-        self._masks[sample.id] = float(mask.mean()), digest
+        self._masks[sample.id] = float(mask.mean()), truth_digest(sample)
         if self._pixels is not None:
             self.people[sample.id] = describe_people(self._pixels.pop(sample.id), mask)
         if self._truth is not None:
