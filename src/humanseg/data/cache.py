@@ -42,7 +42,7 @@ class Cache:
 
     What is decoded is kept at once: a process that is killed loses no more than it was decoding.
     One process fills at a time, and others read meanwhile. Every method raises an OSError if the
-    disk is full or fails.
+    disk is full or fails, and those that decode a DataError beforehand if it has too little room.
     """
 
     def __init__(self, folder: Path, *, note: Callable[[str], None]) -> None:
@@ -64,9 +64,6 @@ class Cache:
 
         About 3.5 kB per sample. Those that cannot be read have a remark that says why, and are
         decoded again every time.
-
-        Raises:
-            DataError: no room on the disk.
         """
         keys = sample_keys(samples)
         results: list[InspectedSample | None] = []
@@ -105,9 +102,6 @@ class Cache:
 
         `lacking` looks which are to be decoded: their keys by index. Yields index and facts of
         each; what has no digests could not be kept. Nothing is said beforehand where `silent`.
-
-        Raises:
-            DataError: no room on the disk.
         """
         if not lacking():
             return
@@ -131,8 +125,7 @@ class Cache:
                         progress(done + count, len(samples))
 
     def _decode(self, sample: Sample, key: str, grid: Grid | None) -> InspectedSample:
-        inspection = inspect(sample, digests=True)
-        result, image, mask = inspection.result, inspection.image, inspection.mask
+        result, image, mask = inspect(sample, digests=True)
         if not key or result.digests is None or image is None or mask is None:
             return replace(result, digests=None)
         if not self.store.has(FACTS, key):

@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Literal, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,8 +93,7 @@ class InspectedSample:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class Inspection:
+class Inspection(NamedTuple):
     """An inspected sample, with its pixels."""
 
     result: InspectedSample
@@ -145,10 +144,10 @@ def inspect_all(
     """
 
     def work(index: int) -> InspectedSample:
-        inspection = inspect(samples[index])
-        if keep is not None and inspection.image is not None and inspection.mask is not None:
-            keep(index, inspection.image, inspection.mask)
-        return inspection.result
+        result, image, mask = inspect(samples[index])
+        if keep is not None and image is not None and mask is not None:
+            keep(index, image, mask)
+        return result
 
     inspected: list[InspectedSample] = []
     with closing(ordered_map(work, range(len(samples)))) as results:

@@ -322,8 +322,7 @@ class _EdgeJudge(Judge):
         return self.finding(
             "shifted-masks",
             "error" if size > MIN_SHIFT else "warning",
-            f"masks are shifted: they lie {' and '.join(parts)}; shift them back, or look what cut "
-            "or framed images and masks differently.",
+            f"masks are shifted: they lie {' and '.join(parts)}; {_ADVICE['shifted']}.",
             agreement.testable,
         )
 

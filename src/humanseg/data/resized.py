@@ -74,10 +74,7 @@ class ResizedImages(ABC):
     def get(self, indices: Sequence[int]) -> Pixels:
         """Arrays of one's own, in the order of `indices`; what is not prepared is, silently.
 
-        Threads may read at the same time.
-
-        Raises:
-            DataError: as `prepare`.
+        Threads may read at the same time; raises what `prepare` raises.
         """
 
 

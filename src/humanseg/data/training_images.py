@@ -6,7 +6,7 @@ training-images.npz, beside humanseg.json:
     signs     uint8 (images, 15): 119 bits, whether a low frequency is positive; zeros for an image
               that shows too little to know changed copies of it
 
-No image can be seen in it, and no names are kept.
+No image can be seen in it, and no names are kept. One that is damaged is a ModelError.
 """
 
 from __future__ import annotations
@@ -34,11 +34,7 @@ def write_training_images(directory: Path, images: ImageBits) -> None:
 
 
 def read_training_images(directory: Path) -> ImageBits | None:
-    """Read training-images.npz; None where a directory has none.
-
-    Raises:
-        ModelError: a file that is damaged.
-    """
+    """Read training-images.npz; None where a directory has none."""
     file = directory / TRAINING_IMAGES_FILE
     if not file.is_file():
         return None
@@ -61,11 +57,7 @@ def joined(*parts: ImageBits) -> ImageBits:
 
 
 def seen_in_training(directory: Path, images: Mapping[str, Signature]) -> tuple[str, ...]:
-    """Names of images that a model was trained on, or on a copy of them, in the order given.
-
-    Raises:
-        ModelError: a file that is damaged.
-    """
+    """Names of images that a model was trained on, or on a copy of them, in the order given."""
     trained_on = read_training_images(directory)
     return () if trained_on is None else copied(trained_on, images)
 

@@ -2,7 +2,8 @@
 
 Raw frames are rows of pixels and nothing else: FFmpeg's `rgb24`, `rgba` or `gray`. y4m says its own
 size, rate and pixel format in a line of text. It does not say its matrix, which is taken as players
-take it: BT.709 above 576 lines, BT.601 below; levels from 16 to 235 unless `XCOLORRANGE=FULL`.
+take it: BT.709 above 576 lines, BT.601 below; levels from 16 to 235 unless `XCOLORRANGE=FULL`. What
+is read but is none of these, or ends within a frame, raises an ImageError.
 """
 
 from __future__ import annotations
@@ -54,11 +55,7 @@ class FrameStream:
 
 
 def read_header(stream: BinaryIO) -> FrameStream:
-    """Read the first line of y4m.
-
-    Raises:
-        ImageError: no y4m, or pixels that are not read here.
-    """
+    """Read the first line of y4m."""
     line = stream.readline(_LONGEST_LINE)
     words = line.decode("ascii", "replace").split()
     if not words or words[0] != "YUV4MPEG2":
@@ -82,11 +79,7 @@ def read_header(stream: BinaryIO) -> FrameStream:
 
 
 def read_frames(stream: BinaryIO, about: FrameStream) -> Iterator[NDArray[np.uint8]]:
-    """Read frames to the end, after the header of y4m: uint8 (height, width, 3), RGB.
-
-    Raises:
-        ImageError: the stream ends within a frame, or what comes is no frame.
-    """
+    """Read frames to the end, after the header of y4m: uint8 (height, width, 3), RGB."""
     number = 0
     while True:
         number += 1
