@@ -22,7 +22,6 @@ from humanseg.data.samples import Sample
 from humanseg.results import SplitRecord
 from humanseg.system.errors import DataError
 
-_PARTS = ("train", "validation", "test")
 _REFERENCE_TEST_SHARE = 0.2
 
 
@@ -57,7 +56,9 @@ def make_split(
             parts = _holdout(ids, facts, config)
         else:
             parts = _nested(ids, facts, config)
-        train, validation, test = (tuple(sorted(parts[part])) for part in _PARTS)
+        train, validation, test = (
+            tuple(sorted(parts[part])) for part in ("train", "validation", "test")
+        )
         record = SplitRecord(
             train=train, validation=validation, test=test, validation_is_test=False
         )
@@ -221,12 +222,7 @@ def stratified_group_split(
 
 def _strata(groups: Sequence[Sequence[str]], facts: Facts) -> NDArray[np.intp]:
     """Stratum of every group, counted from 0: its first picture's source, and its mean share."""
-    names = sorted({facts.sources[group[0]] for group in groups})
-    sources = np.array([names.index(facts.sources[group[0]]) for group in groups], dtype=np.intp)
+    _, sources = np.unique([facts.sources[group[0]] for group in groups], return_inverse=True)
     shares = [float(np.mean([facts.shares[name] for name in group])) for group in groups]
-    return np.asarray(sources * 3 + terciles(shares), dtype=np.intp)
-
-
-def terciles(values: Sequence[float]) -> NDArray[np.intp]:
-    """Third of the distribution that each value lies in: 0, 1 or 2."""
-    return np.digitize(values, np.quantile(values, [1 / 3, 2 / 3]), right=True)
+    thirds = np.digitize(shares, np.quantile(shares, [1 / 3, 2 / 3]), right=True)
+    return np.asarray(sources * 3 + thirds, dtype=np.intp)
