@@ -116,17 +116,15 @@ def audit(
         message = f"none of the {len(defined)} masks has a person in it; there is nothing to learn."
         findings.append(finding("no-person", "error", str(root), message))
     shares = {
-        position: inspected[row].share
-        for position, row in enumerate(rows)
+        row: inspected[row].share
+        for row in rows
         if inspected[row].size is not None and inspected[row].share is not None
     }
     outlines = sum(0 < (share or 0.0) < 1 for share in shares.values())
     if defined and min(defined) == 1:
         findings.append(finding("full-mask", "error", str(root), ALL_FULL))
     elif outlines >= MIN_PAIRS or (outlines and cache is None):  # few are not kept small by a cache
-        together = label_sample(
-            small, list(shares), lambda each: pairs.samples[rows[each]].read_image()
-        )
+        together = label_sample(small, list(shares), lambda row: pairs.samples[row].read_image())
         findings += label_findings(together, str(root))
         outlines = min(outlines, count_outlines(together)) if outlines >= MIN_PAIRS else outlines
     totals = Counter(str(each.code) for each in findings)
@@ -156,19 +154,18 @@ def _inspected(
     progress: ItemProgress | None,
 ) -> tuple[list[InspectedSample], ResizedImages]:
     """What is known of all pairs, and those of `rows` small, from one decoding."""
-    chosen = [samples[row] for row in rows]
     if cache is not None:
-        cached = cache.resized(chosen, size=(SIDE, SIDE), mask_resize="area")
-        if len(chosen) >= MIN_PAIRS:
+        cached = cache.resized(samples, size=(SIDE, SIDE), mask_resize="area")
+        if len(rows) >= MIN_PAIRS:
             with suppress(DataError):  # files that cannot be read: the inspection says so
-                cached.prepare(range(len(chosen)), progress)
+                cached.prepare(rows, progress)
         return cache.inspect(samples, progress=progress), cached
-    memory = ImagesInMemory(chosen, (SIDE, SIDE), "area")
-    position = {row: each for each, row in enumerate(rows)}
+    memory = ImagesInMemory(samples, (SIDE, SIDE), "area")
+    chosen = set(rows)
 
     def keep(index: int, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> None:
-        if index in position:
-            memory.keep(position[index], image, mask)
+        if index in chosen:
+            memory.keep(index, image, mask)
 
     return inspect_all(samples, keep=keep, progress=progress), memory
 

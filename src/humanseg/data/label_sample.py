@@ -46,9 +46,6 @@ def label_sample(resized: ResizedImages, rows: Sequence[int], read: Reader) -> L
     """Make a sample of some rows, at most `MAX_IMAGES`, of images that are decoded anyway.
 
     `read` gives one of them, by its row, in more detail: uint8 (H, W, 3).
-
-    Raises:
-        DataError: an image that cannot be read.
     """
     resized.prepare(rows)
     images = np.empty((len(rows), SIDE, SIDE, 3), dtype=np.uint8)
