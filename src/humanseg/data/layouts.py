@@ -40,6 +40,7 @@ _WORDS = re.compile(
     r"|(?<![^/])(masks?|mattes?|alpha|labels?|seg|gt)[ ._-](?=[^/]+$)"
 )
 """What tools put at the end or the beginning of the names of masks."""
+_FILES: dict[str, KnownLayout] = {".csv": "csv", ".xml": "cvat", ".yaml": "yolo", ".yml": "yolo"}
 _SHOWN = 3
 _HEAD = 1 << 16
 
@@ -169,14 +170,8 @@ def _refuse_mixed(root: Path, choices: Sequence[DetectedLayout]) -> None:
 def _choices(root: Path) -> list[DetectedLayout]:
     """Every layout that `root` could be read as, the likeliest first."""
     if root.is_file():
-        by_suffix: dict[str, KnownLayout] = {
-            ".csv": "csv",
-            ".xml": "cvat",
-            ".yaml": "yolo",
-            ".yml": "yolo",
-        }
         suffix = root.suffix.lower()
-        kind = (_json_kind(root) or "coco") if suffix == ".json" else by_suffix.get(suffix)
+        kind = (_json_kind(root) or "coco") if suffix == ".json" else _FILES.get(suffix)
         return [DetectedLayout(kind, root)] if kind else []
     choices = [
         DetectedLayout(layout, root)
