@@ -15,7 +15,7 @@ from humanseg.evaluation.analysis import (
     analyse,
     analyse_external,
     analyse_robustness,
-    of_run,
+    scores_of,
 )
 from humanseg.evaluation.analysis.differences import compare_false_alarms
 from humanseg.results import (
@@ -456,7 +456,7 @@ def test_pairs__no_verdict_on_a_network_below_the_baseline() -> None:
     assert all(not found.evidence and "weak" in found.doubts for found in analysis.pairs)
 
 
-def test_of_run__holds_what_the_tests_rest_on() -> None:
+def test_scores_of__holds_what_the_tests_rest_on() -> None:
     """58 tested and 203 trained on, by hand; weak at the baseline's own score, not above it."""
     config = TrainConfig.model_validate({"split": {"protocol": "folds", "folds": 5, "fold": 2}})
     tested = [plain_score(f"t{number}", 0.5) for number in range(58)]
@@ -467,13 +467,13 @@ def test_of_run__holds_what_the_tests_rest_on() -> None:
         baselines={"mean_mask": summarise([plain_score("t0", 0.5)])},
         train=[f"n{number}" for number in range(203)],
     )
-    scores = of_run(result)
+    scores = scores_of(result)
     assert scores.test_over_train == pytest.approx(0.285714, abs=1e-6)
     assert (scores.fold, scores.weak) == ((42, 2), True)
     better = result.model_copy(
         update={"baselines": {"mean_mask": summarise([plain_score("t0", 0.499)])}}
     )
-    assert not of_run(better).weak
+    assert not scores_of(better).weak
 
 
 def test_analysis__counts_what_it_rests_on() -> None:
@@ -514,7 +514,7 @@ def test_external__copies_count_as_one_picture() -> None:
     """Two photographs, each of them five times: the interval is that of two, not of ten."""
     values = {f"{number}-{copy}": 0.6 + 0.2 * number for number in range(2) for copy in range(5)}
     scores = tuple(plain_score(name, iou) for name, iou in values.items())
-    run = RunScores("a", 1, (0, 0), 0.0, scores, None, None, None, None)
+    run = RunScores("a", scores)
     groups = {name: name[0] for name in values}
     found = analyse_external(Subject("a", "a", (run,)), groups, name="x", fingerprint="f" * 64)
     iou = found.metrics["iou"]

@@ -23,7 +23,7 @@ from humanseg.data.samples import Sample
 from humanseg.data.signatures import Signature, signature
 from humanseg.data.sources import GroupTable, read_group_table
 from humanseg.data.training_images import seen_in_training
-from humanseg.evaluation.analysis import analyse_evaluation
+from humanseg.evaluation.analysis import Subject, analyse, scores_of
 from humanseg.evaluation.by_attribute import (
     GROUPS,
     ScenePeople,
@@ -160,7 +160,9 @@ def evaluate(
         )
         for name in dict.fromkeys(by)
     )
-    analysis = analyse_evaluation(evaluation).model_copy(update={"attributes": attributes})
+    subject = Subject(evaluation.arch, evaluation.arch, (scores_of(evaluation),))
+    analysis = analyse([subject], groups=described.groups, sources=described.sources)
+    analysis = analysis.model_copy(update={"attributes": attributes})
     evaluation = evaluation.model_copy(update={"analysis": analysis})
     if output is not None:
         write_record(output / "data.json", described)

@@ -8,7 +8,7 @@ from itertools import cycle
 from pathlib import Path
 
 from humanseg.config.architectures import ARCHITECTURES, label
-from humanseg.evaluation.analysis import Subject, analyse, baseline_bounds, of_evaluation, of_run
+from humanseg.evaluation.analysis import Subject, analyse, baseline_bounds, scores_of
 from humanseg.report import study_files
 from humanseg.report.study import SLOTS, Network, Scored, Study
 from humanseg.report.study_plan import fingerprint
@@ -128,11 +128,7 @@ def _alone(arch: str, scored: Scored, folder: Path) -> Network:
 
 
 def _subject(network: Network) -> Subject:
-    scores = (
-        of_run(record) if isinstance(record, RunResult) else of_evaluation(record)
-        for record in network.scored
-    )
-    return Subject(network.name, network.arch, tuple(scores))
+    return Subject(network.name, network.arch, tuple(map(scores_of, network.scored)))
 
 
 def _analysis(

@@ -15,6 +15,11 @@ class Interval(Record):
     """None where no interval can be had: fewer than two groups, or a number without resampling."""
     high: float | None = None
 
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether it has ends, both above zero or both below."""
+        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
+
 
 class Stratum(Record):
     """Some of the images, by foreground size or by source."""

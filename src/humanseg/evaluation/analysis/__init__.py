@@ -3,14 +3,14 @@
 Every number here is computed once and kept in the records; the report only shows it.
 """
 
-from humanseg.evaluation.analysis.analyse import analyse, analyse_evaluation
+from humanseg.evaluation.analysis.analyse import analyse
 from humanseg.evaluation.analysis.external_scores import analyse_external, analyse_robustness
 from humanseg.evaluation.analysis.finished_plan import (
     FinishedPlan,
     analyse_comparison,
     baseline_bounds,
 )
-from humanseg.evaluation.analysis.subjects import RunScores, Subject, of_evaluation, of_run
+from humanseg.evaluation.analysis.subjects import RunScores, Subject, scores_of
 
 __all__ = [
     "FinishedPlan",
@@ -18,10 +18,8 @@ __all__ = [
     "Subject",
     "analyse",
     "analyse_comparison",
-    "analyse_evaluation",
     "analyse_external",
     "analyse_robustness",
     "baseline_bounds",
-    "of_evaluation",
-    "of_run",
+    "scores_of",
 ]

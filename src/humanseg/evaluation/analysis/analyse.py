@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from humanseg.evaluation.analysis.differences import analyse_pairs, compare_false_alarms
 from humanseg.evaluation.analysis.external_scores import analyse_sources
 from humanseg.evaluation.analysis.measures import analyse_network
-from humanseg.evaluation.analysis.subjects import Subject, of_evaluation
-from humanseg.results import Analysis, Evaluation
+from humanseg.evaluation.analysis.subjects import Subject
+from humanseg.results import Analysis
 
 
 def analyse(
@@ -42,13 +42,3 @@ def analyse(
         false_alarms=compare_false_alarms(subjects, groups),
         sources=analyse_sources(subjects, without or {}, groups, in_folds=in_folds),
     )
-
-
-def analyse_evaluation(evaluation: Evaluation) -> Analysis:
-    """Analyse one model: intervals, strata and false positives, with nothing to compare.
-
-    Raises:
-        ValueError: no scores at all.
-    """
-    subject = Subject(evaluation.arch, evaluation.arch, (of_evaluation(evaluation),))
-    return analyse([subject], groups=evaluation.groups, sources=evaluation.sources)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
-from statistics import fmean
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.evaluation.analysis.measures import COMPARED, MARKED_SHARE, bootstrap_of
-from humanseg.evaluation.analysis.subjects import Subject, difference_of
+from humanseg.evaluation.analysis.measures import COMPARED, bootstrap_of, marked, marked_area
+from humanseg.evaluation.analysis.subjects import Measure, Subject, difference_of
 from humanseg.evaluation.statistics import Trainings, compare_pair, finish_pairs
 from humanseg.evaluation.statistics.paired import SIGNIFICANCE, with_doubts
 from humanseg.evaluation.statistics.significance import corrected_t, holm, welch_t, wilcoxon
-from humanseg.results import Doubt, FalseAlarms, ImageScore, Interval, PairAnalysis
+from humanseg.results import Doubt, FalseAlarms, PairAnalysis
 from humanseg.results.scores import mean_of
 
 FEWEST_IMAGES = 30
@@ -25,10 +24,9 @@ SMALLEST_MARKED = 0.05
 SMALLEST_AREA = 0.01
 """Smallest difference of the shares of marked pixels that is called clear: one in a hundred."""
 
-_Alarm = Callable[[ImageScore], float]
-_ALARMS: tuple[tuple[_Alarm, float], ...] = (
-    (lambda score: float((score.false_alarm or 0.0) > MARKED_SHARE), SMALLEST_MARKED),
-    (lambda score: score.false_alarm or 0.0, SMALLEST_AREA),
+_ALARMS: tuple[tuple[Measure, float], ...] = (
+    (marked, SMALLEST_MARKED),
+    (marked_area, SMALLEST_AREA),
 )
 """Whether an image is marked and how much of it, with the smallest difference that is clear."""
 
@@ -52,17 +50,18 @@ def analyse_pairs(
     qualified = []
     for pair in finish_pairs(pairs):
         first, second = by_name[pair.first], by_name[pair.second]
-        more: list[Doubt] = ["folds"] if _folds(first) != _folds(second) else []
+        more: list[Doubt] = ["folds"] if first.folds != second.folds else []
         more += ["pictures"] if first.by_image.keys() != second.by_image.keys() else []
         more += ["weak"] if first.weak or second.weak else []
         qualified.append(with_doubts(pair, *more) if more else pair)
     return tuple(qualified)
 
 
-def _folds(subject: Subject) -> dict[tuple[int, int], frozenset[str]]:
-    """Images of every test fold."""
+def _differences(first: Subject, second: Subject, measure: Measure) -> dict[str, float | None]:
+    """First minus second by image that both were tested on, each averaged over its runs."""
+    ours, theirs = first.metric(measure), second.metric(measure)
     return {
-        run.fold: frozenset(score.id for score in run.scores) for run in subject.runs if run.fold[1]
+        name: difference_of(value, theirs[name]) for name, value in ours.items() if name in theirs
     }
 
 
@@ -72,22 +71,23 @@ def _pair(
     metric: Literal["iou", "boundary_iou"],
     groups: Mapping[str, str],
 ) -> PairAnalysis | None:
-    ours, theirs = first.metric(metric), second.metric(metric)
-    names = [name for name in ours if name in theirs]
-    differences = [difference_of(ours[name], theirs[name]) for name in names]
-    if all(difference is None for difference in differences):
+    differences = _differences(first, second, metric)
+    if all(difference is None for difference in differences.values()):
         return None
-    same = _folds(first) == _folds(second)
+    names = list(differences)
+    same = first.folds == second.folds
     by_fold = _fold_differences(first, second, metric) if same else []
     deviations = [subject.seed_sd(metric) for subject in (first, second)]
     trainings = Trainings(
         fold_differences=by_fold,
-        test_share_over_train=fmean(run.test_over_train for run in first.runs) if by_fold else None,
+        test_share_over_train=first.test_over_train if by_fold else None,
         by_seed=_by_seed(first, second, metric, names) if same else None,
         seed_sd=max((value for value in deviations if value is not None), default=None),
     )
     bootstrap = bootstrap_of(names, groups)
-    return compare_pair(first.name, second.name, metric, differences, bootstrap, trainings)
+    return compare_pair(
+        first.name, second.name, metric, list(differences.values()), bootstrap, trainings
+    )
 
 
 def _by_seed(
@@ -105,19 +105,15 @@ def _by_seed(
     return tables[0], tables[1]
 
 
-def _fold_differences(first: Subject, second: Subject, metric: str) -> list[float]:
+def _fold_differences(first: Subject, second: Subject, measure: Measure) -> list[float]:
     """Mean difference of every fold of every repeat; seeds are averaged first, picture by picture.
 
     Seeds on the same folds are no repeats: they share their training pictures.
     """
-    means = []
-    for fold in dict.fromkeys(run.fold for run in first.runs if run.fold[1]):
-        ours, theirs = (subject.in_fold(fold).metric(metric) for subject in (first, second))
-        means.append(
-            mean_of(
-                difference_of(value, theirs[name]) for name, value in ours.items() if name in theirs
-            )
-        )
+    means = [
+        mean_of(_differences(first.in_fold(fold), second.in_fold(fold), measure).values())
+        for fold in first.folds
+    ]
     return [mean for mean in means if mean is not None]
 
 
@@ -134,28 +130,25 @@ def compare_false_alarms(
         for first, second in combinations(subjects, 2)
         if (names := [name for name in first.person_free if name in second.person_free])
     ]
-    tested = [
-        (_by_image(first, second, names, alarm), _alarm_p(first, second, names, alarm))
-        for first, second, names in pairs
-        for alarm, _ in _ALARMS
-    ]
-    corrected = iter(holm([p for _, p in tested]))
-    by_image = iter(differences for differences, _ in tested)
+    corrected = iter(holm([_alarm_p(*pair, alarm) for pair in pairs for alarm, _ in _ALARMS]))
     found = []
     for first, second, names in pairs:
         bootstrap, measured = bootstrap_of(names, groups), []
-        for _, smallest in _ALARMS:
-            difference, p = bootstrap.mean(next(by_image)), next(corrected)
+        for alarm, smallest in _ALARMS:
+            differences = _differences(first, second, alarm)
+            difference = bootstrap.mean([differences[name] for name in names])
             assert difference is not None  # every name has both
+            p = next(corrected)
             surely = p is not None and p < SIGNIFICANCE and len(names) >= FEWEST_IMAGES
-            measured.append((difference, surely and _is_clear(difference, smallest)))
-        (marked, marked_clear), (area, area_clear) = measured
+            clear = surely and difference.excludes_zero and abs(difference.estimate) >= smallest
+            measured.append((difference, clear))
+        (share, marked_clear), (area, area_clear) = measured
         found.append(
             FalseAlarms(
                 first=first.name,
                 second=second.name,
                 images=len(names),
-                marked=marked,
+                marked=share,
                 area=area,
                 clear=marked_clear or area_clear,
                 marked_clear=marked_clear,
@@ -165,51 +158,24 @@ def compare_false_alarms(
     return tuple(found)
 
 
-def _by_image(first: Subject, second: Subject, names: Sequence[str], alarm: _Alarm) -> list[float]:
-    """Difference of every image, each network averaged over its runs."""
-    ours, theirs = (
-        [fmean(map(alarm, subject.person_free[name])) for name in names]
-        for subject in (first, second)
-    )
-    return [a - b for a, b in zip(ours, theirs, strict=True)]
-
-
-def _alarm_p(first: Subject, second: Subject, names: Sequence[str], alarm: _Alarm) -> float | None:
+def _alarm_p(first: Subject, second: Subject, names: Sequence[str], alarm: Measure) -> float | None:
     """The larger p of the test over images and the one over trainings; None without either."""
-    over_images, _ = wilcoxon(_by_image(first, second, names, alarm))
-    folds = _folds(first)
-    if folds != _folds(second):
+    differences = _differences(first, second, alarm)
+    over_images, _ = wilcoxon([value for value in differences.values() if value is not None])
+    if first.folds != second.folds:
         return None
-    if folds:
-        by_fold = []
-        for fold in folds:
-            ours, theirs = first.in_fold(fold), second.in_fold(fold)
-            if own := [name for name in names if name in ours.person_free]:
-                by_fold.append(fmean(_by_image(ours, theirs, own, alarm)))
-        share = fmean(run.test_over_train for run in first.runs)
-        over_trainings = corrected_t(by_fold, share)
+    if first.folds:
+        by_fold = _fold_differences(first, second, alarm)
+        over_trainings = corrected_t(by_fold, first.test_over_train)
     else:
-        ours_by_seed, theirs_by_seed = (
-            _alarms_by_seed(each, names, alarm) for each in (first, second)
-        )
-        over_trainings = welch_t(ours_by_seed, theirs_by_seed)
+        over_trainings = welch_t(*(_seed_means(each, alarm, names) for each in (first, second)))
     if over_images is None or over_trainings is None:
         return None
     return max(over_images, over_trainings.p)
 
 
-def _alarms_by_seed(subject: Subject, names: Sequence[str], alarm: _Alarm) -> list[float]:
+def _seed_means(subject: Subject, measure: Measure, names: Sequence[str]) -> list[float]:
     """Mean over images of every training seed that saw some of them."""
-    seen = (subject.of_seed(seed).person_free for seed in subject.seeds)
-    return [
-        fmean(fmean(map(alarm, own[name])) for name in names if name in own)
-        for own in seen
-        if not own.keys().isdisjoint(names)
-    ]
-
-
-def _is_clear(difference: Interval, smallest: float) -> bool:
-    low, high = difference.low, difference.high
-    if low is None or high is None or low <= 0 <= high:
-        return False
-    return abs(difference.estimate) >= smallest
+    by_seed = (subject.of_seed(seed).metric(measure) for seed in subject.seeds)
+    means = [mean_of(map(own.get, names)) for own in by_seed]
+    return [mean for mean in means if mean is not None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from humanseg.evaluation.analysis.measures import bootstrap_of, measure
@@ -52,15 +52,15 @@ def analyse_external(
     subject: Subject, groups: Mapping[str, str], *, name: str, fingerprint: str
 ) -> ExternalAnalysis:
     """One network on another data set, by its scores and groups there; its name and fingerprint."""
-    ious = subject.metric("iou")
+    undefined = len(subject.person_free)
     return ExternalAnalysis(
         network=subject.name,
         data=name,
         fingerprint=fingerprint,
-        images=len(ious),
-        undefined=sum(value is None for value in ious.values()),
+        images=len(subject.by_image),
+        undefined=undefined,
         metrics=measure(subject, groups),
-        person_free=len(subject.person_free),
+        person_free=undefined,
     )
 
 
@@ -72,7 +72,7 @@ def analyse_robustness(
     Retention is the mean over severities of corrupted IoU over clean IoU, as a ratio of sums over
     pictures, so that a picture that was missed anyway does not weigh in.
     """
-    clean = _by_image(records, lambda record: record.clean)
+    clean = _by_image(records, [record.clean for record in records])
     names = [name for name, value in clean.items() if value is not None]
     if not names:
         return ()
@@ -80,7 +80,8 @@ def analyse_robustness(
     base = [clean[name] or 0.0 for name in names]
     analyses = []
     for corruption in records[0].ious:
-        levels = _severities(records, corruption)
+        by_severity = zip(*(record.ious[corruption] for record in records), strict=False)
+        levels = [_by_image(records, values) for values in by_severity]
         retained = [fmean(level[name] or 0.0 for level in levels) for name in names]
         retention = bootstrap.ratio(retained, base)
         if retention is None:
@@ -98,25 +99,12 @@ def analyse_robustness(
     return tuple(analyses)
 
 
-def _severities(
-    records: Sequence[CorruptedScores], corruption: str
-) -> list[dict[str, float | None]]:
-    """For every severity the mean over runs of every picture's IoU."""
-    count = min(len(record.ious[corruption]) for record in records)
-
-    def level(severity: int) -> dict[str, float | None]:
-        return _by_image(records, lambda record: record.ious[corruption][severity])
-
-    return [level(severity) for severity in range(count)]
-
-
 def _by_image(
-    records: Sequence[CorruptedScores],
-    values: Callable[[CorruptedScores], Sequence[float | None]],
+    records: Sequence[CorruptedScores], values: Sequence[Sequence[float | None]]
 ) -> dict[str, float | None]:
-    """Mean over runs of one number of every picture."""
+    """Mean over runs of one number of every picture; `values` are of each record's pictures."""
     by_image: dict[str, list[float | None]] = defaultdict(list)
-    for record in records:
-        for name, value in zip(record.images, values(record), strict=True):
+    for record, own in zip(records, values, strict=True):
+        for name, value in zip(record.images, own, strict=True):
             by_image[name].append(value)
     return {name: mean_of(own) for name, own in sorted(by_image.items())}

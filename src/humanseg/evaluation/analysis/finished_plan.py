@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import ChainMap, defaultdict
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +13,7 @@ from humanseg.config.comparison_config import CompareConfig, slug
 from humanseg.config.schema import TrainConfig
 from humanseg.evaluation.analysis.analyse import analyse
 from humanseg.evaluation.analysis.external_scores import analyse_external, analyse_robustness
-from humanseg.evaluation.analysis.subjects import Subject, of_evaluation, of_run
+from humanseg.evaluation.analysis.subjects import Subject, scores_of
 from humanseg.results import (
     Analysis,
     Bound,
@@ -74,7 +74,7 @@ class FinishedPlan:
     def subjects(self) -> list[Subject]:
         """The same runs as the analysis takes them."""
         return [
-            Subject(arch, arch, tuple(map(of_run, runs))) for arch, runs in self.by_arch.items()
+            Subject(arch, arch, tuple(map(scores_of, runs))) for arch, runs in self.by_arch.items()
         ]
 
 
@@ -88,12 +88,16 @@ def analyse_comparison(finished: FinishedPlan) -> Analysis | None:
     """
     if not finished.by_arch:
         return None
-    analysis = analyse(
-        finished.subjects,
-        groups=finished.data.groups,
-        sources=finished.data.sources,
-        without=_without_source(finished),
-    )
+    without = {
+        source: [
+            Subject(arch, arch, tuple(map(scores_of, runs)))
+            for arch in finished.by_arch
+            if (runs := finished.complete(arch, left_out=source))
+        ]
+        for source in sorted(set(finished.data.sources.values()))
+    }
+    groups, sources = finished.data.groups, finished.data.sources
+    analysis = analyse(finished.subjects, groups=groups, sources=sources, without=without)
     return analysis.model_copy(
         update={
             "external": tuple(_external(finished)),
@@ -101,16 +105,6 @@ def analyse_comparison(finished: FinishedPlan) -> Analysis | None:
             "bounds": baseline_bounds(finished.main_runs),
         }
     )
-
-
-def _without_source(finished: FinishedPlan) -> dict[str, list[Subject]]:
-    """By source, the networks that trained without it and finished with every seed."""
-    subjects: dict[str, list[Subject]] = defaultdict(list)
-    for source in sorted(set(finished.data.sources.values())):
-        for arch in finished.by_arch:
-            if runs := finished.complete(arch, left_out=source):
-                subjects[source].append(Subject(arch, arch, tuple(map(of_run, runs))))
-    return dict(subjects)
 
 
 def _external(finished: FinishedPlan) -> list[ExternalAnalysis]:
@@ -127,7 +121,7 @@ def _external(finished: FinishedPlan) -> list[ExternalAnalysis]:
                     f"{root}: changed between runs of this comparison; delete the folders "
                     f"external/ in {finished.folder / 'runs'} and run it again."
                 )
-            subject = Subject(arch, arch, tuple(map(of_evaluation, evaluations)))
+            subject = Subject(arch, arch, tuple(map(scores_of, evaluations)))
             groups = dict(ChainMap(*(evaluation.groups for evaluation in evaluations)))
             analyses.append(
                 analyse_external(subject, groups, name=name, fingerprint=fingerprints.pop())
@@ -169,18 +163,19 @@ def baseline_bounds(runs: Sequence[RunResult]) -> tuple[Bound, ...]:
                     side="baseline",
                     networks=(),
                     images=sum(part.images for part in parts),
-                    iou=_mean(parts, [part.iou_mean for part in parts]),
-                    boundary_iou=_mean(parts, [part.boundary_iou_mean for part in parts]),
+                    iou=_mean(parts, "iou_mean"),
+                    boundary_iou=_mean(parts, "boundary_iou_mean"),
                 )
             )
     return tuple(bounds)
 
 
-def _mean(parts: Sequence[ScoreSummary], values: Sequence[float | None]) -> float | None:
+def _mean(parts: Sequence[ScoreSummary], name: str) -> float | None:
+    """Mean over all pictures that have the score."""
     defined = [
         (part.images - part.undefined, value)
-        for part, value in zip(parts, values, strict=True)
-        if value is not None
+        for part in parts
+        if (value := getattr(part, name)) is not None
     ]
     weight = sum(count for count, _ in defined)
     return sum(count * value for count, value in defined) / weight if weight else None

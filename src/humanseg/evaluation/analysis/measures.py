@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from humanseg.evaluation.analysis.subjects import Subject
 from humanseg.evaluation.metrics import add_calibrations
 from humanseg.evaluation.statistics import GroupBootstrap
-from humanseg.results import Interval, NetworkAnalysis, Stratum
+from humanseg.results import ImageScore, Interval, NetworkAnalysis, Stratum
 
 MARKED_SHARE = 0.001
 """A picture without a person counts as a false positive above this share of marked pixels."""
@@ -89,18 +89,24 @@ def _calibrated(subject: Subject) -> dict[str, Interval | None]:
     return metrics
 
 
+def marked_area(score: ImageScore) -> float | None:
+    """Share of the pixels that are marked where nobody is; None with a person."""
+    return score.false_alarm if score.person_free else None
+
+
+def marked(score: ImageScore) -> float | None:
+    """Whether more than `MARKED_SHARE` is marked where nobody is, 0 or 1; None with a person."""
+    return float(score.false_alarm > MARKED_SHARE) if score.person_free else None
+
+
 def _person_free(subject: Subject, groups: Mapping[str, str]) -> dict[str, Interval | None]:
-    """What is marked where nobody is."""
-    empty = subject.person_free
-    if not empty:
+    if not subject.person_free:
         return {}
-    bootstrap = bootstrap_of(list(empty), groups)
-    areas = [[each.false_alarm for each in own] for own in empty.values()]
+    bootstrap = bootstrap_of(subject.person_free, groups)
+    areas, marks = subject.metric(marked_area), subject.metric(marked)
     return {
-        "false_positive_area": bootstrap.mean([fmean(own) for own in areas]),
-        "false_positive_images": bootstrap.mean(
-            [fmean(area > MARKED_SHARE for area in own) for own in areas]
-        ),
+        "false_positive_area": bootstrap.mean([areas[name] for name in subject.person_free]),
+        "false_positive_images": bootstrap.mean([marks[name] for name in subject.person_free]),
     }
 
 
@@ -108,7 +114,6 @@ def analyse_network(
     subject: Subject, groups: Mapping[str, str], sources: Mapping[str, str]
 ) -> NetworkAnalysis:
     """Metrics, strata, spread of seeds and the gap to the training pictures."""
-    ious = subject.metric("iou")
     gaps = [
         (run.train_iou, run.iou)
         for run in subject.runs
@@ -119,8 +124,8 @@ def analyse_network(
         name=subject.name,
         arch=subject.arch,
         runs=tuple(run.name for run in subject.runs),
-        images=len(ious),
-        undefined=sum(value is None for value in ious.values()),
+        images=len(subject.by_image),
+        undefined=len(subject.person_free),
         metrics=measure(subject, groups),
         seed_sd=subject.seed_sd("iou"),
         fold_ious=tuple(run.iou for run in subject.runs if run.iou is not None),

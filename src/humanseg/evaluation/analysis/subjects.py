@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
-from statistics import stdev
+from operator import attrgetter
+from statistics import fmean, stdev
 
 from humanseg.results import Calibration, Evaluation, ImageScore, RunResult
 from humanseg.results.scores import mean_of
+
+Measure = str | Callable[[ImageScore], float | None]
+"""A score of `ImageScore` by its name, or what a function makes of one; None is undefined."""
 
 
 @dataclass(frozen=True)
@@ -16,49 +21,38 @@ class RunScores:
     """One network of one training, with the pictures that it was tested on."""
 
     name: str
-    seed: int
-    fold: tuple[int, int]
-    """Seed of the split and number of the fold; the same for runs with the same test pictures."""
-    test_over_train: float
     scores: tuple[ImageScore, ...]
-    calibration: Calibration | None
-    band_calibration: Calibration | None
-    iou: float | None
-    train_iou: float | None
+    calibration: Calibration | None = None
+    band_calibration: Calibration | None = None
+    iou: float | None = None
+    seed: int = 0
+    fold: tuple[int, int] = (0, 0)
+    """Seed of the split and number of the fold; the same for runs with the same test pictures."""
+    test_over_train: float = 0.0
+    train_iou: float | None = None
     weak: bool = False
     """Whether it scores no better than the mean training mask."""
 
 
-def of_run(result: RunResult) -> RunScores:
-    """What the analysis needs of a run."""
-    config, split = result.config, result.split
-    train = result.train_summary
-    return RunScores(
-        name=result.name,
+def scores_of(record: RunResult | Evaluation) -> RunScores:
+    """What the analysis needs of a run, or of a model that was scored on a data set."""
+    scores = RunScores(
+        name=record.model if isinstance(record, Evaluation) else record.name,
+        scores=record.scores,
+        calibration=record.calibration,
+        band_calibration=record.band_calibration,
+        iou=record.summary.iou_mean,
+    )
+    if isinstance(record, Evaluation):
+        return scores
+    config, split = record.config, record.split
+    return replace(
+        scores,
         seed=config.training.seed,
         fold=(config.split.seed, config.split.fold if config.split.protocol == "folds" else 0),
         test_over_train=len(split.test) / max(1, len(split.train)),
-        scores=result.scores,
-        calibration=result.calibration,
-        band_calibration=result.band_calibration,
-        iou=result.summary.iou_mean,
-        train_iou=train.iou_mean if train is not None else None,
-        weak=result.weak,
-    )
-
-
-def of_evaluation(result: Evaluation) -> RunScores:
-    """The same of a model that was scored on a data set."""
-    return RunScores(
-        name=result.model,
-        seed=0,
-        fold=(0, 0),
-        test_over_train=0.0,
-        scores=result.scores,
-        calibration=result.calibration,
-        band_calibration=result.band_calibration,
-        iou=result.summary.iou_mean,
-        train_iou=None,
+        train_iou=record.train_summary.iou_mean,
+        weak=record.weak,
     )
 
 
@@ -80,16 +74,23 @@ class Subject:
         return dict(sorted(by_image.items()))
 
     @cached_property
-    def person_free(self) -> dict[str, list[ImageScore]]:
-        """Those of `by_image` whose truth has no person."""
-        return {name: scores for name, scores in self.by_image.items() if scores[0].person_free}
+    def person_free(self) -> tuple[str, ...]:
+        """Pictures without a person in the truth."""
+        return tuple(name for name, scores in self.by_image.items() if scores[0].person_free)
 
-    def metric(self, name: str) -> dict[str, float | None]:
-        """Mean over runs of a score of `ImageScore`, of every picture; None where no run has it."""
+    @cached_property
+    def folds(self) -> dict[tuple[int, int], frozenset[str]]:
+        """Pictures of every test fold; empty without folds."""
         return {
-            image: mean_of(getattr(score, name) for score in scores)
-            for image, scores in self.by_image.items()
+            run.fold: frozenset(score.id for score in run.scores)
+            for run in self.runs
+            if run.fold[1]
         }
+
+    def metric(self, measure: Measure) -> dict[str, float | None]:
+        """Mean over runs of a measure of every picture; None where no run has it."""
+        measured = attrgetter(measure) if isinstance(measure, str) else measure
+        return {image: mean_of(map(measured, scores)) for image, scores in self.by_image.items()}
 
     def sums(self, name: str) -> list[float]:
         """Sum over runs of a count of `ImageScore`, of every picture."""
@@ -108,6 +109,11 @@ class Subject:
         """Training seeds, each once."""
         return tuple(dict.fromkeys(run.seed for run in self.runs))
 
+    @property
+    def test_over_train(self) -> float:
+        """Pictures tested over pictures trained on, mean over runs."""
+        return fmean(run.test_over_train for run in self.runs)
+
     def of_seed(self, seed: int) -> Subject:
         """The same network, runs of one seed only."""
         return Subject(self.name, self.arch, tuple(run for run in self.runs if run.seed == seed))
@@ -116,11 +122,11 @@ class Subject:
         """The same network, runs of one fold only."""
         return Subject(self.name, self.arch, tuple(run for run in self.runs if run.fold == fold))
 
-    def seed_sd(self, metric: str) -> float | None:
+    def seed_sd(self, measure: str) -> float | None:
         """Deviation over seeds of the mean over pictures."""
         if len(self.seeds) < 2:
             return None
-        means = [mean_of(self.of_seed(seed).metric(metric).values()) for seed in self.seeds]
+        means = [mean_of(self.of_seed(seed).metric(measure).values()) for seed in self.seeds]
         defined = [value for value in means if value is not None]
         return stdev(defined) if len(defined) > 1 else None
 

@@ -160,8 +160,8 @@ def with_doubts(pair: PairAnalysis, *more: Doubt) -> PairAnalysis:
 
 
 def _doubts(pair: PairAnalysis) -> Iterator[Doubt]:
-    mean, low, high = pair.difference.estimate, pair.difference.low, pair.difference.high
-    if low is None or high is None or low <= 0 <= high:
+    mean = pair.difference.estimate
+    if not pair.difference.excludes_zero:
         yield "interval"
     if pair.wilcoxon_holm is None or pair.wilcoxon_holm >= SIGNIFICANCE:
         yield "wilcoxon"
