@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchmetrics.classification import BinaryCalibrationError
 
-from humanseg.evaluation.metrics import add_calibrations, calibrate, near_contour
+from humanseg.evaluation.metrics import add_calibrations, calibrate
+from humanseg.evaluation.metrics.surface import near_contour
 from humanseg.results import Calibration
 
 SHAPE = (30, 40)

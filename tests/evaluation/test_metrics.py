@@ -15,15 +15,9 @@ from sklearn import metrics as sklearn_metrics
 from torchmetrics.functional.classification import binary_jaccard_index
 from torchmetrics.functional.segmentation import dice_score
 
-from humanseg.evaluation.metrics import (
-    Counts,
-    boundary_band,
-    boundary_width,
-    count_pixels,
-    score_image,
-    summarise,
-)
+from humanseg.evaluation.metrics import Counts, count_pixels, score_image, summarise
 from humanseg.evaluation.metrics.overlap import pairwise_ious
+from humanseg.evaluation.metrics.surface import boundary_band, boundary_width
 from humanseg.results import ImageScore
 
 SHAPE = (12, 17)

@@ -13,20 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from humanseg.evaluation.statistics import (
-    GroupBootstrap,
-    Trainings,
+from humanseg.evaluation.statistics import GroupBootstrap, Trainings, compare_pair, finish_pairs
+from humanseg.evaluation.statistics import bootstrap as bootstrap_module
+from humanseg.evaluation.statistics.paired import unseen
+from humanseg.evaluation.statistics.significance import (
     TTest,
     cohen_dz,
-    compare_pair,
     corrected_t,
-    finish_pairs,
     holm,
     welch_t,
     wilcoxon,
 )
-from humanseg.evaluation.statistics import bootstrap as bootstrap_module
-from humanseg.evaluation.statistics.paired import unseen
 from humanseg.results import Interval, PairAnalysis
 
 GROUPS = ["d", "a", "b", "a", "c", "e", "c", "c", "f", "g"]

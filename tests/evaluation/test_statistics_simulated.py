@@ -20,13 +20,8 @@ from benchmarks.equal_networks import (
 from benchmarks.tables import newest
 from scipy import special, stats
 
-from humanseg.evaluation.statistics import (
-    GroupBootstrap,
-    Trainings,
-    compare_pair,
-    corrected_t,
-    finish_pairs,
-)
+from humanseg.evaluation.statistics import GroupBootstrap, Trainings, compare_pair, finish_pairs
+from humanseg.evaluation.statistics.significance import corrected_t
 
 pytestmark = pytest.mark.simulation
 

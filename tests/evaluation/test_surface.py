@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from humanseg.evaluation.metrics import contour, measure_surfaces, near_contour, score_image
+from humanseg.evaluation.metrics import score_image
+from humanseg.evaluation.metrics.surface import contour, measure_surfaces, near_contour
 from humanseg.results import ImageScore
 
 SHAPE = (30, 40)  # diagonal 50: 2 % is exactly 1 pixel

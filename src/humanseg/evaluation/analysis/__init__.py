@@ -10,11 +10,10 @@ from humanseg.evaluation.analysis.finished_plan import (
     analyse_comparison,
     baseline_bounds,
 )
-from humanseg.evaluation.analysis.subjects import RunScores, Subject, scores_of
+from humanseg.evaluation.analysis.subjects import Subject, scores_of
 
 __all__ = [
     "FinishedPlan",
-    "RunScores",
     "Subject",
     "analyse",
     "analyse_comparison",

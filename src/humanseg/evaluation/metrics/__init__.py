@@ -7,26 +7,14 @@ false-positive figures only. docs/metrics.md defines every number.
 
 from humanseg.evaluation.metrics.calibration import add_calibrations, calibrate
 from humanseg.evaluation.metrics.overlap import Counts, count_pixels, score_image, summarise
-from humanseg.evaluation.metrics.surface import (
-    Mask,
-    boundary_band,
-    boundary_width,
-    contour,
-    measure_surfaces,
-    near_contour,
-)
+from humanseg.evaluation.metrics.surface import Mask
 
 __all__ = [
     "Counts",
     "Mask",
     "add_calibrations",
-    "boundary_band",
-    "boundary_width",
     "calibrate",
-    "contour",
     "count_pixels",
-    "measure_surfaces",
-    "near_contour",
     "score_image",
     "summarise",
 ]

@@ -10,25 +10,5 @@ from humanseg.evaluation.statistics.paired import (
     compare_pair,
     finish_pairs,
 )
-from humanseg.evaluation.statistics.significance import (
-    TTest,
-    cohen_dz,
-    corrected_t,
-    holm,
-    welch_t,
-    wilcoxon,
-)
 
-__all__ = [
-    "EQUAL_MARGIN",
-    "GroupBootstrap",
-    "TTest",
-    "Trainings",
-    "cohen_dz",
-    "compare_pair",
-    "corrected_t",
-    "finish_pairs",
-    "holm",
-    "welch_t",
-    "wilcoxon",
-]
+__all__ = ["EQUAL_MARGIN", "GroupBootstrap", "Trainings", "compare_pair", "finish_pairs"]

@@ -30,7 +30,8 @@ class GroupBootstrap:
     Every method returns an interval whose estimate is that of the sample itself and whose ends are
     the 2.5th and 97.5th percentile over resamples; the ends are None where fewer than two groups
     have a number. Resamples in which the number is undefined are left out. Where no picture has a
-    number, methods return None instead of an interval.
+    number, methods return None instead of an interval. They raise ValueError for values that are
+    infinite, or not one per picture.
 
     Memory is bounded: up to 128 MiB of multiplicities are kept (6,700 groups at 10,000 resamples);
     with more they are drawn anew for every number, which takes time in proportion to groups times
@@ -61,11 +62,7 @@ class GroupBootstrap:
         return len(np.unique(self._index[~np.isnan(self._column(values))]))
 
     def mean(self, values: Values) -> Interval | None:
-        """Mean over pictures of (pictures,) values, finite or undefined.
-
-        Raises:
-            ValueError: infinite values, or not one per picture.
-        """
+        """Mean over pictures of (pictures,) values, finite or undefined."""
         column = self._column(values)
         shift = _first_defined(column)  # equal values become exact zeros
         columns = np.column_stack([np.ones_like(column), column - shift])
@@ -75,9 +72,6 @@ class GroupBootstrap:
         """Sum of numerators over sum of denominators, as of the pooled IoU.
 
         Both are (pictures,), finite or undefined; a picture counts if it has both.
-
-        Raises:
-            ValueError: infinite values, or not one per picture.
         """
         columns = np.column_stack([self._column(numerators), self._column(denominators)])
         return self.of_sums(columns, lambda sums: sums[:, 0] / sums[:, 1])
@@ -89,9 +83,6 @@ class GroupBootstrap:
         many seeds as it has, with replacement. Resampled seeds vary (n - 1)/n as much as other
         seeds would, so their deviations are enlarged by sqrt(n/(n - 1)). A picture with an
         undefined score is left out.
-
-        Raises:
-            ValueError: infinite scores, or not one per picture.
         """
         columns = np.column_stack([first.T, second.T, np.ones(first.shape[1])])
         sums, defined = self._group_sums(columns)
@@ -108,11 +99,7 @@ class GroupBootstrap:
         return self._interval(estimate, resampled, defined)
 
     def sd(self, values: Values) -> Interval | None:
-        """Sample standard deviation over pictures of (pictures,) values; None with fewer than two.
-
-        Raises:
-            ValueError: infinite values, or not one per picture.
-        """
+        """Sample standard deviation of (pictures,) values; None with fewer than two."""
         column = self._column(values)
         centred = column - _first_defined(column)
         if not np.isnan(centred).all():
@@ -130,7 +117,7 @@ class GroupBootstrap:
         """Quantile `q`, 0 to 1, over pictures, linear between order statistics as `numpy.quantile`.
 
         Raises:
-            ValueError: infinite values, not one per picture, or `q` out of range.
+            ValueError: also for `q` out of range.
         """
         column = self._column(values)
         if not 0 <= q <= 1:
@@ -149,9 +136,6 @@ class GroupBootstrap:
 
         `columns` (pictures, columns) is summed, without pictures that have an undefined entry;
         `function` takes sums (n, columns) to numbers (n,), undefined where they are not finite.
-
-        Raises:
-            ValueError: not one row per picture, or infinite entries.
         """
         sums, defined = self._group_sums(columns)
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,4 +1,7 @@
-"""Tests and effect sizes of paired differences."""
+"""Tests and effect sizes of paired differences.
+
+Differences and means are rounded to 12 decimals, and refused with a ValueError if not finite.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +32,6 @@ class TTest:
     high: float
 
 
-_TAIL = 0.975
-
-
 def _t_test(mean: float, variance: float, df: float) -> TTest:
     """Test a mean difference whose variance was estimated with `df` degrees of freedom."""
     if variance == 0:
@@ -39,7 +39,7 @@ def _t_test(mean: float, variance: float, df: float) -> TTest:
         return TTest(t=0.0 if zero else None, df=df, p=1.0 if zero else 0.0, low=mean, high=mean)
     error = math.sqrt(variance)
     t = mean / error
-    half = float(stats.t.ppf(_TAIL, df)) * error
+    half = float(stats.t.ppf(0.975, df)) * error
     return TTest(t=t, df=df, p=float(2 * stats.t.sf(abs(t), df)), low=mean - half, high=mean + half)
 
 
@@ -55,13 +55,13 @@ def wilcoxon(differences: Sequence[float]) -> tuple[float | None, float]:
     are for neither and remain in the whole, so many zeros draw it towards 0.
 
     Args:
-        differences: at least one, finite. Rounded to 12 decimals.
+        differences: at least one.
 
     Returns:
         Two-sided p, None if all differences are zero; effect size from -1 to 1.
 
     Raises:
-        ValueError: no differences, or some not finite.
+        ValueError: no differences.
     """
     rounded = _rounded(differences)
     if not len(rounded):
@@ -96,8 +96,7 @@ def corrected_t(differences_by_fold: Sequence[float], test_share_over_train: flo
 
     Args:
         differences_by_fold: (J,) mean difference over each test part, of every repeat. Repeats must
-            divide the pictures anew; other seeds on the same folds are averaged beforehand. Rounded
-            to 12 decimals.
+            divide the pictures anew; other seeds on the same folds are averaged beforehand.
         test_share_over_train: pictures tested over pictures trained on; with k folds 1 / (k - 1),
             or more where some are held back for validation.
 
@@ -106,7 +105,7 @@ def corrected_t(differences_by_fold: Sequence[float], test_share_over_train: flo
         they are zero.
 
     Raises:
-        ValueError: differences that are not finite, or a share that is not above zero.
+        ValueError: a share that is not above zero.
     """
     if not (math.isfinite(test_share_over_train) and test_share_over_train > 0):
         raise ValueError(
@@ -129,15 +128,12 @@ def welch_t(first: Sequence[float], second: Sequence[float]) -> TTest | None:
     one network may vary more than the other. The degrees of freedom are Satterthwaite's.
 
     Args:
-        first: mean score of one network by seed. Rounded to 12 decimals.
+        first: mean score of one network by seed.
         second: of the other.
 
     Returns:
         The test of the mean of `first` minus that of `second`; None with fewer than two seeds of
         either. If neither varies, p is 0, or 1 if they are equal.
-
-    Raises:
-        ValueError: scores that are not finite.
     """
     ours, theirs = _rounded(first), _rounded(second)
     if len(ours) < 2 or len(theirs) < 2:
@@ -157,10 +153,7 @@ def welch_t(first: Sequence[float], second: Sequence[float]) -> TTest | None:
 def cohen_dz(differences: Sequence[float]) -> float | None:
     """Mean over sample standard deviation of paired differences (Cohen 1988).
 
-    Differences are rounded to 12 decimals. None with fewer than two, or if all are the same.
-
-    Raises:
-        ValueError: differences that are not finite.
+    None with fewer than two, or if all are the same.
     """
     rounded = _rounded(differences)
     if len(rounded) < 2 or np.ptp(rounded) == 0:
