@@ -85,13 +85,6 @@ def predict_each(
             yield from results
 
 
-@dataclass(frozen=True)
-class _Measured:
-    score: ImageScore
-    grid: Counts
-    calibrations: tuple[Calibration, Calibration] | None
-
-
 def score_samples(
     samples: Sequence[Sample],
     predict: Callable[[Image], Probability],
@@ -127,7 +120,9 @@ def score_samples(
     """
     shrink = resize_mask if mask_resize == "area" else resize_mask_nearest
 
-    def finish(sample: Sample, probability: Probability) -> _Measured:
+    def finish(
+        sample: Sample, probability: Probability
+    ) -> tuple[ImageScore, Counts, tuple[Calibration, ...]]:
         refuse_no_probability(sample.id, probability)
         if store is not None:
             probability = write_probability(store(sample.id), probability)
@@ -136,17 +131,27 @@ def score_samples(
         native = resize_probability(probability, (truth.shape[0], truth.shape[1]))
         grid = (probability.shape[0], probability.shape[1])
         grid_ignored = None if ignored is None else shrink(ignored, grid)
-        return _Measured(
+        return (
             score_image(sample.id, native >= threshold, truth, ignored, contours=detailed),
             count_pixels(probability >= threshold, shrink(truth, grid), grid_ignored),
-            calibrate(native, truth, ignored) if detailed else None,
+            calibrate(native, truth, ignored) if detailed else (),
         )
 
     measured = predict_each(
         samples, predict, read=lambda sample: (read(sample), sample), finish=finish
     )
+    scores, grids = [], []
+    total: tuple[Calibration, ...] = ()
     with closing(measured):
-        return _collect(measured, len(samples), progress)
+        for done, (score, counts, calibrations) in enumerate(measured, start=1):
+            scores.append(score)
+            grids.append(counts)
+            parts = zip(total, calibrations, strict=True)
+            total = tuple(map(add_calibrations, parts)) if total else calibrations
+            if progress:
+                progress(done, len(samples))
+    whole, band = total or (None, None)
+    return Scored(tuple(scores), summarise(scores, grids), whole, band)
 
 
 def refuse_no_probability(name: str, probability: Probability) -> None:
@@ -160,23 +165,3 @@ def refuse_no_probability(name: str, probability: Probability) -> None:
             f"{name}: the network gave no probability for this picture (NaN, or outside 0 to "
             "1), so its weights are damaged. Copy the model again or train anew."
         )
-
-
-def _collect(measured: Iterable[_Measured], total: int, progress: ItemProgress | None) -> Scored:
-    scores: list[ImageScore] = []
-    grid: list[Counts] = []
-    whole: Calibration | None = None
-    band: Calibration | None = None
-    for done, measurement in enumerate(measured, start=1):
-        scores.append(measurement.score)
-        grid.append(measurement.grid)
-        if measurement.calibrations is not None:
-            whole = _plus(whole, measurement.calibrations[0])
-            band = _plus(band, measurement.calibrations[1])
-        if progress:
-            progress(done, total)
-    return Scored(tuple(scores), summarise(scores, grid), whole, band)
-
-
-def _plus(before: Calibration | None, more: Calibration) -> Calibration:
-    return more if before is None else add_calibrations((before, more))
