@@ -15,7 +15,7 @@ from pathlib import Path
 
 from humanseg.annotations.label_set import PERSON
 from humanseg.config.schema import EvaluationConfig, Layout
-from humanseg.data.fingerprint import file_digest, fingerprint, truth_digest
+from humanseg.data.fingerprint import fingerprint, sample_digests
 from humanseg.data.inspection import Digests, InspectedSample
 from humanseg.data.layouts import discover
 from humanseg.data.metadata import derive_facts, describe_data
@@ -106,7 +106,7 @@ def evaluate(
         )
     samples = discover(data, layout, classes)
     # Before anything is decoded:
-    table = read_group_table(groups, [sample.id for sample in samples]) if groups else {}
+    table = read_group_table(groups, [sample.id for sample in samples]) if groups else GroupTable()
     columns = columns_of(by, table)
     if output is not None:
         _check_output(output, samples)
@@ -129,7 +129,8 @@ def evaluate(
     )
     described = reader.describe(samples, table)
     engine = segmenter.engine
-    seen = () if segmenter.model is None else seen_in_training(segmenter.model, reader.signatures)
+    signatures = dict(sorted(reader.signatures.items()))
+    seen = () if segmenter.model is None else seen_in_training(segmenter.model, signatures)
     evaluation = Evaluation(
         model=_name(model) if record else str(name),
         arch=name or (record.config.model.arch if record else ""),
@@ -179,16 +180,14 @@ class _Reader:
         self._segmenter = segmenter
         self._whole_files = whole_files
         self._truth = truth
-        self._images: dict[str, tuple[Signature, Size, str]] = {}
-        self._masks: dict[str, tuple[float, str]] = {}
+        self._sizes: dict[str, Size] = {}
+        self._shares: dict[str, float] = {}
+        self._digests: dict[str, Digests] = {}
         self._pixels: dict[str, Image] | None = {} if look else None  # of images under way
+        self.signatures: dict[str, Signature] = {}
+        """By id, of the images that were read."""
         self.people: dict[str, ScenePeople | None] = {}
         """By id, where they are looked at."""
-
-    @property
-    def signatures(self) -> dict[str, Signature]:
-        """Of the images that were read, by id in string order."""
-        return {name: self._images[name][0] for name in sorted(self._images)}
 
     def image(self, sample: Sample) -> Image:
         """The image of a sample, uint8 (H, W, 3)."""
@@ -198,7 +197,7 @@ class _Reader:
         else:
             loaded = self._segmenter.load(sample.image)
             pixels, size = loaded.pixels, loaded.size
-        self._images[sample.id] = signature(pixels), size, file_digest(sample.image)
+        self.signatures[sample.id], self._sizes[sample.id] = signature(pixels), size
         if self._pixels is not None:
             self._pixels[sample.id] = pixels
         return pixels
@@ -206,7 +205,10 @@ class _Reader:
     def mask(self, sample: Sample) -> Mask:
         """The truth of a sample, bool (H, W)."""
         mask = sample.read_mask()
-        self._masks[sample.id] = float(mask.mean()), truth_digest(sample)
+        self._shares[sample.id], self._digests[sample.id] = (
+            float(mask.mean()),
+            sample_digests(sample),
+        )
         if self._pixels is not None:
             self.people[sample.id] = describe_people(self._pixels.pop(sample.id), mask)
         if self._truth is not None:
@@ -215,15 +217,12 @@ class _Reader:
 
     def describe(self, samples: Sequence[Sample], table: GroupTable) -> DataRecord:
         """The data set, from what was seen of all its samples."""
-        inspected: list[InspectedSample] = []
-        digests: dict[str, Digests] = {}
-        for sample in samples:
-            image_signature, size, image_digest = self._images[sample.id]
-            share, mask_digest = self._masks[sample.id]
-            inspected.append(InspectedSample(size, share, image_signature))
-            digests[sample.id] = image_digest, mask_digest
+        inspected = [
+            InspectedSample(self._sizes[each.id], self._shares[each.id], self.signatures[each.id])
+            for each in samples
+        ]
         facts = derive_facts(samples, inspected, table)
-        return describe_data(samples, facts, fingerprint(samples, digests=digests))
+        return describe_data(samples, facts, fingerprint(samples, digests=self._digests))
 
 
 def _check_output(output: Path, samples: Sequence[Sample]) -> None:
