@@ -106,7 +106,7 @@ def evaluate(
         )
     samples = discover(data, layout, classes)
     # Before anything is decoded:
-    table = read_group_table(groups, [sample.id for sample in samples]) if groups else GroupTable()
+    table = read_group_table(groups, [sample.id for sample in samples]) if groups else {}
     columns = columns_of(by, table)
     if output is not None:
         _check_output(output, samples)

@@ -72,7 +72,7 @@ def _turned(record: PairAnalysis) -> PairAnalysis:
 
 
 def metric_of(study: Study, network: Network, name: str) -> Interval | None:
-    """A metric of a network by the names in `METRICS`; None where it has none."""
+    """One of `NetworkAnalysis.metrics` of a network; None where it has none."""
     analysed = study.analysed(network)
     return analysed.metrics.get(name) if analysed else None
 

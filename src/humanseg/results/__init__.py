@@ -5,7 +5,6 @@ records of another schema version with a sentence.
 """
 
 from humanseg.results.findings import (
-    METRICS,
     Analysis,
     AttributeAnalysis,
     AttributeGroup,
@@ -39,7 +38,6 @@ from humanseg.results.runs import (
 from humanseg.results.scores import Calibration, ImageScore, ScoreSummary, ScoringSetup
 
 __all__ = [
-    "METRICS",
     "SCHEMA_VERSION",
     "Analysis",
     "AttributeAnalysis",

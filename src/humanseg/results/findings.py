@@ -79,7 +79,11 @@ class NetworkAnalysis(Record):
     undefined: int
     """Images without a person in the truth: not in per-image numbers."""
     metrics: dict[str, Interval]
-    """By the names in `METRICS`; those that were not measured are not there."""
+    """Of docs/metrics.md: `iou`, `iou_sd`, `iou_median`, `iou_p05`, `dice`, `dataset_iou`,
+    `dataset_dice`, `two_class_miou`, `pixel_accuracy`, `precision`, `recall`, `boundary_iou`,
+    `surface_dice_05`, `surface_dice_10`, `assd`, `hd95`, `ece`, `band_ece`, `false_positive_images`
+    and `false_positive_area`; those that were not measured are not there. Shares from 0 to 1;
+    `assd` and `hd95` in shares of the image's diagonal. Lower is better for the last six."""
     seed_sd: float | None
     """Sample deviation over seeds of the mean IoU over images; None with one seed."""
     fold_ious: tuple[float, ...]
@@ -282,30 +286,3 @@ class Analysis(Record):
     suspects: tuple[SuspectLabel, ...] = ()
     attributes: tuple[AttributeAnalysis, ...] = ()
     """Of a single model, where it was asked for."""
-
-
-METRICS = (
-    "iou",
-    "iou_sd",
-    "iou_median",
-    "iou_p05",
-    "dice",
-    "dataset_iou",
-    "dataset_dice",
-    "two_class_miou",
-    "pixel_accuracy",
-    "precision",
-    "recall",
-    "boundary_iou",
-    "surface_dice_05",
-    "surface_dice_10",
-    "assd",
-    "hd95",
-    "ece",
-    "band_ece",
-    "false_positive_images",
-    "false_positive_area",
-)
-"""Metrics of a network, see docs/metrics.md. Shares from 0 to 1; `assd` and `hd95` in shares of
-the image's diagonal. Lower is better for these two, for both calibration errors and for both
-false-positive numbers."""

@@ -51,7 +51,7 @@ def thirds(values: Mapping[str, float], labels: Sequence[str]) -> dict[str, str]
 
 
 def measure(subject: Subject, groups: Mapping[str, str]) -> dict[str, Interval]:
-    """Every metric of `METRICS` that the scores allow, with its interval."""
+    """Every metric that the scores allow, with its interval; see `NetworkAnalysis.metrics`."""
     bootstrap = bootstrap_of(list(subject.by_image), groups)
     metrics = {name: bootstrap.mean(list(subject.metric(name).values())) for name in _PER_IMAGE}
     ious = list(subject.metric("iou").values())

@@ -38,7 +38,7 @@ class _Measure:
     column: Column
     cell: Callable[[Study, Network], str]
     metric: str = ""
-    """Its name in `METRICS`; empty for what is not in an analysis."""
+    """Its name in `NetworkAnalysis.metrics`; empty for what is not in an analysis."""
 
 
 def _measure(
