@@ -177,9 +177,11 @@ def _prepare(
     data_set = find_data_set(config, cache=cache, progress=progress)
     data = describe_data(data_set.samples.values(), data_set.facts, data_set.fingerprint)
     _check_data(data, output)
-    config = _with_stored_mode(config, output)
+    stored = _stored(output)
+    config = _with_mode(config, _mode_of(stored))
     plan = config.runs(_sources(config, data))
-    _check_runs(plan, data, output)
+    if stored is not None:
+        _check_runs(plan, stored.runs(_sources(stored, data)), output)
     splits = dict.fromkeys(run.split for run in plan.values())
     parts = {split: data_set.divided(split).split for split in splits}
     tested = {name for split, part in parts.items() if split.left_out is None for name in part.test}
@@ -214,7 +216,10 @@ def _begin(work: _Work) -> _Work:
             network = preflight(next(iter(work.plan.values())))
     work.folder.mkdir(parents=True, exist_ok=True)
     with held(work.folder / _LOCK, waiting=lambda: None):
-        config = _with_one_mode(work)
+        stored = _stored(work.folder)  # another shard's, if it was first
+        each_arch = {run.model.arch: run for run in work.plan.values()}.values()
+        mode = common_mode(each_arch) if stored is None else _mode_of(stored)
+        config = _with_mode(work.config, mode)
         write_text(work.folder / "plan.yaml", to_yaml(config))
     (work.folder / _LOCK).unlink(missing_ok=True)
     work = replace(work, config=config, plan=config.runs(_sources(config, work.data)))
@@ -228,26 +233,18 @@ def _begin(work: _Work) -> _Work:
     return work
 
 
-def _with_stored_mode(config: CompareConfig, output: Path) -> CompareConfig:
-    """What `auto` came to when the comparison began, so that all its runs compute alike."""
-    stored = _stored(output)
-    if stored is None:
-        return config
+def _mode_of(stored: CompareConfig | None) -> tuple[str, str] | None:
+    """Precision and memory format of a comparison that has begun."""
+    return (stored.training.precision, stored.training.memory_format) if stored else None
+
+
+def _with_mode(config: CompareConfig, mode: tuple[str, str] | None) -> CompareConfig:
+    """The plan with a mode where it says `auto`: timed once, so that all its runs compute alike."""
     settled = {
-        name: getattr(stored.training, name)
-        for name in ("precision", "memory_format")
+        name: value
+        for name, value in zip(("precision", "memory_format"), mode or (), strict=False)
         if getattr(config.training, name) == "auto"
     }
-    return config.model_copy(update={"training": config.training.model_copy(update=settled)})
-
-
-def _with_one_mode(work: _Work) -> CompareConfig:
-    """One precision and memory format for all runs, timed once in the life of a comparison."""
-    config = _with_stored_mode(work.config, work.folder)  # another shard's, if it was first
-    if _stored(work.folder) is not None:
-        return config
-    mode = common_mode({run.model.arch: run for run in work.plan.values()}.values())
-    settled = dict(zip(("precision", "memory_format"), mode, strict=True)) if mode else {}
     return config.model_copy(update={"training": config.training.model_copy(update=settled)})
 
 
@@ -344,12 +341,10 @@ def _stored(output: Path) -> CompareConfig | None:
     return read_stored(CompareConfig, output / "plan.yaml")
 
 
-def _check_runs(plan: Mapping[str, TrainConfig], data: DataRecord, output: Path) -> None:
+def _check_runs(
+    plan: Mapping[str, TrainConfig], before: Mapping[str, TrainConfig], output: Path
+) -> None:
     """Refuse a plan that drops or changes runs of the plan that is stored."""
-    stored = _stored(output)
-    if stored is None:
-        return
-    before = stored.runs(_sources(stored, data))
     other = [name for name in before if plan.get(name) != before[name]]
     if other:
         raise UsageError(
