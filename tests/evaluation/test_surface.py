@@ -140,7 +140,7 @@ def test_measure_surfaces__does_not_depend_on_how_it_is_computed(
     monkeypatch.setattr("humanseg.evaluation.metrics.surface._LONG", 0)
     over_picture = measure_surfaces(prediction, truth)
     assert by_points == over_picture
-    assert by_points.distance_sum
+    assert by_points["distance_sum"]
 
 
 def _box(top: int, left: int, height: int, width: int, size: int = 200) -> np.ndarray:
@@ -197,7 +197,7 @@ def test_measure_surfaces__reach_is_a_200th_and_a_100th_of_the_diagonal(
     truth, prediction = np.zeros((2, 700, 710), dtype=np.bool_)
     truth[300, 300] = prediction[300, 300 + apart] = True
     surfaces = measure_surfaces(prediction, truth)
-    assert (surfaces.contour_near_05, surfaces.contour_near_10) == (near_05, near_10)
+    assert (surfaces["contour_near_05"], surfaces["contour_near_10"]) == (near_05, near_10)
 
 
 def test_score_image__the_border_of_the_picture_is_no_contour() -> None:

@@ -101,7 +101,6 @@ def score_image(
     height, width = truth.shape
     band = boundary_width(height, width)
     predicted_band, true_band = boundary_band(prediction, band), boundary_band(truth, band)
-    surfaces = measure_surfaces(prediction, truth) if contours else None
     return ImageScore(
         id=name,
         height=height,
@@ -109,7 +108,7 @@ def score_image(
         **counts._asdict(),
         boundary_intersection=int(np.count_nonzero(predicted_band & true_band)),
         boundary_union=int(np.count_nonzero(predicted_band | true_band)),
-        **(surfaces._asdict() if surfaces else {}),
+        **(measure_surfaces(prediction, truth) if contours else {}),
     )
 
 

@@ -7,7 +7,7 @@ or not without regard to rounding.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,21 +21,6 @@ Pixels = NDArray[np.intp]
 """Row and column of n pixels, (n, 2)."""
 
 _LONG = 8  # sides of the picture; a longer contour is quicker measured over the whole picture
-
-
-class Surfaces(NamedTuple):
-    """How far the contours of truth and prediction lie apart; see `ImageScore`."""
-
-    contour_true: int
-    contour_predicted: int
-    contour_near_05: int
-    """Contour pixels of both within 0.5 % of the diagonal of the other's contour."""
-    contour_near_10: int
-    """The same within 1 %."""
-    distance_sum: float | None
-    """Pixels, over both contours; None where one mask has no contour."""
-    distance_p95: float | None
-    """Pixels, the larger of both directions' 95th percentiles; None like `distance_sum`."""
 
 
 def contour(mask: Mask) -> Mask:
@@ -84,16 +69,17 @@ def _widen(mask: Mask) -> Mask:
     return wider
 
 
-def measure_surfaces(prediction: Mask, truth: Mask) -> Surfaces:
-    """Measure how far the contours of two masks of one shape lie apart.
+def measure_surfaces(prediction: Mask, truth: Mask) -> dict[str, Any]:
+    """How far the contours of two masks of one shape lie apart: those fields of `ImageScore`.
 
     Normalised surface Dice: Nikolov et al., "Deep learning to achieve clinically applicable
     segmentation of head and neck anatomy", 2018; average and 95th percentile distances as in
     "Metrics Reloaded" (Maier-Hein et al. 2024), the latter as the larger of both directions.
     """
     marked, true = np.argwhere(contour(prediction)), np.argwhere(contour(truth))
+    lengths = {"contour_true": len(true), "contour_predicted": len(marked)}
     if not len(marked) or not len(true):
-        return Surfaces(len(true), len(marked), 0, 0, None, None)
+        return {**lengths, "contour_near_05": 0, "contour_near_10": 0}
     long = len(marked) + len(true) > _LONG * sum(truth.shape)
     between = _squared_over_image if long else _squared_by_tree
     squared = between(true, marked, truth.shape), between(marked, true, truth.shape)
@@ -101,14 +87,13 @@ def measure_surfaces(prediction: Mask, truth: Mask) -> Surfaces:
     near_05, near_10 = (
         int(np.count_nonzero(both <= squared_reach(truth.shape, parts))) for parts in (200, 100)
     )
-    return Surfaces(
-        contour_true=len(true),
-        contour_predicted=len(marked),
-        contour_near_05=near_05,
-        contour_near_10=near_10,
-        distance_sum=float(np.sqrt(both).sum()),
-        distance_p95=max(float(np.percentile(np.sqrt(part), 95)) for part in squared),
-    )
+    return {
+        **lengths,
+        "contour_near_05": near_05,
+        "contour_near_10": near_10,
+        "distance_sum": float(np.sqrt(both).sum()),
+        "distance_p95": max(float(np.percentile(np.sqrt(part), 95)) for part in squared),
+    }
 
 
 def _squared_by_tree(points: Pixels, others: Pixels, shape: tuple[int, ...]) -> Pixels:
