@@ -8,6 +8,7 @@ RUN/corrupted.json        `CorruptedScores` of test images
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -184,10 +185,7 @@ def score_corrupted(
         if origin == (ids, result.data_fingerprint, result.environment):
             return before
     segmenter = _segmenter(run)
-    clean: list[float | None] = []
-    ious: dict[str, list[list[float | None]]] = {
-        name: [[] for _ in SEVERITIES] for name in CORRUPTIONS
-    }
+    ious: dict[tuple[str | None, int], list[float | None]] = defaultdict(list)
     scores = predict_each(
         _copies([samples[name] for name in ids]),
         lambda image: segmenter.predict(image).grid,
@@ -196,20 +194,20 @@ def score_corrupted(
     )
     with closing(scores):
         for copy, iou in scores:
-            if copy.corruption is None:
-                if progress:
-                    progress(len(clean), len(ids))
-                clean.append(iou)
-            else:
-                ious[copy.corruption][copy.severity - 1].append(iou)
+            if progress and copy.corruption is None:
+                progress(len(ious[None, 0]), len(ids))
+            ious[copy.corruption, copy.severity].append(iou)
     if progress:
-        progress(len(clean), len(ids))
+        progress(len(ids), len(ids))
     record = CorruptedScores(
         data_fingerprint=result.data_fingerprint,
         environment=result.environment,
         images=ids,
-        clean=tuple(clean),
-        ious={name: tuple(map(tuple, levels)) for name, levels in ious.items()},
+        clean=tuple(ious[None, 0]),
+        ious={
+            name: tuple(tuple(ious[name, severity]) for severity in SEVERITIES)
+            for name in CORRUPTIONS
+        },
     )
     write_record(file, record)
     return record
