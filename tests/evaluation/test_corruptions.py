@@ -347,38 +347,6 @@ def test_corrupt_pair__all_but_rotation_leave_the_mask() -> None:
         assert np.array_equal(result, corrupt(image, name, 5, seed=3))
 
 
-def test_corrupt__unknown_name() -> None:
-    with pytest.raises(UsageError, match=r"got 'snow'; allowed: gaussian_noise, .*, rotation\.$"):
-        corrupt(smooth(), "snow", 1, seed=0)
-
-
-@pytest.mark.parametrize("severity", [0, 6, -1])
-def test_corrupt__severity_out_of_range(severity: int) -> None:
-    with pytest.raises(UsageError, match=rf"fog: got {severity}; allowed: 1, 2, 3, 4, 5\."):
-        corrupt(smooth(), "fog", severity, seed=0)
-    with pytest.raises(UsageError, match="allowed: 1, 2, 3, 4, 5"):
-        corrupt_pair(smooth(), np.ones((96, 128), np.bool_), "rotation", severity, seed=0)
-
-
-def test_corrupt__negative_seed() -> None:
-    with pytest.raises(UsageError, match="got -1; allowed: 0 and above"):
-        corrupt(smooth(), "fog", 1, seed=-1)
-
-
-@pytest.mark.parametrize(
-    "image",
-    [
-        np.zeros((4, 4, 3), np.float32),
-        np.zeros((4, 4), np.uint8),
-        np.zeros((4, 4, 4), np.uint8),
-        np.zeros((0, 4, 3), np.uint8),
-    ],
-)
-def test_corrupt__not_a_picture(image: Picture) -> None:
-    with pytest.raises(UsageError, match=r"give uint8 \(height, width, 3\)"):
-        corrupt(image, "jpeg", 1, seed=0)
-
-
 def test_docs__have_every_level() -> None:
     page = (Path(__file__).parents[2] / "docs" / "robustness.md").read_text(encoding="utf-8")
     lines = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| `")]

@@ -311,27 +311,11 @@ def corrupt_pair(
         quarter turn; and the mask.
 
     Raises:
-        UsageError: unknown name or severity, a negative seed, not such a picture, or one too long
-            for JPEG.
+        UsageError: a picture that is too long for JPEG.
     """
-    _check(image, name, severity, seed)
     level = CORRUPTIONS[name].levels[severity - 1]
     random = np.random.default_rng((zlib.crc32(name.encode()), seed))
     if name == "rotation":
         level = level if random.integers(2) else -level  # counterclockwise or clockwise
         mask = _turned(mask.view(np.uint8)[..., None], level, order=0)[..., 0].view(np.bool_)
     return CORRUPTIONS[name].effect(image, level, random), mask
-
-
-def _check(image: NDArray[np.uint8], name: str, severity: int, seed: int) -> None:
-    if name not in CORRUPTIONS:
-        raise UsageError(f"corruption: got {name!r}; allowed: {', '.join(CORRUPTIONS)}.")
-    if severity not in SEVERITIES:
-        raise UsageError(f"severity of {name}: got {severity!r}; allowed: 1, 2, 3, 4, 5.")
-    if seed < 0:
-        raise UsageError(f"seed of {name}: got {seed}; allowed: 0 and above.")
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        raise UsageError(
-            f"{name}: got a picture of shape {image.shape} and type {image.dtype}; "
-            "give uint8 (height, width, 3), RGB."
-        )
