@@ -3,13 +3,13 @@
 Every number here is computed once and kept in the records; the report only shows it.
 """
 
-from humanseg.evaluation.analysis.analyse import analyse
-from humanseg.evaluation.analysis.external_scores import analyse_external, analyse_robustness
-from humanseg.evaluation.analysis.finished_plan import (
+from humanseg.evaluation.analysis.analyse import (
     FinishedPlan,
+    analyse,
     analyse_comparison,
     baseline_bounds,
 )
+from humanseg.evaluation.analysis.external_scores import analyse_external, analyse_robustness
 from humanseg.evaluation.analysis.subjects import Subject, scores_of
 
 __all__ = [
