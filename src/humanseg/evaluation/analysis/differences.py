@@ -168,14 +168,7 @@ def _alarm_p(first: Subject, second: Subject, names: Sequence[str], alarm: Measu
         by_fold = _fold_differences(first, second, alarm)
         over_trainings = corrected_t(by_fold, first.test_over_train)
     else:
-        over_trainings = welch_t(*(_seed_means(each, alarm, names) for each in (first, second)))
+        over_trainings = welch_t(*(each.seed_means(alarm, names) for each in (first, second)))
     if over_images is None or over_trainings is None:
         return None
     return max(over_images, over_trainings.p)
-
-
-def _seed_means(subject: Subject, measure: Measure, names: Sequence[str]) -> list[float]:
-    """Mean over images of every training seed that saw some of them."""
-    by_seed = (subject.of_seed(seed).metric(measure) for seed in subject.seeds)
-    means = [mean_of(map(own.get, names)) for own in by_seed]
-    return [mean for mean in means if mean is not None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import attrgetter
@@ -122,13 +122,16 @@ class Subject:
         """The same network, runs of one fold only."""
         return Subject(self.name, self.arch, tuple(run for run in self.runs if run.fold == fold))
 
-    def seed_sd(self, measure: str) -> float | None:
+    def seed_means(self, measure: Measure, images: Iterable[str]) -> list[float]:
+        """Mean over these pictures of every training seed that has the measure of some of them."""
+        by_seed = (self.of_seed(seed).metric(measure) for seed in self.seeds)
+        means = [mean_of(map(own.get, images)) for own in by_seed]
+        return [mean for mean in means if mean is not None]
+
+    def seed_sd(self, measure: Measure) -> float | None:
         """Deviation over seeds of the mean over pictures."""
-        if len(self.seeds) < 2:
-            return None
-        means = [mean_of(self.of_seed(seed).metric(measure).values()) for seed in self.seeds]
-        defined = [value for value in means if value is not None]
-        return stdev(defined) if len(defined) > 1 else None
+        means = self.seed_means(measure, self.by_image)
+        return stdev(means) if len(means) > 1 else None
 
 
 def difference_of(first: float | None, second: float | None) -> float | None:

@@ -51,15 +51,9 @@ def _count(bins: NDArray[np.intp], probability: NDArray[np.float32]) -> Calibrat
 
 def add_calibrations(parts: Iterable[Calibration]) -> Calibration:
     """All pixels of many calibrations as one; no pixels without any."""
-    pixels = np.zeros(BINS, dtype=np.int64)
-    probability = np.zeros(BINS, dtype=np.float64)
-    person = np.zeros(BINS, dtype=np.int64)
-    for part in parts:
-        pixels += part.pixels
-        probability += part.probability
-        person += part.person
-    return Calibration(
-        pixels=tuple(pixels.tolist()),
-        probability=tuple(probability.tolist()),
-        person=tuple(person.tolist()),
-    )
+    listed = list(parts)
+    bins = {
+        name: np.reshape([getattr(part, name) for part in listed], (-1, BINS)).sum(axis=0).tolist()
+        for name in Calibration.model_fields
+    }
+    return Calibration(**bins)
