@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -127,9 +128,10 @@ def evaluate(
         store=None if output is None else partial(_png, output / "predictions"),
         progress=progress,
     )
-    described = reader.describe(samples, table)
+    facts = derive_facts(samples, [reader.inspected[sample.id] for sample in samples], table)
+    described = describe_data(samples, facts, fingerprint(samples, digests=reader.digests))
     engine = segmenter.engine
-    signatures = dict(sorted(reader.signatures.items()))
+    signatures = dict(sorted(facts.signatures.items()))
     seen = () if segmenter.model is None else seen_in_training(segmenter.model, signatures)
     evaluation = Evaluation(
         model=_name(model) if record else str(name),
@@ -171,58 +173,43 @@ def evaluate(
     return evaluation
 
 
+@dataclass(eq=False)
 class _Reader:
     """Decodes every file of a data set once, in threads, and keeps what else is asked of it."""
 
-    def __init__(
-        self, segmenter: Segmenter, *, whole_files: bool, truth: Path | None, look: bool
-    ) -> None:
-        self._segmenter = segmenter
-        self._whole_files = whole_files
-        self._truth = truth
-        self._sizes: dict[str, Size] = {}
-        self._shares: dict[str, float] = {}
-        self._digests: dict[str, Digests] = {}
-        self._pixels: dict[str, Image] | None = {} if look else None  # of images under way
-        self.signatures: dict[str, Signature] = {}
-        """By id, of the images that were read."""
-        self.people: dict[str, ScenePeople | None] = {}
-        """By id, where they are looked at."""
+    segmenter: Segmenter
+    whole_files: bool
+    truth: Path | None
+    """Folder to leave masks in."""
+    look: bool
+    """Whether to describe the people."""
+    inspected: dict[str, InspectedSample] = field(default_factory=dict)
+    digests: dict[str, Digests] = field(default_factory=dict)
+    people: dict[str, ScenePeople | None] = field(default_factory=dict)
+    _under_way: dict[str, tuple[Image | None, Size, Signature]] = field(default_factory=dict)
 
     def image(self, sample: Sample) -> Image:
         """The image of a sample, uint8 (H, W, 3)."""
-        if self._whole_files:
+        if self.whole_files:
             pixels = sample.read_image()
             size: Size = (pixels.shape[0], pixels.shape[1])
         else:
-            loaded = self._segmenter.load(sample.image)
+            loaded = self.segmenter.load(sample.image)
             pixels, size = loaded.pixels, loaded.size
-        self.signatures[sample.id], self._sizes[sample.id] = signature(pixels), size
-        if self._pixels is not None:
-            self._pixels[sample.id] = pixels
+        self._under_way[sample.id] = pixels if self.look else None, size, signature(pixels)
         return pixels
 
     def mask(self, sample: Sample) -> Mask:
         """The truth of a sample, bool (H, W)."""
         mask = sample.read_mask()
-        self._shares[sample.id], self._digests[sample.id] = (
-            float(mask.mean()),
-            sample_digests(sample),
-        )
-        if self._pixels is not None:
-            self.people[sample.id] = describe_people(self._pixels.pop(sample.id), mask)
-        if self._truth is not None:
-            write_mask(_png(self._truth, sample.id), mask)
+        pixels, size, seen = self._under_way.pop(sample.id)
+        self.inspected[sample.id] = InspectedSample(size, float(mask.mean()), seen)
+        self.digests[sample.id] = sample_digests(sample)
+        if pixels is not None:
+            self.people[sample.id] = describe_people(pixels, mask)
+        if self.truth is not None:
+            write_mask(_png(self.truth, sample.id), mask)
         return mask
-
-    def describe(self, samples: Sequence[Sample], table: GroupTable) -> DataRecord:
-        """The data set, from what was seen of all its samples."""
-        inspected = [
-            InspectedSample(self._sizes[each.id], self._shares[each.id], self.signatures[each.id])
-            for each in samples
-        ]
-        facts = derive_facts(samples, inspected, table)
-        return describe_data(samples, facts, fingerprint(samples, digests=self._digests))
 
 
 def _check_output(output: Path, samples: Sequence[Sample]) -> None:
