@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from humanseg.evaluation.analysis.subjects import Subject
 from humanseg.evaluation.metrics import add_calibrations
+from humanseg.evaluation.metrics.overlap import pool_counts
 from humanseg.evaluation.statistics import GroupBootstrap
 from humanseg.results import ImageScore, Interval, NetworkAnalysis, Stratum
 
@@ -65,7 +66,8 @@ def measure(subject: Subject, groups: Mapping[str, str]) -> dict[str, Interval]:
 
 
 def _pooled(subject: Subject, bootstrap: GroupBootstrap) -> dict[str, Interval | None]:
-    tp, fp, fn, tn = (np.array(subject.sums(key)) for key in ("tp", "fp", "fn", "tn"))
+    counts = [pool_counts(scores) for scores in subject.by_image.values()]
+    tp, fp, fn, tn = np.array(counts, dtype=np.float64).T
     columns = np.stack([tp, tp + fp + fn, tn, tn + fp + fn], axis=1)
 
     def two_class_miou(sums: NDArray[np.float64]) -> NDArray[np.float64]:

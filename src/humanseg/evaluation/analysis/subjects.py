@@ -92,13 +92,6 @@ class Subject:
         measured = attrgetter(measure) if isinstance(measure, str) else measure
         return {image: mean_of(map(measured, scores)) for image, scores in self.by_image.items()}
 
-    def sums(self, name: str) -> list[float]:
-        """Sum over runs of a count of `ImageScore`, of every picture."""
-        return [
-            float(sum(getattr(score, name) for score in scores))
-            for scores in self.by_image.values()
-        ]
-
     @property
     def weak(self) -> bool:
         """Whether any of its runs scores no better than the mean training mask."""
