@@ -157,10 +157,7 @@ class ImageScore(Record):
 
         None without a person in the truth.
         """
-        predicted = self.tp + self.fp
-        if self.person_free:
-            return None
-        return self.tp / predicted if predicted else 0.0
+        return None if self.person_free else self.tp / max(self.tp + self.fp, 1)
 
     @property
     def recall(self) -> float | None:
