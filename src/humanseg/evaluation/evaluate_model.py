@@ -22,7 +22,7 @@ from humanseg.data.layouts import discover
 from humanseg.data.metadata import derive_facts, describe_data
 from humanseg.data.samples import Sample
 from humanseg.data.signatures import Signature, signature
-from humanseg.data.sources import GroupTable, read_group_table
+from humanseg.data.sources import read_group_table
 from humanseg.data.training_images import seen_in_training
 from humanseg.evaluation.analysis import Subject, analyse, scores_of
 from humanseg.evaluation.by_attribute import (
