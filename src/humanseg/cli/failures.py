@@ -11,7 +11,7 @@ from cyclopts import CycloptsError, MissingArgumentError, RepeatArgumentError, U
 from humanseg.system.errors import ConfigError, HumansegError
 
 _TRAINING_PARTS = {
-    "imagehash", "jinja2", "lightning", "onnx", "onnxscript", "pooch", "pycocotools", "safetensors",
+    "jinja2", "lightning", "onnx", "onnxscript", "pooch", "pycocotools", "safetensors",
     "scipy", "segmentation_models_pytorch", "timm", "torch", "torchvision",
 }  # fmt: skip
 _FULL = {errno.ENOSPC, errno.EDQUOT}
