@@ -92,6 +92,6 @@ def test_refine__bands_are_seamless(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("side", [1, 2, 3, 7, 8, 31])
 def test_window_sums__any_side(side: int) -> None:
-    values = np.random.default_rng(0).random((3, 40))
-    view = np.lib.stride_tricks.sliding_window_view(values, side, axis=1)
-    np.testing.assert_allclose(rasters.window_sums(values, side, 1), view.sum(axis=-1))
+    values = np.random.default_rng(0).random((3, 35, 40))
+    view = np.lib.stride_tricks.sliding_window_view(values, (side, side), axis=(1, 2))
+    np.testing.assert_allclose(rasters.window_sums(values, side), view.sum(axis=(-1, -2)))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from humanseg.effects.rasters import axis_slice, dilate, reduced
+from humanseg.effects.rasters import dilate, reduced
 from humanseg.images.resize import Size
 
 _FINEST = 2.4
@@ -118,10 +118,10 @@ def _gaussian(values: NDArray[np.float32], sigma: float, axis: int) -> NDArray[n
     weights = (weights / (2.0 * weights.sum() - weights[0])).astype(np.float32)
     margin = [(0, 0)] * values.ndim
     margin[axis] = (reach, reach)
-    padded = np.pad(values, margin, mode="edge")
-    blurred: NDArray[np.float32] = axis_slice(padded, reach, length, axis) * weights[0]
+    padded = np.pad(values, margin, mode="edge").swapaxes(axis, -1)
+    blurred: NDArray[np.float32] = padded[..., reach : reach + length] * weights[0]
     for offset in range(1, reach + 1):
-        before = axis_slice(padded, reach - offset, length, axis)
-        after = axis_slice(padded, reach + offset, length, axis)
+        before = padded[..., reach - offset : reach - offset + length]
+        after = padded[..., reach + offset : reach + offset + length]
         blurred += (before + after) * weights[offset]
-    return blurred
+    return blurred.swapaxes(axis, -1)

@@ -169,12 +169,13 @@ def _fuse(colour: Floats, share: Floats, wide: Floats, margin: int) -> NDArray[n
     back = (whole - covered) / np.maximum(1.0 - weight, _NOTHING)
     back = np.clip(back, 0.0, 255.0)
     front = _corrected(front, back, colour, share, rest)
-    near_front = _weighted(front, share, margin)
-    near_back = _weighted(back, rest, margin)
+    side = 2 * margin + 1
+    person, ground = window_sums(share, side), window_sums(rest, side)
+    near_front = window_sums(front * share, side) / np.maximum(person, _NOTHING)
+    near_back = window_sums(back * rest, side) / np.maximum(ground, _NOTHING)
     inner = (..., slice(margin, -margin), slice(margin, -margin))
     # Where the narrow window holds no person at all, the wide one's colour stays.
-    none = window_sums(window_sums(share, 2 * margin + 1, -1), 2 * margin + 1, -2) < _NOTHING
-    near_front = np.where(none, front[inner], near_front)
+    near_front = np.where(person < _NOTHING, front[inner], near_front)
     final = _corrected(near_front, near_back, colour[inner], share[inner], rest[inner])
     return np.asarray(final + np.float32(0.5), dtype=np.uint8)
 
@@ -186,11 +187,3 @@ def _corrected(front: Floats, back: Floats, colour: Floats, share: Floats, rest:
     estimate *= share
     estimate += front
     return np.clip(estimate, 0.0, 255.0, out=estimate)
-
-
-def _weighted(values: Floats, weights: Floats, radius: int) -> Floats:
-    """Weighted means over squares of side 2 * `radius` + 1; the margins are used up."""
-    side = 2 * radius + 1
-    sums = window_sums(window_sums(values * weights, side, -1), side, -2)
-    total = window_sums(window_sums(weights, side, -1), side, -2)
-    return np.asarray(sums / np.maximum(total, _NOTHING), dtype=np.float32)

@@ -49,13 +49,6 @@ def reduced(image: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
-def axis_slice(values: NDArray[Any], start: int, count: int, axis: int) -> NDArray[Any]:
-    """A view of `count` neighbours from `start` along an axis."""
-    index = [slice(None)] * values.ndim
-    index[axis] = slice(start, start + count)
-    return values[tuple(index)]
-
-
 def dilate(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """A mask with the eight neighbours of its pixels."""
     rows = mask.copy()
@@ -67,22 +60,27 @@ def dilate(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return both
 
 
-def window_sums(values: NDArray[Any], side: int, axis: int) -> NDArray[Any]:
-    """Sums of `side` neighbours along an axis; the result is shorter by `side` - 1.
+def window_sums(values: NDArray[Any], side: int) -> NDArray[Any]:
+    """Sums over squares of `side` x `side` in the last two axes, which get shorter by `side` - 1.
 
     Sums of 2, 4, 8 ... neighbours are made of one another, so the time grows with the logarithm.
     """
-    length = values.shape[axis] - side + 1
+    across = _sums(values, side)
+    return _sums(across.swapaxes(-1, -2), side).swapaxes(-1, -2)
+
+
+def _sums(values: NDArray[Any], side: int) -> NDArray[Any]:
+    """The same along the last axis alone."""
+    length = values.shape[-1] - side + 1
     total: NDArray[Any] | None = None
     power, width, done = values, 1, 0
     while done < side:
         if side & width:
-            piece = axis_slice(power, done, length, axis)
+            piece = power[..., done : done + length]
             total = piece if total is None else total + piece
             done += width
-        count = power.shape[axis] - width
         if done < side:
-            power = axis_slice(power, 0, count, axis) + axis_slice(power, width, count, axis)
+            power = power[..., :-width] + power[..., width:]
         width *= 2
     return values if total is None else total
 
@@ -91,5 +89,5 @@ def window_means(values: NDArray[np.float32], radius: int) -> NDArray[np.float32
     """Means over squares of side 2 * `radius` + 1 of the last two axes; borders are repeated."""
     side = 2 * radius + 1
     margin = [(0, 0)] * (values.ndim - 2) + [(radius, radius)] * 2
-    sums = window_sums(window_sums(np.pad(values, margin, mode="edge"), side, -1), side, -2)
+    sums = window_sums(np.pad(values, margin, mode="edge"), side)
     return np.asarray(sums * np.float32(1.0 / side**2), dtype=np.float32)
