@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import putchunk
 
 from humanseg.system.errors import ImageError, UsageError
 
@@ -41,22 +42,28 @@ _ROWS = 256  # of a mask, compressed at a time: bounded memory at 100 megapixels
 class _Format:
     pillow: str
     options: dict[str, Any]
-    exact: bool  # masks come back as they were
-    alpha: bool
-    deep: bool  # 16 bits
     largest: int  # pixels on a side
 
 
 _FORMATS: dict[FormatName, _Format] = {
     # zlib level 2: on photographs much faster than level 6, for files that are a little larger.
-    "png": _Format("PNG", {"compress_level": 2}, True, True, True, 2**31 - 1),
-    "jpg": _Format("JPEG", {"quality": 95, "subsampling": 0}, False, False, False, 65_500),
+    "png": _Format("PNG", {"compress_level": 2}, 2**31 - 1),
+    "jpg": _Format("JPEG", {"quality": 95, "subsampling": 0}, 65_500),
     # `exact` keeps the colour of transparent pixels, without which alpha could not be edited.
-    "webp": _Format(
-        "WEBP", {"lossless": True, "quality": 0, "exact": True}, True, True, False, 16_383
-    ),
-    "tiff": _Format("TIFF", {"compression": "tiff_adobe_deflate"}, True, True, True, 2**31 - 1),
+    "webp": _Format("WEBP", {"lossless": True, "quality": 0, "exact": True}, 16_383),
+    "tiff": _Format("TIFF", {"compression": "tiff_adobe_deflate"}, 2**31 - 1),
 }
+_HOLDERS: dict[str, tuple[tuple[FormatName, ...], str]] = {
+    "mask": (("png", "webp", "tiff"), "would blur the edge of a mask"),
+    "probability": (("png", "tiff"), "holds 8 bits, probabilities have 16"),
+    "cutout": (("png", "webp", "tiff"), "holds no transparency"),
+}
+"""Formats by the output that not all can hold, and what the others lack."""
+
+
+def formats_for(output: str) -> tuple[FormatName, ...]:
+    """The formats that can hold an output."""
+    return _HOLDERS[output][0] if output in _HOLDERS else tuple(_FORMATS)
 
 
 def check_format(name: FormatName, output: str) -> None:
@@ -65,16 +72,12 @@ def check_format(name: FormatName, output: str) -> None:
     Raises:
         UsageError: a mask or transparency as JPEG, or 16 bits as JPEG or WebP.
     """
-    kind = _FORMATS[name]
-    if output == "probability" and not kind.deep:
-        why, allowed = "holds 8 bits, probabilities have 16", _names("deep")
-    elif output == "mask" and not kind.exact:
-        why, allowed = "would blur the edge of a mask", _names("exact")
-    elif output == "cutout" and not kind.alpha:
-        why, allowed = "holds no transparency", _names("alpha")
-    else:
-        return
-    raise UsageError(f"{name} {why}; for --as {output} use {allowed}.")
+    allowed = formats_for(output)
+    if name not in allowed:
+        raise UsageError(
+            f"{name} {_HOLDERS[output][1]}; for --as {output} use {', '.join(allowed[:-1])} or "
+            f"{allowed[-1]}."
+        )
 
 
 def usual_format(output: str) -> FormatName:
@@ -101,11 +104,6 @@ def check_encoding(
             raise UsageError("--quality would blur the edge of a mask; leave it out.")
     if keep_metadata is not None and name == "tiff":
         raise UsageError("--keep-metadata: tiff cannot take it here; use png, jpg or webp.")
-
-
-def _names(quality: str) -> str:
-    names = [name for name, kind in _FORMATS.items() if getattr(kind, quality)]
-    return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def show_mask(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -184,12 +182,9 @@ def _grey_png(grey: NDArray[np.uint8]) -> bytes:
         above = band[-1]
     packed.append(packer.flush())
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    parts = ((b"IHDR", header), (b"IDAT", b"".join(packed)), (b"IEND", b""))
-    chunks = (
-        struct.pack(">I", len(content))
-        + kind
-        + content
-        + struct.pack(">I", zlib.crc32(kind + content))
-        for kind, content in parts
-    )
-    return b"".join((_PNG, *chunks))
+    stream = io.BytesIO(_PNG)
+    stream.seek(len(_PNG))
+    putchunk(stream, b"IHDR", header)
+    putchunk(stream, b"IDAT", *packed)
+    putchunk(stream, b"IEND")
+    return stream.getvalue()

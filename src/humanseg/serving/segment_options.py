@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
 
@@ -18,11 +18,11 @@ from humanseg.effects.encode import (
     SUFFIXES,
     FormatName,
     check_encoding,
-    check_format,
+    formats_for,
     usual_format,
 )
 from humanseg.serving.problem_details import Problem
-from humanseg.system.errors import ConfigError, UsageError
+from humanseg.system.errors import ConfigError
 
 T = TypeVar("T")
 
@@ -113,8 +113,7 @@ def wanted_of(options: Mapping[str, str | bytes], accept: str) -> Wanted:
             told = f"has no effect on output {effect.output}; leave it out."
             raise ConfigError([f"{key} {told}" for key in idle])
         return Wanted(effect, _accepted(accept, [effect.suffix.removeprefix(".")]))
-    formats = [usual_format(effect.output), *(name for name in get_args(FormatName))]
-    able = [name for name in formats if _can_hold(name, effect.output)]
+    able = [usual_format(effect.output), *formats_for(effect.output)]
     name = encoding.format or SUFFIXES[f".{_accepted(accept, able)}"]
     quality, metadata = encoding.quality, encoding.keep_metadata
     check_encoding(name, effect.output, quality=quality, keep_metadata=metadata)
@@ -170,14 +169,6 @@ def _weights(accept: str) -> dict[str, float]:
             weights[media_range] = 0.0
     weights.pop("", None)
     return weights
-
-
-def _can_hold(name: FormatName, output: str) -> bool:
-    try:
-        check_format(name, output)
-    except UsageError:
-        return False
-    return True
 
 
 def option_schemas() -> dict[str, dict[str, Any]]:
