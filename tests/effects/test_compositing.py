@@ -252,9 +252,9 @@ def test_cover__bands_are_seamless(monkeypatch: pytest.MonkeyPatch) -> None:
         np.zeros((0, 4, 3), dtype=np.uint8),
     ],
 )
-def test_composite__no_background(background: Any) -> None:  # noqa: ANN401
+def test_read_background__none(background: Any) -> None:  # noqa: ANN401
     with pytest.raises((UsageError, ImageError), match="background: "):
-        composite(_noise((4, 4)), _ellipse((4, 4)), background)
+        read_background(background)
 
 
 @pytest.mark.parametrize(
@@ -265,6 +265,7 @@ def test_composite__no_background(background: Any) -> None:  # noqa: ANN401
         ("32,160,64", (32, 160, 64)),
         ("rgb(1, 2, 3)", (1, 2, 3)),
         ([np.uint8(1), 2, 3], (1, 2, 3)),
+        (tuple(np.array([1, 2, 3], dtype=np.uint8)), (1, 2, 3)),
     ],
 )
 def test_read_background__colours(written: Any, colour: tuple[int, int, int]) -> None:  # noqa: ANN401
@@ -279,14 +280,6 @@ def test_read_background__reads_files_and_pillow_images(tmp_path: Path) -> None:
         assert isinstance(read, np.ndarray)
         assert read.shape == (2, 3, 3)
         assert (read == (9, 8, 7)).all()
-
-
-@pytest.mark.parametrize(
-    "colour", [(12, 200, 77), [12, 200, 77], tuple(np.array([12, 200, 77], dtype=np.uint8))]
-)
-def test_composite__colours_of_whole_numbers_of_any_kind(colour: Any) -> None:  # noqa: ANN401
-    out = composite(_noise((4, 4)), np.zeros((4, 4), dtype=np.uint8), colour)
-    assert (out == (12, 200, 77)).all()
 
 
 # Blur

@@ -124,7 +124,8 @@ def test_apply__cutout_is_that_of_compositing(
     for threshold, feather, decontaminate in ((0.5, 0.0, True), (0.3, 4.0, False)):
         settings = {"threshold": threshold, "feather": feather, "decontaminate": decontaminate}
         out = applied(_effect("cutout", **settings), image, probability)
-        alpha = compositing.soft_alpha(probability, SIZE, threshold=threshold, feather=feather)
+        hard = compositing.soft_alpha(probability, SIZE, threshold=threshold)
+        alpha = compositing.feathered(hard, feather)
         expected = compositing.cutout(image, alpha, decontaminate=decontaminate)
         np.testing.assert_array_equal(out, expected)
 

@@ -47,7 +47,7 @@ Bands: TypeAlias = Iterable[tuple[slice, NDArray[np.float32]]]
 
 
 def soft_alpha(
-    probability: NDArray[np.float32], size: Size, *, threshold: float = 0.5, feather: float = 0.0
+    probability: NDArray[np.float32], size: Size, *, threshold: float = 0.5
 ) -> NDArray[np.uint8]:
     """How far each pixel belongs to a person: uint8 of `size`, 255 for a person.
 
@@ -56,7 +56,7 @@ def soft_alpha(
     or opaque, without haze.
     """
     bands = resize_probability_bands(probability, size, rows=rows_in_band(size))
-    return feathered(alpha_of_bands(bands, size, threshold), feather)
+    return alpha_of_bands(bands, size, threshold)
 
 
 def alpha_of_bands(bands: Bands, size: Size, threshold: float) -> NDArray[np.uint8]:
@@ -112,18 +112,15 @@ def cutout(
 def composite(
     image: NDArray[np.uint8],
     alpha: NDArray[np.uint8],
-    background: Background,
+    background: Colour | NDArray[np.uint8],
     *,
     decontaminate: bool = True,
 ) -> NDArray[np.uint8]:
     """The people on another, opaque background, which is scaled as `cover` does.
 
     See `read_background`, and `cutout` for `decontaminate`.
-
-    Raises:
-        UsageError, ImageError: see `read_background`.
     """
-    behind = _rows_of(read_background(background), alpha.shape)
+    behind = _rows_of(background, alpha.shape)
     front = estimate_foreground(image, alpha) if decontaminate else image
     return _laid(front, alpha, behind)
 
