@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # arrays and pictures are not needed for flags
     from humanseg.annotations.person_regions import Region
     from humanseg.images.resize import Size
 
-COCO_FILE = "annotations.json"
+COCO_FILE, YOLO_FILE, VOC_FILE = "annotations.json", "data.yaml", "labelmap.txt"
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +59,8 @@ class LabelOutput(LevelEffect):
     """Of the files of single pictures, within the output folder."""
     suffix: ClassVar[str]
     """Of these files."""
+    names: ClassVar[tuple[str, str] | None] = None
+    """The file in the output folder that names the class, and its text."""
 
     @property
     def mask_effect(self) -> MaskEffect:
@@ -76,6 +78,11 @@ class LabelOutput(LevelEffect):
 
     def finish(self, root: Path, files: Iterable[Path]) -> None:
         """Write to the output folder what belongs to all; `files` of single pictures, in order."""
+        if self.names is not None:
+            from humanseg.system.atomic import write_bytes
+
+            name, text = self.names
+            write_bytes(root / name, text.encode())
 
 
 class _Polygons(LabelOutput):
@@ -128,19 +135,13 @@ class YoloOutput(_Polygons):
     """coco, yolo, labelme and voc: labels for other tools."""
     folder = "labels"
     suffix = ".txt"
+    names = (YOLO_FILE, "path: .\ntrain: images\nval: images\nnames:\n  0: person\n")
 
     def content(self, picture: Labelled) -> bytes:
         """See `LabelOutput`."""
         from humanseg.annotations.yolo import yolo_text
 
         return yolo_text(picture.size, picture.regions, self.tolerance).encode()
-
-    def finish(self, root: Path, files: Iterable[Path]) -> None:
-        """Name the class."""
-        from humanseg.annotations.yolo import CONFIG, yolo_config
-        from humanseg.system.atomic import write_bytes
-
-        write_bytes(root / CONFIG, yolo_config().encode())
 
 
 class LabelMeOutput(_Polygons):
@@ -164,19 +165,16 @@ class VocOutput(LabelOutput):
     """coco, yolo, labelme and voc: labels for other tools."""
     folder = "SegmentationClass"
     suffix = ".png"
+    names = (
+        VOC_FILE,
+        "# label:color_rgb:parts:actions\nbackground:0,0,0::\nperson:192,128,128::\n",
+    )
 
     def content(self, picture: Labelled) -> bytes:
         """See `LabelOutput`."""
         from humanseg.annotations.voc import voc_png
 
         return voc_png(picture.mask)
-
-    def finish(self, root: Path, files: Iterable[Path]) -> None:
-        """Name the class."""
-        from humanseg.annotations.voc import NAMES, voc_names
-        from humanseg.system.atomic import write_bytes
-
-        write_bytes(root / NAMES, voc_names().encode())
 
 
 class OutputHolder(Section):

@@ -41,6 +41,12 @@ def paired(
     return partners
 
 
+def folders_beside(root: Path, name: str, other: str) -> list[Path]:
+    """Folders of a name that have the other one beside them: in `root`, or one folder below."""
+    candidates = [root / name, *sorted(root.glob(f"*/{name}"))]
+    return [path for path in candidates if path.is_dir() and path.with_name(other).is_dir()]
+
+
 def by_stem(folder: Path, suffixes: Set[str], missing: list[Missing]) -> dict[str, Path]:
     """Files below a folder by their path without suffix; a second one of a name is noted."""
     files: dict[str, Path] = {}

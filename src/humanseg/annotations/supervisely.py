@@ -19,6 +19,7 @@ from humanseg.annotations.label_set import (
     read_json,
 )
 from humanseg.annotations.outlines import Segmentation
+from humanseg.annotations.partners import folders_beside
 from humanseg.annotations.rle import encode_mask
 from humanseg.images.resize import Size
 
@@ -60,12 +61,6 @@ class _Meta(BaseModel):
     classes: list[_Class]
 
 
-def annotation_folders(root: Path) -> list[Path]:
-    """Folders called ann/ that have an img/ beside them: in `root`, or one folder below."""
-    candidates = [root / "ann", *sorted(root.glob("*/ann"))]
-    return [path for path in candidates if path.is_dir() and path.with_name("img").is_dir()]
-
-
 def read_supervisely(root: Path, classes: Sequence[str]) -> LabelSet:
     """Read Supervisely's bitmaps and polygons of a project, or of one data set in it.
 
@@ -75,9 +70,10 @@ def read_supervisely(root: Path, classes: Sequence[str]) -> LabelSet:
         DataError: a file that is not Supervisely's, or none of the classes.
     """
     wanted = Classes(classes)
-    folders = annotation_folders(root)
     entries = tuple(
-        _entry(file, wanted) for folder in folders for file in sorted(folder.glob("*.json"))
+        _entry(file, wanted)
+        for folder in folders_beside(root, "ann", "img")
+        for file in sorted(folder.glob("*.json"))
     )
     metas = [path for path in (root / "meta.json", root.parent / "meta.json") if path.is_file()]
     declared = None

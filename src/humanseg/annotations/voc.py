@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from humanseg.annotations.label_output import VOC_FILE
 from humanseg.annotations.label_set import Classes, LabelledImage, LabelSet, Missing, read_text
 from humanseg.annotations.partners import by_stem, paired
 from humanseg.annotations.rle import encode_mask
@@ -19,7 +20,7 @@ from humanseg.images import SUFFIXES, open_image
 from humanseg.system.errors import DataError
 from humanseg.system.threads import ordered_map
 
-MASKS, PICTURES, NAMES = "SegmentationClass", "JPEGImages", "labelmap.txt"
+MASKS, PICTURES = "SegmentationClass", "JPEGImages"
 _CLASSES = (
     "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair",
     "cow", "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa",
@@ -52,7 +53,7 @@ def read_voc(root: Path, classes: Sequence[str]) -> LabelSet:
         DataError: a damaged labelmap.txt, or none of the classes.
         ImageError: a mask that cannot be read.
     """
-    table = root / NAMES
+    table = root / VOC_FILE
     colours = _class_colours(table)
     wanted = Classes(classes)
     people = [colour for name, colour in colours.items() if wanted.is_person(name)]
@@ -80,20 +81,20 @@ def read_voc(root: Path, classes: Sequence[str]) -> LabelSet:
         entry = LabelledImage((name,), mask, size, outlines, ignored)
         return entry, codes[np.unique(values)].tolist(), int(void.sum())
 
-    entries, voids = [], []
+    entries, voids = [], 0
     with closing(ordered_map(read, sorted(partners))) as results:
         for entry, present, void in results:
             entries.append(entry)
-            voids.append(void)
+            voids += void
             for code in present:
                 if names.get(code, _BACKGROUND) != _BACKGROUND:
                     wanted.person(names[code])
     named = table if table.is_file() else root
     taken = wanted.taken(named, [name for name in colours if name != _BACKGROUND])
-    if total := sum(voids):
+    if voids:
         pixels = sum(entry.size[0] * entry.size[1] for entry in entries if entry.size)
         taken += (
-            f"; {total} pixels of no class ({total / pixels:.1%}) are ignored: they count neither "
+            f"; {voids} pixels of no class ({voids / pixels:.1%}) are ignored: they count neither "
             "in the loss nor in scores"
         )
     return LabelSet(tuple(entries), (root,), taken, tuple(missing))
@@ -143,10 +144,3 @@ def voc_png(mask: NDArray[np.bool_]) -> bytes:
     stream = io.BytesIO()
     image.save(stream, format="PNG", compress_level=2)
     return stream.getvalue()
-
-
-def voc_names() -> str:
-    """labelmap.txt beside SegmentationClass/, as CVAT wants it."""
-    colours = _class_colours(Path())
-    rows = [f"{name}:{','.join(map(str, colours[name]))}::" for name in (_BACKGROUND, "person")]
-    return "\n".join(["# label:color_rgb:parts:actions", *rows]) + "\n"

@@ -8,30 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import yaml
 
 from humanseg.annotations.contours import bridged
+from humanseg.annotations.label_output import YOLO_FILE
 from humanseg.annotations.label_set import Classes, LabelledImage, LabelSet, Missing, read_text
 from humanseg.annotations.outlines import Segmentation
-from humanseg.annotations.partners import by_stem, paired
+from humanseg.annotations.partners import by_stem, folders_beside, paired
 from humanseg.annotations.person_regions import Region
 from humanseg.config.loading import YAML_ERRORS
 from humanseg.images import SUFFIXES
 from humanseg.images.resize import Size
 from humanseg.system.errors import DataError
 
-CONFIG = "data.yaml"
 _LISTS = ("classes.txt", "obj.names")
 _BOX = 4  # numbers of a line of YOLO's other kind
-
-
-def label_folders(root: Path) -> list[Path]:
-    """Folders called labels/ that have an images/ beside them: in `root`, or one folder below."""
-    candidates = [root / "labels", *sorted(root.glob("*/labels"))]
-    return [path for path in candidates if path.is_dir() and path.with_name("images").is_dir()]
 
 
 def read_yolo(path: Path, classes: Sequence[str]) -> LabelSet:
@@ -48,7 +41,7 @@ def read_yolo(path: Path, classes: Sequence[str]) -> LabelSet:
     wanted = Classes(classes)
     entries: list[LabelledImage] = []
     missing: list[Missing] = []
-    for folder in label_folders(root):
+    for folder in folders_beside(root, "labels", "images"):
         pictures = by_stem(folder.with_name("images"), SUFFIXES, missing)
         texts = by_stem(folder, {".txt"}, missing)
         partners = paired(pictures.keys(), texts.keys())
@@ -66,7 +59,9 @@ def read_yolo(path: Path, classes: Sequence[str]) -> LabelSet:
         ]
     taken = wanted.taken(table, names.values() if names else None)
     if not names and wanted.is_person("person"):
-        taken += f"; no file names the classes, so class 0 was taken for people ({CONFIG} can tell)"
+        taken += (
+            f"; no file names the classes, so class 0 was taken for people ({YOLO_FILE} can tell)"
+        )
     return LabelSet(tuple(entries), (root,), taken, tuple(missing))
 
 
@@ -75,7 +70,7 @@ def _class_names(root: Path, path: Path) -> tuple[Path, Mapping[int, str]]:
 
     It is `path`, data.yaml, or the only YAML file with names, whatever it is called.
     """
-    config = path if path.is_file() else root / CONFIG
+    config = path if path.is_file() else root / YOLO_FILE
     if config.is_file():
         names = _names_in(config)
         if names is None:
@@ -86,7 +81,7 @@ def _class_names(root: Path, path: Path) -> tuple[Path, Mapping[int, str]]:
     if len(having) > 1:
         raise DataError(
             f"{root}: several files have names of classes "
-            f"({', '.join(file.name for file in having)}); call the right one {CONFIG}."
+            f"({', '.join(file.name for file in having)}); call the right one {YOLO_FILE}."
         )
     for named in having.items():
         return named
@@ -150,9 +145,3 @@ def yolo_text(size: Size, regions: Iterable[Region], tolerance: float) -> str:
     rings = (bridged(region.polygons(tolerance)) * factors for region in regions)
     lines = (" ".join(["0", *(f"{value:.6f}" for value in ring.ravel())]) for ring in rings)
     return "\n".join(lines) + "\n"
-
-
-def yolo_config() -> str:
-    """data.yaml beside labels/: what YOLO is told of the pictures in images/."""
-    values: dict[str, Any] = {"path": ".", "train": "images", "val": "images"}
-    return yaml.safe_dump(values | {"names": {0: "person"}}, sort_keys=False)

@@ -21,10 +21,10 @@ from humanseg.annotations.cvat import read_cvat
 from humanseg.annotations.label_set import PERSON, LabelSet, Missing
 from humanseg.annotations.label_studio import read_label_studio
 from humanseg.annotations.labelme import labelme_files, read_labelme
-from humanseg.annotations.partners import by_look, folded, paired
-from humanseg.annotations.supervisely import annotation_folders, read_supervisely
+from humanseg.annotations.partners import by_look, folded, folders_beside, paired
+from humanseg.annotations.supervisely import read_supervisely
 from humanseg.annotations.voc import MASKS, PICTURES, read_voc
-from humanseg.annotations.yolo import label_folders, read_yolo
+from humanseg.annotations.yolo import read_yolo
 from humanseg.config.schema import KnownLayout, Layout
 from humanseg.data.pairs import Pairs, pair_labels, read_csv
 from humanseg.data.samples import Sample
@@ -189,9 +189,9 @@ def _label_choices(root: Path) -> list[DetectedLayout]:
     choices = []
     if (root / MASKS).is_dir() and any((root / name).is_dir() for name in (PICTURES, "images")):
         choices.append(DetectedLayout("voc", root))
-    if label_folders(root):
+    if folders_beside(root, "labels", "images"):
         choices.append(DetectedLayout("yolo", root))
-    if annotation_folders(root):
+    if folders_beside(root, "ann", "img"):
         return [*choices, DetectedLayout("supervisely", root)]
     trees = _visible(root, "*.xml")
     if len(trees) == 1:
