@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI, Security
 from fastapi.security import HTTPBearer
@@ -23,6 +22,8 @@ from humanseg.serving.static_files import page_routes
 from humanseg.system.cpu import usable_cores
 from humanseg.system.errors import HumansegError
 from humanseg.system.version import __version__
+
+_ANSWERED = (Problem, HumansegError, HTTPException, ClientDisconnect, MemoryError)
 
 
 def create_app(
@@ -59,13 +60,9 @@ def create_app(
         redirect_slashes=False,
         lifespan=lifespan,
         max_body_size=config.max_batch_bytes,
+        exception_handlers=dict.fromkeys(_ANSWERED, answer_error),
     )
     app.state.service = service
-    handled: tuple[Any, ...] = (
-        Problem, HumansegError, HTTPException, ClientDisconnect, MemoryError,
-    )  # fmt: skip
-    for error in handled:
-        app.add_exception_handler(error, answer_error)
     app.add_middleware(Guard, service=service)
     # For the schema alone: `Guard` is what asks for the token.
     bearer = [Security(HTTPBearer(auto_error=False))] if config.token else []
