@@ -29,16 +29,7 @@ class SentImage:
     content: bytes
 
 
-@dataclass(frozen=True)
-class Sent:
-    """The content of a request."""
-
-    images: tuple[SentImage, ...]
-    options: dict[str, str | bytes]
-    """By name; a background may be the content of a file."""
-
-
-_Parts: TypeAlias = tuple[tuple[SentImage, ...], list[tuple[str, str | bytes]]]
+_Parts: TypeAlias = tuple[list[SentImage], list[tuple[str, str | bytes]]]
 """Pictures, and names with values."""
 
 
@@ -54,8 +45,10 @@ async def read_request(
     hold: Callable[[int], None],
     *,
     form_only: bool = False,
-) -> Sent:
-    """Read the body of a request, and the options in its address.
+) -> tuple[list[SentImage], dict[str, str | bytes]]:
+    """Read the pictures of a request, and its options by name, which may stand in its address too.
+
+    A background may be the content of a file.
 
     Args:
         request: its body is not begun.
@@ -95,7 +88,7 @@ async def read_request(
     for name, count in Counter(name for name, _ in options).items():
         if count > 1:
             raise Problem("bad-option", f"{name[:80]}: given {count} times; give it once.")
-    return Sent(images, dict(options))
+    return images, dict(options)
 
 
 async def _counted(request: Request, hold: Callable[[int], None]) -> AsyncGenerator[bytes, None]:
@@ -105,7 +98,7 @@ async def _counted(request: Request, hold: Callable[[int], None]) -> AsyncGenera
 
 
 async def _read_raw(stream: AsyncGenerator[bytes, None]) -> _Parts:
-    return (SentImage("", b"".join([chunk async for chunk in stream])),), []
+    return [SentImage("", b"".join([chunk async for chunk in stream]))], []
 
 
 async def _read_form(
@@ -149,4 +142,4 @@ async def _taken_apart(form: FormData) -> _Parts:
             )
     if not images:
         raise Problem("malformed-body", "form: there is no file in a part with the name image.")
-    return tuple(images), fields
+    return images, fields

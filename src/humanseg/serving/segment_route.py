@@ -34,14 +34,14 @@ def segment_routes(service: Service) -> APIRouter:
     async def segment(request: Request) -> Response:
         """Takes the bytes of a picture and answers with those of the result."""
         with service.pool.holding(_declared(request)) as hold:
-            sent = await read_request(request, config, hold)
-            if len(sent.images) > 1:
+            images, options = await read_request(request, config, hold)
+            if len(images) > 1:
                 raise Problem("bad-option", f"image: given twice; send several to {BATCH_PATH}.")
             accept = request.headers.get("accept", "")
             service.pool.check_room(1)
             async with leaving(request) as gone:
-                wanted = await service.understand(sent.options, accept, gone)
-                made = await service.make(sent.images[0], wanted, gone)
+                wanted = await service.understand(options, accept, gone)
+                made = await service.make(images[0], wanted, gone)
         service.metrics.image(people=made.people)
         headers = {
             "Humanseg-People": "yes" if made.people else "no",
@@ -64,13 +64,13 @@ def segment_routes(service: Service) -> APIRouter:
         """Takes a form of pictures; answers with a zip of results and results.json."""
         with ExitStack() as holding:
             hold = holding.enter_context(service.pool.holding(_declared(request)))
-            sent = await read_request(request, config, hold, form_only=True)
-            service.pool.check_room(len(sent.images))
+            images, options = await read_request(request, config, hold, form_only=True)
+            service.pool.check_room(len(images))
             accept = request.headers.get("accept", "")
             accept = "" if "zip" in accept else accept
             async with leaving(request) as gone:
-                wanted = await service.understand(sent.options, accept, gone)
-            parts = archive_of(service, request, sent.images, wanted, hold)
+                wanted = await service.understand(options, accept, gone)
+            parts = archive_of(service, request, images, wanted, hold)
             return BatchAnswer(parts, holding.pop_all())
 
     return router
