@@ -25,7 +25,7 @@ from humanseg.model_directory import find_model
 from humanseg.models import FromBytes
 from humanseg.models.network import build_network
 from humanseg.models.onnx_file import free_sizes, onnx_model
-from humanseg.serving.static_files import PageNetwork, page_files
+from humanseg.serving.static_files import page_files
 from humanseg.system.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -135,8 +135,8 @@ def test_fast__is_said_wherever_it_is_used(
     assert "fast" in capsys.readouterr().err
     assert evaluate(Segmenter("fast"), data=people).model == "fast"
     assert evaluate(Segmenter(image_size=(128, 96)), data=people).model == "bundled (128x96)"
-    network = PageNetwork.of_segmenter(Segmenter(image_size=(256, 256)))
-    manifest = json.loads(page_files(network=network)["private/manifest.json"].content)
+    files = page_files(server=Segmenter(image_size=(256, 256)))
+    manifest = json.loads(files["private/manifest.json"].content)
     assert manifest["model"]["image_size"] == [256, 256]
 
 

@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("starlette")
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
+from tests.builders.segmenters import BrightIsPerson
 
 from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import bundled, read_model_record
@@ -120,22 +121,23 @@ def test_page__is_light_before_private_mode() -> None:
     assert 10_000 < weight <= BEFORE_PRIVATE_MODE
 
 
-def test_page__names_its_modules_and_nobody_elses() -> None:
+def test_page__names_its_modules_and_nobody_elses(client: TestClient) -> None:
     text = page_files()[""].content.decode()
     linked = re.findall(r'(?:src|href)="([^"#]+)"', text)
     assert {name for name in page_files() if name.endswith(".js")} - set(linked) == {
         "private/ort.js", "private/ort-threaded.js", "static/segment-worker.js",
     }  # fmt: skip
     assert set(linked) <= set(page_files())
-    assert 'data-modes="server private" data-threshold="0.5"' in text
+    assert 'data-modes="private" data-threshold="0.5"' in text
+    assert 'data-modes="server private" data-threshold="0.5"' in client.get("/").text
     assert "http" not in re.sub(r'xmlns="[^"]+"', "", text)
 
 
 def test_model_without_onnx__is_not_offered_in_private_mode(tmp_path: Path) -> None:
     for name in ("humanseg.json", "config.json", "model.safetensors"):
         (tmp_path / name).symlink_to(bundled() / name)
-    files = page_files(tmp_path)
+    files = page_files(tmp_path, server=BrightIsPerson())
     assert b'data-modes="server"' in files[""].content
     assert not any(name.startswith("private/") for name in files)
     with pytest.raises(ModelError, match=r"has no model\.onnx, which the page's private mode runs"):
-        page_files(tmp_path, api=False)
+        page_files(tmp_path)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import mimetypes
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Self
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from humanseg.images.resize import Size
 from humanseg.inference.segmenter import Segmenter
 from humanseg.model_directory import (
     ONNX_FILE,
@@ -64,21 +62,22 @@ HEADERS = {
 _CHARSET = b'<meta charset="utf-8">\n'
 _POLICY = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'.encode()
 _OFFER = 'data-modes="server private" data-threshold="0.5"'
-_TYPES = {".mjs": "text/javascript", ".js": "text/javascript", ".gz": "application/gzip"}
+_TYPES = {
+    ".css": "text/css",
+    ".gz": "application/gzip",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".svg": "image/svg+xml",
+}
 
 
 @dataclass(frozen=True)
 class PageFile:
     """A file of the page."""
 
-    source: Path | bytes
-    """Where it lies, or its content."""
+    content: bytes
     media_type: str
-
-    @cached_property
-    def content(self) -> bytes:
-        """All of it."""
-        return self.source if isinstance(self.source, bytes) else self.source.read_bytes()
 
     @cached_property
     def sha256(self) -> str:
@@ -86,39 +85,15 @@ class PageFile:
         return hashlib.sha256(self.content).hexdigest()
 
 
-@dataclass(frozen=True)
-class PageNetwork:
-    """How private mode runs a network."""
-
-    image_size: Size
-    """(height, width) of its grid."""
-    flip_averaging: bool
-    threshold: float
-    sure_share: float
-
-    @classmethod
-    def of_record(cls, record: ModelRecord) -> Self:
-        """As the model itself says."""
-        own = record.config.evaluation
-        size = record.preprocessing.image_size
-        return cls(size, own.flip_averaging, record.threshold, own.sure_share)
-
-    @classmethod
-    def of_segmenter(cls, segmenter: Segmenter) -> Self:
-        """As it is run here."""
-        flips, share = segmenter.flip_averaging, segmenter.sure_share
-        return cls(segmenter.image_size, flips, segmenter.threshold, share)
-
-
 def page_files(
-    model: Path | None = None, *, network: PageNetwork | None = None, api: bool = True
+    model: Path | None = None, *, server: Segmenter | None = None
 ) -> Mapping[str, PageFile]:
     """All files of the page, by their addresses relative to its own; the page's own is empty.
 
     Args:
         model: directory of the model that private mode runs; the bundled one if None.
-        network: how it is run; as the model says if None.
-        api: whether there is a server that segments; else there is private mode alone.
+        server: what a server segments with, to be run in private mode in the same way; without one
+            there is private mode alone, which runs the model as that says itself.
 
     Raises:
         UsageError: nothing there, or a file.
@@ -130,13 +105,26 @@ def page_files(
     directory = find_model(model)
     record = read_model_record(directory)
     warn_if_weak(directory, record)
-    network = network or PageNetwork.of_record(record)
-    private = _private_files(static / "vendor", directory, network, required=not api)
-    modes = [name for name, offered in (("server", api), ("private", private)) if offered]
+    settings = _settings(record, server)
+    private = _private_files(static / "vendor", directory, settings, required=server is None)
+    offered = (("server", server is not None), ("private", bool(private)))
+    modes = [name for name, there in offered if there]
     described = index.replace(
-        _OFFER, f'data-modes="{" ".join(modes)}" data-threshold="{network.threshold}"'
+        _OFFER, f'data-modes="{" ".join(modes)}" data-threshold="{settings["threshold"]}"'
     )
     return {"": PageFile(described.encode("utf-8"), "text/html"), **pages, **private}
+
+
+def _settings(record: ModelRecord, server: Segmenter | None) -> dict[str, Any]:
+    """How private mode runs the network: as the model says, or as the server does."""
+    own = record.config.evaluation
+    settings = {
+        "image_size": record.preprocessing.image_size,
+        "flip_averaging": own.flip_averaging,
+        "threshold": record.threshold,
+        "sure_share": own.sure_share,
+    }
+    return settings if server is None else {name: getattr(server, name) for name in settings}
 
 
 def page_routes(segmenter: Segmenter) -> list[BaseRoute]:
@@ -148,7 +136,7 @@ def page_routes(segmenter: Segmenter) -> list[BaseRoute]:
     Raises:
         UsageError, ModelError: see `page_files`.
     """
-    offered = page_files(segmenter.model, network=PageNetwork.of_segmenter(segmenter))
+    offered = page_files(segmenter.model, server=segmenter)
     return [_route(f"/{address}", file) for address, file in offered.items()]
 
 
@@ -164,12 +152,11 @@ def _route(address: str, file: PageFile) -> Route:
 
 
 def _page_file(path: Path) -> PageFile:
-    guessed = mimetypes.guess_type(path.name)[0]
-    return PageFile(path, _TYPES.get(path.suffix) or guessed or "application/octet-stream")
+    return PageFile(path.read_bytes(), _TYPES.get(path.suffix, "application/octet-stream"))
 
 
 def _private_files(
-    vendor: Path, model: Path, network: PageNetwork, *, required: bool
+    vendor: Path, model: Path, settings: dict[str, Any], *, required: bool
 ) -> dict[str, PageFile]:
     """What private mode loads, and a manifest with versions, sizes and SHA-256 sums."""
     networks = [model / name for name in (ONNX_INT8_FILE, ONNX_FILE) if (model / name).is_file()]
@@ -187,7 +174,7 @@ def _private_files(
             "file": networks[0].name,
             "bytes": len(weights.content),
             "sha256": weights.sha256,
-            **asdict(network),
+            **settings,
         },
         "runtime": json.loads((vendor / "manifest.json").read_text(encoding="utf-8")),
     }
@@ -219,8 +206,7 @@ def export_static(folder: Path, model: Path | None = None) -> int:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder}: exists already; give a new or an empty folder.")
     contents = {
-        address or "index.html": file.content
-        for address, file in page_files(model, api=False).items()
+        address or "index.html": file.content for address, file in page_files(model).items()
     }
     contents["index.html"] = contents["index.html"].replace(_CHARSET, _CHARSET + _POLICY, 1)
     lines = "".join(f"  {name}: {value}\n" for name, value in HEADERS.items())
