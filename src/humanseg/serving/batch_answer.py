@@ -7,8 +7,9 @@ import io
 import json
 import zipfile
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextlib import ExitStack, aclosing, suppress
+from functools import partial
 from typing import Any, TypeAlias
 
 from starlette.requests import ClientDisconnect, Request
@@ -26,15 +27,12 @@ _Row: TypeAlias = tuple[bytes | None, dict[str, Any]]
 
 
 class BatchAnswer(StreamingResponse):
-    """Sends an archive as fast as it comes and the client takes it."""
+    """Sends parts of an archive as fast as they come and the client takes them.
+
+    `holding` is what is held for the request, and let go when it is answered.
+    """
 
     def __init__(self, parts: AsyncGenerator[bytes, None], holding: ExitStack) -> None:
-        """Answer with parts.
-
-        Args:
-            parts: of the archive.
-            holding: what is held for the request, and let go when it is answered.
-        """
         headers = {"Content-Disposition": 'attachment; filename="results.zip"'}
         super().__init__(parts, media_type="application/zip", headers=headers)
         self._parts = parts
@@ -80,15 +78,8 @@ async def archive_of(
 ) -> AsyncGenerator[bytes, None]:
     """Parts of a zip: the results by number, and what is told of each.
 
-    Args:
-        service: makes the results.
-        request: its body is read.
-        images: what was sent; each is let go when it is done.
-        wanted: what is to be made of them.
-        hold: is told of bytes that are there, and, as less than none, of those that are gone.
-
-    Raises:
-        ClientDisconnect: the client has gone.
+    The body of the request is read; each of its images is let go when it is done. `hold` is told of
+    bytes that are there, and, as less than none, of those that are gone.
     """
     stream = _Unsent()
     told: list[dict[str, Any]] = []
@@ -97,7 +88,8 @@ async def archive_of(
     names = [image.name for image in left]
     with zipfile.ZipFile(stream, "w") as archive:  # pictures are packed already
         async with leaving(request) as gone:
-            rows = _in_order(service, left, wanted, hold, gone)
+            make = partial(_made, service, wanted, hold, gone)
+            rows = _in_order(left, make, service.pool.workers)
             async with aclosing(rows):
                 async for content, facts in rows:
                     name = f"{len(told) + 1:04}.{wanted.suffix}"
@@ -115,19 +107,14 @@ async def archive_of(
 
 
 async def _in_order(
-    service: Service,
-    left: deque[SentImage],
-    wanted: Wanted,
-    hold: Callable[[int], None],
-    gone: asyncio.Future[None],
+    left: deque[SentImage], make: Callable[[SentImage], Coroutine[Any, Any, _Row]], workers: int
 ) -> AsyncGenerator[_Row, None]:
     """Results in the order of the pictures; one more is under way than the workers can do."""
     under_way: deque[asyncio.Task[_Row]] = deque()
     try:
         while left or under_way:
-            while left and len(under_way) <= service.pool.workers:
-                making = _made(service, left.popleft(), wanted, hold, gone)
-                under_way.append(asyncio.ensure_future(making))
+            while left and len(under_way) <= workers:
+                under_way.append(asyncio.ensure_future(make(left.popleft())))
             yield await under_way.popleft()
     finally:
         for task in under_way:
@@ -137,10 +124,10 @@ async def _in_order(
 
 async def _made(
     service: Service,
-    image: SentImage,
     wanted: Wanted,
     hold: Callable[[int], None],
     gone: asyncio.Future[None],
+    image: SentImage,
 ) -> _Row:
     """One of several results; what is wrong with it stops no other."""
     try:
