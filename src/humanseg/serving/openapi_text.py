@@ -26,11 +26,7 @@ _EXAMPLES = {
 
 
 def operation(*, many: bool) -> dict[str, Any]:
-    """Parameters and body of a route.
-
-    Args:
-        many: whether it takes several pictures.
-    """
+    """Parameters and body of a route for one picture or `many`."""
     options = option_schemas()
     image: dict[str, Any] = {"type": "array", "items": _BINARY} if many else _BINARY
     form = {
@@ -56,11 +52,7 @@ def operation(*, many: bool) -> dict[str, Any]:
 
 
 def refusals(*kinds: str) -> dict[int | str, dict[str, Any]]:
-    """Answers of a route, by status, besides those that any route may give.
-
-    Args:
-        kinds: keys of `PROBLEMS`.
-    """
+    """Answers of a route, by status: of kinds of `PROBLEMS`, and those that any route may give."""
     answers: dict[int | str, dict[str, Any]] = {}
     for kind in (*kinds, "unknown-host", "token-needed", "large-headers", "internal-error"):
         status, title = PROBLEMS[kind]

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Pool:
-    """Runs one picture per thread.
+    """Runs `workers` pictures at a time, one per thread, and lets `queue` more of them wait.
 
     Attributes:
         images: pictures that wait or are computed.
@@ -31,14 +31,6 @@ class Pool:
     def __init__(
         self, workers: int, *, queue: int, max_held_bytes: int, metrics: ServeMetrics
     ) -> None:
-        """Start no thread yet.
-
-        Args:
-            workers: pictures at a time.
-            queue: pictures that may wait.
-            max_held_bytes: of all requests together.
-            metrics: are told of times.
-        """
         self.workers = workers
         self.images = 0
         self.held = 0
@@ -58,12 +50,8 @@ class Pool:
     def holding(self, declared: int) -> Iterator[Callable[[int], None]]:
         """Hold room for the bytes of a request, which are read from here on, in the block.
 
-        Args:
-            declared: bytes that the request says it has. They take no room before they are here:
-                who only announces much would keep all others out.
-
-        Yields:
-            What is told of bytes as they arrive; raises Problem where there is no room for them.
+        The `declared` ones take no room before they are here: who only announces much would keep
+        all others out. What is yielded is told of bytes as they arrive.
 
         Raises:
             Problem: there is no room for them or their pictures, or the server is being stopped.
@@ -96,11 +84,7 @@ class Pool:
             raise self._busy(f"{self.held} bytes are under way; at most {self._max_held}")
 
     def check_room(self, images: int) -> None:
-        """See whether so many pictures more are taken on.
-
-        Raises:
-            Problem: there is no room for them.
-        """
+        """Refuse so many pictures more where there is no room for them."""
         if images > self._limit:
             raise Problem(
                 "too-large",
@@ -125,14 +109,9 @@ class Pool:
     async def run(self, work: Callable[[], T], *, gone: asyncio.Future[None], seconds: float) -> T:
         """Do work in a thread; work that nobody waits for any more is not begun.
 
-        Args:
-            work: called in a thread.
-            gone: is done when the client has gone.
-            seconds: that it may wait and take.
-
         Raises:
-            Problem: the time is over.
-            ClientDisconnect: the client has gone.
+            Problem: the seconds that it may wait and take are over.
+            ClientDisconnect: `gone` is done.
             CancelledError: the task was cancelled, as by a stop that does not wait any longer.
             Exception: what `work` raised.
         """

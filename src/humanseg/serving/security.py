@@ -42,12 +42,6 @@ class Guard:
     """
 
     def __init__(self, app: ASGIApp, *, service: Service) -> None:
-        """Guard an application.
-
-        Args:
-            app: what is guarded.
-            service: has the limits, and the metrics that are told of every answer.
-        """
         self._app = app
         self._service = service
         self._config = config = service.config
@@ -94,8 +88,7 @@ class Guard:
     def _refusal_of(self, error: BaseException) -> Problem:
         """What is answered for an error that nothing else answers.
 
-        Raises:
-            BaseException: the error, if it is a cancellation, and not for a stop of the server.
+        A cancellation is raised again, if it is not for a stop of the server.
         """
         if isinstance(error, Problem):
             return error
@@ -107,11 +100,7 @@ class Guard:
         return stopping()
 
     def _check(self, scope: Scope) -> None:
-        """Refuse what needs no look at the body.
-
-        Raises:
-            Problem: at the first of them.
-        """
+        """Refuse what needs no look at the body."""
         method, path, headers = scope["method"], _route_path(scope), Headers(scope=scope)
         size = len(scope["path"]) + len(scope["query_string"])
         size += sum(len(name) + len(value) + 4 for name, value in headers.raw)

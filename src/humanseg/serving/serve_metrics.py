@@ -49,14 +49,7 @@ class ServeMetrics:
         Gauge(name, text, registry=self.registry).set_function(value)
 
     def answered(self, route: str, status: int, problem: str, seconds: float) -> None:
-        """Count an answer.
-
-        Args:
-            route: template of the path.
-            status: HTTP status.
-            problem: kind of the refusal; empty for none.
-            seconds: see the histogram.
-        """
+        """Count an answer; `route` is the path's template, `problem` is empty where none was."""
         self._requests.labels(route, str(status)).inc()
         self._duration.labels(route).observe(seconds)
         if problem:

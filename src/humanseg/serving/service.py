@@ -47,24 +47,12 @@ class Made:
 
 
 class Service:
-    """A segmenter with a pool around it.
+    """A segmenter, with as many threads as each of the workers shall have, and a pool around it.
 
-    Attributes:
-        segmenter: finds the people.
-        config: the limits.
-        metrics: what happened.
-        pool: the threads.
-        ready: whether a picture was predicted, and the server is not being stopped.
+    It is `ready` when a picture was predicted, and the server is not being stopped.
     """
 
     def __init__(self, segmenter: Segmenter, config: ServeConfig, *, workers: int) -> None:
-        """Put them together.
-
-        Args:
-            segmenter: with as many threads as each of the workers shall have.
-            config: the limits.
-            workers: pictures at a time.
-        """
         self.segmenter = segmenter
         self.config = config
         self.metrics = ServeMetrics()
@@ -96,11 +84,7 @@ class Service:
             self.ready = not self.pool.draining
 
     async def make(self, image: SentImage, wanted: Wanted, gone: asyncio.Future[None]) -> Made:
-        """What is wanted of a picture; see `Pool.run`.
-
-        Raises:
-            ImageError: no picture, damaged, or too large.
-        """
+        """What is wanted of a picture; see `Pool.run`."""
 
         def work() -> Made:
             self._check_pixels(image.content)
@@ -129,13 +113,7 @@ class Service:
     async def understand(
         self, options: Mapping[str, str | bytes], accept: str, gone: asyncio.Future[None]
     ) -> Wanted:
-        """What options mean; a background is decoded in the pool.
-
-        Raises:
-            Problem: see `wanted_of`.
-            UsageError: see `wanted_of`.
-            ImageError: the background cannot be read.
-        """
+        """What options mean, see `wanted_of`; a background is decoded in the pool."""
         background = options.get("background")
         if not isinstance(background, bytes):
             return wanted_of(options, accept)

@@ -128,14 +128,7 @@ def _settings(record: ModelRecord, server: Segmenter | None) -> dict[str, Any]:
 
 
 def page_routes(segmenter: Segmenter) -> list[BaseRoute]:
-    """Routes of the page and of its private mode; no other file can be asked for.
-
-    Args:
-        segmenter: whose model private mode runs, in the same way.
-
-    Raises:
-        UsageError, ModelError: see `page_files`.
-    """
+    """Routes of the page and of its private mode, see `page_files`; there is no other file."""
     offered = page_files(segmenter.model, server=segmenter)
     return [_route(f"/{address}", file) for address, file in offered.items()]
 
@@ -191,17 +184,12 @@ def export_static(folder: Path, model: Path | None = None) -> int:
     Plain file hosts send no headers of a page's own: the policy stands in the page itself, and
     without isolation the network runs in one thread. Hosts that read a file `_headers` isolate it.
 
-    Args:
-        folder: a new or empty one.
-        model: see `page_files`.
-
     Returns:
         Bytes written.
 
     Raises:
         UsageError: the folder holds something, or is a file.
         ModelError: see `page_files`.
-        OSError: it cannot be written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder}: exists already; give a new or an empty folder.")
