@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from humanseg.effects.rasters import row_runs
 from humanseg.images import MAX_PIXELS
 from humanseg.images.resize import Size
 
@@ -39,11 +40,7 @@ def encode_mask(
             f"a mask of {mask.shape[1]}x{mask.shape[0]} pixels at column {left}, row {top} reaches "
             f"beyond its picture of {width}x{height}"
         )
-    stride = mask.shape[0] + 1  # a gap after each column ends the runs there
-    framed = np.zeros((mask.shape[1], stride), dtype=np.int8)
-    framed[:, :-1] = mask.T
-    edges = np.diff(framed.ravel(), prepend=np.int8(0))
-    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    starts, ends, stride = row_runs(mask.T)
     shift = (left + starts // stride) * height + top - starts // stride * stride
     starts, ends = starts + shift, ends + shift
     apart = starts[1:] != ends[:-1]  # a run may go on at the top of the next column

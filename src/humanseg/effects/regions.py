@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.effects.rasters import dilate, window_means
+from humanseg.effects.rasters import dilate, row_runs, window_means
 
 PERSON_SHARE = 0.003
 """Of the image: a smaller region of a mask is not counted as a person."""
@@ -40,19 +40,14 @@ def find_regions(mask: NDArray[np.bool_]) -> Regions:
     Runs of pixels along rows are joined across rows by a union-find over whole arrays (every run
     points to a lower-numbered one that it touches, then pointers are halved until they rest).
     """
-    height, width = mask.shape
-    stride = width + 2  # a gap after each row, so that no run touches another row's
-    framed = np.zeros((height, stride), dtype=np.int8)
-    framed[:, 1:-1] = mask
-    edges = np.diff(framed.ravel(), prepend=np.int8(0))
-    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    starts, ends, stride = row_runs(mask)
     roots = _join(len(starts), *_touching(starts, ends, stride))
     _, numbers = np.unique(roots, return_inverse=True)
     lengths = ends - starts
     areas = np.bincount(numbers, weights=lengths).astype(np.int64)
-    labels = np.zeros(height * stride, dtype=np.int32)
-    labels[framed.ravel() != 0] = np.repeat(numbers + 1, lengths)
-    return Regions(labels.reshape(height, stride)[:, 1:-1], areas)
+    labels = np.zeros(mask.shape, dtype=np.int32)
+    labels[mask] = np.repeat(numbers + 1, lengths)
+    return Regions(labels, areas)
 
 
 def _touching(
