@@ -21,6 +21,7 @@ from humanseg.annotations.label_set import (
     read_json,
 )
 from humanseg.annotations.outlines import Segmentation
+from humanseg.annotations.partners import visible
 from humanseg.annotations.person_regions import Region
 from humanseg.annotations.rle import encode_mask
 from humanseg.images.resize import Size
@@ -43,11 +44,6 @@ class _Document(BaseModel):
     imageWidth: int | None = None
 
 
-def labelme_files(root: Path) -> list[Path]:
-    """The JSON files of a folder, and of the folders in it."""
-    return sorted(path for path in root.rglob("*.json") if not path.name.startswith("."))
-
-
 def read_labelme(path: Path, classes: Sequence[str]) -> LabelSet:
     """Read LabelMe's polygons and masks, of a folder of JSON files or one such file.
 
@@ -58,8 +54,8 @@ def read_labelme(path: Path, classes: Sequence[str]) -> LabelSet:
         DataError: a file that is not LabelMe's, or none of the labels.
     """
     wanted = Classes(classes)
-    root = path if path.is_dir() else path.parent
-    entries = [_entry(file, wanted) for file in (labelme_files(root) if path.is_dir() else [path])]
+    root, files = (path, visible(path, "**/*.json")) if path.is_dir() else (path.parent, [path])
+    entries = [_entry(file, wanted) for file in files]
     return LabelSet(tuple(entries), (root, root / "images"), wanted.taken(path))
 
 

@@ -41,6 +41,11 @@ def paired(
     return partners
 
 
+def visible(folder: Path, pattern: str) -> list[Path]:
+    """What a pattern finds in a folder, in order, but what is hidden."""
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
+
+
 def folders_beside(root: Path, name: str, other: str) -> list[Path]:
     """Folders of a name that have the other one beside them: in `root`, or one folder below."""
     candidates = [root / name, *sorted(root.glob(f"*/{name}"))]

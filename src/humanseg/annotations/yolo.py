@@ -16,7 +16,7 @@ from humanseg.annotations.contours import bridged
 from humanseg.annotations.label_output import YOLO_FILE
 from humanseg.annotations.label_set import Classes, LabelledImage, LabelSet, Missing, read_text
 from humanseg.annotations.outlines import Segmentation
-from humanseg.annotations.partners import by_stem, folders_beside, paired
+from humanseg.annotations.partners import by_stem, folders_beside, paired, visible
 from humanseg.annotations.person_regions import Region
 from humanseg.config.loading import YAML_ERRORS
 from humanseg.images import SUFFIXES
@@ -76,7 +76,7 @@ def _class_names(root: Path, path: Path) -> tuple[Path, Mapping[int, str]]:
         if names is None:
             raise DataError(f"{config}: has no list of class names under `names`; add it.")
         return config, names
-    files = sorted(file for file in root.glob("*.y*ml") if not file.name.startswith("."))
+    files = visible(root, "*.y*ml")
     having = {file: names for file in files if (names := _names_in(file)) is not None}
     if len(having) > 1:
         raise DataError(

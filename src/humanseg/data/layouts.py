@@ -20,8 +20,8 @@ from humanseg.annotations.coco import read_coco
 from humanseg.annotations.cvat import read_cvat
 from humanseg.annotations.label_set import PERSON, LabelSet, Missing
 from humanseg.annotations.label_studio import read_label_studio
-from humanseg.annotations.labelme import labelme_files, read_labelme
-from humanseg.annotations.partners import by_look, folded, folders_beside, paired
+from humanseg.annotations.labelme import read_labelme
+from humanseg.annotations.partners import by_look, folded, folders_beside, paired, visible
 from humanseg.annotations.supervisely import read_supervisely
 from humanseg.annotations.voc import MASKS, PICTURES, read_voc
 from humanseg.annotations.yolo import read_yolo
@@ -178,7 +178,7 @@ def _choices(root: Path) -> list[DetectedLayout]:
         for layout, names in _FOLDERS.items()
         if all((root / name).is_dir() for name in names)
     ]
-    tables = [root / "train.csv"] if (root / "train.csv").is_file() else _visible(root, "*.csv")
+    tables = [root / "train.csv"] if (root / "train.csv").is_file() else visible(root, "*.csv")
     if len(tables) == 1:
         choices.append(DetectedLayout("csv", tables[0]))
     return choices + _label_choices(root)
@@ -193,12 +193,12 @@ def _label_choices(root: Path) -> list[DetectedLayout]:
         choices.append(DetectedLayout("yolo", root))
     if folders_beside(root, "ann", "img"):
         return [*choices, DetectedLayout("supervisely", root)]
-    trees = _visible(root, "*.xml")
+    trees = visible(root, "*.xml")
     if len(trees) == 1:
         choices.append(DetectedLayout("cvat", trees[0]))
-    documents = _visible(root, "*.json") or _visible(root / "annotations", "*.json")
+    documents = visible(root, "*.json") or visible(root / "annotations", "*.json")
     if not documents and not choices:
-        documents = labelme_files(root)
+        documents = visible(root, "**/*.json")
     kinds = {kind: file for file in documents[:_SHOWN] if (kind := _json_kind(file)) is not None}
     for kind, file in kinds.items():
         if kind == "labelme":
@@ -223,10 +223,6 @@ def _json_kind(path: Path) -> KnownLayout | None:
     if b'"shapes"' in text:
         return "labelme"
     return "coco" if any(key in text for key in (b'"images"', b'"categories"')) else None
-
-
-def _visible(folder: Path, pattern: str) -> list[Path]:
-    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
 
 
 def _contents(root: Path) -> str:
