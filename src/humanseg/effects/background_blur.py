@@ -44,8 +44,9 @@ def blurred_background(
 ) -> NDArray[np.uint8]:
     """The background alone, continued behind the people, and blurred by `radius` pixels.
 
-    Weighted means over background alone: normalised convolution, Knutsson and Westin, "Normalized
-    and differential convolution", CVPR 1993. uint8 of the size over the factor (see `reduction`),
+    Weighted means over background alone (normalised convolution, Knutsson and Westin, "Normalized
+    and differential convolution", CVPR 1993): no colour of a person bleeds into it, and nothing
+    darkens beside one. uint8 of the size over the factor (see `reduction`),
     rounded up: to be enlarged bilinearly.
     """
     # Colours c with weights w, 1 for background and 0 for people, are blurred as sum(g c w) /

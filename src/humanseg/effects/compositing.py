@@ -191,11 +191,7 @@ def cover(background: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
 def blur_background(
     image: NDArray[np.uint8], alpha: NDArray[np.uint8], radius: float | None = None
 ) -> NDArray[np.uint8]:
-    """The people sharp before a blurred background.
-
-    The blur is a weighted mean over background alone (normalised convolution, Knutsson and Westin,
-    "Normalized and differential convolution", CVPR 1993): no colour of a person bleeds into it, and
-    nothing darkens beside one. It is computed on a reduced picture, a Gaussian of `radius` in all.
+    """The people sharp before their blurred background, see `blurred_background`.
 
     The radius is a standard deviation in pixels, 1/50 of the longer side by default. More than the
     longer side counts as that; in pictures above 4 megapixels, less than 5 may become a little

@@ -74,28 +74,20 @@ def _fit(guide: Floats, probability: Floats, radius: int, epsilon: float) -> Flo
     # Ridge regression in every window (equations 14 and 15 of the 2013 paper): the slopes are
     # (covariance of colour + epsilon)^-1 (covariance of colour and probability), and the offset
     # makes the means agree. Covariance is mean of product less product of means, in float64.
-    red, green, blue = guide
-    products = (red * red, red * green, red * blue, green * green, green * blue, blue * blue)
-    layers = np.stack([*guide, probability, *products, *(guide * probability)])
+    first, second = np.triu_indices(3)  # red with red, green and blue, green with green ...
+    products = guide[first] * guide[second]
+    layers = np.concatenate([guide, probability[None], products, guide * probability])
     means = window_means(layers, radius).astype(np.float64)
     colour, level = means[:3], means[3]
-    r, g, b = colour
-    first = (r, r, r, g, g, b)
-    second = (r, g, b, g, b, b)
-    rr, rg, rb, gg, gb, bb = (
-        mean - left * right for mean, left, right in zip(means[4:10], first, second, strict=True)
-    )
-    slopes = _solve(
-        (rr + epsilon, rg, rb, gg + epsilon, gb, bb + epsilon), means[10:] - colour * level
-    )
+    covariance = means[4:10] - colour[first] * colour[second]
+    covariance[first == second] += epsilon
+    slopes = _solve(covariance, means[10:] - colour * level)
     offset = level - (slopes * colour).sum(axis=0)
     coefficients = np.concatenate([slopes / 255.0, offset[None]]).astype(np.float32)
     return window_means(coefficients, radius)
 
 
-def _solve(
-    matrix: tuple[NDArray[np.float64], ...], right: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _solve(matrix: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
     """Solve a symmetric system, elements 11, 12, 13, 22, 23, 33, in every pixel by its adjugate."""
     a, b, c, d, e, f = matrix
     # Cofactors of a symmetric matrix, named by their row and column; the determinant is the first
