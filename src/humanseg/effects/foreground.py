@@ -52,7 +52,8 @@ def paint_foreground(
     target: NDArray[np.uint8], image: NDArray[np.uint8], alpha: NDArray[np.uint8]
 ) -> None:
     """Write what `estimate_foreground` estimates into `target`'s first three channels."""
-    layout = _Layout.of(alpha)
+    scale = max(1, round(max(alpha.shape) / _LONG))
+    layout = _Layout(_CELL * scale, _NARROW * scale)
     rows, columns = _tiles(alpha, layout.side)
     if not rows.size:
         return
@@ -74,11 +75,6 @@ class _Layout:
     def side(self) -> int:
         """Of a tile."""
         return self.cell * _CELLS
-
-    @classmethod
-    def of(cls, alpha: NDArray[np.uint8]) -> _Layout:
-        scale = max(1, round(max(alpha.shape) / _LONG))
-        return cls(_CELL * scale, _NARROW * scale)
 
     def interpolation(self) -> Floats:
         """Matrix (side + 2 margins, cells + 2 reaches) that takes cells to pixels, linearly."""

@@ -28,12 +28,11 @@ from humanseg.system.atomic import replacing_folder
 from humanseg.system.errors import ModelError, UsageError
 from humanseg.system.version import __version__
 
-WASM = "ort-wasm-simd-threaded.wasm.gz"
-"""Packed: the page unpacks it itself, so that hosts which do not know of encodings can send it."""
 RUNTIME = {
     "ort.js": "ort.wasm.min.mjs",
     "ort-threaded.js": "ort-wasm-simd-threaded.mjs",
-    WASM: WASM,
+    # Packed: the page unpacks it itself, so that hosts which do not know of encodings can send it.
+    "ort-wasm-simd-threaded.wasm.gz": "ort-wasm-simd-threaded.wasm.gz",
 }
 """ONNX Runtime's files in `static/vendor`, which its manifest.json describes, by the names that
 they are sent under: many hosts do not know .mjs, and browsers run no script of unknown type."""
@@ -44,13 +43,10 @@ POLICY = (
     "form-action 'none'"
 )
 """Content-Security-Policy. WebAssembly needs its one exception; no script is made from text."""
-ISOLATION = {
+HEADERS = {
+    # Without these two browsers give a page no shared memory, and private mode has one thread.
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
-}
-"""Without these browsers give a page no shared memory, and private mode has one thread."""
-HEADERS = {
-    **ISOLATION,
     "Content-Security-Policy": f"{POLICY}; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
