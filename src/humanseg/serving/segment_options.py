@@ -59,11 +59,6 @@ class Wanted:
     keep_metadata: KeepMetadata | None = None
 
     @property
-    def media_type(self) -> str:
-        """Of the result."""
-        return MEDIA_TYPES[self.suffix]
-
-    @property
     def format(self) -> FormatName:
         """Of a result that is no label."""
         return SUFFIXES[f".{self.suffix}"]

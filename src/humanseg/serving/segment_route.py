@@ -51,7 +51,7 @@ def segment_routes(service: Service) -> APIRouter:
         }
         if made.notes:
             headers["Humanseg-Notes"] = "; ".join(made.notes).encode("ascii", "replace").decode()
-        return Response(made.content, media_type=wanted.media_type, headers=headers)
+        return Response(made.content, media_type=MEDIA_TYPES[wanted.suffix], headers=headers)
 
     @router.post(
         BATCH_PATH,
