@@ -22,9 +22,17 @@ def _mean(values: NDArray[np.floating[Any]], radius: int) -> NDArray[np.float64]
 
 
 def _textbook(
-    image: NDArray[np.uint8], probability: NDArray[np.float32], radius: int, epsilon: float
+    image: NDArray[np.uint8],
+    probability: NDArray[np.float32],
+    radius: int,
+    epsilon: float,
+    *,
+    every_window: bool,
 ) -> NDArray[np.float64]:
-    """The guided filter as He et al. write it down, one linear system per pixel."""
+    """The guided filter as He et al. write it down, one linear system per pixel.
+
+    Unless `every_window`, a window's weight rises from 0 to 1 with R^2, from 0.5 to 0.9.
+    """
     guide = np.asarray(image / 255.0, dtype=np.float64)
     p = probability.astype(np.float64)
     mean, level = _mean(guide, radius), _mean(p, radius)
@@ -33,7 +41,12 @@ def _textbook(
     right = _mean(guide * p[..., None], radius) - mean * level[..., None]
     slopes = np.linalg.solve(covariance, right[..., None])[..., 0]
     offset = level - (slopes * mean).sum(axis=-1)
-    result = (_mean(slopes, radius) * guide).sum(axis=-1) + _mean(offset, radius)
+    variance = _mean(p * p, radius) - level**2
+    explained = np.einsum("hwi,hwi->hw", slopes, right) / np.maximum(variance, 1e-5)
+    t = np.interp(explained, (0.5, 0.9), (0.0, 1.0))
+    weight = np.ones_like(t) if every_window else 3 * t**2 - 2 * t**3
+    votes = (_mean(weight[..., None] * slopes, radius) * guide).sum(axis=-1)
+    result = votes + _mean(weight * offset, radius) + (1 - _mean(weight, radius)) * p
     return np.asarray(np.clip(result, 0.0, 1.0), dtype=np.float64)
 
 
@@ -43,8 +56,11 @@ def test_refine__equals_the_textbook_where_nothing_is_reduced() -> None:
     image = np.asarray(smooth * 400 - 70, dtype=np.uint8)
     probability = ndimage.gaussian_filter(rng.random((40, 56)), 4).astype(np.float32)
     for radius, epsilon in ((1, 1e-2), (4, 1e-4), (6, 1e-3)):
-        expected = _textbook(image, probability, radius, epsilon)
+        expected = _textbook(image, probability, radius, epsilon, every_window=False)
         refined = refine(image, probability, radius=radius, epsilon=epsilon)
+        np.testing.assert_allclose(refined, expected, atol=2e-3)
+        expected = _textbook(image, probability, radius, epsilon, every_window=True)
+        refined = refine(image, probability, radius=radius, epsilon=epsilon, trusted=(-2, -1))
         np.testing.assert_allclose(refined, expected, atol=2e-3)
 
 
@@ -69,6 +85,19 @@ def test_refine__finds_the_pictures_own_edge() -> None:
     refined = refine(image, coarse, radius=6) >= 0.5
     wrong, left = np.count_nonzero(plain != truth), np.count_nonzero(refined != truth)
     assert left < 0.4 * wrong, f"{left} pixels wrong, {wrong} without refinement"
+
+
+def test_refine__leaves_an_outline_beside_which_edges_lie_everywhere() -> None:
+    """Leaves behind a dark jacket: colour does not say where the person ends, so nothing frays."""
+    truth = np.zeros((240, 320), dtype=np.float32)
+    truth[:, 160:] = 1.0
+    leaves = ndimage.gaussian_filter(np.random.default_rng(2).normal(size=truth.shape), 2.0)
+    image = np.where(truth > 0.0, 60.0, 80.0) + leaves / leaves.std() * 20.0
+    guide = np.clip(image, 0.0, 255.0).astype(np.uint8)[..., None].repeat(3, axis=2)
+    coarse = resize_probability(truth, (30, 40))
+    plain = resize_probability(coarse, truth.shape)
+    changed = np.abs(refine(guide, coarse) - plain)
+    assert changed.max() < 0.1  # of He's own filter 0.5, in some 400 pixels more than 0.1
 
 
 @given(st.integers(1, 50), st.integers(1, 50), st.floats(0.0, 1.0, width=32))
