@@ -52,13 +52,13 @@ def test_scene__is_mixed_by_its_alpha(tmp_path: Path) -> None:
     assert np.abs(inside - (250, 230, 200)).mean() < 15
 
 
-def test_summarise__says_changes_against_the_cutout() -> None:
+def test_summarise__says_changes_against_the_unrefined() -> None:
     rows = [
         Row(id=name, method=method, sad=sad, mse=0.0, gradient=sad / 2)
         for name, method, sad in [
-            ("a", "cutout", 4.0),
+            ("a", "unrefined", 4.0),
             ("a", "closed form", 3.0),
-            ("b", "cutout", 2.0),
+            ("b", "unrefined", 2.0),
             ("b", "closed form", 2.5),
         ]
     ]

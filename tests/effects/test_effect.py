@@ -297,7 +297,7 @@ def test_effect__sized_scales_the_background_once(
     image: NDArray[np.uint8], probability: NDArray[np.float32]
 ) -> None:
     background = np.random.default_rng(1).integers(0, 256, (90, 80, 3), dtype=np.uint8)
-    effect = ReplaceEffect(background=background, feather=2.0)
+    effect = ReplaceEffect(background=background, feather=2.0, refine=False)
     sized = effect.sized(SIZE)
     assert isinstance(sized.background, np.ndarray)
     assert sized.background.shape == (*SIZE, 3)
@@ -305,5 +305,23 @@ def test_effect__sized_scales_the_background_once(
     np.testing.assert_array_equal(
         applied(sized, image, probability), applied(effect, image, probability)
     )
-    plain = _effect("blur")
-    assert plain.sized(SIZE) is plain
+
+
+@pytest.mark.parametrize(
+    ("output", "refine", "of_pictures", "of_frames"),
+    [
+        ("cutout", None, True, False),
+        ("cutout", False, False, False),
+        ("cutout", True, True, True),
+        ("replace", None, True, False),
+        ("blur", None, False, False),
+        ("mask", None, False, False),
+        ("overlay", True, True, True),
+    ],
+)
+def test_effect__refines_what_is_laid_elsewhere_but_not_frames(
+    output: str, refine: bool | None, of_pictures: bool, of_frames: bool
+) -> None:
+    effect = _effect(output).model_copy(update={"refine": refine})
+    assert effect.refines is of_pictures
+    assert effect.sized(SIZE).refines is of_frames

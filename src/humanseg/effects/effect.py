@@ -28,8 +28,8 @@ class Effect(Section):
     """What to write."""
     threshold: Probability | None = None
     """A pixel is a person from this probability on; the model's own if not given."""
-    refine: bool = False
-    """Draw the edge along the picture's own, at full resolution; slower."""
+    refine: bool | None = None
+    """Draw edges along the picture's own; if not given, for cutout and replace, not in videos."""
     smallest_region: Share = 0.0
     """Drop parts that cover less than this share of the picture, such as 0.01."""
     fill_holes: Share = 0.0
@@ -48,9 +48,14 @@ class Effect(Section):
         """Whether the picture's own pixels are needed, at full size."""
         return True
 
+    @property
+    def refines(self) -> bool:
+        """Whether the edge is drawn along the picture's own."""
+        return bool(self.refine)
+
     def sized(self, size: Size) -> Self:
-        """The same effect for many pictures of one size: a background picture is scaled once."""
-        return self
+        """The same effect for the frames of a video: quicker, a background is scaled once."""
+        return self.model_copy(update={"refine": bool(self.refine)})
 
 
 class LevelEffect(Effect):
@@ -59,7 +64,7 @@ class LevelEffect(Effect):
     @property
     def needs_image(self) -> bool:
         """Whether the picture's own pixels are needed, at full size: to refine the edge."""
-        return self.refine
+        return self.refines
 
 
 class _SoftEdge(Effect):
@@ -67,6 +72,18 @@ class _SoftEdge(Effect):
 
     feather: Annotated[float, Field(ge=0.0)] = 0.0
     """Pixels of the picture by which the soft edge is widened to either side."""
+
+
+class _Laid(_SoftEdge):
+    """The people without their background, whose edge is seen most."""
+
+    decontaminate: bool = True
+    """Take the old background's colour out of the edge."""
+
+    @property
+    def refines(self) -> bool:
+        """Whether the edge is drawn along the picture's own; unless told otherwise."""
+        return self.refine is not False
 
 
 class MaskEffect(LevelEffect):
@@ -83,15 +100,13 @@ class ProbabilityEffect(LevelEffect):
     """probability: 16 bits;"""
 
 
-class CutoutEffect(_SoftEdge):
+class CutoutEffect(_Laid):
     """The people on transparency."""
 
     output: Literal["cutout"] = "cutout"
     """cutout: the people on transparency;"""
     trim: bool = False
     """Cut the result down to the people; of a picture with nobody nothing is cut off."""
-    decontaminate: bool = True
-    """Take the old background's colour out of the edge."""
 
 
 class BlurEffect(_SoftEdge):
@@ -114,23 +129,22 @@ def _checked(background: Any) -> Any:  # noqa: ANN401  pydantic knows no arrays
         raise ValueError(str(error).removeprefix("background: ")) from error
 
 
-class ReplaceEffect(_SoftEdge):
+class ReplaceEffect(_Laid):
     """The people before another background: (red, green, blue), or uint8 (h, w, 3) RGB."""
 
     output: Literal["replace"] = "replace"
     """replace: another background;"""
     background: Annotated[Any, AfterValidator(_checked)] = None
     """Colour (white, #20a040, 32,160,64) or picture, which is scaled to cover."""
-    decontaminate: bool = True
-    """Take the old background's colour out of the edge."""
 
     def sized(self, size: Size) -> Self:
         """See `Effect`."""
         from humanseg.effects.compositing import cover
 
+        same = super().sized(size)
         if isinstance(self.background, (tuple, list)):
-            return self
-        return self.model_copy(update={"background": cover(self.background, size)})
+            return same
+        return same.model_copy(update={"background": cover(self.background, size)})
 
 
 class OverlayEffect(Effect):

@@ -62,7 +62,7 @@ def render(
     """
     if effect.needs_image and (loaded is None or loaded.pixels.shape[:2] != size):
         raise ValueError(f"the output {effect.output} needs the picture at {size}.")
-    if effect.refine and loaded is not None:
+    if effect.refines and loaded is not None:
         bands = refined_bands(loaded.pixels, probability)
     else:
         bands = resize_probability_bands(probability, size, rows=rows_in_band(size))

@@ -178,13 +178,14 @@ class Prediction(Interchange):
         return encode_mask(self.mask)
 
     def cutout(
-        self, *, feather: float = 0.0, refine: bool = False, decontaminate: bool = True
+        self, *, feather: float = 0.0, refine: bool | None = None, decontaminate: bool = True
     ) -> NDArray[np.uint8]:
         """The people on transparency.
 
         Args:
             feather: pixels by which the soft outline is widened to either side.
-            refine: follow the picture's own edges at full resolution; slower.
+            refine: follow the picture's own edges at full resolution, which takes longer; done
+                unless False.
             decontaminate: replace the background's colour in the rim by the person's.
 
         Returns:
@@ -197,7 +198,7 @@ class Prediction(Interchange):
         background: Background,
         *,
         feather: float = 0.0,
-        refine: bool = False,
+        refine: bool | None = None,
         decontaminate: bool = True,
     ) -> NDArray[np.uint8]:
         """The people in front of something else.
@@ -226,14 +227,14 @@ class Prediction(Interchange):
         )
 
     def blur(
-        self, radius: float | None = None, *, feather: float = 0.0, refine: bool = False
+        self, radius: float | None = None, *, feather: float = 0.0, refine: bool | None = None
     ) -> NDArray[np.uint8]:
         """The picture with everything but the people blurred.
 
         Args:
             radius: standard deviation of the blur in pixels; by the picture's size if None.
             feather: see `cutout`.
-            refine: see `cutout`.
+            refine: see `cutout`; not done unless True.
 
         Returns:
             uint8 (height, width, 3), RGB.
@@ -265,7 +266,7 @@ class Prediction(Interchange):
         """
         effect = _effect(effect, settings)
         selected = self.under(effect)
-        if effect.output == "mask" and not effect.refine:
+        if effect.output == "mask" and not effect.refines:
             return show_mask(selected.mask)
         picture = self._picture if effect.needs_image else None
         return render(effect, picture, selected.grid, self.size, threshold=selected.threshold)
