@@ -1,14 +1,12 @@
 """What edge refinement and flip averaging bring in accuracy, and what they and the outputs cost.
 
-    .venv/bin/python benchmarks/edges.py MODEL DATA --output benchmarks/results/NAME.json
+    .venv/bin/python -m benchmarks.edges MODEL DATA --split FILE --output FILE.json
 
 Every picture is scored at its mask's native size four times: as the network gives it, refined,
 flip averaged, and both. Times are processor time of the whole process per picture, from decoded
 pixels to a mask, so that other work on the machine lengthens them little; with OMP_NUM_THREADS=1
-they are those of one core. Score pictures that the model was not trained on: `--like
-RUN/predictions` takes those that a comparison's run was tested on. The refinement's own settings
-were chosen on 20 pictures that the U-Net of fold 1 of runs/folds was tested on; the other folds'
-tests hold none of them.
+they are those of one core. Score pictures that the model was not trained on: the test part
+of a file of `humanseg data split`.
 """
 
 from __future__ import annotations
@@ -22,6 +20,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from benchmarks.subset import of_part
 from numpy.typing import NDArray
 
 from humanseg.data.fingerprint import fingerprint
@@ -182,18 +181,20 @@ def _effects(image: Picture, segmenter: Segmenter) -> Iterator[EffectTime]:
     """Time every output on one picture of `EFFECT_SIZE`."""
     picture = resize_image(image, EFFECT_SIZE)
     ground = np.ascontiguousarray(picture[::-1])
+    as_it_is = {"refine": False, "decontaminate": False}
     asked: list[tuple[str, Effect]] = [
         ("", MaskEffect()),
         ("", ProbabilityEffect()),
         ("", BlurEffect()),
-        ("colour, rim as it is", ReplaceEffect(background=GREEN, decontaminate=False)),
+        ("colour, edge and rim as they are", ReplaceEffect(background=GREEN, **as_it_is)),
+        ("colour, edge as it is", ReplaceEffect(background=GREEN, refine=False)),
         ("colour", ReplaceEffect(background=GREEN)),
         ("picture of the same size", ReplaceEffect(background=ground)),
         ("picture of half the size", ReplaceEffect(background=ground[::2, ::2].copy())),
-        ("rim as it is", CutoutEffect(decontaminate=False)),
+        ("edge and rim as they are", CutoutEffect(**as_it_is)),
+        ("edge as it is", CutoutEffect(refine=False)),
         ("", CutoutEffect()),
         ("feather 5", CutoutEffect(feather=5.0)),
-        ("refined", CutoutEffect(refine=True)),
         ("largest region", CutoutEffect(largest=True)),
         ("", OverlayEffect()),
     ]
@@ -209,21 +210,11 @@ def _effects(image: Picture, segmenter: Segmenter) -> Iterator[EffectTime]:
         )
 
 
-def _samples(data: Path, like: Path | None, limit: int | None) -> list[Sample]:
-    samples = discover(data, "auto")
-    if like is not None:
-        names = {path.stem for path in like.iterdir()}
-        samples = [sample for sample in samples if sample.id in names]
-    if not samples:
-        raise SystemExit(f"{like}: names no picture of {data}.")
-    return samples[:limit]
-
-
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("model", type=Path)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--like", type=Path, help="score pictures with a file of that name here")
+    parser.add_argument("--split", type=Path, help="file of `humanseg data split`; its test part")
     parser.add_argument("--limit", type=int, help="score only so many pictures")
     parser.add_argument("--side", type=int, default=SIDE)
     parser.add_argument("--radius", type=int, default=RADIUS)
@@ -246,7 +237,10 @@ def main() -> None:
         plain.threshold,
         partial(refine, side=arguments.side, radius=arguments.radius, epsilon=arguments.epsilon),
     )
-    samples = _samples(arguments.data, arguments.like, arguments.limit)
+    samples = discover(arguments.data, "auto")
+    if arguments.split:
+        samples = of_part(samples, arguments.split, "test")
+    samples = samples[: arguments.limit]
     first = samples[0].read_image()
     plain.predict(first)  # the first call is slower
     rows = [row for sample in samples for row in contest.rows(sample)]
