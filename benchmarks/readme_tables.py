@@ -30,6 +30,7 @@ from benchmarks.use_tables import (
     edges_table,
     everyday_tables,
     loop_table,
+    matting_table,
     outputs_table,
     peers_table,
     speed_table,
@@ -326,6 +327,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     },
     ROOT / "docs" / "edges.md": {
         "edges": lambda: edges_table(newest("edges-lite0")),
+        "matting": lambda: matting_table(newest("matting-lite0")),
         "outputs": lambda: outputs_table(newest("edges-lite0")),
     },
 }

@@ -14,6 +14,7 @@ from benchmarks.everyday_record import (
     people_table,
     percent_interval,
 )
+from benchmarks.matting import Result as MattingRecord
 from benchmarks.peers.record import PeersRecord
 from benchmarks.tables import interval, link, percent, points, table, three
 from pydantic import BaseModel
@@ -432,4 +433,21 @@ def outputs_table(path: Path) -> str:
         for effect in _load(path, _Edges).effects
     ]
     header = ["output, 1920x1080", "settings", "ms of one core"]
+    return f"{table(header, rows)}\n\nFrom {link(path)}."
+
+
+def matting_table(path: Path) -> str:
+    """How near alpha comes to the true one, for docs/edges.md."""
+    result = read_record(path, MattingRecord)
+    rows = [
+        [row.method, *map(interval, (row.sad, row.mse, row.gradient)), str(row.better)]
+        for row in result.summaries
+    ]
+    header = [
+        f"{result.scenes} composed scenes",
+        "sum of differences, thousands",
+        "mean squared error",
+        "gradient error, thousands",
+        "scenes with less than unrefined",
+    ]
     return f"{table(header, rows)}\n\nFrom {link(path)}."
