@@ -323,6 +323,10 @@ class TestSentences:
     def test_plan__must_make_sense(self, values: dict[str, Any], problem: str) -> None:
         assert problems_of(values) == [problem]
 
+    def test_plan__with_a_list_for_a_network_is_one_sentence_whatever_the_preset(self) -> None:
+        with pytest.raises(ConfigError, match=r"^archs: got \['unet'\]; allowed: unet, fpn, "):
+            resolve(CompareConfig, preset="reference", overrides={"archs": [["unet"]]})
+
     @pytest.mark.parametrize(
         ("values", "problem"),
         [

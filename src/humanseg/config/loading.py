@@ -228,7 +228,7 @@ def _usable(kind: type[Section], name: str, chosen: Mapping[str, Any]) -> set[st
     archs = chosen.get("archs", CompareConfig.model_fields["archs"].default)
     if issubclass(kind, CompareConfig) and name == "model" and isinstance(archs, list | tuple):
         having = owners(TrainConfig.model_fields["model"])
-        keys &= {key for key in keys if {*having[key]} & {*archs}}
+        keys = {key for key in keys if any(arch in having[key] for arch in archs)}
     return keys
 
 
