@@ -6,12 +6,11 @@ Free of torch, so that the configuration, the report and the networks all read t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from humanseg.config.section import FileSection, Side, default_kind
-from humanseg.system.errors import ConfigError
+from humanseg.config.section import FileSection, Side, default_kind, kinds_of
 
 Arch: TypeAlias = Literal[
     "unet",
@@ -30,9 +29,8 @@ Arch: TypeAlias = Literal[
 PUBLISHED: tuple[Arch, ...] = ("unet", "fpn", "deeplabv3plus")
 """Those of the published table, which a comparison takes by default."""
 
-Rates: TypeAlias = tuple[
-    Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]
-]
+_Rate = Annotated[int, Field(ge=1)]
+Rates: TypeAlias = tuple[_Rate, _Rate, _Rate]
 _Width = Annotated[int, Field(ge=1, le=2048)]
 Widths: TypeAlias = tuple[_Width, _Width, _Width, _Width, _Width]
 
@@ -233,11 +231,7 @@ def problem_of_size(config: ModelConfig, size: tuple[int, int]) -> str | None:
 
 def own_settings(arch: Arch) -> tuple[str, ...]:
     """Keys that this architecture has beside those that all share."""
-    kind = next(
-        kind
-        for kind in get_args(get_args(AnyModel)[0])
-        if arch in get_args(kind.model_fields["arch"].annotation)
-    )
+    kind = kinds_of(_Holder.model_fields["model"])[arch]
     return tuple(key for key in kind.model_fields if key not in ModelConfig.model_fields)
 
 
@@ -247,13 +241,7 @@ def model_settings(arch: Arch = "unet", **values: Any) -> AnyModel:  # noqa: ANN
     Raises:
         ConfigError: with one sentence for every value that is not allowed.
     """
-    from humanseg.config.sentences import describe_problems
-
-    try:
-        holder = _Holder.model_validate({"model": {**values, "arch": arch}})
-    except ValidationError as error:
-        raise ConfigError(describe_problems(_Holder, error)) from error
-    return holder.model
+    return _Holder(model={**values, "arch": arch}).model
 
 
 class _Holder(FileSection):

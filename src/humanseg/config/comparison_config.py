@@ -53,16 +53,12 @@ class ComparedModel(SharedModel):
 
     def own(self) -> dict[str, object]:
         """Given settings that only some architectures have."""
-        own = self.model_dump(exclude=set(SharedModel.model_fields))
-        return {key: value for key, value in own.items() if value is not None}
+        return self.model_dump(exclude=set(SharedModel.model_fields), exclude_none=True)
 
     def of(self, arch: Arch) -> AnyModel:
         """Settings of one of the networks."""
-        values = self.model_dump(include=set(SharedModel.model_fields))
-        own = self.own()
-        return model_settings(
-            arch, **values, **{key: own[key] for key in own_settings(arch) if key in own}
-        )
+        had = {*SharedModel.model_fields, *own_settings(arch)}
+        return model_settings(arch, **self.model_dump(include=had, exclude_none=True))
 
 
 class ComparedFolds(DrawnSplit):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from importlib import resources
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -19,8 +20,6 @@ from humanseg.config.schema import Preset, TrainConfig
 from humanseg.config.section import Section, kinds_of, owners
 from humanseg.config.sentences import describe_problems, shown
 from humanseg.system.errors import ConfigError, UsageError
-
-__all__ = ["load_preset", "load_yaml", "read_stored", "resolve", "suitable", "to_yaml"]
 
 T = TypeVar("T", bound=Section)
 YAML_ERRORS = (yaml.YAMLError, ValueError, AttributeError, LookupError)
@@ -135,23 +134,22 @@ def resolve(
         ConfigError: with one sentence for every problem in any layer.
         UsageError: `file` is missing or unreadable.
     """
-    layers: dict[str, Mapping[str, Any]] = {}
-    if preset is not None:
-        layers[f"preset {preset}"] = load_preset(preset)
-    if start is not None:
-        layers["the model to start from"] = start
-    if file is not None:
-        layers[file.name] = load_yaml(file)
-    layers["the given values"] = overrides or {}
-    layers = {name: _prepared(kind, layer) for name, layer in layers.items()}
-    chosen = _merged(layers.values())
-    for name in layers:
-        if name.startswith("preset ") or name == "the model to start from":
-            layers[name] = suitable(kind, layers[name], chosen)
-        elif file is not None and name == file.name:
-            layers[name] = _meant(kind, layers[name], chosen)
+    unmerged = (
+        {} if preset is None else load_preset(preset),
+        start or {},
+        {} if file is None else load_yaml(file),
+        overrides or {},
+    )
+    general, model, own, given = prepared = [_prepared(kind, values) for values in unmerged]
+    chosen = _merge(*prepared)
+    layers = [
+        (f"preset {preset}", suitable(kind, general, chosen)),
+        ("the model to start from", suitable(kind, model, chosen)),
+        ("" if file is None else file.name, _meant(kind, own, chosen)),
+        ("the given values", given),
+    ]
     try:
-        return kind.model_validate(_merged(layers.values()))
+        return kind.model_validate(_merge(*(layer for _, layer in layers)))
     except ValidationError as error:
         raise ConfigError(
             describe_problems(kind, error, lambda names: _source(names, layers))
@@ -181,16 +179,9 @@ def _prepared(kind: type[Section], layer: Mapping[str, Any]) -> Mapping[str, Any
     return with_protocol(values) if issubclass(kind, CompareConfig) else values
 
 
-def _merged(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def _merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
-    for layer in layers:
-        merged = _merge(merged, layer)
-    return merged
-
-
-def _merge(base: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in layer.items():
+    for key, value in chain.from_iterable(layer.items() for layer in layers):
         old = merged.get(key)
         nested = isinstance(old, Mapping) and isinstance(value, Mapping)
         merged[key] = _merge(old, value) if nested else value  # type: ignore[arg-type]
@@ -264,14 +255,13 @@ def _meant(
     return values
 
 
-def _source(names: tuple[str, ...], layers: Mapping[str, Mapping[str, Any]]) -> str:
-    """Name of the last layer that has the key `names`."""
+def _source(names: tuple[str, ...], layers: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
+    """Name of the last layer that has the key `names`, which is at the top or in a section."""
+    *section, key = names
     source = ""
-    for name, layer in layers.items():
-        here: Any = layer
-        for part in names[:-1]:
-            here = here.get(part) if isinstance(here, Mapping) else None
-        if isinstance(here, Mapping) and names[-1] in here:
+    for name, layer in layers:
+        here = layer.get(section[0]) if section else layer
+        if isinstance(here, Mapping) and key in here:
             source = name
     return source
 

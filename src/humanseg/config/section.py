@@ -113,15 +113,13 @@ def kinds_of(field: FieldInfo) -> dict[str, type[Section]]:
     if not isinstance(field.discriminator, str):
         return dict.fromkeys([""], classes[0]) if classes else {}
     told = field.discriminator
-    kinds = {str(name): kind for kind in classes for name in _choices(kind, told)}
-    order = [*map(str, _choices(classes[0].__base__, told)), *kinds]  # as the base class has it
-    return dict(sorted(kinds.items(), key=lambda item: order.index(item[0])))
+    kinds = {name: kind for kind in classes for name in _names(kind, told)}
+    return {name: kinds[name] for name in _names(classes[0].__mro__[1], told) if name in kinds}
 
 
-def _choices(kind: type | None, key: str) -> tuple[object, ...]:
-    if kind is None or not issubclass(kind, Section) or key not in kind.model_fields:
-        return ()
-    return get_args(kind.model_fields[key].annotation)
+def _names(kind: type[Any], key: str) -> list[str]:
+    """What a setting of a kind of section may be; its base class has the names of all kinds."""
+    return [str(name) for name in get_args(kind.model_fields[key].annotation)]
 
 
 def owners(field: FieldInfo) -> dict[str, list[str]]:

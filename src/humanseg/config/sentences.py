@@ -5,15 +5,14 @@ from __future__ import annotations
 import difflib
 import numbers
 import reprlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
 
-from humanseg.config.section import Section, kinds_of, owners
+from humanseg.config.section import kinds_of, owners
 
 _GIVEN = "the given values"
 
@@ -61,28 +60,34 @@ def describe_problems(
 def _sentences(
     kind: type[BaseModel], problem: Mapping[str, Any], source: Callable[[tuple[str, ...]], str]
 ) -> str:
-    loc = problem["loc"]
-    if problem["type"].startswith("union_tag"):
-        loc = (*loc, problem["ctx"]["discriminator"].strip("'"))
-        section = problem["input"]
-        problem = {**problem, "input": section.get(loc[-1]) if isinstance(section, dict) else ""}
-    names, section_kind = _names(kind, loc)
+    loc, given = problem["loc"], problem["input"]
+    place = _place(kind, loc)
+    names = place.names
+    undecided = problem["type"].startswith("union_tag")
+    if undecided:
+        told = problem["ctx"]["discriminator"].strip("'")
+        names = (*names, told)
+        given = given.get(told) if isinstance(given, dict) else ""
     key = _joined(names)
-    value = shown(problem["input"])
+    value = shown(given)
     instead = _INSTEAD.get((kind.__name__, key))
     if instead is not None and problem["type"] in ("extra_forbidden", "union_tag_invalid"):
         return f"{key}: {instead.format(value=value, source=source(names))}"
     if problem["type"] == "extra_forbidden":
-        return _unknown_key(kind, names, section_kind, value, source(names))
+        return _unknown_key(kind, place, value, source(names))
     if problem["type"] == "value_error":
         return f"{key}: {problem['ctx']['error']}".removeprefix(": ")
-    if problem["type"] == "missing" and isinstance(loc[-1], str):
-        return f"{key}: not given; {_allowed(kind, loc, problem)}"
-    if problem["type"] == "missing":  # of a list that is too short
-        loc = loc[:-1]
+    items = [part for part in loc if isinstance(part, int)]
+    if problem["type"] == "missing":
+        if not items:
+            return f"{key}: not given; {_allowed(place, items, problem)}"
+        items.pop()  # of a list that is too short
     origin = source(names)
-    place = "" if origin in ("", _GIVEN) else f" in {origin}"
-    return f"{key}: got {value}{place}; {_allowed(kind, loc, problem)}"
+    where = "" if origin in ("", _GIVEN) else f" in {origin}"
+    allowed = (
+        f"allowed: {', '.join(place.kinds)}." if undecided else _allowed(place, items, problem)
+    )
+    return f"{key}: got {value}{where}; {allowed}"
 
 
 def _joined(names: tuple[str, ...]) -> str:
@@ -90,58 +95,55 @@ def _joined(names: tuple[str, ...]) -> str:
     return ".".join(name if name.isprintable() else repr(name) for name in names)
 
 
-def _names(kind: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[tuple[str, ...], str]:
-    """Keys of a place, and of which kind its section is, where sections have kinds."""
-    fields: Mapping[str, FieldInfo] = kind.model_fields
+@dataclass(frozen=True)
+class _Place:
+    """Where in a configuration a problem is."""
+
+    names: tuple[str, ...]
+    """Keys that lead there."""
+    section: type[BaseModel]
+    """What the last of them is in."""
+    tag: str
+    """Of which kind that section is, where sections have kinds."""
+    kinds: Mapping[str, type[BaseModel]]
+    """See `kinds_of`; empty but where a section is meant itself."""
+
+
+def _place(kind: type[BaseModel], loc: tuple[int | str, ...]) -> _Place:
     names: list[str] = []
-    parts = iter(loc)
-    tag = ""
-    for part in parts:
-        if not isinstance(part, str):
+    section, tag, kinds = kind, "", {"": kind}
+    for part in loc:
+        if isinstance(part, int):  # in a list
             break
+        if part and part in kinds:
+            tag, kinds = part, {"": kinds[part]}
+            continue
         names.append(part)
-        field = fields.get(part)
-        kinds = {} if field is None else kinds_of(field)
-        if kinds and "" not in kinds:
-            tag = next((str(name) for name in parts if str(name) in kinds), "")
-            if not tag:
-                names += [str(name) for name in loc[len(names) :]]
-                break
-        fields = (
-            kinds[tag].model_fields if tag in kinds else kinds[""].model_fields if kinds else {}
-        )
-    return tuple(names), tag
+        section = kinds.get("", section)
+        field = section.model_fields.get(part)
+        kinds = {**kinds_of(field)} if field else {}
+    return _Place(tuple(names), section, tag, kinds)
 
 
-def _unknown_key(
-    kind: type[BaseModel], names: tuple[str, ...], tag: str, value: str, source: str
-) -> str:
-    key = _joined(names)
-    field = kind.model_fields.get(names[0])
-    if tag and field is not None and (having := owners(field).get(names[-1])):
-        told = field.discriminator
+def _unknown_key(kind: type[BaseModel], place: _Place, value: str, source: str) -> str:
+    first, last = place.names[0], place.names[-1]
+    key = _joined(place.names)
+    if place.tag and (having := owners(kind.model_fields[first]).get(last)):
+        told = kind.model_fields[first].discriminator
         return (
             f"{key}: got {value} in {source}, but it belongs to {told} {', '.join(having)}; got "
-            f"{told} {tag}. Leave it out, or choose another {names[0]}.{told}."
+            f"{told} {place.tag}. Leave it out, or choose another {first}.{told}."
         )
     every = list(_dotted(kind))
     near = difflib.get_close_matches(key, every, n=1, cutoff=0.8)
     if not near:
         ends = {name.rpartition(".")[2] for name in every}
-        end = difflib.get_close_matches(names[-1], sorted(ends), n=1, cutoff=0.8)
+        end = difflib.get_close_matches(last, sorted(ends), n=1, cutoff=0.8)
         near = [name for name in every if end and name.rpartition(".")[2] == end[0]]
     if near:
         return f"{key}: unknown key in {source}; did you mean {' or '.join(near)}?"
-    here = _keys(kind, names[:-1], tag)
-    return f"{key}: unknown key in {source}; known keys here: {', '.join(here)}."
-
-
-def _keys(kind: type[BaseModel], names: tuple[str, ...], tag: str) -> list[str]:
-    """Keys of the section at `names`."""
-    if not names:
-        return list(kind.model_fields)
-    kinds = kinds_of(kind.model_fields[names[0]])
-    return list(kinds[tag if tag in kinds else next(iter(kinds))].model_fields)
+    here = ", ".join(place.section.model_fields)
+    return f"{key}: unknown key in {source}; known keys here: {here}."
 
 
 def _dotted(kind: type[BaseModel]) -> Iterator[str]:
@@ -152,97 +154,78 @@ def _dotted(kind: type[BaseModel]) -> Iterator[str]:
             yield f"{name}.{inner}"
 
 
-def _allowed(kind: type[BaseModel], loc: tuple[int | str, ...], problem: Mapping[str, Any]) -> str:
-    """What may stand at `loc`, as the second half of a sentence."""
-    core, limits, optional = _type_at(kind, loc)
-    null = ", or null" if optional else ""
-    if get_origin(core) is Literal:
-        return f"allowed: {', '.join(str(choice) for choice in get_args(core))}{null}."
-    bounds = _bounds(limits)
+_BOUNDS = {
+    "exclusiveMinimum": "above",
+    "minimum": "at least",
+    "exclusiveMaximum": "below",
+    "maximum": "at most",
+    "multipleOf": "a multiple of",
+}
+_NOUNS = {
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "string": "text",
+    "path": "a path",
+}
+_PLURALS = {"string": "texts", "path": "paths"}
+
+
+def _allowed(place: _Place, items: Sequence[int], problem: Mapping[str, Any]) -> str:
+    """What may stand at a place, or for one of its items, as the second half of a sentence."""
+    if place.kinds:
+        keys = next(iter(place.kinds.values())).model_fields
+        return f"must be a section with the keys {', '.join(keys)}."
+    schema = place.section.model_json_schema()["properties"][place.names[-1]]
+    for item in items:
+        schema = _first(schema)
+        schema = schema["prefixItems"][item] if "prefixItems" in schema else schema["items"]
+    null = ", or null" if "anyOf" in schema else ""
+    schema = _first(schema)
+    if choices := _choices(schema):
+        return f"allowed: {choices}{null}."
+    bounds = _bounds(schema)
     if problem["type"].startswith(("greater_than", "less_than", "multiple_of")) and bounds:
         return f"must be {bounds}{null}."
-    noun = _noun(core)
-    if problem["type"] == "finite_number" and core is float:
+    noun = _noun(schema)
+    if problem["type"] == "finite_number" and schema.get("type") == "number":
         noun = "a finite number"
     return f"must be {noun}{', ' if bounds else ''}{bounds}{null}."
 
 
-_BOUNDS = {
-    "gt": "above",
-    "ge": "at least",
-    "lt": "below",
-    "le": "at most",
-    "multiple_of": "a multiple of",
-}
-_NOUNS = {
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    str: "text",
-    Path: "a path",
-}
+def _first(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema without the null that may stand instead; the only alternatives are those."""
+    options: list[dict[str, Any]] = schema.get("anyOf", [schema])
+    return options[0]
 
 
-def _bounds(limits: list[object]) -> str:
+def _choices(schema: Mapping[str, Any]) -> str:
+    fixed = [schema["const"]] if "const" in schema else []
+    return ", ".join(str(choice) for choice in schema.get("enum", fixed))
+
+
+def _bounds(schema: Mapping[str, Any]) -> str:
     """Limits in words: `at least 32, at most 4096 and a multiple of 32`."""
     words = [
-        f"{word} {getattr(limit, name):.12g}"  # seeds have ten digits
-        for limit in limits
+        f"{word} {schema[name]:.12g}"  # seeds have ten digits
         for name, word in _BOUNDS.items()
-        if hasattr(limit, name)
+        if name in schema
     ]
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def _noun(core: object) -> str:
-    if get_origin(core) is tuple:
-        items = get_args(core)
-        count = "" if items[-1] is Ellipsis else f"{len(items)} "
-        item, limits, _ = _bare(items[0])
-        if get_origin(item) is Literal:
-            return f"a list of {', '.join(str(choice) for choice in get_args(item))}"
-        bounds = _bounds(limits)
-        things = {str: "texts", Path: "paths"}.get(item, "numbers")
-        return f"a list of {count}{things}{', each ' if bounds else ''}{bounds}"
-    if get_origin(core) in (Union, UnionType):
-        core = get_args(core)[0]
-    if isinstance(core, type) and issubclass(core, BaseModel):
-        return f"a section with the keys {', '.join(core.model_fields)}"
-    return next((noun for kind, noun in _NOUNS.items() if core is kind), "another kind of value")
-
-
-def _type_at(kind: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[Any, list[object], bool]:
-    """Core type, limits and whether null is allowed, at `loc` within `kind`."""
-    core, limits, optional = kind, list[object](), False
-    kinds: Mapping[str, type[Section]] = {}
-    for part in loc:
-        if "" not in kinds and part in kinds:
-            core, kinds = kinds[str(part)], {}
-        elif kinds and "" not in kinds and isinstance(part, str):  # the key that tells kinds apart
-            return Literal[tuple(kinds)], [], False
-        elif isinstance(part, str):
-            field = core.model_fields[part]
-            kinds = kinds_of(field)
-            core, limits, optional = _bare(field.annotation)
-            limits = [*field.metadata, *limits]
-        else:
-            items = get_args(core)
-            core, limits, optional = _bare(items[0 if items[-1] is Ellipsis else part])
-    return core, limits, optional
-
-
-def _bare(annotation: object) -> tuple[Any, list[object], bool]:
-    """Take `Annotated` and `| None` off an annotation."""
-    limits: list[object] = []
-    arguments = get_args(annotation)
-    optional = NoneType in arguments
-    if optional:
-        annotation = next(argument for argument in arguments if argument is not NoneType)
-    if get_origin(annotation) is Annotated:
-        annotation, *extras = get_args(annotation)
-        for extra in extras:
-            limits += extra.metadata if isinstance(extra, FieldInfo) else [extra]
-    return annotation, limits, optional
+def _noun(schema: Mapping[str, Any]) -> str:
+    name = schema.get("format", schema.get("type"))
+    if name != "array":
+        return _NOUNS.get(name, "another kind of value")
+    exact = schema.get("prefixItems", [])
+    item = exact[0] if exact else schema["items"]
+    if choices := _choices(item):
+        return f"a list of {choices}"
+    things = _PLURALS.get(item.get("format", item["type"]), "numbers")
+    bounds = _bounds(item)
+    count = f"{len(exact)} " if exact else ""
+    return f"a list of {count}{things}{', each ' if bounds else ''}{bounds}"
 
 
 def is_number(value: object) -> bool:
