@@ -8,7 +8,6 @@ replaced. What a killed process leaves behind, `remove_leftovers` finds.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import secrets
 import shutil
@@ -129,26 +128,16 @@ def remove_leftovers(folders: Iterable[Path], *, seconds: float = _ABANDONED) ->
     """
     oldest = time.time() - seconds
     removed = 0
-    for folder in folders:
-        with contextlib.suppress(OSError), os.scandir(folder) as entries:
-            for entry in entries:
-                if is_leftover(entry.name):
-                    removed += _removed_if_older(entry, oldest)
+    for path in (path for folder in folders for path in folder.glob(".humanseg-*.part")):
+        with contextlib.suppress(OSError):  # another process was faster
+            status = path.lstat()
+            if is_leftover(path.name) and status.st_mtime < oldest:
+                if stat.S_ISDIR(status.st_mode):
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+                removed += 1
     return removed
-
-
-def _removed_if_older(entry: os.DirEntry[str], oldest: float) -> bool:
-    """Remove what was last written to before a time; False where another process was faster."""
-    try:
-        if entry.stat(follow_symlinks=False).st_mtime >= oldest:
-            return False
-        if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.path)
-        else:
-            Path(entry.path).unlink()
-    except OSError:
-        return False
-    return True
 
 
 def _temporary(path: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -55,12 +56,10 @@ class Processor:
 def processor() -> Processor:
     """The processor of this machine."""
     entries: dict[str, str] = {}
-    try:
+    with suppress(OSError):
         for line in _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines():
             key, _, value = line.partition(":")
             entries.setdefault(key.strip(), value.strip())
-    except OSError:
-        pass
     flags = entries.get("flags") or entries.get("Features")
     return Processor(
         name=entries.get("model name") or platform.processor() or platform.machine(),

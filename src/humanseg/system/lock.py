@@ -25,14 +25,6 @@ def held(path: Path, *, waiting: Callable[[], None]) -> Iterator[None]:
     """
     # The soft lock, filelock's own way out, outlives a holder that was killed.
     lock = FileLock(path, fallback_to_soft=False)
-    _acquire(lock, waiting)
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _acquire(lock: FileLock, waiting: Callable[[], None]) -> None:
     try:
         try:
             lock.acquire(blocking=False)
@@ -42,3 +34,7 @@ def _acquire(lock: FileLock, waiting: Callable[[], None]) -> None:
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
+    try:
+        yield
+    finally:
+        lock.release()

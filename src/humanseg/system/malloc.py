@@ -48,32 +48,23 @@ def keep_freed_memory() -> Iterator[bool]:
     is returned. Blocks may lie inside each other and in several threads; the last one to end
     ends it.
     """
+    global _blocks
     library = _glibc()
     if library is None:
         yield False
         return
-    _enter(library)
-    try:
-        yield True
-    finally:
-        _leave(library)
-
-
-def _enter(library: ctypes.CDLL) -> None:
-    global _blocks
     with _lock:
         _blocks += 1
         if _blocks == 1:
             _set(library, _KEEPING)
-
-
-def _leave(library: ctypes.CDLL) -> None:
-    global _blocks
-    with _lock:
-        _blocks -= 1
-        if _blocks == 0:
-            _set(library, _USUAL)
-            library.malloc_trim(0)
+    try:
+        yield True
+    finally:
+        with _lock:
+            _blocks -= 1
+            if _blocks == 0:
+                _set(library, _USUAL)
+                library.malloc_trim(0)
 
 
 def _set(library: ctypes.CDLL, parameters: dict[int, int]) -> None:

@@ -30,12 +30,10 @@ def peak_memory() -> int | None:
 
     Where the system keeps no peak that can be reset, that of the whole process.
     """
-    try:
+    with contextlib.suppress(OSError):
         for line in _STATUS.read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
-    except OSError:
-        pass
     if resource is None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -75,13 +73,10 @@ def _left_above(root: Path, path: str, limit: str, usage: str, cached: str) -> I
     """The same for a group and all that it lies in, up to `root`."""
     group = root / path.lstrip("/")
     for folder in (group, *group.parents):
-        try:
-            counts = dict(
-                line.split() for line in (folder / "memory.stat").read_text().splitlines()
-            )
-            used = int((folder / usage).read_text()) - int(counts[cached])
+        with contextlib.suppress(OSError, ValueError, KeyError):  # no such group here, or "max"
+            lines = (folder / "memory.stat").read_text().splitlines()
+            cache = dict(line.split() for line in lines)[cached]
+            used = int((folder / usage).read_text()) - int(cache)
             yield int((folder / limit).read_text()) - used
-        except (OSError, ValueError, KeyError):  # no such group here, or "max"
-            pass
         if folder == root:
             return

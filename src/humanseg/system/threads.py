@@ -6,17 +6,13 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from itertools import repeat
+from itertools import islice, repeat, takewhile
 from typing import TypeVar
 
 from humanseg.system.cpu import usable_cores
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-class _End:
-    """Stands for the end of a generator."""
 
 
 def ordered_map(
@@ -46,7 +42,6 @@ def ordered_map(
     depth = depth or 4 * threads
     pool = ThreadPoolExecutor(threads, thread_name_prefix="humanseg")
     begun: deque[Future[R]] = deque()
-    failure: Exception | None = None
     source = iter(items)
     try:
         while True:
@@ -55,15 +50,14 @@ def ordered_map(
             except StopIteration:
                 break
             except Exception as error:  # noqa: BLE001  raised in its turn
-                failure = error
+                begun.append(Future())
+                begun[-1].set_exception(error)
                 break
             begun.append(pool.submit(work, item))
             if len(begun) >= depth:
                 yield begun.popleft().result()
         while begun:
             yield begun.popleft().result()
-        if failure is not None:
-            raise failure
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -79,12 +73,10 @@ def read_ahead(items: Generator[T, None, None], *, depth: int) -> Generator[T, N
         Exception: what `items` raised, after the items before it.
     """
 
-    def advance(source: Iterator[T]) -> T | _End:
-        return next(source, _End())
+    def advance(source: Iterator[T]) -> list[T]:
+        return list(islice(source, 1))
 
     stage = ordered_map(advance, repeat(items), threads=1, depth=depth)
     with closing(items), closing(stage):
-        for item in stage:
-            if isinstance(item, _End):
-                return
-            yield item
+        for step in takewhile(bool, stage):  # an empty one is the end
+            yield from step
