@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from humanseg.images.files import Quiet, identify, open_file, sentences
+from humanseg.images.files import Quiet, identify, open_source, sentences
 
 # A list of what may pass, not of what may not: makers' notes, comments, owners, serial numbers and
 # previews can all tell who or where somebody was.
@@ -53,9 +52,12 @@ def read_camera_metadata(source: Path | bytes, *, place: bool = False) -> Camera
     Raises:
         ImageError: the file cannot be read.
     """
-    name = str(source) if isinstance(source, Path) else "picture"
-    opened = open_file(source) if isinstance(source, Path) else io.BytesIO(source)
-    with sentences(name), Quiet(), opened as stream, identify(stream, name) as image:
+    with (
+        open_source(source) as (stream, name),
+        sentences(name),
+        Quiet(),
+        identify(stream, name) as image,
+    ):
         values, left_out = _sound(image, 0, _TAGS)
         exif = Image.Exif()
         exif.update(values)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from humanseg.images.files import (
     decode,
     identify,
     open_file,
+    open_source,
     read_orientation,
     sentences,
 )
@@ -39,10 +39,8 @@ def open_image(source: Source) -> Image.Image:
 
 def _opened(source: Source) -> tuple[Image.Image, str]:
     """The picture, and what to call it in errors."""
-    if isinstance(source, bytes):
-        return decode(io.BytesIO(source), "picture").image, "picture"
-    with open_file(Path(source)) as stream:
-        return decode(stream, str(source)).image, str(source)
+    with open_source(source) as (stream, name):
+        return decode(stream, name).image, name
 
 
 def read_image(source: Source) -> NDArray[np.uint8]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import io
 import logging
 import os
 import threading
@@ -166,6 +167,16 @@ def open_file(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
+def open_source(source: str | Path | bytes) -> Iterator[tuple[BinaryIO, str]]:
+    """A file, or its content, as a stream that can seek; and what errors call it."""
+    if isinstance(source, bytes):
+        yield io.BytesIO(source), "picture"
+    else:
+        with open_file(Path(source)) as stream:
+            yield stream, str(source)
+
+
+@contextlib.contextmanager
 def sentences(name: str) -> Iterator[None]:
     """Everything that decoders raise, as `ImageError`."""
     try:
@@ -216,16 +227,10 @@ def check_pixels(size: tuple[int, int], name: str) -> None:
 
 @functools.cache
 def _formats() -> tuple[str, ...]:
-    """The allowed formats that this Pillow can read.
-
-    Importing their plugins by name keeps Pillow from importing all of its others.
-    """
-    readable = []
-    for format_name, plugin in _PLUGINS.items():
-        with contextlib.suppress(ImportError):  # AVIF came with Pillow 11.3
-            importlib.import_module(f"PIL.{plugin}")
-            readable.append(format_name)
-    return tuple(readable)
+    """The allowed formats; importing their plugins by name keeps Pillow from importing all."""
+    for plugin in _PLUGINS.values():
+        importlib.import_module(f"PIL.{plugin}")
+    return tuple(_PLUGINS)
 
 
 def identify(stream: BinaryIO, name: str) -> ImageFile.ImageFile:

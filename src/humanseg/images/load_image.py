@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -20,7 +17,7 @@ from humanseg.images.files import (
     Quiet,
     check_pixels,
     decode,
-    open_file,
+    open_source,
     read_orientation,
     sentences,
     turn_upright,
@@ -104,7 +101,8 @@ def load(source: ImageLike, *, at_least: int | None = None) -> LoadedImage:
         return replace(_from_array(source), source=source)
     if isinstance(source, Image.Image):
         return replace(_from_pillow(source), source=source)
-    with _stream(source) as (stream, name):
+    source = rereadable(source)
+    with open_source(_file_of(source)) as (stream, name):
         version = _version(stream)
         opened = decode(stream, name, at_least=at_least)
         size, reduced, notes = opened.size, opened.reduced, opened.notes
@@ -123,7 +121,7 @@ def rereadable(image: ImageLike) -> ImageLike:
         return image
     stream = cast("BinaryIO", image)
     try:
-        if stream.seekable():
+        if hasattr(stream, "seekable") and stream.seekable():
             stream.seek(0)
         content: object = stream.read(MAX_BYTES + 1)  # one more than `load` allows
     except (OSError, ValueError) as error:
@@ -133,45 +131,20 @@ def rereadable(image: ImageLike) -> ImageLike:
     return content
 
 
-@contextlib.contextmanager
-def _stream(source: str | Path | bytes | BinaryIO) -> Iterator[tuple[BinaryIO, str]]:
-    """A stream that can seek, and what to call it."""
+def _file_of(source: object) -> str | bytes:
+    """The path or the bytes of a file; everything else is refused."""
     if isinstance(source, (bytes, bytearray, memoryview)):
-        yield io.BytesIO(source), "picture"
-    elif isinstance(source, (str, os.PathLike)):
+        return bytes(source)
+    if isinstance(source, (str, os.PathLike)):
         if str(source).startswith(("http://", "https://")):
             raise ImageError(f"{source}: is an address; download the image, and give its file.")
-        with open_file(Path(source)) as stream:
-            yield _seekable(stream, str(source)), str(source)
-    elif hasattr(source, "read"):
-        given = getattr(source, "name", None)
-        name = given if isinstance(given, str) and given else "picture"
-        yield _seekable(source, name), name
-    else:
-        tensor = type(source).__module__.partition(".")[0] == "torch"
-        hint = (
-            " Of a tensor (3, height, width) from 0 to 1: "
-            "(255 * tensor).round().byte().permute(1, 2, 0).cpu().numpy()."
-        )
-        raise ImageError(
-            f"{type(source).__name__} is not a picture: {_KINDS}.{hint if tensor else ''}"
-        )
-
-
-def _seekable(stream: BinaryIO, name: str) -> BinaryIO:
-    """The stream, or all of it in memory if it cannot seek, as standard input."""
-    if getattr(stream, "closed", False):
-        raise ImageError(f"{name}: the file object is closed.")
-    if isinstance(stream, io.TextIOBase):
-        raise ImageError(f"{name}: opened as text; open it with mode 'rb'.")
-    with sentences(name):
-        seekable = getattr(stream, "seekable", None)
-        if seekable is not None and seekable():
-            return stream
-        data = stream.read(MAX_BYTES + 1)
-        if not isinstance(data, bytes):
-            raise ImageError(f"{name}: gives {type(data).__name__}, not bytes.")
-        return io.BytesIO(data)
+        return os.fspath(source)
+    tensor = type(source).__module__.partition(".")[0] == "torch"
+    hint = (
+        " Of a tensor (3, height, width) from 0 to 1: "
+        "(255 * tensor).round().byte().permute(1, 2, 0).cpu().numpy()."
+    )
+    raise ImageError(f"{type(source).__name__} is not a picture: {_KINDS}.{hint if tensor else ''}")
 
 
 def _version(stream: BinaryIO) -> tuple[int, int] | None:
