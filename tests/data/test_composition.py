@@ -19,8 +19,14 @@ from humanseg.data.composition import (
     compose,
     compose_scene,
 )
-from humanseg.data.composition.backgrounds import crop_background, empty_part, largest_rectangle
-from humanseg.data.composition.cutouts import Cutout, cut_people, read_object
+from humanseg.data.composition.material import (
+    Cutout,
+    crop_background,
+    cut_people,
+    empty_part,
+    largest_rectangle,
+    read_object,
+)
 from humanseg.data.layouts import discover
 from humanseg.data.samples import Sample
 from humanseg.system.errors import DataError, ImageError, UsageError

@@ -8,7 +8,8 @@ from humanseg.data.composition.compose import (
     SourceRecord,
     compose,
 )
-from humanseg.data.composition.composed_scene import KINDS, Material, compose_scene
+from humanseg.data.composition.composed_scene import KINDS, compose_scene
+from humanseg.data.composition.material import Material
 
 __all__ = [
     "KINDS",

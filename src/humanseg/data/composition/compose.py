@@ -9,15 +9,20 @@ from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from humanseg.data.composition.backgrounds import LONGEST, empty_part
-from humanseg.data.composition.composed_scene import KINDS, Kind, Material, compose_scene
-from humanseg.data.composition.cutouts import Cutout, cut_people, read_object
+from humanseg.data.composition.composed_scene import KINDS, Kind, compose_scene
+from humanseg.data.composition.material import (
+    Cutout,
+    Material,
+    cut_people,
+    empty_part,
+    read_background,
+    read_object,
+)
 from humanseg.data.fingerprint import file_digest, fingerprint
 from humanseg.data.pair_writer import write_pair
 from humanseg.data.samples import Sample
-from humanseg.images import SUFFIXES, read_image
+from humanseg.images import SUFFIXES
 from humanseg.results import Record, write_record
 from humanseg.system.errors import DataError, HumansegError, UsageError
 from humanseg.system.progress import ItemProgress
@@ -174,7 +179,7 @@ def _material(
     empties: Sequence[Sample],
     objects: Sequence[Path],
 ) -> Material:
-    cut, read = lru_cache(_CACHED)(cut_people), lru_cache(_CACHED)(_photograph)
+    cut, read = lru_cache(_CACHED)(cut_people), lru_cache(_CACHED)(read_background)
     opened = lru_cache(_CACHED)(read_object)
 
     def person(rng: np.random.Generator) -> Cutout:
@@ -198,9 +203,3 @@ def _material(
 
 def _any(rng: np.random.Generator, items: Sequence[T]) -> T:
     return items[int(rng.integers(len(items)))]
-
-
-def _photograph(path: Path) -> NDArray[np.uint8]:
-    image = Image.fromarray(read_image(path))
-    image.thumbnail((LONGEST, LONGEST), Image.Resampling.BOX)
-    return np.asarray(image)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from humanseg.data.composition.backgrounds import crop_background
-from humanseg.data.composition.cutouts import Cutout
+from humanseg.data.composition.material import Cutout, Material, crop_background
 
 Kind = Literal["nobody", "small", "several", "large"]
 
@@ -21,16 +18,6 @@ one or two close by, often cut by the border."""
 
 _LONGEST = (384, 576)  # pixels, of a scene
 _ASPECTS = (0.67, 0.75, 1.0, 1.33, 1.5, 1.78)  # width to height, as cameras have them
-
-
-@dataclass(frozen=True)
-class Material:
-    """What scenes are made of; each function draws one, which is read when it is needed."""
-
-    person: Callable[[np.random.Generator], Cutout]
-    background: Callable[[np.random.Generator], NDArray[np.uint8]]
-    object: Callable[[np.random.Generator], Cutout] | None
-    """An object; None if there are none."""
 
 
 def compose_scene(

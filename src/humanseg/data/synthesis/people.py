@@ -7,6 +7,7 @@ straight down, outwards. Joints are (x, y), y down, the pelvis at the origin.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
@@ -41,25 +42,6 @@ _LEGS = (  # chance; of each leg: the thigh, and the shin's bend against it
 _HAIR = ("bald", "short", "long", "curly", "bun")
 
 
-def _limb(
-    rng: np.random.Generator,
-    root: Points,
-    sign: float,
-    pose: tuple[Range, Range],
-    lengths: Range,
-    *,
-    foot: bool = False,
-) -> Points:
-    """Joints (4, 2): shoulder, elbow, wrist and finger tip; or hip, knee, ankle and toe."""
-    first = rng.uniform(*pose[0])
-    second = sign * (first + rng.uniform(*pose[1]))
-    length, ratio = lengths
-    middle = root + length * down(sign * first)
-    end = middle + ratio * length * down(second)
-    tip = end + (0.22 * length * down(second + sign) if foot else 0.3 * length * down(second))
-    return np.array([root, middle, end, tip])
-
-
 class Person:
     """A body in a pose, one in six a child's; dressed at random when it is drawn."""
 
@@ -82,12 +64,23 @@ class Person:
         for sign in (-1.0, 1.0):
             _, pose = _ARMS[rng.choice(len(_ARMS), p=[row[0] for row in _ARMS])]
             root = 0.9 * self._neck + point(sign * 0.9 * self._shoulder, 0)
-            self._arms.append(_limb(rng, root, sign, pose, (1.38 * child, 0.88)))
+            self._arms.append(self._limb(root, sign, pose, 1.38 * child, leg=False))
         _, poses = _LEGS[rng.choice(len(_LEGS), p=[row[0] for row in _LEGS])]
         self._legs = []
         for sign, pose in zip((-1.0, 1.0), poses, strict=True):
             root = point(sign * 0.55 * self._hip, 0)
-            self._legs.append(_limb(rng, root, sign, pose, (1.9 * child, 0.96), foot=True))
+            self._legs.append(self._limb(root, sign, pose, 1.9 * child, leg=True))
+
+    def _limb(
+        self, root: Points, sign: float, pose: tuple[Range, Range], length: float, *, leg: bool
+    ) -> Points:
+        """Joints (4, 2): shoulder, elbow, wrist and finger tip; or hip, knee, ankle and toe."""
+        first = self._palette.rng.uniform(*pose[0])
+        second = sign * (first + self._palette.rng.uniform(*pose[1]))
+        middle = root + length * down(sign * first)
+        end = middle + (0.96 if leg else 0.88) * length * down(second)
+        tip = 0.22 * length * down(second + sign) if leg else 0.3 * length * down(second)
+        return np.array([root, middle, end, end + tip])
 
     @property
     def lowest(self) -> float:
@@ -112,54 +105,50 @@ class Person:
 
     def draw(self, fill: Fill) -> None:
         """Paint the body, once it is dressed, from back to front."""
+        self._fill = fill
         near = self._arms[1:] if self._side else self._arms
         far = self._arms[: 2 - len(near)]
         if self._hair_kind == "long":
-            self._long_hair(fill)
+            self._long_hair()
         for arm in (*far, *(near if self._back else ())):
-            self._arm(fill, arm)
+            self._arm(arm)
         for leg in self._legs:
-            self._clothed(fill, leg, (0.36, 0.24, 0.13), self._trousers, self._bottom)
+            self._clothed(leg, (0.36, 0.24, 0.13), self._trousers, self._bottom)
             shoe = capsule(leg[2], leg[3], 0.17 * self._girth, 0.13 * self._girth)
-            fill(shoe, self._shoes)
-        self._torso(fill)
-        self._draw_head(fill)
+            self._fill(shoe, self._shoes)
+        self._torso()
+        self._draw_head()
         for arm in () if self._back else near:
-            self._arm(fill, arm)
+            self._arm(arm)
 
-    def _arm(self, fill: Fill, arm: Points) -> None:
-        fill(capsule(arm[2], arm[3], 0.13 * self._girth, 0.1 * self._girth), self._skin)
-        self._clothed(fill, arm, (0.23, 0.17, 0.1), self._sleeves, self._top)
+    def _arm(self, arm: Points) -> None:
+        self._fill(capsule(arm[2], arm[3], 0.13 * self._girth, 0.1 * self._girth), self._skin)
+        self._clothed(arm, (0.23, 0.17, 0.1), self._sleeves, self._top)
 
     def _clothed(
-        self,
-        fill: Fill,
-        joints: Points,
-        radii: tuple[float, float, float],
-        covered: float,
-        cloth: Paint,
+        self, joints: Points, radii: tuple[float, float, float], covered: float, cloth: Paint
     ) -> None:
         """Skin, then cloth over the first part of a limb."""
         wide = [radius * self._girth for radius in radii]
-        for index in (0, 1):
-            fill(capsule(joints[index], joints[index + 1], *wide[index : index + 2]), self._skin)
-        for index in (0, 1):
-            start, end = joints[index : index + 2]
+        halves = list(zip(pairwise(joints[:3]), pairwise(wide), strict=True))
+        for (start, end), ends in halves:
+            self._fill(capsule(start, end, *ends), self._skin)
+        for index, ((start, end), (first, last)) in enumerate(halves):
             part = float(np.clip(covered - index, 0.0, 1.0))
             if part > 0.02:
-                hem = self._loose * (wide[index] + part * (wide[index + 1] - wide[index])) + 0.01
-                fill(capsule(start, start + part * (end - start), 1.1 * wide[index], hem), cloth)
+                hem = self._loose * (first + part * (last - first)) + 0.01
+                self._fill(capsule(start, start + part * (end - start), 1.1 * first, hem), cloth)
 
-    def _torso(self, fill: Fill) -> None:
+    def _torso(self) -> None:
         if self._skirt:
-            fill(self._skirt_outline(), self._bottom)
+            self._fill(self._skirt_outline(), self._bottom)
         else:
-            fill(self._trunk((-0.16, -0.05, 0.2), (0.55, 1.0, 0.9)), self._bottom)
-        fill(capsule(0.94 * self._neck, self.head, 0.2, 0.17), self._skin)
+            self._fill(self._trunk((-0.16, -0.05, 0.2), (0.55, 1.0, 0.9)), self._bottom)
+        self._fill(capsule(0.94 * self._neck, self.head, 0.2, 0.17), self._skin)
         heights = (-0.02, 0.12, 0.36, 0.7, 0.88, 0.97, 1.0)
-        fill(self._trunk(heights, (1.0, 1.0, 0.95, 1.0, 1.0, 0.75, 0.3)), self._top)
+        self._fill(self._trunk(heights, (1.0, 1.0, 0.95, 1.0, 1.0, 0.75, 0.3)), self._top)
         if not self._side and not self._back:
-            fill(ellipse(0.98 * self._neck, 0.22, 0.16), self._skin)
+            self._fill(ellipse(0.98 * self._neck, 0.22, 0.16), self._skin)
 
     def _trunk(self, heights: tuple[float, ...], factors: tuple[float, ...]) -> Points:
         """Outline between heights along the spine, 0 pelvis to 1 neck, with factors of width."""
@@ -179,49 +168,49 @@ class Person:
                    [middle + wide, length], [middle - wide, length]]  # fmt: skip
         return smooth(np.array(corners), 1)
 
-    def _on_head(self, fill: Fill, outline: Points | list[list[float]], paint: Paint) -> None:
+    def _on_head(self, outline: Points | list[list[float]], paint: Paint) -> None:
         """Paint in head units about the head's centre, x to the right or forwards.
 
         Lists of corners are rounded.
         """
         points = self.head + self.skull * np.asarray(outline)
-        fill(smooth(points) if isinstance(outline, list) else points, paint)
+        self._fill(smooth(points) if isinstance(outline, list) else points, paint)
 
-    def _long_hair(self, fill: Fill) -> None:
+    def _long_hair(self) -> None:
         drop = [[-0.5, -0.1], [-0.36, -0.5], [0.36, -0.5], [0.5, -0.1], [0.55, 1.0], [-0.55, 1.0]]
-        self._on_head(fill, drop, self._hair)
+        self._on_head(drop, self._hair)
 
-    def _draw_head(self, fill: Fill) -> None:
-        self._on_head(fill, ellipse(point(0, 0), 0.41, 0.52), self._skin)
+    def _draw_head(self) -> None:
+        self._on_head(ellipse(point(0, 0), 0.41, 0.52), self._skin)
         if self._side:
-            self._on_head(fill, ellipse(point(0.4, 0.06), 0.1, 0.09), self._skin)
+            self._on_head(ellipse(point(0.4, 0.06), 0.1, 0.09), self._skin)
         if not self._back:
             forwards = 0.2 if self._side else 0.0
             dark = Paint([np.array([35.0, 25.0, 22.0])], grain=0.0)
             lips = Paint([self._skin.colours[0] * [0.85, 0.6, 0.6]], grain=0.0)
             for x in (-0.16, 0.16):
-                self._on_head(fill, ellipse(point(forwards + x, -0.04), 0.06, 0.05), dark)
-            self._on_head(fill, ellipse(point(forwards, 0.27), 0.12, 0.035), lips)
+                self._on_head(ellipse(point(forwards + x, -0.04), 0.06, 0.05), dark)
+            self._on_head(ellipse(point(forwards, 0.27), 0.12, 0.035), lips)
         if self._hair_kind != "bald":
-            self._draw_hair(fill)
+            self._draw_hair()
         if self._hat is not None:
             crown = [[-0.47, -0.2], [-0.45, -0.75], [0.45, -0.75], [0.47, -0.2]]
-            self._on_head(fill, crown, self._hat)
-            self._on_head(fill, ellipse(point(0.1, -0.24), 0.65, 0.09), self._hat)
+            self._on_head(crown, self._hat)
+            self._on_head(ellipse(point(0.1, -0.24), 0.65, 0.09), self._hat)
 
-    def _draw_hair(self, fill: Fill) -> None:
+    def _draw_hair(self) -> None:
         if self._hair_kind == "curly":
             for x, y in ((-0.42, -0.05), (-0.3, -0.4), (0.0, -0.5), (0.3, -0.4), (0.42, -0.05)):
-                self._on_head(fill, ellipse(point(x, y), 0.2, 0.2), self._hair)
+                self._on_head(ellipse(point(x, y), 0.2, 0.2), self._hair)
         if self._hair_kind == "bun":
             bun = point(-0.45 if self._side else 0.0, -0.55)
-            self._on_head(fill, ellipse(bun, 0.2, 0.2), self._hair)
+            self._on_head(ellipse(bun, 0.2, 0.2), self._hair)
         if self._back:
-            self._on_head(fill, ellipse(point(0, -0.06), 0.44, 0.5), self._hair)
+            self._on_head(ellipse(point(0, -0.06), 0.44, 0.5), self._hair)
             if self._hair_kind == "long":
-                self._long_hair(fill)
+                self._long_hair()
             return
         back, low = (-0.52, 0.3) if self._side else (-0.44, 0.0)
         cap = [[back, low], [back, -0.4], [-0.2, -0.64], [0.2, -0.64], [0.46, -0.35], [0.42, -0.1],
                [0.3, -0.28], [-0.1, -0.26], [back + 0.12, low - 0.1]]  # fmt: skip
-        self._on_head(fill, cap, self._hair)
+        self._on_head(cap, self._hair)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,26 +19,6 @@ from humanseg.system.threads import ordered_map
 
 SMALLEST, LARGEST = 32, 4096
 """Sides of an image in pixels."""
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What decides a picture, beside its number, which counts from 1."""
-
-    root: Path
-    size: Size
-    seed: int
-    clutter: float
-
-    def draw(self, number: int) -> None:
-        """Draw a picture and write it."""
-        rng = np.random.default_rng([self.seed, number])
-        image, mask = draw_scene(rng, self.size, clutter=self.clutter)
-        write_pair(self.root, f"{number:05d}", image, mask, quality=int(rng.integers(70, 96)))
-
-    def files(self, number: int) -> tuple[Path, Path]:
-        """The mask and the picture, in the order in which they are written."""
-        return self.root / f"masks/{number:05d}.png", self.root / f"images/{number:05d}.jpg"
 
 
 def synthesize(
@@ -70,10 +50,15 @@ def synthesize(
         HumansegError: a folder that cannot be written to.
     """
     _check(count, size, seed, clutter)
-    plan = _Plan(output, size, seed, clutter)
+
+    def draw(number: int, root: Path = output) -> None:
+        rng = np.random.default_rng([seed, number])
+        image, mask = draw_scene(rng, size, clutter=clutter)
+        write_pair(root, f"{number:05d}", image, mask, quality=int(rng.integers(70, 96)))
+
     try:
-        missing = _missing(plan, count)
-        with closing(ordered_map(plan.draw, missing)) as drawn:
+        missing = _missing(output, count, draw)
+        with closing(ordered_map(draw, missing)) as drawn:
             for there, _ in enumerate(drawn, start=count - len(missing) + 1):
                 if progress is not None:
                     progress(there, count)
@@ -82,12 +67,17 @@ def synthesize(
     return output
 
 
-def _missing(plan: _Plan, count: int) -> list[int]:
+def _files(root: Path, number: int) -> tuple[Path, Path]:
+    """The mask and the picture, in the order in which they are written."""
+    return root / f"masks/{number:05d}.png", root / f"images/{number:05d}.jpg"
+
+
+def _missing(root: Path, count: int, draw: Callable[[int, Path], None]) -> list[int]:
     """Numbers of the pictures that are missing; makes the folders, and refuses those of others."""
-    files = {number: plan.files(number) for number in range(1, count + 1)}
+    files = {number: _files(root, number) for number in range(1, count + 1)}
     expected = {path for pair in files.values() for path in pair}
     there: set[Path] = set()
-    for folder in (plan.root / "masks", plan.root / "images"):
+    for folder in (root / "masks", root / "images"):
         folder.mkdir(parents=True, exist_ok=True)
         remove_leftovers([folder])
         paths = {path for path in folder.iterdir() if not path.name.startswith(".")}
@@ -97,22 +87,21 @@ def _missing(plan: _Plan, count: int) -> list[int]:
     whole = [number for number, pair in files.items() if there.issuperset(pair)]
     missing = sorted(files.keys() - whole)
     broken = [number for number in missing if there.intersection(files[number])]
-    _compare(plan, {*broken, *whole[:: max(1, len(whole) // 2)], *whole[-1:]})
+    for number in sorted({*broken, *whole[:: max(1, len(whole) // 2)], *whole[-1:]}):
+        _compare(root, number, draw)
     return missing
 
 
-def _compare(plan: _Plan, numbers: set[int]) -> None:
+def _compare(root: Path, number: int, draw: Callable[[int, Path], None]) -> None:
     """Refuse files that these settings would not draw: another seed's, or somebody's own."""
-    for number in sorted(numbers):
-        with TemporaryDirectory() as scratch:
-            again = replace(plan, root=Path(scratch))
-            again.draw(number)
-            for there, drawn in zip(plan.files(number), again.files(number), strict=True):
-                if there.exists() and there.read_bytes() not in (b"", drawn.read_bytes()):
-                    raise UsageError(
-                        f"{there}: is not what these settings draw; name a new or empty folder, or "
-                        "the size, seed and clutter that the folder was drawn with."
-                    )
+    with TemporaryDirectory() as scratch:
+        draw(number, Path(scratch))
+        for path, drawn in zip(_files(root, number), _files(Path(scratch), number), strict=True):
+            if path.exists() and path.read_bytes() not in (b"", drawn.read_bytes()):
+                raise UsageError(
+                    f"{path}: is not what these settings draw; name a new or empty folder, or the "
+                    "size, seed and clutter that the folder was drawn with."
+                )
 
 
 def _check(count: int, size: Size, seed: int, clutter: float) -> None:
