@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from markupsafe import Markup
 
-from humanseg.report.charts import score_charts
+from humanseg.report.charts import score_charts as charts
 from humanseg.report.charts.cost_charts import cost_plots
 from humanseg.report.charts.curves import Curves, learning_curves, robustness_curves
 from humanseg.report.gallery.thumbnails import Finding, leak_findings, suspect_findings
@@ -77,16 +77,7 @@ class Section:
 
 def sections(study: Study, anchors: Mapping[str, str]) -> list[Section]:
     """Every section that has something to show."""
-    every = (
-        _accuracy(study),
-        _differences(study),
-        _generalisation(study),
-        _calibration(study),
-        _cost(study),
-        _published(study),
-        _curves(study),
-        _checks(study, anchors),
-    )
+    every = (*_of_scores(study), *_of_trainings(study), _checks(study, anchors))
     return [each for each in every if any(part.kind != "notes" for part in each.parts)]
 
 
@@ -99,46 +90,39 @@ def _charts(*figures: tuple[Markup, str], style: str = "", legend: bool = False)
     return Charts(drawn, style, legend) if drawn else None
 
 
-def _accuracy(study: Study) -> Section:
-    strip = (score_charts.strip_plot(study), "Per-image IoU by network; the line marks the median.")
-    share = (
-        score_charts.share_plot(study),
-        "Per-image IoU against how much of the picture is person.",
-    )
+def _of_scores(study: Study) -> Iterator[Section]:
     notes = protocol(study)
-    return _section(
+    yield _section(
         "scores",
         "Accuracy",
         "A mean hides single failures. Each mark in the charts is one test picture; point at it to "
         "see its name.",
         score_tables.overlap_table(study),
         Notes(notes) if notes else None,
-        _charts(strip, share, legend=True),
+        _charts(
+            (charts.strip_plot(study), "Per-image IoU by network; the line marks the median."),
+            (charts.share_plot(study), "Per-image IoU against how much of the picture is person."),
+            legend=True,
+        ),
         score_tables.contour_table(study),
         score_tables.pixel_table(study),
         score_tables.strata_table(study),
         score_tables.attribute_table(study),
         score_tables.fold_table(study),
     )
-
-
-def _differences(study: Study) -> Section:
-    overlap = (score_charts.interval_plot(study, "iou"), "Per-image IoU.")
-    contour = (score_charts.interval_plot(study, "boundary_iou"), "Boundary IoU.")
-    return _section(
+    yield _section(
         "differences",
         "Differences between networks",
         "Every pair of networks on the same pictures. A difference is claimed only where no test "
         "speaks against it.",
-        _charts(overlap, contour),
+        _charts(
+            (charts.interval_plot(study, "iou"), "Per-image IoU."),
+            (charts.interval_plot(study, "boundary_iou"), "Boundary IoU."),
+        ),
         difference_tables.pair_table(study),
         link="Differences",
     )
-
-
-def _generalisation(study: Study) -> Section:
-    curves = ((drawing, "") for drawing in robustness_curves(study))
-    return _section(
+    yield _section(
         "generalisation",
         "Generalisation",
         "How much the networks overfit, and how well they do on sources, data sets and corruptions "
@@ -148,34 +132,32 @@ def _generalisation(study: Study) -> Section:
         generalisation_tables.external_table(study),
         generalisation_tables.alarm_table(study),
         generalisation_tables.robustness_table(study),
-        _charts(*curves, style="small", legend=True),
+        _charts(
+            *((drawing, "") for drawing in robustness_curves(study)), style="small", legend=True
+        ),
     )
-
-
-def _calibration(study: Study) -> Section:
-    everywhere = (score_charts.reliability_plot(study, "calibration"), "All pixels.")
-    near = score_charts.reliability_plot(study, "band_calibration")
-    return _section(
+    yield _section(
         "calibration",
         "Calibration",
         "Of the pixels to which a network gives probability 0.8, eight in ten should be person. "
         "Perfect calibration lies on the diagonal.",
-        _charts(everywhere, (near, "Pixels near the true contour."), legend=True),
+        _charts(
+            (charts.reliability_plot(study, "calibration"), "All pixels."),
+            (charts.reliability_plot(study, "band_calibration"), "Pixels near the true contour."),
+            legend=True,
+        ),
     )
 
 
-def _cost(study: Study) -> Section:
-    return _section(
+def _of_trainings(study: Study) -> Iterator[Section]:
+    yield _section(
         "cost",
         "Cost",
         "Size, speed and training time of each network. In the charts, better is up and left.",
         cost_tables.cost_table(study),
         _charts(*((drawing, "") for drawing in cost_plots(study))),
     )
-
-
-def _published(study: Study) -> Section:
-    return _section(
+    yield _section(
         "published",
         "Comparison with the published figures",
         "Only these columns follow the published convention: batches of 16 on the network's grid.",
@@ -183,13 +165,10 @@ def _published(study: Study) -> Section:
         Notes([PUBLISHED_NOTE]),
         link="Published",
     )
-
-
-def _curves(study: Study) -> Section:
     curves = learning_curves(study)
     scored = any(run.split.validation_is_test for run in study.runs)
     shown = " (the pictures that are scored)" if scored else ""
-    return _section(
+    yield _section(
         "curves",
         "Learning curves",
         f"Solid lines are validation{shown}, dashed lines training with augmentation, both on the "
