@@ -12,7 +12,7 @@ import pytest
 from humanseg.report.charts import score_charts
 from humanseg.report.charts.cost_charts import cost_plots
 from humanseg.report.charts.curves import learning_curves, loss_limit, robustness_curves
-from humanseg.report.charts.svg import Axis, Box, Panel, key, ticks
+from humanseg.report.charts.svg import Axis, Panel, key, ticks
 from humanseg.report.load_study import load_studies, load_study
 from humanseg.report.ranking import metric_of
 from humanseg.report.study import SLOTS, Study, image_scores
@@ -37,7 +37,7 @@ def test_ticks__are_round(low: float, high: float, expected: list[float]) -> Non
 
 def test_panel__escapes_text() -> None:
     axis = Axis(0, 1, "<x>")
-    panel = Panel('a"<b>&', "d", size=(100, 100), box=Box(10, 10, 90, 60), x_axis=axis)
+    panel = Panel('a"<b>&', "d", size=(100, 100), margins=(10, 10, 10), x_axis=axis)
     panel.marker(5, 5, 1, note="</title><script>")
     text = panel.render()
     assert "<script>" not in text

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from markupsafe import Markup
 
 from humanseg.report.charts.score_charts import WIDE, ends_of
-from humanseg.report.charts.svg import Axis, Box, Panel, plain, ticks
+from humanseg.report.charts.svg import Axis, Panel, plain, ticks
 from humanseg.report.formatting import bounded, duration, large, milliseconds, score
 from humanseg.report.ranking import metric_of, ranked
 from humanseg.report.study import Network, Study
@@ -60,11 +60,11 @@ def _cost_plot(
             for (network, iou), cost in zip(scored, costs, strict=True)
         ),
         size=(WIDE, 280),
-        box=Box(46, 34, WIDE - 14, 236),
+        margins=(46, 34, 14),
         x_axis=_cost_axis(name, costs, units),
         y_axis=Axis(low, high, "Per-image IoU, mean with 95 % interval"),
     )
-    heights = _spaced([panel.y(iou.estimate) for _, iou in scored], panel.box.bottom)
+    heights = _spaced([panel.y(iou.estimate) for _, iou in scored], panel.bottom)
     for (network, iou), cost, (bottom, top), height in zip(
         scored, costs, ends, heights, strict=True
     ):
@@ -72,7 +72,7 @@ def _cost_plot(
         panel.line(x, panel.y(bottom), x, panel.y(top), f"whisker net-{network.slot}")
         note = f"{bounded(iou)}, {show(cost)}"
         panel.marker(x, y, network.slot, note, size=5.5)
-        leftwards = x > (panel.box.left + panel.box.right) / 2
+        leftwards = x > (panel.left + panel.right) / 2
         text = f"{network.label} {score(iou.estimate)}"
         side = -10 if leftwards else 10
         panel.label(x + side, height + 4, text, "series", "end" if leftwards else "start")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from humanseg.report.charts.svg import Axis, Box, Panel, tenth_below
+from humanseg.report.charts.svg import Axis, Panel, tenth_below
 from humanseg.report.formatting import bounded, counted, listed, percent, score
 from humanseg.report.study import Network, Study, grouped
 from humanseg.report.tables.generalisation_tables import by_corruption, corruption_name
@@ -73,45 +73,27 @@ def _curve(study: Study, network: Network, kind: str, y_axis: Axis) -> Markup:
         f"{y_axis.label} per epoch, {network.label}",
         f"Training dashed, validation solid; reported epoch {epochs}.{over}",
         size=(360, 220),
-        box=Box(38, 30, 350, 176),
+        margins=(38, 30, 10),
         x_axis=Axis(1, max(last, 2), "Epoch", marks=marks),
         y_axis=y_axis,
     )
-    for part in ("train", "validation"):
-        values = _by_epoch(network, f"{part}_{kind}")
-        if several:
-            _draw_range(panel, values, f"band {part} net-{network.slot}")
-        means = {epoch: statistics.fmean(each) for epoch, each in values.items()}
-        points = [(panel.x(epoch), _inside(panel, mean)) for epoch, mean in means.items()]
-        panel.path(points, f"curve {part} net-{network.slot}")
+    by_part = {part: _by_epoch(network, f"{part}_{kind}") for part in ("train", "validation")}
+    for part, values in by_part.items():
+        if several and values:
+            upper = [(panel.x(epoch), panel.y(max(each))) for epoch, each in values.items()]
+            lower = [(panel.x(epoch), panel.y(min(each))) for epoch, each in values.items()]
+            panel.area([*upper, *reversed(lower)], f"band {part} net-{network.slot}")
+        means = [(panel.x(at), panel.y(statistics.fmean(each))) for at, each in values.items()]
+        panel.path(means, f"curve {part} net-{network.slot}")
     for epoch in kept_epochs:
-        panel.line(panel.x(epoch), panel.box.top, panel.x(epoch), panel.box.bottom, "kept")
-    if len(kept_epochs) == 1:
-        _mark_epoch(panel, network, kept_epochs[0], kind)
+        panel.line(panel.x(epoch), panel.top, panel.x(epoch), panel.bottom, "kept")
+    # The mean of the epoch whose weights are scored; without validation that of training.
+    kept = by_part["validation"].get(kept_epochs[0]) or by_part["train"].get(kept_epochs[0])
+    if len(kept_epochs) == 1 and kept:
+        mean = statistics.fmean(kept)
+        note = f"reported epoch {kept_epochs[0]}: {score(mean)}"
+        panel.marker(panel.x(kept_epochs[0]), panel.y(mean), network.slot, note, size=4.2)
     return panel.render()
-
-
-def _inside(panel: Panel, value: float) -> float:
-    """Vertical position of a value; beyond the axis at its end."""
-    axis = panel.y_axis
-    return panel.y(value if axis is None else max(axis.low, min(value, axis.high)))
-
-
-def _draw_range(panel: Panel, values: dict[int, list[float]], kind: str) -> None:
-    upper = [(panel.x(epoch), _inside(panel, max(each))) for epoch, each in values.items()]
-    lower = [(panel.x(epoch), _inside(panel, min(each))) for epoch, each in values.items()]
-    if upper:
-        panel.area([*upper, *reversed(lower)], kind)
-
-
-def _mark_epoch(panel: Panel, network: Network, epoch: int, kind: str) -> None:
-    """Mark the mean of the epoch whose weights are scored; without validation that of training."""
-    by_part = (_by_epoch(network, f"{part}_{kind}") for part in ("validation", "train"))
-    values = next((own[epoch] for own in by_part if epoch in own), None)
-    if values:
-        mean = statistics.fmean(values)
-        note = f"reported epoch {epoch}: {score(mean)}"
-        panel.marker(panel.x(epoch), _inside(panel, mean), network.slot, note, size=4.2)
 
 
 def robustness_curves(study: Study) -> list[Markup]:
@@ -137,7 +119,7 @@ def _panel(
         "Share of clean IoU retained: "
         + "; ".join(f"{network.label} {bounded(own.retention, percent)}" for network, own in named),
         size=(300, 210),
-        box=Box(34, 34, 290, 166),
+        margins=(34, 34, 10),
         x_axis=x_axis,
         y_axis=Axis(low, 1.0, f"{name}, per-image IoU"),
     )

@@ -8,7 +8,7 @@ import statistics
 from markupsafe import Markup
 
 from humanseg.evaluation.metrics.calibration import add_calibrations
-from humanseg.report.charts.svg import Axis, Box, Panel, tenth_below
+from humanseg.report.charts.svg import BELOW, Axis, Panel, tenth_below
 from humanseg.report.formatting import bounded, counted, percent, points, score, signed
 from humanseg.report.ranking import METRIC_NAMES, Metric, Pair, metric_of, pairs_of
 from humanseg.report.study import Network, Study, grouped, image_scores
@@ -35,7 +35,6 @@ def strip_plot(study: Study) -> Markup:
     if not any(scores.values()):
         return NOTHING
     low = tenth_below(min(min(values.values(), default=1.0) for values in scores.values()))
-    height = 14 + _STRIP * len(scores) + 44
     panel = Panel(
         "Per-image IoU of every test picture, by network",
         "; ".join(
@@ -44,8 +43,8 @@ def strip_plot(study: Study) -> Markup:
             for network, values in scores.items()
             if values
         ),
-        size=(WIDE, height),
-        box=Box(10, 14, WIDE - 14, 14 + _STRIP * len(scores)),
+        size=(WIDE, 14 + _STRIP * len(scores) + BELOW),
+        margins=(10, 14, 14),
         x_axis=Axis(low, 1.0, "Per-image IoU"),
     )
     for index, (network, values) in enumerate(scores.items()):
@@ -57,7 +56,7 @@ def _strip(
     panel: Panel, study: Study, network: Network, values: dict[str, float], top: float
 ) -> None:
     centre = top + 48
-    panel.label(panel.box.left, top + 13, network.label, "series")
+    panel.label(panel.left, top + 13, network.label, "series")
     if not values:
         return
     for id_, dy in _swarm(panel, values).items():
@@ -70,11 +69,10 @@ def _strip(
         return
     bar = top + 79
     if mean.low is not None and mean.high is not None:
-        ends = [panel.x(max(panel.x_axis.low, min(1.0, end))) for end in (mean.low, mean.high)]
-        panel.line(ends[0], bar, ends[1], bar, f"whisker net-{network.slot}")
+        panel.line(panel.x(mean.low), bar, panel.x(mean.high), bar, f"whisker net-{network.slot}")
     panel.marker(panel.x(mean.estimate), bar, network.slot, f"mean {bounded(mean)}", size=4.2)
     text = f"mean {bounded(mean)}, median {score(median)}"
-    panel.label(panel.box.right, top + 13, text, "value", "end")
+    panel.label(panel.right, top + 13, text, "value", "end")
 
 
 def _swarm(panel: Panel, values: dict[str, float]) -> dict[str, float]:
@@ -98,12 +96,11 @@ def share_plot(study: Study) -> Markup:
         return NOTHING
     low = tenth_below(min(min(values.values(), default=1.0) for _, values in scores))
     high = max(0.1, math.ceil(max(shares.values(), default=1.0) * 10) / 10)
-    height = 14 + _STRIP * max(len(scores), 2) + 44
     panel = Panel(
         "Per-image IoU against foreground share",
         "One mark per test picture and network; small persons are on the left.",
-        size=(WIDE, height),
-        box=Box(38, 34, WIDE - 14, height - 44),
+        size=(WIDE, 14 + _STRIP * max(len(scores), 2) + BELOW),
+        margins=(38, 34, 14),
         x_axis=Axis(0.0, high, "Foreground share", lambda share: f"{100 * share:g} %"),
         y_axis=Axis(low, 1.0, "Per-image IoU"),
     )
@@ -121,12 +118,11 @@ def interval_plot(study: Study, metric: Metric) -> Markup:
         return NOTHING
     ends = [end for pair in pairs for end in ends_of(pair.difference)]
     reach = max(0.02, *(abs(end) for end in ends))
-    bottom = 10 + _PAIR * len(pairs)
     panel = Panel(
         f"Differences in {METRIC_NAMES[metric]} between networks",
         "; ".join(_described(pair) for pair in pairs),
-        size=(WIDE, bottom + 44),
-        box=Box(14, 10, WIDE - 14, bottom),
+        size=(WIDE, 10 + _PAIR * len(pairs) + BELOW),
+        margins=(14, 10, 14),
         x_axis=Axis(
             min(-0.3 * reach, *ends),
             1.08 * max(*ends, 0.3 * reach),
@@ -150,9 +146,9 @@ def _draw_pair(panel: Panel, pair: Pair, top: float) -> None:
     middle = top + 30
     low, high = (panel.x(end) for end in ends_of(pair.difference))
     panel.line(panel.x(0.0), middle - 10, panel.x(0.0), middle + 12, "zero")
-    panel.label(panel.box.left, top + 16, f"{pair.first.label} − {pair.second.label}", "series")
+    panel.label(panel.left, top + 16, f"{pair.first.label} − {pair.second.label}", "series")
     text = bounded(pair.difference, signed)
-    panel.label(panel.box.right, top + 16, text, "value", "end")
+    panel.label(panel.right, top + 16, text, "value", "end")
     panel.line(low, middle, high, middle, "whisker net-0")
     kind = "" if pair.record.evidence else "open"
     panel.marker(
@@ -181,7 +177,7 @@ def reliability_plot(study: Study, field: str) -> Markup:
         + "; ".join(f"{net.label} {bounded(metric_of(study, net, metric))}" for net in curves)
         + ". On the diagonal, probability and frequency agree.",
         size=(WIDE, 410),
-        box=Box(38, 34, WIDE - 14, 366),
+        margins=(38, 34, 14),
         x_axis=Axis(0.0, 1.0, f"Probability, {where}"),
         y_axis=Axis(0.0, 1.0, "Share of pixels that are person"),
     )

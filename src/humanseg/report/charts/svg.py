@@ -14,14 +14,16 @@ from functools import cache
 
 from markupsafe import Markup
 
+BELOW = 44
+"""SVG units beneath the plotting area, for ticks and the axis's name."""
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 
-def ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """Round numbers within [low, high], about `count` of them."""
+def ticks(low: float, high: float) -> list[float]:
+    """Round numbers within [low, high], about five of them."""
     if not high > low:
         return [low]
-    rough = (high - low) / max(count, 1)
+    rough = (high - low) / 5
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in _STEPS if factor * power >= rough * (1 - 1e-9))
     first = math.ceil(low / step - 1e-9)
@@ -87,18 +89,10 @@ class Axis:
         return ticks(self.low, self.high) if self.marks is None else self.marks
 
     def share(self, value: float) -> float:
-        """Position of a value, 0 at the low end and 1 at the high end."""
-        return (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
-
-
-@dataclass(frozen=True)
-class Box:
-    """The plotting area within a panel, in SVG units."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
+        """Position of a value, 0 at the low end and 1 at the high end; beyond an end, that end."""
+        if not self.high > self.low:
+            return 0.5
+        return max(0.0, min((value - self.low) / (self.high - self.low), 1.0))
 
 
 class Panel:
@@ -110,12 +104,15 @@ class Panel:
         description: str,
         *,
         size: tuple[int, int],
-        box: Box,
+        margins: tuple[int, int, int],
         x_axis: Axis,
         y_axis: Axis | None = None,
     ) -> None:
+        """Draw the axes; `margins` are left, above and right of the plotting area."""
         width, height = size
-        self.box, self.x_axis, self.y_axis = box, x_axis, y_axis
+        self.left, self.top, right = margins
+        self.right, self.bottom = width - right, height - BELOW
+        self.x_axis, self.y_axis = x_axis, y_axis
         self.root = ET.Element(
             "svg", {"viewBox": f"0 0 {width} {height}", "role": "img", "class": "chart"}
         )
@@ -144,12 +141,12 @@ class Panel:
 
     def x(self, value: float) -> float:
         """Horizontal position of a value."""
-        return self.box.left + self.x_axis.share(value) * (self.box.right - self.box.left)
+        return self.left + self.x_axis.share(value) * (self.right - self.left)
 
     def y(self, value: float) -> float:
         """Vertical position of a value on the vertical axis."""
         share = self.y_axis.share(value) if self.y_axis else 0.5
-        return self.box.bottom - share * (self.box.bottom - self.box.top)
+        return self.bottom - share * (self.bottom - self.top)
 
     def label(
         self, x: float, y: float, text: str, kind: str = "tick", anchor: str = "start"
@@ -200,23 +197,21 @@ class Panel:
         return Markup(ET.tostring(self.root, encoding="unicode"))
 
     def _draw_x_axis(self) -> None:
-        box = self.box
         for value in self.x_axis.ticks:
             x = self.x(value)
-            self.line(x, box.top, x, box.bottom, "grid")
-            self.label(x, box.bottom + 17, self.x_axis.show(value), anchor="middle")
-        self.line(box.left, box.bottom, box.right, box.bottom, "axis")
-        middle = (box.left + box.right) / 2
-        self.label(middle, box.bottom + 36, self.x_axis.label, "axis-label", "middle")
+            self.line(x, self.top, x, self.bottom, "grid")
+            self.label(x, self.bottom + 17, self.x_axis.show(value), anchor="middle")
+        self.line(self.left, self.bottom, self.right, self.bottom, "axis")
+        middle = (self.left + self.right) / 2
+        self.label(middle, self.bottom + 36, self.x_axis.label, "axis-label", "middle")
 
     def _draw_y_axis(self, axis: Axis) -> None:
-        box = self.box
         for value in axis.ticks:
             y = self.y(value)
-            self.line(box.left, y, box.right, y, "grid")
-            self.label(box.left - 7, y + 4, axis.show(value), anchor="end")
+            self.line(self.left, y, self.right, y, "grid")
+            self.label(self.left - 7, y + 4, axis.show(value), anchor="end")
         # Above the axis instead of turned beside it: readable without tilting the head.
-        self.label(0, box.top - 12, axis.label, "axis-label")
+        self.label(0, self.top - 12, axis.label, "axis-label")
 
 
 @cache
@@ -225,7 +220,7 @@ def key(slot: int) -> Markup:
     if not slot:
         return Markup("")
     axis = Axis(0.0, 1.0, "", marks=())
-    panel = Panel("", "", size=(12, 12), box=Box(0, 0, 12, 12), x_axis=axis)
+    panel = Panel("", "", size=(12, 12), margins=(0, 0, 0), x_axis=axis)
     panel.root = ET.Element("svg", {"viewBox": "0 0 12 12", "class": "key", "aria-hidden": "true"})
     panel.marker(6, 6, slot, size=4.2)
     return panel.render()
