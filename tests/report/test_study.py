@@ -25,14 +25,13 @@ from humanseg.report.formatting import (
 )
 from humanseg.report.load_study import comparison_study, load_studies, load_study
 from humanseg.report.ranking import metric_of, pair_of, pairs_of, ranked
-from humanseg.report.study import Study, image_scores, scores_by_image, scores_by_network, spread
+from humanseg.report.study import Study, image_scores, scores_by_image
 from humanseg.report.study_files import image_files, names, truth_file
 from humanseg.report.study_plan import (
     folds,
     has_several_seeds,
     is_cross_validated,
     lacking_runs,
-    plan_of,
     repeats,
     title,
 )
@@ -41,18 +40,6 @@ from humanseg.results import ComparisonResult, Evaluation, Interval, RunResult, 
 from humanseg.system.errors import DataError, UsageError
 
 StudyMaker = Callable[..., Study]
-
-
-def test_spread__one_value_has_no_deviation() -> None:
-    assert spread([0.5]) == spread([0.5, None])
-    assert spread([0.5]).sd is None
-    assert spread([]).mean is None
-
-
-def test_spread__deviation_is_of_a_sample() -> None:
-    both = spread([0.8, 0.9])
-    assert both.mean == pytest.approx(0.85)
-    assert both.sd == pytest.approx(0.1 / 2**0.5)
 
 
 def test_study__averages_pictures_over_runs_that_tested_them(study_of: StudyMaker) -> None:
@@ -143,7 +130,7 @@ def test_pair__is_turned_to_the_order_asked_for(study_of: StudyMaker) -> None:
 
 def test_scores_by_image__holds_every_network_that_has_one(study_of: StudyMaker) -> None:
     study = study_of({"unet": [[0.9, 0.5]], "fpn": [[0.7, 0.5]], "deeplabv3plus": [[0.8]]})
-    scores = scores_by_image(scores_by_network(study, "iou"))
+    scores = scores_by_image({network.name: network.by_image("iou") for network in study.finished})
     assert scores == {"0": pytest.approx([0.9, 0.7, 0.8]), "1": pytest.approx([0.5, 0.5])}
 
 
@@ -195,7 +182,7 @@ def test_load_study__an_evaluation_has_scores_and_no_runs(evaluation_data: Path)
     assert isinstance(network.scored[0], Evaluation)
     assert network.runs == ()
     assert study.runs == ()
-    assert network.cost("macs").mean is None
+    assert network.cost("macs") is None
     assert network.threshold == 0.5
     assert title(study) == "U-Net evaluated"
     mean = metric_of(study, network, "iou")
@@ -247,7 +234,7 @@ def test_load_studies__side_by_side(compared: Path, evaluation_data: Path, tmp_p
     assert [network.name for network in study.analysis.networks] == [
         network.name for network in study.networks
     ]
-    assert plan_of(study) is None
+    assert study.result is None
     mean = metric_of(study, study.networks[0], "iou")
     assert mean is not None
     assert mean.low is not None

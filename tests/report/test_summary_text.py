@@ -10,7 +10,7 @@ from tests.builders.records import plain_score
 from humanseg.config.schema import EvaluationConfig
 from humanseg.report.load_study import comparison_study, load_studies, load_study
 from humanseg.report.study import Study
-from humanseg.report.study_plan import fingerprint, lacking_runs
+from humanseg.report.study_plan import lacking_runs
 from humanseg.report.text.protocol_text import protocol
 from humanseg.report.text.summary_text import answer, basis
 from humanseg.report.text.verdict import headline
@@ -321,7 +321,7 @@ def test_answer__of_an_evaluation(evaluation_data: Path) -> None:
     assert "false positives only" in cautions
     assert "seed" not in cautions
     assert "models/unet" in protocol(study)[0]
-    own = study.evaluations[0].model_copy(update={"trained_on": fingerprint(study)})
+    own = study.evaluations[0].model_copy(update={"trained_on": study.scored[0].data_fingerprint})
     network = dataclasses.replace(study.networks[0], scored=(own,))
     seen = dataclasses.replace(study, networks=(network,))
     assert any("trained on" in text for text in answer(seen).warnings)

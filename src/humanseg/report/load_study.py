@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
@@ -11,7 +12,6 @@ from humanseg.config.architectures import ARCHITECTURES, label
 from humanseg.evaluation.analysis import Subject, analyse, baseline_bounds, scores_of
 from humanseg.report import study_files
 from humanseg.report.study import SLOTS, Network, Scored, Study
-from humanseg.report.study_plan import fingerprint
 from humanseg.results import Analysis, ComparisonResult, Evaluation, RunResult, read_record
 from humanseg.system.errors import UsageError
 
@@ -79,6 +79,10 @@ def run_study(folder: Path, run: RunResult) -> Study:
     return Study((folder,), "run", networks, analysis, sources, groups)
 
 
+def _alone(arch: str, scored: Scored, folder: Path) -> Network:
+    return Network(arch, label(arch), arch, _slots([arch])[arch], (scored,), (folder,))
+
+
 def load_studies(paths: Sequence[Path]) -> Study:
     """Several finished folders side by side; one alone is as `load_study` gives it.
 
@@ -97,10 +101,8 @@ def load_studies(paths: Sequence[Path]) -> Study:
     if len(studies) == 1:
         return studies[0]
     _check_same_data(studies)
-    sources: dict[str, str] = {}
-    groups: dict[str, str] = {}
-    for study in studies:
-        sources, groups = study.sources | sources, study.groups | groups
+    sources = dict(ChainMap(*(study.sources for study in studies)))
+    groups = dict(ChainMap(*(study.groups for study in studies)))
     networks = tuple(_side_by_side(studies))
     if not any(network.complete for network in networks):
         raise UsageError(
@@ -121,10 +123,6 @@ def _slots(archs: Iterable[str]) -> dict[str, int]:
         order = [(places[arch] + step) % SLOTS + 1 for step in range(SLOTS)]
         slots[arch] = next((slot for slot in order if slot not in slots.values()), order[0])
     return slots
-
-
-def _alone(arch: str, scored: Scored, folder: Path) -> Network:
-    return Network(arch, label(arch), arch, _slots([arch])[arch], (scored,), (folder,))
 
 
 def _subject(network: Network) -> Subject:
@@ -183,7 +181,7 @@ def _side_by_side(studies: Sequence[Study]) -> Iterator[Network]:
 def _check_same_data(studies: Sequence[Study]) -> None:
     first, *others = [study for study in studies if study.scored] or [studies[0]]
     for study in others:
-        if fingerprint(study) != fingerprint(first):
+        if study.scored[0].data_fingerprint != first.scored[0].data_fingerprint:
             raise UsageError(
                 f"{first.folders[0]} and {study.folders[0]} hold scores on different data "
                 "(their fingerprints differ); give folders of the same images and masks."

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from humanseg.report.formatting import UNKNOWN, duration, score
 from humanseg.report.study import Study, grouped
-from humanseg.report.study_plan import every_run, lacking_runs, plan_of
+from humanseg.report.study_plan import every_run, lacking_runs
 from humanseg.report.tables.table import Column, Row, Table, network_row, numbers, words
 from humanseg.results import Environment, Evaluation, RunResult
 
@@ -81,7 +81,7 @@ def settings_table(study: Study) -> Table:
     """The configuration of whatever was reported; empty where nothing has one."""
     if study.kind == "several":
         return _side_by_side_table(study)
-    config: BaseModel | None = plan_of(study) or (study.first_run and study.first_run.config)
+    config: BaseModel | None = study.config
     if config is None and study.evaluations:
         config = study.evaluations[0].evaluation
     columns = (*words("Setting", "Value", "Default"), Column("Meaning", numeric=False, wide=True))

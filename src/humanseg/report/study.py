@@ -14,7 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
 
-from humanseg.config.schema import EvaluationConfig
+from humanseg.config.comparison_config import CompareConfig
+from humanseg.config.schema import EvaluationConfig, TrainConfig
 from humanseg.results import (
     Analysis,
     ComparisonResult,
@@ -36,7 +37,7 @@ def settings_of(record: Scored) -> EvaluationConfig:
     return record.config.evaluation if isinstance(record, RunResult) else record.evaluation
 
 
-def way_of(record: Scored) -> dict[str, object]:
+def _way_of(record: Scored) -> dict[str, object]:
     """How something was scored, by the names of what may be different in another record."""
     settings, setup = settings_of(record), record.setup
     return {
@@ -52,26 +53,12 @@ def way_of(record: Scored) -> dict[str, object]:
 
 def different_ways(records: Iterable[Scored]) -> list[str]:
     """In what the ways differ in which these were scored; empty where they are one."""
-    first, *others = [way_of(record) for record in records] or [{}]
+    first, *others = [_way_of(record) for record in records] or [{}]
     return [name for name in first if any(other[name] != first[name] for other in others)]
 
 
 SLOTS = 8
 """Colours and markers that the page has."""
-
-
-@dataclass(frozen=True)
-class Spread:
-    """A number's mean over runs, and its sample standard deviation where there are two."""
-
-    mean: float | None
-    sd: float | None
-
-
-def spread(values: Iterable[float | None]) -> Spread:
-    """Mean and deviation of the values that are defined."""
-    defined = [value for value in values if value is not None]
-    return Spread(mean_of(defined), statistics.stdev(defined) if len(defined) > 1 else None)
 
 
 def grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
@@ -116,13 +103,13 @@ class Network:
         evaluations = (record for record in self.scored if isinstance(record, Evaluation))
         return next((evaluation.weights for evaluation in evaluations), None)
 
-    def cost(self, name: str) -> Spread:
-        """A field of `Cost` over the runs."""
-        return spread(float(getattr(run.cost, name)) for run in self.runs)
+    def cost(self, name: str) -> float | None:
+        """A field of `Cost`, mean over the runs."""
+        return mean_of(getattr(run.cost, name) for run in self.runs)
 
     def mean(self, name: str) -> float | None:
         """A field of `ScoreSummary`, mean over all that was scored."""
-        return spread(getattr(record.summary, name) for record in self.scored).mean
+        return mean_of(getattr(record.summary, name) for record in self.scored)
 
     def by_image(self, name: str) -> dict[str, float]:
         """A property of `ImageScore` by image, mean over the runs that tested the image.
@@ -199,9 +186,11 @@ class Study:
         return tuple(run for network in self.networks for run in network.runs)
 
     @property
-    def first_run(self) -> RunResult | None:
-        """The run that speaks for what all share."""
-        return self.runs[0] if self.runs else None
+    def config(self) -> CompareConfig | TrainConfig | None:
+        """The plan, or else the configuration of the first run; None without either."""
+        if self.result is not None:
+            return self.result.config
+        return self.runs[0].config if self.runs else None
 
     @cached_property
     def scored(self) -> tuple[Scored, ...]:
@@ -244,11 +233,6 @@ def extent(study: Study, *, people: bool = False) -> Extent:
     scores = image_scores(study).values()
     names = [score.id for score in scores if not (people and score.person_free)]
     return Extent(len(names), len({study.groups.get(name, name) for name in names}))
-
-
-def scores_by_network(study: Study, name: str) -> dict[str, dict[str, float]]:
-    """`Network.by_image` of every finished network by its name."""
-    return {network.name: network.by_image(name) for network in study.finished}
 
 
 def scores_by_image(by_network: Mapping[str, Mapping[str, float]]) -> dict[str, list[float]]:

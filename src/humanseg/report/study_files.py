@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,12 +42,8 @@ def image_files(folders: Sequence[Path]) -> dict[str, Path]:
     Raises:
         DataError: a folder's data.json is damaged.
     """
-    files: dict[str, Path] = {}
-    for folder in folders:
-        record = read_data(folder)
-        own = record.images if record else {}
-        files = {id_: Path(file) for id_, file in own.items()} | files
-    return files
+    images = ChainMap(*(record.images for record in map(read_data, folders) if record))
+    return {id_: Path(file) for id_, file in images.items()}
 
 
 def truth_file(folders: Sequence[Path], id_: str) -> Path:

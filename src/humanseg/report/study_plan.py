@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from humanseg.config.comparison_config import CompareConfig
 from humanseg.config.split_config import FoldSplit
 from humanseg.report import study_files
 from humanseg.report.formatting import listed
-from humanseg.report.study import Network, Study
+from humanseg.report.study import Network, Study, grouped
 from humanseg.results import RunResult
 
 
@@ -20,11 +19,6 @@ def title(study: Study) -> str:
     if study.kind == "comparison" and len(labels) > 1:
         return f"{listed(labels)} compared"
     return f"{''.join(labels)} {'evaluated' if study.kind == 'evaluation' else 'trained'}"
-
-
-def plan_of(study: Study) -> CompareConfig | None:
-    """The plan, where there is one for all."""
-    return study.result.config if study.result else None
 
 
 class Lacking(NamedTuple):
@@ -49,15 +43,9 @@ def every_run(study: Study) -> tuple[RunResult, ...]:
     return study.result.runs if study.result else study.runs
 
 
-def fingerprint(study: Study) -> str:
-    """Fingerprint of the data; empty without scores."""
-    return study.scored[0].data_fingerprint if study.scored else ""
-
-
 def split_seed(study: Study) -> int:
     """Seed of the plan's splits, for what the report draws at random."""
-    config = plan_of(study) or (study.first_run and study.first_run.config)
-    return config.split.seed if config else 42
+    return study.config.split.seed if study.config else 42
 
 
 def has_several_seeds(study: Study) -> bool:
@@ -84,11 +72,9 @@ def is_cross_validated(study: Study) -> bool:
 
 def _has_all_folds(network: Network) -> bool:
     """Whether the runs of a network cover every fold of every repeat."""
-    tested: dict[int, set[int]] = {}
     splits = [run.config.split for run in network.runs]
     of_folds = [split for split in splits if isinstance(split, FoldSplit)]
-    for split in of_folds:
-        tested.setdefault(split.seed, set()).add(split.fold)
+    tested = grouped((split.seed, split.fold) for split in of_folds)
     counts = {split.folds for split in of_folds}
     alone = len(of_folds) == len(splits) and len(counts) == 1
-    return alone and all(own == set(range(1, max(counts) + 1)) for own in tested.values())
+    return alone and all(set(own) == set(range(1, max(counts) + 1)) for own in tested.values())

@@ -50,7 +50,7 @@ def _cost_plot(
     units: Sequence[tuple[float, str]],
     show: Callable[[float | None], str],
 ) -> Markup:
-    costs = [network.cost(field).mean or 0.0 for network, _ in scored]
+    costs = [network.cost(field) or 0.0 for network, _ in scored]
     ends = [ends_of(iou) for _, iou in scored]
     low, high = _padded([end for pair in ends for end in pair])
     panel = Panel(

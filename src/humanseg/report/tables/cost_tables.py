@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable
 
 from humanseg.report.formatting import (
@@ -35,11 +36,13 @@ def cost_table(study: Study) -> Table:
     """What each network takes and weighs."""
     rows = []
     for network in study.finished if study.runs else ():
-        means = [show(network.cost(field).mean) for field, (_, show) in _COSTS.items()]
+        means = [show(network.cost(field)) for field, (_, show) in _COSTS.items()]
         rows.append(network_row(network, *means, *_modes(network)))
         if len(network.runs) > 1:
             deviations = [
-                show(network.cost(field).sd) if field.endswith("_seconds") else ""
+                show(statistics.stdev(getattr(run.cost, field) for run in network.runs))
+                if field.endswith("_seconds")
+                else ""
                 for field, (_, show) in _COSTS.items()
             ]
             name = f"SD over {counted(len(network.runs), 'run')}"
@@ -93,4 +96,4 @@ def _published_cells(network: Network) -> list[str]:
         network.mean(f"batch_{name}") if network.runs else None for name in ("iou", "dice")
     )
     scores = (score(value, 4) for value in (iou, our_iou, dice, our_dice))
-    return [*scores, duration(seconds), duration(network.cost("train_seconds").mean)]
+    return [*scores, duration(seconds), duration(network.cost("train_seconds"))]

@@ -15,9 +15,10 @@ from humanseg.report.formatting import (
     score,
 )
 from humanseg.report.ranking import metric_of
-from humanseg.report.study import Study, spread
+from humanseg.report.study import Study
 from humanseg.report.tables.table import NETWORK, Column, Row, Table, network_row, numbers, words
 from humanseg.results import Interval, RobustnessAnalysis
+from humanseg.results.scores import mean_of
 
 _IOU = "Per-image IoU"
 _ALARMS = ("With an alarm", "Area marked")
@@ -139,4 +140,4 @@ def robustness_table(study: Study) -> Table:
 def mean_retention(study: Study, network: str) -> float | None:
     """Mean over corruptions of a network's retention."""
     records = study.analysis.robustness
-    return spread(each.retention.estimate for each in records if each.network == network).mean
+    return mean_of(each.retention.estimate for each in records if each.network == network)

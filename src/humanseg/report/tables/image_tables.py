@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping
 
 from humanseg.report.formatting import UNKNOWN, counted, percent, points, score
-from humanseg.report.study import Study, image_scores, scores_by_image, scores_by_network
+from humanseg.report.study import Study, image_scores, scores_by_image
 from humanseg.report.tables.table import Column, Row, Table, Value, numbers, words
 from humanseg.results import SuspectLabel
 
@@ -66,7 +66,10 @@ _IMAGE_METRICS = {
 
 def image_table(study: Study, anchors: Mapping[str, str]) -> Table:
     """Every image, the hardest first."""
-    by_metric = {name: scores_by_network(study, name) for name in _IMAGE_METRICS}
+    by_metric = {
+        name: {network.name: network.by_image(name) for network in study.finished}
+        for name in _IMAGE_METRICS
+    }
     measured = [name for name, by_network in by_metric.items() if any(by_network.values())]
     ious = scores_by_image(by_metric["iou"])
     means = {id_: statistics.fmean(values) for id_, values in ious.items()}

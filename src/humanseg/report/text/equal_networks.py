@@ -73,13 +73,13 @@ def _cheapest(study: Study, level: Sequence[Network]) -> tuple[Network | None, s
     """The network of least cost and what it needs; by time only where times compare."""
     if any(not network.runs for network in level):
         return None, ""
-    macs = {network: network.cost("macs").mean or 0.0 for network in level}
+    macs = {network: network.cost("macs") or 0.0 for network in level}
     cheapest = min(level, key=lambda network: macs[network])
     if list(macs.values()).count(macs[cheapest]) == 1:
         return cheapest, f"needs the fewest MACs ({large(macs[cheapest])} per picture)"
     if not comparable_times(study):
         return None, ""
-    seconds = {network: network.cost("train_seconds").mean or 0.0 for network in level}
+    seconds = {network: network.cost("train_seconds") or 0.0 for network in level}
     cheapest = min(level, key=lambda network: seconds[network])
     return cheapest, f"trains fastest ({duration(seconds[cheapest])})"
 

@@ -32,14 +32,14 @@ def protocol(study: Study) -> tuple[str, ...]:
 
 
 def _training(study: Study) -> Iterator[str]:
-    run = study.first_run
-    if run is None:
+    if not study.runs:
         for evaluation in study.evaluations:
             if evaluation.encoder_name is None:
                 yield f"{evaluation.model}: a network without a record of its training."
             else:
                 yield f"Saved model {evaluation.model}, encoder {evaluation.encoder_name}."
         return
+    run = study.runs[0]
     yield _split(study, run)
     yield _selection(study)
     weights = listed(list(dict.fromkeys(run.resolved.encoder_weights for run in study.runs)))

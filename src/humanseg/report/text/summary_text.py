@@ -113,10 +113,10 @@ def cost_sentence(study: Study) -> str:
         return ""
 
     def each(field: str, show: Callable[[float | None], str]) -> str:
-        return listed([show(network.cost(field).mean) for network in trained])
+        return listed([show(network.cost(field)) for network in trained])
 
     times = [
-        f"{duration(network.cost('train_seconds').mean)} for {network.label}" for network in trained
+        f"{duration(network.cost('train_seconds'))} for {network.label}" for network in trained
     ]
     machines = dict.fromkeys(_machine(run.environment) for run in study.runs)
     order = "In the same order: " if len(trained) > 1 else ""
