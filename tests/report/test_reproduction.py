@@ -54,10 +54,9 @@ def test_split_lists__each_division_once(cross_data: Path) -> None:
     study = load_study(cross_data)
     lists = split_lists(study)
     assert len(lists) == len({run.split for run in every_run(study)})
-    named = [name for split in lists for name in split.runs]
+    named = [name for users in lists for name in users.split(", ")]
     assert sorted(named) == sorted(run.name for run in every_run(study))
-    for split in lists:
-        parts = dict(split.parts)
+    for parts in lists.values():
         assert not set(parts["Training"]) & set(parts["Test"])
 
 

@@ -20,26 +20,22 @@ def score(value: float | None, decimals: int = 3) -> str:
 
 def percent(share: float | None, decimals: int = 1) -> str:
     """A share from 0 to 1, as `27.1 %`."""
-    if share is None:
-        return UNKNOWN
-    return f"{100 * share:.{decimals}f}{_SPACE}%".replace("-", _MINUS)
+    return UNKNOWN if share is None else f"{score(100 * share, decimals)}{_SPACE}%"
 
 
 def bounded(value: Interval | None, show: Callable[[float], str] = score) -> str:
     """A number with its 95 % interval, as `0.873 [0.861, 0.884]`; without one the number alone."""
     if value is None:
         return UNKNOWN
-    text = show(value.estimate)
-    if value.low is None or value.high is None:
-        return text
-    return f"{text} [{show(value.low)}, {show(value.high)}]"
+    ends = bounds(value, show, ", ")
+    return f"{show(value.estimate)} [{ends}]" if ends else show(value.estimate)
 
 
-def bounds(value: Interval, show: Callable[[float], str]) -> str:
+def bounds(value: Interval, show: Callable[[float], str], between: str = " to ") -> str:
     """A 95 % interval in a sentence, as `1.2 to 3.0`; empty without one."""
     if value.low is None or value.high is None:
         return ""
-    return f"{show(value.low)} to {show(value.high)}"
+    return f"{show(value.low)}{between}{show(value.high)}"
 
 
 def probability(value: float | None) -> str:
@@ -56,10 +52,8 @@ def p_value(value: float) -> str:
 
 def points(difference: float, *, sign: bool = False) -> str:
     """A difference of scores in hundredths, as `2.3`; with `sign`, `+2.3` or `−2.3`."""
-    text = f"{100 * difference:+.1f}" if sign else f"{100 * difference:.1f}"
-    if float(text) == 0:
-        return "0.0"
-    return text.replace("-", _MINUS)
+    text = f"{100 * difference:{'+' if sign else ''}.1f}"
+    return "0.0" if float(text) == 0 else text.replace("-", _MINUS)
 
 
 def signed(difference: float) -> str:

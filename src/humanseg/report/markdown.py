@@ -78,9 +78,9 @@ def _origin_parts(study: Study) -> list[str]:
         reproduction.settings_table(study),
         reproduction.environment_table(study),
     )
-    for division in reproduction.split_lists(study):
-        named = (f"{name} ({len(ids)}): {', '.join(ids) or 'none'}" for name, ids in division.parts)
-        parts += [f"**Pictures of {escape(', '.join(division.runs))}:**", _bullets(named)]
+    for users, split in reproduction.split_lists(study).items():
+        named = (f"{name} ({len(ids)}): {', '.join(ids) or 'none'}" for name, ids in split.items())
+        parts += [f"**Pictures of {escape(users)}:**", _bullets(named)]
     return parts
 
 

@@ -118,22 +118,13 @@ def changed_settings(full: Table) -> Table:
     return Table("changed", "Settings that differ from the defaults.", full.columns, rows)
 
 
-class SplitList(NamedTuple):
-    """One split of the images: the runs that used it, and each part's name and images."""
-
-    runs: Sequence[str]
-    parts: Sequence[tuple[str, Sequence[str]]]
-
-
-def split_lists(study: Study) -> list[SplitList]:
-    """Every split of the images, each once."""
+def split_lists(study: Study) -> dict[str, dict[str, Sequence[str]]]:
+    """The images of each part of every split, by the runs that used it."""
     users = grouped((run.split, run.name) for run in every_run(study))
-    return [
-        SplitList(
-            names, (("Training", own.train), ("Validation", own.validation), ("Test", own.test))
-        )
+    return {
+        ", ".join(names): {"Training": own.train, "Validation": own.validation, "Test": own.test}
         for own, names in users.items()
-    ]
+    }
 
 
 def environment_table(study: Study) -> Table:

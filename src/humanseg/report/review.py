@@ -44,17 +44,10 @@ class Reviewed:
 def write_review(
     path: Path, pictures: Iterable[Reviewed], *, title: str, order: str, total: int
 ) -> int:
-    """Write the page, at once or not at all.
+    """Write the page, at once or not at all, and count the pictures on it, of `total` in all.
 
-    Args:
-        path: HTML file to write.
-        pictures: in the order in which they are to be looked at.
-        title: of the page: what the pictures are.
-        order: what they are ordered by, a sentence.
-        total: pictures that there are, shown or not.
-
-    Returns:
-        How many pictures it shows. One that cannot be read has words in its place.
+    `title` says what they are and `order`, a sentence, by what they are ordered. One that cannot be
+    read has words in its place.
     """
     rows = [_row(picture, number) for number, picture in enumerate(pictures, start=1)]
     compared = any(cell.view == "errors" for row in rows for cell in row.cells)
