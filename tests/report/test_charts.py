@@ -15,7 +15,7 @@ from humanseg.report.charts.curves import learning_curves, loss_limit, robustnes
 from humanseg.report.charts.svg import Axis, Panel, key, ticks
 from humanseg.report.load_study import load_studies, load_study
 from humanseg.report.ranking import metric_of
-from humanseg.report.study import SLOTS, Study, image_scores
+from humanseg.report.study import SLOTS, Study
 
 StudyMaker = Callable[..., Study]
 
@@ -66,8 +66,8 @@ def drawings(study: Study) -> Iterator[str]:
     yield score_charts.reliability_plot(study, "band_calibration")
     yield from cost_plots(study)
     yield from robustness_curves(study)
-    for curves in learning_curves(study):
-        yield from (curves.loss, curves.overlap)
+    for _, loss, overlap in learning_curves(study):
+        yield from (loss, overlap)
 
 
 def drawn(study: Study) -> list[ET.Element]:
@@ -113,7 +113,7 @@ def of_class(root: ET.Element, name: str) -> list[ET.Element]:
 def test_strip_plot__one_mark_per_picture_and_the_mean_with_its_interval(compared: Path) -> None:
     study = load_study(compared)
     root = ET.fromstring(score_charts.strip_plot(study))
-    assert len(of_class(root, "marker")) == 3 * len(image_scores(study)) + 3
+    assert len(of_class(root, "marker")) == 3 * len(study.image_scores) + 3
     assert len(of_class(root, "median")) == 3
     whiskers = of_class(root, "whisker")
     for network, whisker in zip(study.finished, whiskers, strict=True):
@@ -155,8 +155,8 @@ def test_interval_plot__zero_line_and_hollow_marks_for_no_evidence(study_of: Stu
 
 def test_learning_curves__many_runs_are_one_mean_and_a_range(cross_data: Path) -> None:
     study = load_study(cross_data)
-    (first, *_) = learning_curves(study)
-    root = ET.fromstring(first.loss)
+    (_, loss, _), *_ = learning_curves(study)
+    root = ET.fromstring(loss)
     assert len(of_class(root, "curve")) == 2
     assert len(of_class(root, "band")) == 2
     assert len(of_class(root, "kept")) == 1
@@ -164,16 +164,16 @@ def test_learning_curves__many_runs_are_one_mean_and_a_range(cross_data: Path) -
 
 
 def test_learning_curves__one_run_has_no_range(compared: Path) -> None:
-    (first, *_) = learning_curves(load_study(compared))
-    root = ET.fromstring(first.overlap)
+    (_, _, overlap), *_ = learning_curves(load_study(compared))
+    root = ET.fromstring(overlap)
     assert of_class(root, "band") == []
     assert len(of_class(root, "curve")) == 2
     assert len(of_class(root, "marker")) == 1
 
 
 def test_learning_curves__mean_lies_within_the_range(cross_data: Path) -> None:
-    (first, *_) = learning_curves(load_study(cross_data))
-    root = ET.fromstring(first.overlap)
+    (_, _, overlap), *_ = learning_curves(load_study(cross_data))
+    root = ET.fromstring(overlap)
     for line, band in zip(of_class(root, "curve"), of_class(root, "band"), strict=True):
         heights: dict[str, list[float]] = {}
         for pair in band.attrib["points"].split():

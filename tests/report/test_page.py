@@ -22,7 +22,7 @@ from humanseg.report import write_report
 from humanseg.report.load_study import load_studies, load_study
 from humanseg.report.page import html, whole
 from humanseg.report.sections import sections
-from humanseg.report.study import SLOTS, Study, image_scores
+from humanseg.report.study import SLOTS, Study
 from humanseg.report.text.summary_text import answer
 from humanseg.results import (
     Analysis,
@@ -193,7 +193,7 @@ def test_page__every_picture_leads_to_its_entry(cross_validated: Path) -> None:
 def test_page__stores_a_picture_once(finished: Path) -> None:
     text = read(finished).split('id="gallery"')[1]
     photos = re.findall(r"--photo:url\((data:image/webp;base64,[^)]*)\)", text)
-    assert len(photos) == len(set(photos)) == len(image_scores(load_study(finished)))
+    assert len(photos) == len(set(photos)) == len(load_study(finished).image_scores)
 
 
 def test_page__keeps_the_folders_of_the_machine_out_of_what_it_shows(finished_copy: Path) -> None:
@@ -261,7 +261,7 @@ def test_write_report__several_folders_side_by_side(
 
 def test_write_report__lost_picture_is_said_and_the_rest_drawn(finished_copy: Path) -> None:
     whole = Page(read(finished_copy)).values("src")
-    images = len(image_scores(load_study(finished_copy)))
+    images = len(load_study(finished_copy).image_scores)
     shutil.move(finished_copy / "data.json", finished_copy / "gone.json")
     write_report(finished_copy)
     text = read(finished_copy)

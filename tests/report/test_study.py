@@ -25,7 +25,7 @@ from humanseg.report.formatting import (
 )
 from humanseg.report.load_study import comparison_study, load_studies, load_study
 from humanseg.report.ranking import metric_of, pair_of, pairs_of, ranked
-from humanseg.report.study import Study, image_scores, scores_by_image
+from humanseg.report.study import Study, scores_by_image
 from humanseg.report.study_files import image_files, names, truth_file
 from humanseg.report.study_plan import (
     folds,
@@ -142,7 +142,7 @@ def test_load_study__cross_validation_keeps_left_out_sources_apart(cross_data: P
     assert [len(network.runs) for network in study.networks] == [6, 6, 6]
     assert study.result is not None
     assert len(study.result.runs) == 18 + 12
-    assert len(image_scores(study)) == 12
+    assert len(study.image_scores) == 12
     assert set(study.sources.values()) == {"graz", "web"}
 
 

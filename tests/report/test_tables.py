@@ -8,7 +8,7 @@ import pytest
 
 from humanseg.report.load_study import load_study
 from humanseg.report.ranking import metric_of
-from humanseg.report.study import Study, image_scores
+from humanseg.report.study import Study
 from humanseg.report.tables.cost_tables import cost_table, published_table
 from humanseg.report.tables.difference_tables import pair_table
 from humanseg.report.tables.generalisation_tables import (
@@ -330,7 +330,7 @@ def test_published_table__only_for_that_protocol(compared: Path, unfinished_data
 def test_image_table__hardest_first_with_values_to_sort_by(cross_data: Path) -> None:
     study = load_study(cross_data)
     table = image_table(study, {"street/1": "picture-1"})
-    assert len(table.rows) == len(image_scores(study))
+    assert len(table.rows) == len(study.image_scores)
     means = [row.values[-2] for row in table.rows]
     assert means == sorted(means, key=lambda value: value if isinstance(value, float) else 2.0)
     for row in table.rows:

@@ -10,9 +10,9 @@ from markupsafe import Markup
 
 from humanseg.report.charts import score_charts as charts
 from humanseg.report.charts.cost_charts import cost_plots
-from humanseg.report.charts.curves import Curves, learning_curves, robustness_curves
+from humanseg.report.charts.curves import learning_curves, robustness_curves
 from humanseg.report.gallery.thumbnails import Finding, leak_findings, suspect_findings
-from humanseg.report.study import Study
+from humanseg.report.study import Network, Study
 from humanseg.report.tables import (
     cost_tables,
     difference_tables,
@@ -37,10 +37,10 @@ class Charts:
 
 @dataclass(frozen=True)
 class CurvesByNetwork:
-    """Learning curves, one column per network."""
+    """Learning curves of loss and IoU, one column per network."""
 
     kind: ClassVar[str] = "curves"
-    curves: Sequence[Curves]
+    curves: Sequence[tuple[Network, Markup, Markup]]
 
 
 @dataclass(frozen=True)

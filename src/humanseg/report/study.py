@@ -100,8 +100,8 @@ class Network:
     @property
     def weights(self) -> str | None:
         """Digest of a saved model's weights; None of trainings, and where nobody recorded it."""
-        evaluations = (record for record in self.scored if isinstance(record, Evaluation))
-        return next((evaluation.weights for evaluation in evaluations), None)
+        first = self.scored[0]
+        return first.weights if isinstance(first, Evaluation) else None
 
     def cost(self, name: str) -> float | None:
         """A field of `Cost`, mean over the runs."""
@@ -136,7 +136,7 @@ class Network:
     @property
     def threshold(self) -> float:
         """A pixel is a person where its probability is at least this."""
-        return settings_of(self.scored[0]).threshold if self.scored else 0.5
+        return settings_of(self.scored[0]).threshold
 
     def prediction_file(self, id_: str) -> Path | None:
         """Stored prediction of the first run that tested an image; None if none did."""
@@ -202,23 +202,19 @@ class Study:
         """Evaluations of saved models."""
         return tuple(record for record in self.scored if isinstance(record, Evaluation))
 
+    @cached_property
+    def image_scores(self) -> dict[str, ImageScore]:
+        """Counts of every scored image, by the first network that has it."""
+        return dict(ChainMap(*(network.image_scores for network in self.finished)))
+
     def network(self, name: str) -> Network:
         """The network that an analysis names; one without scores where no run is of it."""
         named = (network for network in self.networks if network.name == name)
         return next(named, Network(name, name, name, slot=0))
 
-    @cached_property
-    def _analysed(self) -> dict[str, NetworkAnalysis]:
-        return {network.name: network for network in self.analysis.networks}
-
     def analysed(self, network: Network) -> NetworkAnalysis | None:
         """What was analysed of a network; None without a finished run."""
-        return self._analysed.get(network.name)
-
-
-def image_scores(study: Study) -> dict[str, ImageScore]:
-    """Counts of every scored image, by the first network that has it."""
-    return dict(ChainMap(*(network.image_scores for network in study.finished)))
+        return next((own for own in self.analysis.networks if own.name == network.name), None)
 
 
 class Extent(NamedTuple):
@@ -230,7 +226,7 @@ class Extent(NamedTuple):
 
 def extent(study: Study, *, people: bool = False) -> Extent:
     """Of all scored pictures, or of those with a person, by which alone IoU is known."""
-    scores = image_scores(study).values()
+    scores = study.image_scores.values()
     names = [score.id for score in scores if not (people and score.person_free)]
     return Extent(len(names), len({study.groups.get(name, name) for name in names}))
 

@@ -25,11 +25,7 @@ def _homes(folder: Path) -> tuple[Path, ...]:
 
 
 def read_data(folder: Path) -> DataRecord | None:
-    """The data set of a folder; None where the folder does not say.
-
-    Raises:
-        DataError: data.json is damaged.
-    """
+    """The data set of a folder; None where the folder does not say."""
     for home in _homes(folder):
         if (home / "data.json").exists():
             return read_record(home / "data.json", DataRecord)
@@ -37,11 +33,7 @@ def read_data(folder: Path) -> DataRecord | None:
 
 
 def image_files(folders: Sequence[Path]) -> dict[str, Path]:
-    """File of each image by its id, as far as the folders say; the first folder wins.
-
-    Raises:
-        DataError: a folder's data.json is damaged.
-    """
+    """File of each image by its id, as far as the folders say; the first folder wins."""
     images = ChainMap(*(record.images for record in map(read_data, folders) if record))
     return {id_: Path(file) for id_, file in images.items()}
 

@@ -11,7 +11,6 @@ import pytest
 
 from humanseg.report.gallery.gallery_rows import GalleryRow, gallery
 from humanseg.report.load_study import load_study
-from humanseg.report.study import image_scores
 
 pytestmark = pytest.mark.browser
 
@@ -246,7 +245,7 @@ def test_gallery__shows_one_source_alone(visit: Visit, cross_validated: Path) ->
     seen = cast(list[str], visit(cross_validated, script, library=HELPERS).value)
     wanted = {id_ for id_ in study.finished[0].image_scores if study.sources[id_] == source}
     assert set(seen) == wanted
-    assert len(wanted) < len(image_scores(study))
+    assert len(wanted) < len(study.image_scores)
 
 
 @pytest.mark.parametrize("name", ["finished", "unfinished", "evaluated", "cross_validated"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from markupsafe import Markup
 
@@ -16,23 +15,14 @@ from humanseg.report.tables.generalisation_tables import by_corruption, corrupti
 from humanseg.results import EpochRecord, RobustnessAnalysis
 
 
-@dataclass(frozen=True)
-class Curves:
-    """One network's learning curves."""
-
-    network: Network
-    loss: Markup
-    overlap: Markup
-
-
-def learning_curves(study: Study) -> list[Curves]:
+def learning_curves(study: Study) -> list[tuple[Network, Markup, Markup]]:
     """Loss and IoU per epoch of every network, on shared axes; nothing without trainings."""
     records = [record for run in study.runs for record in run.epochs]
     top = loss_limit(records)
     ious = [iou for each in records for iou in (each.train_iou, each.validation_iou)]
     low = tenth_below(min((iou for iou in ious if iou is not None), default=0.0))
     return [
-        Curves(
+        (
             network,
             _curve(study, network, "loss", Axis(0.0, top, "Loss")),
             _curve(study, network, "iou", Axis(low, 1.0, "IoU")),

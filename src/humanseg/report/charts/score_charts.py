@@ -11,7 +11,7 @@ from humanseg.evaluation.metrics.calibration import add_calibrations
 from humanseg.report.charts.svg import BELOW, Axis, Panel, tenth_below
 from humanseg.report.formatting import bounded, counted, percent, points, score, signed
 from humanseg.report.ranking import METRIC_NAMES, Metric, Pair, metric_of, pairs_of
-from humanseg.report.study import Network, Study, grouped, image_scores
+from humanseg.report.study import Network, Study, grouped
 from humanseg.report.tables.difference_tables import MARGIN
 from humanseg.results import Interval
 
@@ -90,7 +90,7 @@ def _swarm(panel: Panel, values: dict[str, float]) -> dict[str, float]:
 
 def share_plot(study: Study) -> Markup:
     """IoU against the share of the picture that is person."""
-    shares = {id_: image.foreground_share for id_, image in image_scores(study).items()}
+    shares = {id_: image.foreground_share for id_, image in study.image_scores.items()}
     scores = [(network, network.by_image("iou")) for network in study.finished]
     if not any(values for _, values in scores):
         return NOTHING

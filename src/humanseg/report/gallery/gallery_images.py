@@ -37,20 +37,12 @@ _PHOTO_QUALITY, _PHOTO_EFFORT = 70, 3
 
 
 def read_shrunk(file: Path, size: Size) -> NDArray[np.uint8]:
-    """Read an image at `size`, as uint8 RGB; JPEG files are decoded at a fraction of theirs.
-
-    Raises:
-        ImageError: missing, damaged, or no image.
-    """
+    """Read an image at `size`, as uint8 RGB; JPEG files are decoded at a fraction of theirs."""
     return resize_image(load(file, at_least=2 * max(size)).pixels, size)
 
 
 def read_prediction(file: Path, size: Size, threshold: float) -> NDArray[np.bool_]:
-    """Read a stored prediction as a mask of `size`, or of at most `_WORKING_SIDE` pixels a side.
-
-    Raises:
-        ImageError: missing, damaged, or no image.
-    """
+    """Read a stored prediction as a mask of `size`, or of at most `_WORKING_SIDE` pixels a side."""
     working = size_within(size, _WORKING_SIDE)
     try:
         probability = read_probability(file)

@@ -25,7 +25,7 @@ from humanseg.report.gallery.gallery_images import (
     read_shrunk,
 )
 from humanseg.report.gallery.image_choice import choose_images
-from humanseg.report.study import Network, Study, image_scores
+from humanseg.report.study import Network, Study
 from humanseg.results import ImageScore
 from humanseg.system.errors import ImageError
 
@@ -92,7 +92,7 @@ def gallery(study: Study) -> list[GalleryRow]:
     Masks are those of the first run that tested an image.
     """
     choices = choose_images(study)
-    files, images = study_files.image_files(study.folders), image_scores(study)
+    files, images = study_files.image_files(study.folders), study.image_scores
     ious = [network.by_image("iou") for network in study.finished]
 
     def row(id_: str, number: int) -> GalleryRow:

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterable, Mapping
 
 from humanseg.report.formatting import percent, score
-from humanseg.report.study import Study, grouped, image_scores, scores_by_image
+from humanseg.report.study import Study, grouped, scores_by_image
 from humanseg.report.study_plan import split_seed
 from humanseg.report.tables.image_tables import REASONS
 from humanseg.results import SuspectLabel
@@ -90,7 +90,7 @@ def _drawn(ids: Iterable[str], sources: Mapping[str, str], seed: int) -> dict[st
 def choose_images(study: Study) -> dict[str, list[str]]:
     """The gallery's images: those of the rule with every reason, then the others, hardest first."""
     scores = {network.label: network.by_image("iou") for network in study.finished}
-    images = image_scores(study)
+    images = study.image_scores
     alarms: dict[str, float] = {}  # the largest share of pixels that any network marks
     for network in study.finished:
         for id_, image in network.image_scores.items():

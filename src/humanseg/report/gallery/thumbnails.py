@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 
 from humanseg.images import open_image, read_mask
 from humanseg.images.resize import resize_mask, size_within
 from humanseg.report import study_files
 from humanseg.report.formatting import capitalised, score
 from humanseg.report.gallery.gallery_images import mask_uri, photo_uri, read_shrunk
-from humanseg.report.study import Study, image_scores
+from humanseg.report.study import Study
 from humanseg.report.tables.image_tables import LEAK_KINDS, REASONS, suspect_detail
 from humanseg.system.errors import ImageError
 
@@ -44,36 +45,34 @@ class Finding:
     images: tuple[Thumbnail, ...]
 
 
-class _Thumbnails:
-    """Draws small versions of a study's images; `anchors` lead to the gallery's entries."""
+def _drawer(
+    study: Study, anchors: Mapping[str, str], *, masked: bool = False
+) -> Callable[[str], Thumbnail]:
+    """Draws small images, with their true masks over them where `masked`; or says why not."""
+    files = study_files.image_files(study.folders)
 
-    def __init__(self, study: Study, anchors: Mapping[str, str]) -> None:
-        self._folders, self._anchors = study.folders, anchors
-        self._files = study_files.image_files(study.folders)
-        self._images = image_scores(study)
-
-    def draw(self, id_: str, *, masked: bool = False) -> Thumbnail:
-        """A small image, with its true mask over it where `masked`; or why there is none."""
+    def draw(id_: str) -> Thumbnail:
         alt = f"The person in {id_}, by its true mask" if masked else f"Picture {id_}"
-        plain = Thumbnail(id_, self._anchors.get(id_, ""), alt)
-        file = self._files.get(id_)
+        about = partial(Thumbnail, id_, anchors.get(id_, ""), alt)
+        file, truth = files.get(id_), study_files.truth_file(study.folders, id_)
         if file is None:
-            return replace(plain, problem="its path was not recorded")
-        truth = study_files.truth_file(self._folders, id_)
+            return about(problem="its path was not recorded")
         try:
-            image = self._images.get(id_) or open_image(file)  # whether or not it was scored
-            pixels = read_shrunk(file, size_within((image.height, image.width), THUMBNAIL_SIDE))
-            size = (pixels.shape[0], pixels.shape[1])
+            image = study.image_scores.get(id_) or open_image(file)  # whether or not it was scored
+            size = size_within((image.height, image.width), THUMBNAIL_SIDE)
+            photo = photo_uri(read_shrunk(file, size))
             mask = mask_uri(resize_mask(read_mask(truth), size)) if masked else ""
         except ImageError as error:
             words = str(error).replace(str(file), file.name).replace(str(truth), truth.name)
-            return replace(plain, problem=words)
-        return replace(plain, photo=photo_uri(pixels), mask=mask, ratio=f"{size[1]}/{size[0]}")
+            return about(problem=words)
+        return about(photo=photo, mask=mask, ratio=f"{size[1]}/{size[0]}")
+
+    return draw
 
 
 def leak_findings(study: Study, anchors: Mapping[str, str]) -> list[Finding]:
     """Pairs of images that show the same; those that were divided between parts first."""
-    thumbnails = _Thumbnails(study, anchors)
+    draw = _drawer(study, anchors)
     findings = []
     for leak in sorted(study.analysis.leaks, key=lambda leak: not leak.divided)[:MOST]:
         alike = "" if leak.similarity is None else f" (similarity {score(leak.similarity, 2)})"
@@ -82,20 +81,20 @@ def leak_findings(study: Study, anchors: Mapping[str, str]) -> list[Finding]:
             if leak.divided
             else "Both are in the same part: scores are not affected."
         )
-        images = (thumbnails.draw(leak.first), thumbnails.draw(leak.second))
+        images = (draw(leak.first), draw(leak.second))
         findings.append(Finding(f"{LEAK_KINDS[leak.kind]}{alike}", detail, leak.divided, images))
     return findings
 
 
 def suspect_findings(study: Study, anchors: Mapping[str, str]) -> list[Finding]:
     """True masks that may be wrong, each with the mask over its image."""
-    thumbnails = _Thumbnails(study, anchors)
+    draw = _drawer(study, anchors, masked=True)
     return [
         Finding(
             REASONS[label.reason],
             f"{capitalised(suspect_detail(label))}.",
             alarming=False,
-            images=(thumbnails.draw(label.id, masked=True),),
+            images=(draw(label.id),),
         )
         for label in study.analysis.suspects[:MOST]
     ]

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping
 
 from humanseg.report.formatting import UNKNOWN, counted, percent, points, score
-from humanseg.report.study import Study, image_scores, scores_by_image
+from humanseg.report.study import Study, scores_by_image
 from humanseg.report.tables.table import Column, Row, Table, Value, numbers, words
 from humanseg.results import SuspectLabel
 
@@ -73,21 +73,23 @@ def image_table(study: Study, anchors: Mapping[str, str]) -> Table:
     measured = [name for name, by_network in by_metric.items() if any(by_network.values())]
     ious = scores_by_image(by_metric["iou"])
     means = {id_: statistics.fmean(values) for id_, values in ious.items()}
-    images = image_scores(study)
+    images = study.image_scores
     rows = []
     for id_ in sorted(images, key=lambda id_: (means.get(id_, 2.0), id_)):
         image, source = images[id_], study.sources.get(id_, "")
         scores = [by_metric[name][net.name].get(id_) for name in measured for net in study.finished]
-        values = ious.get(id_, [0.0])
-        apart, mean = max(values) - min(values), means.get(id_)
-        cells = [id_, f"{image.width}×{image.height}", percent(image.foreground_share)]
-        sorted_by: list[Value] = [id_, image.width * image.height, image.foreground_share]
-        if study.sources:
-            cells.append(source or UNKNOWN)
-            sorted_by.append(source)
-        cells += [*map(score, scores), score(mean), points(apart)]
-        sorted_by += [*scores, mean, apart]
-        rows.append(Row(cells, anchor=anchors.get(id_, ""), values=sorted_by))
+        own = ious.get(id_, [0.0])
+        apart, mean = max(own) - min(own), means.get(id_)
+        shown: list[tuple[str, Value]] = [
+            (id_, id_),
+            (f"{image.width}×{image.height}", image.width * image.height),
+            (percent(image.foreground_share), image.foreground_share),
+            *([(source or UNKNOWN, source)] if study.sources else []),
+            *((score(value), value) for value in (*scores, mean)),
+            (points(apart), apart),
+        ]
+        cells, values = zip(*shown, strict=True)
+        rows.append(Row(cells, anchor=anchors.get(id_, ""), values=values))
     caption = "Every scored picture, lowest mean first"
     if any(len(network.scored) > 1 for network in study.finished):
         caption += "; scores are means over the runs that tested it"

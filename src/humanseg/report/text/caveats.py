@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable, Iterator
 
 from humanseg.report.formatting import counted, listed, score
-from humanseg.report.study import Study, different_ways, extent, image_scores, settings_of
+from humanseg.report.study import Study, different_ways, extent, settings_of
 from humanseg.report.study_plan import has_several_seeds, is_cross_validated
 from humanseg.report.text.contradictions import changed_by_hand, contradictions
 from humanseg.results import Evaluation, RunResult
@@ -133,8 +133,7 @@ def _comparable(run: RunResult) -> dict[str, object]:
 
 def _probabilities_for_logits(study: Study) -> Iterator[str]:
     for network in study.finished:
-        counts = [record.calibration.pixels for record in network.scored if record.calibration]
-        if counts and not any(sum(pixels[:LIKE_LOGITS]) for pixels in counts):
+        if not any(sum(record.calibration.pixels[:LIKE_LOGITS]) for record in network.scored):
             yield (
                 f"{network.label} gives every pixel a probability of 0.47 or more: so does a "
                 "network that gives probabilities where logits are asked for."
@@ -303,7 +302,7 @@ def _of_the_threshold(study: Study) -> Iterator[str]:
 
 
 def _of_the_images(study: Study) -> Iterator[str]:
-    empty = sum(image.person_free for image in image_scores(study).values())
+    empty = sum(image.person_free for image in study.image_scores.values())
     if empty:
         are = "picture has" if empty == 1 else "pictures have"
         yield (

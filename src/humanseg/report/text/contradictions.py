@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable, Iterator
 
 from humanseg.report.formatting import counted, listed
+from humanseg.report.ranking import metric_of
 from humanseg.report.study import Scored, Study
 from humanseg.report.study_plan import every_run
 from humanseg.results import RunResult
@@ -66,9 +67,8 @@ _KINDS: dict[Callable[[Scored], bool], str] = {
 
 def changed_by_hand(study: Study) -> Iterator[str]:
     """Figures that cannot have been computed from the scores beside them."""
-    analysed = {network.name: network.metrics.get("iou") for network in study.analysis.networks}
     for network in study.finished:
-        shown, scores = analysed.get(network.name), network.by_image("iou").values()
+        shown, scores = metric_of(study, network, "iou"), network.by_image("iou").values()
         pairs = [(shown.estimate if shown else None, list(scores))]
         for record in network.scored:
             own = [image.iou for image in record.scores if image.iou is not None]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from humanseg.report.formatting import bounded, counted, gap, listed, percent, score
 from humanseg.report.study import Study, grouped
 from humanseg.report.tables.generalisation_tables import corruption_name, mean_retention
-from humanseg.results import Bound, SourceAnalysis
+from humanseg.results import SourceAnalysis
 
 
 def generalisation(study: Study) -> Iterator[str]:
@@ -79,26 +79,24 @@ def _on_corrupted_images(study: Study) -> Iterator[str]:
     )
 
 
+_BOUNDS = {  # not all background: 0 by definition wherever there is a person
+    "mean_mask": "the mean training mask, the same answer to every picture",
+    "output_grid": "the true mask after a round trip through the {grid}output grid{whose}",
+    "label_agreement": "one true mask against another of the same photograph{images}",
+}
+
+
 def limits(study: Study) -> str:
     """Baselines and upper bounds of per-image IoU in one sentence; empty where there is none."""
-    parts = [text for bound in study.analysis.bounds if (text := _bound(study, bound))]
-    return f"For scale, per-image IoU of {'; of '.join(parts)}." if parts else ""
-
-
-def _bound(study: Study, bound: Bound) -> str:
-    if bound.iou is None:
-        return ""
-    value = score(bound.iou)
-    if bound.name == "mean_mask":
-        return f"the mean training mask, the same answer to every picture: {value}"
-    if bound.name == "all_background":
-        return ""  # 0 by definition wherever there is a person
-    if bound.name == "output_grid":
-        grid = f"{bound.detail.replace('x', '×')} " if bound.detail else ""
-        whose = listed([study.network(name).label for name in bound.networks])
-        return (
-            f"the true mask after a round trip through the {grid}output grid"
-            f"{f' of {whose}' if whose else ''}: {value}"
+    parts = []
+    for bound in study.analysis.bounds:
+        if bound.iou is None or bound.name not in _BOUNDS:
+            continue
+        labels = listed([study.network(name).label for name in bound.networks])
+        text = _BOUNDS[bound.name].format(
+            grid=f"{bound.detail.replace('x', '×')} " if bound.detail else "",
+            whose=f" of {labels}" if labels else "",
+            images=f" (pictures {bound.detail})" if bound.detail else "",
         )
-    images = f" (pictures {bound.detail})" if bound.detail else ""
-    return f"one true mask against another of the same photograph{images}: {value}"
+        parts.append(f"{text}: {score(bound.iou)}")
+    return f"For scale, per-image IoU of {'; of '.join(parts)}." if parts else ""
