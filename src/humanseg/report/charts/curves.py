@@ -72,7 +72,8 @@ def _curve(study: Study, network: Network, kind: str, y_axis: Axis) -> Markup:
         if several and values:
             upper = [(panel.x(epoch), panel.y(max(each))) for epoch, each in values.items()]
             lower = [(panel.x(epoch), panel.y(min(each))) for epoch, each in values.items()]
-            panel.area([*upper, *reversed(lower)], f"band {part} net-{network.slot}")
+            style = f"band {part} net-{network.slot}"
+            panel.path([*upper, *reversed(lower)], style, closed=True)
         means = [(panel.x(at), panel.y(statistics.fmean(each))) for at, each in values.items()]
         panel.path(means, f"curve {part} net-{network.slot}")
     for epoch in kept_epochs:

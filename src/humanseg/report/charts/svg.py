@@ -46,10 +46,6 @@ def _coordinate(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
-def _pairs(points: Sequence[tuple[float, float]]) -> str:
-    return " ".join(f"{_coordinate(x)},{_coordinate(y)}" for x, y in points)
-
-
 def _star(corners: int, inner: float, turn: float = 0.0) -> tuple[tuple[float, float], ...]:
     """Corners on a circle, those between them nearer to its middle."""
     step = math.pi / corners
@@ -158,9 +154,13 @@ class Panel:
         """Draw a straight line, `kind` being its style."""
         self.add("line", {"x1": x1, "y1": y1, "x2": x2, "y2": y2, "class": kind})
 
-    def path(self, points: Sequence[tuple[float, float]], kind: str) -> None:
-        """Draw a line through points, `kind` being its style."""
-        self.add("polyline", {"points": _pairs(points), "class": kind})
+    def path(
+        self, points: Sequence[tuple[float, float]], kind: str, *, closed: bool = False
+    ) -> ET.Element:
+        """Draw a line through points, or what it encloses; `kind` is its style."""
+        tag = "polygon" if closed else "polyline"
+        pairs = " ".join(f"{_coordinate(x)},{_coordinate(y)}" for x, y in points)
+        return self.add(tag, {"points": pairs, "class": kind})
 
     def series(self, slot: int, points: Sequence[tuple[float, float]], notes: list[str]) -> None:
         """Draw a network's line through data points, a marker with its note on each."""
@@ -168,10 +168,6 @@ class Panel:
         self.path(corners, f"curve net-{slot}")
         for (x, y), note in zip(corners, notes, strict=True):
             self.marker(x, y, slot, note)
-
-    def area(self, points: Sequence[tuple[float, float]], kind: str) -> None:
-        """Fill the polygon through points, `kind` being its style."""
-        self.add("polygon", {"points": _pairs(points), "class": kind})
 
     def marker(
         self, x: float, y: float, slot: int, note: str = "", *, size: float = 3.2, kind: str = ""
@@ -185,7 +181,7 @@ class Panel:
         corners = _SHAPES[(slot - 1) % len(_SHAPES)] if slot else ()
         if corners:
             points = [(x + size * dx, y + size * dy) for dx, dy in corners]
-            element = self.add("polygon", {"points": _pairs(points), "class": style})
+            element = self.path(points, style, closed=True)
         else:
             element = self.add("circle", {"cx": x, "cy": y, "r": size, "class": style})
         if note:

@@ -79,9 +79,8 @@ def _cheapest(study: Study, level: Sequence[Network]) -> tuple[Network | None, s
         return cheapest, f"needs the fewest MACs ({large(macs[cheapest])} per picture)"
     if not comparable_times(study):
         return None, ""
-    seconds = {network: network.cost("train_seconds") or 0.0 for network in level}
-    cheapest = min(level, key=lambda network: seconds[network])
-    return cheapest, f"trains fastest ({duration(seconds[cheapest])})"
+    quickest = min(level, key=lambda network: network.cost("train_seconds") or 0.0)
+    return quickest, f"trains fastest ({duration(quickest.cost('train_seconds'))})"
 
 
 def _sharpest(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from humanseg.report.formatting import (
     counted,
     duration,
-    gap,
     in_groups,
     large,
     listed,
@@ -20,7 +19,7 @@ from humanseg.report.study_plan import folds, is_cross_validated, repeats
 from humanseg.report.tables.difference_tables import reading
 from humanseg.report.text.caveats import cautions, warnings
 from humanseg.report.text.generalisation_text import generalisation, limits
-from humanseg.report.text.verdict import headline, interval_of, value_of
+from humanseg.report.text.verdict import apart, headline, value_of
 from humanseg.results import Environment
 
 
@@ -73,13 +72,10 @@ def _behind(study: Study, best: Network, network: Network, metric: Metric) -> st
     pair, value = pair_of(study, metric, best, network), value_of(study, network, metric)
     if pair is None:
         return f"{network.label} reaches {value}."
-    side, shown = "lower", pair
-    if pair.difference.estimate < 0:
-        side, shown = "higher on the shared pictures", pair.turned
-    apart = f"is {gap(pair.difference.estimate)} {side}{interval_of(shown)}"
+    said = f"is {apart(pair, 'lower', 'higher on the shared pictures')}"
     if pair.alike:
-        apart = "scored the same in every picture"
-    return f"{network.label} ({value}) {apart}: {reading(study, pair)}."
+        said = "scored the same in every picture"
+    return f"{network.label} ({value}) {said}: {reading(study, pair)}."
 
 
 def basis(study: Study) -> str:

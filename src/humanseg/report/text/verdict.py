@@ -57,6 +57,12 @@ def interval_of(pair: Pair) -> str:
     return f" (95{_NBSP}%{_NBSP}interval {interval})" if interval else ""
 
 
+def apart(pair: Pair, above: str, below: str) -> str:
+    """How far a pair is apart, and on which side `first` or `second` is, with the interval."""
+    side, shown = (above, pair) if pair.difference.estimate >= 0 else (below, pair.turned)
+    return f"{gap(pair.difference.estimate)} {side}{interval_of(shown)}"
+
+
 def headline(study: Study) -> str:
     """Which network to use and how sure that is, in one or two sentences."""
     order = candidates(study)
@@ -194,8 +200,7 @@ def _one_model(study: Study, order: Sequence[Network]) -> str:
 
 
 def _above(pair: Pair) -> str:
-    side, shown = ("above", pair) if pair.difference.estimate >= 0 else ("below", pair.turned)
-    return f"{gap(pair.difference.estimate)} {side} {pair.second.label}{interval_of(shown)}"
+    return apart(pair, f"above {pair.second.label}", f"below {pair.second.label}")
 
 
 def _untested(study: Study, order: Sequence[Network], pairs: Sequence[Pair]) -> str:
