@@ -11,7 +11,7 @@ from markupsafe import Markup
 from humanseg.report.charts.svg import Axis, Panel, tenth_below
 from humanseg.report.formatting import bounded, counted, listed, percent, score
 from humanseg.report.study import Network, Study, grouped
-from humanseg.report.tables.generalisation_tables import by_corruption, corruption_name
+from humanseg.report.tables.generalisation_tables import corruption_name
 from humanseg.results import EpochRecord, RobustnessAnalysis
 
 
@@ -95,8 +95,8 @@ def robustness_curves(study: Study) -> list[Markup]:
     last = max((len(record.severities) for record in every), default=0)
     axis = Axis(0.0, last, "Severity, 0 is clean", marks=tuple(range(last + 1)))
     return [
-        _panel(study, corruption, list(networks.values()), axis, low)
-        for corruption, networks in by_corruption(study).items()
+        _panel(study, corruption, records, axis, low)
+        for corruption, records in grouped((record.corruption, record) for record in every).items()
     ]
 
 

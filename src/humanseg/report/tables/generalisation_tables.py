@@ -15,9 +15,9 @@ from humanseg.report.formatting import (
     score,
 )
 from humanseg.report.ranking import metric_of
-from humanseg.report.study import Study
+from humanseg.report.study import Study, grouped
 from humanseg.report.tables.table import NETWORK, Column, Row, Table, network_row, numbers, words
-from humanseg.results import Interval, RobustnessAnalysis
+from humanseg.results import Interval
 from humanseg.results.scores import mean_of
 
 _IOU = "Per-image IoU"
@@ -105,22 +105,14 @@ def corruption_name(name: str) -> str:
     return capitalised({"jpeg": "JPEG"}.get(name, name.replace("_", " ")))
 
 
-def by_corruption(study: Study) -> dict[str, dict[str, RobustnessAnalysis]]:
-    """What was analysed by corruption and network."""
-    records: dict[str, dict[str, RobustnessAnalysis]] = {}
-    for record in study.analysis.robustness:
-        records.setdefault(record.corruption, {})[record.network] = record
-    return records
-
-
 def robustness_table(study: Study) -> Table:
     """Share of IoU that is retained under every corruption."""
     every = study.analysis.robustness
     labels = {record.network: study.network(record.network).label for record in every}
     rows = []
-    for corruption, networks in by_corruption(study).items():
-        records = (networks.get(name) for name in labels)
-        cells = (bounded(record.retention if record else None, percent) for record in records)
+    for corruption, records in grouped((record.corruption, record) for record in every).items():
+        retained = {record.network: record.retention for record in records}
+        cells = (bounded(retained.get(name), percent) for name in labels)
         rows.append(Row((corruption_name(corruption), *cells)))
     if rows:
         means = (percent(mean_retention(study, name)) for name in labels)

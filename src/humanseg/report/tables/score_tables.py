@@ -18,10 +18,10 @@ from humanseg.report.formatting import (
     score,
 )
 from humanseg.report.ranking import METRIC_NAMES, metric_of
-from humanseg.report.study import Network, Study, extent
+from humanseg.report.study import Network, Study, extent, grouped
 from humanseg.report.study_plan import repeats
 from humanseg.report.tables.table import NETWORK, Column, Row, Table, network_row, numbers, words
-from humanseg.results import AttributeAnalysis, AttributeGroup, Bound, RunResult, Stratum
+from humanseg.results import AttributeAnalysis, AttributeGroup, Bound, RunResult
 
 BOUND_NAMES = {
     "mean_mask": "Baseline: mean training mask",
@@ -159,15 +159,15 @@ def _bound_name(study: Study, bound: Bound) -> str:
 def fold_table(study: Study) -> Table:
     """Mean IoU of every run, where a network has several."""
     networks = study.trained
-    means: dict[str, dict[str, float | None]] = {}
-    if any(len(network.runs) > 1 for network in networks):
-        for network in networks:
-            for run in network.runs:
-                own = means.setdefault(_common_name(study, run), {})
-                own[network.name] = run.summary.iou_mean
+    several = any(len(network.runs) > 1 for network in networks)
+    means = grouped(
+        (_common_name(study, run), (network, run.summary.iou_mean))
+        for network in networks
+        for run in network.runs
+    )
     rows = [
-        Row((name, *(score(by_network.get(network.name)) for network in networks)))
-        for name, by_network in means.items()
+        Row((name, *(score(dict(own).get(network)) for network in networks)))
+        for name, own in (means.items() if several else ())
     ]
     columns = (*words("Run"), *numbers(*(each.label for each in networks), group=_IOU))
     return Table("folds", "Mean over the test pictures of every run.", columns, rows)
@@ -224,20 +224,21 @@ _KINDS = {"size": "Foreground", "source": "Source"}
 
 def strata_table(study: Study) -> Table:
     """Scores by size of the person and by source."""
-    strata: dict[tuple[str, str], dict[str, Stratum]] = {}
-    for network in study.compared:
-        analysed = study.analysed(network)
-        for stratum in analysed.strata if analysed else ():
-            strata.setdefault((stratum.kind, stratum.name), {})[network.name] = stratum
+    strata = grouped(
+        ((stratum.kind, stratum.name), (network, stratum))
+        for network in study.compared
+        if (analysed := study.analysed(network))
+        for stratum in analysed.strata
+    )
     columns = [*words("Pictures"), Column("Number")]
     for name in METRIC_NAMES.values():
         columns += numbers(*(net.label for net in study.compared), group=capitalised(name))
     rows = []
-    for (kind, name), by_network in strata.items():
-        cells = [f"{_KINDS[kind]}: {name}", str(next(iter(by_network.values())).images)]
+    for (kind, name), own in strata.items():
+        cells = [f"{_KINDS[kind]}: {name}", str(own[0][1].images)]
         for metric in METRIC_NAMES:
-            each = (by_network.get(network.name) for network in study.compared)
-            cells += [bounded(own.metrics.get(metric) if own else None) for own in each]
+            by_network = {network: stratum.metrics.get(metric) for network, stratum in own}
+            cells += [bounded(by_network.get(network)) for network in study.compared]
         rows.append(Row(cells))
     caption = "Means over parts of the pictures: thirds by foreground share, and sources."
     return Table("strata", caption, columns, rows)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from humanseg.report.formatting import counted, listed
 from humanseg.report.ranking import metric_of
-from humanseg.report.study import Scored, Study
+from humanseg.report.study import Scored, Study, grouped
 from humanseg.report.study_plan import every_run
 from humanseg.results import RunResult
 
@@ -25,12 +25,12 @@ def contradictions(study: Study) -> Iterator[str]:
         names = list(dict.fromkeys(name for name, record in records if is_so(record)))
         if names:
             yield f"{said} ({listed(names)}): no verdict is drawn from such records."
-    truths: dict[str, set[tuple[int, int, int, int]]] = {}
-    for _, record in records:
-        for score in record.scores:
-            truth = (score.tp + score.fn, score.pixels, score.height, score.width)
-            truths.setdefault(score.id, set()).add(truth)
-    several = sum(len(own) > 1 for own in truths.values())
+    truths = grouped(
+        (score.id, (score.tp + score.fn, score.pixels, score.height, score.width))
+        for _, record in records
+        for score in record.scores
+    )
+    several = sum(len(set(own)) > 1 for own in truths.values())
     if several:
         yield (
             f"{counted(several, 'picture')} {'has' if several == 1 else 'have'} other true masks "

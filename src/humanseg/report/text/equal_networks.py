@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from humanseg.report.formatting import duration, gap, large
 from humanseg.report.ranking import candidates, clear_alarms, pair_of, ranked
-from humanseg.report.study import Network, Study
+from humanseg.report.study import Network, Study, grouped
 from humanseg.report.text.caveats import comparable_times
 from humanseg.results import FalseAlarms
 
@@ -31,10 +31,8 @@ def advice(study: Study, level: Sequence[Network], behind: Sequence[Network]) ->
         return f"use {able[0].label}, which {why_quiet}"
     cheapest, why = _cheapest(study, able)
     sharpest, ahead = _sharpest(study, able, cheapest)
-    reasons: dict[Network, list[str]] = {}
-    for network, reason in ((sharpest, ahead), (cheapest, why)):
-        if network is not None:
-            reasons.setdefault(network, []).append(reason)
+    either = ((sharpest, ahead), (cheapest, why))
+    reasons = grouped((network, reason) for network, reason in either if network is not None)
     if not reasons:
         return "choose by other criteria"
     uses = (f"{network.label}, which {' and '.join(own)}" for network, own in reasons.items())
