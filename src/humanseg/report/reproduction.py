@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from pydantic import BaseModel
 
@@ -47,24 +46,20 @@ def _evaluated(study: Study) -> Iterator[Row]:
                 yield network_row(network, "evaluated", UNKNOWN, iou, UNKNOWN, UNKNOWN, date)
 
 
-class _Setting(NamedTuple):
-    key: str
-    value: object
-    default: object
-    meaning: str
-
-
 def _settings(
     model: BaseModel, prefix: str = "", defaults: BaseModel | None = None
-) -> Iterator[_Setting]:
-    """Settings of a configuration; a section that comes in several kinds has those of its own."""
+) -> Iterator[tuple[str, object, object, str]]:
+    """Key, value, default and meaning of every setting of a configuration.
+
+    A section that comes in several kinds has the settings of its own.
+    """
     for name, field in type(model).model_fields.items():
         value = getattr(model, name)
         default = getattr(defaults, name, field.get_default())
         if isinstance(value, BaseModel):
             yield from _settings(value, f"{prefix}{name}.", default)
         else:
-            yield _Setting(f"{prefix}{name}", value, default, field.description or "")
+            yield f"{prefix}{name}", value, default, field.description or ""
 
 
 def _plain(value: object) -> str:
@@ -86,11 +81,10 @@ def settings_table(study: Study) -> Table:
         config = study.evaluations[0].evaluation
     columns = (*words("Setting", "Value", "Default"), Column("Meaning", numeric=False, wide=True))
     rows = []
-    for setting in sorted(_settings(config) if config else (), key=lambda each: "." in each.key):
-        changed = setting.value != setting.default
-        values = _plain(setting.value), _plain(setting.default)
-        cells = (setting.key, *values, setting.meaning.replace("`", ""))
-        rows.append(Row(cells, "changed" if changed else "plain"))
+    settings = sorted(_settings(config) if config else (), key=lambda setting: "." in setting[0])
+    for key, value, default, meaning in settings:
+        cells = (key, _plain(value), _plain(default), meaning.replace("`", ""))
+        rows.append(Row(cells, "changed" if value != default else "plain"))
     caption = "Every setting; those that differ from the default are marked."
     return Table("configuration", caption, columns, rows)
 
@@ -102,7 +96,7 @@ def _side_by_side_table(study: Study) -> Table:
         first = network.scored[0]
         config = first.config if isinstance(first, RunResult) else first.evaluation
         prefix = "" if isinstance(first, RunResult) else "evaluation."
-        each.append({setting.key: setting.value for setting in _settings(config, prefix)})
+        each.append({key: value for key, value, *_ in _settings(config, prefix)})
     rows = []
     for key in dict.fromkeys(key for own in each for key in own):
         cells = [_plain(own[key]) if key in own else UNKNOWN for own in each]

@@ -107,12 +107,9 @@ def _trained_on_test(study: Study) -> Iterator[str]:
 def _different_settings(study: Study) -> Iterator[str]:
     """Trainings that are set side by side although more than their networks differs."""
     settings = [_comparable(run) for network in study.compared for run in network.runs]
-    shared = set[str]().union(*settings).intersection(*settings)
-    keys = [
-        key
-        for key in (settings[0] if settings else ())
-        if key in shared and any(own[key] != settings[0][key] for own in settings)
-    ]
+    first = settings[0] if settings else {}
+    shared = [key for key in first if all(key in own for own in settings)]
+    keys = [key for key in shared if any(own[key] != first[key] for own in settings)]
     if keys:
         yield (
             f"The runs were trained with different settings ({listed(keys)}): differences are not "
