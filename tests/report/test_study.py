@@ -30,7 +30,6 @@ from humanseg.report.study_files import image_files, names, truth_file
 from humanseg.report.study_plan import (
     folds,
     has_several_seeds,
-    is_cross_validated,
     lacking_runs,
     repeats,
     title,
@@ -138,7 +137,6 @@ def test_load_study__cross_validation_keeps_left_out_sources_apart(cross_data: P
     study = load_study(cross_data)
     assert study.kind == "comparison"
     assert (folds(study), repeats(study)) == (3, 1)
-    assert is_cross_validated(study)
     assert [len(network.runs) for network in study.networks] == [6, 6, 6]
     assert study.result is not None
     assert len(study.result.runs) == 18 + 12

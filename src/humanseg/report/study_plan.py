@@ -53,28 +53,26 @@ def has_several_seeds(study: Study) -> bool:
     return any(len(network.seeds) > 1 for network in study.finished)
 
 
-def folds(study: Study) -> int | None:
-    """Number of folds; None without cross-validation."""
-    splits = (run.config.split for run in study.runs)
-    return next((split.folds for split in splits if isinstance(split, FoldSplit)), None)
-
-
 def repeats(study: Study) -> int:
     """How often the folds were drawn; 1 without cross-validation."""
     splits = (run.config.split for run in study.runs)
     return len({split.seed for split in splits if isinstance(split, FoldSplit)}) or 1
 
 
-def is_cross_validated(study: Study) -> bool:
-    """Whether every finished network was tested on every fold."""
-    return bool(study.runs) and all(_has_all_folds(network) for network in study.finished)
+def folds(study: Study) -> int:
+    """Number of folds, if every finished network was tested on each of them; otherwise 0."""
+    counts = [_all_folds(network) for network in study.finished]
+    return counts[0] if counts and all(counts) else 0
 
 
-def _has_all_folds(network: Network) -> bool:
-    """Whether the runs of a network cover every fold of every repeat."""
+def _all_folds(network: Network) -> int:
+    """Number of folds, if the runs of a network cover each in every repeat; otherwise 0."""
     splits = [run.config.split for run in network.runs]
     of_folds = [split for split in splits if isinstance(split, FoldSplit)]
     tested = grouped((split.seed, split.fold) for split in of_folds)
     counts = {split.folds for split in of_folds}
-    alone = len(of_folds) == len(splits) and len(counts) == 1
-    return alone and all(set(own) == set(range(1, max(counts) + 1)) for own in tested.values())
+    if len(of_folds) < len(splits) or len(counts) != 1:
+        return 0
+    (count,) = counts
+    whole = all(set(own) == set(range(1, count + 1)) for own in tested.values())
+    return count if whole else 0

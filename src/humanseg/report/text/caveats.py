@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from humanseg.report.formatting import counted, listed, score
 from humanseg.report.study import Study, different_ways, extent, settings_of
-from humanseg.report.study_plan import has_several_seeds, is_cross_validated
+from humanseg.report.study_plan import folds, has_several_seeds
 from humanseg.report.text.contradictions import changed_by_hand, contradictions
 from humanseg.results import Evaluation, RunResult
 
@@ -277,7 +277,7 @@ def _of_the_plan(study: Study) -> Iterator[str]:
     if len(set(runs.values())) > 1:
         counts = [f"{label} {counted(count, 'run')}" for label, count in runs.items()]
         yield f"The networks have different numbers of finished runs: {listed(counts)}."
-    if not is_cross_validated(study):
+    if not folds(study):
         yield (
             "One split: intervals cover the choice of these test pictures, not that of the "
             "training pictures."

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from humanseg.report import study_files
 from humanseg.report.formatting import counted, listed, percent
 from humanseg.report.study import Study, extent, grouped, settings_of
-from humanseg.report.study_plan import folds, has_several_seeds, is_cross_validated, repeats
+from humanseg.report.study_plan import folds, has_several_seeds, repeats
 from humanseg.report.text.caveats import selected_on_test
 from humanseg.results import RunResult
 
@@ -56,11 +56,11 @@ def _split(study: Study, run: RunResult) -> str:
     name, seed = _PROTOCOLS[run.config.split.protocol], run.config.split.seed
     train = counted(len(split.train), "training picture")
     test = counted(len(split.test), "test picture")
-    if not is_cross_validated(study):
+    if not folds(study):
         return f"{name} (seed {seed}): {train}, {validation}, {test}."
     again = f", drawn {repeats(study)} times" if repeats(study) > 1 else ""
     return (
-        f"{name} with {counted(folds(study) or 0, 'fold')}{again} (seed {seed}): every picture is "
+        f"{name} with {counted(folds(study), 'fold')}{again} (seed {seed}): every picture is "
         "scored only by networks that were not trained on it; several scores of one picture are "
         f"averaged first. In the first fold: {train}, {validation}, {test}."
     )

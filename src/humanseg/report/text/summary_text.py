@@ -15,7 +15,7 @@ from humanseg.report.formatting import (
 )
 from humanseg.report.ranking import METRIC_NAMES, Metric, pair_of, ranked
 from humanseg.report.study import Network, Study, extent
-from humanseg.report.study_plan import folds, is_cross_validated, repeats
+from humanseg.report.study_plan import folds, repeats
 from humanseg.report.tables.difference_tables import reading
 from humanseg.report.text.caveats import cautions, warnings
 from humanseg.report.text.generalisation_text import generalisation, limits
@@ -84,9 +84,8 @@ def basis(study: Study) -> str:
     parts = [f"{counted(every.images, 'test picture')}{in_groups(*every)}"]
     if people != every:
         parts.append(f"{people.images:,} with people{in_groups(*people)}")
-    count = folds(study)
-    if is_cross_validated(study) and count:
-        parts.append(counted(count, "fold"))
+    if folds(study):
+        parts.append(counted(folds(study), "fold"))
         if repeats(study) > 1:
             parts.append(counted(repeats(study), "repeat"))
     if study.runs:

@@ -26,7 +26,7 @@ from humanseg.report.ranking import (
     ranked,
 )
 from humanseg.report.study import Network, Study
-from humanseg.report.study_plan import folds, is_cross_validated
+from humanseg.report.study_plan import folds
 from humanseg.report.tables.difference_tables import (
     MARGIN,
     doubts,
@@ -158,7 +158,7 @@ def _levels(study: Study, order: Sequence[Network]) -> tuple[list[Network], list
 
 def _scope(study: Study) -> str:
     """Seeds test the luck of the trainings, not that of the pictures that were trained on."""
-    return "" if is_cross_validated(study) else " on the evidence of one split"
+    return "" if folds(study) else " on the evidence of one split"
 
 
 def _nothing_to_say(study: Study) -> str:
@@ -233,7 +233,7 @@ def _undecided(study: Study, level: Sequence[Network], lower: str, pairs: Sequen
         text += f": {listed(scored)}"
     if len(pairs) == 1 and (why := doubts(study, pairs[0])):
         text += f", but {listed(why)}"
-    enough = is_cross_validated(study) and (folds(study) or 0) >= _ENOUGH_FOLDS
+    enough = folds(study) >= _ENOUGH_FOLDS
     way = "More pictures, or the folds repeated, may" if enough else "Five folds or more can"
     if any("folds" in pair.record.doubts and pair.p("corrected") is None for pair in pairs):
         way = "A test of all of them on the same folds can"
