@@ -26,7 +26,6 @@ from humanseg.report.gallery.gallery_images import (
 )
 from humanseg.report.gallery.image_choice import choose_images
 from humanseg.report.study import Network, Study
-from humanseg.results import ImageScore
 from humanseg.system.errors import ImageError
 
 CHOSEN_SIDE = 480
@@ -110,7 +109,7 @@ def gallery(study: Study) -> list[GalleryRow]:
             scores=[values.get(id_) for values in ious],
             size=size,
             photo=photo,
-            cells=[picture, *_masks(study, id_, image, size)],
+            cells=[picture, *_masks(study, id_, size)],
         )
 
     # Decoding releases the interpreter; one image per thread is in memory at a time.
@@ -118,19 +117,16 @@ def gallery(study: Study) -> list[GalleryRow]:
         return list(pool.map(row, choices, range(1, len(choices) + 1)))
 
 
-def _masks(study: Study, id_: str, image: ImageScore, size: Size) -> Iterator[Cell]:
+def _masks(study: Study, id_: str, size: Size) -> Iterator[Cell]:
     """The true mask and those of every network."""
     truth, lost = _read(
         lambda file: resize_mask(read_mask(file), size), study_files.truth_file(study.folders, id_)
     )
-    if truth is None:
-        yield Cell("truth", "True mask", problem=lost)
-    else:
-        alt = f"The person in {id_}, by its true mask"
-        yield Cell("truth", "True mask", uri=mask_uri(truth), alt=alt)
-    full = (image.height, image.width)
+    uri = "" if truth is None else mask_uri(truth)
+    alt = f"The person in {id_}, by its true mask"
+    yield Cell("truth", "True mask", uri=uri, alt=alt, problem=lost)
     for index, network in enumerate(study.finished):
-        yield from _predictions(network, index, id_, full, truth, size)
+        yield from _predictions(network, index, id_, truth, size)
 
 
 def _photo(file: Path | None, size: Size) -> tuple[str, str]:
@@ -141,13 +137,14 @@ def _photo(file: Path | None, size: Size) -> tuple[str, str]:
 
 
 def _predictions(
-    network: Network, index: int, id_: str, full: Size, truth: Mask | None, size: Size
+    network: Network, index: int, id_: str, truth: Mask | None, size: Size
 ) -> list[Cell]:
     """Errors and plain mask of one network; one cell with words where there are none."""
     about = partial(Cell, name=network.label, network=index, slot=network.slot)
     image = network.image_scores.get(id_)
     if image is None:
         return [about("errors", problem="This network was not tested on this picture.")]
+    full = (image.height, image.width)
     notes = (f"IoU {score(image.iou)}", f"Boundary IoU {score(image.boundary_iou)}")
     predicted, problem = _read(
         lambda file: resize_mask(read_prediction(file, full, network.threshold), size),
