@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
@@ -69,13 +69,7 @@ def _curve(study: Study, network: Network, kind: str, y_axis: Axis) -> Markup:
     )
     by_part = {part: _by_epoch(network, f"{part}_{kind}") for part in ("train", "validation")}
     for part, values in by_part.items():
-        if several and values:
-            upper = [(panel.x(epoch), panel.y(max(each))) for epoch, each in values.items()]
-            lower = [(panel.x(epoch), panel.y(min(each))) for epoch, each in values.items()]
-            style = f"band {part} net-{network.slot}"
-            panel.path([*upper, *reversed(lower)], style, closed=True)
-        means = [(panel.x(at), panel.y(statistics.fmean(each))) for at, each in values.items()]
-        panel.path(means, f"curve {part} net-{network.slot}")
+        _draw_runs(panel, y_axis, values, f"{part} net-{network.slot}", several=several)
     for epoch in kept_epochs:
         panel.line(panel.x(epoch), panel.top, panel.x(epoch), panel.bottom, "kept")
     # The mean of the epoch whose weights are scored; without validation that of training.
@@ -83,8 +77,22 @@ def _curve(study: Study, network: Network, kind: str, y_axis: Axis) -> Markup:
     if len(kept_epochs) == 1 and kept:
         mean = statistics.fmean(kept)
         note = f"reported epoch {kept_epochs[0]}: {score(mean)}"
-        panel.marker(panel.x(kept_epochs[0]), panel.y(mean), network.slot, note, size=4.2)
+        x, y = panel.x(kept_epochs[0]), panel.y(y_axis.inside(mean))
+        panel.marker(x, y, network.slot, note, size=4.2)
     return panel.render()
+
+
+def _draw_runs(
+    panel: Panel, y_axis: Axis, values: dict[int, list[float]], style: str, *, several: bool
+) -> None:
+    """Draw the mean by epoch, and around it the range where there are several runs."""
+
+    def line(of: Callable[[list[float]], float]) -> list[tuple[float, float]]:
+        return [(panel.x(at), panel.y(y_axis.inside(of(each)))) for at, each in values.items()]
+
+    if several and values:
+        panel.path([*line(max), *reversed(line(min))], f"band {style}", closed=True)
+    panel.path(line(statistics.fmean), f"curve {style}")
 
 
 def robustness_curves(study: Study) -> list[Markup]:

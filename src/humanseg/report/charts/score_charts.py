@@ -69,7 +69,8 @@ def _strip(
         return
     bar = top + 79
     if mean.low is not None and mean.high is not None:
-        panel.line(panel.x(mean.low), bar, panel.x(mean.high), bar, f"whisker net-{network.slot}")
+        low, high = (panel.x(panel.x_axis.inside(end)) for end in (mean.low, mean.high))
+        panel.line(low, bar, high, bar, f"whisker net-{network.slot}")
     panel.marker(panel.x(mean.estimate), bar, network.slot, f"mean {bounded(mean)}", size=4.2)
     text = f"mean {bounded(mean)}, median {score(median)}"
     panel.label(panel.right, top + 13, text, "value", "end")

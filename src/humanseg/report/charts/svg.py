@@ -85,10 +85,12 @@ class Axis:
         return ticks(self.low, self.high) if self.marks is None else self.marks
 
     def share(self, value: float) -> float:
-        """Position of a value, 0 at the low end and 1 at the high end; beyond an end, that end."""
-        if not self.high > self.low:
-            return 0.5
-        return max(0.0, min((value - self.low) / (self.high - self.low), 1.0))
+        """Position of a value, 0 at the low end and 1 at the high end."""
+        return (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
+
+    def inside(self, value: float) -> float:
+        """A value on the axis; of one beyond an end, that end."""
+        return max(self.low, min(value, self.high))
 
 
 class Panel:
