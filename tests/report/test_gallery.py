@@ -140,7 +140,6 @@ def test_gallery__shows_the_run_that_tested_a_picture(cross_data: Path) -> None:
     row = gallery(study)[0]
     network = study.finished[0]
     file = network.prediction_file(row.id)
-    assert file is not None
     run = next(run for run in study.runs if run.name == file.relative_to(cross_data).parts[1])
     assert row.id in run.split.test
     image = next(score for score in run.scores if score.id == row.id)
@@ -151,7 +150,6 @@ def test_gallery__cuts_probabilities_at_the_threshold(finished_copy: Path) -> No
     study = load_study(finished_copy)
     row = gallery(study)[0]
     file = study.finished[0].prediction_file(row.id)
-    assert file is not None
     half = np.full((4, 4), 0.49, dtype=np.float32)
     half[:, 2:] = 0.51
     write_probability(file, half)

@@ -93,8 +93,6 @@ def reviewed_run(folder: Path) -> Iterator[tuple[float, Reviewed]]:
 
         def masks(id_: str = id_, size: Size = size) -> tuple[Mask, Mask | None]:
             stored = network.prediction_file(id_)
-            if stored is None:
-                raise ImageError(f"{id_}: no prediction was stored.")
             predicted = read_prediction(stored, size, network.threshold)
             return predicted, read_mask(study_files.truth_file(study.folders, id_))
 

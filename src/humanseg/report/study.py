@@ -138,12 +138,11 @@ class Network:
         """A pixel is a person where its probability is at least this."""
         return settings_of(self.scored[0]).threshold
 
-    def prediction_file(self, id_: str) -> Path | None:
-        """Stored prediction of the first run that tested an image; None if none did."""
-        for record, folder in zip(self.scored, self.folders, strict=True):
-            if any(image.id == id_ for image in record.scores):
-                return folder / "predictions" / f"{id_}.png"
-        return None
+    def prediction_file(self, id_: str) -> Path:
+        """Stored prediction of the first run that tested an image, of `image_scores`."""
+        tested = zip(self.scored, self.folders, strict=True)
+        folders = (at for own, at in tested if any(image.id == id_ for image in own.scores))
+        return next(folders) / "predictions" / f"{id_}.png"
 
 
 @dataclass(frozen=True, eq=False)

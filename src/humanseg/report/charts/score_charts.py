@@ -57,16 +57,14 @@ def _strip(
 ) -> None:
     centre = top + 48
     panel.label(panel.left, top + 13, network.label, "series")
-    if not values:
+    mean = metric_of(study, network, "iou")
+    if not values or mean is None:
         return
     for id_, dy in _swarm(panel, values).items():
         value = values[id_]
         panel.marker(panel.x(value), centre + dy, network.slot, f"{id_}: {score(value)}")
     median = statistics.median(values.values())
     panel.line(panel.x(median), centre - 24, panel.x(median), centre + 24, "median")
-    mean = metric_of(study, network, "iou")
-    if mean is None:
-        return
     bar = top + 79
     if mean.low is not None and mean.high is not None:
         low, high = (panel.x(panel.x_axis.inside(end)) for end in (mean.low, mean.high))

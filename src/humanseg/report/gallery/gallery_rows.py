@@ -165,10 +165,8 @@ def _predictions(
     return [errors, replace(mask, extra=True)]
 
 
-def _read(read: Callable[[Path], _T], file: Path | None) -> tuple[_T | None, str]:
+def _read(read: Callable[[Path], _T], file: Path) -> tuple[_T | None, str]:
     """What `read` gives, or why it gives nothing, without the folders of this machine."""
-    if file is None:
-        return None, "No prediction was stored."
     try:
         return read(file), ""
     except ImageError as error:
