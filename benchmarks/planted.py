@@ -185,6 +185,7 @@ MISTAKES: dict[str, Plant] = {
     "masks transposed": lambda masks: masks.swapaxes(1, 2),
     "every fifth mask turned by 180": _some(5, lambda masks: masks[:, ::-1, ::-1]),
     "convex hulls instead of outlines": _hulls,
+    "every third mask a convex hull": _some(3, _hulls),
 }
 PlantInPhoto = Callable[[Masks, Masks, int], tuple[Masks, Masks]]
 IN_PHOTOS: dict[str, PlantInPhoto] = {

@@ -26,7 +26,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ),
         ("masks transposed", "error: masks are transposed"),
         ("every fifth mask turned by 180", "are turned by 180 degrees"),
-        ("convex hulls instead of outlines", "error: masks are convex hulls"),
+        ("convex hulls instead of outlines", "are convex hulls"),
+        ("every third mask a convex hull", "are convex hulls"),
         (COPIES, "error: the same pixels as copy-"),
     ],
 )

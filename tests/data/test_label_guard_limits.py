@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -284,19 +285,54 @@ def test_coarse__an_eighth_of_masks_with_fewer_corners_than_15_per_cent(
 
 
 @pytest.mark.parametrize(
-    ("solid", "own", "said"), [(0.93, 0.29, False), (0.95, 0.29, True), (0.95, 0.31, False)]
+    ("solid", "count", "own", "start"),
+    [
+        (0.94, 11, 0.29, ""),
+        (0.93, 100, 0.29, ""),
+        (0.94, 12, 0.31, ""),
+        (0.94, 12, 0.29, "warning: 12 of 100 masks (0, 1, 2, 3, 4 and 7 more) are convex hulls, "),
+        (0.94, 15, 0.29, "error: 15 of 100 masks (0, 1, 2, 3, 4 and 10 more) are convex hulls, "),
+        (0.94, 100, 0.29, "error: 100 of 100 masks (0, 1, 2, 3, 4 and 95 more) are convex hulls, "),
+    ],
 )
-def test_coarse__hulls_by_their_median_and_their_edges(
-    solid: float, own: float, *, said: bool
+def test_coarse__hulls_by_their_share_and_their_edges(
+    solid: float, count: int, own: float, start: str
 ) -> None:
-    agreement = _agreement(20)
-    agreement.own[:] = own
+    agreement = _agreement(100)
+    agreement.own[:count] = own
     for name in agreement.altered:
         agreement.altered[name][:] = 0.05
+    message = _message_of_solid(agreement, [solid] * count + [0.8] * (100 - count))
+    assert message.startswith(start)
+    assert bool(message) == bool(start)
+
+
+def _message_of_solid(agreement: Any, solid: Sequence[float]) -> str:  # noqa: ANN401
+    values = iter(solid)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(label_guards, "solidity", lambda _: solid)
-        message = _message(agreement)
-    assert message.startswith("error: masks are convex hulls, ellipses or tilted boxes") == said
+        patch.setattr(label_guards, "solidity", lambda _: next(values))
+        return _message(agreement)
+
+
+@pytest.mark.parametrize(("rest", "hulls"), [(0.24, False), (0.26, True)])
+def test_coarse__hulls_fit_worse_than_the_others(rest: float, *, hulls: bool) -> None:
+    """By half a deviation: where all fit as badly, that they fill their hulls is not why."""
+    agreement = _agreement(100)
+    agreement.own[:20], agreement.own[20:] = 0.2, rest
+    for name in agreement.altered:
+        agreement.altered[name][:] = 0.05
+    message = _message_of_solid(agreement, [0.95] * 20 + [0.8] * 80)
+    assert ("are convex hulls" in message) == hulls
+
+
+@pytest.mark.parametrize(("gain", "said"), [(0.07, "are convex hulls"), (0.09, "are too wide")])
+def test_coarse__no_hulls_where_another_size_fits_better(gain: float, said: str) -> None:
+    agreement = _agreement(100)
+    agreement.own[:20] = 0.25
+    for name in agreement.altered:
+        agreement.altered[name][:20] = 0.05
+    agreement.altered["too wide"][:20] = 0.25 + gain
+    assert said in _message_of_solid(agreement, [0.95] * 20 + [0.8] * 80)
 
 
 @pytest.mark.parametrize(("full", "severity"), [(7, None), (8, "warning"), (90, "warning")])

@@ -149,10 +149,17 @@ def test_boxes__are_coarse(drawn: LabelSample) -> None:
     assert len(first.images) >= 45
 
 
-def test_hulls__are_coarse(drawn: LabelSample) -> None:
-    (finding,) = _findings(drawn, lambda masks: np.stack([_hull(mask) for mask in masks]))
+@pytest.mark.parametrize("step", [1, 2, 3, 5])
+def test_hulls__are_coarse(drawn: LabelSample, step: int) -> None:
+    def spoil(masks: Masks) -> Masks:
+        masks = masks.copy()
+        masks[::step] = [_hull(mask) for mask in masks[::step]]
+        return masks
+
+    (finding,) = _findings(drawn, spoil)
     assert (finding.code, finding.severity) == ("coarse-masks", "error")
-    assert finding.message.startswith("masks are convex hulls, ellipses or tilted boxes instead")
+    assert "are convex hulls, ellipses or tilted boxes instead of outlines" in finding.message
+    assert {int(name) % step for name in finding.images} <= {int(drawn.ids[0]) % step}
 
 
 def test_boxes_of_some__leave_the_others_to_be_judged(drawn: LabelSample) -> None:
