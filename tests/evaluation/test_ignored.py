@@ -24,7 +24,7 @@ from humanseg.evaluation.external import _copies
 from humanseg.evaluation.metrics import calibrate, count_pixels, score_image
 from humanseg.results import Evaluation, RunResult, read_record
 from humanseg.training.augmentation import augment
-from humanseg.training.batches import SegmentationDataModule
+from humanseg.training.batches import batches_of_parts
 from humanseg.training.losses import SegmentationLoss
 from humanseg.training.module import RunningScore
 
@@ -120,8 +120,8 @@ def test_batches__have_a_second_channel(
     samples = [*samples, *discover(tiny.data.root)[:2]] if tiny.data.root else samples
     memory = ImagesInMemory(samples, SIZE, "area")
     store = Cache(tmp_path / "cache", note=print).resized(samples, size=SIZE, mask_resize="area")
-    module = SegmentationDataModule(store if cached else memory, tiny, train=range(4))
-    (batch,) = module.train_dataloader()
+    batches, _ = batches_of_parts(store if cached else memory, tiny, train=range(4))
+    (batch,) = batches
     masks = dict(zip(batch["ids"], batch["mask"], strict=True))
     assert batch["mask"].shape == (4, 2, *SIZE)
     assert [int(masks[name][1].sum()) for name in ("a", "b", "000", "001")] == [520, 100, 0, 0]

@@ -16,11 +16,11 @@ from humanseg.training.augmentation import augment
 from humanseg.training.batches import (
     Batches,
     DeviceSource,
-    SegmentationDataModule,
-    Shard,
+    batches_of_parts,
     from_host,
     mask_chunks,
 )
+from humanseg.training.distributed import SINGLE_PROCESS, Processes
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def _batches(
     resized: ImagesInMemory,
     rows: Sequence[int],
     *,
-    shard: Shard | None = None,
+    processes: Processes = SINGLE_PROCESS,
     seed: int | None = 1,
     smallest: int = 2,
 ) -> Batches:
@@ -42,7 +42,7 @@ def _batches(
         resized.ids,
         batch_size=6,
         seed=seed,
-        shard=shard or Shard(),
+        processes=processes,
         smallest=smallest,
     )
 
@@ -55,6 +55,9 @@ def test_batches__show_every_row_once_in_a_new_order_every_epoch(resized: Images
         epochs.append([name for batch in batches for name in batch["ids"]])
     assert sorted(epochs[0]) == sorted(epochs[1]) == list(resized.ids)
     assert epochs[0] != epochs[1]
+    assert epochs[1] == [name for batch in batches for name in batch["ids"]]
+    other = _batches(resized, range(20), seed=2)
+    assert epochs[0] != [name for batch in other for name in batch["ids"]]
     assert len(batches) == 4
 
 
@@ -71,7 +74,10 @@ def test_batches__of_several_processes_are_those_of_one_divided(
     resized: ImagesInMemory, count: int
 ) -> None:
     whole = list(_batches(resized, range(20)))
-    shares = [list(_batches(resized, range(20), shard=Shard(rank, count))) for rank in range(count)]
+    shares = [
+        list(_batches(resized, range(20), processes=Processes(rank, count)))
+        for rank in range(count)
+    ]
     for number, batch in enumerate(whole):
         parts = [share[number] for share in shares]
         assert [name for part in parts for name in part["ids"]] == batch["ids"]
@@ -97,7 +103,7 @@ def test_batches__pass_on_what_went_wrong_in_reading(resized: ImagesInMemory) ->
     def broken(rows: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
         raise DataError("row is damaged.")
 
-    batches = Batches(broken, range(9), resized.ids, batch_size=3, seed=1, shard=Shard())
+    batches = Batches(broken, range(9), resized.ids, batch_size=3, seed=1)
     with pytest.raises(DataError, match="damaged"):
         list(batches)
 
@@ -109,7 +115,7 @@ def test_batches__are_read_ahead_but_not_far(resized: ImagesInMemory) -> None:
         read_so_far.append(rows)
         return from_host(resized, rows)
 
-    batches = iter(Batches(counting, range(20), resized.ids, batch_size=2, seed=1, shard=Shard()))
+    batches = iter(Batches(counting, range(20), resized.ids, batch_size=2, seed=1))
     next(batches)
     assert len(read_so_far) <= 4
     assert len(list(batches)) == 9
@@ -131,15 +137,15 @@ def test_mask_chunks__bound_memory_and_keep_the_order(resized: ImagesInMemory) -
     assert np.array_equal(np.concatenate(chunks), resized.get(rows)[1])
 
 
-def test_datamodule__refuses_what_cannot_be_trained_on(
+def test_parts__refuse_what_cannot_be_trained_on(
     resized: ImagesInMemory, tiny: TrainConfig
 ) -> None:
     with pytest.raises(DataError, match="at least 2"):
-        SegmentationDataModule(resized, tiny, train=[4])
+        batches_of_parts(resized, tiny, train=[4])
     with pytest.raises(DataError, match="at least 4"):
-        SegmentationDataModule(resized, tiny, train=[4, 5, 6], shard=Shard(0, 2))
+        batches_of_parts(resized, tiny, train=[4, 5, 6], processes=Processes(0, 2))
     with pytest.raises(UsageError, match="got 4 for 3 processes on CPUs; at least 6 are needed"):
-        SegmentationDataModule(resized, tiny, train=range(20), shard=Shard(0, 3))
+        batches_of_parts(resized, tiny, train=range(20), processes=Processes(0, 3))
 
     class Empty(ResizedImages):
         ids = resized.ids
@@ -157,7 +163,7 @@ def test_datamodule__refuses_what_cannot_be_trained_on(
             return Pixels(images, np.zeros_like(masks))
 
     with pytest.raises(DataError, match="no training mask holds a person"):
-        SegmentationDataModule(Empty(), tiny, train=range(20))
+        batches_of_parts(Empty(), tiny, train=range(20))
 
 
 def test_augment__of_a_part_is_the_part_of_the_augmented_batch() -> None:
@@ -170,7 +176,7 @@ def test_augment__of_a_part_is_the_part_of_the_augmented_batch() -> None:
         whole, whole_masks = augment(images, masks, config, torch.Generator().manual_seed(seed))
         for count in (2, 4, 9):
             for rank in range(count):
-                own = Shard(rank, count).of(9)
+                own = Processes(rank, count).share(9)
                 part, part_masks = augment(
                     images[own],
                     masks[own],

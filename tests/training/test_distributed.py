@@ -229,7 +229,7 @@ class TestSlurm:
         environment = find_environment()
         assert environment is not None
         assert (environment.world_size(), environment.global_rank()) == (4, 3)
-        assert local_count(os.environ, 4) == 2
+        assert local_count(4) == 2
 
     def test_a_job_of_several_tasks_without_srun__is_refused(
         self, monkeypatch: pytest.MonkeyPatch

@@ -6,7 +6,7 @@ from tests.builders.configurations import changed
 
 from humanseg.config.schema import OptimiserConfig, TrainConfig
 from humanseg.models import SegmentationNetwork, build_network
-from humanseg.training.batches import Batch, EpochOrder
+from humanseg.training.batches import Batch
 from humanseg.training.losses import SegmentationLoss
 from humanseg.training.module import RunningScore, SegmentationModule, rate_factor
 
@@ -144,13 +144,3 @@ def test_running_score__weighs_batches_by_their_pictures() -> None:
     assert score.peek() == (3.0, 0.75)
     assert score.read() == (3.0, 0.75)
     assert score.read() is None
-
-
-def test_sampler__order_depends_on_seed_and_epoch() -> None:
-    sampler = EpochOrder(20, seed=1)
-    first = list(sampler)
-    assert sorted(first) == list(range(20))
-    assert list(sampler) == first
-    sampler.set_epoch(1)
-    assert list(sampler) != first
-    assert list(EpochOrder(20, seed=2)) != first

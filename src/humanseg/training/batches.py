@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TypedDict
 
-import lightning
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,6 +15,7 @@ from humanseg.config.schema import TrainConfig
 from humanseg.data.resized import ResizedImages
 from humanseg.system.errors import DataError, UsageError
 from humanseg.system.threads import ordered_map
+from humanseg.training.distributed import SINGLE_PROCESS, Processes
 
 _DEVICE_SHARE = 0.5  # of a GPU's free memory that pictures may take; the rest is for training
 _CHUNK = 256  # pictures that are looked at or moved together
@@ -35,19 +34,6 @@ class Batch(TypedDict):
     """The samples' names, for error messages."""
     shard: tuple[int, int]
     """(first, all): these are the pictures from `first` of a batch of `all` over all processes."""
-
-
-@dataclass(frozen=True)
-class Shard:
-    """What one of several processes does of every batch."""
-
-    rank: int = 0
-    count: int = 1
-
-    def of(self, size: int) -> slice:
-        """This process's positions in a batch of `size`: the shards differ by at most one."""
-        first, end = (size * rank // self.count for rank in (self.rank, self.rank + 1))
-        return slice(first, end)
 
 
 Source = Callable[[Sequence[int]], tuple[Tensor, Tensor]]
@@ -92,31 +78,12 @@ def from_host(
     return (pair[0].pin_memory(), pair[1].pin_memory()) if pinned else pair
 
 
-class EpochOrder:
-    """A new order every epoch that depends on seed and epoch alone, so a resumed run repeats it."""
-
-    def __init__(self, count: int, seed: int | None) -> None:
-        """Order `count` samples; without a seed, as they are."""
-        self._count = count
-        self._seed = seed
-        self._epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Lightning calls this before every epoch."""
-        self._epoch = epoch
-
-    def __iter__(self) -> Iterator[int]:
-        if self._seed is None:
-            return iter(range(self._count))
-        order = np.random.default_rng((self._seed, self._epoch)).permutation(self._count)
-        return iter(order.tolist())
-
-
 class Batches:
     """Batches of some resized images, the next ones being read while one is worked on.
 
     The order is that of all processes together: each takes its share of every batch, so that their
-    number changes neither what is in a batch nor how many there are.
+    number changes neither what is in a batch nor how many there are. It is a new one every epoch
+    and depends on seed and epoch alone, so a resumed run repeats it.
     """
 
     batch_sampler = None
@@ -130,7 +97,7 @@ class Batches:
         *,
         batch_size: int,
         seed: int | None,
-        shard: Shard,
+        processes: Processes = SINGLE_PROCESS,
         smallest: int = 1,
     ) -> None:
         """Describe batches of these rows of the resized images, repetitions included.
@@ -142,22 +109,35 @@ class Batches:
         self._rows = list(rows)
         self._ids = ids
         self._batch_size = batch_size
-        self._shard = shard
-        self.sampler = EpochOrder(len(self._rows), seed)
+        self._seed = seed
+        self._epoch = 0
+        self._processes = processes
         last = len(self._rows) % batch_size
         self._used = len(self._rows) - (last if last < smallest else 0)
+
+    @property
+    def sampler(self) -> Batches:
+        """What Lightning tells every epoch to."""
+        return self
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lightning calls this before every epoch."""
+        self._epoch = epoch
 
     def __len__(self) -> int:
         return -(-self._used // self._batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        order = list(self.sampler)[: self._used]
-        starts = range(0, self._used, self._batch_size)
-        batches = (order[start : start + self._batch_size] for start in starts)
+        order = np.arange(len(self._rows))
+        if self._seed is not None:
+            order = np.random.default_rng((self._seed, self._epoch)).permutation(order)
+        used = order[: self._used].tolist()
+        starts = range(0, len(used), self._batch_size)
+        batches = (used[start : start + self._batch_size] for start in starts)
         yield from ordered_map(self._read, batches, threads=1, depth=_AHEAD + 1)
 
     def _read(self, chosen: list[int]) -> Batch:
-        own = self._shard.of(len(chosen))
+        own = self._processes.share(len(chosen))
         rows = [self._rows[position] for position in chosen[own]]
         images, masks = self._source(rows)
         return Batch(
@@ -168,74 +148,51 @@ class Batches:
         )
 
 
-class SegmentationDataModule(lightning.LightningDataModule):
-    """Batches of the training and validation parts."""
+def batches_of_parts(
+    resized: ResizedImages,
+    config: TrainConfig,
+    *,
+    train: Sequence[int],
+    validation: Sequence[int] = (),
+    device: str = "cpu",
+    processes: Processes = SINGLE_PROCESS,
+) -> tuple[Batches, Batches]:
+    """Seeded batches of rows to train on, repetitions included; then, in order, of the validation.
 
-    def __init__(
-        self,
-        resized: ResizedImages,
-        config: TrainConfig,
-        *,
-        train: Sequence[int],
-        validation: Sequence[int] = (),
-        device: str = "cpu",
-        shard: Shard | None = None,
-    ) -> None:
-        """Take rows of the resized images, to train on with repetitions and to validate on.
+    Pictures move to the device once if they fit.
 
-        Pictures move to the device once if they fit.
-
-        Raises:
-            UsageError: a batch too small for the number of processes.
-            DataError: too few training pictures, or no person in any of them.
-        """
-        super().__init__()
-        self._shard = shard or Shard()
-        # Batch statistics need two images. On GPUs they are those of all processes together.
-        self._smallest = 2 * self._shard.count if device == "cpu" else 2
-        if config.training.batch_size < self._smallest:
-            raise UsageError(
-                f"training.batch_size: got {config.training.batch_size} for {self._shard.count} "
-                f"processes on CPUs; at least {self._smallest} are needed, two images for each."
-            )
-        if len(train) < self._smallest:
-            raise DataError(
-                f"{len(train)} training picture(s); at least {self._smallest} are needed. Add "
-                "pictures or take smaller shares for validation and test."
-            )
-        if not any(masks.any() for masks in mask_chunks(resized, train)):
-            raise DataError(
-                "no training mask holds a person: all are black. `humanseg data check` tells more."
-            )
-        self._resized = resized
-        self._train, self._validation = list(train), list(validation)
-        self._batch_size = config.training.batch_size
-        self._seed = config.training.seed
-        self._source = _source(resized, [*train, *validation], torch.device(device))
-
-    @property
-    def validated(self) -> bool:
-        """Whether there is a validation part."""
-        return bool(self._validation)
-
-    def train_dataloader(self) -> Batches:
-        """Seeded batches."""
-        return self._batches(self._train, self._seed, smallest=self._smallest)
-
-    def val_dataloader(self) -> Batches | list[Batch]:
-        """Batches in data set order; none if there is no validation part."""
-        return self._batches(self._validation, None, smallest=1) if self._validation else []
-
-    def _batches(self, rows: Sequence[int], seed: int | None, *, smallest: int) -> Batches:
-        return Batches(
-            self._source,
-            rows,
-            self._resized.ids,
-            batch_size=self._batch_size,
-            seed=seed,
-            shard=self._shard,
-            smallest=smallest,
+    Raises:
+        UsageError: a batch too small for the number of processes.
+        DataError: too few training pictures, or no person in any of them.
+    """
+    # Batch statistics need two images. On GPUs they are those of all processes together.
+    smallest = 2 * processes.count if device == "cpu" else 2
+    if config.training.batch_size < smallest:
+        raise UsageError(
+            f"training.batch_size: got {config.training.batch_size} for {processes.count} "
+            f"processes on CPUs; at least {smallest} are needed, two images for each."
         )
+    if len(train) < smallest:
+        raise DataError(
+            f"{len(train)} training picture(s); at least {smallest} are needed. Add "
+            "pictures or take smaller shares for validation and test."
+        )
+    if not any(masks.any() for masks in mask_chunks(resized, train)):
+        raise DataError(
+            "no training mask holds a person: all are black. `humanseg data check` tells more."
+        )
+    source = _source(resized, [*train, *validation], torch.device(device))
+    batches = partial(
+        Batches,
+        source,
+        ids=resized.ids,
+        batch_size=config.training.batch_size,
+        processes=processes,
+    )
+    return (
+        batches(train, seed=config.training.seed, smallest=smallest),
+        batches(validation, seed=None),
+    )
 
 
 def mask_chunks(resized: ResizedImages, rows: Sequence[int]) -> Iterator[NDArray[np.bool_]]:

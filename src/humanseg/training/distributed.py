@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,7 +25,6 @@ from torch import Tensor, distributed, nn
 
 from humanseg.system.cpu import usable_cores
 from humanseg.system.errors import HumansegError, UsageError
-from humanseg.training.batches import Shard
 
 T = TypeVar("T")
 
@@ -56,10 +55,10 @@ class Processes:
         """Number of machines."""
         return self.count // self.local_count
 
-    @property
-    def shard(self) -> Shard:
-        """What this process does of every batch."""
-        return Shard(self.rank, self.count)
+    def share(self, size: int) -> slice:
+        """This process's positions in a batch of `size`: the shares differ by at most one."""
+        first, end = (size * rank // self.count for rank in (self.rank, self.rank + 1))
+        return slice(first, end)
 
     def device(self, kind: str) -> str:
         """This process's device of a kind, such as `cuda:1`."""
@@ -173,11 +172,11 @@ def started_by_torchrun() -> bool:
     return isinstance(environment, TorchElasticEnvironment) and environment.world_size() > 1
 
 
-def local_count(environment: Mapping[str, str], count: int) -> int:
-    """Processes per machine, by the variables of torchrun or SLURM."""
+def local_count(count: int) -> int:
+    """Processes per machine, by the variables of torchrun or SLURM; all of them without these."""
     for name in ("LOCAL_WORLD_SIZE", "SLURM_NTASKS_PER_NODE"):
-        if environment.get(name, "").isdecimal():
-            return int(environment[name])
+        if os.environ.get(name, "").isdecimal():
+            return int(os.environ[name])
     return count
 
 
@@ -195,7 +194,7 @@ def joined(device: str) -> Iterator[Processes]:
         yield SINGLE_PROCESS
         return
     count, local_rank = environment.world_size(), environment.local_rank()
-    local = local_count(os.environ, count)
+    local = local_count(count)
     _check(device, count, local)
     if device == "cuda":
         torch.cuda.set_device(local_rank)

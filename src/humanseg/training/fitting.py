@@ -25,7 +25,7 @@ from humanseg.models import SegmentationNetwork, load_network
 from humanseg.system.errors import Interrupted, UsageError
 from humanseg.system.quiet_logs import quiet_logs
 from humanseg.training.autotune import ComputeMode, explaining_memory
-from humanseg.training.batches import SegmentationDataModule
+from humanseg.training.batches import batches_of_parts
 from humanseg.training.callbacks.guards import TrainingGuards
 from humanseg.training.callbacks.recorder import EpochCheckpoints
 from humanseg.training.callbacks.reporter import ProgressReporter
@@ -50,18 +50,18 @@ def fit(
         Interrupted: Ctrl-C; finished epochs are saved.
     """
     data, folder = run.data, run.folder
-    batches = SegmentationDataModule(
+    train, validation = batches_of_parts(
         data.data_set.resized,
         run.config,
         train=data.training_rows(run.config),
         validation=data.data_set.rows(data.split.validation),
         device=mode.device,
-        shard=run.processes.shard,
+        processes=run.processes,
     )
     with explaining_memory(network, run.config, mode):
         teacher = _teacher(run.config, mode)
         module = SegmentationModule(mode.place(network), run.config, *teacher)
-        trainer = _trainer(run, mode, validated=batches.validated)
+        trainer = _trainer(run, mode, validated=len(validation) > 0)
         run.processes.on_main_process(
             lambda: folder.begin(
                 run.config, state, lambda: all_trained_on(run.config, data.trained_on)
@@ -71,7 +71,7 @@ def fit(
         if last is not None and folder.best.exists():
             folder.whole(folder.best)
         with _calm_lightning(), _ctrl_c(trainer, folder):
-            trainer.fit(module, datamodule=batches, ckpt_path=last, weights_only=True)
+            trainer.fit(module, train, validation, ckpt_path=last, weights_only=True)
     return module
 
 

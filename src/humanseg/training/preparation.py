@@ -83,7 +83,7 @@ class DataSet:
         """
         split = make_split(list(self.samples.values()), config, facts=self.facts)
         # On a source without people, all that is asked is what a network marks there. Where nobody
-        # is anywhere, there is nothing to learn, which `SegmentationDataModule` says.
+        # is anywhere, there is nothing to learn, which `batches_of_parts` says.
         people = {name for name, share in self.facts.shares.items() if share}
         if config.protocol != "source" and people and people.isdisjoint(split.test):
             raise DataError(

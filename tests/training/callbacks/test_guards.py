@@ -18,7 +18,7 @@ from humanseg.data.resized import Pixels, ResizedImages
 from humanseg.evaluation.metrics import score_image, summarise
 from humanseg.models import SegmentationNetwork, build_network
 from humanseg.system.errors import GuardError
-from humanseg.training.batches import Batch, SegmentationDataModule
+from humanseg.training.batches import Batch, batches_of_parts
 from humanseg.training.callbacks.guards import (
     TrainingGuards,
     check_augmentation,
@@ -70,7 +70,7 @@ def _fit(module: SegmentationModule, config: TrainConfig, folder: Path, *, epoch
         default_root_dir=folder,
         callbacks=[TrainingGuards()],
     )
-    trainer.fit(module, datamodule=SegmentationDataModule(_Squares(), config, train=range(8)))
+    trainer.fit(module, *batches_of_parts(_Squares(), config, train=range(8)))
 
 
 class _PublishedMistake(SegmentationModule):
