@@ -1,14 +1,12 @@
 """Networks of segmentation-models-pytorch: build, weigh, save, load, run."""
 
 from humanseg.models.complexity import count_macs, count_parameters, measure_latency
-from humanseg.models.ema import ExponentialMovingAverage
 from humanseg.models.network import SegmentationNetwork, build_network
 from humanseg.models.onnx_file import FromBytes, write_onnx
 from humanseg.models.saved import halved, load_network, save_network, start_network
 from humanseg.models.torch_engine import TorchEngine
 
 __all__ = [
-    "ExponentialMovingAverage",
     "FromBytes",
     "SegmentationNetwork",
     "TorchEngine",

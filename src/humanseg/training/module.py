@@ -9,10 +9,11 @@ from typing import Any, cast
 import lightning
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor
 
 from humanseg.config.schema import OptimiserConfig, TrainConfig, TrainingConfig
-from humanseg.models import ExponentialMovingAverage, SegmentationNetwork
+from humanseg.models import SegmentationNetwork
 from humanseg.results.scores import iou_of
 from humanseg.training.augmentation import augment, shrink
 from humanseg.training.batches import Batch
@@ -99,9 +100,11 @@ class SegmentationModule(lightning.LightningModule):
         self._loss = SegmentationLoss(config.loss)
         self.training_score = RunningScore()
         self.validation_score = RunningScore()
-        self.average = (
-            ExponentialMovingAverage(network) if config.training.ema_decay is not None else None
-        )
+        self.average: ModelEmaV3 | None = None
+        if config.training.ema_decay is not None:
+            # torch's `AveragedModel` would wait for a GPU at every step: it asks a counter there.
+            self.average = ModelEmaV3(network).requires_grad_(False)
+            self.average.train()  # Lightning remarks on what is in evaluation mode at the start
 
     @property
     def kept(self) -> SegmentationNetwork:
@@ -159,7 +162,8 @@ class SegmentationModule(lightning.LightningModule):
         decay, step = self._config.training.ema_decay, self.global_step
         if self.average is not None and decay is not None:
             early = (1 + step) / (10 + step) if step > 1 else 0.0
-            self.average.update(self.network, min(decay, early))
+            self.average.decay = min(decay, early)
+            self.average.update(self.network)
 
     def validation_step(self, batch: Batch, _index: int) -> None:
         """Score the weights that would be kept."""
