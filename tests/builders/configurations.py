@@ -1,9 +1,10 @@
-"""Configurations that differ from another one."""
+"""Configurations that differ from another one, and the data that they name."""
 
 from __future__ import annotations
 
 from humanseg.config.loading import suitable
 from humanseg.config.schema import TrainConfig
+from humanseg.training import RunData, find_data_set
 
 
 def changed(config: TrainConfig, **sections: dict[str, object]) -> TrainConfig:
@@ -12,3 +13,8 @@ def changed(config: TrainConfig, **sections: dict[str, object]) -> TrainConfig:
     for section, changes in sections.items():
         values[section] |= changes
     return TrainConfig.model_validate(suitable(TrainConfig, values))
+
+
+def find_data(config: TrainConfig) -> RunData:
+    """The pictures of a configuration, divided as it says."""
+    return find_data_set(config).divided(config.split)

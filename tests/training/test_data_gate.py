@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageOps
-from tests.builders.configurations import changed
+from tests.builders.configurations import changed, find_data
 
 from humanseg.config.schema import TrainConfig
 from humanseg.data import synthesize
 from humanseg.data.inspection import Finding
 from humanseg.system.errors import DataError, GuardError
 from humanseg.training.data_gate import check_learned_labels, refuse_errors
-from humanseg.training.preparation import find_data
 
 
 @pytest.fixture(scope="module")

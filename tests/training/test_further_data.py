@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from tests.builders.configurations import find_data
 
 from humanseg.config.schema import TrainConfig
 from humanseg.data.composition import RECORD_FILE, CompositionRecord, SourceRecord
@@ -17,7 +18,7 @@ from humanseg.results import write_record
 from humanseg.system.errors import DataError, UsageError
 from humanseg.training import train
 from humanseg.training.further_data import Start, check_start
-from humanseg.training.preparation import RunData, find_data, find_data_set
+from humanseg.training.preparation import RunData, find_data_set
 
 pytestmark = pytest.mark.training
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import lightning
 import pytest
 from PIL import Image
-from tests.builders.configurations import changed
+from tests.builders.configurations import changed, find_data
 
 from humanseg.cli import main
 from humanseg.config.loading import read_stored, to_yaml
@@ -20,7 +20,6 @@ from humanseg.model_directory import read_model_record
 from humanseg.system.errors import DataError, GuardError, UsageError
 from humanseg.training import finish, train
 from humanseg.training.callbacks.guards import TrainingGuards
-from humanseg.training.preparation import find_data
 from humanseg.training.run_folder import settings_digest
 
 pytestmark = pytest.mark.training

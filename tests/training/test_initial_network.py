@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.builders.configurations import changed
+from tests.builders.configurations import changed, find_data
 
 from humanseg.cli import main
 from humanseg.config.schema import TrainConfig
@@ -23,7 +23,6 @@ from humanseg.system.errors import DataError, UsageError
 from humanseg.training import train
 from humanseg.training.callbacks.guards import TrainingGuards
 from humanseg.training.further_data import check_start, find_starts
-from humanseg.training.preparation import find_data
 
 pytestmark = pytest.mark.training
 

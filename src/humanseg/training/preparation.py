@@ -217,20 +217,3 @@ def _resized(
     cached = store.resized(samples, size=size, mask_resize=resize)
     cached.prepare(range(len(samples)), of_stage(progress, "Filling the cache"))
     return cached, None
-
-
-def find_data(
-    config: TrainConfig,
-    *,
-    cache: Path | None = None,
-    processes: int = 1,
-    progress: Progress | None = None,
-) -> RunData:
-    """Find, fingerprint and split the pictures of a configuration.
-
-    Raises:
-        UsageError: no data given, or it does not exist.
-        DataError: pictures without masks, or too few for the split.
-    """
-    data_set = find_data_set(config, cache=cache, processes=processes, progress=progress)
-    return data_set.divided(config.split)

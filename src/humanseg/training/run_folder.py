@@ -13,10 +13,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import MappingProxyType
 from typing import Literal
 
 from pydantic import Field
@@ -39,6 +38,7 @@ from humanseg.system.archives import is_whole_zip
 from humanseg.system.atomic import is_leftover, remove_leftovers
 from humanseg.system.errors import DataError, FolderBusy, UsageError
 from humanseg.system.lock import held
+from humanseg.training.preparation import RunData
 
 _LOCK = ".lock"
 """Held by the process that trains; one that was killed leaves it, free."""
@@ -135,9 +135,7 @@ class RunFolder:
         if self.root.is_file() or any(name != _LOCK and not is_leftover(name) for name in names):
             raise UsageError(f"{self.root}: is not empty and no run folder; name another folder.")
 
-    def result(
-        self, fingerprint: str, split: SplitRecord, extra: Mapping[str, str] = MappingProxyType({})
-    ) -> RunResult | None:
+    def result(self, data: RunData) -> RunResult | None:
         """The result, if the run is finished.
 
         Raises:
@@ -146,10 +144,8 @@ class RunFolder:
         if not self.result_file.exists():
             return None
         result = read_record(self.result_file, RunResult)
-        self._check_data(
-            self.result_file, (result.data_fingerprint, result.further_data), (fingerprint, extra)
-        )
-        if result.split != split:
+        self._check_data(self.result_file, result.data_fingerprint, result.further_data, data)
+        if result.split != data.split:
             raise DataError(
                 f"{self.root}: the split comes out differently than when this run was made, such "
                 "as with another table of sources; restore it or begin in another folder."
@@ -181,9 +177,7 @@ class RunFolder:
             f"{self.root}: another process is training here; wait for it or name another folder."
         )
 
-    def state(
-        self, fingerprint: str, extra: Mapping[str, str] = MappingProxyType({})
-    ) -> RunState | None:
+    def state(self, data: RunData) -> RunState | None:
         """What an unfinished run fixed at its start, if it got that far.
 
         Raises:
@@ -192,13 +186,13 @@ class RunFolder:
         if not self._state.exists():
             return None
         state = read_record(self._state, RunState)
-        self._check_data(self._state, (state.data_fingerprint, state.extra), (fingerprint, extra))
+        self._check_data(self._state, state.data_fingerprint, state.extra, data)
         return state
 
     def _check_data(
-        self, file: Path, before: tuple[str, Mapping[str, str]], now: tuple[str, Mapping[str, str]]
+        self, file: Path, fingerprint: str, extra: dict[str, str], data: RunData
     ) -> None:
-        if before != now:
+        if (fingerprint, extra) != (data.fingerprint, data.extra_fingerprints):
             raise DataError(
                 f"{self.root}: the pictures or masks have changed since this run began "
                 f"(see its {file.name}); begin a new one in another folder."

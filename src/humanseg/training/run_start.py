@@ -61,7 +61,7 @@ def start_run(run: RunContext) -> tuple[SegmentationNetwork, ComputeMode, RunSta
 
 def _resumed_state(run: RunContext) -> RunState | None:
     data, folder = run.data, run.folder
-    state = folder.state(data.fingerprint, data.extra_fingerprints)
+    state = folder.state(data)
     if state is None or not folder.last.exists():
         return None
     if state.split != data.split:

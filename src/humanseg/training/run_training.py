@@ -18,7 +18,7 @@ from humanseg.training.callbacks.recorder import EpochRecorder
 from humanseg.training.distributed import SINGLE_PROCESS, Processes, joined
 from humanseg.training.finish import finish_run
 from humanseg.training.fitting import fit
-from humanseg.training.preparation import RunData, find_data
+from humanseg.training.preparation import RunData, find_data_set
 from humanseg.training.run_folder import RunFolder
 from humanseg.training.run_start import RunContext, start_run
 
@@ -64,11 +64,11 @@ def train(
         watched = progress if processes.is_main else None
         processes.on_main_process(lambda: folder.check(config, resume=resume))
         if data is None:
-            find = partial(
-                find_data, config, cache=cache, processes=processes.local_count, progress=watched
-            )
+            count = processes.local_count
+            find = partial(find_data_set, config, cache=cache, processes=count, progress=watched)
             # With a cache, one process of every machine first: it decodes what others then read.
-            data = find() if cache is None else processes.local_first(find)
+            data_set = find() if cache is None else processes.local_first(find)
+            data = data_set.divided(config.split)
         return _finished_or_trained(RunContext(config, folder, data, processes, recorder, watched))
 
     if data is not None:
@@ -80,9 +80,7 @@ def train(
 def _finished_or_trained(run: RunContext) -> RunResult:
     """The result that the folder holds already, or that of training now."""
     data, processes = run.data, run.processes
-    finished = processes.on_main_process(
-        lambda: run.folder.result(data.fingerprint, data.split, data.extra_fingerprints)
-    )
+    finished = processes.on_main_process(lambda: run.folder.result(data))
     if finished is not None:
         return finished
     with ExitStack() as stack:
