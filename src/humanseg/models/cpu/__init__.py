@@ -22,10 +22,9 @@ from functools import cache
 import segmentation_models_pytorch as smp
 from torch import nn
 
+from humanseg.models.cpu.depthwise import keep_depthwise_in_float32, split_dilated
 from humanseg.models.cpu.patching import restore
-from humanseg.models.cpu.precision import keep_depthwise_in_float32
 from humanseg.models.cpu.smp_blocks import add_one_by_one, pad_inside
-from humanseg.models.cpu.space_to_batch import split_dilated
 from humanseg.models.cpu.upsample2x import double_in_convolutions, double_quickly
 
 __all__ = ["optimise_for_cpu_training", "restore"]

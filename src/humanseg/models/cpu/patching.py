@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from types import UnionType
 from typing import Any
 
 from torch import nn
-from torch.overrides import TorchFunctionMode
 
 
-def mix_in(module: nn.Module, mixin: type) -> None:
-    """Have a module, and copies of it, compute by `mixin.forward`, which may call `super()`.
+def mix_in(
+    network: nn.Module,
+    kind: type[nn.Module] | UnionType,
+    mixin: type,
+    *,
+    where: Callable[[Any], bool] = lambda _: True,
+) -> None:
+    """Have modules of a kind, and copies of them, compute by `mixin.forward`.
 
-    Its weights and their names stay; a second time changes nothing. Not a new `forward` on the
-    instance: a deep copy of that would call the original's weights.
+    It may call `super()`, which is the module's own class. Weights and their names stay; a second
+    time changes nothing. Not a new `forward` on the instance: a deep copy of that would call the
+    original's weights.
     """
-    kind = type(module)
-    if issubclass(kind, mixin):
-        return
-    module.__class__ = type(kind.__name__, (mixin, kind), {"swapped": kind})
+    for module in network.modules():
+        if isinstance(module, kind) and not isinstance(module, mixin) and where(module):
+            own = type(module)
+            module.__class__ = type(own.__name__, (mixin, own), {"swapped": own})
 
 
 def check_arguments(method: Callable[..., Any], *names: str) -> None:
@@ -38,24 +45,3 @@ def restore(network: nn.Module) -> None:
     for module in network.modules():
         while "swapped" in vars(type(module)):
             module.__class__ = vars(type(module))["swapped"]
-
-
-class RedirectFunction(TorchFunctionMode):
-    """Inside this block, calls of one torch function go to another with the same arguments."""
-
-    def __init__(self, function: Callable[..., Any], target: Callable[..., Any]) -> None:
-        """Send calls of `function` to `target`."""
-        super().__init__()
-        self._function = function
-        self._target = target
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Any,  # noqa: ANN401  torch's own types
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401
-        """Redirect the one function, let everything else through."""
-        chosen = self._target if func is self._function else func
-        return chosen(*args, **(kwargs or {}))

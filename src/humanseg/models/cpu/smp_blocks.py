@@ -34,9 +34,7 @@ def add_one_by_one(network: nn.Module) -> None:
     from segmentation_models_pytorch.decoders.fpn.decoder import MergeBlock
 
     check_arguments(MergeBlock.forward, "x")
-    for module in network.modules():
-        if isinstance(module, MergeBlock) and module.policy == "add":
-            mix_in(module, _Added)
+    mix_in(network, MergeBlock, _Added, where=lambda block: block.policy == "add")
 
 
 class _Added:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
-from humanseg.models.cpu.patching import RedirectFunction, check_arguments, mix_in
+from humanseg.models.cpu.patching import check_arguments, mix_in
 
 
 def double_in_convolutions(network: nn.Module) -> None:
@@ -22,9 +23,7 @@ def double_in_convolutions(network: nn.Module) -> None:
 
     names = ("feature_map", "target_height", "target_width", "skip_connection")
     check_arguments(UnetDecoderBlock.forward, *names)
-    for module in network.modules():
-        if isinstance(module, UnetDecoderBlock) and can_double(module):
-            mix_in(module, DoublingConvolution)
+    mix_in(network, UnetDecoderBlock, DoublingConvolution, where=can_double)
 
 
 def double_quickly(network: nn.Module) -> None:
@@ -35,10 +34,10 @@ def double_quickly(network: nn.Module) -> None:
     from segmentation_models_pytorch.decoders.fpn.decoder import FPNBlock
     from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoderBlock
 
-    for module in network.modules():
-        blocks = UnetDecoderBlock | FPNBlock
-        if isinstance(module, blocks) and not isinstance(module, DoublingConvolution):
-            mix_in(module, Doubling)
+    def enlarges(block: nn.Module) -> bool:
+        return not isinstance(block, DoublingConvolution)
+
+    mix_in(network, UnetDecoderBlock | FPNBlock, Doubling, where=enlarges)
 
 
 class Doubling:
@@ -49,17 +48,25 @@ class Doubling:
 
     def forward(self, *inputs: Any, **named: Any) -> Tensor:  # noqa: ANN401  as the block has them
         """As the block."""
-        with RedirectFunction(functional.interpolate, _enlarge):
+        with _EnlargingQuickly():
             result: Tensor = super().forward(*inputs, **named)  # type: ignore[misc]
         return result
 
 
-def _enlarge(images: Tensor, *args: Any, **named: Any) -> Tensor:  # noqa: ANN401
-    """As `torch.nn.functional.interpolate`."""
-    if _doubles(images, *args, **named):
-        doubled: Tensor = _Doubled.apply(images)
-        return doubled
-    return functional.interpolate(images, *args, **named)
+class _EnlargingQuickly(TorchFunctionMode):
+    """Inside this block, interpolation that doubles goes to `_Doubled`."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,  # noqa: ANN401  torch's own types
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401
+        named = kwargs or {}
+        if func is functional.interpolate and _doubles(*args, **named):
+            return _Doubled.apply(args[0])
+        return func(*args, **named)
 
 
 def _doubles(
@@ -116,10 +123,9 @@ class DoublingConvolution:
         return enlarged
 
 
-def can_double(block: nn.Module) -> bool:
+def can_double(block: Any) -> bool:  # noqa: ANN401  SMP has no types
     """Whether a U-Net decoder's block does what `DoublingConvolution` does."""
-    unet: Any = block
-    convolution = unet.conv1[0]
+    convolution = block.conv1[0]
     plain = (
         convolution.kernel_size == (3, 3)
         and convolution.stride == convolution.dilation == (1, 1)
@@ -127,9 +133,9 @@ def can_double(block: nn.Module) -> bool:
         and convolution.groups == 1
         and convolution.padding_mode == "zeros"
     )
-    between = unet.attention1.attention
-    callables = callable(unet.conv2) and callable(unet.attention2)  # AttributeError without them
-    nearest = unet.interpolation_mode == "nearest"
+    between = block.attention1.attention
+    callables = callable(block.conv2) and callable(block.attention2)  # AttributeError without them
+    nearest = block.interpolation_mode == "nearest"
     return plain and nearest and callables and isinstance(between, nn.Identity)
 
 

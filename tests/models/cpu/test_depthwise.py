@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from humanseg.models.cpu import optimise_for_cpu_training
-from humanseg.models.cpu.precision import keep_depthwise_in_float32
+from humanseg.models.cpu.depthwise import keep_depthwise_in_float32
 
 
 def _network() -> nn.Sequential:

@@ -1,13 +1,16 @@
-"""Dilated depthwise convolutions on the subgrids that they consist of ("space to batch").
+"""Depthwise convolutions whose backward pass is slow on CPUs: dilated ones, and in bf16 some more.
 
-torch 2.15 has a slow backward kernel for them: 36 ms for a 5x5 one with dilation 2 (672 channels,
-28x28, batch 16), where the same without dilation takes 17 ms at 24x24 (`benchmarks/depthwise.py`).
+torch 2.15 has a slow backward kernel for dilated ones: 36 ms for a 5x5 one with dilation 2 (672
+channels, 28x28, batch 16), where the same without dilation takes 17 ms at 24x24
+(`benchmarks/depthwise.py`). They are computed on the subgrids that they consist of ("space to
+batch").
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -39,9 +42,7 @@ def split_dilated(network: nn.Module) -> None:
 
     A float32 step takes 7 % less (DeepLabV3+).
     """
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d) and can_split(module):
-            mix_in(module, SpaceToBatchConv)
+    mix_in(network, nn.Conv2d, SpaceToBatchConv, where=can_split)
 
 
 def can_split(convolution: nn.Conv2d) -> bool:
@@ -79,3 +80,30 @@ def _join(parts: Tensor, rate: int) -> Tensor:
     pixels = grids.permute(0, 3, 1, 4, 2, 5)
     whole = pixels.reshape(count // rate**2, rows * rate, columns * rate, channels)
     return whole.permute(0, 3, 1, 2)
+
+
+class _InFloat32:
+    """A convolution that leaves autocast; stands before its own class."""
+
+    def forward(self: Any, images: Tensor) -> Tensor:
+        with torch.autocast(images.device.type, enabled=False):
+            result: Tensor = super().forward(images.float())  # type: ignore[misc]
+        return result.to(images.dtype)
+
+
+def keep_depthwise_in_float32(network: nn.Module) -> None:
+    """Run strided, dilated and large depthwise convolutions in float32 under CPU autocast.
+
+    Their bf16 backward pass has no fast kernel: 1.7 to 14 times the time of the float32 one (torch
+    2.15; `benchmarks/depthwise.py` measures it, 134 instead of 23 ms for the first of
+    EfficientNet-B0 at 320x320, batch 16). Plain 3x3 ones are faster in bf16 and stay. Weights,
+    names and results without autocast are unchanged. A bf16 step takes 28 % less (U-Net).
+    """
+    mix_in(network, nn.Conv2d, _InFloat32, where=_is_slow)
+
+
+def _is_slow(convolution: nn.Conv2d) -> bool:
+    if convolution.groups == 1 or convolution.groups != convolution.in_channels:
+        return False
+    large = max(convolution.kernel_size) > 3
+    return large or max(convolution.stride) > 1 or max(convolution.dilation) > 1
