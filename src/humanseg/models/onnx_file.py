@@ -192,12 +192,11 @@ def description(record: ModelRecord, precision: str) -> dict[str, str]:
 
 def add_metadata(model: ModelProto, values: dict[str, str]) -> None:
     """Set metadata `humanseg.NAME` of a model; others of these names are replaced."""
-    names = {f"humanseg.{name}": value for name, value in values.items()}
-    others = [entry for entry in model.metadata_props if entry.key not in names]
-    del model.metadata_props[:]
-    model.metadata_props.extend(others)
-    for name, value in names.items():
-        model.metadata_props.add(key=name, value=value)
+    from onnx import helper
+
+    before = {entry.key: entry.value for entry in model.metadata_props}
+    own = {f"humanseg.{name}": value for name, value in values.items()}
+    helper.set_model_props(model, before | own)
 
 
 def _forget_origin(graph: GraphProto) -> None:

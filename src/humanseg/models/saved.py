@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 import warnings
 from pathlib import Path
@@ -23,6 +22,7 @@ from humanseg.model_directory import (
     ONNX_FILE,
     WEIGHTS_FILE,
     ModelRecord,
+    digests,
     find_model,
     read_model_record,
     refuse_changed,
@@ -183,8 +183,7 @@ def start_network(config: ModelConfig) -> SegmentationNetwork:
                 f"model.{key}: got {wanted}, but the model to start from, {config.start_from}, has "
                 f"{there}; leave it out, or start from another model."
             )
-    digest = hashlib.sha256((directory / WEIGHTS_FILE).read_bytes()).hexdigest()
-    network.weights = f"{directory.name}/{WEIGHTS_FILE} sha256:{digest}"
+    network.weights = f"{directory.name}/{WEIGHTS_FILE} sha256:{digests(directory)[WEIGHTS_FILE]}"
     network.train()
     freeze_unused_parameters(network, config.image_size)
     return network
