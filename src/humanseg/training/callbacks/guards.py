@@ -3,6 +3,8 @@
 They exist because it happened: a published comparison gave DeepLabV3+'s training loop an optimiser
 that held another network's parameters. Nothing failed, the network never moved, and its score of
 0.2068 was reported as a property of the architecture.
+
+Each `check_...` raises `GuardError` where what its first line says does not hold.
 """
 
 from __future__ import annotations
@@ -29,11 +31,7 @@ _LEAST_RATE = 1e-3  # of the peak: below, single weights may be too large to sho
 
 
 def check_optimiser(network: nn.Module, optimiser: Optimizer) -> None:
-    """The optimiser holds exactly the network's trainable parameters, each once.
-
-    Raises:
-        GuardError: it holds parameters of something else, misses some, or holds one twice.
-    """
+    """The optimiser holds exactly the network's trainable parameters, each once."""
     held = [id(p) for group in optimiser.param_groups for p in group["params"]]
     wanted = {id(p): name for name, p in network.named_parameters() if p.requires_grad}
     foreign = len(set(held) - set(wanted))
@@ -53,11 +51,7 @@ def check_optimiser(network: nn.Module, optimiser: Optimizer) -> None:
 
 
 def check_trainable(network: SegmentationNetwork) -> None:
-    """No parameter that the output depends on is frozen: no setting asks for it.
-
-    Raises:
-        GuardError: some have `requires_grad` False.
-    """
+    """No parameter that the output depends on is frozen: no setting asks for it."""
     parameters = dict(network.named_parameters())
     frozen = [
         name
@@ -74,11 +68,7 @@ def check_trainable(network: SegmentationNetwork) -> None:
 
 
 def check_training_mode(network: nn.Module) -> None:
-    """All layers are in training mode: `load` and `predict` leave networks in the other.
-
-    Raises:
-        GuardError: some are not.
-    """
+    """All layers are in training mode: `load` and `predict` leave networks in the other."""
     resting = [name or "all" for name, layer in network.named_modules() if not layer.training]
     if resting:
         raise GuardError(
@@ -101,11 +91,7 @@ def copy_weights(network: nn.Module) -> dict[str, Tensor]:
 
 
 def check_moved(network: nn.Module, before: dict[str, Tensor], *, epoch: int) -> None:
-    """Every trainable parameter differs from what `copy_weights` copied before the epoch.
-
-    Raises:
-        GuardError: some did not move.
-    """
+    """Every trainable parameter differs from what `copy_weights` copied before the epoch."""
     parameters = dict(network.named_parameters())
     moved = torch.stack(
         [(parameters[name].detach() != weights).any() for name, weights in before.items()]
@@ -119,11 +105,7 @@ def check_moved(network: nn.Module, before: dict[str, Tensor], *, epoch: int) ->
 
 
 def check_rates(optimiser: Optimizer, expected: Sequence[float], *, step: int) -> None:
-    """The optimiser's learning rates, one by group, are what the schedule says after some steps.
-
-    Raises:
-        GuardError: one is not.
-    """
+    """The optimiser's learning rates, one by group, are what the schedule says."""
     for group, rate in zip(optimiser.param_groups, expected, strict=True):
         if not math.isclose(group["lr"], rate, rel_tol=_RATE_TOLERANCE, abs_tol=1e-12):
             raise GuardError(
@@ -142,9 +124,6 @@ def check_augmentation(module: SegmentationModule, batch: Batch, *, epoch: int) 
         module: as it is trained.
         batch: gives number, size and device of the images; its pixels are not used.
         epoch: counted from 1, for the message and the randomness.
-
-    Raises:
-        GuardError: the outlines in the images are not those in the masks.
     """
     masks = torch.zeros_like(batch["mask"])
     height, width = masks.shape[2:]
@@ -167,11 +146,7 @@ def check_augmentation(module: SegmentationModule, batch: Batch, *, epoch: int) 
 
 
 def check_scored(summary: ScoreSummary) -> None:
-    """Some test picture has a person, so that there is a per-image score.
-
-    Raises:
-        GuardError: none has.
-    """
+    """Some test picture has a person, so that there is a per-image score."""
     if summary.iou_mean is None:
         raise GuardError(
             "No test picture has a person in its mask, so the result would mean nothing. Use "
