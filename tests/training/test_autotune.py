@@ -17,7 +17,7 @@ from humanseg.training.autotune import ComputeMode, explaining_memory, fitting_b
 pytestmark = pytest.mark.training
 
 _FORWARD = SegmentationNetwork.forward
-_CPU = ComputeMode("cpu", "fp32", "contiguous", {})
+_CPU = ComputeMode("cpu", "fp32", "contiguous")
 
 
 def _holds(most: int, error: type[RuntimeError] = torch.OutOfMemoryError) -> object:

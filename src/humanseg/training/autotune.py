@@ -8,7 +8,7 @@ import time
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Literal
 
@@ -37,7 +37,7 @@ class ComputeMode:
     device: str
     precision: Precision
     memory_format: MemoryFormat
-    timings: dict[str, float]
+    timings: dict[str, float] = field(default_factory=dict)
 
     def place(self, network: SegmentationNetwork) -> SegmentationNetwork:
         """Bring a network to the device in the chosen layout, ready for the chosen arithmetic."""
@@ -76,7 +76,7 @@ def choose_mode(network: SegmentationNetwork, config: TrainConfig) -> ComputeMod
     """
     device, candidates = resolve_device(config.training.device), _candidates(config)
     if len(candidates) == 1:
-        return ComputeMode(device, *candidates[0], timings={})
+        return ComputeMode(device, *candidates[0])
     seconds = _time_each(network, config, candidates)
     best = min(seconds, key=lambda pair: seconds[pair])
     timings = {f"{pair[0]} {pair[1]}": round(value, 5) for pair, value in seconds.items()}
@@ -116,7 +116,7 @@ def _time_each(
 ) -> dict[_Pair, float]:
     device, count = resolve_device(config.training.device), min(_BATCH, config.training.batch_size)
     shape = (count, *config.model.image_size, 3)
-    return {pair: time_mode(network, ComputeMode(device, *pair, {}), shape) for pair in candidates}
+    return {pair: time_mode(network, ComputeMode(device, *pair), shape) for pair in candidates}
 
 
 def time_mode(network: SegmentationNetwork, mode: ComputeMode, shape: tuple[int, ...]) -> float:
@@ -150,11 +150,7 @@ def _wait(device: str) -> None:
 def explaining_memory(
     network: SegmentationNetwork, config: TrainConfig, mode: ComputeMode
 ) -> Iterator[None]:
-    """Turn torch's lack of memory inside this block into a sentence with a batch size that fits.
-
-    Raises:
-        OutOfMemory: memory ran out.
-    """
+    """Turn torch's lack of memory inside this block into `OutOfMemory` with a batch that fits."""
     try:
         yield
         return

@@ -45,9 +45,7 @@ MAX_TRAINING_SCORED = 1000
 """Training pictures that the final network is scored on, evenly over all of them."""
 
 
-def finish_run(
-    run: RunContext, module: SegmentationModule, device: str, state: RunState
-) -> RunResult:
+def finish_run(run: RunContext, module: SegmentationModule, state: RunState) -> RunResult:
     """Score the kept network in one process, whatever trained it, and write everything down.
 
     A network that is no better than the mean training mask is written down too: see
@@ -62,7 +60,7 @@ def finish_run(
     kept_epoch, network = _kept(run, module)
     restore(network)
     segmenter = Segmenter.of_engine(
-        TorchEngine.of_network(network, config.model.image_size, device=device),
+        TorchEngine.of_network(network, config.model.image_size, device=run.device),
         threshold=config.evaluation.threshold,
         flip_averaging=config.evaluation.flip_averaging,
         sure_share=config.evaluation.sure_share,

@@ -36,9 +36,7 @@ from humanseg.training.run_folder import RunFolder, RunState
 from humanseg.training.run_start import RunContext
 
 
-def fit(
-    run: RunContext, network: SegmentationNetwork, mode: ComputeMode, state: RunState
-) -> SegmentationModule:
+def fit(run: RunContext, network: SegmentationNetwork, state: RunState) -> SegmentationModule:
     """Train a network in place, from the last checkpoint of the run's folder if there is one.
 
     The folder is begun as soon as nothing else can stand in the way.
@@ -50,6 +48,7 @@ def fit(
         Interrupted: Ctrl-C; finished epochs are saved.
     """
     data, folder = run.data, run.folder
+    mode = ComputeMode(run.device, state.resolved.precision, state.resolved.memory_format)
     train, validation = batches_of_parts(
         data.data_set.resized,
         run.config,

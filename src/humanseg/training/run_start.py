@@ -14,7 +14,7 @@ from humanseg.system.errors import DataError
 from humanseg.system.progress import Progress
 from humanseg.training.autotune import ComputeMode, choose_mode, explaining_memory, resolve_device
 from humanseg.training.callbacks.recorder import EpochRecorder
-from humanseg.training.distributed import Processes, process_count
+from humanseg.training.distributed import Processes
 from humanseg.training.environment import describe_environment
 from humanseg.training.further_data import check_start, find_starts
 from humanseg.training.preparation import RunData
@@ -33,8 +33,13 @@ class RunContext:
     progress: Progress | None
     """Told how far the run is; None where nobody watches, as in all processes but the first."""
 
+    @property
+    def device(self) -> str:
+        """What this process computes on, such as `cuda:1`."""
+        return self.processes.device(resolve_device(self.config.training.device))
 
-def start_run(run: RunContext) -> tuple[SegmentationNetwork, ComputeMode, RunState]:
+
+def start_run(run: RunContext) -> tuple[SegmentationNetwork, RunState]:
     """Build the network and settle how it computes; a resumed run repeats its first choices.
 
     Raises:
@@ -53,10 +58,7 @@ def start_run(run: RunContext) -> tuple[SegmentationNetwork, ComputeMode, RunSta
         weightless = {"encoder_weights": "none", "start_from": None}
         network = build_network(config.model.model_copy(update=weightless))
         network.normalise_by(state.resolved.mean, state.resolved.std)
-    resolved = state.resolved
-    device = processes.device(resolve_device(config.training.device))
-    mode = ComputeMode(device, resolved.precision, resolved.memory_format, resolved.timings)
-    return network, mode, state
+    return network, state
 
 
 def _resumed_state(run: RunContext) -> RunState | None:
@@ -88,8 +90,7 @@ def _first_state(run: RunContext, network: SegmentationNetwork) -> RunState:
     starts = find_starts(config)
     for start in starts:
         check_start(start, config, data.fingerprint, data.held_out)
-    frugal = ComputeMode(resolve_device(config.training.device), "bf16", "channels_last", {})
-    with explaining_memory(network, config, frugal):
+    with explaining_memory(network, config, ComputeMode(run.device, "bf16", "channels_last")):
         mode = choose_mode(network, config)
     resolved = Resolved(
         device=mode.device,
@@ -99,7 +100,7 @@ def _first_state(run: RunContext, network: SegmentationNetwork) -> RunState:
         mean=network.mean.flatten().tolist(),
         std=network.std.flatten().tolist(),
         timings=mode.timings,
-        processes=process_count(),
+        processes=run.processes.count,
     )
     return RunState(
         settings=settings_digest(config),

@@ -88,9 +88,9 @@ def _finished_or_trained(run: RunContext) -> RunResult:
         run.recorder.reset_peak_memory()
         data.prepare(of_stage(run.progress, "Reading images"))
         with keep_freed_memory():
-            network, mode, state = start_run(run)
-            module = fit(run, network, mode, state)
-        return processes.on_main_process(lambda: finish_run(run, module, mode.device, state))
+            network, state = start_run(run)
+            module = fit(run, network, state)
+        return processes.on_main_process(lambda: finish_run(run, module, state))
 
 
 def preflight(config: TrainConfig) -> SegmentationNetwork:
