@@ -117,27 +117,20 @@ def _plugins(processes: Processes, device: str) -> list[LayerSync | ClusterEnvir
 def _loggers(config: TrainConfig, folder: RunFolder) -> list[Logger] | bool:
     """What is asked for, each writing below the run's folder; False for none."""
     root, name = folder.root, folder.root.name
-    makers: dict[str, tuple[str, Callable[[], Logger]]] = {
-        "csv": ("lightning", lambda: CSVLogger(root, name="csv", version="")),
-        "tensorboard": (
-            "tensorboard",
-            lambda: TensorBoardLogger(root, name="tensorboard", version=""),
-        ),
-        "wandb": ("wandb", lambda: WandbLogger(name=name, project="humanseg", save_dir=root)),
-        "mlflow": (
-            "mlflow",
-            lambda: MLFlowLogger("humanseg", run_name=name, save_dir=str(root / "mlflow")),
-        ),
+    makers: dict[str, Callable[[], Logger]] = {  # by the package that each needs, but for csv
+        "csv": lambda: CSVLogger(root, name="csv", version=""),
+        "tensorboard": lambda: TensorBoardLogger(root, name="tensorboard", version=""),
+        "wandb": lambda: WandbLogger(name=name, project="humanseg", save_dir=root),
+        "mlflow": lambda: MLFlowLogger("humanseg", run_name=name, save_dir=str(root / "mlflow")),
     }
     loggers = []
     for chosen in dict.fromkeys(config.training.loggers):
-        package, make = makers[chosen]
         try:
-            loggers.append(make())
+            loggers.append(makers[chosen]())
         except ModuleNotFoundError as error:
             raise UsageError(
-                f"training.loggers: {chosen} needs the package {package}, which is not installed. "
-                f"Install it with: pip install {package}"
+                f"training.loggers: {chosen} needs the package {chosen}, which is not installed. "
+                f"Install it with: pip install {chosen}"
             ) from error
     return loggers or False
 
