@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -12,9 +12,7 @@ from humanseg.config.schema import DataConfig, TrainConfig
 from humanseg.data.composition import RECORD_FILE, CompositionRecord
 from humanseg.data.duplicates import find_shared
 from humanseg.data.fingerprint import fingerprint
-from humanseg.data.inspection import Finding
 from humanseg.data.layouts import discover
-from humanseg.data.metadata import Facts
 from humanseg.data.samples import Sample
 from humanseg.data.signatures import ImageBits, Signature
 from humanseg.data.training_images import copied, joined, read_training_images, some
@@ -38,8 +36,6 @@ class ExtraData:
     signatures: dict[str, Signature]
     """By id, to find copies with; empty for composed scenes, which copy no picture."""
     root: Path
-    findings: tuple[Finding, ...] = ()
-    """What is wrong or odd with single images and masks; composed scenes are not looked at."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ class Start:
 
 
 def find_extra(config: DataConfig, own: Sequence[Sample]) -> list[ExtraData]:
-    """Find and fingerprint the further data sets; `inspected` looks at their images.
+    """Find and fingerprint the further data sets, without a look at their images.
 
     They are called by their folders, with a number where another one, or a folder of the samples
     `own`, is called so.
@@ -94,18 +90,6 @@ def _find_one(root: Path, name: str, classes: Sequence[str]) -> ExtraData:
         )
     named = tuple(replace(sample, id=f"{name}/{sample.id}") for sample in samples)
     return ExtraData(name, named, fingerprint(samples), composition, {}, root)
-
-
-def inspected(extra: ExtraData, look: Callable[[Sequence[Sample]], Facts]) -> ExtraData:
-    """A data set of `find_extra` with what is known of its images; `look` reads facts of samples.
-
-    Raises:
-        DataError, ImageError: an image or a mask that cannot be read.
-    """
-    if extra.composition is not None:
-        return extra
-    facts = look(extra.samples)
-    return replace(extra, signatures=facts.signatures, findings=facts.findings)
 
 
 def check_extra(extra: ExtraData, data_fingerprint: str, held_out: Mapping[str, Signature]) -> None:

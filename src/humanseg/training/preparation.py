@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from humanseg.config.schema import TrainConfig
 from humanseg.config.split_config import SplitConfig
 from humanseg.data.cache import Cache
 from humanseg.data.fingerprint import fingerprint
-from humanseg.data.inspection import Keep
+from humanseg.data.inspection import Finding, Keep
 from humanseg.data.layouts import discover
 from humanseg.data.metadata import Facts, read_facts
 from humanseg.data.resized import ImagesInMemory, ResizedImages
@@ -28,7 +28,7 @@ from humanseg.results import Leak, SplitRecord
 from humanseg.system.errors import DataError, UsageError
 from humanseg.system.progress import Progress, of_stage
 from humanseg.training.data_gate import check_data
-from humanseg.training.further_data import ExtraData, check_extra, find_extra, inspected
+from humanseg.training.further_data import ExtraData, check_extra, find_extra
 
 _log = logging.getLogger(__name__)
 
@@ -183,9 +183,12 @@ def find_data_set(
     doubts = [*check_data(facts.findings, resized, rows, config.data.root, config.data.accept)]
     for position, data in enumerate(extra):
         rows = range(rows.stop, rows.stop + len(data.samples))
-        looked = inspected(data, partial(read_facts, cache=store, keep=_from(rows, keep)))
-        doubts += check_data(looked.findings, resized, rows, data.root, config.data.accept)
-        extra[position] = looked
+        findings: Sequence[Finding] = ()
+        if data.composition is None:  # composed scenes are not looked at one by one
+            further = read_facts(data.samples, cache=store, keep=_from(rows, keep))
+            findings = further.findings
+            extra[position] = replace(data, signatures=further.signatures)
+        doubts += check_data(findings, resized, rows, data.root, config.data.accept)
     digests = None if store is None else store.digests(samples)
     named = {sample.id: sample for sample in samples}
     digest = fingerprint(samples, digests=digests)
