@@ -8,7 +8,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import segmentation_models_pytorch as smp
@@ -36,15 +35,6 @@ _TIMM_NAMES = {
 }
 
 
-@dataclass(frozen=True)
-class EncoderWeights:
-    """Initial weights that were loaded: where they came from and what input they expect."""
-
-    source: str
-    mean: RGB
-    std: RGB
-
-
 def expected_input(encoder_name: str) -> tuple[RGB, RGB]:
     """RGB mean and deviation (scale 0 to 1) that an encoder's ImageNet weights were trained with.
 
@@ -64,8 +54,11 @@ def expected_input(encoder_name: str) -> tuple[RGB, RGB]:
     return (red, green, blue), (deviations[0], deviations[1], deviations[2])
 
 
-def load_encoder_weights(encoder: nn.Module, config: ModelConfig) -> EncoderWeights:
+def load_encoder_weights(encoder: nn.Module, config: ModelConfig) -> tuple[str, RGB, RGB]:
     """Load the configured initial weights into `encoder`, in place.
+
+    Returns:
+        Where they came from, and the mean and deviation of the input that they expect.
 
     Raises:
         UsageError: no such file, or the hub has no such weights for this encoder.
@@ -78,8 +71,7 @@ def load_encoder_weights(encoder: nn.Module, config: ModelConfig) -> EncoderWeig
         source = _load_local(encoder, Path(wanted).expanduser(), config.encoder_name)
     else:
         return _load_from_hub(encoder, config, wanted)
-    mean, std = expected_input(config.encoder_name)
-    return EncoderWeights(source, mean, std)
+    return source, *expected_input(config.encoder_name)
 
 
 def _load_local(encoder: nn.Module, path: Path, name: str) -> str:
@@ -123,7 +115,7 @@ def _match_names(given: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[st
     return fitting
 
 
-def _load_from_hub(encoder: nn.Module, config: ModelConfig, weights: str) -> EncoderWeights:
+def _load_from_hub(encoder: nn.Module, config: ModelConfig, weights: str) -> tuple[str, RGB, RGB]:
     name = config.encoder_name
     if not name.startswith("tu-"):
         available = list(smp.encoders.encoders.get(name, {}).get("pretrained_settings", {}))
@@ -140,7 +132,7 @@ def _load_from_hub(encoder: nn.Module, config: ModelConfig, weights: str) -> Enc
             raise _hub_error(config, online, error) from error
         mean_std = _hub_input(name, weights)
     _fill(encoder, loaded.state_dict(), f"{weights} of {name}")
-    return EncoderWeights(weights, *mean_std)
+    return weights, *mean_std
 
 
 def _hub_input(name: str, weights: str) -> tuple[RGB, RGB]:

@@ -101,14 +101,14 @@ def build_network(config: ModelConfig) -> SegmentationNetwork:
         # SMP prefers `tu-` names; the `timm-` ones measure faster for EfficientNet-Lite.
         warnings.filterwarnings("ignore", message="`timm-` encoders are deprecated")
         network = _construct(config)
-    weights = load_encoder_weights(network.get_submodule("encoder"), config)
+    source, mean, std = load_encoder_weights(network.get_submodule("encoder"), config)
     if config.encoder_weights == "none":
         _follow_statistics(network)
     if config.arch == "manet":
         _start_gates_awake(network)
-    wrapped = SegmentationNetwork(network, weights=weights.source)
+    wrapped = SegmentationNetwork(network, weights=source)
     if config.normalisation != "none":
-        wrapped.normalise_by(weights.mean, weights.std)
+        wrapped.normalise_by(mean, std)
     try:
         freeze_unused_parameters(wrapped, config.image_size)
     except (RuntimeError, AssertionError, ValueError) as error:  # features of no pixel, or too few
