@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +29,7 @@ from humanseg.system.quiet_logs import quiet_logs
 from humanseg.system.version import __version__
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
+    from onnx import GraphProto, ModelProto, NodeProto
 
 LARGEST_BATCH = 4096
 # What these compute follows the size of what they are given.
@@ -136,7 +134,9 @@ def onnx_model(network: FromBytes, size: Size, *, half: bool = False) -> ModelPr
     example = torch.zeros(2, *size, 3, dtype=torch.uint8)
     batch = torch.export.Dim("n", min=1, max=LARGEST_BATCH)
     try:
-        with calm_exporter():
+        # Remarks of torch's exporters, about which a user can do nothing.
+        logs = quiet_logs("torch.onnx", "torch.export", "onnxscript")
+        with logs, warnings.catch_warnings(action="ignore"):
             program = torch.onnx.export(
                 network,
                 (example,),
@@ -257,14 +257,6 @@ def _channel_factor(
     return np.asarray(factor, dtype=np.float32).reshape(-1, 1, 1, 1)
 
 
-@contextmanager
-def calm_exporter() -> Iterator[None]:
-    """Silence remarks of torch's exporters that a user can do nothing about."""
-    logs = quiet_logs("torch.onnx", "torch.export", "onnxscript")
-    with logs, warnings.catch_warnings(action="ignore"):
-        yield
-
-
 def free_sizes(model: ModelProto) -> bool:
     """Make height and width of a fully convolutional network free, in place.
 
@@ -280,7 +272,10 @@ def free_sizes(model: ModelProto) -> bool:
     graph = model.graph
     inferred = shape_inference.infer_shapes(model).graph
     parts = (*inferred.input, *inferred.output, *inferred.value_info)
-    shapes = {value.name: _sides(value) for value in parts}
+    shapes = {
+        value.name: [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
+        for value in parts
+    }
     resizes = [node for node in graph.node if node.op_type == "Resize" and len(node.input) == 4]
     factors = [_factor(shapes.get(node.input[0]), shapes.get(node.output[0])) for node in resizes]
     needed = _needed(graph, without={node.input[3] for node in resizes})
@@ -314,16 +309,12 @@ def _needed(graph: GraphProto, *, without: set[str]) -> list[NodeProto]:
     return needed[::-1]
 
 
-def _sides(value: ValueInfoProto) -> tuple[int, int] | None:
-    """Height and width (N, C, H, W); None where they are not known."""
-    dimensions = value.type.tensor_type.shape.dim
-    sides = tuple(dimension.dim_value for dimension in dimensions[2:])
-    return (sides[0], sides[1]) if len(dimensions) == 4 and all(sides) else None
+def _factor(before: list[int] | None, after: list[int] | None) -> int | None:
+    """How many times larger both sides of a shape (N, C, H, W) become; a side of 0 is not known.
 
-
-def _factor(before: tuple[int, int] | None, after: tuple[int, int] | None) -> int | None:
-    """How many times larger both sides become; None if that is no whole number for both."""
-    if before is None or after is None or 1 in before:
+    None if that is no whole number for both, or if one of them says nothing.
+    """
+    if not before or not after or len(before) != 4 or min(before[2:]) < 2:
         return None
-    factor = after[0] // before[0]
-    return factor if after == (before[0] * factor, before[1] * factor) else None
+    factor = after[2] // before[2]
+    return factor if factor and after[2:] == [side * factor for side in before[2:]] else None
