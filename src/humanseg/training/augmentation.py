@@ -63,13 +63,11 @@ def augment(
     return changed.clamp_(0.0, 255.0), masks
 
 
-def shrink(images: Tensor, masks: Tensor, size: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
+def shrink(images: Tensor, masks: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Bring a batch to a smaller size, pictures with antialiasing, masks cut at one half.
 
-    uint8 (N, 3, H, W), 0 to 255, and bool (N, 1 or 2, H, W); without a size they stay as they are.
+    uint8 (N, 3, H, W), 0 to 255, and bool (N, 1 or 2, H, W).
     """
-    if size is None:
-        return images, masks
     smaller = functional.interpolate(images.float(), size, mode="bilinear", antialias=True)
     cover = functional.interpolate(masks.float(), size, mode="bilinear", antialias=True)
     return smaller.round_().clamp_(0.0, 255.0).to(torch.uint8), cover >= 0.5

@@ -234,12 +234,8 @@ def _check(device: str, count: int, local: int) -> None:
 
 def process_count() -> int:
     """Number of processes that train together."""
-    return distributed.get_world_size() if _joined() else 1
-
-
-def process_rank() -> int:
-    """Which of them this is, from 0."""
-    return distributed.get_rank() if _joined() else 0
+    together = distributed.is_available() and distributed.is_initialized()
+    return distributed.get_world_size() if together else 1
 
 
 def all_reduce_sum(tensor: Tensor) -> Tensor:
@@ -251,10 +247,6 @@ def all_reduce_sum(tensor: Tensor) -> Tensor:
     training cancels.
     """
     return cast(Tensor, _AllReduceSum.apply(tensor)) if process_count() > 1 else tensor
-
-
-def _joined() -> bool:
-    return distributed.is_available() and distributed.is_initialized()
 
 
 class _AllReduceSum(torch.autograd.Function):

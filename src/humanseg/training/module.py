@@ -17,7 +17,7 @@ from humanseg.models import SegmentationNetwork
 from humanseg.results.scores import iou_of
 from humanseg.training.augmentation import augment, shrink
 from humanseg.training.batches import Batch
-from humanseg.training.distributed import all_reduce_sum, process_rank
+from humanseg.training.distributed import all_reduce_sum
 from humanseg.training.losses import SegmentationLoss, split_masks
 
 _RANK_STRIDE = 0x9E3779B97F4A7C15  # far from any step of another process
@@ -123,7 +123,7 @@ class SegmentationModule(lightning.LightningModule):
         """Loss of one augmented batch."""
         # Dropout draws from the global generator; a resumed run must draw the same. Processes drop
         # different things: each has other pictures.
-        step_seed = self._epoch_seed * 65_536 + index + process_rank() * _RANK_STRIDE
+        step_seed = self._epoch_seed * 65_536 + index + self.global_rank * _RANK_STRIDE
         torch.manual_seed(step_seed % 2**63)
         images, masks = self.augmented(batch, self._generator)
         logits = self.network(images)
@@ -150,8 +150,9 @@ class SegmentationModule(lightning.LightningModule):
         # In bf16, sampling positions would be off by a quarter of a pixel.
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
             images, masks = batch["image"], batch["mask"]
-            if self.current_epoch < early_epochs(self._config.training):
-                images, masks = shrink(images, masks, self._config.training.early_size)
+            size = self._config.training.early_size
+            if size is not None and self.current_epoch < early_epochs(self._config.training):
+                images, masks = shrink(images, masks, size)
             return augment(images, masks, config, generator, shard=batch["shard"])
 
     def on_train_batch_end(self, *_: object) -> None:
