@@ -50,8 +50,8 @@ class LaterMistake(SegmentationModule):
             return
         optimiser = self.trainer.optimizers[0]
         if self._mistake == "another optimiser":
-            weightless = {"encoder_weights": "none", "start_from": None}
-            other = build_network(self._config.model.model_copy(update=weightless))
+            weightless = self._config.model.model_copy(update={"encoder_weights": "none"})
+            other = build_network(weightless)
             self.trainer.optimizers = [torch.optim.Adam(other.parameters(), lr=0.003)]
         elif self._mistake == "parameters dropped":
             optimiser.param_groups[1]["params"].clear()

@@ -94,9 +94,8 @@ def common_mode(configs: Iterable[TrainConfig]) -> _Pair | None:
         candidates = _candidates(config)
         if len(candidates) == 1:
             return candidates[0]
-        weightless = {"encoder_weights": "none", "start_from": None}
         try:
-            network = build_network(config.model.model_copy(update=weightless))
+            network = build_network(config.model.model_copy(update={"encoder_weights": "none"}))
             seconds = _time_each(network, config, candidates)
         except (RuntimeError, HumansegError):
             continue

@@ -55,8 +55,7 @@ def start_run(run: RunContext) -> tuple[SegmentationNetwork, RunState]:
         state = processes.on_main_process(lambda: _first_state(run, network))
     else:
         # All weights come from the checkpoint: the hub need not be within reach any more.
-        weightless = {"encoder_weights": "none", "start_from": None}
-        network = build_network(config.model.model_copy(update=weightless))
+        network = build_network(config.model.model_copy(update={"encoder_weights": "none"}))
         network.normalise_by(state.resolved.mean, state.resolved.std)
     return network, state
 
