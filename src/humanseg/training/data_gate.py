@@ -29,13 +29,7 @@ def check_data(
     """Look for masks that do not belong to their images, at images that are decoded anyway.
 
     `findings` are about single images and masks; of `resized`, on the network's grid, `rows` are
-    those of the data set at `root`.
-
-    Returns:
-        See `refuse_errors`.
-
-    Raises:
-        DataError: see `refuse_errors`.
+    those of the data set at `root`. What is found goes to `refuse_errors`.
     """
     chosen = [rows[index] for index in evenly(len(rows))]
     sample = label_sample(resized, chosen, lambda row: np.asarray(resized.get([row]).images[0]))

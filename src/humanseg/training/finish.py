@@ -70,7 +70,11 @@ def finish_run(run: RunContext, module: SegmentationModule, state: RunState) -> 
     train = data.split.train[:: -(-len(data.split.train) // MAX_TRAINING_SCORED)]
     learned: list[NDArray[np.bool_]] = []
     trained = _score(run, segmenter, train, learned=learned)
-    baselines = _baselines(run)
+    baselines = score_baselines(
+        data.part(data.split.test),
+        lambda: mask_chunks(data.data_set.resized, data.training_rows(config)),
+        mask_resize=config.data.mask_resize,
+    )
     _save_model(run, network, state, scored.summary, baselines)  # first: no training is lost
     findings = _label_findings(run, train, learned)
     doubts = check_learned_labels(findings, config.data.accept, run.folder.root)
@@ -152,16 +156,6 @@ def _label_findings(
         for name in names
     ]
     return learned_findings(names, np.stack(learned), np.stack(truths), str(root))
-
-
-def _baselines(run: RunContext) -> dict[str, ScoreSummary]:
-    """Scores of the test part without any network."""
-    data, rows = run.data, run.data.training_rows(run.config)
-    return score_baselines(
-        data.part(data.split.test),
-        lambda: mask_chunks(data.data_set.resized, rows),
-        mask_resize=run.config.data.mask_resize,
-    )
 
 
 def _save_model(
