@@ -6,7 +6,7 @@ import hashlib
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,9 +18,8 @@ from torch import Tensor, nn
 from humanseg.config.architectures import ModelConfig
 from humanseg.system.errors import HumansegError, ModelError, UsageError, first_line
 
-HUB_PATIENCE = 6.0
+_HUB_PATIENCE = 6.0
 """Seconds until the hub counts as out of reach."""
-
 
 RGB = tuple[float, float, float]
 
@@ -59,10 +58,6 @@ def load_encoder_weights(encoder: nn.Module, config: ModelConfig) -> tuple[str, 
 
     Returns:
         Where they came from, and the mean and deviation of the input that they expect.
-
-    Raises:
-        UsageError: no such file, or the hub has no such weights for this encoder.
-        ModelError: the hub is out of reach, or a file does not fit the encoder.
     """
     wanted = config.encoder_weights or "none"
     if wanted == "none":
@@ -124,7 +119,7 @@ def _load_from_hub(encoder: nn.Module, config: ModelConfig, weights: str) -> tup
                 f"model.encoder_weights: got {weights!r}; allowed for {name}: "
                 f"{', '.join([*available, 'none'])}, or the path of a safetensors file."
             )
-    online = _answers_within(HUB_PATIENCE, _hub_answers)
+    online = _hub_answers_in_time()
     with _offline(not online):
         try:
             loaded = smp.encoders.get_encoder(name, weights=weights)
@@ -162,7 +157,7 @@ def _hub_answers() -> bool:
         return False
     request = urllib.request.Request(constants.ENDPOINT, method="HEAD")
     try:
-        with urllib.request.urlopen(request, timeout=HUB_PATIENCE):
+        with urllib.request.urlopen(request, timeout=_HUB_PATIENCE):
             return True
     except urllib.error.HTTPError:
         return True  # it answered, if only with a refusal
@@ -170,17 +165,17 @@ def _hub_answers() -> bool:
         return False
 
 
-def _answers_within(seconds: float, question: Callable[[], bool]) -> bool:
+def _hub_answers_in_time() -> bool:
     """Ask in a thread, because name resolution obeys no timeout of ours."""
     answers: list[bool] = []
 
     def ask() -> None:
         with suppress(Exception):  # whatever goes wrong, the hub did not answer
-            answers.append(question())
+            answers.append(_hub_answers())
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
-    thread.join(seconds)
+    thread.join(_HUB_PATIENCE)
     return any(answers)
 
 
