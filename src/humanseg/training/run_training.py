@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -56,7 +55,7 @@ def train(
         OutOfMemory: the GPU cannot hold a batch; says which size it can.
         Interrupted: Ctrl-C; finished epochs are saved.
     """
-    recorder = EpochRecorder(output / "metrics.csv", began=time.perf_counter())
+    recorder = EpochRecorder(output / "metrics.csv")
     _check(config)
     folder = RunFolder(output)
 

@@ -25,10 +25,10 @@ from humanseg.training.run_folder import RunFolder
 class EpochRecorder(Callback):
     """Times training iterations apart from everything else and collects an epoch's figures."""
 
-    def __init__(self, csv_path: Path, *, began: float) -> None:
-        """Log to `csv_path`; `began` is `time.perf_counter()` at the start, or when resumed."""
+    def __init__(self, csv_path: Path) -> None:
+        """Log to `csv_path`; the run begins, or goes on, now."""
         self._csv_path = csv_path
-        self._began = began
+        self._began = time.perf_counter()
         self._earlier = 0.0
         self._earlier_peak = 0
         self._validation: tuple[float, float] | None = None
