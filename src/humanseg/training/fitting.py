@@ -39,13 +39,7 @@ from humanseg.training.run_start import RunContext
 def fit(run: RunContext, network: SegmentationNetwork, state: RunState) -> SegmentationModule:
     """Train a network in place, from the last checkpoint of the run's folder if there is one.
 
-    The folder is begun as soon as nothing else can stand in the way.
-
-    Raises:
-        UsageError, DataError: a batch or training pictures that cannot be trained on.
-        GuardError: the result would mean nothing.
-        OutOfMemory: a batch does not fit in memory; says which size does.
-        Interrupted: Ctrl-C; finished epochs are saved.
+    The folder is begun as soon as nothing else can stand in the way. Raises what `train` does.
     """
     data, folder = run.data, run.folder
     mode = ComputeMode(run.device, state.resolved.precision, state.resolved.memory_format)

@@ -154,11 +154,7 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other processes out of this folder, where the file system can.
-
-        Raises:
-            FolderBusy: another process is in it.
-        """
+        """Keep other processes out of this folder where the file system can: see `_refuse`."""
         lock = self.root / _LOCK
         try:
             with held(lock, waiting=self._refuse):

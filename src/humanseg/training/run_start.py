@@ -40,13 +40,7 @@ class RunContext:
 
 
 def start_run(run: RunContext) -> tuple[SegmentationNetwork, RunState]:
-    """Build the network and settle how it computes; a resumed run repeats its first choices.
-
-    Raises:
-        ModelError: encoder weights that cannot be had.
-        DataError: data or a split that changed since the run began.
-        OutOfMemory: not even a trial step fits in memory.
-    """
+    """Build the network and settle how it computes; a resumed run repeats its first choices."""
     config, processes = run.config, run.processes
     torch.manual_seed(config.training.seed)  # the decoder's initial weights
     state = processes.on_main_process(lambda: _resumed_state(run))
