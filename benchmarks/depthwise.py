@@ -14,7 +14,7 @@ from torch import nn
 
 from humanseg.results import Environment, Record, write_record
 from humanseg.system.malloc import keep_freed_memory
-from humanseg.training.environment import describe_environment
+from humanseg.training import describe_environment
 
 # channels, input side, kernel, stride, dilation
 SHAPES = (

@@ -119,7 +119,7 @@ def main() -> int:
         rounds = [visit(browser, address) for _ in range(options.rounds)]
         version = f"Chromium {browser.version}"
         browser.close()
-    from humanseg.training.environment import describe_environment
+    from humanseg.training import describe_environment
 
     result = Result(
         environment=describe_environment("cpu"),

@@ -99,7 +99,7 @@ def main() -> int:
         suffix = "" if limit is None else f"  limit {limit:.1f} s{broken}"
         print(f"{row.program:31} {row.median:6.3f} s  {row.modules:4} modules{suffix}")
     if options.output:
-        from humanseg.training.environment import describe_environment
+        from humanseg.training import describe_environment
 
         write_record(options.output, Result(environment=describe_environment("cpu"), rows=rows))
     return 1 if late else 0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from humanseg.data.synthesis import synthesize
 from humanseg.results import Environment
-from humanseg.training.environment import describe_environment
+from humanseg.training import describe_environment
 
 _DRAWN_SIZE = (480, 640)
 

@@ -29,8 +29,8 @@ from humanseg.models import (
     load_network,
     save_network,
 )
+from humanseg.training import describe_environment
 from humanseg.training.autotune import ComputeMode, MemoryFormat
-from humanseg.training.environment import describe_environment
 
 pytestmark = pytest.mark.contract
 

@@ -2,9 +2,9 @@
 
 from humanseg.training.autotune import common_mode
 from humanseg.training.distributed import started_by_torchrun
-from humanseg.training.environment import describe_environment
 from humanseg.training.further_data import all_trained_on
 from humanseg.training.preparation import DataSet, RunData, find_data_set
+from humanseg.training.run_start import describe_environment
 from humanseg.training.run_training import preflight, train
 
 __all__ = [

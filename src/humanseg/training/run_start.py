@@ -9,13 +9,12 @@ import torch
 from humanseg.config.schema import TrainConfig
 from humanseg.model_directory import WEIGHTS_FILE, digests, find_model
 from humanseg.models import SegmentationNetwork, build_network, start_network
-from humanseg.results import Resolved
+from humanseg.results import Environment, Resolved, provenance
 from humanseg.system.errors import DataError
 from humanseg.system.progress import Progress
 from humanseg.training.autotune import ComputeMode, choose_mode, explaining_memory, resolve_device
 from humanseg.training.callbacks.recorder import EpochRecorder
 from humanseg.training.distributed import Processes
-from humanseg.training.environment import describe_environment
 from humanseg.training.further_data import check_start, find_starts
 from humanseg.training.preparation import RunData
 from humanseg.training.run_folder import RunFolder, RunState, settings_digest
@@ -106,3 +105,9 @@ def _first_state(run: RunContext, network: SegmentationNetwork) -> RunState:
         resolved=resolved,
         environment=describe_environment(mode.device),
     )
+
+
+def describe_environment(device: str) -> Environment:
+    """Date, command, versions, commit and hardware of a run on `device`."""
+    name = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
+    return provenance.describe_environment(device=name, threads=torch.get_num_threads())
