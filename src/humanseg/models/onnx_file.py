@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -202,10 +203,9 @@ def add_metadata(model: ModelProto, values: dict[str, str]) -> None:
 def _forget_origin(graph: GraphProto) -> None:
     """Drop what the exporter notes of every node: stack traces with paths of this machine."""
     parts = (graph.node, graph.input, graph.output, graph.value_info, graph.initializer)
-    for part in parts:
-        for item in part:
-            item.ClearField("metadata_props")
-            item.ClearField("doc_string")
+    for item in chain(*parts):
+        item.ClearField("metadata_props")
+        item.ClearField("doc_string")
 
 
 def store_half(graph: GraphProto, parameters: dict[str, nn.Parameter]) -> None:
