@@ -86,7 +86,7 @@ def test_way__few_modules_from_file_to_mask_and_none_of_video(
     assert way["video"] == []
     api = {module for modules in way["api"].values() for module in modules}
     assert len(api) <= 9, api
-    assert len(way["command"]["open"]) <= 13, way["command"]["open"]
+    assert len(way["command"]["open"]) <= 15, way["command"]["open"]
     rest = {*way["command"]["rest"], *way["command"]["predict"]}
     assert len(rest) <= 20, " ".join(sorted(rest))
     assert set(way["command"]["predict"]) <= api  # one way, whoever asks

@@ -104,5 +104,5 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         with original(path) as stream:
             yield stream
 
-    monkeypatch.setattr("humanseg.images.dataset.open_file", counted)
+    monkeypatch.setattr("humanseg.images.files.open_file", counted)
     return counts

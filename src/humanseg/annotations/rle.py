@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.effects.rasters import row_runs
+from humanseg.effects.regions import row_runs
 from humanseg.images import MAX_PIXELS
 from humanseg.images.resize import Size
 

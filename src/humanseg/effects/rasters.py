@@ -49,17 +49,6 @@ def reduced(image: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
-def row_runs(mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp], int]:
-    """Where runs of pixels along the rows of a mask start and end, and the length of a row.
-
-    Places are counted row by row, with a gap after each row, so that no run goes on in the next.
-    """
-    framed = np.zeros((mask.shape[0], mask.shape[1] + 1), dtype=np.int8)
-    framed[:, :-1] = mask
-    edges = np.diff(framed.ravel(), prepend=np.int8(0))
-    return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), framed.shape[1]
-
-
 def dilate(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """A mask with the eight neighbours of its pixels."""
     rows = mask.copy()

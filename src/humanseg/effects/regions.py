@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from humanseg.effects.rasters import dilate, row_runs, window_means
+from humanseg.effects.rasters import dilate, window_means
 
 PERSON_SHARE = 0.003
 """Of the image: a smaller region of a mask is not counted as a person."""
@@ -48,6 +48,17 @@ def find_regions(mask: NDArray[np.bool_]) -> Regions:
     labels = np.zeros(mask.shape, dtype=np.int32)
     labels[mask] = np.repeat(numbers + 1, lengths)
     return Regions(labels, areas)
+
+
+def row_runs(mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp], int]:
+    """Where runs of pixels along the rows of a mask start and end, and the length of a row.
+
+    Places are counted row by row, with a gap after each row, so that no run goes on in the next.
+    """
+    framed = np.zeros((mask.shape[0], mask.shape[1] + 1), dtype=np.int8)
+    framed[:, :-1] = mask
+    edges = np.diff(framed.ravel(), prepend=np.int8(0))
+    return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), framed.shape[1]
 
 
 def _touching(

@@ -82,15 +82,6 @@ class FunctionEngine(Engine):
         return self.function(images)
 
 
-def one_by_one(images: NDArray[np.uint8], run: BatchFunction) -> NDArray[np.float32]:
-    """Probabilities (N, H, W) of images (N, H, W, 3), each of which is a batch of its own."""
-    images = np.ascontiguousarray(images)
-    probabilities = np.empty(images.shape[:3], dtype=np.float32)
-    for index in range(len(images)):
-        probabilities[index] = run(images[index : index + 1])[0]
-    return probabilities
-
-
 def torch_opener() -> Callable[..., Engine]:
     """`humanseg.models.torch_engine.open_torch`, by its entry point."""
     registered = entry_points(group="humanseg.engines", name="torch")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg.images.resize import Size
-from humanseg.inference.engines.engine import Engine, Precision, cannot_run, one_by_one
+from humanseg.inference.engines.engine import Engine, Precision, cannot_run
 from humanseg.inference.engines.onnx_check import HEIGHT, INPUT, OUTPUT, WIDTH, read_onnx
 from humanseg.inference.engines.runtimes import import_onnxruntime
 from humanseg.system.cpu import usable_cores
@@ -32,9 +32,13 @@ class OnnxRuntimeEngine(Engine):
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities of a batch; see `Engine`."""
+        images = np.ascontiguousarray(images)
         if self.whole_batches:
-            return self._run(np.ascontiguousarray(images))
-        return one_by_one(images, self._run)
+            return self._run(images)
+        probabilities = np.empty(images.shape[:3], dtype=np.float32)
+        for index in range(len(images)):
+            probabilities[index] = self._run(images[index : index + 1])[0]
+        return probabilities
 
     def _run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         return np.asarray(self.session.run([OUTPUT], {INPUT: images})[0])

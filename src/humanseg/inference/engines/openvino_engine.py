@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanseg.images.resize import Size
-from humanseg.inference.engines.engine import Engine, Precision, cannot_run, one_by_one
+from humanseg.inference.engines.engine import Engine, Precision, cannot_run
 from humanseg.inference.engines.onnx_check import read_onnx
 from humanseg.inference.engines.runtimes import import_openvino
 from humanseg.system.cpu import usable_cores
@@ -35,7 +35,11 @@ class OpenVinoEngine(Engine):
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probabilities of a batch; see `Engine`."""
-        return one_by_one(images, self._infer)
+        images = np.ascontiguousarray(images)
+        probabilities = np.empty(images.shape[:3], dtype=np.float32)
+        for index in range(len(images)):
+            probabilities[index] = self._infer(images[index : index + 1])[0]
+        return probabilities
 
     def _infer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Probability of one image, in memory that the next call of this thread overwrites."""
