@@ -234,25 +234,38 @@ FIGURES = {
 }
 EDGES = {
     "edges": """
-        plain | 0.898 | 0.701 | 0 / 0 | 77
-        refined | 0.895 | 0.697 | 23 / 35 | 87
-        flip | 0.903 | 0.707 | 39 / 19 | 149
-        flip, refined | 0.899 | 0.700 | 28 / 30 | 160
+        plain | 0.902 | 0.708 | 0 / 0 | 142
+        refined | 0.901 | 0.707 | 25 / 33 | 170
+        flip | 0.900 | 0.710 | 37 / 21 | 283
+        flip, refined | 0.899 | 0.709 | 36 / 22 | 312
+    """,
+    "matting": """
+        unrefined | 5.372 [4.526, 6.267] | 0.092 [0.077, 0.108] | 0.155 [0.130, 0.182] | 0
+        unrefined, feather 2 | 5.394 [4.546, 6.294] | 0.087 [0.072, 0.103] \
+            | 0.134 [0.112, 0.157] | 17
+        refined | 5.052 [4.233, 5.911] | 0.086 [0.071, 0.103] | 0.127 [0.107, 0.149] | 57
+        refined in every window | 4.875 [4.074, 5.718] | 0.081 [0.066, 0.098] \
+            | 0.108 [0.091, 0.126] | 57
+        closed form, band 0.5% | 5.058 [4.189, 5.969] | 0.083 [0.070, 0.098] \
+            | 0.110 [0.091, 0.129] | 48
+        closed form, band 1.0% | 5.111 [4.250, 6.008] | 0.082 [0.068, 0.097] \
+            | 0.107 [0.090, 0.126] | 46
     """,
     "outputs": """
-        mask | | 5
-        probability | | 6
-        blur | | 22
-        replace | colour, rim as it is | 12
-        replace | colour | 33
-        replace | picture of the same size | 34
-        replace | picture of half the size | 46
-        cutout | rim as it is | 9
-        cutout | | 30
-        cutout | feather 5 | 40
-        cutout | refined | 58
-        cutout | largest region | 30
-        overlay | | 16
+        mask | | 10
+        probability | | 11
+        blur | | 49
+        replace | colour, edge and rim as they are | 23
+        replace | colour, edge as it is | 64
+        replace | colour | 110
+        replace | picture of the same size | 107
+        replace | picture of half the size | 142
+        cutout | edge and rim as they are | 23
+        cutout | edge as it is | 60
+        cutout | | 127
+        cutout | feather 5 | 151
+        cutout | largest region | 128
+        overlay | | 41
     """,
 }
 FILES = {
