@@ -41,10 +41,11 @@ other images, as their chance is lower among shuffled ones."""
 SAME_SHARE, DIFFERENT_IMAGES = 0.2, 8.0
 """From this share on, masks that are the same although their images are not: mean absolute
 difference of grey levels."""
-SOME_COARSE, SOLID, SOLID_DEVIATIONS, BESIDE_SOLID = 0.12, 0.94, 3.0, 0.5
+SOME_COARSE, SOLID, SOLID_MASKS, SOLID_DEVIATIONS, BESIDE_SOLID = 0.12, 0.94, 8, 3.0, 0.5
 """From this share of coarse masks on it is said. Hulls and ellipses fill so much of their own
 convex hulls; 0 to 5 % of sound masks do, and up to a third of those of heads. The median of hulls
-stands out by 3 deviations at most, of heads by 4 to 5, and of masks beside hulls by 0.9 more."""
+stands out by 3 deviations at most, of heads by 4 to 5, and of masks beside hulls by 0.9 more;
+of fewer masks than eight a median says too little."""
 
 MIN_SHIFT, SHIFT_GAIN, SHIFT_SHARE = 2, 0.04, 0.75
 """Pixels of the small grid, mean gain in edge strength, and share of masks that gain."""
@@ -378,7 +379,7 @@ def _hulls(agreement: EdgeAgreement, solid: Which) -> bool:
     """Whether solid masks fit badly, worse than the others, and better in no other way."""
     own, testable = agreement.deviations(agreement.own), agreement.testable
     told, rest = own[solid & testable], own[~solid & testable]
-    if told.size < SOME_MASKS or np.median(told) > SOLID_DEVIATIONS:
+    if told.size < SOLID_MASKS or np.median(told) > SOLID_DEVIATIONS:
         return False
     if rest.size >= SOME_MASKS and np.median(rest) < np.median(told) + BESIDE_SOLID:
         return False
