@@ -35,7 +35,7 @@ from humanseg.effects.effect import (
     ProbabilityEffect,
     ReplaceEffect,
 )
-from humanseg.effects.guided_filter import EPSILON, RADIUS, SIDE, refine
+from humanseg.effects.guided_filter import EPSILON, RADIUS, SIDE, TRUSTED, refine
 from humanseg.evaluation.metrics import Mask, score_image
 from humanseg.evaluation.statistics import GroupBootstrap
 from humanseg.images.resize import resize_image, resize_mask_from_probability, resize_probability
@@ -101,6 +101,8 @@ class Result(Record):
     side: int
     radius: int
     epsilon: float
+    trusted: tuple[float, float]
+    """R^2 of windows that do not count, and that count wholly; below zero, every one counts."""
     summaries: tuple[Summary, ...]
     effects: tuple[EffectTime, ...]
     rows: tuple[Row, ...]
@@ -219,6 +221,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--side", type=int, default=SIDE)
     parser.add_argument("--radius", type=int, default=RADIUS)
     parser.add_argument("--epsilon", type=float, default=EPSILON)
+    parser.add_argument("--trusted", type=float, nargs=2, default=TRUSTED)
     parser.add_argument("--output", type=Path)
     return parser.parse_args()
 
@@ -235,7 +238,13 @@ def main() -> None:
     contest = _Contest(
         {"plain": plain, "flip": flipped},
         plain.threshold,
-        partial(refine, side=arguments.side, radius=arguments.radius, epsilon=arguments.epsilon),
+        partial(
+            refine,
+            side=arguments.side,
+            radius=arguments.radius,
+            epsilon=arguments.epsilon,
+            trusted=tuple(arguments.trusted),
+        ),
     )
     samples = discover(arguments.data, "auto")
     if arguments.split:
@@ -260,6 +269,7 @@ def main() -> None:
             side=arguments.side,
             radius=arguments.radius,
             epsilon=arguments.epsilon,
+            trusted=tuple(arguments.trusted),
             summaries=summaries,
             effects=effects,
             rows=tuple(rows),

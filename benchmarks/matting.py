@@ -1,6 +1,6 @@
 r"""How near a cut-out's alpha comes to the true one, on scenes composed so that it is known.
 
-    pip install pymatting
+    pip install pymatting==1.1.16
     .venv/bin/python -m benchmarks.matting DATA GROUNDS --split FILE --output FILE.json
 
 People of DATA are laid on pictures of GROUNDS, which show nobody, with strands of hair drawn about

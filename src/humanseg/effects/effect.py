@@ -74,8 +74,8 @@ class _SoftEdge(Effect):
     """Pixels of the picture by which the soft edge is widened to either side."""
 
 
-class _Laid(_SoftEdge):
-    """The people without their background, whose edge is seen most."""
+class _WithoutBackground(_SoftEdge):
+    """The people on something else, where their edge is seen most."""
 
     decontaminate: bool = True
     """Take the old background's colour out of the edge."""
@@ -100,7 +100,7 @@ class ProbabilityEffect(LevelEffect):
     """probability: 16 bits;"""
 
 
-class CutoutEffect(_Laid):
+class CutoutEffect(_WithoutBackground):
     """The people on transparency."""
 
     output: Literal["cutout"] = "cutout"
@@ -129,7 +129,7 @@ def _checked(background: Any) -> Any:  # noqa: ANN401  pydantic knows no arrays
         raise ValueError(str(error).removeprefix("background: ")) from error
 
 
-class ReplaceEffect(_Laid):
+class ReplaceEffect(_WithoutBackground):
     """The people before another background: (red, green, blue), or uint8 (h, w, 3) RGB."""
 
     output: Literal["replace"] = "replace"
