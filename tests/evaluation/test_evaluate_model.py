@@ -231,10 +231,17 @@ def test_a_damaged_network_is_named_as_the_reason(brightness_model: Path, data: 
         evaluate(broken, data=data)
 
 
-def test_needs_a_model_record(data: Path) -> None:
-    segmenter = Segmenter.of_engine(FunctionEngine.of(brightness, GRID))
-    with pytest.raises(UsageError, match="without a model record"):
+@pytest.mark.parametrize("recorded", [True, False])
+def test_without_a_directory_it_needs_a_name(
+    brightness_model: Path, data: Path, recorded: bool
+) -> None:
+    """With a record alone it was called `None`."""
+    record = read_model_record(brightness_model) if recorded else None
+    segmenter = Segmenter.of_engine(FunctionEngine.of(brightness, GRID), record=record)
+    with pytest.raises(UsageError, match="without a model directory"):
         evaluate(segmenter, data=data)
+    scored = evaluate(segmenter, data=data, name="mine")
+    assert (scored.model, scored.arch) == ("mine", "mine")
 
 
 def test_shipped_and_whole_files_agree_on_large_jpegs_with_a_profile(

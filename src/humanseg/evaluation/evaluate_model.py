@@ -81,21 +81,21 @@ def evaluate(
         output: folder for what the scores were made from, made if need be. One that holds an
             evaluation of the same images is filled anew.
         name: what results and reports call it; by default a saved model's architecture. Needed for
-            a segmenter without a model record, such as that of a network of one's own.
+            a segmenter without a model directory, such as that of a network of one's own.
         progress: called with (done, total).
 
     Raises:
         UsageError: the data do not exist, `output` holds something else, an attribute that is not
-            known, or a segmenter without a model record or a name.
+            known, or a segmenter without a model directory or a name.
         DataError: no samples in it, an image without truth, or a table that does not fit.
         ImageError: an image or mask that cannot be read.
         ModelError: not a readable model directory.
     """
     segmenter = model if isinstance(model, Segmenter) else Segmenter(model)
     record = segmenter.record
-    if record is None and not name:
+    if not name and (record is None or segmenter.model is None):
         raise UsageError(
-            "model: got a segmenter without a model record; say what to call its network with "
+            "model: got a segmenter without a model directory; say what to call its network with "
             "name, or open it from a model directory."
         )
     if record is not None and segmenter.threshold != record.threshold:
@@ -134,7 +134,7 @@ def evaluate(
     signatures = dict(sorted(facts.signatures.items()))
     seen = () if segmenter.model is None else seen_in_training(segmenter.model, signatures)
     evaluation = Evaluation(
-        model=_name(model) if record else str(name),
+        model=_called(model, name),
         arch=name or (record.config.model.arch if record else ""),
         encoder_name=record.encoder_name if record else None,
         trained_on=record.data_fingerprint if record else None,
@@ -225,11 +225,13 @@ def _check_output(output: Path, samples: Sequence[Sample]) -> None:
         )
 
 
-def _name(model: Segmenter | str | Path) -> str:
-    """What to call it in its record: `bundled`, a variant of that, or its path as it was given."""
+def _called(model: Segmenter | str | Path, name: str | None) -> str:
+    """In its record: `bundled`, a variant of that, its path as given, or without one `name`."""
     if not isinstance(model, Segmenter):
         return str(model)
-    name = str(model.model) if model.model is None else name_of(model.model)
+    if model.model is None:
+        return str(name)
+    name = name_of(model.model)
     if model.record is None or model.image_size == model.record.preprocessing.image_size:
         return name
     height, width = size = model.image_size
