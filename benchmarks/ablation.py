@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.pooled_folds import pooled_differences, spread
+from benchmarks.tables import link, p_value, points, table, three
 
 from humanseg.config.comparison_config import CompareConfig
 from humanseg.config.loading import load_yaml, resolve, to_yaml
@@ -91,6 +92,14 @@ def configuration(step: str, changes: Mapping[str, Any]) -> CompareConfig:
         raise SystemExit(f"steps.yaml, {step}: {error}") from error
 
 
+def finished(folder: Path) -> ComparisonResult | None:
+    """What a comparison came to; None if it has not come to its end."""
+    if not (folder / "results.json").exists():
+        return None
+    result = read_record(folder / "results.json", ComparisonResult)
+    return None if result.missing or result.failed else result
+
+
 def train_step(folder: Path, step: str, config: CompareConfig, threads: int) -> None:
     """Train a step by the command, unless it is finished.
 
@@ -99,7 +108,7 @@ def train_step(folder: Path, step: str, config: CompareConfig, threads: int) -> 
     """
     plan = folder / f"{step}.yaml"
     write_text(plan, to_yaml(config))
-    if (folder / step / "results.json").exists():
+    if finished(folder / step):
         return
     humanseg = Path(sys.executable).with_name("humanseg")
     arguments = [str(each) for each in (humanseg, "compare", "--config", plan)]
@@ -119,18 +128,6 @@ def settings(changes: Mapping[str, Any], section: str = "") -> Iterator[str]:
             yield from settings(value, f"{section}{name}.")
         else:
             yield f"{section}{name}: {'none' if value is None else value}"
-
-
-def by_fold(step: str, result: ComparisonResult) -> tuple[RunResult, ...]:
-    """The runs of a step in the order of their folds.
-
-    Raises:
-        SystemExit: a fold is missing or failed.
-    """
-    lacking = [*result.missing, *(run.name for run in result.failed)]
-    if lacking:
-        raise SystemExit(f"{step}: not finished: {', '.join(lacking)}.")
-    return tuple(sorted(result.runs, key=lambda run: run.name))
 
 
 def scores(folds: Mapping[str, Sequence[float]], share: float) -> dict[str, StepScore]:
@@ -158,9 +155,9 @@ def summarise(
     """The record of finished steps, the base among them.
 
     Raises:
-        SystemExit: steps were tested on different images, or one lacks a fold.
+        SystemExit: steps were tested on different images.
     """
-    runs = {step: by_fold(step, result) for step, result in results.items()}
+    runs = {step: sorted(result.runs, key=lambda run: run.name) for step, result in results.items()}
     tested = [run.split.test for run in runs[BASE]]
     for step, of_folds in runs.items():
         if [run.split.test for run in of_folds] != tested:
@@ -206,6 +203,26 @@ def _known(run: RunResult, score: float | None) -> float:
     return score
 
 
+def ablation_table(path: Path) -> str:
+    """Every step beside the base, for docs/experiments.md."""
+    record = read_record(path, AblationRecord)
+    header = ["what is changed in `default`", "per-image IoU", "minus `default`'s, points", "p"]
+    rows = [
+        [
+            step.changes,
+            three(step.iou.mean),
+            points(step.iou.difference),
+            p_value(step.iou.p),
+            three(step.boundary_iou.mean),
+            points(step.boundary_iou.difference),
+            p_value(step.boundary_iou.p),
+        ]
+        for step in record.steps
+    ]
+    header += ["Boundary IoU", "minus `default`'s, points", "p"]
+    return f"{table(header, rows)}\n\nFrom {link(path)}."
+
+
 def main() -> None:
     """Train the steps that are wanted, and write the record."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -227,12 +244,9 @@ def main() -> None:
         for run in started:
             run.result()
     if options.output:
-        results = {
-            name: read_record(options.folder / name / "results.json", ComparisonResult)
-            for name in plans
-            if (options.folder / name / "results.json").exists()
-        }
-        write_record(options.output, summarise(results, changes))
+        results = {name: finished(options.folder / name) for name in plans}
+        known = {name: result for name, result in results.items() if result}
+        write_record(options.output, summarise(known, changes))
 
 
 if __name__ == "__main__":

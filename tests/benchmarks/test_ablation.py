@@ -1,13 +1,22 @@
 """That steps change what they say, and that only steps of the same folds are compared."""
 
+from pathlib import Path
+
 import pytest
-from benchmarks.ablation import BASE, PLANS, configuration, settings, summarise
+from benchmarks.ablation import (
+    BASE,
+    PLANS,
+    configuration,
+    finished,
+    settings,
+    summarise,
+)
 from tests.builders.records import plain_score, run_result
 from tests.builders.records import summarise as summary
 
 from humanseg.config.comparison_config import CompareConfig
 from humanseg.config.loading import load_yaml, resolve
-from humanseg.results import ComparisonResult, FailedRun
+from humanseg.results import ComparisonResult, FailedRun, write_record
 
 STEPS = load_yaml(PLANS / "steps.yaml")
 FOLDS = (("a", "b"), ("c", "d"), ("e", "f"))
@@ -102,9 +111,14 @@ def test_summarise__other_folds_are_refused() -> None:
         )
 
 
-def test_summarise__a_lost_fold_is_refused() -> None:
-    lost = result(0.8, 0.8, 0.8).model_copy(
-        update={"failed": (FailedRun(name="unet-fold2-seed42", error="lost"),)}
-    )
-    with pytest.raises(SystemExit, match="mine: not finished: unet-fold2-seed42"):
-        summarise({BASE: result(0.8, 0.8, 0.8), "mine": lost}, {BASE: {}, "mine": {}})
+def test_finished__is_what_lacks_no_fold(tmp_path: Path) -> None:
+    whole = result(0.8, 0.8, 0.8)
+    assert finished(tmp_path) is None
+    write_record(tmp_path / "results.json", whole)
+    assert finished(tmp_path) == whole
+    for lacking in (
+        {"failed": (FailedRun(name="unet-fold2-seed42", error="lost"),)},
+        {"missing": ("unet-fold2-seed42",)},
+    ):
+        write_record(tmp_path / "results.json", whole.model_copy(update=lacking))
+        assert finished(tmp_path) is None
