@@ -140,6 +140,28 @@ def test_fast__is_said_wherever_it_is_used(
     assert manifest["model"]["image_size"] == [256, 256]
 
 
-def test_fast__is_no_directory() -> None:
-    with pytest.raises(UsageError, match=r"^fast: is a way of predicting with `bundled`"):
-        find_model("fast")
+@pytest.mark.contract
+def test_best__is_the_bundled_model_with_the_mirror_image(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    best, plain = (Segmenter(name, sure_share=0.0) for name in ("best", "bundled"))
+    image = noise(200, 300)[0]
+    mirrored = plain.predict(image[:, ::-1]).grid[:, ::-1]
+    mean = (plain.predict(image).grid + mirrored) / 2
+    np.testing.assert_allclose(best.predict(image).grid, mean, atol=1e-6)
+    assert not Segmenter("best", flip_averaging=False).flip_averaging
+    people = draw_folder(tmp_path / "people", 2)
+    assert evaluate(best, data=people).model == "best"
+    assert evaluate(plain, data=people).model == "bundled"
+    fast = Segmenter("fast", flip_averaging=True)
+    assert evaluate(fast, data=people).model == "bundled (256x256)"
+    photo = next((people / "images").iterdir())
+    for made, words in (("a", ["--model", "best"]), ("b", ["--flip-averaging"])):
+        assert main(["predict", str(photo), "-o", str(tmp_path / f"{made}.png"), *words]) == 0
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["fast", "best"])
+def test_variant__is_no_directory(name: str) -> None:
+    with pytest.raises(UsageError, match=rf"^{name}: is a way of predicting with `bundled`"):
+        find_model(name)

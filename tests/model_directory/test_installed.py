@@ -39,7 +39,7 @@ class TestNames:
     def test_a_package_brings_a_model_by_name(self) -> None:
         assert installed_models() == ("clean",)
         assert find_model("clean") == CLEAN
-        assert model_names() == ("bundled", "fast", "clean")
+        assert model_names() == ("bundled", "fast", "best", "clean")
         assert (name_of(CLEAN), name_of(bundled())) == ("clean", "bundled")
         assert name_of(Path("runs/mine/model")) == "runs/mine/model"
 

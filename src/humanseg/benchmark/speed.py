@@ -115,7 +115,7 @@ def measure_speed(
     """Measure a model in every combination of backend, precision and number of threads.
 
     Args:
-        model: model directory, or `fast`; the bundled model by default.
+        model: model directory, `fast` or `best`; the bundled model by default.
         options: what and how often; `SpeedOptions()` by default.
         progress: called with the number of processes that are done, and of all.
         probe: measures one configuration; replaced in tests.

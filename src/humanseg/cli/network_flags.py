@@ -26,8 +26,8 @@ class NetworkFlags:
     model: Annotated[
         str | None,
         Parameter(
-            help="Model directory or name; the bundled one if not given. `fast` is that one, in "
-            "less time; `humanseg doctor` lists further models that are installed."
+            help="Model directory or name; the bundled one if not given. `fast` is that one in "
+            "less time, `best` in more; `humanseg doctor` lists further models that are installed."
         ),
     ] = None
     backend: flags.Backend = "auto"

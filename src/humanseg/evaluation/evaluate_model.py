@@ -232,11 +232,15 @@ def _called(model: Segmenter | str | Path, name: str | None) -> str:
     if model.model is None:
         return str(name)
     name = name_of(model.model)
-    if model.record is None or model.image_size == model.record.preprocessing.image_size:
+    if model.record is None:
         return name
-    height, width = size = model.image_size
-    variants = [each for each in VARIANTS if name == default_model() and VARIANTS[each] == size]
-    return variants[0] if variants else f"{name} ({height}x{width})"
+    own, size = model.record.preprocessing.image_size, model.image_size
+    flips = model.record.config.evaluation.flip_averaging
+    for called, variant in VARIANTS.items() if name == default_model() else ():
+        averaged = flips if variant.flip_averaging is None else variant.flip_averaging
+        if (size, model.flip_averaging) == (variant.image_size or own, averaged):
+            return called
+    return name if size == own else f"{name} ({size[0]}x{size[1]})"
 
 
 def _png(folder: Path, name: str) -> Path:

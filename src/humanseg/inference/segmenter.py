@@ -87,7 +87,7 @@ class Segmenter:
 
         Args:
             model: model directory, as training writes it; the bundled one if None; `fast` is the
-                bundled one on images of 256x256 pixels.
+                bundled one on images of 256x256 pixels, `best` the bundled one with flip averaging.
             backend: `auto`, `onnxruntime`, `openvino` or `torch`.
             precision: `auto`, `fp32`, `bf16` or `int8`; see `open_engine` in
                 `humanseg.inference.engines.select`.
@@ -105,8 +105,9 @@ class Segmenter:
             UsageError: a value that is not allowed, or a backend, precision or device that is not
                 there.
         """
-        if str(model) in VARIANTS:
-            model, image_size = None, image_size or VARIANTS[str(model)]
+        if variant := VARIANTS.get(str(model)):
+            model, image_size = None, image_size or variant.image_size
+            flip_averaging = variant.flip_averaging if flip_averaging is None else flip_averaging
         directory = find_model(model)
         record = read_model_record(directory)
         warn_if_weak(directory, record)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
@@ -41,8 +42,22 @@ is a model directory."""
 BUNDLED = "bundled"
 CLEAN = "clean"
 """The model of the package humanseg-clean, trained on openly licensed images only."""
-VARIANTS = {"fast": (256, 256)}
-"""The default model on images of other sizes: names for prediction, not of directories."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way of predicting with the default model; None: as the model has it."""
+
+    how: str
+    image_size: tuple[int, int] | None = None
+    flip_averaging: bool | None = None
+
+
+VARIANTS = {
+    "fast": Variant("on images of 256x256 pixels", image_size=(256, 256)),
+    "best": Variant("on each image and its mirror image", flip_averaging=True),
+}
+"""Names for prediction, not of directories."""
 
 
 class Preprocessing(Record):
@@ -207,10 +222,9 @@ def find_model(name: str | Path | None = None) -> Path:
     if name == BUNDLED:
         return bundled()
     if name in VARIANTS:
-        height, width = VARIANTS[name]
+        how = VARIANTS[name].how
         raise UsageError(
-            f"{name}: is a way of predicting with `{BUNDLED}`, on images of {height}x{width} "
-            f"pixels; give `{BUNDLED}`."
+            f"{name}: is a way of predicting with `{BUNDLED}`, {how}; give `{BUNDLED}`."
         )
     path = fetch(name) if is_address(name) else Path(name).expanduser()
     if not path.exists() and (brought := _installed_model(name)) is not None:
