@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from benchmarks.ablation import ablation_table
 from benchmarks.branch_coverage import coverage_table
 from benchmarks.comparison_file import (
     ComparisonFile,
@@ -302,6 +303,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     },
     ROOT / "docs" / "results.md": {
         "everyday": lambda: everyday_tables(newest("everyday-lite0")),
+        "best": lambda: beside_table(newest("best-lite0"), ("bundled", "best", "fast")),
         "bundled": lambda: accuracy_table(newest("bundled-lite0")),
         "speed": lambda: speed_table(newest("speed")),
         "work": lambda: work_table(*map(newest, ("folder", "video", "startup", "install"))),
@@ -324,6 +326,9 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "docs" / "coverage.md": {"coverage": lambda: coverage_table(newest("coverage"))},
     ROOT / "docs" / "clean.md": {
         "clean": lambda: beside_table(newest("everyday-lite0"), ("clean", "bundled", "mediapipe"))
+    },
+    ROOT / "docs" / "experiments.md": {
+        "ablation": lambda: ablation_table(newest("ablation-lite0"))
     },
     ROOT / "docs" / "edges.md": {
         "edges": lambda: edges_table(newest("edges-lite0")),

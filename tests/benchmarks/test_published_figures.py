@@ -234,10 +234,10 @@ FIGURES = {
 }
 EDGES = {
     "edges": """
-        plain | 0.902 | 0.708 | 0 / 0 | 142
-        refined | 0.901 | 0.707 | 25 / 33 | 170
-        flip | 0.900 | 0.710 | 37 / 21 | 283
-        flip, refined | 0.899 | 0.709 | 36 / 22 | 312
+        plain | 0.902 | 0.708 | 0 / 0 | 106
+        refined | 0.901 | 0.707 | 25 / 33 | 139
+        flip | 0.900 | 0.710 | 37 / 21 | 211
+        flip, refined | 0.899 | 0.709 | 36 / 22 | 245
     """,
     "matting": """
         unrefined | 5.372 [4.526, 6.267] | 0.092 [0.077, 0.108] | 0.155 [0.130, 0.182] | 0
@@ -252,23 +252,75 @@ EDGES = {
             | 0.107 [0.090, 0.126] | 46
     """,
     "outputs": """
-        mask | | 10
-        probability | | 11
-        blur | | 49
-        replace | colour, edge and rim as they are | 23
+        mask | | 9
+        probability | | 15
+        blur | | 45
+        replace | colour, edge and rim as they are | 26
         replace | colour, edge as it is | 64
-        replace | colour | 110
-        replace | picture of the same size | 107
-        replace | picture of half the size | 142
-        cutout | edge and rim as they are | 23
+        replace | colour | 113
+        replace | picture of the same size | 116
+        replace | picture of half the size | 129
+        cutout | edge and rim as they are | 22
         cutout | edge as it is | 60
-        cutout | | 127
-        cutout | feather 5 | 151
-        cutout | largest region | 128
-        overlay | | 41
+        cutout | | 116
+        cutout | feather 5 | 125
+        cutout | largest region | 114
+        overlay | | 32
+    """,
+}
+ABLATION = {
+    "ablation": """
+        nothing | 0.817 | – | – | 0.487 | – | –
+        seeds: [43] | 0.811 | -0.5 [-2.1, +1.0] | 1.000 | 0.483 | -0.4 [-2.1, +1.2] | 1.000
+        optimiser.encoder_rate_factor: 1.0 | 0.809 | -0.8 [-2.3, +0.7] | 1.000 \
+            | 0.477 | -0.9 [-2.6, +0.7] | 1.000
+        optimiser.learning_rate: 0.001 | 0.815 | -0.1 [-1.7, +1.4] | 1.000 \
+            | 0.477 | -0.9 [-2.6, +0.7] | 1.000
+        training.ema_decay: none | 0.816 | -0.1 [-1.6, +1.5] | 1.000 \
+            | 0.486 | -0.0 [-1.7, +1.6] | 1.000
+        augmentation.affine: 0.0 | 0.812 | -0.4 [-2.0, +1.1] | 1.000 \
+            | 0.492 | +0.6 [-1.1, +2.2] | 1.000
+        augmentation.colour: 0.0, augmentation.grey: 0.0 | 0.809 | -0.8 [-2.3, +0.7] | 1.000 \
+            | 0.485 | -0.1 [-1.8, +1.5] | 1.000
+        loss.dice_per_image: True | 0.820 | +0.4 [-1.2, +1.9] | 1.000 \
+            | 0.494 | +0.8 [-0.9, +2.4] | 1.000
+        loss.dice_per_image: True, seeds: [43] | 0.823 | +0.6 [-0.9, +2.2] | 1.000 \
+            | 0.498 | +1.2 [-0.5, +2.8] | 1.000
+        optimiser.schedule: constant | 0.821 | +0.4 [-1.1, +2.0] | 1.000 \
+            | 0.497 | +1.0 [-0.6, +2.7] | 1.000
+        augmentation.scale: [0.5, 2.0] | 0.803 | -1.4 [-2.9, +0.2] | 0.865 \
+            | 0.464 | -2.2 [-3.9, -0.6] | 0.114
+        optimiser.encoder_rate_factor: 0.05 | 0.814 | -0.3 [-1.8, +1.2] | 1.000 \
+            | 0.481 | -0.5 [-2.2, +1.1] | 1.000
+    """,
+}
+BEST = {
+    "best": """
+        everyday scenes (108): per-image IoU | 0.697 [0.656, 0.736] | 0.700 [0.658, 0.740] \
+            | 0.640 [0.594, 0.683]
+        everyday scenes: Boundary IoU | 0.516 [0.481, 0.551] | 0.523 [0.487, 0.558] \
+            | 0.439 [0.404, 0.474]
+        held-out pictures (58): per-image IoU | 0.901 [0.867, 0.931] | 0.898 [0.865, 0.928] \
+            | 0.886 [0.853, 0.916]
+        held-out pictures: Boundary IoU | 0.706 [0.670, 0.740] | 0.709 [0.675, 0.743] \
+            | 0.662 [0.627, 0.697]
+        close-ups of them (109): per-image IoU | 0.935 [0.919, 0.948] | 0.937 [0.921, 0.950] \
+            | 0.938 [0.922, 0.950]
+        close-ups of them: Boundary IoU | 0.694 [0.666, 0.721] | 0.700 [0.672, 0.727] \
+            | 0.695 [0.669, 0.721]
+        their heads and shoulders (37): per-image IoU | 0.933 [0.911, 0.952] \
+            | 0.932 [0.909, 0.953] | 0.931 [0.907, 0.954]
+        their heads and shoulders: Boundary IoU | 0.687 [0.640, 0.730] | 0.692 [0.643, 0.738] \
+            | 0.692 [0.640, 0.741]
+        animals, rooms, things (112): with a region of 0.3 % or more | 17.9 % [10.7, 25.0] \
+            | 13.4 % [7.1, 19.6] | 19.6 % [12.5, 26.8]
+        photographs without people (95): with a region of 0.3 % or more | 8.4 % [3.2, 13.7] \
+            | 7.4 % [2.1, 12.6] | 10.5 % [5.3, 16.8]
     """,
 }
 FILES = {
+    "best": "best-lite0",
+    "ablation": "ablation-lite0",
     "peers": "peers",
     "everyday": "everyday-lite0",
     "loop": "loop-clothing-co-parsing",
@@ -402,6 +454,7 @@ PAGES = {
     "loop": "docs/tutorial-own-pictures.md",
     "loop-least-sure": "docs/tutorial-own-pictures.md",
     "loop-drawn": "docs/tutorial-own-pictures.md",
+    **dict.fromkeys(ABLATION, "docs/experiments.md"),
     **dict.fromkeys(EDGES, "docs/edges.md"),
     **dict.fromkeys(REGIONS, "docs/predict.md"),
     **dict.fromkeys(CLEAN, "docs/clean.md"),
@@ -432,7 +485,10 @@ def _typed(text: str) -> list[list[str]]:
     return [[" ".join(cell.split()) for cell in line.split("|")] for line in lines]
 
 
-@pytest.mark.parametrize(("name", "typed"), (FIGURES | EDGES | REGIONS | CLEAN | REACHED).items())
+TYPED = FIGURES | BEST | ABLATION | EDGES | REGIONS | CLEAN | REACHED
+
+
+@pytest.mark.parametrize(("name", "typed"), TYPED.items())
 def test_pages__figures_are_those_read_off_the_files(name: str, typed: str) -> None:
     assert _rows(_section(name)) == _typed(typed)
 
@@ -475,6 +531,19 @@ def test_experiments__figures_of_512_pixels_are_those_of_their_file() -> None:
     photos = "photographs without people"
     assert means[photos, "v4", "nobody_region"] == pytest.approx(0.158, abs=6e-4)
     assert means[photos, "w512", "nobody_region"] == pytest.approx(0.042, abs=6e-4)
+
+
+def test_experiments__refinement_loses_less_with_windows_that_count_as_far_as_they_fit() -> None:
+    for kind, iou, boundary_iou in (
+        ("edges-lite0", -0.11, -0.12),
+        ("edges-every-window", -0.19, -0.21),
+    ):
+        record = json.loads(newest(kind).read_text(encoding="utf-8"))
+        (refined,) = [each for each in record["summaries"] if each["variant"] == "refined"]
+        assert 100 * refined["iou_gain"]["estimate"] == pytest.approx(iou, abs=6e-3)
+        assert 100 * refined["boundary_iou_gain"]["estimate"] == pytest.approx(
+            boundary_iou, abs=6e-3
+        )
 
 
 def test_experiments__figures_of_training_rates_are_those_of_their_file() -> None:
