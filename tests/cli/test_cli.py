@@ -130,7 +130,7 @@ class TestBadUse:
             ("evaluate model", "--data is missing; see --help."),
             (
                 "evaluate no --data .",
-                "no: does not exist; give a model directory, bundled, fast or clean.",
+                "no: does not exist; give a model directory, bundled, fast, best or clean.",
             ),
             ("evaluate . --data no", "no: does not exist; give a folder, CSV or file of labels."),
             ("evaluate . --data . --threshold 2", "evaluation.threshold: got 2; must be at least"),
