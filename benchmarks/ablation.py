@@ -104,7 +104,7 @@ def train_step(folder: Path, step: str, config: CompareConfig, threads: int) -> 
     """Train a step by the command, unless it is finished.
 
     Raises:
-        SystemExit: the command failed; its last words are said.
+        SystemExit: the command failed; it says where the log is.
     """
     plan = folder / f"{step}.yaml"
     write_text(plan, to_yaml(config))

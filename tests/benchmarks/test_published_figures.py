@@ -546,6 +546,28 @@ def test_experiments__refinement_loses_less_with_windows_that_count_as_far_as_th
         )
 
 
+def test_experiments__dice_per_image_gains_in_all_six_folds() -> None:
+    record = json.loads(newest("ablation-lite0").read_text(encoding="utf-8"))
+    steps = {step["name"]: step for step in record["steps"]}
+    for step, base, iou, boundary_iou in (
+        ("dice_per_image", "base", 0.36, 0.79),
+        ("dice_per_image_seed", "seed", 1.19, 1.59),
+    ):
+        for metric, typed in (("iou", iou), ("boundary_iou", boundary_iou)):
+            pairs = zip(steps[step][metric]["folds"], steps[base][metric]["folds"], strict=True)
+            gains = [100 * (ours - theirs) for ours, theirs in pairs]
+            assert min(gains) > 0
+            assert sum(gains) / 3 == pytest.approx(typed, abs=6e-3)
+
+
+def test_results__times_of_best_are_those_of_its_file() -> None:
+    record = json.loads(newest("best-lite0").read_text(encoding="utf-8"))
+    times = {system["name"]: 1000 * system["seconds"] for system in record["systems"]}
+    typed = {"bundled": 25.1, "best": 46.6, "fast": 13.5, "mediapipe": 4.7}
+    assert times == pytest.approx(typed, abs=0.06)
+    assert times["best"] / times["bundled"] == pytest.approx(1.86, abs=6e-3)
+
+
 def test_experiments__figures_of_training_rates_are_those_of_their_file() -> None:
     record = json.loads(newest("rates-efficientnet-b0").read_text(encoding="utf-8"))
     for arch, plain, ours in (("fpn", 3.15, 8.03), ("deeplabv3plus", 3.28, 7.84)):
