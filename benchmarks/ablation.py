@@ -152,11 +152,13 @@ def scores(folds: Mapping[str, Sequence[float]], share: float) -> dict[str, Step
 def summarise(
     results: Mapping[str, ComparisonResult], changes: Mapping[str, Mapping[str, Any]]
 ) -> AblationRecord:
-    """The record of finished steps, the base among them.
+    """The record of finished steps.
 
     Raises:
-        SystemExit: steps were tested on different images.
+        SystemExit: the base is not among them, or steps were tested on different images.
     """
+    if BASE not in results:
+        raise SystemExit(f"{BASE}: is not finished; every step is compared with it.")
     runs = {step: sorted(result.runs, key=lambda run: run.name) for step, result in results.items()}
     tested = [run.split.test for run in runs[BASE]]
     for step, of_folds in runs.items():
@@ -225,13 +227,15 @@ def ablation_table(path: Path) -> str:
 
 def main() -> None:
     """Train the steps that are wanted, and write the record."""
+    changes: dict[str, Mapping[str, Any]] = load_yaml(PLANS / "steps.yaml")
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--output", type=Path)
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--steps", nargs="*", help="train only these; all if not given")
+    parser.add_argument(
+        "--steps", nargs="*", choices=list(changes), help="train only these; all if not given"
+    )
     options = parser.parse_args()
-    changes: dict[str, Mapping[str, Any]] = load_yaml(PLANS / "steps.yaml")
     plans = {name: configuration(name, values) for name, values in changes.items()}
     options.folder.mkdir(parents=True, exist_ok=True)
     threads = max(1, (os.cpu_count() or 1) // options.processes)

@@ -8,6 +8,7 @@ from benchmarks.ablation import (
     PLANS,
     configuration,
     finished,
+    main,
     settings,
     summarise,
 )
@@ -109,6 +110,23 @@ def test_summarise__other_folds_are_refused() -> None:
             {BASE: result(0.8, 0.8, 0.8), "mine": result(0.8, 0.8, 0.8, folds=other)},
             {BASE: {}, "mine": {}},
         )
+
+
+def test_summarise__wants_the_base() -> None:
+    with pytest.raises(SystemExit, match="base: is not finished"):
+        summarise({"mine": result(0.8, 0.8, 0.8)}, {"mine": {}})
+
+
+def test_command__refuses_a_step_that_the_plan_has_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["ablation", "--folder", str(tmp_path / "new"), "--steps", "mine"]
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "invalid choice: 'mine'" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
 
 
 def test_finished__is_what_lacks_no_fold(tmp_path: Path) -> None:
