@@ -7,11 +7,13 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from tests.builders.page_visit import Open
 
+from humanseg.effects import guided_filter
 from humanseg.effects.compositing import alpha_of_bands
 from humanseg.effects.foreground import estimate_foreground
+from humanseg.effects.guided_filter import refine
 from humanseg.effects.regions import EXTENT, RATHER_SURE, SURE, SURE_SHARE, drop_unsure
 from humanseg.images import MAX_PIXELS
-from humanseg.images.resize import resize_image, resize_probability
+from humanseg.images.resize import resize_image, resize_probability, size_within
 
 pytestmark = pytest.mark.browser
 SIZES = [((37, 53), (24, 24)), ((24, 24), (61, 47)), ((19, 90), (24, 17)), ((24, 24), (24, 24))]
@@ -95,6 +97,43 @@ def test_unsure_regions__are_those_that_the_package_leaves_out(
     assert expected.any()
 
 
+@pytest.mark.parametrize("size", [(90, 120), (200, 267), (301, 97)])
+def test_refined_edges__are_the_packages(visit: Open, server: str, size: tuple[int, int]) -> None:
+    """A disc found two pixels off, before a gradient and a patch of noise: fitted and enlarged."""
+    side = 120
+    rows, columns = np.mgrid[: size[0], : size[1]] / max(size)
+    distance = np.hypot(rows - 0.4 * size[0] / max(size), columns - 0.5 * size[1] / max(size))
+    disc = np.clip((0.15 - distance) * max(size), 0.0, 1.0)[..., None]
+    ground = np.stack([60 + 90 * rows, 90 + 60 * columns, 120 - 50 * rows], axis=2)
+    noise = np.random.default_rng(5).normal(0.0, 40.0, ground.shape)
+    ground += noise * (columns > 0.5 * size[1] / max(size))[..., None]
+    image = np.clip(disc * (210, 140, 110) + (1 - disc) * ground, 0, 255).astype(np.uint8)
+    small = size_within(size, side)
+    off = gaussian_filter(np.roll(resize_probability(disc[..., 0], small), 2, axis=1), 2.0)
+    levels = np.rint(255 * off).astype(np.uint8)
+    script = """async ([guide, levels, small, values, size]) => {
+      const { fitEdges, refinedLevels } = await import("/static/edges.js");
+      const fit = fitEdges(Uint8ClampedArray.from(guide), Uint8Array.from(levels), small);
+      const [rgba, cut] = [Uint8ClampedArray.from(values), 7 * 4 * size.width];
+      const bands = [
+        { top: 0, rows: 7, rgba: rgba.slice(0, cut) },
+        { top: 7, rows: size.height - 7, rgba: rgba.slice(cut) },
+      ];
+      return [...refinedLevels(fit, bands, size)];
+    }"""
+    guide, whole = (
+        np.dstack([pixels, np.full(pixels.shape[:2], 255, dtype=np.uint8)]).ravel().tolist()
+        for pixels in (resize_image(image, small), image)
+    )
+    given = [guide, levels.ravel().tolist(), as_size(small), whole, as_size(size)]
+    made = np.array(visit(server).page.evaluate(script, given)).reshape(size)
+    probability = levels.astype(np.float32) / np.float32(255.0)
+    expected = 255 * refine(image, probability, side=side)
+    assert np.abs(made - expected).max() <= 1.0
+    unrefined = 255 * resize_probability(probability, size)
+    assert np.abs(expected - unrefined).max() > 25, "nothing is moved, so nothing is compared"
+
+
 def test_rim__loses_the_backgrounds_colour_as_the_servers_does(visit: Open, server: str) -> None:
     """A red disc on blue with a soft rim: the rim becomes red in both."""
     rows, columns = np.mgrid[:200, :300]
@@ -126,7 +165,7 @@ def test_rim__loses_the_backgrounds_colour_as_the_servers_does(visit: Open, serv
 def test_limits__are_the_packages(visit: Open, server: str) -> None:
     scripts = "\n".join(
         visit(server).page.evaluate(
-            """() => Promise.all(["image", "probability", "regions"].map(
+            """() => Promise.all(["image", "probability", "regions", "edges"].map(
                  async (name) => (await fetch(`static/${name}.js`)).text()))"""
         )
     )
@@ -135,3 +174,8 @@ def test_limits__are_the_packages(visit: Open, server: str) -> None:
     assert f"const SURE_SHARE = {SURE_SHARE};" in scripts
     assert f"const RATHER_SURE = {RATHER_SURE};" in scripts
     assert f"const EXTENT = {EXTENT};" in scripts
+    assert f"export const SIDE = {guided_filter.SIDE};" in scripts
+    assert f"const RADIUS = {guided_filter.RADIUS};" in scripts
+    assert "const EPSILON = 1e-4;" in scripts
+    assert guided_filter.EPSILON == 1e-4
+    assert f"const TRUSTED = {list(guided_filter.TRUSTED)};" in scripts

@@ -17,7 +17,7 @@ const LONG = 1920;
  * @param {Size} size
  * @param {number} radius
  */
-function boxMeans(values, { height, width }, radius) {
+export function boxMeans(values, { height, width }, radius) {
   const planes = values.length / (height * width);
   const row = (/** @type {number} */ line) => line * width;
   const column = (/** @type {number} */ line) =>

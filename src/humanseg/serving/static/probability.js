@@ -5,7 +5,8 @@
  * @typedef {import("./resize.js").Size} Size
  */
 
-import { fitted } from "./image.js";
+import { SIDE, fitEdges, refinedLevels } from "./edges.js";
+import { fitted, imageBands } from "./image.js";
 import { connectedRegions } from "./regions.js";
 
 /** Longer side, in pixels, of the small map that colours, blur and people are looked at in. */
@@ -18,8 +19,10 @@ const REMEMBERED = 4_000_000;
 
 /** The probability of a person in every pixel of an image, at any size, in 8 bits. */
 export class Probability {
-  /** @type {{levels: Uint8Array, size: Size} | null} */
-  #last = null;
+  /** @type {Map<"plain" | "refined" | "small", {levels: Uint8Array, size: Size}>} */
+  #last = new Map();
+  /** @type {Promise<import("./edges.js").Fit> | null} */
+  #fit = null;
 
   /**
    * @param {(size: Size) => Promise<Uint8Array>} source
@@ -44,10 +47,42 @@ export class Probability {
    * @returns {Promise<Uint8Array>} (height, width), 255 for 1
    */
   async levels(size) {
-    const last = this.#last;
+    if (size === this.small.size) return this.small.levels;
+    return this.#remembered("plain", size, () => this.source(size));
+  }
+
+  /**
+   * Levels that follow the image's own edges, as the package's cut-outs do.
+   *
+   * @param {ImageBitmap} bitmap the image itself
+   * @param {Size} size
+   * @returns {Promise<Uint8Array>} (height, width), 255 for 1
+   */
+  refined(bitmap, size) {
+    const kind = size === this.small.size ? "small" : "refined";
+    return this.#remembered(kind, size, async () => {
+      this.#fit ??= this.#fitEdges(bitmap);
+      return refinedLevels(await this.#fit, imageBands(bitmap, size, "white"), size);
+    });
+  }
+
+  /** @param {ImageBitmap} bitmap */
+  async #fitEdges(bitmap) {
+    const size = fitted(bitmap, SIDE);
+    const [guide] = imageBands(bitmap, size, "white");
+    return fitEdges(guide.rgba, await this.source(size), size);
+  }
+
+  /**
+   * @param {"plain" | "refined" | "small"} kind
+   * @param {Size} size
+   * @param {() => Promise<Uint8Array>} make
+   */
+  async #remembered(kind, size, make) {
+    const last = this.#last.get(kind);
     if (last?.size.height === size.height && last.size.width === size.width) return last.levels;
-    const levels = await this.source(size);
-    if (levels.length <= REMEMBERED) this.#last = { levels, size };
+    const levels = await make();
+    if (levels.length <= REMEMBERED) this.#last.set(kind, { levels, size });
     return levels;
   }
 

@@ -27,15 +27,17 @@ const DEVIATION = 2.4;
  */
 export async function render(subject, settings, size) {
   const { bitmap, probability, strokes } = subject;
-  const levels = await probability.levels(size);
+  const levelsAt = (/** @type {Size} */ wanted) =>
+    settings.background.kind === "blur" ? probability.levels(wanted) : probability.refined(bitmap, wanted);
+  const levels = await levelsAt(size);
   const table = alphaTable(settings.threshold, settings.softness);
-  const small = probability.small;
-  const smallAlpha = alphaRows(small.levels, small.size, table, strokes, 0, small.size.height);
+  const small = probability.small.size;
+  const smallAlpha = alphaRows(await levelsAt(small), small, table, strokes, 0, small.height);
   const context = newContext(size);
-  paintBackground(context, bitmap, settings.background, smallAlpha, small.size, size);
+  paintBackground(context, bitmap, settings.background, smallAlpha, small, size);
   const whole = Math.max(bitmap.height, bitmap.width);
-  const estimate = estimateColours(pixels(bitmap, small.size), smallAlpha, small.size, whole);
-  const cell = { ...small.size, ...estimate };
+  const estimate = estimateColours(pixels(bitmap, small), smallAlpha, small, whole);
+  const cell = { ...small, ...estimate };
   /** @type {OffscreenCanvasRenderingContext2D | null} */
   let layer = null;
   for (const { top, rows, rgba } of imageBands(bitmap, size)) {
