@@ -79,13 +79,23 @@ class TestPresets:
         assert config.loss.model_dump(exclude_none=True) == {
             "dice": 1.0,
             "bce": 1.0,
+            "lovasz": 0.0,
             "dice_per_image": False,
         }
 
     def test_reference__augments_with_flips_only(self) -> None:
         augmentation = resolve(TrainConfig, preset="reference").augmentation
-        chances = ("horizontal_flip", "vertical_flip", "affine", "colour", "grey", "blur", "noise")
-        assert [getattr(augmentation, name) for name in chances] == [0.5, 0.5, 0, 0, 0, 0, 0]
+        chances = (
+            "horizontal_flip",
+            "vertical_flip",
+            "affine",
+            "copy_paste",
+            "colour",
+            "grey",
+            "blur",
+            "noise",
+        )
+        assert [getattr(augmentation, name) for name in chances] == [0.5, 0.5, 0, 0, 0, 0, 0, 0]
 
     def test_reference__leaves_data_and_split_alone(self) -> None:
         preset = load_preset("reference")
@@ -337,7 +347,7 @@ class TestSentences:
             ),
             (
                 {"loss": {"dice": 0, "bce": 0}},
-                "loss: dice and bce are both 0; one must be above 0.",
+                "loss: dice, bce and lovasz are all 0; one must be above 0.",
             ),
             (
                 {"loss": {"teacher_share": 0.3}},
@@ -370,13 +380,13 @@ class TestSentences:
             ),
             (
                 "loss: {focal: 1}",
-                "loss.focal: unknown key in my.yaml; known keys here: dice, bce, dice_per_image, "
-                "teacher, teacher_share.",
+                "loss.focal: unknown key in my.yaml; known keys here: dice, bce, lovasz, "
+                "dice_per_image, teacher, teacher_share.",
             ),
             (
                 'loss: {"a\\nb": 1}',
-                "loss.'a\\nb': unknown key in my.yaml; known keys here: dice, bce, dice_per_image, "
-                "teacher, teacher_share.",
+                "loss.'a\\nb': unknown key in my.yaml; known keys here: dice, bce, lovasz, "
+                "dice_per_image, teacher, teacher_share.",
             ),
             (
                 "archs: [unet]",

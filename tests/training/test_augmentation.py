@@ -135,3 +135,49 @@ def test_augment__noise_and_colour_leave_the_mask() -> None:
     _, masks = _batch()
     config = OFF.model_copy(update={"noise": 1.0, "colour": 1.0, "blur": 1.0})
     assert torch.equal(_run(config)[1], masks)
+
+
+def _pair() -> tuple[torch.Tensor, torch.Tensor]:
+    """Two pictures of 1 x 3 pixels: grey 10 with a person of 200 on the left, and grey 50."""
+    images = torch.tensor([[200, 10, 10], [50, 50, 50]], dtype=torch.uint8)
+    masks = torch.tensor([[True, False, False], [False, False, False]])
+    return images[:, None, None].expand(-1, 3, -1, -1).contiguous(), masks[:, None, None]
+
+
+def test_copy_paste__puts_the_people_of_one_picture_in_front_of_another() -> None:
+    images, masks = _pair()
+    config = OFF.model_copy(update={"copy_paste": 1.0})
+    changed, changed_masks = augment(images, masks, config, torch.Generator().manual_seed(0))
+    assert changed[0, 0].tolist() == [[200, 10, 10]]  # the other shows nobody
+    assert changed[1, 2].tolist() == [[200, 50, 50]]
+    assert changed_masks[:, 0, 0].tolist() == [[True, False, False]] * 2
+
+
+def test_copy_paste__counts_what_was_ignored_behind() -> None:
+    images, masks = _pair()
+    ignored = torch.tensor([[False, False, True], [True, True, False]])[:, None, None]
+    planes = torch.cat([masks, ignored], dim=1)
+    config = OFF.model_copy(update={"copy_paste": 1.0})
+    _, changed = augment(images, planes, config, torch.Generator().manual_seed(0))
+    assert changed[0, 1, 0].tolist() == [False, False, True]
+    assert changed[1, 1, 0].tolist() == [False, True, False]
+
+
+def test_copy_paste__takes_any_picture_but_its_own() -> None:
+    """Every picture is one person of a grey of its own: what is pasted covers it wholly."""
+    images = torch.arange(5, dtype=torch.uint8).view(5, 1, 1, 1).expand(-1, 3, 2, 2)
+    masks = torch.ones(5, 1, 2, 2, dtype=torch.bool)
+    config = OFF.model_copy(update={"copy_paste": 1.0})
+    donors = set()
+    for seed in range(60):
+        changed, _ = augment(images, masks, config, torch.Generator().manual_seed(seed))
+        donors |= set(enumerate(changed[:, 0, 0, 0].int().tolist()))
+    assert donors == {(own, other) for own in range(5) for other in range(5) if own != other}
+
+
+def test_copy_paste__of_a_single_picture_leaves_it() -> None:
+    images, masks = (part[:1] for part in _pair())
+    config = OFF.model_copy(update={"copy_paste": 1.0})
+    changed, changed_masks = augment(images, masks, config, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(changed, images.float())
+    assert torch.equal(changed_masks, masks)

@@ -5,7 +5,7 @@ import segmentation_models_pytorch as smp
 import torch
 
 from humanseg.config.schema import LossConfig
-from humanseg.training.losses import SegmentationLoss, soft_dice_loss
+from humanseg.training.losses import SegmentationLoss, lovasz_loss, soft_dice_loss
 
 
 def _batch() -> tuple[torch.Tensor, torch.Tensor]:
@@ -69,6 +69,25 @@ def test_dice__empty_masks_are_finite(per_image: bool) -> None:
     assert loss.item() == 0.0
     assert logits.grad is not None
     assert torch.isfinite(logits.grad).all()
+
+
+@pytest.mark.parametrize("ignoring", [False, True])
+def test_lovasz__is_the_mean_over_pictures(ignoring: bool) -> None:
+    """By hand, for a picture with a person in its first pixel and one without anybody.
+
+    Errors of the first are -1 and 1.5. From the largest on, IoU falls from 1 to 1/2 and to 0, so
+    1.5 counts one half: 0.75. Without a person the largest error counts wholly: 1.2.
+    """
+    logits = torch.tensor([[2.0, 0.5, 9.0], [0.2, -3.0, 9.0]])[:, None, None]
+    masks = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])[:, None, None]
+    if ignoring:
+        ignored = torch.tensor([0.0, 0.0, 1.0]).expand(2, 1, 1, 3)
+        masks = torch.cat([masks, ignored], dim=1)
+    else:
+        logits, masks = logits[..., :2], masks[..., :2]
+    assert lovasz_loss(logits, masks).item() == pytest.approx(0.975)
+    config = LossConfig(dice=0.0, bce=0.0, lovasz=2.0)
+    assert SegmentationLoss(config)(logits, masks).item() == pytest.approx(1.95)
 
 
 def test_loss__accepts_bf16_logits() -> None:

@@ -62,6 +62,8 @@ class AugmentationConfig(FileSection):
     """Largest turn in degrees."""
     translate: Probability = 0.1
     """Largest shift as a share of the side."""
+    copy_paste: Probability = 0.0
+    """Chance of the people of another picture of the batch being pasted in front."""
     colour: Probability = 0.8
     """Chance of a random brightness, contrast, saturation and gamma."""
     brightness: Probability = 0.25
@@ -94,6 +96,8 @@ class LossConfig(FileSection):
     """Weight of the soft Dice loss."""
     bce: Annotated[float, Field(ge=0.0)] = 1.0
     """Weight of binary cross-entropy."""
+    lovasz: Annotated[float, Field(ge=0.0)] = 0.0
+    """Weight of the Lovász hinge, a convex surrogate of each picture's IoU."""
     dice_per_image: bool = False
     """Average Dice over pictures instead of pooling the batch."""
     teacher: str | None = None
@@ -103,8 +107,8 @@ class LossConfig(FileSection):
 
     @model_validator(mode="after")
     def _weigh_something(self) -> Self:
-        if self.dice == 0 and self.bce == 0:
-            raise ValueError("dice and bce are both 0; one must be above 0.")
+        if self.dice == self.bce == self.lovasz == 0:
+            raise ValueError("dice, bce and lovasz are all 0; one must be above 0.")
         if self.teacher is None and self.teacher_share is not None:
             raise ValueError("teacher_share has no effect without a teacher; name one.")
         if self.teacher is not None and self.bce == 0:

@@ -1,6 +1,7 @@
 """Random changes of training pictures: whole batches at once, drawn per picture, on any device.
 
-Flips by index, one affine resampling for scale, turn and shift, then colour, blur and noise. All
+Flips by index, one affine resampling for scale, turn and shift, people of other pictures, then
+colour, blur and noise. All
 randomness comes from the generator that is passed in, so a batch can be drawn again. Each change
 touches only the pictures that it was drawn for.
 """
@@ -52,6 +53,8 @@ def augment(
             changed[hit], masks[hit] = changed[hit].flip(axis), masks[hit].flip(axis)
     for hit in draw.chosen(config.affine):
         changed[hit], masks[hit] = _affine(changed[hit], masks[hit], draw, config)
+    for hit in draw.chosen(config.copy_paste):
+        changed[hit], masks[hit] = _copy_paste(changed, masks, hit, draw)
     for hit in draw.chosen(config.colour):
         changed[hit] = _colour(changed[hit], draw, config)
     for hit in draw.chosen(config.grey):
@@ -143,6 +146,23 @@ def _affine(
         both, grid, mode="bilinear", padding_mode="reflection", align_corners=False
     )
     return both[:, :3], both[:, 3:] >= 0.5
+
+
+def _copy_paste(images: Tensor, masks: Tensor, hit: Tensor, draw: _Draw) -> tuple[Tensor, Tensor]:
+    """Pictures `hit` with the people of another one of the batch in front, uncut and unblended.
+
+    Ghiasi et al., Simple Copy-Paste is a Strong Data Augmentation Method, CVPR 2021. What is
+    ignored behind a pasted person counts again.
+    """
+    others = len(images) - 1
+    steps = draw.uniform(0.0, max(others, 0)).flatten().long().clamp_(max=max(others - 1, 0))
+    if others < 1:
+        return images[hit], masks[hit]
+    donors = (hit + 1 + steps) % len(images)
+    pasted = masks[donors, :1]
+    behind = masks[hit].masked_fill(pasted, value=False)
+    behind[:, :1] |= pasted
+    return torch.where(pasted, images[donors], images[hit]), behind
 
 
 def _luma(images: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from segmentation_models_pytorch.losses import LovaszLoss
 from torch import Tensor, nn
 
 from humanseg.config.schema import LossConfig
@@ -10,6 +11,7 @@ from humanseg.training.distributed import all_reduce_sum
 
 _EPSILON = 1e-7
 _TEACHER_SHARE = 0.5
+_IGNORED = 255
 
 
 def soft_dice_loss(logits: Tensor, masks: Tensor, *, per_image: bool = False) -> Tensor:
@@ -37,6 +39,20 @@ def soft_dice_loss(logits: Tensor, masks: Tensor, *, per_image: bool = False) ->
     return mean(loss) if per_image else loss
 
 
+def lovasz_loss(logits: Tensor, masks: Tensor) -> Tensor:
+    """Lovász hinge, the mean over pictures: a scalar, the same in every process.
+
+    Berman, Triki and Blaschko, The Lovász-Softmax loss, CVPR 2018, as segmentation-models-pytorch
+    computes it, of logits (N, 1, H, W) and masks as `split_masks` takes them.
+    """
+    masks, counted = split_masks(masks)
+    if counted is not None:
+        masks = masks.masked_fill(counted == 0, _IGNORED)
+    of_picture = LovaszLoss("binary", per_image=False, ignore_index=_IGNORED)
+    pairs = zip(logits.split(1), masks.split(1), strict=True)
+    return mean(torch.stack([of_picture(*pair) for pair in pairs]))
+
+
 def split_masks(masks: Tensor) -> tuple[Tensor, Tensor | None]:
     """Where there is a person, and which pixels count, both (N, 1, H, W); None: all.
 
@@ -58,7 +74,7 @@ def mean(values: Tensor, counted: Tensor | None = None) -> Tensor:
 
 
 class SegmentationLoss(nn.Module):
-    """Weighted sum of soft Dice loss and binary cross-entropy."""
+    """Weighted sum of soft Dice loss, binary cross-entropy and the Lovász hinge."""
 
     def __init__(self, config: LossConfig) -> None:
         super().__init__()
@@ -79,4 +95,7 @@ class SegmentationLoss(nn.Module):
             target = torch.lerp(target, taught.float(), self._teacher_share)
         entropy = nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
         bce = mean(entropy, counted)
-        return self._config.dice * dice + self._config.bce * bce
+        loss: Tensor = self._config.dice * dice + self._config.bce * bce
+        if self._config.lovasz > 0:
+            loss = loss + self._config.lovasz * lovasz_loss(logits, masks)
+        return loss

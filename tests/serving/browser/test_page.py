@@ -92,7 +92,7 @@ def test_picture__is_cut_out_corrected_and_saved(
 def test_cutout__follows_the_pictures_edges_as_the_packages(
     visit: Open, server: str, plain: Pictures, private: bool
 ) -> None:
-    """Python's own cut-out in int8 is nearer to the page's than one with edges as they were found."""
+    """Python's cut-out in int8 is nearer to the page's than one whose edges are not refined."""
     visited = visit(server, private=private)
     visited.drop(plain)
     visited.wait_until_done()
