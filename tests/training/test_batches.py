@@ -189,7 +189,7 @@ def test_augment__of_a_part_is_the_part_of_the_augmented_batch() -> None:
 
 
 def test_augment__of_no_pictures_changes_none_and_draws_as_much() -> None:
-    config = AugmentationConfig(affine=1.0, blur=1.0, noise=1.0)
+    config = AugmentationConfig(affine=1.0, copy_paste=1.0, blur=1.0, noise=1.0)
     generator, other = torch.Generator().manual_seed(0), torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (3, 3, 16, 16), dtype=torch.uint8)
     masks = torch.rand(3, 1, 16, 16) > 0.5
@@ -197,3 +197,22 @@ def test_augment__of_no_pictures_changes_none_and_draws_as_much() -> None:
     nothing, _ = augment(images[:0], masks[:0], config, generator, shard=(0, 3))
     assert nothing.shape == (0, 3, 16, 16)
     assert torch.equal(torch.rand(4, generator=generator), torch.rand(4, generator=other))
+
+
+def test_copy_paste__of_a_part_takes_people_of_this_part() -> None:
+    """Every picture is one person of a grey of its own; blur leaves a plain picture as it is."""
+    config = AugmentationConfig(
+        horizontal_flip=0.0, affine=0.0, copy_paste=0.6, colour=0.0, grey=0.0, blur=0.5, noise=0.0
+    )
+    images = torch.arange(9, dtype=torch.uint8).view(9, 1, 1, 1).expand(-1, 3, 8, 8).contiguous()
+    masks = torch.ones(9, 1, 8, 8, dtype=torch.bool)
+    pasted = 0
+    for seed in range(8):
+        for rank in range(3):
+            own = Processes(rank, 3).share(9)
+            generator = torch.Generator().manual_seed(seed)
+            part, _ = augment(images[own], masks[own], config, generator, shard=(own.start, 9))
+            greys = part[:, 0, 0, 0].round().int().tolist()
+            assert set(greys) <= set(range(own.start, own.stop))
+            pasted += sum(grey != row for row, grey in enumerate(greys, own.start))
+    assert 30 < pasted < 56  # 0.6 of 72
