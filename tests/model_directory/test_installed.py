@@ -58,6 +58,8 @@ class TestNames:
             find_model("clean")
         with pytest.raises(UsageError, match=r"^other: does not exist; .* or `bundled`\.$"):
             find_model("other")
+        with pytest.raises(UsageError, match=r"^bset: does not exist; .* Did you mean `best`\?$"):
+            find_model("bset")
 
     def test_a_package_that_cannot_be_imported(self, monkeypatch: pytest.MonkeyPatch) -> None:
         brought(monkeypatch, broken="humanseg_is_not_there")

@@ -11,6 +11,7 @@ training-images.npz  what recognises the training images, see `humanseg.data.tra
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import logging
 from dataclasses import dataclass
@@ -232,7 +233,11 @@ def find_model(name: str | Path | None = None) -> Path:
     if not path.is_dir():
         what = "is a file, not a model directory" if path.exists() else "does not exist"
         there = f"`{BUNDLED}`" if name != CLEAN else f"`{BUNDLED}`; `{CLEAN}` is in humanseg-clean"
-        raise UsageError(f"{path}: {what}; give the folder `model` of a finished run, or {there}.")
+        near = difflib.get_close_matches(name, model_names(), n=1)
+        raise UsageError(
+            f"{path}: {what}; give the folder `model` of a finished run, or {there}."
+            + "".join(f" Did you mean `{meant}`?" for meant in near)
+        )
     if not (path / RECORD_FILE).is_file():
         raise ModelError(
             f"{path}: is not a model directory ({RECORD_FILE} is missing); give the folder `model` "
