@@ -105,7 +105,7 @@ class TestBadUse:
             ("compare --preset best", 'Invalid value "best" for --preset. Choose from: "default"'),
             ("compare --seeds 1 1 -o run", "seeds: got [1, 1]; give at least one, and each only"),
             ("compare --archs fpn fpn", "archs: got ['fpn', 'fpn']; give at least one, and each"),
-            ("train --loss.dice 0 --loss.bce 0", "loss: dice and bce are both 0; one must be"),
+            ("train --loss.dice 0 --loss.bce 0", "loss: dice, bce and lovasz are all 0; one m"),
             ("train --augmentation.scale 2 1", "augmentation.scale: got 2.0 to 1.0; the smaller"),
             ("train --split.test 0.9", "split: validation 0.1 and test 0.9 leave nothing to train"),
             ("compare --config no.yaml", "no.yaml: cannot be read as a configuration (no such"),
