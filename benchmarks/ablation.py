@@ -82,6 +82,8 @@ class AblationRecord(Record):
     """Deviation of a fold's mean IoU by luck, pooled over all steps."""
     steps: tuple[Step, ...]
     environment: Environment
+    commits: tuple[str, ...] = ()
+    """Of the code that trained, which `environment` need not name; empty in older records."""
 
 
 def configuration(step: str, changes: Mapping[str, Any]) -> CompareConfig:
@@ -188,6 +190,9 @@ def summarise(
             for step in runs
         ),
         environment=describe_environment("cpu"),
+        commits=tuple(
+            sorted({run.environment.commit or "unknown" for each in runs.values() for run in each})
+        ),
     )
 
 

@@ -103,6 +103,18 @@ def test_summarise__takes_differences_of_the_same_folds() -> None:
     assert (record.images, record.image_size) == (6, (128, 128))
 
 
+def test_summarise__names_the_code_that_trained() -> None:
+    one, other = result(0.80, 0.84, 0.88), result(0.81, 0.85, 0.87)
+    for index, (step, commit) in enumerate(((one, "b2"), (one, "a1"), (other, None))):
+        run = step.runs[index]
+        object.__setattr__(
+            run, "environment", run.environment.model_copy(update={"commit": commit})
+        )
+    known = one.runs[2].environment.commit
+    record = summarise({BASE: one, "mine": other}, {BASE: {}, "mine": {}})
+    assert record.commits == tuple(sorted({"a1", "b2", "unknown", known or "unknown"}))
+
+
 def test_summarise__other_folds_are_refused() -> None:
     other = (("a", "c"), ("b", "d"), ("e", "f"))
     with pytest.raises(SystemExit, match="mine: was tested on other folds than base"):
