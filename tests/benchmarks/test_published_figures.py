@@ -560,6 +560,30 @@ def test_experiments__dice_per_image_gains_in_all_six_folds() -> None:
             assert sum(gains) / 3 == pytest.approx(typed, abs=6e-3)
 
 
+def test_experiments__two_more_seeds_of_default_with_and_without_dice_per_image() -> None:
+    scores = {
+        (kind, run["config"]["training"]["seed"]): run["summary"]
+        for kind in ("default-lite0", "seeds-default-lite0", "seeds-dice-lite0")
+        for run in json.loads(newest(kind).read_text(encoding="utf-8"))["runs"]
+        if run["config"]["model"]["arch"] == "unet"
+    }
+    seeds = [scores["default-lite0", 42]]
+    seeds += [scores["seeds-default-lite0", seed] for seed in (43, 44)]
+    of_seeds = [score["batch_iou"] for score in seeds]
+    assert of_seeds == pytest.approx([0.918, 0.922, 0.922], abs=6e-4)
+    assert sum(of_seeds) / 3 == pytest.approx(0.920, abs=6e-4)
+    for metric, *typed in (
+        ("batch_iou", 0.15, -0.28),
+        ("iou_mean", 0.29, -0.05),
+        ("boundary_iou_mean", 0.55, 0.68),
+    ):
+        gains = [
+            100 * (scores["seeds-dice-lite0", seed][metric] - default[metric])
+            for seed, default in zip((43, 44), seeds[1:], strict=True)
+        ]
+        assert gains == pytest.approx(typed, abs=6e-3)
+
+
 def test_results__times_of_best_are_those_of_its_file() -> None:
     record = json.loads(newest("best-lite0").read_text(encoding="utf-8"))
     times = {system["name"]: 1000 * system["seconds"] for system in record["systems"]}
