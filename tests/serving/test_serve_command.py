@@ -129,7 +129,7 @@ def test_serve__writes_the_page_for_other_servers(tmp_path: Path) -> None:
     folder = tmp_path / "page"
     done = _run("serve", "--export-static", str(folder))
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"{folder}: the page in private mode, 8.0 MB.\n"
+    assert done.stdout == f"{folder}: the page in private mode, 8.1 MB.\n"
     assert (folder / "index.html").is_file()
     again = _run("serve", "--export-static", str(folder))
     assert again.returncode == 2
