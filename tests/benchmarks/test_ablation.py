@@ -104,15 +104,20 @@ def test_summarise__takes_differences_of_the_same_folds() -> None:
 
 
 def test_summarise__names_the_code_that_trained() -> None:
-    one, other = result(0.80, 0.84, 0.88), result(0.81, 0.85, 0.87)
-    for index, (step, commit) in enumerate(((one, "b2"), (one, "a1"), (other, None))):
-        run = step.runs[index]
-        object.__setattr__(
-            run, "environment", run.environment.model_copy(update={"commit": commit})
+    def by(plain: ComparisonResult, *commits: str | None) -> ComparisonResult:
+        runs = tuple(
+            run.model_copy(
+                update={"environment": run.environment.model_copy(update={"commit": commit})}
+            )
+            for run, commit in zip(plain.runs, commits, strict=True)
         )
-    known = one.runs[2].environment.commit
-    record = summarise({BASE: one, "mine": other}, {BASE: {}, "mine": {}})
-    assert record.commits == tuple(sorted({"a1", "b2", "unknown", known or "unknown"}))
+        return plain.model_copy(update={"runs": runs})
+
+    steps = {
+        BASE: by(result(0.80, 0.84, 0.88), "b2", "a1", "b2"),
+        "mine": by(result(0.81, 0.85, 0.87), "b2", "b2", None),
+    }
+    assert summarise(steps, {BASE: {}, "mine": {}}).commits == ("a1", "b2", "unknown")
 
 
 def test_summarise__other_folds_are_refused() -> None:

@@ -155,7 +155,7 @@ def _copy_paste(images: Tensor, masks: Tensor, hit: Tensor, draw: _Draw) -> tupl
     ignored behind a pasted person counts again.
     """
     others = len(images) - 1
-    steps = draw.uniform(0.0, max(others, 0)).flatten().long().clamp_(max=max(others - 1, 0))
+    steps = draw.uniform(0.0, others).flatten().long()
     if others < 1:
         return images[hit], masks[hit]
     donors = (hit + 1 + steps) % len(images)

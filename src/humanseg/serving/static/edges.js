@@ -8,6 +8,7 @@
  */
 
 import { boxMeans } from "./blurring.js";
+import { sample } from "./resize.js";
 
 /** As in the package: longer side of what is fitted, reach of windows, noise, R^2 that counts. */
 export const SIDE = 320;
@@ -99,59 +100,15 @@ function smoothStep(explained) {
  */
 export function refinedLevels(fit, bands, size) {
   const levels = new Uint8Array(size.height * size.width);
-  const row = new Float32Array(4 * fit.size.width);
-  const across = places(fit.size.width, size.width);
-  const down = places(fit.size.height, size.height);
+  const count = fit.size.height * fit.size.width;
   for (const { top, rows, rgba } of bands) {
-    for (let y = 0; y < rows; y++) {
-      blendRows(fit, down, top + y, row);
-      for (let x = 0; x < size.width; x++) {
-        const [at, next, share] = [across.first[x], across.second[x], across.share[x]];
-        const pixel = 4 * (y * size.width + x);
-        let value = 0;
-        for (let plane = 0; plane < 4; plane++) {
-          const left = row[4 * at + plane];
-          const coefficient = left + share * (row[4 * next + plane] - left);
-          value += coefficient * (plane < CHANNELS ? rgba[pixel + plane] : 1);
-        }
-        levels[(top + y) * size.width + x] = Math.min(Math.max(value, 0), 1) * 255 + 0.5;
-      }
+    for (let i = 0; i < rows * size.width; i++) {
+      const y = ((top + Math.floor(i / size.width) + 0.5) * fit.size.height) / size.height - 0.5;
+      const x = (((i % size.width) + 0.5) * fit.size.width) / size.width - 0.5;
+      let value = sample(fit.planes, CHANNELS * count, fit.size, y, x);
+      for (let c = 0; c < CHANNELS; c++) value += rgba[4 * i + c] * sample(fit.planes, c * count, fit.size, y, x);
+      levels[top * size.width + i] = Math.min(Math.max(value, 0), 1) * 255 + 0.5;
     }
   }
   return levels;
-}
-
-/**
- * One row of the planes at a larger size, still as narrow as they are, the four values side by side.
- *
- * @param {Fit} fit
- * @param {ReturnType<typeof places>} down
- * @param {number} y
- * @param {Float32Array} row changed
- */
-function blendRows({ size: { height, width }, planes }, down, y, row) {
-  for (let plane = 0; plane < 4; plane++) {
-    const upper = (plane * height + down.first[y]) * width;
-    const lower = (plane * height + down.second[y]) * width;
-    for (let x = 0; x < width; x++) {
-      row[4 * x + plane] = planes[upper + x] + down.share[y] * (planes[lower + x] - planes[upper + x]);
-    }
-  }
-}
-
-/**
- * Where each pixel of a longer line lies between two of a shorter one: bilinear enlargement.
- *
- * @param {number} from
- * @param {number} to
- */
-function places(from, to) {
-  const [first, second, share] = [new Int32Array(to), new Int32Array(to), new Float32Array(to)];
-  for (let i = 0; i < to; i++) {
-    const at = Math.min(Math.max(((i + 0.5) * from) / to - 0.5, 0), from - 1);
-    first[i] = Math.floor(at);
-    second[i] = Math.min(first[i] + 1, from - 1);
-    share[i] = at - first[i];
-  }
-  return { first, second, share };
 }

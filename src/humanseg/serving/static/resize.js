@@ -139,3 +139,24 @@ export function resizeProbability(probability, from, to) {
   }
   return levels;
 }
+
+/**
+ * @param {Float32Array} plane
+ * @param {number} offset
+ * @param {Size} size
+ * @param {number} y
+ * @param {number} x
+ * @returns {number} the value at (y, x), bilinear
+ */
+export function sample(plane, offset, { height, width }, y, x) {
+  const top = Math.min(Math.max(Math.floor(y), 0), height - 1);
+  const left = Math.min(Math.max(Math.floor(x), 0), width - 1);
+  const down = Math.min(Math.max(y - top, 0), 1);
+  const across = Math.min(Math.max(x - left, 0), 1);
+  const at = offset + top * width + left;
+  const right = left + 1 < width ? 1 : 0;
+  const below = top + 1 < height ? width : 0;
+  const upper = plane[at] + across * (plane[at + right] - plane[at]);
+  const lower = plane[at + below] + across * (plane[at + below + right] - plane[at + below]);
+  return upper + down * (lower - upper);
+}
